@@ -1,0 +1,240 @@
+/**
+ * The one place where a thread sleeps until another thread has left something for it in shared memory.
+ *
+ * Word STATE: AWAKE or SLEEPING.
+ *
+ *   AWAKE    -> SLEEPING   sleep(), waitSync()   the owning thread, which then looks at its sources once more
+ *   SLEEPING -> AWAKE      ring()                a thread that has published something; it notifies
+ *   SLEEPING -> AWAKE      the owning thread, when it found something or its time is up
+ *
+ * Invariants
+ * 1. Who publishes looks at STATE afterwards; who sleeps looks at its sources after it stored SLEEPING.
+ *    One of the two sees the other's store, so nothing lies unseen while the owner sleeps.
+ * 2. The event loop is held open exactly while outcomes are expected; an idle thread can end.
+ * 3. A wait spins only while spins have paid off lately, for at most SPIN_MS, and never in a turn of the event
+ *    loop that has lasted for TURN_MS already: timers and messages are not starved.
+ *
+ * The promise form drains in a microtask after the code that submitted, then sleeps in `waitAsync`; the
+ * blocking form drains in the caller's stack and sleeps in `Atomics.wait`. Both may be under way at once:
+ * `ring` wakes all.
+ *
+ * @module
+ */
+
+import { load, notify, pause, replace, store } from "../_platform/atomics.ts";
+import { NEVER, nowMs } from "../_platform/clock.ts";
+import { platform } from "../_platform/mod.ts";
+import { park, parkSync } from "../_platform/park.ts";
+import { DOORBELL, WORD_BYTES } from "./layout.ts";
+
+const AWAKE = 0;
+const SLEEPING = 1;
+
+/**
+ * How long a wait looks before it sleeps. Waking a sleeper costs 3 to 70 microseconds; spins longer
+ * than this one were measured to gain nothing.
+ */
+const SPIN_MS = 0.02;
+
+/** How long one turn of the event loop may be fed with outcomes before timers get their chance. */
+const TURN_MS = 4;
+
+/** Microtasks that are let pass after outcomes were handed out, so that their receivers may ask for more. */
+const PATIENCE = 6;
+
+/** Failed spins are followed by 1, 2, 4 ... at most this many sleeps without a spin. */
+const MOST_SKIPS = 64;
+
+/** What a thread waits for: something that other threads fill. */
+export interface Source {
+  /** True when {@linkcode drain} would find something. */
+  ready(): boolean;
+  /** Takes what is there, as far as `until` (a time) allows; true when there was something. */
+  drain(untilMs: number): boolean;
+  /** When {@linkcode expire} has to be called, for waits that stop the event loop's own timers. */
+  readonly deadlineMs: number;
+  /** Settles what is overdue. */
+  expire(): void;
+}
+
+/** A thread's doorbell, from the other threads' side. */
+export class Bell {
+  readonly words: Int32Array;
+
+  constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(DOORBELL.SIZE * WORD_BYTES)) {
+    this.words = new Int32Array(buffer);
+  }
+
+  /** The shared part, to be handed to other threads. */
+  get buffer(): SharedArrayBuffer {
+    return this.words.buffer as SharedArrayBuffer;
+  }
+
+  /** Wakes the owning thread if it sleeps. Call after publishing. */
+  ring(): void {
+    if (
+      load(this.words, DOORBELL.STATE) === SLEEPING &&
+      replace(this.words, DOORBELL.STATE, SLEEPING, AWAKE)
+    ) {
+      notify(this.words, DOORBELL.STATE);
+    }
+  }
+}
+
+/** A thread's doorbell, from its own side. One a thread: {@linkcode doorbell}. */
+export class Doorbell extends Bell {
+  readonly #sources = new Set<Source>();
+  #expected = 0;
+  /** A microtask or macrotask that pumps is under way. */
+  #scheduled = false;
+  /** A promise of `waitAsync` is pending. */
+  #parked = false;
+  /** Empty microtasks to let pass before a spin. */
+  #patience = 0;
+  #turnStartMs = 0;
+  #spinSkips = 0;
+  #nextSkips = 1;
+  readonly #pump = (): void => this.#run();
+  readonly #pumpInNewTurn = (): void => {
+    this.#turnStartMs = nowMs();
+    this.#run();
+  };
+
+  /** Watches a source until {@linkcode remove}. */
+  add(source: Source): void {
+    this.#sources.add(source);
+  }
+
+  /** Stops watching a source. */
+  remove(source: Source): void {
+    this.#sources.delete(source);
+    if (this.#sources.size === 0) platform.loopHold.dispose();
+  }
+
+  /** Says that one more outcome is expected: the event loop is held open until it came. */
+  expect(): void {
+    if (this.#expected++ === 0) platform.loopHold.hold();
+    if (!this.#scheduled) this.#schedule();
+  }
+
+  /** Says that `count` expected outcomes came. */
+  arrived(count: number): void {
+    this.#expected -= count;
+    if (this.#expected === 0) platform.loopHold.release();
+  }
+
+  /**
+   * Blocks this thread until `isDone` or the deadline; returns what `isDone` says then. Sources are drained
+   * meanwhile, so outcomes of other waits are settled, callbacks included, in this call.
+   */
+  waitSync(isDone: () => boolean, deadlineMs: number): boolean {
+    for (;;) {
+      this.#drain(NEVER);
+      if (isDone()) return true;
+      if (deadlineMs !== NEVER && nowMs() >= deadlineMs) return false;
+      if (this.#spin()) continue;
+      let wakeMs = deadlineMs;
+      for (const source of this.#sources) wakeMs = Math.min(wakeMs, source.deadlineMs);
+      store(this.words, DOORBELL.STATE, SLEEPING);
+      if (!this.#isReady()) parkSync(this.words, DOORBELL.STATE, SLEEPING, wakeMs);
+      store(this.words, DOORBELL.STATE, AWAKE);
+      if (wakeMs !== NEVER && nowMs() >= wakeMs) {
+        for (const source of this.#sources) source.expire();
+      }
+    }
+  }
+
+  /** Drains once, without waiting. */
+  poll(): void {
+    this.#drain(NEVER);
+  }
+
+  #schedule(): void {
+    this.#scheduled = true;
+    queueMicrotask(this.#pump);
+  }
+
+  /** One step of the promise form: drain, then be patient, spin, or sleep. */
+  #run(): void {
+    this.#scheduled = false;
+    if (this.#expected === 0) return;
+    const turnEndMs = this.#turnStartMs + TURN_MS;
+    if (this.#drain(turnEndMs)) {
+      this.#patience = PATIENCE;
+    } else if (this.#patience > 0) {
+      this.#patience--;
+    } else if (nowMs() < turnEndMs && this.#spin()) {
+      this.#drain(turnEndMs);
+      this.#patience = PATIENCE;
+    } else if (this.#sleep()) {
+      return;
+    }
+    if (this.#expected === 0) return;
+    if (this.#scheduled) return;
+    if (this.#patience > 0 && nowMs() < turnEndMs) {
+      this.#schedule();
+    } else {
+      this.#scheduled = true;
+      platform.nextTurn(this.#pumpInNewTurn);
+    }
+  }
+
+  /** Sleeps as a promise; false when something arrived meanwhile. */
+  #sleep(): boolean {
+    store(this.words, DOORBELL.STATE, SLEEPING);
+    if (this.#isReady()) {
+      store(this.words, DOORBELL.STATE, AWAKE);
+      return false;
+    }
+    if (this.#parked) return true;
+    const woken = park(this.words, DOORBELL.STATE, SLEEPING);
+    if (woken === undefined) return false;
+    this.#parked = true;
+    woken.then(() => {
+      this.#parked = false;
+      if (!this.#scheduled) this.#pumpInNewTurn();
+    });
+    return true;
+  }
+
+  #drain(untilMs: number): boolean {
+    let found = false;
+    for (const source of this.#sources) {
+      if (source.drain(untilMs)) found = true;
+    }
+    return found;
+  }
+
+  #isReady(): boolean {
+    for (const source of this.#sources) {
+      if (source.ready()) return true;
+    }
+    return false;
+  }
+
+  /** Looks for a while; true when something arrived (Invariant 3). */
+  #spin(): boolean {
+    if (platform.cores < 2) return false;
+    if (this.#spinSkips > 0) {
+      this.#spinSkips--;
+      return false;
+    }
+    store(this.words, DOORBELL.STATE, AWAKE);
+    const endMs = nowMs() + SPIN_MS;
+    do {
+      for (let i = 0; i < 16; i++) {
+        if (this.#isReady()) {
+          this.#nextSkips = 1;
+          return true;
+        }
+        pause();
+      }
+    } while (nowMs() < endMs);
+    this.#spinSkips = this.#nextSkips;
+    this.#nextSkips = Math.min(MOST_SKIPS, this.#nextSkips * 2);
+    return false;
+  }
+}
+
+/** This thread's doorbell. */
+export const doorbell: Doorbell = new Doorbell();

@@ -1,0 +1,167 @@
+/**
+ * Errors as values: which classes are rebuilt on the other side, and the error that says what
+ * cannot be sent.
+ *
+ * A class is known by a registered name, never by running its constructor: that could have any
+ * parameters and any effect. A rebuilt error is a native one that was given the prototype of its
+ * class and the properties it had.
+ *
+ * @module
+ */
+
+/** A constructor of errors, with whatever parameters. */
+// deno-lint-ignore ban-types
+export type ErrorClass = Function & { readonly prototype: Error };
+
+const NAME_BY_PROTOTYPE = new Map<object, string>();
+const PROTOTYPE_BY_NAME = new Map<string, object>();
+const BUILT_IN: readonly ErrorClass[] = [
+  Error,
+  TypeError,
+  RangeError,
+  SyntaxError,
+  ReferenceError,
+  EvalError,
+  URIError,
+  AggregateError,
+];
+for (const constructor of BUILT_IN) {
+  NAME_BY_PROTOTYPE.set(constructor.prototype, constructor.name);
+  PROTOTYPE_BY_NAME.set(constructor.name, constructor.prototype);
+}
+const BUILT_IN_NAMES: ReadonlySet<string> = new Set(PROTOTYPE_BY_NAME.keys());
+
+/**
+ * Makes instances of an error class arrive as instances of it. Must be called on both sides, which
+ * it is when the module that defines the class calls it. Instances of unregistered subclasses
+ * arrive as the nearest registered class.
+ *
+ * @param constructor The class. It is never called.
+ * @param name The name that crosses; a later registration of the same name replaces the earlier.
+ * @throws {TypeError} If the name is that of another, built-in class.
+ */
+export function registerErrorClass(
+  constructor: ErrorClass,
+  name: string = constructor.name,
+): void {
+  const prototype = constructor.prototype;
+  if (BUILT_IN_NAMES.has(name) && PROTOTYPE_BY_NAME.get(name) !== prototype) {
+    throw new TypeError(`Cannot register error class: the name "${name}" is built in`);
+  }
+  NAME_BY_PROTOTYPE.set(prototype, name);
+  PROTOTYPE_BY_NAME.set(name, prototype);
+}
+
+/** Returns the name of the nearest registered class of an error. */
+export function errorClassName(error: object): string {
+  let prototype: object | null = Object.getPrototypeOf(error);
+  while (prototype !== null) {
+    const name = NAME_BY_PROTOTYPE.get(prototype);
+    if (name !== undefined) return name;
+    prototype = Object.getPrototypeOf(prototype);
+  }
+  // An error of another realm: its classes are not ours, but the built-in ones have the same names.
+  const name = (error as { name?: unknown }).name;
+  return typeof name === "string" && BUILT_IN_NAMES.has(name) ? name : "Error";
+}
+
+/** Returns a native error with the prototype of the class registered as `className`. */
+export function createError(className: string): Error {
+  // The stack is replaced by the sender's; collecting ours would cost more than all the rest.
+  const limit = Reflect.get(Error, "stackTraceLimit");
+  Reflect.set(Error, "stackTraceLimit", 0);
+  const error = new Error();
+  Reflect.set(Error, "stackTraceLimit", limit);
+  const prototype = PROTOTYPE_BY_NAME.get(className) ?? Error.prototype;
+  if (prototype !== Error.prototype) Object.setPrototypeOf(error, prototype);
+  return error;
+}
+
+const isNativeError = (Error as { isError?: (value: unknown) => boolean }).isError;
+
+/** Tells whether an object is an error, of whatever class and realm. */
+export function isError(value: object, tag: string): boolean {
+  return tag === "Error" || (isNativeError?.(value) ?? value instanceof Error);
+}
+
+/** Names a value for an error text: `function "cb"`, `Symbol(id)`, `Promise`. */
+export function describe(value: unknown): string {
+  try {
+    switch (typeof value) {
+      case "function":
+        return value.name === "" ? "anonymous function" : `function "${value.name}"`;
+      case "string":
+        return JSON.stringify(value);
+      case "object": {
+        if (value === null) break;
+        const tag = Object.prototype.toString.call(value).slice(8, -1);
+        const constructor: unknown = value.constructor;
+        return tag === "Object" && typeof constructor === "function" && constructor.name !== ""
+          ? constructor.name
+          : tag;
+      }
+    }
+    return String(value);
+  } catch {
+    return typeof value;
+  }
+}
+
+/** Says that a part of a value cannot be cloned: a DOMException "DataCloneError" where there is one. */
+export function cloneError(root: unknown, culprit: unknown, name = describe(culprit)): Error {
+  let path = "";
+  try {
+    path = findPath(root, culprit) ?? "";
+  } catch {
+    // A getter threw: the text does without the place.
+  }
+  const place = path === "" ? "" : ` at ${path}`;
+  const message = `Cannot send value: ${name}${place} cannot be cloned`;
+  if (typeof DOMException === "function") return new DOMException(message, "DataCloneError");
+  const error = new Error(message);
+  error.name = "DataCloneError";
+  return error;
+}
+
+/** Where a value is found in another; a slow walk, made only once sending has failed. */
+function findPath(root: unknown, culprit: unknown): string | undefined {
+  const seen = new Set<unknown>([root]);
+  let level: [value: unknown, path: string][] = [[root, ""]];
+  // Breadth first, so that the shortest path is told and depth costs no stack.
+  while (level.length > 0) {
+    const next: [value: unknown, path: string][] = [];
+    for (const [value, path] of level) {
+      if (value === culprit) return path;
+      if (typeof value !== "object" || value === null) continue;
+      for (const child of children(value, path)) {
+        if (child[0] === culprit) return child[1];
+        if (typeof child[0] !== "object" || child[0] === null || seen.has(child[0])) continue;
+        seen.add(child[0]);
+        next.push(child);
+      }
+    }
+    level = next;
+  }
+}
+
+function children(value: object, path: string): [value: unknown, path: string][] {
+  const found: [value: unknown, path: string][] = [];
+  if (value instanceof Map) {
+    for (const [key, item] of value) {
+      found.push([key, `${path}.keys()`], [item, `${path}.get(${describe(key)})`]);
+    }
+    return found;
+  }
+  if (value instanceof Set) {
+    for (const item of value) found.push([item, `${path}.values()`]);
+    return found;
+  }
+  if (ArrayBuffer.isView(value)) return found;
+  for (const key of Object.keys(value)) {
+    let step = `[${JSON.stringify(key)}]`;
+    if (Array.isArray(value) && /^\d+$/.test(key)) step = `[${key}]`;
+    else if (/^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(key)) step = path ? `.${key}` : key;
+    found.push([(value as Record<string, unknown>)[key], path + step]);
+  }
+  return found;
+}

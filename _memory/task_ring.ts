@@ -1,0 +1,235 @@
+/**
+ * A bounded queue of tasks in shared memory: one owner publishes, many workers claim, and the owner may
+ * take back what nobody has claimed. First in, first out; no lock; no thread waits for another.
+ *
+ * Tasks are numbered 0, 1, 2 ... modulo 2^32. Task n lies in slot n mod SLOTS, in lap n / SLOTS.
+ *
+ * Word HEAD: number of the task that is to be claimed next.
+ * Each slot's word STAMP: lap (22 bits), worker (8 bits), state (2 bits):
+ *
+ *   FREE(lap)          the owner may fill it with the task of that lap
+ *   READY(lap)         published; the payload is readable
+ *   TAKEN(lap, worker) claimed by that worker, which now reads the payload
+ *   CANCELLED(lap)     taken back before anybody claimed it
+ *
+ *   FREE(lap)      -> READY(lap)          publish()   owner
+ *   READY(lap)     -> TAKEN(lap, worker)  claim()     one worker, by compare-exchange
+ *   READY(lap)     -> CANCELLED(lap)      cancel()    owner, by compare-exchange
+ *   TAKEN(lap, w)  -> FREE(lap + 1)       release()   that worker, once it has read the payload;
+ *                                         the owner instead, if the worker died in between
+ *   CANCELLED(lap) -> FREE(lap + 1)       freeSlot()  owner, once HEAD has passed it
+ *
+ * Invariants
+ * 1. Between READY and its successor exactly one compare-exchange wins: a task runs at most once, and
+ *    never after it was taken back.
+ * 2. HEAD moves by one, by compare-exchange, and only past a slot that is no longer READY in HEAD's lap.
+ *    A claimer may die or be suspended before it moves HEAD: whoever looks next moves it. A claimer
+ *    releases only after HEAD has moved.
+ * 3. The payload is written only in FREE (by the owner) and read only in TAKEN (by the claimer);
+ *    the stamp publishes it.
+ * 4. A slot is given back once its payload was read, not when the task ends: a task that runs
+ *    for an hour does not hold up the ring.
+ *
+ * The lap in the stamp is what makes a late compare-exchange fail: a worker suspended between its
+ * load and its compare-exchange would have to sleep for exactly 2^32 tasks to be deceived.
+ *
+ * Why a cancelled slot is freed by the owner and not by the worker that moves HEAD past it: a worker
+ * that died between the two steps would leave the slot shut, and if the owner then freed it as well,
+ *   W: moves HEAD past slot, is suspended      O: frees the slot, publishes the next lap's task in it
+ *   W: stores FREE                             O: the task is gone
+ *
+ * The idea of stamps is that of D. Vyukov's bounded queue. A queue per worker would be simpler to
+ * write and worse to use: a short task behind a long one would wait although another worker is idle.
+ *
+ * @module
+ */
+
+import { load, replace, store } from "../_platform/atomics.ts";
+import { TASK_RING, WORD_BYTES } from "./layout.ts";
+
+/** Binary logarithm of the number of slots. */
+const SLOT_BITS = 10;
+const SLOTS = 1 << SLOT_BITS;
+const SLOT_MASK = SLOTS - 1;
+
+/** Words of a slot: four of head, the rest payload. */
+const SLOT_WORDS = 64;
+
+/** Words of a slot, by name. */
+export const SLOT = {
+  STAMP: 0,
+  /** Index of the task in the owner's table. */
+  TASK: 1,
+  /** Which function, and in what form the payload is; see `executors/_protocol.ts`. */
+  FUNCTION: 2,
+  FORM: 3,
+  PAYLOAD: 4,
+} as const;
+
+/** Words of payload that a slot holds. */
+export const PAYLOAD_WORDS: number = SLOT_WORDS - SLOT.PAYLOAD;
+
+/** The most workers that a stamp can name. */
+export const MAX_WORKERS = 255;
+
+const FREE = 0;
+const READY = 1;
+const TAKEN = 2;
+const CANCELLED = 3;
+
+const STATE_MASK = 3;
+const LAP_SHIFT = 10;
+const WORKER_SHIFT = 2;
+
+function stamp(number: number, state: number): number {
+  return ((number >>> SLOT_BITS) << LAP_SHIFT) | state;
+}
+
+function isTaken(value: number): boolean {
+  return (value & STATE_MASK) === TAKEN;
+}
+
+function takerOf(value: number): number {
+  return (value >>> WORKER_SHIFT) & MAX_WORKERS;
+}
+
+/** The ring as a worker sees it. */
+export class TaskRing {
+  readonly buffer: SharedArrayBuffer;
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
+
+  constructor(
+    buffer: SharedArrayBuffer = new SharedArrayBuffer(
+      (TASK_RING.SIZE + SLOTS * SLOT_WORDS) * WORD_BYTES,
+    ),
+  ) {
+    this.buffer = buffer;
+    this.words = new Int32Array(buffer);
+    this.bytes = new Uint8Array(buffer);
+  }
+
+  /** Index of the first word of a task's slot. */
+  slotOf(number: number): number {
+    return TASK_RING.SIZE + (number & SLOT_MASK) * SLOT_WORDS;
+  }
+
+  /** Number of the next task to be claimed. */
+  get head(): number {
+    return load(this.words, TASK_RING.HEAD);
+  }
+
+  /** True when a task is there to be claimed. */
+  hasReady(): boolean {
+    const { words } = this;
+    for (;;) {
+      const head = load(words, TASK_RING.HEAD);
+      const seen = load(words, this.slotOf(head) + SLOT.STAMP);
+      if (seen === stamp(head, READY)) return true;
+      // FREE in HEAD's own lap: not published yet. Anything else: HEAD is about to move, look again.
+      if (seen === stamp(head, FREE)) return false;
+      this.#pass(head);
+    }
+  }
+
+  /**
+   * Claims the oldest task for `worker` and returns its number, or -1 when there is none. The caller
+   * reads the payload and then calls {@linkcode release}. As numbers wrap, -1 is not one of them:
+   * they are returned unsigned.
+   */
+  claim(worker: number): number {
+    const { words } = this;
+    for (;;) {
+      const head = load(words, TASK_RING.HEAD);
+      const at = this.slotOf(head) + SLOT.STAMP;
+      const seen = load(words, at);
+      if (seen === stamp(head, READY)) {
+        const taken = stamp(head, TAKEN) | (worker << WORKER_SHIFT);
+        if (!replace(words, at, seen, taken)) continue;
+        replace(words, TASK_RING.HEAD, head, (head + 1) | 0);
+        return head >>> 0;
+      }
+      if (seen === stamp(head, FREE)) return -1;
+      this.#pass(head);
+    }
+  }
+
+  /** Moves HEAD past a slot that was seen claimed or cancelled (Invariant 2). */
+  #pass(head: number): void {
+    replace(this.words, TASK_RING.HEAD, head, (head + 1) | 0);
+  }
+
+  /** Gives the slot of a claimed task back, its payload read. */
+  release(number: number): void {
+    store(this.words, this.slotOf(number) + SLOT.STAMP, stamp(number + SLOTS, FREE));
+  }
+}
+
+/** The ring as its owner sees it. */
+export class OwnedTaskRing extends TaskRing {
+  /** Number of the next task to be published. Only the owner needs it. */
+  #next = 0;
+
+  /** Number that the next published task gets. */
+  get next(): number {
+    return this.#next;
+  }
+
+  /** How many tasks are published and not yet claimed. Not reliable while workers claim. */
+  get unclaimed(): number {
+    return (this.#next - this.head) | 0;
+  }
+
+  /** Index of the slot for the next task, or -1 when the ring is full. */
+  freeSlot(): number {
+    const next = this.#next;
+    const at = this.slotOf(next);
+    const seen = load(this.words, at + SLOT.STAMP);
+    if (seen === stamp(next, FREE)) return at;
+    return this.#freeCancelled(next - SLOTS, seen) ? at : -1;
+  }
+
+  /** Frees the slot of a cancelled task once HEAD has passed it, moving HEAD where nobody else does. */
+  #freeCancelled(number: number, seen: number): boolean {
+    if (seen !== stamp(number, CANCELLED)) return false;
+    this.hasReady();
+    if (((this.head - number) | 0) <= 0) return false;
+    this.release(number);
+    return true;
+  }
+
+  /** Publishes the task written to {@linkcode freeSlot}; returns its number. */
+  publish(): number {
+    const number = this.#next;
+    store(this.words, this.slotOf(number) + SLOT.STAMP, stamp(number, READY));
+    this.#next = (number + 1) | 0;
+    return number;
+  }
+
+  /** True while the task waits in the ring: not claimed, not cancelled. */
+  isWaiting(number: number): boolean {
+    return load(this.words, this.slotOf(number) + SLOT.STAMP) === stamp(number, READY);
+  }
+
+  /** Takes a task back; false when a worker was faster. */
+  cancel(number: number): boolean {
+    const at = this.slotOf(number) + SLOT.STAMP;
+    return replace(this.words, at, stamp(number, READY), stamp(number, CANCELLED));
+  }
+
+  /**
+   * Gives back the slots that a dead worker had claimed and not read, and returns their tasks' indexes.
+   * Call when that worker runs no more.
+   */
+  recover(worker: number): number[] {
+    const tasks: number[] = [];
+    for (let slot = 0; slot < SLOTS; slot++) {
+      const at = TASK_RING.SIZE + slot * SLOT_WORDS;
+      const seen = load(this.words, at + SLOT.STAMP);
+      if (!isTaken(seen) || takerOf(seen) !== worker) continue;
+      tasks.push(this.words[at + SLOT.TASK]);
+      store(this.words, at + SLOT.STAMP, ((seen >>> LAP_SHIFT) + 1) << LAP_SHIFT | FREE);
+    }
+    return tasks;
+  }
+}

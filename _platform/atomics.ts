@@ -1,0 +1,76 @@
+/**
+ * The only caller of `Atomics` in the package: whoever wants to see or order every shared access
+ * hooks in here. All operations are sequentially consistent, as `Atomics` are.
+ *
+ * @module
+ */
+
+/** Reads a shared word. */
+export function load(words: Int32Array, index: number): number {
+  return Atomics.load(words, index);
+}
+
+/** Writes a shared word; publishes every plain write made before it to whoever loads this value. */
+export function store(words: Int32Array, index: number, value: number): void {
+  Atomics.store(words, index, value);
+}
+
+/** Adds to a shared word and returns what it held before. */
+export function add(words: Int32Array, index: number, value: number): number {
+  return Atomics.add(words, index, value);
+}
+
+/** Replaces a shared word and returns what it held before. */
+export function exchange(words: Int32Array, index: number, value: number): number {
+  return Atomics.exchange(words, index, value);
+}
+
+/** Replaces a shared word if it holds `expected`; true when it did. */
+export function replace(
+  words: Int32Array,
+  index: number,
+  expected: number,
+  value: number,
+): boolean {
+  return Atomics.compareExchange(words, index, expected, value) === expected;
+}
+
+/** Wakes up to `count` waiters of a shared word, first come first served. */
+export function notify(words: Int32Array, index: number, count?: number): number {
+  return Atomics.notify(words, index, count);
+}
+
+/** Blocks this thread while the word holds `expected`, for at most `timeout` milliseconds. */
+export function wait(
+  words: Int32Array,
+  index: number,
+  expected: number,
+  timeout: number,
+): "ok" | "not-equal" | "timed-out" {
+  return Atomics.wait(words, index, expected, timeout);
+}
+
+/** The result of {@linkcode waitAsync}: a promise when the caller has to wait, else why it need not. */
+export type AsyncWait =
+  | { async: true; value: Promise<"ok" | "timed-out"> }
+  | { async: false; value: "not-equal" | "timed-out" };
+
+/**
+ * Waits without blocking while the word holds `expected`. The pending promise does not keep the event
+ * loop open, and a timeout is noticed only while something else does.
+ */
+export function waitAsync(
+  words: Int32Array,
+  index: number,
+  expected: number,
+  timeout?: number,
+): AsyncWait {
+  return Atomics.waitAsync(words, index, expected, timeout);
+}
+
+const pauseHint = (Atomics as { pause?: () => void }).pause ?? ((): void => {});
+
+/** Tells the processor that this is a spin loop, where the runtime can. */
+export function pause(): void {
+  pauseHint();
+}

@@ -1,0 +1,53 @@
+/**
+ * Monotonic time and deadlines, in milliseconds.
+ *
+ * @module
+ */
+
+/** A deadline that never comes. */
+export const NEVER: number = Infinity;
+
+/** Milliseconds on a clock that never goes back. */
+export function nowMs(): number {
+  return performance.now();
+}
+
+/**
+ * Checks a `timeout` argument and turns it into a point in time.
+ *
+ * @param timeout Milliseconds; `undefined` and `null` wait for ever.
+ * @throws {RangeError} When it is negative or not a number.
+ */
+export function deadlineAfter(timeout: number | null | undefined): number {
+  checkTimeout(timeout);
+  if (timeout === undefined || timeout === null || timeout === Infinity) return NEVER;
+  return nowMs() + timeout;
+}
+
+/** Throws unless `timeout` is `undefined`, `null` or a number of milliseconds from 0 up. */
+export function checkTimeout(timeout: number | null | undefined): void {
+  if (timeout === undefined || timeout === null) return;
+  if (typeof timeout !== "number") {
+    throw new TypeError(`Cannot wait: timeout must be a number of milliseconds, got ${typeof timeout}`);
+  }
+  if (!(timeout >= 0)) {
+    throw new RangeError(`Cannot wait: timeout must be 0 or more milliseconds, got ${timeout}`);
+  }
+}
+
+/** The largest delay that `setTimeout` keeps. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Calls back once the deadline has passed, however far it is; the returned function cancels. */
+export function callAt(deadlineMs: number, callback: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout>;
+  const arm = (): void => {
+    const remaining = deadlineMs - nowMs();
+    timer = remaining > LONGEST_TIMER_MS
+      ? setTimeout(arm, LONGEST_TIMER_MS)
+      : setTimeout(callback, Math.max(0, Math.ceil(remaining)));
+  };
+  if (deadlineMs === NEVER) return () => {};
+  arm();
+  return () => clearTimeout(timer);
+}

@@ -1,0 +1,94 @@
+/**
+ * What the package needs of a runtime, and which runtime provides it here. Nothing outside this folder names
+ * `Deno`, `process` or `Worker`.
+ *
+ * @module
+ */
+
+import { createDenoPlatform, isDeno } from "./deno.ts";
+
+/** Keeps the event loop open while somebody waits for another thread. */
+export interface LoopHold {
+  /** Holds the loop open until {@linkcode release}. Not counted: the caller counts. */
+  hold(): void;
+  /** Lets the loop end. Cheap to hold again. */
+  release(): void;
+  /** Lets the loop end and gives back what a hold needs. */
+  dispose(): void;
+}
+
+/** How a worker is started. */
+export interface WorkerOptions {
+  /** URL of the module whose `main` runs in the worker. */
+  readonly module: string;
+  /** The worker's name, shown in error texts and debuggers. */
+  readonly name: string;
+  /** Called when the runtime itself reports an error that ended the worker. */
+  readonly onError: (message: string) => void;
+}
+
+/** A started worker. It never holds the event loop open by itself. */
+export interface WorkerThread {
+  /** Sends the first message, which {@linkcode Platform.started} resolves to in the worker. */
+  post(message: unknown, transfer: Transferable[]): void;
+  /** Ends the worker. A runtime may be unable to stop a thread that computes or blocks; it goes on unheeded. */
+  terminate(): void;
+}
+
+/** A place where the value of the current async context is kept. */
+export interface AsyncContext<T> {
+  run<R>(value: T, fn: () => R): R;
+  get(): T | undefined;
+}
+
+/** How a thread came to its end by itself. */
+export interface ThreadEnd {
+  /** What it did, as the end of a sentence: "called Deno.exit(3)". */
+  readonly how: string;
+  /** The uncaught error, when that was it. */
+  readonly error?: unknown;
+  /** True when an error ended it. */
+  readonly failed: boolean;
+}
+
+/** One runtime. */
+export interface Platform {
+  /** Processors that threads may run on. */
+  readonly cores: number;
+  /** Whether this thread may block. */
+  readonly canBlock: boolean;
+  /** Holds the event loop of this thread open. */
+  readonly loopHold: LoopHold;
+  /** Starts a worker. */
+  startWorker(options: WorkerOptions): WorkerThread;
+  /** Calls back in a later turn of the event loop, timers and input having had their chance. */
+  nextTurn(callback: () => void): void;
+  /** The oldest message that has come on a port, boxed; `undefined` when there is none. Works while blocked. */
+  receive(port: MessagePort): { message: unknown } | undefined;
+  /** A value per async context. */
+  createAsyncContext<T>(): AsyncContext<T>;
+  /** Resolves once nobody holds `name` (see {@linkcode holdName}), or once the signal aborts; says which. */
+  waitForName(name: string, signal: AbortSignal): Promise<boolean>;
+
+  /** In a worker: the first message sent to it. */
+  started(): Promise<unknown>;
+  /** In a worker: holds `name` for as long as this thread lives. */
+  holdName(name: string): void;
+  /**
+   * In a worker: calls back at the moment that this thread is about to end by itself (exit, close, uncaught
+   * error, unhandled rejection), before it does.
+   */
+  onThreadEnd(callback: (end: ThreadEnd) => void): void;
+  /** In a worker: ends this thread quietly. */
+  endThread(): void;
+}
+
+function choose(): Platform {
+  if (isDeno()) return createDenoPlatform();
+  throw new Error(
+    "Cannot load @concurrent/futures: this runtime is not supported yet; run it with Deno 2.8 or later",
+  );
+}
+
+/** The runtime that this thread runs on. */
+export const platform: Platform = choose();

@@ -1,0 +1,153 @@
+/**
+ * The errors that users of executors catch. Names and family are Python's.
+ *
+ * @module
+ */
+
+import { brandError, hasBrand } from "../_memory/brand.ts";
+import { RuntimeError } from "../sync/errors.ts";
+
+/**
+ * The result of a cancelled future was asked for. Python's `CancelledError`.
+ *
+ * @example
+ * ```ts
+ * import { CancelledError, Future } from "@concurrent/futures";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const future = new Future<number>();
+ * future.cancel();
+ * await assertRejects(() => future.result(), CancelledError);
+ * ```
+ */
+export class CancelledError extends Error {
+  static {
+    brandError(this, "CancelledError");
+  }
+
+  /** True when `error` is a CancelledError, also one made by another copy of this package. */
+  static is(error: unknown): error is CancelledError {
+    return hasBrand(error, "CancelledError");
+  }
+}
+
+/**
+ * A future was completed that is done already. Python's `InvalidStateError`.
+ *
+ * @example
+ * ```ts
+ * import { Future, InvalidStateError } from "@concurrent/futures";
+ * import { assertThrows } from "@std/assert";
+ *
+ * const future = new Future<number>();
+ * future.setResult(1);
+ * assertThrows(() => future.setResult(2), InvalidStateError);
+ * ```
+ */
+export class InvalidStateError extends Error {
+  static {
+    brandError(this, "InvalidStateError");
+  }
+
+  /** True when `error` is an InvalidStateError, also one made by another copy of this package. */
+  static is(error: unknown): error is InvalidStateError {
+    return hasBrand(error, "InvalidStateError");
+  }
+}
+
+/**
+ * A wait or a task took longer than its `timeout`. Python's `TimeoutError`.
+ *
+ * @example
+ * ```ts
+ * import { Future, TimeoutError } from "@concurrent/futures";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const future = new Future<number>();
+ * await assertRejects(() => future.result({ timeout: 10 }), TimeoutError);
+ * ```
+ */
+export class TimeoutError extends Error {
+  static {
+    brandError(this, "TimeoutError");
+  }
+
+  /** True when `error` is a TimeoutError, also one made by another copy of this package. */
+  static is(error: unknown): error is TimeoutError {
+    return hasBrand(error, "TimeoutError");
+  }
+}
+
+/**
+ * A function or value cannot be brought to another thread or process. The text names what stands in the
+ * way and says what to do instead. Python's `NotShareableError`.
+ *
+ * @example A function that uses a variable from around it
+ * ```ts
+ * import { NotShareableError, ThreadPoolExecutor } from "@concurrent/futures";
+ * import { assertRejects } from "@std/assert";
+ *
+ * await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+ * const factor = 2;
+ * const future = pool.submit((n: number) => n * factor, 21);
+ * await assertRejects(() => future.result(), NotShareableError, '"factor"');
+ * ```
+ */
+export class NotShareableError extends TypeError {
+  static {
+    brandError(this, "NotShareableError");
+  }
+
+  /** True when `error` is a NotShareableError, also one made by another copy of this package. */
+  static is(error: unknown): error is NotShareableError {
+    return hasBrand(error, "NotShareableError");
+  }
+}
+
+/**
+ * An executor can run no more tasks. The `cause` says what happened. Python's `BrokenExecutor`.
+ *
+ * @example
+ * ```ts
+ * import { BrokenExecutor, BrokenThreadPool } from "@concurrent/futures";
+ * import { assert } from "@std/assert";
+ *
+ * assert(BrokenExecutor.is(new BrokenThreadPool("Cannot run task: a worker was lost")));
+ * ```
+ */
+export class BrokenExecutor extends RuntimeError {
+  static {
+    brandError(this, "BrokenExecutor");
+  }
+
+  /** True when `error` is a BrokenExecutor, also one made by another copy of this package. */
+  static override is(error: unknown): error is BrokenExecutor {
+    return hasBrand(error, "BrokenExecutor");
+  }
+}
+
+/**
+ * A worker of a thread pool was lost, or its initializer failed. Every unfinished future of the pool fails with an
+ * error of its own. Python's `BrokenThreadPool`.
+ *
+ * @example
+ * ```ts
+ * import { BrokenThreadPool, ThreadPoolExecutor } from "@concurrent/futures";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+ * const future = pool.submit(() => close());
+ * await assertRejects(() => future.result(), BrokenThreadPool, "called close()");
+ * await pool.shutdown();
+ * ```
+ */
+export class BrokenThreadPool extends BrokenExecutor {
+  static {
+    brandError(this, "BrokenThreadPool");
+  }
+
+  /** True when `error` is a BrokenThreadPool, also one made by another copy of this package. */
+  static override is(error: unknown): error is BrokenThreadPool {
+    return hasBrand(error, "BrokenThreadPool");
+  }
+}

@@ -1,0 +1,522 @@
+/**
+ * Future: the outcome of a task that may not have run yet.
+ *
+ * States and transitions:
+ *
+ *   PENDING   -> RUNNING                  setRunningOrNotifyCancel()   the executor starts the task
+ *   PENDING   -> CANCELLED                cancel()
+ *   CANCELLED -> CANCELLED_AND_NOTIFIED   setRunningOrNotifyCancel()   the executor has seen it
+ *   PENDING, RUNNING -> FINISHED          setResult(), setException()
+ *
+ * A task in a pool is claimed by a worker without this thread's doing, so RUNNING is not always stored here: a
+ * future of a pool asks its {@linkcode Runner} whether a worker has the task.
+ *
+ * A future belongs to one thread. On completion the state is set first, then the receivers are called in the
+ * order in which they were added, waiters and callbacks alike.
+ *
+ * @module
+ */
+
+import { doorbell } from "../_memory/doorbell.ts";
+import { callAt, deadlineAfter } from "../_platform/clock.ts";
+import { RuntimeError } from "../sync/errors.ts";
+import { CancelledError, InvalidStateError, TimeoutError } from "./errors.ts";
+
+/** How long to wait, and what ends the wait early. */
+export interface WaitOptions {
+  /** Milliseconds; `undefined` and `null` wait for ever, 0 does not wait. */
+  timeout?: number | null;
+  /** Ends the wait: the promise rejects with the signal's reason. The task is not touched. */
+  signal?: AbortSignal;
+}
+
+/** How long a blocking call waits. */
+export interface WaitSyncOptions {
+  /** Milliseconds; `undefined` and `null` wait for ever, 0 does not wait. */
+  timeout?: number | null;
+}
+
+/** What runs a future's task, as far as the future has to know. */
+export interface Runner {
+  /** Takes the task back; false when it has been started. */
+  cancel(future: Future<unknown>): boolean;
+  /** True once the task was started. */
+  isRunning(future: Future<unknown>): boolean;
+  /** Throws when this thread must not block until the future is done, as nobody could complete it then. */
+  checkBlocking(future: Future<unknown>): void;
+}
+
+const PENDING = 0;
+const RUNNING = 1;
+const CANCELLED = 2;
+const CANCELLED_AND_NOTIFIED = 3;
+const FINISHED = 4;
+/** FINISHED with an error. A state of its own, because an error may be `undefined`. */
+const FAILED = 5;
+
+const STATE_NAMES = [
+  "pending",
+  "running",
+  "cancelled",
+  "cancelled and notified",
+  "finished",
+  "finished with an error",
+];
+
+/** Called once with a future that is done. */
+type Receiver = (future: Future<unknown>) => void;
+
+/** What the executors of this package do to futures, and nobody else. */
+export interface FutureInternals {
+  /** Makes a pending future of a runner; `task` is the runner's own number for it. */
+  create<T>(runner: Runner, task: number): Future<T>;
+  /** The runner's own number. */
+  taskOf(future: Future<unknown>): number;
+  setTask(future: Future<unknown>, task: number): void;
+  /** Completes the future; without effect when it is done already. */
+  resolve(future: Future<unknown>, value: unknown): void;
+  /** Fails the future; without effect when it is done already. */
+  reject(future: Future<unknown>, error: unknown): void;
+  /** Cancels the future, its task being out of the runner's hands. */
+  cancel(future: Future<unknown>): void;
+  /** True when it is done with an error. */
+  hasFailed(future: Future<unknown>): boolean;
+  /** The value, when done with one; the error, when done with one. */
+  outcomeOf(future: Future<unknown>): unknown;
+  /** Calls `receiver` when the future is done: at once if it is. `receiver` must not throw. */
+  whenDone(future: Future<unknown>, receiver: Receiver): void;
+  /** Takes a receiver away again. */
+  forget(future: Future<unknown>, receiver: Receiver): void;
+}
+
+/** Assigned by the class, which alone can reach its private fields. */
+let internals: FutureInternals;
+
+/**
+ * The outcome of a task: submitted, running, or done with a value, an error or a cancellation.
+ *
+ * It can be awaited like a promise; the promise is made when it is asked for. A failed future that nobody asks
+ * about is silent: it is never an unhandled rejection.
+ *
+ * A future belongs to the thread that submitted the task and cannot be sent to another. It learns of an outcome
+ * when this thread's event loop turns or a blocking call waits; a loop that never awaits
+ * polls with `resultSync({ timeout: 0 })`.
+ *
+ * Semantics: Python's `concurrent.futures.Future`.
+ *
+ * **Differs from Python:** timeouts are in milliseconds; `setException` takes any value but `null` and `undefined`;
+ * callbacks run in the thread that added them.
+ *
+ * @typeParam T What the task returns.
+ *
+ * @example
+ * ```ts
+ * import { ThreadPoolExecutor } from "@concurrent/futures";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+ * const future = pool.submit((a: number, b: number) => a + b, 20, 22);
+ * assertEquals(await future, 42);
+ * assertEquals(future.done(), true);
+ * ```
+ */
+export class Future<T> implements PromiseLike<T> {
+  #state = PENDING;
+  /** The value or error, once done. */
+  #outcome: unknown = undefined;
+  /** Who is told of the end: none, one, or several. */
+  #receivers: Receiver | Receiver[] | undefined = undefined;
+  #promise: Promise<T> | undefined = undefined;
+  #runner: Runner | undefined = undefined;
+  #task = -1;
+
+  static {
+    internals = {
+      create: (runner, task) => {
+        const future = new Future<never>();
+        future.#runner = runner;
+        future.#task = task;
+        return future;
+      },
+      taskOf: (future) => future.#task,
+      setTask: (future, task) => {
+        future.#task = task;
+      },
+      resolve: (future, value) => {
+        if (future.#state <= RUNNING) future.#finish(FINISHED, value);
+      },
+      reject: (future, error) => {
+        if (future.#state <= RUNNING) future.#finish(FAILED, error);
+      },
+      cancel: (future) => {
+        if (future.#state === PENDING) future.#finish(CANCELLED, undefined);
+        if (future.#state === CANCELLED) future.#state = CANCELLED_AND_NOTIFIED;
+      },
+      hasFailed: (future) => future.#state === FAILED,
+      outcomeOf: (future) => future.#outcome,
+      whenDone: (future, receiver) => {
+        if (future.#state > RUNNING) {
+          receiver(future);
+        } else {
+          future.#addReceiver(receiver);
+        }
+      },
+      forget: (future, receiver) => {
+        const receivers = future.#receivers;
+        if (receivers === receiver) future.#receivers = undefined;
+        else if (Array.isArray(receivers)) {
+          const index = receivers.indexOf(receiver);
+          if (index >= 0) receivers.splice(index, 1);
+        }
+      },
+    };
+  }
+
+  /** The state in words: `pending`, `running`, `cancelled`, `finished` ... */
+  get state(): string {
+    return STATE_NAMES[this.#state === PENDING && this.running() ? RUNNING : this.#state];
+  }
+
+  /**
+   * Takes the task back if it has not been started; never waits.
+   *
+   * @returns True when the future is cancelled, now or before; false when the task runs or is done.
+   *
+   * @example
+   * ```ts
+   * import { Future } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const future = new Future<number>();
+   * assertEquals(future.cancel(), true);
+   * assertEquals(future.cancelled(), true);
+   * ```
+   */
+  cancel(): boolean {
+    if (this.#state === CANCELLED || this.#state === CANCELLED_AND_NOTIFIED) return true;
+    if (this.#state !== PENDING) return false;
+    const runner = this.#runner;
+    if (runner !== undefined && !runner.cancel(this)) return false;
+    this.#finish(CANCELLED, undefined);
+    if (runner !== undefined) this.#state = CANCELLED_AND_NOTIFIED;
+    return true;
+  }
+
+  /** True when the task was cancelled before it ran. */
+  cancelled(): boolean {
+    return this.#state === CANCELLED || this.#state === CANCELLED_AND_NOTIFIED;
+  }
+
+  /** True while a worker runs the task, as far as can be told from here. */
+  running(): boolean {
+    if (this.#state === RUNNING) return true;
+    return this.#state === PENDING && this.#runner !== undefined && this.#runner.isRunning(this);
+  }
+
+  /** True when there is an outcome: a value, an error, or a cancellation. */
+  done(): boolean {
+    return this.#state > RUNNING;
+  }
+
+  /**
+   * The value, once the task is done. Does not block the thread.
+   *
+   * @param options How long to wait; a wait that is given up leaves the task alone.
+   * @returns A promise of the value; it rejects with the task's error (the same object each time).
+   * @throws {TimeoutError} When `timeout` milliseconds pass first.
+   * @throws {CancelledError} When the task was cancelled.
+   *
+   * @example
+   * ```ts
+   * import { Future } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const future = new Future<string>();
+   * future.setResult("done");
+   * assertEquals(await future.result({ timeout: 100 }), "done");
+   * ```
+   */
+  async result(options?: WaitOptions): Promise<T> {
+    await this.#waitDone("result", options);
+    return this.#read();
+  }
+
+  /**
+   * The value, once the task is done; blocks this thread until then. Outcomes of other tasks are taken in meanwhile;
+   * timers and input are not.
+   *
+   * @param options How long to wait.
+   * @returns The value.
+   * @throws {TimeoutError} When `timeout` milliseconds pass first.
+   * @throws {CancelledError} When the task was cancelled.
+   * @throws {RuntimeError} When nobody could complete the future while this thread is blocked.
+   *
+   * @example
+   * ```ts
+   * import { ThreadPoolExecutor } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+   * assertEquals(pool.submit((n: number) => n + 1, 41).resultSync(), 42);
+   * ```
+   */
+  resultSync(options?: WaitSyncOptions): T {
+    this.#waitDoneSync("result", options);
+    return this.#read();
+  }
+
+  /**
+   * The error of the task once it is done, `null` when it has none. Does not block the thread.
+   *
+   * @param options How long to wait.
+   * @throws {TimeoutError} When `timeout` milliseconds pass first.
+   * @throws {CancelledError} When the task was cancelled.
+   *
+   * @example
+   * ```ts
+   * import { Future } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const future = new Future<string>();
+   * future.setException(new RangeError("too much"));
+   * assertEquals((await future.exception() as Error).message, "too much");
+   * ```
+   */
+  async exception(options?: WaitOptions): Promise<unknown> {
+    await this.#waitDone("exception", options);
+    return this.#readError();
+  }
+
+  /**
+   * The error of the task once it is done, `null` when it has none; blocks this thread until then.
+   *
+   * @param options How long to wait.
+   * @throws {TimeoutError} When `timeout` milliseconds pass first.
+   * @throws {CancelledError} When the task was cancelled.
+   * @throws {RuntimeError} When nobody could complete the future while this thread is blocked.
+   *
+   * @example
+   * ```ts
+   * import { Future } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const future = new Future<string>();
+   * future.setResult("fine");
+   * assertEquals(future.exceptionSync(), null);
+   * ```
+   */
+  exceptionSync(options?: WaitSyncOptions): unknown {
+    this.#waitDoneSync("exception", options);
+    return this.#readError();
+  }
+
+  /**
+   * Has `fn` called with this future when it is done: at once if it is, else in the turn in which this thread
+   * learns of it. Functions are called in the order in which they were added, each as often as it was added; what they
+   * throw is logged and otherwise ignored.
+   *
+   * @example
+   * ```ts
+   * import { Future } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const future = new Future<number>();
+   * const seen: number[] = [];
+   * future.addDoneCallback((f) => seen.push(f.resultSync()));
+   * future.setResult(7);
+   * assertEquals(seen, [7]);
+   * ```
+   */
+  addDoneCallback(fn: (future: Future<T>) => void): void {
+    if (typeof fn !== "function") {
+      throw new TypeError(`Cannot add done callback: expected a function, got ${typeof fn}`);
+    }
+    if (this.#state > RUNNING) callLogged(fn as Receiver, this);
+    else this.#addReceiver(fn as Receiver);
+  }
+
+  /** Calls back with the value or the error, as a promise's `then`. */
+  then<A = T, B = never>(
+    onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
+    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#toPromise().then(onFulfilled, onRejected);
+  }
+
+  /** Calls back with the error, as a promise's `catch`. */
+  catch<B = never>(
+    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<T | B> {
+    return this.#toPromise().catch(onRejected);
+  }
+
+  /** Calls back in either case, as a promise's `finally`. */
+  finally(onFinally?: (() => void) | null): Promise<T> {
+    return this.#toPromise().finally(onFinally);
+  }
+
+  /**
+   * For executors and tests: marks the task as started.
+   *
+   * @returns False when the future was cancelled; the task must not be run then.
+   * @throws {RuntimeError} In any other state than pending or newly cancelled.
+   */
+  setRunningOrNotifyCancel(): boolean {
+    if (this.#state === PENDING) {
+      this.#state = RUNNING;
+      return true;
+    }
+    if (this.#state === CANCELLED) {
+      this.#state = CANCELLED_AND_NOTIFIED;
+      return false;
+    }
+    throw new RuntimeError(`Cannot start task: its future is ${this.state}`);
+  }
+
+  /**
+   * For executors and tests: completes the future with a value.
+   *
+   * @throws {InvalidStateError} When it is done already.
+   */
+  setResult(value: T): void {
+    this.#checkUnfinished("set result");
+    this.#finish(FINISHED, value);
+  }
+
+  /**
+   * For executors and tests: completes the future with an error.
+   *
+   * @throws {InvalidStateError} When it is done already.
+   * @throws {TypeError} When `error` is `null` or `undefined`.
+   */
+  setException(error: unknown): void {
+    if (error === null || error === undefined) {
+      throw new TypeError(`Cannot set exception: expected an error, got ${error}`);
+    }
+    this.#checkUnfinished("set exception");
+    this.#finish(FAILED, error);
+  }
+
+  /** Shows as `Future` in logs and error texts. */
+  get [Symbol.toStringTag](): string {
+    return "Future";
+  }
+
+  #checkUnfinished(act: string): void {
+    if (this.#state > RUNNING) {
+      throw new InvalidStateError(`Cannot ${act}: the future is ${this.state}`);
+    }
+  }
+
+  #addReceiver(receiver: Receiver): void {
+    const receivers = this.#receivers;
+    if (receivers === undefined) this.#receivers = receiver;
+    else if (typeof receivers === "function") this.#receivers = [receivers, receiver];
+    else receivers.push(receiver);
+  }
+
+  #finish(state: number, outcome: unknown): void {
+    this.#state = state;
+    this.#outcome = outcome;
+    const receivers = this.#receivers;
+    if (receivers === undefined) return;
+    this.#receivers = undefined;
+    if (typeof receivers === "function") {
+      callLogged(receivers, this);
+    } else {
+      for (const receiver of receivers) callLogged(receiver, this);
+    }
+  }
+
+  /** The value of a done future, or its error thrown. */
+  #read(): T {
+    if (this.#state === FINISHED) return this.#outcome as T;
+    if (this.#state === FAILED) throw this.#outcome;
+    throw new CancelledError("Cannot read result: the future was cancelled");
+  }
+
+  #readError(): unknown {
+    if (this.#state === FINISHED) return null;
+    if (this.#state === FAILED) return this.#outcome;
+    throw new CancelledError("Cannot read exception: the future was cancelled");
+  }
+
+  #toPromise(): Promise<T> {
+    this.#promise ??= new Promise<T>((resolve, reject) => {
+      internals.whenDone(this, () => {
+        if (this.#state === FINISHED) resolve(this.#outcome as T);
+        else if (this.#state === FAILED) reject(this.#outcome);
+        else reject(new CancelledError("Cannot read result: the future was cancelled"));
+      });
+    });
+    return this.#promise;
+  }
+
+  /** Settles once the future is done; rejects when time is up or the signal aborts. */
+  #waitDone(what: string, options: WaitOptions = {}): Promise<void> | undefined {
+    const deadlineMs = deadlineAfter(options.timeout);
+    const { signal } = options;
+    signal?.throwIfAborted();
+    if (this.#state > RUNNING) return undefined;
+    if (options.timeout === 0) {
+      doorbell.poll();
+      if (this.#state > RUNNING) return undefined;
+      throw this.#timeoutError(what, 0);
+    }
+    return new Promise((resolve, reject) => {
+      const stop = (): void => {
+        stopTimer();
+        signal?.removeEventListener("abort", onAbort);
+        internals.forget(this, onDone);
+      };
+      const onDone = (): void => {
+        stop();
+        resolve();
+      };
+      const onAbort = (): void => {
+        stop();
+        reject(signal?.reason);
+      };
+      const stopTimer = callAt(deadlineMs, () => {
+        stop();
+        reject(this.#timeoutError(what, options.timeout));
+      });
+      signal?.addEventListener("abort", onAbort, { once: true });
+      internals.whenDone(this, onDone);
+    });
+  }
+
+  #waitDoneSync(what: string, options: WaitSyncOptions = {}): void {
+    const deadlineMs = deadlineAfter(options.timeout);
+    if (this.#state > RUNNING) return;
+    if (options.timeout !== 0) {
+      if (this.#runner !== undefined) this.#runner.checkBlocking(this);
+      else if (options.timeout === undefined || options.timeout === null) {
+        throw new RuntimeError(
+          `Cannot wait for ${what}: only this thread can complete the future, and it would be blocked; await the future instead`,
+        );
+      }
+    }
+    if (!doorbell.waitSync(() => this.#state > RUNNING, deadlineMs)) {
+      throw this.#timeoutError(what, options.timeout);
+    }
+  }
+
+  #timeoutError(what: string, timeout: number | null | undefined): TimeoutError {
+    return new TimeoutError(
+      `Cannot read ${what}: the future is still ${this.state} after ${timeout} ms`,
+    );
+  }
+}
+
+/** Calls a receiver; what a user's one throws is logged. */
+function callLogged(receiver: Receiver, future: Future<unknown>): void {
+  try {
+    receiver(future);
+  } catch (error) {
+    console.error("Error in a done callback of a Future, ignored:", error);
+  }
+}
+
+/** What the executors of this package do to futures. */
+export const futureInternals: FutureInternals = internals;

@@ -1,0 +1,151 @@
+/**
+ * `test`: `Deno.test` with a hard timeout and a check that no worker outlives the test.
+ *
+ * The runtime's own sanitizers watch timers and open resources, but not workers. This module wraps the
+ * global `Worker` when it is imported and counts every one that is started.
+ *
+ * A worker counts as ended when it was terminated, when it died of an error, or when whoever knows
+ * said so through {@linkcode markClosed}: `close()` inside a worker tells the parent nothing.
+ *
+ * @module
+ */
+
+/** Time a test has before it fails. */
+export const DEFAULT_TIMEOUT_MS = 20_000;
+
+/** Time that workers have to end after the test that started them. */
+export const SETTLE_MS = 500;
+
+/** Time between two looks at what is still alive. */
+const POLL_MS = 5;
+
+/** Workers started and not known to have ended, with the name they are reported by. */
+const live = new Map<Worker, string>();
+
+/** Counters of workers or processes that this module does not start: name to how many live. */
+const counters = new Map<string, () => number>();
+
+const NativeWorker = globalThis.Worker;
+
+class CountedWorker extends NativeWorker {
+  constructor(specifier: string | URL, options?: WorkerOptions) {
+    super(specifier, options);
+    live.set(this, options?.name ?? shortName(specifier));
+    this.addEventListener("error", () => live.delete(this));
+  }
+
+  override terminate(): void {
+    live.delete(this);
+    super.terminate();
+  }
+}
+
+globalThis.Worker = CountedWorker;
+
+/** The end of a module's address; a `data:` or `blob:` address says nothing to a reader. */
+function shortName(specifier: string | URL): string {
+  const address = String(specifier);
+  return /^(data|blob):/.test(address) ? address.slice(0, 5) : address.split("/").at(-1)!;
+}
+
+/** How many workers are alive: started, not terminated, not dead of an error, not said to be closed. */
+export function countLiveWorkers(): number {
+  return live.size;
+}
+
+/** Says that the worker ended by itself. */
+export function markClosed(worker: Worker): void {
+  live.delete(worker);
+}
+
+/**
+ * Adds a counter to what is compared before and after each test, such as the platform layer's count
+ * of its threads or processes.
+ */
+export function watchCounter(name: string, count: () => number): void {
+  counters.set(name, count);
+}
+
+/** What was alive at one moment. */
+export interface Census {
+  readonly workers: ReadonlySet<Worker>;
+  readonly counts: ReadonlyMap<string, number>;
+}
+
+/** Notes what is alive now. */
+export function takeCensus(): Census {
+  return {
+    workers: new Set(live.keys()),
+    counts: new Map([...counters].map(([name, count]) => [name, count()])),
+  };
+}
+
+/** Names everything that is alive and was not at the census. */
+export function startedSince(census: Census): string[] {
+  const names: string[] = [];
+  for (const [worker, name] of live) {
+    if (!census.workers.has(worker)) names.push(`worker "${name}"`);
+  }
+  for (const [name, count] of counters) {
+    const extra = count() - (census.counts.get(name) ?? 0);
+    if (extra > 0) names.push(`${extra} of ${name}`);
+  }
+  return names;
+}
+
+/** Waits until nothing started since the census lives, for at most {@linkcode SETTLE_MS}. */
+export async function settle(census: Census, limitMs: number = SETTLE_MS): Promise<string[]> {
+  const deadlineMs = performance.now() + limitMs;
+  let names = startedSince(census);
+  while (names.length > 0 && performance.now() < deadlineMs) {
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    names = startedSince(census);
+  }
+  return names;
+}
+
+/** Options of {@linkcode test}: those of `Deno.test`, and whether to look for workers left over. */
+export interface TestOptions extends Omit<Deno.TestDefinition, "fn" | "name"> {
+  /** Whether a worker left running fails the test. Default `true`. */
+  sanitizeWorkers?: boolean;
+}
+
+type TestBody = (t: Deno.TestContext) => void | Promise<void>;
+
+/**
+ * Registers a test that fails after `timeout` milliseconds (20 s unless told otherwise), even if it
+ * blocks the thread, and that fails if a worker it started is still alive after it.
+ */
+export function test(name: string, fn: TestBody): void;
+export function test(name: string, options: TestOptions, fn: TestBody): void;
+export function test(name: string, second: TestOptions | TestBody, third?: TestBody): void {
+  const [options, fn] = typeof second === "function" ? [{}, second] : [second, third!];
+  const { sanitizeWorkers = true, ...rest } = options;
+  Deno.test({
+    timeout: DEFAULT_TIMEOUT_MS,
+    ...rest,
+    name,
+    fn: sanitizeWorkers ? checked(name, fn) : fn,
+  });
+}
+
+/** Wraps a test so that it fails if a worker or a counted thing outlives it. */
+export function checked(name: string, fn: TestBody): (t: Deno.TestContext) => Promise<void> {
+  return async (t) => {
+    const before = takeCensus();
+    let failed = true;
+    try {
+      await fn(t);
+      failed = false;
+    } finally {
+      // After a failure what is left over is no news; the first error is the one to show.
+      if (!failed) await assertSettled(name, before);
+    }
+  };
+}
+
+async function assertSettled(name: string, before: Census): Promise<void> {
+  const names = await settle(before);
+  if (names.length === 0) return;
+  throw new Error(`Test "${name}" left running: ${names.join(", ")}`);
+}

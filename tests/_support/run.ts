@@ -1,0 +1,121 @@
+/** Runs a program in a process of its own and says what became of it. */
+
+import { fromFileUrl } from "@std/path";
+import { CONFIG, ROOT, scratchFolder } from "./scratch.ts";
+
+/** Time a program has before it is killed. */
+export const RUN_TIMEOUT_MS = 15_000;
+
+/** Time that output may still arrive in after the program ended: a process it left behind holds the pipe. */
+const DRAIN_MS = 500;
+
+/** Options of {@linkcode runProgram}. */
+export interface RunOptions {
+  /** Arguments after the program. */
+  args?: string[];
+  /** Permission flags. Default `["-A"]`. */
+  permissions?: string[];
+  /** Milliseconds until the program is killed. Default {@linkcode RUN_TIMEOUT_MS}. */
+  timeoutMs?: number;
+  /** Text for the program's standard input. Default: closed. */
+  stdin?: string;
+  /** Environment variables added to this process's own. */
+  env?: Record<string, string>;
+}
+
+/** What became of a program. */
+export interface RunResult {
+  readonly code: number;
+  readonly signal: Deno.Signal | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly elapsedMs: number;
+  readonly timedOut: boolean;
+}
+
+/**
+ * Runs a Deno program, given as its source or as the URL of a file, under the repository's
+ * configuration. Kills it at the timeout; never rejects because of what the program did.
+ */
+export async function runProgram(
+  program: string | URL,
+  options: RunOptions = {},
+): Promise<RunResult> {
+  if (program instanceof URL) return await run(fromFileUrl(program), options);
+  await using scratch = await scratchFolder();
+  return await run(await scratch.write("program.ts", program), options);
+}
+
+/** Runs `deno` with the given arguments in the repository's root, as {@linkcode runProgram} does. */
+export async function runDeno(args: string[], options: RunOptions = {}): Promise<RunResult> {
+  const { timeoutMs = RUN_TIMEOUT_MS, stdin, env } = options;
+  const startMs = performance.now();
+  const child = new Deno.Command(Deno.execPath(), {
+    args,
+    cwd: fromFileUrl(ROOT),
+    env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...env },
+    stdin: stdin === undefined ? "null" : "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    child.kill("SIGKILL");
+  }, timeoutMs);
+  const stdout = collect(child.stdout);
+  const stderr = collect(child.stderr);
+  try {
+    if (stdin !== undefined) await feed(child.stdin, stdin);
+    const { code, signal } = await child.status;
+    return {
+      code,
+      signal,
+      stdout: await stdout.text(),
+      stderr: await stderr.text(),
+      elapsedMs: performance.now() - startMs,
+      timedOut,
+    };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function run(path: string, options: RunOptions): Promise<RunResult> {
+  const { permissions = ["-A"], args = [] } = options;
+  return runDeno(
+    ["run", "--config", CONFIG, "--no-prompt", "--quiet", ...permissions, path, ...args],
+    options,
+  );
+}
+
+/** Writes all of the text. A program that closes its input early is no fault of the test. */
+async function feed(stream: WritableStream<Uint8Array<ArrayBuffer>>, text: string): Promise<void> {
+  const writer = stream.getWriter();
+  try {
+    await writer.write(new TextEncoder().encode(text));
+    await writer.close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
+
+/** Reads a stream from now on; `text` ends the reading soon after the program has ended. */
+function collect(stream: ReadableStream<Uint8Array>): { text(): Promise<string> } {
+  const reader = stream.pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>)
+    .getReader();
+  let text = "";
+  const drained = (async () => {
+    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+      text += chunk.value;
+    }
+  })();
+  return {
+    async text() {
+      const timer = setTimeout(() => reader.cancel(), DRAIN_MS);
+      await drained;
+      clearTimeout(timer);
+      return text;
+    },
+  };
+}
