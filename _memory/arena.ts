@@ -28,6 +28,15 @@ const FREE = 0;
 /** Bytes of a block's header; keeps the data aligned for doubles. */
 const HEADER_BYTES = 8;
 
+/** What an arena has at once, and what it may grow to: address space only, until it is used. */
+const INITIAL_BYTES = 1 << 18;
+const MAX_BYTES = 1 << 28;
+
+/** Memory for an arena. */
+export function createArenaBuffer(): SharedArrayBuffer {
+  return new SharedArrayBuffer(INITIAL_BYTES, { maxByteLength: MAX_BYTES });
+}
+
 /** The shared buffer of an arena with two views that follow its growth. */
 export class ArenaView {
   readonly buffer: SharedArrayBuffer;
@@ -55,13 +64,10 @@ export class Arena extends ArenaView {
   #usedStarts: number[] = [];
   #usedLengths: number[] = [];
 
-  /**
-   * @param initialBytes What is there at once.
-   * @param maxBytes What it may grow to; address space only, until it is used.
-   */
-  constructor(initialBytes: number, maxBytes: number) {
-    super(new SharedArrayBuffer(initialBytes, { maxByteLength: maxBytes }));
-    this.#freeLengths = [initialBytes];
+  /** @param buffer Growable and unused; {@linkcode createArenaBuffer} makes one. */
+  constructor(buffer: SharedArrayBuffer) {
+    super(buffer);
+    this.#freeLengths = [buffer.byteLength];
   }
 
   /** Bytes that the largest block may have. */

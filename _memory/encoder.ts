@@ -7,7 +7,8 @@
  * that write take the next free index and return the one after what they wrote.
  *
  * Objects are numbered as they are met, so that a second meeting is a REF. The first
- * {@linkcode LINEAR} are looked for one by one, which is cheaper than hashing them; then a Map is made.
+ * {@linkcode LINEAR} are looked for one by one, which is cheaper than hashing them; then in a Set;
+ * and from the first that is met again, in a Map from object to number.
  *
  * Invariants:
  * 1. `#words`, `#bytes`, `#end` are the target, or the scratch once `#words === #scratch`.
@@ -28,13 +29,14 @@ const LINEAR = 12;
 const MAX_KEPT_WORDS = 1 << 18;
 /** Arrays longer than this have their keys counted by Object.values, which makes no strings. */
 const MAX_LISTED_KEYS = 32;
+/** Buffers of more bytes are left to structured clone, so that every length fits a word. */
+const MAX_BYTES = 0x7fffff00;
 /** Number of key lists remembered; a power of two. */
 const SHAPES = 256;
 
 const TEXT_ENCODER = new TextEncoder();
 const NO_KEYS: readonly string[] = [];
 const TO_STRING = Object.prototype.toString;
-const OBJECT_PROTOTYPE = Object.prototype;
 const MAP_FOR_EACH = Map.prototype.forEach;
 const SET_FOR_EACH = Set.prototype.forEach;
 
@@ -56,7 +58,7 @@ const PROBES: ReadonlyMap<string, (value: object) => unknown> = new Map<
   ["Number", (value) => Number.prototype.valueOf.call(value)],
   ["String", (value) => String.prototype.valueOf.call(value)],
   ["BigInt", (value) => BigInt.prototype.valueOf.call(value)],
-  ["ArrayBuffer", (value) => ArrayBuffer.prototype.slice.call(value, 0, 0)],
+  ["ArrayBuffer", (value) => BYTE_LENGTH.call(value)],
 ]);
 
 /** Tags of what nobody can send, so that it is refused here and its place can be told. */
@@ -114,6 +116,7 @@ export class Encoder {
   #transfer: ReadonlySet<object> | undefined;
   #count = 0;
   readonly #linear: (object | undefined)[] = new Array(LINEAR).fill(undefined);
+  #met: Set<object> | undefined;
   #numbers: Map<object, number> | undefined;
   /** Numbers of the views that were written together with their buffer, by buffer. */
   #ownedBuffers: Map<object, number> | undefined;
@@ -272,7 +275,12 @@ export class Encoder {
     this.#count = 0;
     this.#shapeCount = 0;
     this.#message++;
-    this.#numbers = this.#ownedBuffers = this.#parts = this.#transfer = undefined;
+    this.#met =
+      this.#numbers =
+      this.#ownedBuffers =
+      this.#parts =
+      this.#transfer =
+        undefined;
     this.busy = false;
   }
 
@@ -444,38 +452,55 @@ export class Encoder {
     }
   }
 
-  /** The number of an object met before, or -1. */
-  #find(object: object): number {
-    const numbers = this.#numbers;
-    if (numbers !== undefined) return numbers.get(object) ?? -1;
-    const linear = this.#linear;
+  /** The number of an object met before; -1 for a new one, which it gives the next number. */
+  #meet(object: object): number {
     const count = this.#count;
-    for (let i = 0; i < count; i++) if (linear[i] === object) return i;
+    const linear = this.#linear;
+    if (count < LINEAR) {
+      for (let i = 0; i < count; i++) if (linear[i] === object) return i;
+      linear[count] = object;
+      this.#count = count + 1;
+      return -1;
+    }
+    const numbers = this.#numbers;
+    if (numbers !== undefined) {
+      const number = numbers.get(object);
+      if (number !== undefined) return number;
+      numbers.set(object, count);
+    } else {
+      // One look into a Set tells a new object from an old one, where a Map needs two.
+      const met = this.#met ??= new Set(linear as object[]);
+      met.add(object);
+      if (met.size === count) return this.#numberAll(met).get(object)!;
+    }
+    this.#count = count + 1;
     return -1;
   }
 
-  #register(object: object): void {
-    const number = this.#count++;
-    if (number < LINEAR) {
-      this.#linear[number] = object;
-      if (this.#numbers === undefined) return;
-    } else if (this.#numbers === undefined) {
-      this.#numbers = new Map();
-      for (let i = 0; i < LINEAR; i++) this.#numbers.set(this.#linear[i] as object, i);
-    }
-    this.#numbers.set(object, number);
+  /** From the first object met again, numbers are looked up; they are the order of the Set. */
+  #numberAll(met: Set<object>): Map<object, number> {
+    const numbers = new Map<object, number>();
+    for (const object of met) numbers.set(object, numbers.size);
+    this.#met = undefined;
+    return this.#numbers = numbers;
+  }
+
+  #hasMet(object: object): boolean {
+    if (this.#numbers !== undefined) return this.#numbers.has(object);
+    return this.#met !== undefined ? this.#met.has(object) : this.#linear.includes(object);
   }
 
   #object(value: object, pos: number): number {
-    const number = this.#find(value);
+    const number = this.#meet(value);
     if (number >= 0) return this.#head(tags.REF, number, pos);
-    this.#register(value);
     if (this.#transfer !== undefined && this.#transfer.has(value)) return this.#extra(value, pos);
     if (Array.isArray(value)) return this.#array(value, pos, false);
     if (typeof (value as Partial<Shareable>)[HANDLE] === "function") {
       return this.#handle(value as Shareable, pos);
     }
-    if (Object.getPrototypeOf(value) === OBJECT_PROTOTYPE) return this.#plain(value, pos);
+    // Asking for the prototype costs ten times as much. Who fakes this has a function among its keys,
+    // which is refused.
+    if (value.constructor === Object) return this.#plain(value, pos);
     return this.#exotic(value, pos);
   }
 
@@ -520,15 +545,19 @@ export class Encoder {
     const count = keys.length;
     const first = keys[0];
     const last = keys[count - 1];
+    // Lists that differ in a middle key alone share a slot, and are compared; that is rare enough.
     const slot = (count * 7 + first.length * 31 + last.length * 61 + first.charCodeAt(0) * 5 +
-      last.charCodeAt(last.length - 1) * 13) & (SHAPES - 1);
+      last.charCodeAt(last.length >> 1) * 29 + last.charCodeAt(last.length - 1) * 13) &
+      (SHAPES - 1);
     const shape = this.#shapes[slot];
     if (shape !== undefined && shape.keys.length === count) {
       let i = 0;
       while (i < count && shape.keys[i] === keys[i]) i++;
       if (i === count) return shape;
     }
-    return this.#shapes[slot] = this.#newShape(keys);
+    const made = this.#newShape(keys);
+    if (made.block.length <= tags.MAX_SHAPE_WORDS) this.#shapes[slot] = made;
+    return made;
   }
 
   /** Writes the key block with an encoder of its own, because its place is a cache, not the target. */
@@ -550,12 +579,13 @@ export class Encoder {
     block[0] = tags.OBJECT | keys.length << 8;
     block[1] = hash ^ hash >>> 15;
     block[2] = pos - 3;
+    this.reset();
     return block;
   }
 
   /** Writes a list that is known to have no properties but its items. */
   #list(values: readonly unknown[], pos: number): number {
-    this.#register(values);
+    this.#meet(values);
     return this.#array(values, pos, true);
   }
 
@@ -564,16 +594,17 @@ export class Encoder {
     // How many properties there are tells holes and named keys; no array says so cheaper.
     let present = length;
     if (!isList) {
-      present = length <= MAX_LISTED_KEYS
-        ? Object.keys(array).length
-        : length > 1 && !(0 in array) && !(length - 1 in array)
-        ? Object.keys(array).length
-        : Object.values(array).length;
-      if (length > MAX_LISTED_KEYS && present < length >> 1) return this.#sparse(array, pos);
+      const list: readonly unknown[] = length <= MAX_LISTED_KEYS
+        ? Object.keys(array)
+        : Object.values(array);
+      present = list.length;
+      if (length > MAX_LISTED_KEYS && present < length / 2) return this.#sparse(array, pos);
     }
     if (present === length && length > 0 && typeof array[0] === "number") {
+      const at = pos - this.#base();
       const next = this.#numeric(array, length, pos);
       if (next >= 0) return next;
+      pos = at + this.#base();
     }
 
     pos = this.#head(tags.ARRAY, length, pos);
@@ -588,7 +619,7 @@ export class Encoder {
         pos = this.#value(item, pos);
       }
     }
-    const named = present - (length - holes);
+    const named = isList ? 0 : present - (length - holes);
     if (holes === 0 && named === 0) return pos;
     // Only now is it known; the head is where it was, counted from where the value begins.
     const head = headBack + this.#base();
@@ -643,7 +674,7 @@ export class Encoder {
   #exotic(value: object, pos: number): number {
     if (ArrayBuffer.isView(value)) return this.#view(value, pos);
     let tag = TO_STRING.call(value).slice(8, -1);
-    if (tag === "Object") return isError(value, tag) ? this.#error(value, pos) : this.#plain(value, pos);
+    if (tag === "Object") return this.#plain(value, pos);
     const probe = PROBES.get(tag);
     if (probe !== undefined) {
       try {
@@ -717,7 +748,7 @@ export class Encoder {
     if (owner !== undefined) return this.#head(tags.BUFFER_OF, owner, pos);
     this.#claim(buffer);
     // A resizable buffer stays one, which is for structured clone to do.
-    if (buffer.resizable || buffer.byteLength > 0x7fffffff) return this.#extra(buffer, pos);
+    if (buffer.resizable || buffer.byteLength > MAX_BYTES) return this.#extra(buffer, pos);
     return this.#data(tags.ARRAY_BUFFER, buffer, 0, buffer.byteLength, pos);
   }
 
@@ -737,13 +768,15 @@ export class Encoder {
     const kind = tags.VIEW_NAMES.indexOf(name);
     const buffer = view.buffer;
     const size = buffer.byteLength;
-    if (kind < 0 || isResizable(buffer)) {
-      // Whether its length follows the buffer's cannot be asked, so structured clone has it whole.
+    if (kind < 0 || size > MAX_BYTES || isResizable(buffer)) {
+      // Whether its length follows a resizable buffer cannot be asked; structured clone knows.
       if (this.#parts?.has(buffer)) throw RESTART;
       return this.#extra(view, pos);
     }
     const length = view.byteLength;
-    if (!(buffer instanceof ArrayBuffer) || this.#transfer?.has(buffer) || this.#find(buffer) >= 0) {
+    if (
+      !(buffer instanceof ArrayBuffer) || this.#transfer?.has(buffer) || this.#hasMet(buffer)
+    ) {
       return this.#viewOf(view, kind, buffer, pos);
     }
     const ownerKnown = this.#ownedBuffers?.has(buffer) === true;
@@ -753,7 +786,7 @@ export class Encoder {
       this.#ownedBuffers.set(buffer, this.#count - 1);
       return this.#data(tags.TYPED | kind << 8, buffer, 0, length, pos);
     }
-    if (!ownerKnown && !this.#keepBuffers && length <= size >> 1) {
+    if (!ownerKnown && !this.#keepBuffers && length <= size / 2) {
       this.#claim(buffer);
       this.#parts ??= new Set();
       this.#parts.add(buffer);
@@ -865,12 +898,10 @@ export class Encoder {
   }
 
   #takeBack(mark: Mark): void {
-    for (let i = mark.count; i < Math.min(this.#count, LINEAR); i++) this.#linear[i] = undefined;
-    if (this.#numbers !== undefined) {
-      for (const [object, number] of this.#numbers) {
-        if (number >= mark.count) this.#numbers.delete(object);
-      }
-    }
+    const met = [...(this.#numbers?.keys() ?? this.#met ?? this.#linear)].slice(0, mark.count);
+    this.#linear.fill(undefined, Math.min(mark.count, LINEAR));
+    this.#numbers = undefined;
+    this.#met = mark.count < LINEAR ? undefined : new Set(met as object[]);
     if (this.#ownedBuffers !== undefined) {
       for (const [buffer, number] of this.#ownedBuffers) {
         if (number >= mark.count) this.#ownedBuffers.delete(buffer);
@@ -893,6 +924,7 @@ const TYPED_ARRAY_TAG = Object.getOwnPropertyDescriptor(
   Object.getPrototypeOf(Uint8Array.prototype),
   Symbol.toStringTag,
 )!.get!;
+const BYTE_LENGTH = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength")!.get!;
 const SOURCE = Object.getOwnPropertyDescriptor(RegExp.prototype, "source")!.get!;
 
 function sourceOf(value: object): string {

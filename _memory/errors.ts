@@ -67,11 +67,7 @@ export function errorClassName(error: object): string {
 
 /** Returns a native error with the prototype of the class registered as `className`. */
 export function createError(className: string): Error {
-  // The stack is replaced by the sender's; collecting ours would cost more than all the rest.
-  const limit = Reflect.get(Error, "stackTraceLimit");
-  Reflect.set(Error, "stackTraceLimit", 0);
   const error = new Error();
-  Reflect.set(Error, "stackTraceLimit", limit);
   const prototype = PROTOTYPE_BY_NAME.get(className) ?? Error.prototype;
   if (prototype !== Error.prototype) Object.setPrototypeOf(error, prototype);
   return error;
@@ -142,6 +138,7 @@ function findPath(root: unknown, culprit: unknown): string | undefined {
     }
     level = next;
   }
+  return undefined;
 }
 
 function children(value: object, path: string): [value: unknown, path: string][] {

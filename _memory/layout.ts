@@ -38,15 +38,19 @@ export const RECORD_RING = {
   SIZE: 2 * LINE,
 } as const;
 
-/** One worker's block; see `executors/_worker_state.ts`. Two record rings follow it. */
+/** One worker's block; see `executors/_worker_state.ts`. Its record ring follows it. */
 export const WORKER = {
-  /** AWAKE, SLEEPING or RETIRED. */
+  /** AWAKE, SLEEPING or RETIRED. Written by both sides. */
   STATE: 0,
+  /** 1 once the worker holds its sign of life. */
+  ALIVE: 1,
+  /** BETWEEN or RUNNING. Written by the worker, like the next two. */
+  PHASE: LINE,
   /** Number of the task claimed last. */
-  CURRENT: LINE,
+  CURRENT: LINE + 1,
   /** Index of that task in the owner's table. */
-  CURRENT_TASK: LINE + 1,
-  /** Number of the task that is asked to stop. */
+  CURRENT_TASK: LINE + 2,
+  /** One more than the number of the task that is asked to stop. Written by the owner. */
   ABORT: 2 * LINE,
   SIZE: 3 * LINE,
 } as const;

@@ -97,6 +97,9 @@ export const SHORT_STRING = 40;
 /** Objects with more keys than this are dictionaries: their keys are not worth remembering. */
 export const MAX_SHAPE_KEYS = 32;
 
+/** Key blocks of more words than this are not remembered. */
+export const MAX_SHAPE_WORDS = 512;
+
 // Fields of an ERROR, in the order in which they are written.
 export const HAS_NAME = 1;
 export const HAS_MESSAGE = 2;
@@ -137,3 +140,7 @@ export const VIEW_CONSTRUCTORS: readonly (ViewConstructor | undefined)[] = VIEW_
 export const PAIR_WORDS: Int32Array = new Int32Array(2);
 export const PAIR_DOUBLE: Float64Array = new Float64Array(PAIR_WORDS.buffer);
 export const PAIR_BIGINT: BigInt64Array = new BigInt64Array(PAIR_WORDS.buffer);
+
+/** Room for doubles on their way out of the words, for more than a few at a time. */
+export const STAGE_WORDS: Int32Array = new Int32Array(1024);
+export const STAGE_DOUBLES: Float64Array = new Float64Array(STAGE_WORDS.buffer);

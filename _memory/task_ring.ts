@@ -119,6 +119,17 @@ export class TaskRing {
     return load(this.words, TASK_RING.HEAD);
   }
 
+  /** A copy of the payload of a claimed task, whose slot may then be released. */
+  copyPayload(number: number): Int32Array<ArrayBuffer> {
+    const slot = this.slotOf(number);
+    return new Int32Array(this.words.subarray(slot + SLOT.PAYLOAD, slot + SLOT_WORDS));
+  }
+
+  /** True once no further task will be published. */
+  get isClosed(): boolean {
+    return load(this.words, TASK_RING.CLOSED) === 1;
+  }
+
   /** True when a task is there to be claimed. */
   hasReady(): boolean {
     const { words } = this;
@@ -180,6 +191,11 @@ export class OwnedTaskRing extends TaskRing {
     return (this.#next - this.head) | 0;
   }
 
+  /** Says that no further task will be published. */
+  close(): void {
+    store(this.words, TASK_RING.CLOSED, 1);
+  }
+
   /** Index of the slot for the next task, or -1 when the ring is full. */
   freeSlot(): number {
     const next = this.#next;
@@ -203,12 +219,19 @@ export class OwnedTaskRing extends TaskRing {
     const number = this.#next;
     store(this.words, this.slotOf(number) + SLOT.STAMP, stamp(number, READY));
     this.#next = (number + 1) | 0;
-    return number;
+    return number >>> 0;
   }
 
   /** True while the task waits in the ring: not claimed, not cancelled. */
   isWaiting(number: number): boolean {
     return load(this.words, this.slotOf(number) + SLOT.STAMP) === stamp(number, READY);
+  }
+
+  /** The numbers of the tasks that are published and not known to be claimed, oldest first. */
+  *waiting(): Generator<number> {
+    for (let number = this.head; number !== this.#next; number = (number + 1) | 0) {
+      if (this.isWaiting(number)) yield number >>> 0;
+    }
   }
 
   /** Takes a task back; false when a worker was faster. */

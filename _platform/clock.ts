@@ -28,7 +28,9 @@ export function deadlineAfter(timeout: number | null | undefined): number {
 export function checkTimeout(timeout: number | null | undefined): void {
   if (timeout === undefined || timeout === null) return;
   if (typeof timeout !== "number") {
-    throw new TypeError(`Cannot wait: timeout must be a number of milliseconds, got ${typeof timeout}`);
+    throw new TypeError(
+      `Cannot wait: timeout must be a number of milliseconds, got ${typeof timeout}`,
+    );
   }
   if (!(timeout >= 0)) {
     throw new RangeError(`Cannot wait: timeout must be 0 or more milliseconds, got ${timeout}`);

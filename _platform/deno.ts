@@ -22,15 +22,15 @@ export function isDeno(): boolean {
 const IDLE_INTERVAL_MS = 2 ** 31 - 1;
 
 class TimerHold implements LoopHold {
-  #timer: number | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
 
   hold(): void {
     if (this.#timer === undefined) this.#timer = setInterval(() => {}, IDLE_INTERVAL_MS);
-    else Deno.refTimer(this.#timer);
+    else Deno.refTimer(Number(this.#timer));
   }
 
   release(): void {
-    if (this.#timer !== undefined) Deno.unrefTimer(this.#timer);
+    if (this.#timer !== undefined) Deno.unrefTimer(Number(this.#timer));
   }
 
   dispose(): void {
@@ -40,12 +40,18 @@ class TimerHold implements LoopHold {
 }
 
 /**
- * The method that `node:worker_threads` uses to reference and unreference a Web Worker. It has no public
- * name; without it an idle pool holds the program open until it is shut down.
+ * The method by which `node:worker_threads` references and unreferences a Web Worker. It has no public name;
+ * without it an idle pool holds the program open until it is shut down.
  */
-const setReferenced = Object.getOwnPropertySymbols(Worker.prototype).find((symbol) =>
-  symbol.description === "" || symbol.description === undefined
-);
+const setReferenced = findSetReferenced(Worker.prototype);
+
+function findSetReferenced(prototype: object): symbol | undefined {
+  for (let at = prototype; at !== EventTarget.prototype; at = Object.getPrototypeOf(at)) {
+    const found = Object.getOwnPropertySymbols(at).find((symbol) => !symbol.description);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
 
 class DenoWorker implements WorkerThread {
   readonly #worker: Worker;
@@ -88,7 +94,13 @@ interface NodeModules {
   };
 }
 
+/** Web Locks, which Deno's own types do not know yet. */
+interface LockManager {
+  request<T>(name: string, options: { signal?: AbortSignal }, held: () => T): Promise<Awaited<T>>;
+}
+
 interface DenoGlobals {
+  navigator: { locks: LockManager };
   process: {
     getBuiltinModule<K extends keyof NodeModules>(name: K): NodeModules[K];
     exit(code?: number): never;
@@ -108,7 +120,7 @@ function builtin<K extends keyof NodeModules>(name: K): NodeModules[K] {
 }
 
 function waitForName(name: string, signal: AbortSignal): Promise<boolean> {
-  return navigator.locks.request(name, { signal }, () => true).catch(() => false);
+  return globals.navigator.locks.request(name, { signal }, () => true).catch(() => false);
 }
 
 /** Reports every way in which a worker can end itself, before it does. */
@@ -119,10 +131,10 @@ function onThreadEnd(callback: (end: ThreadEnd) => void): void {
     ended = true;
     callback({ how, failed, error });
   };
-  const exit = Deno.exit;
+  const exit: (code?: number) => never = Deno.exit;
   Deno.exit = (code?: number): never => {
     end(`called Deno.exit(${code ?? Deno.exitCode})`, false);
-    exit(code);
+    return exit(code);
   };
   const { process } = globals;
   const processExit = process.exit.bind(process);
@@ -142,7 +154,11 @@ function onThreadEnd(callback: (end: ThreadEnd) => void): void {
   });
   globals.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
-    end("had a promise rejected that nobody handled", true, (event as PromiseRejectionEvent).reason);
+    end(
+      "had a promise rejected that nobody handled",
+      true,
+      (event as PromiseRejectionEvent).reason,
+    );
     close();
   });
   endThread = close;
@@ -162,6 +178,18 @@ export function createDenoPlatform(): Platform {
       globals.setImmediate(callback);
     },
     receive: (port) => builtin("node:worker_threads").receiveMessageOnPort(port),
+    nextMessage: (port) =>
+      new Promise((resolve) => {
+        port.onmessage = (event): void => {
+          port.onmessage = null;
+          resolve(event.data);
+        };
+      }),
+    background: (ms, callback) => {
+      const timer = setTimeout(callback, ms);
+      Deno.unrefTimer(Number(timer));
+      return () => clearTimeout(timer);
+    },
     createAsyncContext<T>(): AsyncContext<T> {
       const storage = new (builtin("node:async_hooks").AsyncLocalStorage)<T>();
       return { run: (value, fn) => storage.run(value, fn), get: () => storage.getStore() };
@@ -171,8 +199,11 @@ export function createDenoPlatform(): Platform {
       new Promise((resolve) => {
         globals.onmessage = (event): void => resolve(event.data);
       }),
-    holdName: (name) => {
-      navigator.locks.request(name, () => new Promise(() => {}));
+    holdName: (name, onHeld) => {
+      globals.navigator.locks.request(name, {}, () => {
+        onHeld();
+        return new Promise(() => {});
+      });
     },
     onThreadEnd,
     endThread: () => endThread(),

@@ -65,6 +65,10 @@ export interface Platform {
   nextTurn(callback: () => void): void;
   /** The oldest message that has come on a port, boxed; `undefined` when there is none. Works while blocked. */
   receive(port: MessagePort): { message: unknown } | undefined;
+  /** A promise for the next message that comes on a port. */
+  nextMessage(port: MessagePort): Promise<unknown>;
+  /** Calls back once, later; does not hold the event loop open. The returned function cancels. */
+  background(ms: number, callback: () => void): () => void;
   /** A value per async context. */
   createAsyncContext<T>(): AsyncContext<T>;
   /** Resolves once nobody holds `name` (see {@linkcode holdName}), or once the signal aborts; says which. */
@@ -72,8 +76,8 @@ export interface Platform {
 
   /** In a worker: the first message sent to it. */
   started(): Promise<unknown>;
-  /** In a worker: holds `name` for as long as this thread lives. */
-  holdName(name: string): void;
+  /** In a worker: holds `name` for as long as this thread lives; calls back once it does. */
+  holdName(name: string, onHeld: () => void): void;
   /**
    * In a worker: calls back at the moment that this thread is about to end by itself (exit, close, uncaught
    * error, unhandled rejection), before it does.

@@ -79,10 +79,13 @@ export interface FutureInternals {
   reject(future: Future<unknown>, error: unknown): void;
   /** Cancels the future, its task being out of the runner's hands. */
   cancel(future: Future<unknown>): void;
+  setProgress(future: Future<unknown>, fraction: number): void;
   /** True when it is done with an error. */
   hasFailed(future: Future<unknown>): boolean;
   /** The value, when done with one; the error, when done with one. */
   outcomeOf(future: Future<unknown>): unknown;
+  /** Throws when this thread must not block for the future. */
+  checkBlocking(future: Future<unknown>): void;
   /** Calls `receiver` when the future is done: at once if it is. `receiver` must not throw. */
   whenDone(future: Future<unknown>, receiver: Receiver): void;
   /** Takes a receiver away again. */
@@ -129,6 +132,7 @@ export class Future<T> implements PromiseLike<T> {
   #promise: Promise<T> | undefined = undefined;
   #runner: Runner | undefined = undefined;
   #task = -1;
+  #progress = 0;
 
   static {
     internals = {
@@ -152,8 +156,12 @@ export class Future<T> implements PromiseLike<T> {
         if (future.#state === PENDING) future.#finish(CANCELLED, undefined);
         if (future.#state === CANCELLED) future.#state = CANCELLED_AND_NOTIFIED;
       },
+      setProgress: (future, fraction) => {
+        future.#progress = fraction;
+      },
       hasFailed: (future) => future.#state === FAILED,
       outcomeOf: (future) => future.#outcome,
+      checkBlocking: (future) => future.#runner?.checkBlocking(future),
       whenDone: (future, receiver) => {
         if (future.#state > RUNNING) {
           receiver(future);
@@ -175,6 +183,11 @@ export class Future<T> implements PromiseLike<T> {
   /** The state in words: `pending`, `running`, `cancelled`, `finished` ... */
   get state(): string {
     return STATE_NAMES[this.#state === PENDING && this.running() ? RUNNING : this.#state];
+  }
+
+  /** How far the task is, from 0 to 1, as it reported last through `taskContext().report`. */
+  get progress(): number {
+    return this.#progress;
   }
 
   /**

@@ -1,0 +1,575 @@
+/**
+ * One call of `map`: inputs to chunks, chunks to futures, futures to results in order.
+ *
+ *   inputs -- pull --> items -- dispatch --> chunks in flight -- in order --> results
+ *
+ * Chunks of a fixed size are all submitted at once, as Python does. Where the size is left to us, a few chunks per
+ * worker are in flight at a time, the first ones of a single item; the time that a chunk took tells how large the
+ * next ones should be. So a million tiny items cost a few dozen tasks, and ten slow ones are spread over the workers.
+ *
+ * @module
+ */
+
+import { doorbell } from "../_memory/doorbell.ts";
+import { callAt, checkTimeout, deadlineAfter } from "../_platform/clock.ts";
+import { RuntimeError } from "../sync/errors.ts";
+import type { ChunkOutcome } from "./_chunk.ts";
+import { CancelledError, NotShareableError, TimeoutError } from "./errors.ts";
+import type { ExecutorBackend, TaskOptions } from "./executor.ts";
+import { type Future, futureInternals } from "./future.ts";
+
+/** Options of `map`. */
+export interface MapOptions {
+  /** Items per task, from 1; chosen by the time that items take unless given. */
+  chunksize?: number;
+  /** Milliseconds from the call until the last result; then iterating throws a `TimeoutError`. */
+  timeout?: number | null;
+  /** Reads the inputs lazily: at most so many items are submitted and not yet handed out. */
+  buffersize?: number | null;
+  /** Ends it: what has not started is cancelled, and iterating throws the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** An input of `map`. */
+export type MapInput<T> = Iterable<T> | AsyncIterable<T>;
+
+/** What follows the function in a call of `map`: an input per parameter, then options. */
+export type MapArguments<T extends unknown[]> =
+  | { [K in keyof T]: MapInput<T[K]> }
+  | [...{ [K in keyof T]: MapInput<T[K]> }, MapOptions];
+
+/**
+ * Results of `map`, in order, each handed out once. Both ways of iterating draw from the same results.
+ *
+ * @typeParam T What the function returns.
+ */
+export interface MapResult<T> extends AsyncIterable<T>, Iterable<T> {
+  /** Iterates without blocking. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<T>;
+  /** Iterates, blocking this thread where a result is not there yet. */
+  [Symbol.iterator](): IterableIterator<T>;
+  /** All results that were not handed out yet; rejects with the first error. */
+  toArray(): Promise<T[]>;
+  /** The same, blocking this thread. */
+  toArraySync(): T[];
+}
+
+/** What a chunk should take, in milliseconds: long against dispatching it, short against a wait for it. */
+const CHUNK_MS = 2;
+/** How much larger than one chunk the next may be. */
+const GROWTH = 16;
+const MAX_CHUNK = 1 << 16;
+/** Chunks in flight per worker: one that runs and one that waits. */
+const IN_FLIGHT_PER_WORKER = 2;
+
+/** Chooses how many items go into a task. */
+class ChunkSizer {
+  readonly #fixed: number | undefined;
+  readonly #concurrency: number;
+  #size = 1;
+
+  constructor(fixed: number | undefined, concurrency: number) {
+    this.#fixed = fixed;
+    this.#concurrency = concurrency;
+  }
+
+  get isAdaptive(): boolean {
+    return this.#fixed === undefined;
+  }
+
+  /** Size of the next chunk, when so many items are there. */
+  next(available: number): number {
+    if (this.#fixed !== undefined) return this.#fixed;
+    const share = Math.ceil(available / (IN_FLIGHT_PER_WORKER * this.#concurrency));
+    return Math.max(1, Math.min(this.#size, share));
+  }
+
+  /** Learns from a chunk. */
+  observe(count: number, elapsedMs: number): void {
+    const ideal = Math.floor(CHUNK_MS * count / elapsedMs);
+    const limit = Math.min(MAX_CHUNK, Math.max(count, this.#size) * GROWTH);
+    this.#size = Math.max(1, Math.min(ideal, limit));
+  }
+}
+
+/** Some items on their way. */
+interface Chunk {
+  readonly count: number;
+  readonly future: Future<unknown>;
+  /** Index of the next entry to be handed out. */
+  next: number;
+}
+
+/** Reads several inputs side by side, up to the end of the shortest. */
+class Inputs {
+  readonly arity: number;
+  readonly isAsync: boolean;
+  readonly #iterators: (Iterator<unknown> | AsyncIterator<unknown>)[];
+
+  constructor(inputs: readonly MapInput<unknown>[]) {
+    this.arity = inputs.length;
+    this.isAsync = inputs.some(isAsyncIterable);
+    this.#iterators = inputs.map((input) =>
+      isAsyncIterable(input) ? input[Symbol.asyncIterator]() : input[Symbol.iterator]()
+    );
+  }
+
+  /** Appends the next item of each input; false at the end of one. */
+  pullSync(items: unknown[]): boolean {
+    return this.#append(items, this.#iterators.map((it) => (it as Iterator<unknown>).next()));
+  }
+
+  /** Appends the next item of each input; false at the end of one. */
+  async pull(items: unknown[]): Promise<boolean> {
+    return this.#append(items, await Promise.all(this.#iterators.map((it) => it.next())));
+  }
+
+  #append(items: unknown[], results: IteratorResult<unknown>[]): boolean {
+    if (results.some(({ done }) => done)) {
+      this.close();
+      return false;
+    }
+    for (const { value } of results) items.push(value);
+    return true;
+  }
+
+  /** Tells the inputs that no more is wanted. */
+  close(): void {
+    for (const it of this.#iterators) it.return?.();
+  }
+}
+
+/** One call of `map`. */
+export class MapRun implements MapResult<unknown> {
+  readonly #backend: ExecutorBackend;
+  readonly #taskOptions: TaskOptions | undefined;
+  readonly #fn: (...args: never[]) => unknown;
+  readonly #inputs: Inputs;
+  readonly #sizer: ChunkSizer;
+  readonly #bufferSize: number;
+  readonly #timeout: number | null | undefined;
+  readonly #deadlineMs: number;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort = (): void => this.#end(this.#signal!.reason);
+
+  /** Items read and not submitted, `arity` words each, from `#itemsRead` on. */
+  #items: unknown[] = [];
+  #itemsTaken = 0;
+  #exhausted = false;
+  #pulling = false;
+
+  /** Submitted chunks, from `#chunksTaken` on. */
+  readonly #chunks: Chunk[] = [];
+  #chunksTaken = 0;
+  #inFlight = 0;
+  /** Items submitted and not handed out. */
+  #buffered = 0;
+
+  /** What is thrown once the submitted chunks are handed out: an error of an input, or of submitting. */
+  #failure: { readonly error: unknown } | undefined;
+  /** Nothing more is handed out. */
+  #ended = false;
+  /** Waits of `next()` for something to change. */
+  #waiters: (() => void)[] = [];
+
+  constructor(
+    backend: ExecutorBackend,
+    taskOptions: TaskOptions | undefined,
+    fn: (...args: never[]) => unknown,
+    inputs: readonly MapInput<unknown>[],
+    options: MapOptions,
+  ) {
+    this.#backend = backend;
+    this.#taskOptions = taskOptions;
+    this.#fn = fn;
+    this.#timeout = options.timeout;
+    this.#deadlineMs = deadlineAfter(options.timeout);
+    this.#bufferSize = options.buffersize ?? Infinity;
+    this.#sizer = new ChunkSizer(
+      options.chunksize ?? (backend.prefersChunks ? undefined : 1),
+      backend.concurrency,
+    );
+    this.#signal = options.signal;
+    this.#signal?.throwIfAborted();
+    this.#inputs = new Inputs(inputs);
+    this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
+    if (this.#bufferSize === Infinity && !this.#inputs.isAsync) {
+      this.#readAll(inputs);
+      if (this.#items.length > 0) mapsOf(backend).add(this);
+    }
+    this.#feed(true);
+  }
+
+  // Submitting
+
+  #readAll(inputs: readonly MapInput<unknown>[]): void {
+    if (inputs.length === 1) this.#items = Array.from(inputs[0] as Iterable<unknown>);
+    else while (this.#inputs.pullSync(this.#items));
+    this.#exhausted = true;
+  }
+
+  get #available(): number {
+    return this.#items.length / this.#inputs.arity - this.#itemsTaken;
+  }
+
+  /** Submits as much as may be in flight. `throws` says whether a failure is the caller's to hear now. */
+  #feed(throws: boolean): void {
+    const most = this.#sizer.isAdaptive
+      ? this.#backend.concurrency * IN_FLIGHT_PER_WORKER
+      : Infinity;
+    try {
+      while (!this.#ended && this.#failure === undefined && this.#inFlight < most) {
+        const room = this.#bufferSize - this.#buffered;
+        if (room <= 0) break;
+        const size = Math.min(room, this.#sizer.next(this.#exhausted ? this.#available : Infinity));
+        if (!this.#exhausted && this.#available < size && !this.#pull(size)) break;
+        if (this.#available === 0) break;
+        this.#dispatch(Math.min(size, this.#available));
+      }
+    } catch (error) {
+      if (throws) throw error;
+      this.#fail(error);
+    }
+    if (this.#exhausted && this.#available === 0) mapsOf(this.#backend).delete(this);
+  }
+
+  /** Reads inputs until `size` items are there or they end; false when one has to wait for them. */
+  #pull(size: number): boolean {
+    if (this.#inputs.isAsync) {
+      this.#pullLater();
+      return false;
+    }
+    while (!this.#exhausted && this.#available < size) {
+      this.#exhausted = !this.#inputs.pullSync(this.#items);
+    }
+    return true;
+  }
+
+  /** Reads one item of asynchronous inputs, and submits what there is. */
+  async #pullLater(): Promise<void> {
+    if (this.#pulling) return;
+    this.#pulling = true;
+    try {
+      this.#exhausted = !await this.#inputs.pull(this.#items);
+      if (!this.#exhausted && !this.#ended) this.#dispatch(1);
+    } catch (error) {
+      this.#exhausted = true;
+      this.#fail(error);
+    }
+    this.#pulling = false;
+    this.#wake();
+    this.#feed(false);
+  }
+
+  /** Submits the next `count` items as one task. */
+  #dispatch(count: number): void {
+    const { arity } = this.#inputs;
+    const start = this.#itemsTaken * arity;
+    const items = this.#items.slice(start, start + count * arity);
+    const future = this.#backend.submit(this.#fn, items, this.#taskOptions, arity);
+    if (count > 1 && isUnsendable(future)) {
+      // One of them cannot be sent. None has run, so each is tried on its own.
+      for (let i = 0; i < count; i++) this.#dispatch(1);
+      return;
+    }
+    this.#itemsTaken += count;
+    this.#buffered += count;
+    this.#inFlight++;
+    if (this.#itemsTaken > MAX_CHUNK && !this.#exhausted) {
+      this.#items.splice(0, this.#itemsTaken * arity);
+      this.#itemsTaken = 0;
+    }
+    this.#chunks.push({ count, future, next: 0 });
+    futureInternals.whenDone(future, () => {
+      this.#inFlight--;
+      if (!futureInternals.hasFailed(future) && !future.cancelled()) {
+        const [elapsedMs] = futureInternals.outcomeOf(future) as ChunkOutcome;
+        this.#sizer.observe(count, elapsedMs);
+      }
+      if (!this.#isFedUp) this.#feed(false);
+      this.#wake();
+    });
+  }
+
+  get #isFedUp(): boolean {
+    return this.#exhausted && this.#available === 0;
+  }
+
+  /** Submits all that was read: the executor is about to accept nothing more. */
+  finish(cancelFutures: boolean): void {
+    if (cancelFutures) {
+      this.#itemsTaken = this.#items.length / this.#inputs.arity;
+      this.#fail(new CancelledError("Cannot run item: the executor was shut down"));
+    } else {
+      while (this.#available > 0) {
+        this.#dispatch(Math.min(this.#available, this.#sizer.next(this.#available)));
+      }
+    }
+    mapsOf(this.#backend).delete(this);
+  }
+
+  // Handing out
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#wake();
+  }
+
+  #wake(): void {
+    const waiters = this.#waiters;
+    if (waiters.length === 0) return;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter();
+  }
+
+  /** The chunk whose turn it is; `undefined` when there is none at the moment. */
+  get #front(): Chunk | undefined {
+    return this.#chunks[this.#chunksTaken];
+  }
+
+  /** True when {@linkcode take} knows what to do. */
+  get #isReady(): boolean {
+    const front = this.#front;
+    if (front !== undefined) return front.future.done();
+    return this.#ended || this.#failure !== undefined || (this.#isFedUp && !this.#pulling);
+  }
+
+  /** Takes the next result; throws the item's error. Call when ready. */
+  #take(): IteratorResult<unknown> {
+    const front = this.#front;
+    if (this.#ended || front === undefined) {
+      const failure = this.#ended ? undefined : this.#failure;
+      this.#end(undefined);
+      if (failure !== undefined) throw failure.error;
+      return { done: true, value: undefined };
+    }
+    const i = front.next++;
+    this.#buffered--;
+    const { future } = front;
+    if (front.next === front.count) this.#leave();
+    if (futureInternals.hasFailed(future)) throw futureInternals.outcomeOf(future);
+    if (future.cancelled()) throw new CancelledError("Cannot read result: the item was cancelled");
+    const [, entries, failed] = futureInternals.outcomeOf(future) as ChunkOutcome;
+    if (failed.length > 0 && failed.includes(i)) throw entries[i];
+    return { done: false, value: entries[i] };
+  }
+
+  /** Leaves the chunk in front, which was handed out. */
+  #leave(): void {
+    this.#chunks[this.#chunksTaken++] = undefined as unknown as Chunk;
+  }
+
+  /** Ends the iteration and cancels what has not started; `error` is what the next call throws. */
+  #end(error: unknown): void {
+    if (this.#ended) return;
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+    if (error !== undefined) {
+      this.#failure = { error };
+      this.#cancelRest();
+      this.#chunksTaken = this.#chunks.length;
+      this.#exhausted = true;
+      this.#itemsTaken = this.#items.length / this.#inputs.arity;
+      this.#wake();
+      return;
+    }
+    this.#ended = true;
+    this.#cancelRest();
+    this.#wake();
+  }
+
+  #cancelRest(): void {
+    mapsOf(this.#backend).delete(this);
+    if (!this.#exhausted) this.#inputs.close();
+    for (let i = this.#chunksTaken; i < this.#chunks.length; i++) this.#chunks[i].future.cancel();
+  }
+
+  #timeoutError(): TimeoutError {
+    return new TimeoutError(`Cannot read next result: map was not done within ${this.#timeout} ms`);
+  }
+
+  #next(): Promise<IteratorResult<unknown>> {
+    if (this.#bufferSize !== Infinity) this.#feed(false);
+    if (!this.#isReady) return this.#nextLater();
+    try {
+      return Promise.resolve(this.#take());
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async #nextLater(): Promise<IteratorResult<unknown>> {
+    while (!this.#isReady) {
+      const inTime = await this.#changed();
+      if (!inTime && !this.#isReady) {
+        this.#end(undefined);
+        throw this.#timeoutError();
+      }
+    }
+    return this.#take();
+  }
+
+  /** Resolves once something changed: to false when the time was up first. */
+  #changed(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const stopTimer = callAt(this.#deadlineMs, () => resolve(false));
+      this.#waiters.push(() => {
+        stopTimer();
+        resolve(true);
+      });
+    });
+  }
+
+  #nextSync(): IteratorResult<unknown> {
+    if (this.#bufferSize !== Infinity) this.#feed(false);
+    while (!this.#isReady) {
+      this.#checkBlocking();
+      if (!doorbell.waitSync(() => this.#isReady, this.#deadlineMs)) {
+        this.#end(undefined);
+        throw this.#timeoutError();
+      }
+    }
+    return this.#take();
+  }
+
+  #checkBlocking(): void {
+    const front = this.#front;
+    if (front !== undefined) futureInternals.checkBlocking(front.future);
+    else if (this.#inputs.isAsync) {
+      throw new RuntimeError(
+        "Cannot block: an input is asynchronous and would not advance; use for await",
+      );
+    }
+  }
+
+  /** See {@linkcode MapResult}. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<unknown> {
+    const iterator: AsyncIterableIterator<unknown> = {
+      next: () => this.#next(),
+      return: (value) => {
+        this.#end(undefined);
+        return Promise.resolve({ done: true, value });
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
+  }
+
+  /** See {@linkcode MapResult}. */
+  [Symbol.iterator](): IterableIterator<unknown> {
+    const iterator: IterableIterator<unknown> = {
+      next: () => this.#nextSync(),
+      return: (value) => {
+        this.#end(undefined);
+        return { done: true, value };
+      },
+      [Symbol.iterator]: () => iterator,
+    };
+    return iterator;
+  }
+
+  /** See {@linkcode MapResult}. */
+  async toArray(): Promise<unknown[]> {
+    const results: unknown[] = [];
+    for (;;) {
+      if (this.#bufferSize !== Infinity) this.#feed(false);
+      const result = this.#isReady ? this.#takeChunk(results) : await this.#nextLater();
+      if (result === undefined) continue;
+      if (result.done) return results;
+      results.push(result.value);
+    }
+  }
+
+  /** See {@linkcode MapResult}. */
+  toArraySync(): unknown[] {
+    const results: unknown[] = [];
+    for (;;) {
+      const result = this.#nextSync();
+      if (result.done) return results;
+      results.push(result.value);
+      while (this.#isReady && this.#takeChunk(results) === undefined);
+    }
+  }
+
+  /** Takes the whole chunk in front, where no item of it failed, or else one result. */
+  #takeChunk(results: unknown[]): IteratorResult<unknown> | undefined {
+    const front = this.#front;
+    if (front === undefined || this.#ended || front.future.cancelled()) return this.#take();
+    if (futureInternals.hasFailed(front.future)) return this.#take();
+    const [, entries, failed] = futureInternals.outcomeOf(front.future) as ChunkOutcome;
+    if (failed.length > 0) return this.#take();
+    for (let i = front.next; i < entries.length; i++) results.push(entries[i]);
+    this.#buffered -= front.count - front.next;
+    this.#leave();
+    return undefined;
+  }
+}
+
+function isUnsendable(future: Future<unknown>): boolean {
+  return futureInternals.hasFailed(future) &&
+    NotShareableError.is(futureInternals.outcomeOf(future));
+}
+
+/** Calls of `map` that have not submitted all that they have read. */
+const unfinished = new WeakMap<ExecutorBackend, Set<MapRun>>();
+
+function mapsOf(backend: ExecutorBackend): Set<MapRun> {
+  let maps = unfinished.get(backend);
+  if (maps === undefined) unfinished.set(backend, maps = new Set());
+  return maps;
+}
+
+/** Has all calls of `map` submit what they have read, or drop it: the executor is about to be shut down. */
+export function finishMaps(backend: ExecutorBackend, cancelFutures: boolean): void {
+  for (const map of mapsOf(backend)) map.finish(cancelFutures);
+}
+
+/** Starts a call of `map`; the last argument may be its options. */
+export function startMap(
+  backend: ExecutorBackend,
+  taskOptions: TaskOptions | undefined,
+  fn: (...args: never[]) => unknown,
+  args: readonly unknown[],
+): MapRun {
+  if (typeof fn !== "function") {
+    throw new TypeError(`Cannot map: expected a function, got ${typeof fn}`);
+  }
+  const last = args[args.length - 1];
+  const hasOptions = args.length > 0 && !isInput(last);
+  const options = (hasOptions ? last : {}) as MapOptions;
+  const inputs = hasOptions ? args.slice(0, -1) : args;
+  checkOptions(options);
+  for (const input of inputs) {
+    if (!isInput(input)) {
+      throw new TypeError(`Cannot map: expected an iterable, got ${typeof input}`);
+    }
+  }
+  if (inputs.length === 0) throw new TypeError("Cannot map: expected at least one iterable");
+  return new MapRun(backend, taskOptions, fn, inputs as MapInput<unknown>[], options);
+}
+
+function isAsyncIterable(value: MapInput<unknown>): value is AsyncIterable<unknown> {
+  return typeof value === "object" && Symbol.asyncIterator in value;
+}
+
+function isInput(value: unknown): boolean {
+  if (typeof value === "string") return true;
+  return typeof value === "object" && value !== null &&
+    (Symbol.iterator in value || Symbol.asyncIterator in value);
+}
+
+function checkOptions(options: MapOptions): void {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`Cannot map: expected options or an iterable, got ${options}`);
+  }
+  checkTimeout(options.timeout);
+  checkCount("chunksize", options.chunksize);
+  checkCount("buffersize", options.buffersize ?? undefined);
+}
+
+function checkCount(name: string, value: number | undefined): void {
+  if (value === undefined) return;
+  if (!Number.isInteger(value)) {
+    throw new TypeError(`Cannot map: ${name} must be an integer, got ${value}`);
+  }
+  if (value < 1) throw new RangeError(`Cannot map: ${name} must be 1 or more, got ${value}`);
+}

@@ -1,0 +1,478 @@
+/**
+ * A pool's worker: claims tasks from the shared ring, runs one at a time, writes what becomes of them.
+ *
+ * The loop runs synchronously from task to task as long as it can; it awaits only a task that returned a promise,
+ * a function that has to be loaded first, room for its records, a turn of the event loop now and then (so that
+ * timers, fetches and messages of earlier tasks go on), and, when there is nothing to do, the owner's wake-up.
+ *
+ * @module
+ */
+
+import { add, pause } from "../_platform/atomics.ts";
+import { nowMs } from "../_platform/clock.ts";
+import { platform, type ThreadEnd } from "../_platform/mod.ts";
+import { Arena, ArenaView } from "../_memory/arena.ts";
+import { Decoder } from "../_memory/decoder.ts";
+import { Bell } from "../_memory/doorbell.ts";
+import { Encoder } from "../_memory/encoder.ts";
+import { TASK_RING } from "../_memory/layout.ts";
+import { decode, encode, type Encoded, externBaseOf, takeSpilled } from "../_memory/message.ts";
+import { RecordWriter } from "../_memory/record_ring.ts";
+import { SLOT, TaskRing } from "../_memory/task_ring.ts";
+import { CatalogReader } from "./_catalog.ts";
+import { type ChunkOutcome, ChunkRun, isThenable } from "./_chunk.ts";
+import {
+  ARITY_SHIFT,
+  CHUNK,
+  KIND,
+  PLACE,
+  RECORD_HEADER_WORDS,
+  RECORD_PAYLOAD_WORDS,
+  type StartMessage,
+} from "./_protocol.ts";
+import { describe, explainCapture, loadTarget, type Target } from "./_target.ts";
+import { WorkerState } from "./_worker_state.ts";
+import { checkFraction, setCurrentTask, type TaskContext } from "./context.ts";
+import { NotShareableError } from "./errors.ts";
+import { takeTransfers } from "./task.ts";
+
+/** How long the worker runs tasks before it lets its event loop turn. */
+const TURN_MS = 5;
+/** The most tasks between two looks at the clock. */
+const MOST_UNTIMED = 64;
+
+/** How long the worker looks for a task before it sleeps; see `_memory/doorbell.ts`. */
+const SPIN_MS = 0.02;
+const MOST_SKIPS = 64;
+
+/** A function of the catalog, loaded. */
+interface Loaded {
+  readonly target: Target;
+  readonly call: (...args: unknown[]) => unknown;
+}
+
+/** The entry of a worker's thread. */
+export async function main(): Promise<void> {
+  const start = await platform.started() as StartMessage;
+  await new PoolWorker(start).run();
+}
+
+class PoolWorker {
+  readonly #start: StartMessage;
+  readonly #ring: TaskRing;
+  readonly #arguments: ArenaView;
+  readonly #catalog: CatalogReader;
+  readonly #state: WorkerState;
+  readonly #records: RecordWriter;
+  readonly #results: Arena;
+  readonly #bell: Bell;
+  readonly #encoder = new Encoder();
+  readonly #decoder = new Decoder();
+  readonly #functions: Loaded[] = [];
+
+  /** The thread is about to end: nothing more is claimed or told. */
+  #ended = false;
+  #tasksLeft: number;
+  #turnEndMs = 0;
+  #untimed = 1;
+  #untilTimed = 1;
+  #spinSkips = 0;
+  #nextSkips = 1;
+
+  /** Looks whether the task that asked for its signal last is to stop. */
+  #checkAbort: (() => boolean) | undefined;
+
+  // The task that runs, for its context.
+  #number = 0;
+  #task = 0;
+  #context: TaskContext | undefined;
+  readonly #makeContext = (): TaskContext =>
+    this.#context ??= this.#contextOf(this.#number, this.#task);
+
+  constructor(start: StartMessage) {
+    this.#start = start;
+    this.#ring = new TaskRing(start.ring);
+    this.#arguments = new ArenaView(start.arena);
+    this.#catalog = new CatalogReader(start.catalog);
+    this.#state = new WorkerState(start.state);
+    this.#records = new RecordWriter(this.#state.records);
+    this.#results = new Arena(start.results);
+    this.#bell = new Bell(start.bell);
+    this.#tasksLeft = start.maxTasks;
+    platform.onThreadEnd((end) => this.#tellEnd(end));
+    platform.holdName(start.life, () => this.#state.setAlive());
+  }
+
+  async run(): Promise<void> {
+    if (!await this.#initialize()) return;
+    setCurrentTask(this.#makeContext);
+    for (;;) {
+      const waiting = this.#runReady();
+      if (waiting !== undefined) {
+        await waiting;
+        continue;
+      }
+      if (this.#ended) return;
+      if (this.#state.isRetired || this.#tasksLeft === 0) break;
+      if (this.#look()) continue;
+      if (this.#ring.isClosed && !this.#ring.hasReady()) break;
+      if (!await this.#state.sleep(this.#ring, this.#start.idleTimeoutMs)) break;
+      this.#turnEndMs = nowMs() + TURN_MS;
+    }
+    await this.#tell(KIND.RETIRED, 0, undefined);
+    platform.endThread();
+  }
+
+  /** Runs the pool's initializer; false when it failed. */
+  async #initialize(): Promise<boolean> {
+    const { initializer, initargs } = this.#start;
+    if (initializer < 0) return true;
+    try {
+      const { call } = await this.#load(initializer);
+      await call(...decode(this.#decoder, initargs!) as unknown[]);
+      return !this.#ended;
+    } catch (error) {
+      const loaded = this.#functions[initializer];
+      const told = loaded === undefined ? error : explainCapture(loaded.target, error);
+      await this.#tell(KIND.INITIALIZER_FAILED, 0, told);
+      platform.endThread();
+      return false;
+    }
+  }
+
+  /**
+   * Runs tasks until there is none, or until something has to be awaited: then it returns the promise, and is called
+   * again afterwards.
+   */
+  #runReady(): Promise<void> | undefined {
+    const ring = this.#ring;
+    const state = this.#state;
+    while (!this.#ended && state.mayClaim() && this.#tasksLeft > 0) {
+      const number = ring.claim(this.#start.number);
+      if (number < 0) return undefined;
+      const slot = ring.slotOf(number);
+      state.begin(number, ring.words[slot + SLOT.TASK]);
+      this.#tasksLeft--;
+      const waiting = this.#runClaimed(number, slot);
+      if (waiting !== undefined) return waiting;
+      if (--this.#untilTimed === 0 && this.#isTurnOver()) return this.#letTurn();
+    }
+    return undefined;
+  }
+
+  /** Looks at the clock; the faster tasks are, the more of them go by until the next look. */
+  #isTurnOver(): boolean {
+    const remaining = this.#turnEndMs - nowMs();
+    this.#untimed = remaining > TURN_MS / 2 ? Math.min(MOST_UNTIMED, this.#untimed * 2) : 1;
+    this.#untilTimed = this.#untimed;
+    return remaining <= 0;
+  }
+
+  async #letTurn(): Promise<void> {
+    await new Promise<void>((resolve) => platform.nextTurn(resolve));
+    this.#turnEndMs = nowMs() + TURN_MS;
+  }
+
+  #runClaimed(number: number, slot: number): Promise<void> | undefined {
+    const ring = this.#ring;
+    const { words, bytes } = ring;
+    const task = words[slot + SLOT.TASK];
+    const form = words[slot + SLOT.FORM];
+    const index = words[slot + SLOT.FUNCTION];
+    this.#number = number;
+    this.#task = task;
+    this.#context = undefined;
+    const loaded = this.#functions[index];
+    if (loaded === undefined || (form & PLACE.MASK) === PLACE.MESSAGE) {
+      return this.#runUnprepared(number, slot);
+    }
+    let args: unknown[];
+    try {
+      if ((form & PLACE.MASK) === PLACE.INLINE) {
+        args = this.#decoder.decode(words, bytes, slot + SLOT.PAYLOAD) as unknown[];
+      } else {
+        args = this.#decodeBlock(words[slot + SLOT.PAYLOAD], words[slot + SLOT.PAYLOAD + 1]);
+      }
+    } catch (error) {
+      ring.release(number);
+      return this.#tell(KIND.ERROR, task, error);
+    }
+    ring.release(number);
+    return this.#call(task, form, loaded, args);
+  }
+
+  #decodeBlock(offset: number, externBase: number): unknown[] {
+    const { words, bytes } = this.#arguments;
+    try {
+      return this.#decoder.decode(words, bytes, offset >> 2, externBase) as unknown[];
+    } finally {
+      this.#arguments.release(offset);
+    }
+  }
+
+  /** Runs a task whose function is not loaded, or whose arguments are not all here. */
+  async #runUnprepared(number: number, slot: number): Promise<void> {
+    const ring = this.#ring;
+    const task = ring.words[slot + SLOT.TASK];
+    const form = ring.words[slot + SLOT.FORM];
+    const index = ring.words[slot + SLOT.FUNCTION];
+    // Kept aside, so that the slot is not held up while a module is imported.
+    const payload = ring.copyPayload(number);
+    ring.release(number);
+    let loaded: Loaded;
+    let args: unknown[];
+    try {
+      const message = (form & PLACE.MASK) === PLACE.MESSAGE ? await this.#fetch(task) : undefined;
+      // The function first: its module registers the classes that the arguments may need.
+      loaded = this.#functions[index] ?? await this.#load(index);
+      if (message !== undefined) args = decode(this.#decoder, message) as unknown[];
+      else if ((form & PLACE.MASK) === PLACE.BLOCK) {
+        args = this.#decodeBlock(payload[0], payload[1]);
+      } else {
+        args = this.#decoder.decode(payload, new Uint8Array(payload.buffer), 0) as unknown[];
+      }
+    } catch (error) {
+      return this.#tell(KIND.ERROR, task, error);
+    }
+    if (this.#ended) return;
+    return this.#call(task, form, loaded, args);
+  }
+
+  async #load(index: number): Promise<Loaded> {
+    const target = this.#catalog.targetOf(index);
+    const call = await loadTarget(target) as Loaded["call"];
+    return this.#functions[index] = { target, call };
+  }
+
+  /** Asks the owner for the message with a task's arguments. */
+  async #fetch(task: number): Promise<Encoded> {
+    await this.#tell(KIND.FETCH, task, undefined);
+    const parked = await platform.nextMessage(this.#start.port) as MessagePort;
+    const message = await platform.nextMessage(parked) as Encoded;
+    parked.close();
+    return message;
+  }
+
+  #call(task: number, form: number, loaded: Loaded, args: unknown[]): Promise<void> | undefined {
+    if ((form & CHUNK) !== 0) return this.#callChunk(task, loaded, args, form >> ARITY_SHIFT);
+    const { call } = loaded;
+    let value: unknown;
+    try {
+      value = args.length === 1 ? call(args[0]) : call(...args);
+    } catch (error) {
+      return this.#tell(KIND.ERROR, task, explainCapture(loaded.target, error));
+    }
+    if (isThenable(value)) return this.#settle(task, loaded, value);
+    return this.#tell(KIND.RESULT, task, value);
+  }
+
+  async #settle(task: number, { target }: Loaded, promise: PromiseLike<unknown>): Promise<void> {
+    let value: unknown;
+    try {
+      value = await promise;
+    } catch (error) {
+      await this.#tell(KIND.ERROR, task, explainCapture(target, error));
+      return;
+    }
+    await this.#tell(KIND.RESULT, task, value);
+  }
+
+  #callChunk(
+    task: number,
+    { call, target }: Loaded,
+    items: unknown[],
+    arity: number,
+  ): Promise<void> | undefined {
+    const startMs = nowMs();
+    const chunk = new ChunkRun(call, items, arity);
+    const finish = (): Promise<void> | undefined => {
+      for (const i of chunk.failed) chunk.entries[i] = explainCapture(target, chunk.entries[i]);
+      return this.#tellChunk(task, chunk, nowMs() - startMs);
+    };
+    const pending = chunk.advance();
+    return pending === undefined ? finish() : chunk.finish(pending).then(finish);
+  }
+
+  #tellChunk(task: number, chunk: ChunkRun, elapsedMs: number): Promise<void> | undefined {
+    const outcome: ChunkOutcome = [elapsedMs, chunk.entries, chunk.failed];
+    try {
+      return this.#write(KIND.RESULT, task, outcome);
+    } catch {
+      // Some value cannot be sent. Which one is found out by trying; the others get through.
+      chunk.entries.forEach((entry, i) => {
+        const error = this.#errorOfSending(entry);
+        if (error === undefined) return;
+        if (chunk.failed.includes(i)) chunk.entries[i] = error;
+        else chunk.fail(i, error);
+      });
+      return this.#tell(KIND.RESULT, task, outcome);
+    }
+  }
+
+  #errorOfSending(value: unknown): unknown {
+    try {
+      encode(this.#encoder, value);
+      return undefined;
+    } catch (error) {
+      return unsendable(error);
+    }
+  }
+
+  /** Writes a record; a value that cannot be sent becomes an error of the task. */
+  #tell(kind: number, task: number, value: unknown): Promise<void> | undefined {
+    if (this.#ended) return undefined;
+    try {
+      return this.#write(kind, task, value);
+    } catch (error) {
+      return this.#write(KIND.ERROR, task, unsendable(error));
+    }
+  }
+
+  /** Writes a record, at once or when there is room; throws when the value cannot be sent. */
+  #write(kind: number, task: number, value: unknown): Promise<void> | undefined {
+    const records = this.#records;
+    const start = records.reserve(RECORD_PAYLOAD_WORDS + RECORD_HEADER_WORDS);
+    if (start < 0) return this.#writeLater(kind, task, value);
+    const { words, bytes } = records;
+    const payload = start + RECORD_HEADER_WORDS;
+    const transfers = takeTransfers(value);
+    const encoder = this.#encoder;
+    let end = encoder.encode(
+      value,
+      words,
+      bytes,
+      payload,
+      payload + RECORD_PAYLOAD_WORDS,
+      transfers,
+    );
+    let place: number = PLACE.INLINE;
+    if (end < 0) {
+      [place, end] = this.#placeSpilled(payload, transfers);
+    }
+    words[start] = (kind << KIND.SHIFT) | place;
+    words[start + 1] = task;
+    records.commit(start, end);
+    this.#bell.ring();
+    return undefined;
+  }
+
+  async #writeLater(kind: number, task: number, value: unknown): Promise<void> {
+    await this.#records.room();
+    await this.#tell(kind, task, value);
+  }
+
+  /** Puts what the encoder has spilled into the arena or a message; returns the place and the record's end. */
+  #placeSpilled(payload: number, transfers: Set<Transferable> | undefined): [number, number] {
+    const encoder = this.#encoder;
+    const offset = encoder.extras.length === 0 ? this.#results.allocate(encoder.blockBytes) : -1;
+    if (offset < 0) {
+      const message = takeSpilled(encoder);
+      this.#start.port.postMessage(message, [message.block, ...transfers ?? []]);
+      return [PLACE.MESSAGE, payload];
+    }
+    const { words } = this.#records;
+    encoder.copyTo(this.#results.words, this.#results.bytes, offset);
+    words[payload] = offset;
+    words[payload + 1] = externBaseOf(offset, encoder.spillWords);
+    encoder.reset();
+    return [PLACE.BLOCK, payload + 2];
+  }
+
+  /** Tells the owner that this thread is about to end by itself. */
+  #tellEnd({ how, failed, error }: ThreadEnd): void {
+    if (this.#ended) return;
+    try {
+      this.#write(KIND.ENDED, this.#task, [how, failed, error]);
+    } catch {
+      this.#write(KIND.ENDED, this.#task, [how, failed, describe(error)]);
+    }
+    this.#ended = true;
+  }
+
+  /** Looks for a task for a moment; true when there is one. */
+  #look(): boolean {
+    if (this.#spinSkips > 0) {
+      this.#spinSkips--;
+      return false;
+    }
+    const ring = this.#ring;
+    // Spinning threads must leave a processor to those that work.
+    const found = add(ring.words, TASK_RING.LOOKING, 1) < platform.cores - 1 && this.#spin();
+    add(ring.words, TASK_RING.LOOKING, -1);
+    if (found) {
+      this.#nextSkips = 1;
+    } else {
+      this.#spinSkips = this.#nextSkips;
+      this.#nextSkips = Math.min(MOST_SKIPS, this.#nextSkips * 2);
+    }
+    return found;
+  }
+
+  #spin(): boolean {
+    const endMs = nowMs() + SPIN_MS;
+    do {
+      for (let i = 0; i < 16; i++) {
+        if (this.#ring.hasReady()) return true;
+        pause();
+      }
+    } while (nowMs() < endMs);
+    return false;
+  }
+
+  #contextOf(number: number, task: number): TaskContext {
+    const signal = (): AbortSignal => this.#signalOf(number);
+    let made: AbortSignal | undefined;
+    return {
+      id: number,
+      attempt: 1,
+      get signal(): AbortSignal {
+        return made ??= signal();
+      },
+      report: (fraction) => {
+        checkFraction(fraction);
+        if (this.#number === number) this.#tell(KIND.PROGRESS, task, fraction);
+      },
+    };
+  }
+
+  /**
+   * The signal of the running task. Reading `aborted` looks at the shared word, so that a computation that never lets the
+   * event loop turn sees it as well.
+   */
+  #signalOf(number: number): AbortSignal {
+    const controller = new AbortController();
+    const { signal } = controller;
+    let aborted = false;
+    const check = (): boolean => {
+      if (!aborted && this.#state.isAborted(number)) {
+        aborted = true;
+        controller.abort();
+      }
+      return aborted;
+    };
+    Object.defineProperty(signal, "aborted", { get: check });
+    Object.defineProperty(signal, "throwIfAborted", {
+      value: () => {
+        if (check()) throw signal.reason;
+      },
+    });
+    if (this.#checkAbort === undefined) this.#watchAborts();
+    this.#checkAbort = check;
+    return signal;
+  }
+
+  /** Has the running task's signal looked at whenever the owner asks a task to stop. */
+  async #watchAborts(): Promise<void> {
+    for (;;) {
+      await this.#state.abortChange();
+      this.#checkAbort?.();
+    }
+  }
+}
+
+/** The error in place of a value that cannot be sent back. */
+function unsendable(error: unknown): unknown {
+  return new NotShareableError(`Cannot send the task's outcome: ${describe(error)}`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,169 @@
+/**
+ * One worker's own words, shared with its pool's owner, and the ring of its records behind them.
+ *
+ * Word STATE: what the worker may do.
+ *
+ *   AWAKE    -> SLEEPING   the worker, which then looks at the task ring once more
+ *   SLEEPING -> AWAKE      whoever wakes it: the owner, who then notifies; or the worker, having found a task
+ *   SLEEPING -> RETIRED    the worker, having slept for its idle timeout
+ *   AWAKE, SLEEPING -> RETIRED   the owner, who wants no more of it
+ *
+ * Word PHASE: BETWEEN tasks, or RUNNING the task that CURRENT (its number in the task ring) and CURRENT_TASK (its index in the
+ * owner's table) name. Written by the worker.
+ * Word ABORT: number of the running task that is asked to stop. Written by the owner, who notifies.
+ * Word ALIVE: 1 once the worker holds its sign of life.
+ *
+ * Invariants
+ * 1. The worker stores BETWEEN before it looks at STATE, and looks at STATE before it claims. The owner stores RETIRED before
+ *    it looks at PHASE. So an owner who sees RUNNING after it stored RETIRED knows that the worker claims nothing more:
+ *    it can be given up without losing a task that it has just taken.
+ * 2. The task ring's SLEEPING counts the workers whose STATE is SLEEPING: who changes STATE from it subtracts.
+ *
+ * @module
+ */
+
+import { add, load, notify, replace, store } from "../_platform/atomics.ts";
+import { park } from "../_platform/park.ts";
+import { RECORD_RING, TASK_RING, WORD_BYTES, WORKER } from "../_memory/layout.ts";
+import type { RecordRingPlace } from "../_memory/record_ring.ts";
+import type { TaskRing } from "../_memory/task_ring.ts";
+
+const AWAKE = 0;
+const SLEEPING = 1;
+const RETIRED = 2;
+
+const BETWEEN = 0;
+const RUNNING = 1;
+
+/** Words of a worker's record ring: 256 KiB, touched as far as outcomes pile up. */
+const RECORD_WORDS = 1 << 16;
+
+/** One worker's shared words, from both sides. */
+export class WorkerState {
+  readonly buffer: SharedArrayBuffer;
+  readonly #words: Int32Array;
+
+  constructor(
+    buffer: SharedArrayBuffer = new SharedArrayBuffer(
+      (WORKER.SIZE + RECORD_RING.SIZE + RECORD_WORDS) * WORD_BYTES,
+    ),
+  ) {
+    this.buffer = buffer;
+    this.#words = new Int32Array(buffer);
+  }
+
+  /** Where the worker's records are. */
+  get records(): RecordRingPlace {
+    return {
+      words: this.#words,
+      bytes: new Uint8Array(this.buffer),
+      base: WORKER.SIZE,
+      capacity: RECORD_WORDS,
+    };
+  }
+
+  // The worker's side.
+
+  /** Says that a task is over; false when the worker must not claim another (Invariant 1). */
+  mayClaim(): boolean {
+    store(this.#words, WORKER.PHASE, BETWEEN);
+    return load(this.#words, WORKER.STATE) !== RETIRED;
+  }
+
+  /** Says which task runs. */
+  begin(number: number, task: number): void {
+    this.#words[WORKER.CURRENT] = number;
+    this.#words[WORKER.CURRENT_TASK] = task;
+    store(this.#words, WORKER.PHASE, RUNNING);
+  }
+
+  /**
+   * Sleeps until the owner wakes this worker, unless the ring has something; false when the idle timeout
+   * passed, and the worker has retired.
+   */
+  async sleep(ring: TaskRing, idleTimeoutMs: number | undefined): Promise<boolean> {
+    const words = this.#words;
+    if (!replace(words, WORKER.STATE, AWAKE, SLEEPING)) return true;
+    add(ring.words, TASK_RING.SLEEPING, 1);
+    if (!ring.hasReady() && !ring.isClosed) {
+      const outcome = await park(words, WORKER.STATE, SLEEPING, idleTimeoutMs);
+      if (outcome === "timed-out" && this.#leaveSleep(ring, RETIRED)) return false;
+    }
+    this.#leaveSleep(ring, AWAKE);
+    return true;
+  }
+
+  #leaveSleep(ring: TaskRing, state: number): boolean {
+    if (!replace(this.#words, WORKER.STATE, SLEEPING, state)) return false;
+    add(ring.words, TASK_RING.SLEEPING, -1);
+    return true;
+  }
+
+  /** Says that this worker holds its sign of life. */
+  setAlive(): void {
+    store(this.#words, WORKER.ALIVE, 1);
+  }
+
+  /** True when the task with that number is asked to stop. */
+  isAborted(number: number): boolean {
+    return load(this.#words, WORKER.ABORT) === ((number + 1) | 0);
+  }
+
+  /** A promise for the next change of ABORT. */
+  async abortChange(): Promise<void> {
+    await park(this.#words, WORKER.ABORT, load(this.#words, WORKER.ABORT));
+  }
+
+  // The owner's side.
+
+  /** True when the worker holds its sign of life. */
+  get isAlive(): boolean {
+    return load(this.#words, WORKER.ALIVE) === 1;
+  }
+
+  /** True when the worker has gone to rest for good. */
+  get isRetired(): boolean {
+    return load(this.#words, WORKER.STATE) === RETIRED;
+  }
+
+  /** True while a task runs. */
+  get isRunning(): boolean {
+    return load(this.#words, WORKER.PHASE) === RUNNING;
+  }
+
+  /** True while the task with that number runs. */
+  isRunningTask(number: number): boolean {
+    return this.isRunning && this.#words[WORKER.CURRENT] === (number | 0);
+  }
+
+  /** Index of the task that runs, or ran last. */
+  get currentTask(): number {
+    return this.#words[WORKER.CURRENT_TASK];
+  }
+
+  /** Number of the task that runs, or ran last. */
+  get currentNumber(): number {
+    return this.#words[WORKER.CURRENT];
+  }
+
+  /** Wakes the worker; false when it does not sleep. */
+  wake(ring: TaskRing): boolean {
+    if (!this.#leaveSleep(ring, AWAKE)) return false;
+    notify(this.#words, WORKER.STATE);
+    return true;
+  }
+
+  /** Has the worker claim nothing more. */
+  retire(ring: TaskRing): void {
+    while (!this.isRetired) {
+      if (this.#leaveSleep(ring, RETIRED)) notify(this.#words, WORKER.STATE);
+      else replace(this.#words, WORKER.STATE, AWAKE, RETIRED);
+    }
+  }
+
+  /** Asks the task with that number to stop. */
+  abort(number: number): void {
+    store(this.#words, WORKER.ABORT, (number + 1) | 0);
+    notify(this.#words, WORKER.ABORT);
+  }
+}

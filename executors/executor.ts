@@ -1,0 +1,230 @@
+/**
+ * Executor: what all executors have in common.
+ *
+ * @module
+ */
+
+import { checkTimeout } from "../_platform/clock.ts";
+import type { AnyFunction } from "./_target.ts";
+import type { Future } from "./future.ts";
+import { finishMaps, type MapArguments, type MapResult, startMap } from "./_map_run.ts";
+
+/** Options of the tasks submitted through {@linkcode Executor.with}. */
+export interface TaskOptions {
+  /**
+   * Gives the task up when it aborts: its future fails with the signal's reason. A task that has not started is
+   * taken back; a running one is told through `taskContext().signal`.
+   */
+  signal?: AbortSignal;
+  /** Milliseconds from submit to outcome; then the task is given up with a `TimeoutError`. */
+  timeout?: number | null;
+  /** What is moved instead of copied, of the arguments. */
+  transfer?: readonly Transferable[];
+  /** Tasks of higher priority are handed to workers first; 0 unless given. */
+  priority?: number;
+}
+
+/** How an executor ends. */
+export interface ShutdownOptions {
+  /** Whether to wait for what was submitted and for the workers' end. Default `true`. */
+  wait?: boolean;
+  /** Whether to cancel what has not started. Default `false`: it is still run. */
+  cancelFutures?: boolean;
+}
+
+/** What runs the tasks of an {@linkcode Executor}. For those who write executors of their own. */
+export interface ExecutorBackend {
+  /** How many tasks run at once, at most. */
+  readonly concurrency: number;
+  /** Whether a task costs enough to hand over that `map` should group small ones. */
+  readonly prefersChunks: boolean;
+  /**
+   * Has `fn(...args)` run. With `arity` above 0 the args are those of many calls, `arity` each, and the future's value
+   * is `[elapsedMs, entries, failed]`: an entry a call, and the numbers of those whose entry is an error.
+   */
+  submit(
+    fn: (...args: never[]) => unknown,
+    args: readonly unknown[],
+    options: TaskOptions | undefined,
+    arity: number,
+  ): Future<unknown>;
+  /** Accepts nothing more; ends when all is done. Repeatable. */
+  shutdown(cancelFutures: boolean): void;
+  /** A promise for the end. */
+  whenClosed(): Promise<void>;
+  /** Blocks until the end. */
+  waitClosedSync(): void;
+}
+
+/**
+ * Runs functions somewhere else and hands out futures of what they return. The classes differ in where: on this event
+ * loop ({@linkcode AsyncExecutor}), or on other threads ({@linkcode ThreadPoolExecutor}).
+ *
+ * With `using` it is shut down at the end of the block, blocking; with `await using`, without. Neither cancels
+ * anything.
+ *
+ * Semantics: Python's `concurrent.futures.Executor`.
+ *
+ * @example
+ * ```ts
+ * import { AsyncExecutor, type Executor } from "@concurrent/futures";
+ * import { assertEquals } from "@std/assert";
+ *
+ * async function total(executor: Executor): Promise<number> {
+ *   const futures = [1, 2, 3].map((n) => executor.submit((n: number) => n * n, n));
+ *   return (await Promise.all(futures)).reduce((a, b) => a + b);
+ * }
+ *
+ * await using executor = new AsyncExecutor();
+ * assertEquals(await total(executor), 14);
+ * ```
+ */
+export class Executor {
+  readonly #backend: ExecutorBackend;
+  readonly #options: TaskOptions | undefined;
+
+  /** For subclasses: makes an executor of a backend. */
+  protected constructor(backend: ExecutorBackend, options?: TaskOptions) {
+    this.#backend = backend;
+    this.#options = options;
+  }
+
+  /**
+   * Submits `fn(...args)`; never waits.
+   *
+   * @param fn The function; see `task` for how it reaches another thread.
+   * @param args Its arguments, cloned at once where it runs on another thread.
+   * @returns The future of what it returns, or of what its promise resolves to.
+   * @throws {TypeError} When `fn` is not a function.
+   * @throws {BrokenExecutor} When the executor is broken.
+   * @throws {RuntimeError} When it was shut down.
+   *
+   * @example
+   * ```ts
+   * import { ThreadPoolExecutor } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+   * assertEquals(await pool.submit((a: number, b: number) => a ** b, 2, 10), 1024);
+   * ```
+   */
+  submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>> {
+    if (typeof fn !== "function") {
+      throw new TypeError(`Cannot submit task: expected a function, got ${typeof fn}`);
+    }
+    return this.#backend.submit(fn as AnyFunction, args, this.#options, 0) as Future<Awaited<R>>;
+  }
+
+  /**
+   * A view of this executor that submits with options. Shutting a view down shuts the executor down.
+   *
+   * @param options Added to those of this view.
+   *
+   * @example
+   * ```ts
+   * import { AsyncExecutor, TimeoutError } from "@concurrent/futures";
+   * import { assertRejects } from "@std/assert";
+   *
+   * await using executor = new AsyncExecutor();
+   * const forever = executor.with({ timeout: 10 }).submit(() => new Promise(() => {}));
+   * await assertRejects(() => forever.result(), TimeoutError);
+   * ```
+   */
+  with(options: TaskOptions): Executor {
+    checkTimeout(options.timeout);
+    const { priority } = options;
+    if (priority !== undefined && !Number.isFinite(priority)) {
+      throw new RangeError(`Cannot submit with priority ${priority}: expected a finite number`);
+    }
+    return new Executor(this.#backend, { ...this.#options, ...options });
+  }
+
+  /**
+   * Calls `fn` with each item, or with the items of several inputs side by side up to the end of the shortest, and hands
+   * out the results in the order of the inputs.
+   *
+   * The inputs are read before the call returns, unless `buffersize` is given or an input is asynchronous. Small
+   * tasks are sent in chunks whose size follows the time that they take.
+   *
+   * An item's error is thrown when it is that item's turn; the iterator goes on with the next one after it. When its
+   * time is up, or when it is left early, what has not started is cancelled.
+   *
+   * @param fn The function; see `task` for how it reaches another thread.
+   * @param args One to three inputs, then options.
+   * @returns The results: for `for await`, or, blocking this thread, for `for`.
+   * @throws {RangeError} For a `chunksize` or `buffersize` below 1, or a negative `timeout`.
+   * @throws {RuntimeError} When the executor was shut down.
+   *
+   * **Differs from Python:** an error does not end the iteration (as from Python 3.16); an item is cloned when its chunk is
+   * sent, not at the call.
+   *
+   * @example
+   * ```ts
+   * import { ThreadPoolExecutor } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+   * const powers = pool.map((base: number, exponent: number) => base ** exponent, [2, 3, 4], [5, 2, 3]);
+   * assertEquals(await powers.toArray(), [32, 9, 64]);
+   * ```
+   */
+  map<A, R>(fn: (a: A) => R, ...args: MapArguments<[A]>): MapResult<Awaited<R>>;
+  /** With two inputs. */
+  map<A, B, R>(fn: (a: A, b: B) => R, ...args: MapArguments<[A, B]>): MapResult<Awaited<R>>;
+  /** With three inputs. */
+  map<A, B, C, R>(
+    fn: (a: A, b: B, c: C) => R,
+    ...args: MapArguments<[A, B, C]>
+  ): MapResult<Awaited<R>>;
+  map<R>(fn: (...args: never[]) => R, ...args: unknown[]): MapResult<Awaited<R>> {
+    return startMap(this.#backend, this.#options, fn, args) as MapResult<Awaited<R>>;
+  }
+
+  /**
+   * Accepts nothing more. What was submitted is run, unless `cancelFutures` says otherwise; then the workers end. May
+   * be called again.
+   *
+   * @returns A promise for the end of all tasks and workers; with `wait: false`, one that is fulfilled at once.
+   *
+   * @example
+   * ```ts
+   * import { ThreadPoolExecutor } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+   * const future = pool.submit(() => "done");
+   * await pool.shutdown();
+   * assertEquals(future.done(), true);
+   * ```
+   */
+  shutdown(options: ShutdownOptions = {}): Promise<void> {
+    this.#end(options);
+    return options.wait === false ? Promise.resolve() : this.#backend.whenClosed();
+  }
+
+  /**
+   * The blocking form of {@linkcode shutdown}: blocks this thread until all tasks and workers have ended, unless `wait`
+   * is false.
+   *
+   * @throws {RuntimeError} When tasks are pending that only this thread could run.
+   */
+  shutdownSync(options: ShutdownOptions = {}): void {
+    this.#end(options);
+    if (options.wait !== false) this.#backend.waitClosedSync();
+  }
+
+  #end({ cancelFutures = false }: ShutdownOptions): void {
+    finishMaps(this.#backend, cancelFutures);
+    this.#backend.shutdown(cancelFutures);
+  }
+
+  /** Shuts down and waits, without blocking; cancels nothing. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.shutdown();
+  }
+
+  /** Shuts down and waits, blocking; cancels nothing. */
+  [Symbol.dispose](): void {
+    this.shutdownSync();
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * `map` on a pool that the program need not make.
+ *
+ * @module
+ */
+
+import type { MapArguments, MapResult } from "./_map_run.ts";
+import { ThreadPoolExecutor } from "./thread_pool_executor.ts";
+
+let defaultExecutor: ThreadPoolExecutor | undefined;
+
+/**
+ * Calls `fn` with each item on a shared thread pool, and hands out the results in order: as `ThreadPoolExecutor.map`, on
+ * a pool that is made when it is first needed, has a worker per processor, and does not keep the program running.
+ *
+ * @example
+ * ```ts
+ * import { map } from "@concurrent/futures";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(await map((n: number) => n * n, [1, 2, 3]).toArray(), [1, 4, 9]);
+ * ```
+ */
+export function map<A, R>(fn: (a: A) => R, ...args: MapArguments<[A]>): MapResult<Awaited<R>>;
+/** With two inputs. */
+export function map<A, B, R>(
+  fn: (a: A, b: B) => R,
+  ...args: MapArguments<[A, B]>
+): MapResult<Awaited<R>>;
+/** With three inputs. */
+export function map<A, B, C, R>(
+  fn: (a: A, b: B, c: C) => R,
+  ...args: MapArguments<[A, B, C]>
+): MapResult<Awaited<R>>;
+export function map<R>(fn: (...args: never[]) => R, ...args: unknown[]): MapResult<Awaited<R>> {
+  defaultExecutor ??= new ThreadPoolExecutor({ threadNamePrefix: "map" });
+  const mapWith = defaultExecutor.map as (...args: unknown[]) => MapResult<Awaited<R>>;
+  return mapWith.call(defaultExecutor, fn, ...args);
+}

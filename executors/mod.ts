@@ -1,0 +1,52 @@
+/**
+ * Python's `concurrent.futures`: executors, futures, and what waits for them.
+ *
+ * @example
+ * ```ts
+ * import { ThreadPoolExecutor } from "@concurrent/futures/executors";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+ * assertEquals(await pool.map((n: number) => n * n, [1, 2, 3]).toArray(), [1, 4, 9]);
+ * ```
+ *
+ * @module
+ */
+
+export { RuntimeError } from "../sync/errors.ts";
+export { AsyncExecutor, type AsyncExecutorOptions } from "./async_executor.ts";
+export { type TaskContext, taskContext } from "./context.ts";
+export {
+  BrokenExecutor,
+  BrokenThreadPool,
+  CancelledError,
+  InvalidStateError,
+  NotShareableError,
+  TimeoutError,
+} from "./errors.ts";
+export {
+  Executor,
+  type ExecutorBackend,
+  type ShutdownOptions,
+  type TaskOptions,
+} from "./executor.ts";
+export { Future, type WaitOptions, type WaitSyncOptions } from "./future.ts";
+export type { MapArguments, MapInput, MapOptions, MapResult } from "./_map_run.ts";
+export { map } from "./map.ts";
+export { registerErrorClass as registerError } from "../_memory/errors.ts";
+export { type ModuleMeta, task, tasks, type TasksOf, transfer } from "./task.ts";
+export type { PoolStats } from "./_thread_pool.ts";
+export { ThreadPoolExecutor, type ThreadPoolOptions } from "./thread_pool_executor.ts";
+export {
+  ALL_COMPLETED,
+  asCompleted,
+  type CompletedFutures,
+  FIRST_COMPLETED,
+  FIRST_EXCEPTION,
+  type ReturnWhen,
+  wait,
+  type WaitForOptions,
+  type WaitForSyncOptions,
+  type WaitResult,
+  waitSync,
+} from "./wait.ts";

@@ -1,0 +1,163 @@
+/**
+ * Naming functions for other threads: `task` and `tasks`; moving values instead of copying: `transfer`.
+ *
+ * @module
+ */
+
+import { NotShareableError } from "./errors.ts";
+import { type AnyFunction, loadTarget, TASK, type TaskMark } from "./_target.ts";
+
+/** The part of `import.meta` that names a module. */
+export interface ModuleMeta {
+  /** The module's URL. */
+  readonly url: string;
+}
+
+/**
+ * Marks an exported function, so that it can be submitted to workers: they import its module and call the export of
+ * that name. Returns the same function; it is called in place as before.
+ *
+ * The module is imported once more in each worker, with `import.meta.main` false there: what only the
+ * program itself should do belongs under `if (import.meta.main)`, as in Python.
+ *
+ * @param meta The module's `import.meta`.
+ * @param fn The function, named as it is exported.
+ * @param name The export's name, where it is not the function's.
+ * @throws {TypeError} When the function has no name and none is given.
+ *
+ * @example
+ * ```ts
+ * import { task } from "@concurrent/futures";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const square = task(import.meta, function square(n: number): number {
+ *   return n * n;
+ * });
+ * assertEquals(square(7), 49);
+ * ```
+ */
+export function task<F extends (...args: never[]) => unknown>(
+  meta: ModuleMeta,
+  fn: F,
+  name: string = fn.name,
+): F {
+  if (name === "") {
+    throw new TypeError(
+      'Cannot mark task: the function has no name; name it as it is exported, or give the name last: task(import.meta, fn, "name")',
+    );
+  }
+  const mark: TaskMark = { url: meta.url, name };
+  Object.defineProperty(fn, TASK, { value: mark, configurable: true });
+  return fn;
+}
+
+/** The functions that a module exports. */
+export type TasksOf<M> = {
+  readonly [K in keyof M as M[K] extends (...args: never[]) => unknown ? K : never]: M[K];
+};
+
+/**
+ * References to the functions that a module exports, without loading it here. They are there to be submitted;
+ * calling one throws.
+ *
+ * @typeParam M The type of the module: `typeof import("./work.ts")`.
+ * @param url The module's URL: `import.meta.resolve("./work.ts")`.
+ *
+ * @example
+ * ```ts ignore
+ * import { tasks, ThreadPoolExecutor } from "@concurrent/futures";
+ *
+ * const work = tasks<typeof import("./work.ts")>(import.meta.resolve("./work.ts"));
+ * await using pool = new ThreadPoolExecutor();
+ * const future = pool.submit(work.resize, "photo.jpg");
+ * ```
+ */
+export function tasks<M>(url: string): TasksOf<M> {
+  const references = new Map<string, AnyFunction>();
+  return new Proxy({}, {
+    get(_target, name): AnyFunction | undefined {
+      if (typeof name !== "string") return undefined;
+      let reference = references.get(name);
+      if (reference === undefined) {
+        reference = makeReference({ url, name });
+        references.set(name, reference);
+      }
+      return reference;
+    },
+  }) as TasksOf<M>;
+}
+
+const REFERENCES = new WeakSet<AnyFunction>();
+
+function makeReference(mark: TaskMark): AnyFunction {
+  const reference = (): never => {
+    throw new NotShareableError(
+      `Cannot call "${mark.name}" here: it is a reference made by tasks(); submit it to an executor, or import it`,
+    );
+  };
+  Object.defineProperty(reference, "name", { value: mark.name });
+  Object.defineProperty(reference, TASK, { value: mark });
+  REFERENCES.add(reference);
+  return reference;
+}
+
+/** The function behind a reference, loaded in this thread; any other function is returned as it is. */
+export function dereference(fn: AnyFunction): AnyFunction | Promise<AnyFunction> {
+  if (!REFERENCES.has(fn)) return fn;
+  const mark = (fn as unknown as Record<typeof TASK, TaskMark>)[TASK];
+  return loadTarget({ kind: "module", ...mark });
+}
+
+const transferred = new WeakMap<object, readonly Transferable[]>();
+let anyTransferred = false;
+
+/**
+ * Has buffers moved instead of copied when `value` is sent as an argument or returned from a task. They are
+ * detached on the sending side.
+ *
+ * @param value The argument or result itself; buffers inside it are named in `buffers`.
+ * @param buffers What to move: `ArrayBuffer`, `MessagePort`, streams.
+ * @returns The same value.
+ *
+ * @example
+ * ```ts
+ * import { ThreadPoolExecutor, transfer } from "@concurrent/futures";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+ * const samples = new Float64Array([1, 2, 3]);
+ * const future = pool.submit(
+ *   (values: Float64Array) => values.reduce((sum, value) => sum + value, 0),
+ *   transfer(samples, [samples.buffer]),
+ * );
+ * assertEquals(await future, 6);
+ * assertEquals(samples.length, 0);
+ * ```
+ */
+export function transfer<T extends object>(value: T, buffers: readonly Transferable[]): T {
+  transferred.set(value, buffers);
+  anyTransferred = true;
+  return value;
+}
+
+/** What has to be moved with a value, once: the mark is taken off. */
+export function takeTransfers(value: unknown): Set<Transferable> | undefined {
+  if (!anyTransferred || typeof value !== "object" || value === null) return undefined;
+  const buffers = transferred.get(value);
+  if (buffers === undefined) return undefined;
+  transferred.delete(value);
+  return new Set(buffers);
+}
+
+/** What has to be moved with a list of arguments. */
+export function takeArgumentTransfers(
+  args: readonly unknown[],
+  more: readonly Transferable[] | undefined,
+): Set<Transferable> | undefined {
+  if (!anyTransferred && more === undefined) return undefined;
+  const found = new Set<Transferable>(more);
+  for (const value of args) {
+    for (const buffer of takeTransfers(value) ?? []) found.add(buffer);
+  }
+  return found.size === 0 ? undefined : found;
+}

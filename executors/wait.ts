@@ -1,0 +1,368 @@
+/**
+ * Waiting for several futures: `wait`, `waitSync`, `asCompleted`.
+ *
+ * @module
+ */
+
+import { doorbell } from "../_memory/doorbell.ts";
+import { callAt, deadlineAfter, NEVER } from "../_platform/clock.ts";
+import { TimeoutError } from "./errors.ts";
+import { type Future, futureInternals, type WaitOptions, type WaitSyncOptions } from "./future.ts";
+
+/** Return from `wait` once any future is done. */
+export const FIRST_COMPLETED = "FIRST_COMPLETED";
+/** Return from `wait` once any future is done with an error, or all are done. */
+export const FIRST_EXCEPTION = "FIRST_EXCEPTION";
+/** Return from `wait` once all futures are done. */
+export const ALL_COMPLETED = "ALL_COMPLETED";
+
+/** When `wait` returns. */
+export type ReturnWhen = typeof FIRST_COMPLETED | typeof FIRST_EXCEPTION | typeof ALL_COMPLETED;
+
+/** Options of {@linkcode wait}. */
+export interface WaitForOptions extends WaitOptions {
+  /** What is waited for. Default {@linkcode ALL_COMPLETED}. */
+  returnWhen?: ReturnWhen;
+}
+
+/** Options of {@linkcode waitSync}. */
+export interface WaitForSyncOptions extends WaitSyncOptions {
+  /** What is waited for. Default {@linkcode ALL_COMPLETED}. */
+  returnWhen?: ReturnWhen;
+}
+
+/** Futures by whether they are done; can be taken apart like a pair as well. */
+export interface WaitResult<T> extends Iterable<Set<Future<T>>> {
+  /** Those with an outcome: value, error or cancellation. */
+  readonly done: Set<Future<T>>;
+  /** The others. */
+  readonly notDone: Set<Future<T>>;
+}
+
+/**
+ * Waits for futures, which may belong to different executors. Does not block the thread; never cancels anything, and does
+ * not throw when the time is up.
+ *
+ * @param futures Duplicates count once.
+ * @param options `timeout` in milliseconds, `signal`, `returnWhen`.
+ * @returns Which are done and which are not.
+ * @throws {RangeError} For an unknown `returnWhen`, or a negative `timeout`.
+ *
+ * **Differs from Python:** a cancelled future counts as done at once.
+ *
+ * @example
+ * ```ts
+ * import { FIRST_COMPLETED, ThreadPoolExecutor, wait } from "@concurrent/futures";
+ * import { assert } from "@std/assert";
+ *
+ * await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+ * const futures = [1, 2, 3].map((n) => pool.submit((n: number) => n * n, n));
+ * const { done } = await wait(futures, { returnWhen: FIRST_COMPLETED });
+ * assert(done.size >= 1);
+ * const [all, none] = await wait(futures);
+ * assert(all.size === 3 && none.size === 0);
+ * ```
+ */
+export async function wait<T>(
+  futures: Iterable<Future<T>>,
+  options: WaitForOptions = {},
+): Promise<WaitResult<T>> {
+  const deadlineMs = deadlineAfter(options.timeout);
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const watch = new Watch(futures, options.returnWhen);
+  if (!watch.isOver && options.timeout === 0) doorbell.poll();
+  if (!watch.isOver && options.timeout !== 0) await settled(watch, deadlineMs, signal);
+  return watch.finish();
+}
+
+/**
+ * The blocking form of {@linkcode wait}: blocks this thread until then.
+ *
+ * @throws {RuntimeError} When a future could not be completed while this thread is blocked.
+ *
+ * @example
+ * ```ts
+ * import { ThreadPoolExecutor, waitSync } from "@concurrent/futures";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+ * const { done, notDone } = waitSync([pool.submit(() => 1), pool.submit(() => 2)]);
+ * assertEquals([done.size, notDone.size], [2, 0]);
+ * ```
+ */
+export function waitSync<T>(
+  futures: Iterable<Future<T>>,
+  options: WaitForSyncOptions = {},
+): WaitResult<T> {
+  const deadlineMs = deadlineAfter(options.timeout);
+  const watch = new Watch(futures, options.returnWhen);
+  if (!watch.isOver && options.timeout !== 0) watch.checkBlocking();
+  if (!watch.isOver) doorbell.waitSync(() => watch.isOver, deadlineMs);
+  return watch.finish();
+}
+
+/** Futures being waited for. */
+class Watch<T> {
+  readonly #futures: Set<Future<T>>;
+  readonly #returnWhen: ReturnWhen;
+  readonly #receiver = (future: Future<unknown>): void => this.#arrived(future);
+  #pending = 0;
+  isOver = false;
+  onOver: () => void = () => {};
+
+  constructor(futures: Iterable<Future<T>>, returnWhen: ReturnWhen = ALL_COMPLETED) {
+    if (
+      returnWhen !== ALL_COMPLETED && returnWhen !== FIRST_COMPLETED &&
+      returnWhen !== FIRST_EXCEPTION
+    ) {
+      throw new RangeError(`Cannot wait: unknown returnWhen "${returnWhen}"`);
+    }
+    this.#futures = new Set(futures);
+    this.#returnWhen = returnWhen;
+    // One look at all of them first: what is done already counts in any order.
+    for (const future of this.#futures) {
+      if (future.done()) this.#isDecisive(future) && (this.isOver = true);
+      else this.#pending++;
+    }
+    if (this.#pending === 0) this.isOver = true;
+    if (this.isOver) return;
+    for (const future of this.#futures) {
+      if (!future.done()) futureInternals.whenDone(future, this.#receiver);
+    }
+  }
+
+  #isDecisive(future: Future<unknown>): boolean {
+    if (this.#returnWhen === FIRST_COMPLETED) return true;
+    return this.#returnWhen === FIRST_EXCEPTION && futureInternals.hasFailed(future);
+  }
+
+  #arrived(future: Future<unknown>): void {
+    if (--this.#pending > 0 && !this.#isDecisive(future)) return;
+    this.isOver = true;
+    this.onOver();
+  }
+
+  checkBlocking(): void {
+    for (const future of this.#futures) {
+      if (!future.done()) futureInternals.checkBlocking(future);
+    }
+  }
+
+  /** Takes all receivers away and says what is done. */
+  finish(): WaitResult<T> {
+    const done = new Set<Future<T>>();
+    const notDone = new Set<Future<T>>();
+    for (const future of this.#futures) {
+      futureInternals.forget(future, this.#receiver);
+      (future.done() ? done : notDone).add(future);
+    }
+    return {
+      done,
+      notDone,
+      [Symbol.iterator]: () => [done, notDone][Symbol.iterator](),
+    };
+  }
+}
+
+/** Resolves once the watch is over or the time is up; rejects when the signal aborts. */
+function settled(
+  watch: Watch<unknown>,
+  deadlineMs: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      stopTimer();
+      signal?.removeEventListener("abort", onAbort);
+    };
+    const onAbort = (): void => {
+      stop();
+      watch.finish();
+      reject(signal!.reason);
+    };
+    watch.onOver = (): void => {
+      stop();
+      resolve();
+    };
+    const stopTimer = callAt(deadlineMs, watch.onOver);
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}
+
+/**
+ * Futures in the order in which they are done, those that are done already first. Each is handed out once, itself: it is
+ * not awaited on the way, so that a failed one does not end the loop.
+ *
+ * The clock starts at the call. Leaving early leaves the futures alone.
+ *
+ * @param futures Duplicates count once.
+ * @param options `timeout` in milliseconds for all of them; `signal`.
+ * @returns The futures: for `for await`, or, blocking this thread, for `for`.
+ * @throws {TimeoutError} From the iteration, when time is up: "2 (of 5) futures unfinished".
+ *
+ * **Differs from Python:** the clock starts at the call, as Python documents but does not do.
+ *
+ * @example
+ * ```ts
+ * import { asCompleted, ThreadPoolExecutor } from "@concurrent/futures";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+ * const futures = [1, 2, 3].map((n) => pool.submit((n: number) => n * n, n));
+ * let total = 0;
+ * for await (const future of asCompleted(futures)) total += await future;
+ * assertEquals(total, 14);
+ * ```
+ */
+export function asCompleted<T>(
+  futures: Iterable<Future<T>>,
+  options: WaitOptions = {},
+): CompletedFutures<T> {
+  return new Completion(futures, options);
+}
+
+/** Futures in the order in which they are done; see {@linkcode asCompleted}. */
+export interface CompletedFutures<T> extends AsyncIterable<Future<T>>, Iterable<Future<T>> {
+  /** Iterates without blocking. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Future<T>>;
+  /** Iterates, blocking this thread while no future is done. */
+  [Symbol.iterator](): IterableIterator<Future<T>>;
+}
+
+class Completion<T> implements CompletedFutures<T> {
+  readonly #total: number;
+  readonly #timeout: number | null | undefined;
+  readonly #deadlineMs: number;
+  readonly #signal: AbortSignal | undefined;
+  readonly #pending = new Set<Future<T>>();
+  readonly #receiver = (future: Future<unknown>): void => this.#arrived(future as Future<T>);
+  /** Done and not handed out, from `#taken` on. */
+  #done: Future<T>[] = [];
+  #taken = 0;
+  #ended = false;
+  #waiters: (() => void)[] = [];
+
+  constructor(futures: Iterable<Future<T>>, { timeout, signal }: WaitOptions) {
+    this.#timeout = timeout;
+    this.#deadlineMs = deadlineAfter(timeout);
+    this.#signal = signal;
+    signal?.throwIfAborted();
+    const all = new Set(futures);
+    this.#total = all.size;
+    for (const future of all) {
+      if (future.done()) {
+        this.#done.push(future);
+      } else {
+        this.#pending.add(future);
+        futureInternals.whenDone(future, this.#receiver);
+      }
+    }
+  }
+
+  #arrived(future: Future<T>): void {
+    this.#pending.delete(future);
+    this.#done.push(future);
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter();
+  }
+
+  get #isReady(): boolean {
+    return this.#taken < this.#done.length || this.#ended || this.#pending.size === 0;
+  }
+
+  /** Takes the next one. Call when ready. */
+  #take(): IteratorResult<Future<T>> {
+    if (this.#ended || this.#taken === this.#done.length) {
+      this.#end();
+      return { done: true, value: undefined };
+    }
+    const value = this.#done[this.#taken];
+    // Not kept alive longer than its receiver keeps it.
+    this.#done[this.#taken++] = undefined as unknown as Future<T>;
+    return { done: false, value };
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#done = [];
+    this.#taken = 0;
+    for (const future of this.#pending) futureInternals.forget(future, this.#receiver);
+  }
+
+  #timeUp(): TimeoutError {
+    const unfinished = this.#pending.size;
+    this.#end();
+    return new TimeoutError(
+      `${unfinished} (of ${this.#total}) futures unfinished after ${this.#timeout} ms`,
+    );
+  }
+
+  async #next(): Promise<IteratorResult<Future<T>>> {
+    if (!this.#isReady && this.#deadlineMs !== NEVER) doorbell.poll();
+    while (!this.#isReady) {
+      const inTime = await this.#changed();
+      if (!inTime && !this.#isReady) throw this.#timeUp();
+    }
+    return this.#take();
+  }
+
+  /** Resolves once a future is done: to false when the time was up first. Rejects when the signal aborts. */
+  #changed(): Promise<boolean> {
+    const signal = this.#signal;
+    return new Promise((resolve, reject) => {
+      const stop = (): void => {
+        stopTimer();
+        signal?.removeEventListener("abort", onAbort);
+      };
+      const onAbort = (): void => {
+        stop();
+        this.#end();
+        reject(signal!.reason);
+      };
+      const stopTimer = callAt(this.#deadlineMs, () => {
+        stop();
+        resolve(false);
+      });
+      this.#waiters.push(() => {
+        stop();
+        resolve(true);
+      });
+      if (signal?.aborted) onAbort();
+      else signal?.addEventListener("abort", onAbort, { once: true });
+    });
+  }
+
+  #nextSync(): IteratorResult<Future<T>> {
+    if (!this.#isReady) {
+      for (const future of this.#pending) futureInternals.checkBlocking(future);
+      if (!doorbell.waitSync(() => this.#isReady, this.#deadlineMs)) throw this.#timeUp();
+    }
+    return this.#take();
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<Future<T>> {
+    const iterator: AsyncIterableIterator<Future<T>> = {
+      next: () => this.#next(),
+      return: (value) => {
+        this.#end();
+        return Promise.resolve({ done: true, value });
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
+  }
+
+  [Symbol.iterator](): IterableIterator<Future<T>> {
+    const iterator: IterableIterator<Future<T>> = {
+      next: () => this.#nextSync(),
+      return: (value) => {
+        this.#end();
+        return { done: true, value };
+      },
+      [Symbol.iterator]: () => iterator,
+    };
+    return iterator;
+  }
+}

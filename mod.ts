@@ -1,0 +1,18 @@
+/**
+ * Python's `concurrent.futures` for TypeScript: one Executor interface over the event loop and Web Workers, with
+ * futures that can be awaited, or waited for by blocking.
+ *
+ * @example
+ * ```ts
+ * import { ThreadPoolExecutor } from "@concurrent/futures";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+ * const future = pool.submit((a: number, b: number) => a + b, 20, 22);
+ * assertEquals(await future, 42);
+ * ```
+ *
+ * @module
+ */
+
+export * from "./executors/mod.ts";

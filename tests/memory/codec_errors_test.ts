@@ -1,0 +1,287 @@
+/**
+ * Errors, handles and refusals: what structured clone does not do, or does worse.
+ *
+ * Structured clone is no oracle here: it forgets classes, own properties and the errors of an
+ * AggregateError, so each test says what is expected.
+ */
+
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { runInNewContext } from "node:vm";
+import { Decoder } from "../../_memory/decoder.ts";
+import { Encoder } from "../../_memory/encoder.ts";
+import { registerErrorClass } from "../../_memory/errors.ts";
+import { HANDLE, type Handle, registerHandle } from "../../_memory/handle.ts";
+
+const ROOM = 1 << 14;
+const words = new Int32Array(new SharedArrayBuffer(ROOM * 4));
+const bytes = new Uint8Array(words.buffer);
+const encoder = new Encoder();
+const decoder = new Decoder();
+
+function send<T>(value: T, room = ROOM): T {
+  const next = encoder.encode(value, words, bytes, 0, room);
+  if (next >= 0) return decoder.decode(words, bytes, 0) as T;
+  encoder.copyTo(words, bytes, 0);
+  const externBase = ((encoder.spillWords + 1) & ~1) * 4;
+  return decoder.decode(words, bytes, 0, externBase, [...encoder.extras]) as T;
+}
+
+function refusal(value: unknown): string {
+  const error = assertThrows(() => encoder.encode(value, words, bytes, 0, ROOM), DOMException);
+  assertEquals(error.name, "DataCloneError");
+  assertEquals(encoder.extras, []);
+  assertEquals(encoder.externs, []);
+  assertEquals(encoder.busy, false);
+  assertEquals(send([1, { a: "b" }]), [1, { a: "b" }]);
+  return error.message;
+}
+
+class HttpError extends Error {
+  constructor(readonly status: number, readonly headers: Map<string, string>) {
+    if (!(headers instanceof Map)) throw new TypeError("constructor was called");
+    super(`status ${status}`);
+  }
+  override name = "HttpError";
+  get isServer(): boolean {
+    return this.status >= 500;
+  }
+}
+registerErrorClass(HttpError);
+
+Deno.test("Encoder/Decoder: built-in errors keep class, message and stack", () => {
+  const classes = [Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError];
+  for (const Class of classes) {
+    for (const room of [ROOM, 10]) {
+      const error = new Class("gone wrong");
+      const copy = send(error, room);
+      assert(copy instanceof Class && Error.isError(copy));
+      assertStrictEquals(Object.getPrototypeOf(copy), Class.prototype);
+      assertEquals(copy.message, "gone wrong");
+      assertEquals(copy.name, Class.name);
+      assertEquals(copy.stack, error.stack);
+      assertEquals(Object.keys(copy), []);
+      assertEquals(Object.hasOwn(copy, "name"), false);
+      assertEquals(Object.hasOwn(copy, "cause"), false);
+    }
+  }
+  assertEquals(Object.hasOwn(send(new Error()), "message"), false);
+});
+
+Deno.test("Encoder/Decoder: causes and own properties of errors arrive", () => {
+  const error = Object.assign(new Error("outer", { cause: new RangeError("inner") }), {
+    code: "E_OUT",
+    details: { list: [1, 2] },
+  });
+  const copy = send(error);
+  assert(copy.cause instanceof RangeError);
+  assertEquals(copy.cause.message, "inner");
+  assertEquals(copy.code, "E_OUT");
+  assertEquals(copy.details, { list: [1, 2] });
+  assertEquals(Object.keys(copy), ["code", "details"]);
+  assertEquals(send(new Error("x", { cause: undefined })).cause, undefined);
+  assert(Object.hasOwn(send(new Error("x", { cause: undefined })), "cause"));
+});
+
+Deno.test("Encoder/Decoder: an error that is its own cause arrives so", () => {
+  const error: Error & { self?: Error } = new Error("round");
+  error.cause = error;
+  error.self = error;
+  const copy = send([error, error]);
+  assertStrictEquals(copy[0], copy[1]);
+  assertStrictEquals(copy[0].cause, copy[0]);
+  assertStrictEquals(copy[0].self, copy[0]);
+});
+
+Deno.test("Encoder/Decoder: an AggregateError keeps its errors", () => {
+  const error = new AggregateError([new TypeError("a"), "b", () => {}], "several");
+  const copy = send(error);
+  assert(copy instanceof AggregateError);
+  assert(copy.errors[0] instanceof TypeError);
+  assertEquals(copy.errors.slice(1), ["b", "anonymous function"]);
+  assertEquals(Object.keys(copy), []);
+});
+
+Deno.test("Encoder/Decoder: registered classes are rebuilt without their constructor", () => {
+  const error = new HttpError(503, new Map([["a", "b"]]));
+  const copy = send(error);
+  assert(copy instanceof HttpError && Error.isError(copy));
+  assertEquals(copy.status, 503);
+  assertEquals(copy.headers, new Map([["a", "b"]]));
+  assertEquals(copy.isServer, true);
+  assertEquals(copy.name, "HttpError");
+  assertEquals(copy.stack, error.stack);
+});
+
+Deno.test("Encoder/Decoder: unregistered classes arrive as the nearest registered one", () => {
+  class Unknown extends HttpError {}
+  class Odd extends TypeError {
+    override name = "Odd";
+  }
+  assertStrictEquals(
+    Object.getPrototypeOf(send(new Unknown(404, new Map()))),
+    HttpError.prototype,
+  );
+  const odd = send(new Odd("o"));
+  assertStrictEquals(Object.getPrototypeOf(odd), TypeError.prototype);
+  assertEquals(odd.name, "Odd");
+  assertEquals(odd.message, "o");
+});
+
+Deno.test("registerErrorClass() refuses the name of a built-in class", () => {
+  class Error2 extends Error {}
+  assertThrows(() => registerErrorClass(Error2, "TypeError"), TypeError, "built in");
+});
+
+Deno.test("Encoder/Decoder: what cannot be cloned in an error becomes text", () => {
+  const error = Object.assign(new Error("kept", { cause: { deep: [function cb() {}] } }), {
+    before: { a: { b: 1 }, big: new Uint8Array(2000) },
+    callback: function callback() {},
+    symbol: Symbol("s"),
+    pending: [new Uint8Array(4000), { a: { b: 2 } }, Promise.resolve()],
+    after: { a: { b: 3 }, big: new Uint8Array(3000).fill(1) },
+  });
+  Object.defineProperty(error, "broken", {
+    enumerable: true,
+    get: () => {
+      throw new Error("no");
+    },
+  });
+  for (const room of [ROOM, 3, 20, 60]) {
+    const copy = send(error, room) as typeof error;
+    assertEquals(Object.keys(copy).at(-1), "broken");
+    assertEquals(copy.message, "kept");
+    assertEquals(copy.cause, 'Object with function "cb"');
+    assertEquals(copy.before.a, { b: 1 });
+    assertEquals(copy.callback as unknown, 'function "callback"');
+    assertEquals(copy.symbol as unknown, "Symbol(s)");
+    assertEquals(copy.pending as unknown, "Array with Promise");
+    assertEquals(copy.after.a, { b: 3 });
+    assertEquals(copy.after.big, error.after.big);
+  }
+});
+
+Deno.test("Encoder/Decoder: a DOMException arrives as one", () => {
+  const error = new DOMException("stopped", "AbortError");
+  const copy = send({ error }).error;
+  assert(copy instanceof DOMException);
+  assertEquals([copy.name, copy.message, copy.code], ["AbortError", "stopped", 20]);
+  assertEquals(copy.stack, error.stack);
+});
+
+Deno.test("Encoder/Decoder: an error of another realm arrives as one of this", () => {
+  const foreign = runInNewContext("Object.assign(new TypeError('far'), { code: 1 })");
+  assert(!(foreign instanceof Error));
+  const copy = send({ foreign }).foreign;
+  assert(copy instanceof TypeError);
+  assertEquals([copy.message, (copy as { code?: number }).code], ["far", 1]);
+});
+
+Deno.test("Encoder: a refusal names the value and its place", () => {
+  const options = { cb: function cb() {} };
+  assertEquals(
+    refusal([{ options }]),
+    'Cannot send value: function "cb" at [0].options.cb cannot be cloned',
+  );
+  assertEquals(refusal(options.cb), 'Cannot send value: function "cb" cannot be cloned');
+  const cases: [value: unknown, text: string][] = [
+    [{ "a b": [1, Symbol("id")] }, 'Symbol(id) at ["a b"][1]'],
+    [[[() => {}]], "anonymous function at [0][0]"],
+    [{ map: new Map([["k", { p: Promise.resolve() }]]) }, 'Promise at map.get("k").p'],
+    [new Set([new WeakMap()]), "WeakMap at .values()"],
+    [[new WeakSet()], "WeakSet at [0]"],
+    [{ ref: new WeakRef({}) }, "WeakRef at ref"],
+    [{
+      run: (function* (): Generator {})(),
+    }, "Generator at run"],
+    [{ a: class Point {} }, 'function "Point" at a'],
+    [[Object(Symbol("boxed"))], "Symbol at [0]"],
+  ];
+  for (const [value, text] of cases) {
+    assertEquals(refusal(value), `Cannot send value: ${text} cannot be cloned`);
+  }
+});
+
+Deno.test("Encoder: a refusal leaves nothing of a spilled value behind", () => {
+  const big = new Uint8Array(5000);
+  const shared = new SharedArrayBuffer(8);
+  refusal([big, shared, "x".repeat(100_000), () => {}]);
+  const detached = new ArrayBuffer(8);
+  structuredClone(detached, { transfer: [detached] });
+  assertEquals(refusal(detached), "Cannot send value: ArrayBuffer cannot be cloned");
+});
+
+Deno.test("Encoder: what a getter throws is thrown, and the encoder goes on", () => {
+  const value = {
+    first: new Uint8Array(5000),
+    get bad(): never {
+      throw new RangeError("from getter");
+    },
+  };
+  assertThrows(() => encoder.encode(value, words, bytes, 0, ROOM), RangeError, "from getter");
+  assertEquals(encoder.externs, []);
+  assertEquals(send([value.first]), [value.first]);
+});
+
+Deno.test("Encoder: a getter that encodes finds the encoder busy", () => {
+  let busy = false;
+  const value = {
+    a: "before",
+    get b(): number {
+      busy = encoder.busy;
+      return new Encoder().encode([1, 2], new Int32Array(10), new Uint8Array(40), 0, 10);
+    },
+    get c(): string {
+      try {
+        encoder.encode(1, words, bytes, 0, ROOM);
+      } catch (error) {
+        return (error as Error).message.slice(0, 37);
+      }
+      return "none";
+    },
+    d: [{ e: 1 }],
+  };
+  const expected = { a: "before", b: 3, c: "Cannot encode: the encoder is busy wi", d: [{ e: 1 }] };
+  assertEquals(send(value) as unknown, expected);
+  assertEquals(busy, true);
+});
+
+class Counter {
+  constructor(readonly memory: SharedArrayBuffer) {}
+  [HANDLE](): Handle {
+    return { kind: "Counter", data: { memory: this.memory } };
+  }
+}
+registerHandle("Counter", (data) => new Counter((data as Counter).memory));
+
+Deno.test("Encoder/Decoder: an object with a handle is rebuilt from it", () => {
+  const counter = new Counter(new SharedArrayBuffer(8));
+  const [first, { second }, memory] = send([counter, { second: counter }, counter.memory] as const);
+  assert(first instanceof Counter && first !== counter);
+  assertStrictEquals(first, second);
+  assertStrictEquals(first.memory, memory);
+});
+
+Deno.test("Decoder: a handle of unknown kind says what to import", () => {
+  const lock = { [HANDLE]: (): Handle => ({ kind: "Gate", data: null }) };
+  const error = assertThrows(() => send([1, lock]), Error);
+  assertEquals(
+    error.message,
+    'Cannot receive "Gate": its module is not loaded here; ' +
+      'import "@concurrent/futures" in the module of the task',
+  );
+  assertEquals(send([1, { a: 2 }]), [1, { a: 2 }]);
+});
+
+Deno.test("Decoder: rebuilding a handle may decode with the same decoder", () => {
+  const inner = new Int32Array(64);
+  new Encoder().encode({ inner: [{ a: 1 }] }, inner, new Uint8Array(inner.buffer), 0, 64);
+  registerHandle("Nested", () => {
+    return decoder.decode(inner, new Uint8Array(inner.buffer), 0) as object;
+  });
+  const nested = { [HANDLE]: (): Handle => ({ kind: "Nested", data: 1 }) };
+  const shared = { x: 1 };
+  const copy = send([shared, nested, shared, nested] as unknown[]);
+  assertEquals(copy, [{ x: 1 }, { inner: [{ a: 1 }] }, { x: 1 }, { inner: [{ a: 1 }] }]);
+  assertStrictEquals(copy[0], copy[2]);
+  assertStrictEquals(copy[1], copy[3]);
+});
