@@ -5,7 +5,7 @@
  */
 
 /** A deadline that never comes. */
-export const NEVER: number = Infinity;
+export const NEVER = Infinity;
 
 /** Milliseconds on a clock that never goes back. */
 export function nowMs(): number {

@@ -33,7 +33,7 @@ import { Decoder } from "../_memory/decoder.ts";
 import { doorbell, type Source } from "../_memory/doorbell.ts";
 import { Encoder } from "../_memory/encoder.ts";
 import { TASK_RING, WORD_BYTES } from "../_memory/layout.ts";
-import { decode, encode, type Encoded, externBaseOf, takeSpilled } from "../_memory/message.ts";
+import { encode, type Encoded, externBaseOf, takeSpilled } from "../_memory/message.ts";
 import { MAX_WORKERS, OwnedTaskRing, PAYLOAD_WORDS, SLOT } from "../_memory/task_ring.ts";
 import { RuntimeError } from "../sync/errors.ts";
 import { Backlog } from "./_backlog.ts";
@@ -244,7 +244,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     if (slot >= 0) {
       const { words, bytes } = this.#ring;
       const start = slot + SLOT.PAYLOAD;
-      const end = encoder.encode(args, words, bytes, start, start + PAYLOAD_WORDS, transfers);
+      const end = encoder.encodeList(args, words, bytes, start, start + PAYLOAD_WORDS, transfers);
       if (end >= 0) {
         this.#publish(slot, task, functionNumber, form | PLACE.INLINE);
         return;
@@ -266,7 +266,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
       return;
     }
     const { words, bytes, start } = this.#backlog.reserve(priority);
-    const end = encoder.encode(args, words, bytes, start, start + PAYLOAD_WORDS, transfers);
+    const end = encoder.encodeList(args, words, bytes, start, start + PAYLOAD_WORDS, transfers);
     if (end >= 0) {
       this.#backlog.commit(task, functionNumber, form | PLACE.INLINE, end);
     } else if (this.#mustPark()) {

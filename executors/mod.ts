@@ -33,7 +33,7 @@ export {
 export { Future, type WaitOptions, type WaitSyncOptions } from "./future.ts";
 export type { MapArguments, MapInput, MapOptions, MapResult } from "./_map_run.ts";
 export { map } from "./map.ts";
-export { registerErrorClass as registerError } from "../_memory/errors.ts";
+export { type ErrorClass, registerErrorClass as registerError } from "../_memory/errors.ts";
 export { type ModuleMeta, task, tasks, type TasksOf, transfer } from "./task.ts";
 export type { PoolStats } from "./_thread_pool.ts";
 export { ThreadPoolExecutor, type ThreadPoolOptions } from "./thread_pool_executor.ts";
