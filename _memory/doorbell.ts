@@ -59,7 +59,7 @@ export interface Source {
 
 /** A thread's doorbell, from the other threads' side. */
 export class Bell {
-  readonly words: Int32Array;
+  words: Int32Array;
 
   constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(DOORBELL.SIZE * WORD_BYTES)) {
     this.words = new Int32Array(buffer);
@@ -99,6 +99,11 @@ export class Doorbell extends Bell {
     this.#turnStartMs = nowMs();
     this.#run();
   };
+
+  /** Takes another place for the shared word: the one that this thread's owner knows. Call before any use. */
+  adopt(buffer: SharedArrayBuffer): void {
+    this.words = new Int32Array(buffer);
+  }
 
   /** Watches a source until {@linkcode remove}. */
   add(source: Source): void {

@@ -38,7 +38,7 @@ export const RECORD_RING = {
   SIZE: 2 * LINE,
 } as const;
 
-/** One worker's block; see `executors/_worker_state.ts`. Its record ring follows it. */
+/** One worker's block; see `executors/_worker_state.ts`. Two record rings follow it. */
 export const WORKER = {
   /** AWAKE, SLEEPING or RETIRED. Written by both sides. */
   STATE: 0,

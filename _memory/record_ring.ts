@@ -19,7 +19,8 @@
  */
 
 import { load, notify, replace, store } from "../_platform/atomics.ts";
-import { park } from "../_platform/park.ts";
+import { NEVER } from "../_platform/clock.ts";
+import { park, parkSync } from "../_platform/park.ts";
 import { RECORD_RING } from "./layout.ts";
 
 /** Length word that says: go on at the beginning. */
@@ -79,18 +80,26 @@ export class RecordWriter {
     store(this.words, this.#base + RECORD_RING.WRITTEN, this.#written);
   }
 
-  /**
-   * A promise for room after {@linkcode reserve} found none; `undefined` when there may be some already.
-   */
+  /** A promise for room after {@linkcode reserve} found none; `undefined` when there may be some already. */
   room(): Promise<unknown> | undefined {
-    const at = this.#base + RECORD_RING.WRITER_WAITS;
-    const seen = this.#readSeen;
-    store(this.words, at, 1);
-    if (load(this.words, this.#base + RECORD_RING.READ) !== seen) {
-      store(this.words, at, 0);
-      return undefined;
-    }
-    return park(this.words, at, 1);
+    return this.#announceWait() ? park(this.words, this.#waits, 1) : undefined;
+  }
+
+  /** Blocks until there may be room. */
+  roomSync(): void {
+    if (this.#announceWait()) parkSync(this.words, this.#waits, 1, NEVER);
+  }
+
+  /** Sets WRITER_WAITS; false when the reader has read meanwhile (Invariant 3). */
+  #announceWait(): boolean {
+    store(this.words, this.#waits, 1);
+    if (load(this.words, this.#base + RECORD_RING.READ) === this.#readSeen) return true;
+    store(this.words, this.#waits, 0);
+    return false;
+  }
+
+  get #waits(): number {
+    return this.#base + RECORD_RING.WRITER_WAITS;
   }
 
   #hasRoom(needed: number): boolean {

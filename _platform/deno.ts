@@ -126,39 +126,35 @@ function waitForName(name: string, signal: AbortSignal): Promise<boolean> {
 /** Reports every way in which a worker can end itself, before it does. */
 function onThreadEnd(callback: (end: ThreadEnd) => void): void {
   let ended = false;
-  const end = (how: string, failed: boolean, error?: unknown): void => {
+  const end = (how: string, error?: unknown): void => {
     if (ended) return;
     ended = true;
-    callback({ how, failed, error });
+    callback({ how, error });
   };
   const exit: (code?: number) => never = Deno.exit;
   Deno.exit = (code?: number): never => {
-    end(`called Deno.exit(${code ?? Deno.exitCode})`, false);
+    end(`called Deno.exit(${code ?? Deno.exitCode})`);
     return exit(code);
   };
   const { process } = globals;
   const processExit = process.exit.bind(process);
   process.exit = (code?: number): never => {
-    end(`called process.exit(${code ?? process.exitCode ?? 0})`, false);
+    end(`called process.exit(${code ?? process.exitCode ?? 0})`);
     return processExit(code);
   };
   const close = globals.close.bind(globalThis);
   globals.close = (): void => {
-    end("called close()", false);
+    end("called close()");
     close();
   };
   globals.addEventListener("error", (event) => {
     event.preventDefault();
-    end("threw an error that nobody caught", true, (event as ErrorEvent).error);
+    end("threw an error that nobody caught", (event as ErrorEvent).error);
     close();
   });
   globals.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
-    end(
-      "had a promise rejected that nobody handled",
-      true,
-      (event as PromiseRejectionEvent).reason,
-    );
+    end("had a promise rejected that nobody handled", (event as PromiseRejectionEvent).reason);
     close();
   });
   endThread = close;
@@ -166,6 +162,28 @@ function onThreadEnd(callback: (end: ThreadEnd) => void): void {
 
 /** `close` as the runtime has it; {@linkcode onThreadEnd} puts a reporting one in its place. */
 let endThread = (): void => globals.close();
+
+/** The messages sent to this worker. */
+class OwnMessages {
+  readonly #arrived: unknown[] = [];
+  #waiter: ((message: unknown) => void) | undefined;
+
+  next(): Promise<unknown> {
+    // The handler stays: it keeps the worker's event loop open.
+    globals.onmessage ??= (event): void => {
+      const waiter = this.#waiter;
+      this.#waiter = undefined;
+      if (waiter === undefined) this.#arrived.push(event.data);
+      else waiter(event.data);
+    };
+    return new Promise((resolve) => {
+      if (this.#arrived.length > 0) resolve(this.#arrived.shift());
+      else this.#waiter = resolve;
+    });
+  }
+}
+
+const ownMessages = new OwnMessages();
 
 /** Makes the Deno implementation. */
 export function createDenoPlatform(): Platform {
@@ -195,10 +213,7 @@ export function createDenoPlatform(): Platform {
       return { run: (value, fn) => storage.run(value, fn), get: () => storage.getStore() };
     },
     waitForName,
-    started: () =>
-      new Promise((resolve) => {
-        globals.onmessage = (event): void => resolve(event.data);
-      }),
+    nextOwnMessage: () => ownMessages.next(),
     holdName: (name, onHeld) => {
       globals.navigator.locks.request(name, {}, () => {
         onHeld();

@@ -29,7 +29,7 @@ export interface WorkerOptions {
 
 /** A started worker. It never holds the event loop open by itself. */
 export interface WorkerThread {
-  /** Sends the first message, which {@linkcode Platform.started} resolves to in the worker. */
+  /** Sends a message, which {@linkcode Platform.nextOwnMessage} resolves to in the worker. */
   post(message: unknown, transfer: Transferable[]): void;
   /** Ends the worker. A runtime may be unable to stop a thread that computes or blocks; it goes on unheeded. */
   terminate(): void;
@@ -46,9 +46,7 @@ export interface ThreadEnd {
   /** What it did, as the end of a sentence: "called Deno.exit(3)". */
   readonly how: string;
   /** The uncaught error, when that was it. */
-  readonly error?: unknown;
-  /** True when an error ended it. */
-  readonly failed: boolean;
+  readonly error: unknown;
 }
 
 /** One runtime. */
@@ -74,8 +72,8 @@ export interface Platform {
   /** Resolves once nobody holds `name` (see {@linkcode holdName}), or once the signal aborts; says which. */
   waitForName(name: string, signal: AbortSignal): Promise<boolean>;
 
-  /** In a worker: the first message sent to it. */
-  started(): Promise<unknown>;
+  /** In a worker: a promise for the next message sent to it. */
+  nextOwnMessage(): Promise<unknown>;
   /** In a worker: holds `name` for as long as this thread lives; calls back once it does. */
   holdName(name: string, onHeld: () => void): void;
   /**

@@ -10,13 +10,12 @@
  * @module
  */
 
-import { doorbell } from "../_memory/doorbell.ts";
 import { callAt, checkTimeout, deadlineAfter } from "../_platform/clock.ts";
 import { RuntimeError } from "../sync/errors.ts";
 import type { ChunkOutcome } from "./_chunk.ts";
 import { CancelledError, NotShareableError, TimeoutError } from "./errors.ts";
 import type { ExecutorBackend, TaskOptions } from "./executor.ts";
-import { type Future, futureInternals } from "./future.ts";
+import { blockUntil, type Future, futureInternals } from "./future.ts";
 
 /** Options of `map`. */
 export interface MapOptions {
@@ -422,8 +421,8 @@ export class MapRun implements MapResult<unknown> {
   #nextSync(): IteratorResult<unknown> {
     if (this.#bufferSize !== Infinity) this.#feed(false);
     while (!this.#isReady) {
-      this.#checkBlocking();
-      if (!doorbell.waitSync(() => this.#isReady, this.#deadlineMs)) {
+      const waitsFor = this.#blockedOn();
+      if (!blockUntil(() => this.#isReady, this.#deadlineMs, waitsFor, this.#timeout === 0)) {
         this.#end(undefined);
         throw this.#timeoutError();
       }
@@ -431,14 +430,12 @@ export class MapRun implements MapResult<unknown> {
     return this.#take();
   }
 
-  #checkBlocking(): void {
+  #blockedOn(): Future<unknown>[] {
     const front = this.#front;
-    if (front !== undefined) futureInternals.checkBlocking(front.future);
-    else if (this.#inputs.isAsync) {
-      throw new RuntimeError(
-        "Cannot block: an input is asynchronous and would not advance; use for await",
-      );
-    }
+    if (front !== undefined) return [front.future];
+    throw new RuntimeError(
+      "Cannot block: an input is asynchronous and would not advance; use for await",
+    );
   }
 
   /** See {@linkcode MapResult}. */

@@ -2,14 +2,15 @@
  * Every record and message between a pool and its workers.
  *
  * A task's slot (see `_memory/task_ring.ts`): task index, function index (see `_catalog.ts`), form, payload.
- * A worker's record: kind and place, task index, payload.
+ * What goes back is mail (see `_mailbox.ts`): kind, task index, value; and so is what the owner answers.
  *
  * @module
  */
 
 import type { Encoded } from "../_memory/message.ts";
+import type { Target } from "./_target.ts";
 
-/** Where a payload lies. In a form or a record's first word: the low two bits. */
+/** Where a payload lies: the low two bits of a form, and of a record's first word. */
 export const PLACE = {
   /** In the slot or record. */
   INLINE: 0,
@@ -26,7 +27,7 @@ export const CHUNK = 4;
 /** In a form, shifted by this: how many arguments each call of a chunk gets. */
 export const ARITY_SHIFT = 8;
 
-/** What a worker's record says, shifted by two: the low two bits are its {@linkcode PLACE}. */
+/** What a worker says, with the index of the task in question. */
 export const KIND = {
   /** The task returned: the value. */
   RESULT: 0,
@@ -42,14 +43,36 @@ export const KIND = {
   ENDED: 5,
   /** The worker has stopped in good order and holds nothing. */
   RETIRED: 6,
-  SHIFT: 2,
+  /** A task submits to a pool of the owner's: a {@linkcode NestedTask}; the id is the worker's own. */
+  SUBMIT: 7,
+  /** The worker blocks until futures are done that it has submitted: their ids. Empty: it goes on. */
+  BLOCK: 8,
+  /** The worker wants a task cancelled that it has submitted; it blocks until it is told. */
+  CANCEL: 9,
 } as const;
 
-/** Words of a record before its payload. */
-export const RECORD_HEADER_WORDS = 2;
+/** What the owner says to a worker, with the worker's id of the submission in question. */
+export const REPLY = {
+  /** The value. */
+  RESULT: 0,
+  /** The error. */
+  ERROR: 1,
+  /** The task was cancelled, or, in answer to CANCEL, could not be: a boolean. */
+  CANCELLED: 2,
+  /** The worker, and all others of the pool, would block for ever: the text of the error. */
+  DEADLOCK: 3,
+} as const;
 
-/** The largest payload that a worker writes into a record, in words. */
-export const RECORD_PAYLOAD_WORDS = 512;
+/** A submission from inside a worker. */
+export interface NestedTask {
+  /** The pool's name. */
+  readonly pool: string;
+  readonly target: Target;
+  readonly args: readonly unknown[];
+  readonly arity: number;
+  readonly timeout: number | null | undefined;
+  readonly priority: number | undefined;
+}
 
 /** The first message to a worker. */
 export interface StartMessage {
@@ -61,7 +84,12 @@ export interface StartMessage {
   readonly catalog: SharedArrayBuffer;
   readonly state: SharedArrayBuffer;
   readonly results: SharedArrayBuffer;
+  /** The thread that owns the pool. */
+  readonly owner: string;
+  /** Its doorbell. */
   readonly bell: SharedArrayBuffer;
+  /** The worker's own doorbell. */
+  readonly ownBell: SharedArrayBuffer;
   /** For values that shared memory cannot carry, both ways. */
   readonly port: MessagePort;
   /** The name that the worker holds as a sign of life. */

@@ -26,25 +26,24 @@
  */
 
 import { load } from "../_platform/atomics.ts";
-import { callAt, NEVER, nowMs } from "../_platform/clock.ts";
+import { NEVER, nowMs } from "../_platform/clock.ts";
 import { platform } from "../_platform/mod.ts";
-import { Arena, createArenaBuffer } from "../_memory/arena.ts";
-import { Decoder } from "../_memory/decoder.ts";
 import { doorbell, type Source } from "../_memory/doorbell.ts";
 import { Encoder } from "../_memory/encoder.ts";
-import { TASK_RING, WORD_BYTES } from "../_memory/layout.ts";
-import { encode, type Encoded, externBaseOf, takeSpilled } from "../_memory/message.ts";
-import { MAX_WORKERS, OwnedTaskRing, PAYLOAD_WORDS, SLOT } from "../_memory/task_ring.ts";
+import { TASK_RING } from "../_memory/layout.ts";
+import { encode, type Encoded } from "../_memory/message.ts";
+import { MAX_WORKERS } from "../_memory/task_ring.ts";
 import { RuntimeError } from "../sync/errors.ts";
-import { Backlog } from "./_backlog.ts";
 import { Catalog } from "./_catalog.ts";
-import { ARITY_SHIFT, CHUNK, KIND, PLACE } from "./_protocol.ts";
-import { type AnyFunction, describe, targetOf } from "./_target.ts";
-import { PoolWorkerHandle } from "./_worker_handle.ts";
+import { Deadlines } from "./_deadlines.ts";
+import { NestedTasks, offerPool, withdrawPool } from "./_nested_tasks.ts";
+import { ARITY_SHIFT, CHUNK, KIND } from "./_protocol.ts";
+import { type AnyFunction, describe, type Target, targetOf } from "./_target.ts";
+import { TaskQueue } from "./_task_queue.ts";
+import { PoolWorkerHandle, THREAD_ID } from "./_worker_handle.ts";
 import { BrokenThreadPool, NotShareableError, TimeoutError } from "./errors.ts";
 import type { ExecutorBackend, TaskOptions } from "./executor.ts";
 import { type Future, futureInternals, type Runner } from "./future.ts";
-import { takeArgumentTransfers } from "./task.ts";
 
 /** How long a task that was given up may take to notice before its worker is abandoned. */
 const GRACE_MS = 50;
@@ -54,9 +53,6 @@ const WATCH_AFTER_MS = 50;
 
 /** Outcomes drained between two looks at the clock. */
 const TIMED_EVERY = 32;
-
-/** Stands in `#numbers` for a task that is in the backlog. */
-const IN_BACKLOG = -1;
 
 /** What a pool is made of, checked. */
 export interface ThreadPoolSettings {
@@ -92,45 +88,29 @@ export interface PoolStats {
   readonly abandoned: number;
 }
 
-/** A point in time at which something is to be done, also while this thread is blocked. */
-export interface Deadline {
-  readonly atMs: number;
-  readonly run: () => void;
-  readonly cancelTimer: () => void;
-}
-
 /** The owner's side of a thread pool. */
 export class ThreadPool implements ExecutorBackend, Source, Runner {
   readonly concurrency: number;
   readonly prefersChunks = true;
   readonly #settings: ThreadPoolSettings;
-  readonly #ring = new OwnedTaskRing();
-  readonly #arena = new Arena(createArenaBuffer());
+  readonly #queue: TaskQueue;
   readonly #catalog = new Catalog();
-  readonly #encoder = new Encoder();
-  readonly #decoder = new Decoder();
-  #backlog = new Backlog();
-  /** The most tasks to be in the ring unclaimed; small once priorities are used. */
-  #window = Infinity;
 
   readonly #workers: PoolWorkerHandle[] = [];
   /** Numbers that workers' stamps may have. */
   readonly #workerNumbers: number[] = [];
   #workersStarted = 0;
 
-  /** The table of tasks: futures, numbers in the ring, and the indexes that are free. */
+  /** The futures of unfinished tasks, and the indexes that are free. */
   readonly #futures: (Future<unknown> | undefined)[] = [];
-  readonly #numbers: number[] = [];
   readonly #freeTasks: number[] = [];
   #outstanding = 0;
-
-  /** Arguments that only a message can carry, posted already, by task. */
-  readonly #parked = new Map<number, MessagePort>();
-  readonly #deadlines = new Set<Deadline>();
+  readonly #deadlines = new Deadlines();
 
   readonly #functionNumbers = new WeakMap<AnyFunction, number>();
   #lastFunction: AnyFunction | undefined;
   #lastFunctionNumber = 0;
+  readonly #nested = new NestedTasks(this);
   #initializer = -1;
   #initargs: Encoded | undefined;
 
@@ -149,12 +129,13 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
   constructor(settings: ThreadPoolSettings) {
     this.#settings = settings;
     this.concurrency = settings.maxWorkers;
+    this.#queue = new TaskQueue(settings.maxWorkers, (task) => this.#freeTasks.push(task));
     for (let i = Math.min(settings.maxWorkers, MAX_WORKERS); i-- > 0;) this.#workerNumbers.push(i);
     if (settings.initializer !== undefined) {
       // What cannot be sent breaks the pool, and the first submit says so.
       try {
         this.#initializer = this.#catalog.numberOf(targetOf(settings.initializer));
-        this.#initargs = encode(this.#encoder, settings.initargs);
+        this.#initargs = encode(new Encoder(), settings.initargs);
       } catch (error) {
         this.#broken = {
           reason: `its initializer cannot be sent: ${describe(error)}`,
@@ -163,13 +144,39 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
       }
     }
     doorbell.add(this);
+    offerPool(settings.name, this);
+  }
+
+  /** The pool's name. */
+  get name(): string {
+    return this.#settings.name;
   }
 
   // Submitting
 
-  /** Has `fn(...args)` run by a worker; with `arity`, `fn` for each `arity` of the args. */
+  /** See {@linkcode ExecutorBackend}. */
   submit(
     fn: AnyFunction,
+    args: readonly unknown[],
+    options: TaskOptions | undefined,
+    arity: number,
+  ): Future<unknown> {
+    return this.#submit(fn, undefined, args, options, arity);
+  }
+
+  /** Submits a function that another thread has named. */
+  submitTarget(
+    target: Target,
+    args: readonly unknown[],
+    options: TaskOptions,
+    arity: number,
+  ): Future<unknown> {
+    return this.#submit(undefined, target, args, options, arity);
+  }
+
+  #submit(
+    fn: AnyFunction | undefined,
+    target: Target | undefined,
     args: readonly unknown[],
     options: TaskOptions | undefined,
     arity: number,
@@ -178,16 +185,11 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     const task = this.#freeTasks.pop() ?? this.#futures.length;
     const future = futureInternals.create<unknown>(this, task);
     this.#futures[task] = future;
-    this.#numbers[task] = IN_BACKLOG;
     try {
       options?.signal?.throwIfAborted();
-      this.#enqueue(
-        task,
-        this.#numberOf(fn),
-        arity === 0 ? 0 : CHUNK | (arity << ARITY_SHIFT),
-        args,
-        options,
-      );
+      const number = fn === undefined ? this.#catalog.numberOf(target!) : this.#numberOf(fn);
+      const form = arity === 0 ? 0 : CHUNK | (arity << ARITY_SHIFT);
+      this.#queue.push(task, number, form, args, options);
     } catch (error) {
       this.#freeTask(task);
       this.#failed++;
@@ -228,173 +230,20 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     return number;
   }
 
-  #enqueue(
-    task: number,
-    functionNumber: number,
-    form: number,
-    args: readonly unknown[],
-    options: TaskOptions | undefined,
-  ): void {
-    const priority = options?.priority ?? 0;
-    const transfers = takeArgumentTransfers(args, options?.transfer);
-    if (priority !== 0 && this.#window === Infinity) this.#narrowWindow();
-    if (this.#backlog.length > 0) this.#refill();
-    const encoder = this.#encoder;
-    const slot = this.#backlog.length === 0 ? this.#freeSlot() : -1;
-    if (slot >= 0) {
-      const { words, bytes } = this.#ring;
-      const start = slot + SLOT.PAYLOAD;
-      const end = encoder.encodeList(args, words, bytes, start, start + PAYLOAD_WORDS, transfers);
-      if (end >= 0) {
-        this.#publish(slot, task, functionNumber, form | PLACE.INLINE);
-        return;
-      }
-      if (this.#mustPark()) {
-        this.#park(task, transfers);
-        this.#publish(slot, task, functionNumber, form | PLACE.MESSAGE);
-        return;
-      }
-      if (this.#placeBlock(slot, encoder.blockBytes, encoder.spillWords * WORD_BYTES)) {
-        encoder.copyTo(this.#arena.words, this.#arena.bytes, words[slot + SLOT.PAYLOAD]);
-        encoder.reset();
-        this.#publish(slot, task, functionNumber, form | PLACE.BLOCK);
-        return;
-      }
-      // The arena is full: the task waits until others have been claimed.
-      const { start: at } = this.#backlog.reserve(priority);
-      this.#backlog.commit(task, functionNumber, form | PLACE.BLOCK, at, takeSpilled(encoder));
-      return;
-    }
-    const { words, bytes, start } = this.#backlog.reserve(priority);
-    const end = encoder.encodeList(args, words, bytes, start, start + PAYLOAD_WORDS, transfers);
-    if (end >= 0) {
-      this.#backlog.commit(task, functionNumber, form | PLACE.INLINE, end);
-    } else if (this.#mustPark()) {
-      this.#park(task, transfers);
-      this.#backlog.commit(task, functionNumber, form | PLACE.MESSAGE, start);
-    } else {
-      this.#backlog.commit(task, functionNumber, form | PLACE.BLOCK, start, takeSpilled(encoder));
-    }
-  }
-
-  /** True when what the encoder has spilled can go neither into a slot nor into the arena. */
-  #mustPark(): boolean {
-    return this.#encoder.extras.length > 0 || this.#encoder.blockBytes > this.#arena.largestBlock;
-  }
-
-  /** Posts the arguments to a port of their own, which the worker that claims the task is given. */
-  #park(task: number, transfers: Set<Transferable> | undefined): void {
-    const message = takeSpilled(this.#encoder);
-    const { port1, port2 } = new MessageChannel();
-    try {
-      port1.postMessage(message, [message.block, ...transfers ?? []]);
-    } catch (error) {
-      port1.close();
-      port2.close();
-      throw error;
-    }
-    this.#parked.set(task, port2);
-  }
-
-  /** Has the slot refer to a new block of the arena; false when there is no room. */
-  #placeBlock(slot: number, blockBytes: number, wordsBytes: number): boolean {
-    const offset = this.#arena.allocate(blockBytes);
-    if (offset < 0) return false;
-    const { words } = this.#ring;
-    words[slot + SLOT.PAYLOAD] = offset;
-    words[slot + SLOT.PAYLOAD + 1] = externBaseOf(offset, wordsBytes / WORD_BYTES);
-    return true;
-  }
-
-  #freeSlot(): number {
-    if (this.#window !== Infinity && this.#ring.unclaimed >= this.#window) {
-      this.#ring.hasReady(); // passes cancelled tasks
-      if (this.#ring.unclaimed >= this.#window) return -1;
-    }
-    return this.#ring.freeSlot();
-  }
-
-  #publish(slot: number, task: number, functionNumber: number, form: number): void {
-    const { words } = this.#ring;
-    words[slot + SLOT.TASK] = task;
-    words[slot + SLOT.FUNCTION] = functionNumber;
-    words[slot + SLOT.FORM] = form;
-    this.#numbers[task] = this.#ring.publish();
-  }
-
-  /** Publishes waiting tasks as far as there is room. */
-  #refill(): void {
-    const backlog = this.#backlog;
-    while (backlog.length > 0) {
-      const { task, functionNumber, form, words, start, end, large } = backlog.peek()!;
-      if (this.#futures[task] === undefined) {
-        backlog.shift();
-        this.#freeTask(task);
-        continue;
-      }
-      const slot = this.#freeSlot();
-      if (slot < 0) return;
-      if (large !== undefined) {
-        const { block, externBase } = large;
-        if (!this.#placeBlock(slot, block.byteLength, externBase)) return;
-        this.#arena.bytes.set(new Uint8Array(block), this.#ring.words[slot + SLOT.PAYLOAD]);
-      } else {
-        for (let i = start; i < end; i++) {
-          this.#ring.words[slot + SLOT.PAYLOAD + i - start] = words[i];
-        }
-      }
-      this.#publish(slot, task, functionNumber, form);
-      backlog.shift();
-    }
-    if (this.#closing) this.#closeRing();
-  }
-
-  /**
-   * From now on keeps tasks here, where they can be put in order, and at most one a worker in the ring ahead of
-   * the workers; takes back what is in the ring beyond that.
-   */
-  #narrowWindow(): void {
-    this.#window = this.#settings.maxWorkers;
-    const { words } = this.#ring;
-    const old = this.#backlog;
-    const backlog = this.#backlog = new Backlog();
-    let kept = this.#window;
-    for (const number of this.#ring.waiting()) {
-      if (kept-- > 0 || !this.#ring.cancel(number)) continue;
-      const slot = this.#ring.slotOf(number);
-      const task = words[slot + SLOT.TASK];
-      const { words: to, start } = backlog.reserve(0);
-      to.set(words.subarray(slot + SLOT.PAYLOAD, slot + SLOT.PAYLOAD + PAYLOAD_WORDS), start);
-      backlog.commit(
-        task,
-        words[slot + SLOT.FUNCTION],
-        words[slot + SLOT.FORM],
-        start + PAYLOAD_WORDS,
-      );
-      this.#numbers[task] = IN_BACKLOG;
-    }
-    while (old.length > 0) {
-      const { task, functionNumber, form, words, start, end, large } = old.peek()!;
-      const { words: to, start: at } = backlog.reserve(0);
-      to.set(words.subarray(start, end), at);
-      backlog.commit(task, functionNumber, form, at + end - start, large);
-      old.shift();
-    }
-  }
-
   // Workers
 
   /** Sees to it that unclaimed tasks have workers: wakes sleeping ones, starts one where there may be more. */
   #engage(): void {
-    const { words } = this.#ring;
+    const { ring } = this.#queue;
+    const { words } = ring;
     const mayStart = this.#workers.length < this.#settings.maxWorkers;
     const sleeping = load(words, TASK_RING.SLEEPING);
     if (!mayStart && sleeping <= 0) return;
-    let needed = this.#ring.unclaimed - load(words, TASK_RING.LOOKING);
+    let needed = ring.unclaimed - load(words, TASK_RING.LOOKING);
     if (needed <= 0) return;
     if (sleeping > 0) {
       for (const worker of this.#workers) {
-        if (worker.state.wake(this.#ring) && --needed === 0) return;
+        if (worker.state.wake(ring) && --needed === 0) return;
       }
     }
     if (mayStart) this.#startWorker();
@@ -405,13 +254,15 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     const worker: PoolWorkerHandle = new PoolWorkerHandle({
       name: `${threadNamePrefix}_${this.#workersStarted++}`,
       number: this.#workerNumbers.pop()!,
+      arena: this.#queue.arena,
       onError: (message) => this.#lose(worker, `failed: ${message}`, new Error(message)),
     });
     worker.start({
-      ring: this.#ring.buffer,
-      arena: this.#arena.buffer,
+      ring: this.#queue.ring.buffer,
+      arena: this.#queue.arena.buffer,
       catalog: this.#catalog.buffer,
       bell: doorbell.buffer,
+      owner: THREAD_ID,
       initializer: this.#initializer,
       initargs: this.#initargs,
       maxTasks: maxTasksPerChild ?? Infinity,
@@ -426,6 +277,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     this.#workers.splice(this.#workers.indexOf(worker), 1);
     this.#workerNumbers.push(worker.number);
     worker.end();
+    this.#nested.forget(worker);
     if (this.#closing) doorbell.arrived(1);
     this.#closeIfOver();
   }
@@ -435,7 +287,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
   /** See {@linkcode Source}. */
   ready(): boolean {
     for (const worker of this.#workers) {
-      if (worker.records.hasRecord()) return true;
+      if (worker.mail.hasMail) return true;
     }
     return false;
   }
@@ -449,38 +301,26 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
       if (worker !== undefined && this.#drainWorker(worker, untilMs)) found = true;
     }
     if (found) {
-      if (this.#backlog.length > 0) this.#refill();
+      this.#refill();
       this.#engage();
     }
     return found;
   }
 
   #drainWorker(worker: PoolWorkerHandle, untilMs: number): boolean {
-    const { records } = worker;
-    let at = records.peek();
-    if (at < 0) return false;
+    const { mail } = worker;
+    if (!mail.take()) return false;
     let untilTimed = TIMED_EVERY;
     do {
-      const head = records.words[at];
-      const task = records.words[at + 1];
-      let kind = head >> KIND.SHIFT;
-      let value: unknown;
-      try {
-        value = worker.read(this.#decoder, head & PLACE.MASK, at);
-      } catch (error) {
-        value = new NotShareableError(`Cannot receive the task's outcome: ${describe(error)}`, {
-          cause: error,
-        });
-        kind = KIND.ERROR;
-      }
-      records.advance();
-      this.#handle(worker, kind, task, value);
+      const { kind, id, value } = mail;
+      mail.value = undefined;
+      if (mail.isUnreadable) this.#settle(worker, id, true, value);
+      else this.#handle(worker, kind, id, value);
       if (--untilTimed === 0) {
         if (nowMs() >= untilMs) break;
         untilTimed = TIMED_EVERY;
       }
-      at = records.peek();
-    } while (at >= 0);
+    } while (mail.take());
     return true;
   }
 
@@ -492,12 +332,9 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
       case KIND.ERROR:
         this.#settle(worker, task, true, value);
         break;
-      case KIND.FETCH: {
-        const port = this.#parked.get(task)!;
-        this.#parked.delete(task);
-        worker.post(port, [port]);
+      case KIND.FETCH:
+        worker.sendArguments(this.#queue.takeParked(task)!);
         break;
-      }
       case KIND.PROGRESS: {
         const future = this.#futures[task];
         if (future !== undefined) futureInternals.setProgress(future, value as number);
@@ -507,7 +344,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
         this.#failInitializer(worker, value);
         break;
       case KIND.ENDED: {
-        const [how, , error] = value as [string, boolean, unknown];
+        const [how, error] = value as [string, unknown];
         this.#lose(worker, `it ${how}`, error);
         break;
       }
@@ -516,7 +353,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
         this.#engage();
         break;
       default:
-        throw new Error(`Cannot handle record: unknown kind ${kind}`);
+        this.#nested.handle(worker, kind, task, value);
     }
   }
 
@@ -525,8 +362,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     const future = this.#futures[task]!;
     if (worker.givenUp?.task === task) {
       // It was settled when it was given up; the worker turned out to be well.
-      worker.givenUp.grace.cancelTimer();
-      this.#deadlines.delete(worker.givenUp.grace);
+      worker.givenUp.grace.cancel();
       worker.givenUp = undefined;
       this.#freeTask(task);
       return;
@@ -544,6 +380,10 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
   /** Books a task that has an outcome. */
   #finish(task: number): void {
     this.#freeTask(task);
+    this.#bookOut();
+  }
+
+  #bookOut(): void {
     this.#outstanding--;
     doorbell.arrived(1);
     if (this.#outstanding === 0) this.#afterLast();
@@ -556,8 +396,14 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
 
   #afterLast(): void {
     for (const worker of this.#workers) worker.stopWatch();
-    if (this.#closing && this.#backlog.length > 0) this.#refill();
+    this.#refill();
     this.#closeIfOver();
+  }
+
+  /** Publishes waiting tasks as far as there is room. */
+  #refill(): void {
+    if (!this.#queue.isPublished) this.#queue.refill();
+    if (this.#closing && this.#queue.isPublished) this.#closeRing();
   }
 
   // Taking tasks back
@@ -571,48 +417,29 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
 
   /** See {@linkcode Runner}. */
   isRunning(future: Future<unknown>): boolean {
-    const number = this.#numbers[futureInternals.taskOf(future)];
-    return number !== IN_BACKLOG && !this.#ring.isWaiting(number);
+    return !this.#queue.isWaiting(futureInternals.taskOf(future));
   }
 
   /** See {@linkcode Runner}. */
-  checkBlocking(): void {
-    if (!platform.canBlock) {
-      throw new RuntimeError(
-        "Cannot block: this thread must not wait; await the future, or wait in a worker",
-      );
-    }
+  enterBlocking(): void {
+    if (platform.canBlock) return;
+    throw new RuntimeError(
+      "Cannot block: this thread must not wait; await the future, or wait in a worker",
+    );
   }
+
+  /** See {@linkcode Runner}. */
+  leaveBlocking(): void {}
 
   /** Takes a task back that no worker has claimed, and books it out; false when one has. */
   #takeBack(future: Future<unknown>): boolean {
     const task = futureInternals.taskOf(future);
-    if (this.#futures[task] !== future) return false;
-    const number = this.#numbers[task];
-    if (number === IN_BACKLOG) {
-      // Its index is freed when the backlog comes to it.
-      this.#futures[task] = undefined;
-      this.#outstanding--;
-      doorbell.arrived(1);
-      if (this.#outstanding === 0) this.#afterLast();
-    } else if (this.#ring.cancel(number)) {
-      this.#releaseBlock(number);
-      this.#finish(task);
-    } else {
-      return false;
-    }
-    this.#parked.get(task)?.close();
-    this.#parked.delete(task);
+    const { isTaken, isGone } = this.#queue.takeBack(task);
+    if (!isTaken) return false;
+    this.#futures[task] = undefined;
+    if (isGone) this.#freeTasks.push(task);
+    this.#bookOut();
     return true;
-  }
-
-  /** Gives back the arena block of a task that nobody will read. */
-  #releaseBlock(number: number): void {
-    const slot = this.#ring.slotOf(number);
-    const { words } = this.#ring;
-    if ((words[slot + SLOT.FORM] & PLACE.MASK) === PLACE.BLOCK) {
-      this.#arena.release(words[slot + SLOT.PAYLOAD]);
-    }
   }
 
   /** Watches a task's own time limit and signal. */
@@ -620,16 +447,14 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     if (timeout === undefined && signal === undefined) return;
     const stop = (error: unknown): void => this.#giveUp(future, task, error);
     const onAbort = (): void => stop(signal!.reason);
-    let deadline: Deadline | undefined;
-    if (timeout !== undefined && timeout !== null && timeout !== Infinity) {
-      deadline = this.#at(nowMs() + timeout, () => {
-        stop(new TimeoutError(`Cannot finish task: it was not done within ${timeout} ms`));
-      });
-    }
+    const isLimited = timeout !== undefined && timeout !== null && timeout !== Infinity;
+    const deadline = !isLimited ? undefined : this.#deadlines.at(nowMs() + timeout, () => {
+      stop(new TimeoutError(`Cannot finish task: it was not done within ${timeout} ms`));
+    });
     signal?.addEventListener("abort", onAbort, { once: true });
     futureInternals.whenDone(future, () => {
       signal?.removeEventListener("abort", onAbort);
-      if (deadline !== undefined) this.#cancelDeadline(deadline);
+      deadline?.cancel();
     });
   }
 
@@ -637,33 +462,31 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
   #giveUp(future: Future<unknown>, task: number, error: unknown): void {
     doorbell.poll(); // It may have ended in time.
     if (future.done()) return;
-    this.#failed++;
     if (this.#takeBack(future)) {
+      this.#failed++;
       futureInternals.reject(future, error);
       return;
     }
-    const number = this.#numbers[task];
+    const number = this.#queue.numberOf(task);
     const worker = this.#workers.find(({ state }) => state.isRunningTask(number));
     if (worker === undefined) {
-      // Claimed this very moment: the worker says in an instant that it runs it, or that it is done.
-      this.#failed--;
-      this.#at(nowMs() + 1, () => this.#giveUp(future, task, error));
+      // It was claimed this very moment: in an instant its worker shows that it runs it, or is done.
+      this.#deadlines.at(nowMs() + 1, () => this.#giveUp(future, task, error));
       return;
     }
+    this.#failed++;
     worker.state.abort(number);
-    const grace = this.#at(nowMs() + GRACE_MS, () => this.#abandon(worker, number));
+    const grace = this.#deadlines.at(nowMs() + GRACE_MS, () => this.#abandon(worker, number));
     worker.givenUp = { task, grace };
-    this.#outstanding--;
-    doorbell.arrived(1);
+    this.#bookOut();
     futureInternals.reject(future, error);
-    if (this.#outstanding === 0) this.#afterLast();
   }
 
   /** Gives up a worker whose task was asked to stop and does not. */
   #abandon(worker: PoolWorkerHandle, number: number): void {
     doorbell.poll();
     if (worker.givenUp === undefined || worker.hasEnded) return;
-    worker.state.retire(this.#ring);
+    worker.state.retire(this.#queue.ring);
     // If the task ended at this moment, the worker says RETIRED by itself (invariant 1 of its state).
     if (!worker.state.isRunningTask(number)) return;
     this.#abandoned++;
@@ -672,39 +495,14 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     this.#engage();
   }
 
-  #at(atMs: number, run: () => void): Deadline {
-    const deadline: Deadline = {
-      atMs,
-      run: () => {
-        this.#deadlines.delete(deadline);
-        run();
-      },
-      cancelTimer: callAt(atMs, () => deadline.run()),
-    };
-    this.#deadlines.add(deadline);
-    return deadline;
-  }
-
-  #cancelDeadline(deadline: Deadline): void {
-    deadline.cancelTimer();
-    this.#deadlines.delete(deadline);
-  }
-
   /** See {@linkcode Source}. */
   get deadlineMs(): number {
-    let first = NEVER;
-    for (const { atMs } of this.#deadlines) first = Math.min(first, atMs);
-    return first;
+    return this.#deadlines.firstMs;
   }
 
   /** See {@linkcode Source}. */
   expire(): void {
-    const now = nowMs();
-    for (const deadline of [...this.#deadlines]) {
-      if (deadline.atMs > now) continue;
-      deadline.cancelTimer();
-      deadline.run();
-    }
+    this.#deadlines.expire();
   }
 
   // Losing workers
@@ -728,16 +526,16 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     const reason = `worker "${worker.name}" was lost: ${how}`;
     this.#drainWorker(worker, NEVER);
     if (worker.hasEnded) return;
-    const tasks = this.#ring.recover(worker.number);
+    const tasks = this.#queue.ring.recover(worker.number);
     if (worker.state.isRunning) tasks.push(worker.state.currentTask);
-    if (worker.givenUp !== undefined) this.#cancelDeadline(worker.givenUp.grace);
+    worker.givenUp?.grace.cancel();
     this.#remove(worker);
     if (!this.#settings.replaceLost) {
       this.#break(reason, cause);
       return;
     }
     for (const task of new Set(tasks)) this.#failLost(task, reason, cause);
-    if (this.#backlog.length > 0) this.#refill();
+    this.#refill();
     this.#engage();
   }
 
@@ -762,8 +560,8 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
   #break(reason: string, cause: unknown): void {
     this.#broken = { reason, cause };
     for (const worker of [...this.#workers]) {
-      worker.state.retire(this.#ring);
-      if (worker.givenUp !== undefined) this.#cancelDeadline(worker.givenUp.grace);
+      worker.state.retire(this.#queue.ring);
+      worker.givenUp?.grace.cancel();
       if (worker.state.isRunning) this.#abandoned++;
       this.#remove(worker);
     }
@@ -778,7 +576,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     const reason = `its initializer failed: ${describe(error)}`;
     this.#broken ??= { reason, cause: error };
     this.#remove(worker);
-    for (const { state } of this.#workers) state.retire(this.#ring);
+    for (const { state } of this.#workers) state.retire(this.#queue.ring);
     for (const future of [...this.#futures]) {
       if (future === undefined || future.done() || !this.#takeBack(future)) continue;
       this.#failed++;
@@ -800,15 +598,16 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     if (this.#closing) return;
     this.#closing = true;
     for (let i = this.#workers.length; i-- > 0;) doorbell.expect();
-    if (this.#backlog.length > 0) this.#refill();
-    else this.#closeRing();
+    this.#refill();
     this.#closeIfOver();
   }
 
   /** Has the workers end once the ring is empty: no further task will come. */
   #closeRing(): void {
-    this.#ring.close();
-    for (const { state } of this.#workers) state.wake(this.#ring);
+    const { ring } = this.#queue;
+    if (ring.isClosed) return;
+    ring.close();
+    for (const { state } of this.#workers) state.wake(ring);
   }
 
   #closeIfOver(): void {
@@ -817,6 +616,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     this.#closed = true;
     this.#stopWatchTimer?.();
     doorbell.remove(this);
+    withdrawPool(this.name);
     for (const onClosed of this.#onClosed) onClosed();
   }
 
@@ -828,7 +628,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
 
   /** Blocks until all workers have ended. */
   waitClosedSync(): void {
-    this.checkBlocking();
+    this.enterBlocking();
     doorbell.waitSync(() => this.#closed, NEVER);
   }
 

@@ -1,54 +1,64 @@
 /**
- * One worker as its pool's owner sees it: its thread, its words, its records, its port.
+ * One worker as its pool's owner sees it: its thread, its words, its mail.
  *
  * @module
  */
 
 import { platform, type WorkerThread } from "../_platform/mod.ts";
-import { ArenaView, createArenaBuffer } from "../_memory/arena.ts";
-import type { Decoder } from "../_memory/decoder.ts";
-import { decode, type Encoded } from "../_memory/message.ts";
-import { RecordReader } from "../_memory/record_ring.ts";
-import { PLACE, RECORD_HEADER_WORDS, type StartMessage } from "./_protocol.ts";
-import type { Deadline } from "./_thread_pool.ts";
+import { type Arena, createArenaBuffer } from "../_memory/arena.ts";
+import { Bell } from "../_memory/doorbell.ts";
+import type { Deadline } from "./_deadlines.ts";
+import { MailboxReader, MailboxWriter } from "./_mailbox.ts";
+import type { StartMessage } from "./_protocol.ts";
+
 import { WorkerState } from "./_worker_state.ts";
 
-/** Tells this thread's workers from those of other threads and programs of the same origin. */
-const THREAD_ID = crypto.randomUUID();
+/** Tells this thread from others, in this program and others of the same origin. */
+export const THREAD_ID: string = crypto.randomUUID();
 let livesHeld = 0;
 
 /** Which worker it is. */
 export interface PoolWorkerOptions {
   readonly name: string;
   readonly number: number;
+  /** Where replies too large for a record go. */
+  readonly arena: Arena;
   /** Called when the runtime reports that the worker failed. */
   readonly onError: (message: string) => void;
 }
 
-/** A worker that was asked to stop its task. */
+/** A worker's task that was asked to stop. */
 export interface GivenUp {
   readonly task: number;
   /** When the worker is to be abandoned. */
   readonly grace: Deadline;
 }
 
+/** What every worker of a pool is told. */
+export type PoolPart = Omit<
+  StartMessage,
+  "name" | "number" | "state" | "results" | "ownBell" | "port" | "life"
+>;
+
 /** One worker as its pool's owner sees it. */
 export class PoolWorkerHandle {
   readonly name: string;
   readonly number: number;
   readonly state = new WorkerState();
-  readonly records = new RecordReader(this.state.records);
+  readonly mail: MailboxReader;
+  readonly replies: MailboxWriter;
   /** The task that the worker was asked to stop, while it has not said anything. */
   givenUp: GivenUp | undefined;
   readonly #life = `@concurrent/futures ${THREAD_ID} ${livesHeld++}`;
-  readonly #results = new ArenaView(createArenaBuffer());
-  readonly #thread: WorkerThread;
+  readonly #results = createArenaBuffer();
+  readonly #bell = new Bell();
   readonly #channel = new MessageChannel();
+  readonly #thread: WorkerThread;
   #watch: AbortController | undefined;
   #ended = false;
 
   /** Starts the thread; {@linkcode start} tells it what to do. */
-  constructor({ name, number, onError }: PoolWorkerOptions) {
+  constructor({ name, number, arena, onError }: PoolWorkerOptions) {
     this.name = name;
     this.number = number;
     this.#thread = platform.startWorker({
@@ -56,22 +66,25 @@ export class PoolWorkerHandle {
       name,
       onError,
     });
+    const { port1 } = this.#channel;
+    this.mail = new MailboxReader(this.state.records, this.#results, port1);
+    this.replies = new MailboxWriter(this.state.replies, arena, port1, this.#bell);
   }
 
   /** Gives the worker its place in the pool. */
-  start(
-    pool: Omit<StartMessage, "name" | "number" | "state" | "results" | "port" | "life">,
-  ): void {
+  start(pool: PoolPart): void {
+    const { port2 } = this.#channel;
     const message: StartMessage = {
       ...pool,
       name: this.name,
       number: this.number,
       state: this.state.buffer,
-      results: this.#results.buffer,
-      port: this.#channel.port2,
+      results: this.#results,
+      ownBell: this.#bell.buffer,
+      port: port2,
       life: this.#life,
     };
-    this.#thread.post(message, [this.#channel.port2]);
+    this.#thread.post(message, [port2]);
   }
 
   /** True once the pool has no more to do with this worker. */
@@ -79,26 +92,9 @@ export class PoolWorkerHandle {
     return this.#ended;
   }
 
-  /** The payload of the record at word `at`; gives back its block. */
-  read(decoder: Decoder, place: number, at: number): unknown {
-    const { words, bytes } = this.records;
-    const payload = at + RECORD_HEADER_WORDS;
-    if (place === PLACE.INLINE) return decoder.decode(words, bytes, payload);
-    if (place === PLACE.MESSAGE) {
-      return decode(decoder, platform.receive(this.#channel.port1)!.message as Encoded);
-    }
-    const results = this.#results;
-    const offset = words[payload];
-    try {
-      return decoder.decode(results.words, results.bytes, offset >> 2, words[payload + 1]);
-    } finally {
-      results.release(offset);
-    }
-  }
-
-  /** Sends a message to the worker's port. */
-  post(message: unknown, transfer: Transferable[]): void {
-    this.#channel.port1.postMessage(message, transfer);
+  /** Sends a port with the arguments of a task. */
+  sendArguments(port: MessagePort): void {
+    this.#thread.post(port, [port]);
   }
 
   /** Calls back if the worker's sign of life goes out, until {@linkcode stopWatch}. */

@@ -13,28 +13,20 @@ import { nowMs } from "../_platform/clock.ts";
 import { platform, type ThreadEnd } from "../_platform/mod.ts";
 import { Arena, ArenaView } from "../_memory/arena.ts";
 import { Decoder } from "../_memory/decoder.ts";
-import { Bell } from "../_memory/doorbell.ts";
+import { Bell, doorbell } from "../_memory/doorbell.ts";
 import { Encoder } from "../_memory/encoder.ts";
 import { TASK_RING } from "../_memory/layout.ts";
-import { decode, encode, type Encoded, externBaseOf, takeSpilled } from "../_memory/message.ts";
-import { RecordWriter } from "../_memory/record_ring.ts";
+import { decode, encode, type Encoded } from "../_memory/message.ts";
 import { SLOT, TaskRing } from "../_memory/task_ring.ts";
 import { CatalogReader } from "./_catalog.ts";
 import { type ChunkOutcome, ChunkRun, isThenable } from "./_chunk.ts";
-import {
-  ARITY_SHIFT,
-  CHUNK,
-  KIND,
-  PLACE,
-  RECORD_HEADER_WORDS,
-  RECORD_PAYLOAD_WORDS,
-  type StartMessage,
-} from "./_protocol.ts";
+import { MailboxReader, MailboxWriter } from "./_mailbox.ts";
+import { ARITY_SHIFT, CHUNK, KIND, PLACE, type StartMessage } from "./_protocol.ts";
+import { RemotePools } from "./_remote_pools.ts";
 import { describe, explainCapture, loadTarget, type Target } from "./_target.ts";
 import { WorkerState } from "./_worker_state.ts";
 import { checkFraction, setCurrentTask, type TaskContext } from "./context.ts";
 import { NotShareableError } from "./errors.ts";
-import { takeTransfers } from "./task.ts";
 
 /** How long the worker runs tasks before it lets its event loop turn. */
 const TURN_MS = 5;
@@ -53,7 +45,7 @@ interface Loaded {
 
 /** The entry of a worker's thread. */
 export async function main(): Promise<void> {
-  const start = await platform.started() as StartMessage;
+  const start = await platform.nextOwnMessage() as StartMessage;
   await new PoolWorker(start).run();
 }
 
@@ -63,10 +55,7 @@ class PoolWorker {
   readonly #arguments: ArenaView;
   readonly #catalog: CatalogReader;
   readonly #state: WorkerState;
-  readonly #records: RecordWriter;
-  readonly #results: Arena;
-  readonly #bell: Bell;
-  readonly #encoder = new Encoder();
+  readonly #mail: MailboxWriter;
   readonly #decoder = new Decoder();
   readonly #functions: Loaded[] = [];
 
@@ -95,9 +84,15 @@ class PoolWorker {
     this.#arguments = new ArenaView(start.arena);
     this.#catalog = new CatalogReader(start.catalog);
     this.#state = new WorkerState(start.state);
-    this.#records = new RecordWriter(this.#state.records);
-    this.#results = new Arena(start.results);
-    this.#bell = new Bell(start.bell);
+    this.#mail = new MailboxWriter(
+      this.#state.records,
+      new Arena(start.results),
+      start.port,
+      new Bell(start.bell),
+    );
+    doorbell.adopt(start.ownBell);
+    const inbox = new MailboxReader(this.#state.replies, start.arena, start.port);
+    new RemotePools(start.owner, inbox, this.#mail);
     this.#tasksLeft = start.maxTasks;
     platform.onThreadEnd((end) => this.#tellEnd(end));
     platform.holdName(start.life, () => this.#state.setAlive());
@@ -247,7 +242,7 @@ class PoolWorker {
   /** Asks the owner for the message with a task's arguments. */
   async #fetch(task: number): Promise<Encoded> {
     await this.#tell(KIND.FETCH, task, undefined);
-    const parked = await platform.nextMessage(this.#start.port) as MessagePort;
+    const parked = await platform.nextOwnMessage() as MessagePort;
     const message = await platform.nextMessage(parked) as Encoded;
     parked.close();
     return message;
@@ -296,7 +291,7 @@ class PoolWorker {
   #tellChunk(task: number, chunk: ChunkRun, elapsedMs: number): Promise<void> | undefined {
     const outcome: ChunkOutcome = [elapsedMs, chunk.entries, chunk.failed];
     try {
-      return this.#write(KIND.RESULT, task, outcome);
+      return this.#mail.write(KIND.RESULT, task, outcome);
     } catch {
       // Some value cannot be sent. Which one is found out by trying; the others get through.
       chunk.entries.forEach((entry, i) => {
@@ -311,80 +306,30 @@ class PoolWorker {
 
   #errorOfSending(value: unknown): unknown {
     try {
-      encode(this.#encoder, value);
+      encode(new Encoder(), value);
       return undefined;
     } catch (error) {
       return unsendable(error);
     }
   }
 
-  /** Writes a record; a value that cannot be sent becomes an error of the task. */
+  /** Sends mail; a value that cannot be sent becomes an error of the task. */
   #tell(kind: number, task: number, value: unknown): Promise<void> | undefined {
     if (this.#ended) return undefined;
     try {
-      return this.#write(kind, task, value);
+      return this.#mail.write(kind, task, value);
     } catch (error) {
-      return this.#write(KIND.ERROR, task, unsendable(error));
+      return this.#mail.write(KIND.ERROR, task, unsendable(error));
     }
-  }
-
-  /** Writes a record, at once or when there is room; throws when the value cannot be sent. */
-  #write(kind: number, task: number, value: unknown): Promise<void> | undefined {
-    const records = this.#records;
-    const start = records.reserve(RECORD_PAYLOAD_WORDS + RECORD_HEADER_WORDS);
-    if (start < 0) return this.#writeLater(kind, task, value);
-    const { words, bytes } = records;
-    const payload = start + RECORD_HEADER_WORDS;
-    const transfers = takeTransfers(value);
-    const encoder = this.#encoder;
-    let end = encoder.encode(
-      value,
-      words,
-      bytes,
-      payload,
-      payload + RECORD_PAYLOAD_WORDS,
-      transfers,
-    );
-    let place: number = PLACE.INLINE;
-    if (end < 0) {
-      [place, end] = this.#placeSpilled(payload, transfers);
-    }
-    words[start] = (kind << KIND.SHIFT) | place;
-    words[start + 1] = task;
-    records.commit(start, end);
-    this.#bell.ring();
-    return undefined;
-  }
-
-  async #writeLater(kind: number, task: number, value: unknown): Promise<void> {
-    await this.#records.room();
-    await this.#tell(kind, task, value);
-  }
-
-  /** Puts what the encoder has spilled into the arena or a message; returns the place and the record's end. */
-  #placeSpilled(payload: number, transfers: Set<Transferable> | undefined): [number, number] {
-    const encoder = this.#encoder;
-    const offset = encoder.extras.length === 0 ? this.#results.allocate(encoder.blockBytes) : -1;
-    if (offset < 0) {
-      const message = takeSpilled(encoder);
-      this.#start.port.postMessage(message, [message.block, ...transfers ?? []]);
-      return [PLACE.MESSAGE, payload];
-    }
-    const { words } = this.#records;
-    encoder.copyTo(this.#results.words, this.#results.bytes, offset);
-    words[payload] = offset;
-    words[payload + 1] = externBaseOf(offset, encoder.spillWords);
-    encoder.reset();
-    return [PLACE.BLOCK, payload + 2];
   }
 
   /** Tells the owner that this thread is about to end by itself. */
-  #tellEnd({ how, failed, error }: ThreadEnd): void {
+  #tellEnd({ how, error }: ThreadEnd): void {
     if (this.#ended) return;
     try {
-      this.#write(KIND.ENDED, this.#task, [how, failed, error]);
+      this.#mail.writeSync(KIND.ENDED, this.#task, [how, error]);
     } catch {
-      this.#write(KIND.ENDED, this.#task, [how, failed, describe(error)]);
+      this.#mail.writeSync(KIND.ENDED, this.#task, [how, describe(error)]);
     }
     this.#ended = true;
   }

@@ -1,5 +1,6 @@
 /**
- * One worker's own words, shared with its pool's owner, and the ring of its records behind them.
+ * One worker's own words, shared with its pool's owner; behind them the rings of its records and of the
+ * owner's replies.
  *
  * Word STATE: what the worker may do.
  *
@@ -35,8 +36,12 @@ const RETIRED = 2;
 const BETWEEN = 0;
 const RUNNING = 1;
 
-/** Words of a worker's record ring: 256 KiB, touched as far as outcomes pile up. */
+/** Words of the ring of a worker's records: 256 KiB, touched as far as outcomes pile up. */
 const RECORD_WORDS = 1 << 16;
+/** Words of the ring of the owner's replies. */
+const REPLY_WORDS = 1 << 14;
+
+const REPLIES = WORKER.SIZE + RECORD_RING.SIZE + RECORD_WORDS;
 
 /** One worker's shared words, from both sides. */
 export class WorkerState {
@@ -45,7 +50,7 @@ export class WorkerState {
 
   constructor(
     buffer: SharedArrayBuffer = new SharedArrayBuffer(
-      (WORKER.SIZE + RECORD_RING.SIZE + RECORD_WORDS) * WORD_BYTES,
+      (REPLIES + RECORD_RING.SIZE + REPLY_WORDS) * WORD_BYTES,
     ),
   ) {
     this.buffer = buffer;
@@ -59,6 +64,16 @@ export class WorkerState {
       bytes: new Uint8Array(this.buffer),
       base: WORKER.SIZE,
       capacity: RECORD_WORDS,
+    };
+  }
+
+  /** Where the owner's replies are. */
+  get replies(): RecordRingPlace {
+    return {
+      words: this.#words,
+      bytes: new Uint8Array(this.buffer),
+      base: REPLIES,
+      capacity: REPLY_WORDS,
     };
   }
 

@@ -128,7 +128,9 @@ class LoopBackend implements ExecutorBackend, Runner {
     return false; // Running futures know it themselves.
   }
 
-  checkBlocking(): void {
+  leaveBlocking(): void {}
+
+  enterBlocking(): void {
     throw new RuntimeError(
       "Cannot block: the task runs on this thread's event loop, which would stand still; await the future instead",
     );
@@ -158,7 +160,7 @@ class LoopBackend implements ExecutorBackend, Runner {
   }
 
   waitClosedSync(): void {
-    if (!this.#isOver) this.checkBlocking();
+    if (!this.#isOver) this.enterBlocking();
   }
 }
 

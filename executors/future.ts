@@ -18,7 +18,7 @@
  */
 
 import { doorbell } from "../_memory/doorbell.ts";
-import { callAt, deadlineAfter } from "../_platform/clock.ts";
+import { callAt, deadlineAfter, NEVER } from "../_platform/clock.ts";
 import { RuntimeError } from "../sync/errors.ts";
 import { CancelledError, InvalidStateError, TimeoutError } from "./errors.ts";
 
@@ -42,8 +42,10 @@ export interface Runner {
   cancel(future: Future<unknown>): boolean;
   /** True once the task was started. */
   isRunning(future: Future<unknown>): boolean;
-  /** Throws when this thread must not block until the future is done, as nobody could complete it then. */
-  checkBlocking(future: Future<unknown>): void;
+  /** This thread is about to block for these futures; throws when they could not be completed then. */
+  enterBlocking(futures: readonly Future<unknown>[]): void;
+  /** It blocks no more. */
+  leaveBlocking(): void;
 }
 
 const PENDING = 0;
@@ -84,8 +86,7 @@ export interface FutureInternals {
   hasFailed(future: Future<unknown>): boolean;
   /** The value, when done with one; the error, when done with one. */
   outcomeOf(future: Future<unknown>): unknown;
-  /** Throws when this thread must not block for the future. */
-  checkBlocking(future: Future<unknown>): void;
+  runnerOf(future: Future<unknown>): Runner | undefined;
   /** Calls `receiver` when the future is done: at once if it is. `receiver` must not throw. */
   whenDone(future: Future<unknown>, receiver: Receiver): void;
   /** Takes a receiver away again. */
@@ -161,7 +162,7 @@ export class Future<T> implements PromiseLike<T> {
       },
       hasFailed: (future) => future.#state === FAILED,
       outcomeOf: (future) => future.#outcome,
-      checkBlocking: (future) => future.#runner?.checkBlocking(future),
+      runnerOf: (future) => future.#runner,
       whenDone: (future, receiver) => {
         if (future.#state > RUNNING) {
           receiver(future);
@@ -502,16 +503,14 @@ export class Future<T> implements PromiseLike<T> {
   #waitDoneSync(what: string, options: WaitSyncOptions = {}): void {
     const deadlineMs = deadlineAfter(options.timeout);
     if (this.#state > RUNNING) return;
-    if (options.timeout !== 0) {
-      if (this.#runner !== undefined) this.#runner.checkBlocking(this);
-      else if (options.timeout === undefined || options.timeout === null) {
-        throw new RuntimeError(
-          `Cannot wait for ${what}: only this thread can complete the future, and it would be blocked; await the future instead`,
-        );
-      }
+    const { timeout } = options;
+    if (this.#runner === undefined && timeout !== 0 && deadlineMs === NEVER) {
+      throw new RuntimeError(
+        `Cannot wait for ${what}: only this thread can complete the future, and it would be blocked; await the future instead`,
+      );
     }
-    if (!doorbell.waitSync(() => this.#state > RUNNING, deadlineMs)) {
-      throw this.#timeoutError(what, options.timeout);
+    if (!blockUntil(() => this.#state > RUNNING, deadlineMs, [this], timeout === 0)) {
+      throw this.#timeoutError(what, timeout);
     }
   }
 
@@ -533,3 +532,36 @@ function callLogged(receiver: Receiver, future: Future<unknown>): void {
 
 /** What the executors of this package do to futures. */
 export const futureInternals: FutureInternals = internals;
+
+/**
+ * Blocks this thread until `isDone` or the deadline, and returns what `isDone` says then.
+ *
+ * @param futures What the wait is for.
+ * @param polls Whether to look once instead of waiting.
+ * @throws {RuntimeError} When the futures could not be completed while this thread is blocked.
+ */
+export function blockUntil(
+  isDone: () => boolean,
+  deadlineMs: number,
+  futures: readonly Future<unknown>[],
+  polls: boolean,
+): boolean {
+  if (polls) {
+    doorbell.poll();
+    return isDone();
+  }
+  const runners = new Map<Runner, Future<unknown>[]>();
+  for (const future of futures) {
+    const runner = futureInternals.runnerOf(future);
+    if (runner === undefined || future.done()) continue;
+    const own = runners.get(runner);
+    if (own === undefined) runners.set(runner, [future]);
+    else own.push(future);
+  }
+  for (const [runner, own] of runners) runner.enterBlocking(own);
+  try {
+    return doorbell.waitSync(isDone, deadlineMs);
+  } finally {
+    for (const runner of runners.keys()) runner.leaveBlocking();
+  }
+}

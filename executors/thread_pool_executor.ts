@@ -7,6 +7,9 @@
 import { platform } from "../_platform/mod.ts";
 import { checkTimeout } from "../_platform/clock.ts";
 import { MAX_WORKERS } from "../_memory/task_ring.ts";
+import { HANDLE, type Handle } from "../_memory/handle.ts";
+import { POOL_KIND, type PoolHandle } from "./_remote_pools.ts";
+import { THREAD_ID } from "./_worker_handle.ts";
 import { type PoolStats, ThreadPool } from "./_thread_pool.ts";
 // Not used here; so that caches, lock files and compiled programs know the workers' module.
 import "./_worker_main.ts";
@@ -44,6 +47,10 @@ let poolsMade = 0;
  *
  * A thread that computes cannot be stopped: a running task whose signal aborts or whose time is up is given up,
  * told so through `taskContext().signal`, and if it does not end its worker is replaced; see {@linkcode stats}.
+ *
+ * A pool can be sent to its own tasks, as an argument: there it submits to the same workers. A task that waits for such a
+ * submission keeps its worker: where all workers block so, the last wait throws a `RuntimeError`; where they all await,
+ * they wait for ever, as in Python.
  *
  * Semantics: Python's `ThreadPoolExecutor`, with the isolation of `InterpreterPoolExecutor`.
  *
@@ -125,6 +132,16 @@ export class ThreadPoolExecutor extends Executor {
    */
   stats(): PoolStats {
     return this.#pool.stats();
+  }
+
+  /** Sent to a task, the pool arrives as an executor that submits to this one. */
+  [HANDLE](): Handle {
+    const data: PoolHandle = {
+      name: this.#pool.name,
+      owner: THREAD_ID,
+      concurrency: this.#pool.concurrency,
+    };
+    return { kind: POOL_KIND, data };
   }
 
   /** Shows as `ThreadPoolExecutor` in logs and error texts. */

@@ -7,7 +7,13 @@
 import { doorbell } from "../_memory/doorbell.ts";
 import { callAt, deadlineAfter, NEVER } from "../_platform/clock.ts";
 import { TimeoutError } from "./errors.ts";
-import { type Future, futureInternals, type WaitOptions, type WaitSyncOptions } from "./future.ts";
+import {
+  blockUntil,
+  type Future,
+  futureInternals,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "./future.ts";
 
 /** Return from `wait` once any future is done. */
 export const FIRST_COMPLETED = "FIRST_COMPLETED";
@@ -72,8 +78,12 @@ export async function wait<T>(
   signal?.throwIfAborted();
   const watch = new Watch(futures, options.returnWhen);
   if (!watch.isOver && options.timeout === 0) doorbell.poll();
-  if (!watch.isOver && options.timeout !== 0) await settled(watch, deadlineMs, signal);
-  return watch.finish();
+  try {
+    if (!watch.isOver && options.timeout !== 0) await settled(watch, deadlineMs, signal);
+  } finally {
+    watch.stop();
+  }
+  return watch.result();
 }
 
 /**
@@ -97,9 +107,20 @@ export function waitSync<T>(
 ): WaitResult<T> {
   const deadlineMs = deadlineAfter(options.timeout);
   const watch = new Watch(futures, options.returnWhen);
-  if (!watch.isOver && options.timeout !== 0) watch.checkBlocking();
-  if (!watch.isOver) doorbell.waitSync(() => watch.isOver, deadlineMs);
-  return watch.finish();
+  try {
+    const polls = options.timeout === 0;
+    if (options.returnWhen === undefined || options.returnWhen === ALL_COMPLETED) {
+      // One after the other: then it is known at any time which one this thread waits for.
+      for (const future of watch.pending) {
+        if (!blockUntil(() => future.done(), deadlineMs, [future], polls)) break;
+      }
+    } else if (!watch.isOver) {
+      blockUntil(() => watch.isOver, deadlineMs, watch.pending, polls);
+    }
+  } finally {
+    watch.stop();
+  }
+  return watch.result();
 }
 
 /** Futures being waited for. */
@@ -143,20 +164,21 @@ class Watch<T> {
     this.onOver();
   }
 
-  checkBlocking(): void {
-    for (const future of this.#futures) {
-      if (!future.done()) futureInternals.checkBlocking(future);
-    }
+  /** Those that are not done. */
+  get pending(): Future<T>[] {
+    return [...this.#futures].filter((future) => !future.done());
   }
 
-  /** Takes all receivers away and says what is done. */
-  finish(): WaitResult<T> {
+  /** Takes all receivers away. */
+  stop(): void {
+    for (const future of this.#futures) futureInternals.forget(future, this.#receiver);
+  }
+
+  /** What is done and what is not. */
+  result(): WaitResult<T> {
     const done = new Set<Future<T>>();
     const notDone = new Set<Future<T>>();
-    for (const future of this.#futures) {
-      futureInternals.forget(future, this.#receiver);
-      (future.done() ? done : notDone).add(future);
-    }
+    for (const future of this.#futures) (future.done() ? done : notDone).add(future);
     return {
       done,
       notDone,
@@ -178,7 +200,6 @@ function settled(
     };
     const onAbort = (): void => {
       stop();
-      watch.finish();
       reject(signal!.reason);
     };
     watch.onOver = (): void => {
@@ -336,8 +357,13 @@ class Completion<T> implements CompletedFutures<T> {
 
   #nextSync(): IteratorResult<Future<T>> {
     if (!this.#isReady) {
-      for (const future of this.#pending) futureInternals.checkBlocking(future);
-      if (!doorbell.waitSync(() => this.#isReady, this.#deadlineMs)) throw this.#timeUp();
+      const isReady = blockUntil(
+        () => this.#isReady,
+        this.#deadlineMs,
+        [...this.#pending],
+        this.#timeout === 0,
+      );
+      if (!isReady) throw this.#timeUp();
     }
     return this.#take();
   }

@@ -1,0 +1,132 @@
+/**
+ * Tasks that a pool's workers submit themselves, to pools of the pool's owner: the owner's side. The worker's side is
+ * `_remote_pools.ts`.
+ *
+ * A worker's submission is one more task of the pool it names; its outcome goes back as mail.
+ *
+ * A worker that blocks for such a task keeps its place in the pool meanwhile. If every worker there may be does so, for tasks
+ * of this pool, none of them can ever go on: the last one is told, and its wait throws. Only the owner can
+ * say so, as it alone knows which outcomes are on their way.
+ *
+ * @module
+ */
+
+import { KIND, type NestedTask, REPLY } from "./_protocol.ts";
+import type { ThreadPool } from "./_thread_pool.ts";
+import type { PoolWorkerHandle } from "./_worker_handle.ts";
+import { describe } from "./_target.ts";
+import { NotShareableError } from "./errors.ts";
+import { type Future, futureInternals } from "./future.ts";
+
+/** This thread's pools, by name. */
+const pools = new Map<string, ThreadPool>();
+
+/** Lets workers submit to a pool, until {@linkcode withdrawPool}. */
+export function offerPool(name: string, pool: ThreadPool): void {
+  pools.set(name, pool);
+}
+
+/** Workers can submit to the pool no more. */
+export function withdrawPool(name: string): void {
+  pools.delete(name);
+}
+
+/** What one worker has submitted and waits for. */
+interface Account {
+  readonly futures: Map<number, { readonly future: Future<unknown>; readonly isOwn: boolean }>;
+  /** What the worker blocks for, when all of it is unfinished; otherwise empty. */
+  blockedOn: number[];
+}
+
+/** The submissions of one pool's workers. */
+export class NestedTasks {
+  readonly #pool: ThreadPool;
+  readonly #accounts = new Map<PoolWorkerHandle, Account>();
+
+  constructor(pool: ThreadPool) {
+    this.#pool = pool;
+  }
+
+  /** Handles what a worker says about its submissions. */
+  handle(worker: PoolWorkerHandle, kind: number, id: number, value: unknown): void {
+    switch (kind) {
+      case KIND.SUBMIT:
+        this.#submit(worker, id, value as NestedTask);
+        break;
+      case KIND.CANCEL: {
+        const entry = this.#accounts.get(worker)?.futures.get(id);
+        if (entry?.future.cancel() !== true) reply(worker, REPLY.CANCELLED, id, false);
+        break;
+      }
+      case KIND.BLOCK:
+        this.#block(worker, value as number[]);
+        break;
+      default:
+        throw new Error(`Cannot handle mail of worker "${worker.name}": unknown kind ${kind}`);
+    }
+  }
+
+  /** Forgets a worker that is no more. */
+  forget(worker: PoolWorkerHandle): void {
+    this.#accounts.delete(worker);
+  }
+
+  #submit(worker: PoolWorkerHandle, id: number, task: NestedTask): void {
+    const pool = pools.get(task.pool);
+    if (pool === undefined) {
+      const error = new NotShareableError(`Cannot submit to ${task.pool}: it was shut down`);
+      return reply(worker, REPLY.ERROR, id, error);
+    }
+    let future: Future<unknown>;
+    try {
+      const { target, args, arity, timeout, priority } = task;
+      future = pool.submitTarget(target, args, { timeout, priority }, arity);
+    } catch (error) {
+      return reply(worker, REPLY.ERROR, id, error);
+    }
+    let account = this.#accounts.get(worker);
+    if (account === undefined) {
+      account = { futures: new Map(), blockedOn: [] };
+      this.#accounts.set(worker, account);
+    }
+    const { futures } = account;
+    futures.set(id, { future, isOwn: pool === this.#pool });
+    futureInternals.whenDone(future, () => {
+      futures.delete(id);
+      if (account.blockedOn.includes(id)) account.blockedOn = [];
+      if (future.cancelled()) return reply(worker, REPLY.CANCELLED, id, true);
+      const kind = futureInternals.hasFailed(future) ? REPLY.ERROR : REPLY.RESULT;
+      reply(worker, kind, id, futureInternals.outcomeOf(future));
+    });
+  }
+
+  #block(worker: PoolWorkerHandle, ids: number[]): void {
+    const account = this.#accounts.get(worker);
+    if (account === undefined) return;
+    const isStuck = ids.every((id) => account.futures.get(id)?.isOwn === true);
+    account.blockedOn = isStuck ? ids : [];
+    if (account.blockedOn.length === 0) return;
+    let blocked = 0;
+    for (const { blockedOn } of this.#accounts.values()) if (blockedOn.length > 0) blocked++;
+    if (blocked < this.#pool.concurrency) return;
+    account.blockedOn = [];
+    reply(
+      worker,
+      REPLY.DEADLOCK,
+      ids[0],
+      `Cannot wait: all ${this.#pool.concurrency} workers of ${this.#pool.name} would block for tasks that none is left to run; raise maxWorkers, or submit the tasks from outside the pool`,
+    );
+  }
+}
+
+function reply(worker: PoolWorkerHandle, kind: number, id: number, value: unknown): void {
+  if (worker.hasEnded) return;
+  try {
+    worker.replies.write(kind, id, value);
+  } catch (error) {
+    const told = new NotShareableError(`Cannot send the task's outcome: ${describe(error)}`, {
+      cause: error,
+    });
+    worker.replies.write(REPLY.ERROR, id, told);
+  }
+}

@@ -1,0 +1,207 @@
+/**
+ * Pools of another thread, as a worker sees them that was sent one: submissions go to the pool's owner by mail,
+ * outcomes come back so. The owner's side is `_nested_tasks.ts`.
+ *
+ * @module
+ */
+
+import { doorbell, type Source } from "../_memory/doorbell.ts";
+import { registerHandle } from "../_memory/handle.ts";
+import { NEVER } from "../_platform/clock.ts";
+import { RuntimeError } from "../sync/errors.ts";
+import type { MailboxReader, MailboxWriter } from "./_mailbox.ts";
+import { KIND, type NestedTask, REPLY } from "./_protocol.ts";
+import { describe, targetOf } from "./_target.ts";
+import { NotShareableError } from "./errors.ts";
+import { Executor, type ExecutorBackend, type TaskOptions } from "./executor.ts";
+import { type Future, futureInternals, type Runner } from "./future.ts";
+import { takeArgumentTransfers, transfer } from "./task.ts";
+
+/** What stands for a pool while it crosses. */
+export interface PoolHandle {
+  readonly name: string;
+  /** The thread that made it. */
+  readonly owner: string;
+  readonly concurrency: number;
+}
+
+/** The kind of a pool's handle. */
+export const POOL_KIND = "ThreadPoolExecutor";
+
+/** A worker's submissions to pools of its owner. */
+export class RemotePools implements Source, Runner {
+  readonly deadlineMs = NEVER;
+  readonly #inbox: MailboxReader;
+  readonly #outbox: MailboxWriter;
+  readonly #futures = new Map<number, Future<unknown>>();
+  #submitted = 0;
+  #isBlocked = false;
+
+  /** @param owner The thread that this worker belongs to. */
+  constructor(owner: string, inbox: MailboxReader, outbox: MailboxWriter) {
+    this.#inbox = inbox;
+    this.#outbox = outbox;
+    registerHandle(POOL_KIND, (data) => {
+      const handle = data as PoolHandle;
+      if (handle.owner !== owner) {
+        throw new NotShareableError(
+          `Cannot receive ${handle.name}: it belongs to another thread than this worker's own pool`,
+        );
+      }
+      return new RemoteExecutor(new RemoteBackend(handle, this));
+    });
+  }
+
+  /** Submits to a pool of the owner's. */
+  submit(
+    pool: string,
+    fn: (...args: never[]) => unknown,
+    args: readonly unknown[],
+    options: TaskOptions | undefined,
+    arity: number,
+  ): Future<unknown> {
+    const id = this.#submitted++;
+    const future = futureInternals.create<unknown>(this, id);
+    const signal = options?.signal;
+    try {
+      signal?.throwIfAborted();
+      const task: NestedTask = {
+        pool,
+        target: targetOf(fn),
+        args,
+        arity,
+        timeout: options?.timeout,
+        priority: options?.priority,
+      };
+      const transfers = takeArgumentTransfers(args, options?.transfer);
+      if (transfers !== undefined) transfer(task, [...transfers]);
+      this.#outbox.writeSync(KIND.SUBMIT, id, task);
+    } catch (error) {
+      const told = signal?.aborted || NotShareableError.is(error)
+        ? error
+        : new NotShareableError(`Cannot submit task: ${describe(error)}`, { cause: error });
+      futureInternals.reject(future, told);
+      return future;
+    }
+    if (this.#futures.size === 0) doorbell.add(this);
+    this.#futures.set(id, future);
+    doorbell.expect();
+    if (signal !== undefined) this.#watch(future, id, signal);
+    return future;
+  }
+
+  #watch(future: Future<unknown>, id: number, signal: AbortSignal): void {
+    const onAbort = (): void => {
+      this.#outbox.writeSync(KIND.CANCEL, id, undefined);
+      futureInternals.reject(future, signal.reason);
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    futureInternals.whenDone(future, () => signal.removeEventListener("abort", onAbort));
+  }
+
+  /** See {@linkcode Source}. */
+  ready(): boolean {
+    return this.#inbox.hasMail;
+  }
+
+  /** See {@linkcode Source}. */
+  drain(): boolean {
+    let found = false;
+    while (this.#inbox.take()) {
+      found = true;
+      const { kind, id, value, isUnreadable } = this.#inbox;
+      this.#handle(isUnreadable ? REPLY.ERROR : kind, id, value);
+    }
+    return found;
+  }
+
+  /** See {@linkcode Source}. */
+  expire(): void {}
+
+  #handle(kind: number, id: number, value: unknown): void {
+    const future = this.#futures.get(id);
+    if (kind === REPLY.DEADLOCK) {
+      if (this.#isBlocked) throw new RuntimeError(value as string);
+      return;
+    }
+    if (kind === REPLY.CANCELLED && value === false) {
+      this.#cancelRefused = true;
+      return;
+    }
+    if (future === undefined) return;
+    this.#futures.delete(id);
+    doorbell.arrived(1);
+    if (kind === REPLY.RESULT) futureInternals.resolve(future, value);
+    else if (kind === REPLY.ERROR) futureInternals.reject(future, value);
+    else futureInternals.cancel(future);
+  }
+
+  #cancelRefused = false;
+
+  /** See {@linkcode Runner}: asks the owner, and blocks until it has answered. */
+  cancel(future: Future<unknown>): boolean {
+    this.#cancelRefused = false;
+    this.#outbox.writeSync(KIND.CANCEL, futureInternals.taskOf(future), undefined);
+    doorbell.waitSync(() => this.#cancelRefused || future.done(), NEVER);
+    return future.cancelled();
+  }
+
+  /** See {@linkcode Runner}. Only the owner knows. */
+  isRunning(): boolean {
+    return false;
+  }
+
+  /** See {@linkcode Runner}. */
+  enterBlocking(futures: readonly Future<unknown>[]): void {
+    this.#isBlocked = true;
+    this.#outbox.writeSync(KIND.BLOCK, 0, futures.map(futureInternals.taskOf));
+  }
+
+  /** See {@linkcode Runner}. */
+  leaveBlocking(): void {
+    this.#isBlocked = false;
+    this.#outbox.writeSync(KIND.BLOCK, 0, []);
+  }
+}
+
+/** One pool of the owner's. */
+class RemoteBackend implements ExecutorBackend {
+  readonly concurrency: number;
+  readonly prefersChunks = true;
+  readonly #name: string;
+  readonly #pools: RemotePools;
+
+  constructor({ name, concurrency }: PoolHandle, pools: RemotePools) {
+    this.concurrency = concurrency;
+    this.#name = name;
+    this.#pools = pools;
+  }
+
+  submit(
+    fn: (...args: never[]) => unknown,
+    args: readonly unknown[],
+    options: TaskOptions | undefined,
+    arity: number,
+  ): Future<unknown> {
+    return this.#pools.submit(this.#name, fn, args, options, arity);
+  }
+
+  shutdown(): void {
+    throw new RuntimeError(
+      `Cannot shut down ${this.#name} here: it belongs to the thread that made it`,
+    );
+  }
+
+  whenClosed(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  waitClosedSync(): void {}
+}
+
+/** A pool of the owner's, with the interface of any executor. */
+class RemoteExecutor extends Executor {
+  constructor(backend: RemoteBackend) {
+    super(backend);
+  }
+}

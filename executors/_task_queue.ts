@@ -1,0 +1,284 @@
+/**
+ * The tasks of a pool on their way to a worker: in the owner's backlog, or published in the shared ring.
+ *
+ * A task is encoded at once, straight into its slot where there is one, so that it is written only once and later changes to
+ * its arguments are not seen. Arguments too large for a slot go to the arena; what only a message can carry is
+ * posted to a port of its own, which the worker that claims the task is given.
+ *
+ * @module
+ */
+
+import { Arena, createArenaBuffer } from "../_memory/arena.ts";
+import { Encoder } from "../_memory/encoder.ts";
+import { externBaseOf, takeSpilled } from "../_memory/message.ts";
+import { OwnedTaskRing, PAYLOAD_WORDS, SLOT } from "../_memory/task_ring.ts";
+import { Backlog } from "./_backlog.ts";
+import { PLACE } from "./_protocol.ts";
+import { takeArgumentTransfers } from "./task.ts";
+
+/** Stands for a ring number of a task that is in the backlog. */
+const IN_BACKLOG = -1;
+/** The same, of a task that was taken back. */
+const DROPPED = -2;
+
+/** How a task is to be queued. */
+export interface QueueOptions {
+  readonly priority?: number;
+  readonly transfer?: readonly Transferable[];
+}
+
+/** The tasks of a pool on their way to a worker. */
+export class TaskQueue {
+  readonly ring = new OwnedTaskRing();
+  readonly arena = new Arena(createArenaBuffer());
+  readonly #encoder = new Encoder();
+  #backlog = new Backlog();
+  /** Number of each task in the ring, by task; or where else it is. */
+  readonly #numbers: number[] = [];
+  /** Arguments that only a message can carry, posted already. */
+  readonly #parked = new Map<number, MessagePort>();
+  /** The most tasks in the ring that no worker has claimed; finite once priorities are used. */
+  #window = Infinity;
+  readonly #narrowWindow: number;
+  readonly #onDropped: (task: number) => void;
+
+  /**
+   * @param narrowWindow How far ahead of the workers tasks are handed out once priorities are used.
+   * @param onDropped Called when a task that was taken back from the backlog has left it.
+   */
+  constructor(narrowWindow: number, onDropped: (task: number) => void) {
+    this.#narrowWindow = narrowWindow;
+    this.#onDropped = onDropped;
+  }
+
+  /** True when all tasks have been published. */
+  get isPublished(): boolean {
+    return this.#backlog.length === 0;
+  }
+
+  /** Queues a task; throws what encoding its arguments throws. */
+  push(
+    task: number,
+    functionNumber: number,
+    form: number,
+    args: readonly unknown[],
+    options: QueueOptions | undefined,
+  ): void {
+    const priority = options?.priority ?? 0;
+    if (priority !== 0 && this.#window === Infinity) this.#narrow();
+    if (this.#backlog.length > 0) this.refill();
+    const transfers = takeArgumentTransfers(args, options?.transfer);
+    const slot = this.#backlog.length === 0 ? this.#freeSlot() : -1;
+    if (slot >= 0) {
+      const place = this.#encodeToSlot(slot, task, args, transfers);
+      if (place >= 0) {
+        this.#publish(slot, task, functionNumber, form | place);
+        return;
+      }
+      // The arena is full: the task waits until others have been claimed.
+      const { start } = this.#backlog.reserve(priority);
+      const encoded = takeSpilled(this.#encoder);
+      this.#backlog.commit(task, functionNumber, form | PLACE.BLOCK, start, encoded);
+    } else {
+      this.#encodeToBacklog(task, functionNumber, form, args, priority, transfers);
+    }
+    this.#numbers[task] = IN_BACKLOG;
+  }
+
+  /** Encodes a task's arguments into a slot or near it; returns where, or -1 when there is no room. */
+  #encodeToSlot(
+    slot: number,
+    task: number,
+    args: readonly unknown[],
+    transfers: Set<Transferable> | undefined,
+  ): number {
+    const encoder = this.#encoder;
+    const { words, bytes } = this.ring;
+    const start = slot + SLOT.PAYLOAD;
+    if (encoder.encodeList(args, words, bytes, start, start + PAYLOAD_WORDS, transfers) >= 0) {
+      return PLACE.INLINE;
+    }
+    if (this.#mustPark()) {
+      this.#park(task, transfers);
+      return PLACE.MESSAGE;
+    }
+    if (!this.#reserveBlock(slot, encoder.blockBytes, externBaseOf(0, encoder.spillWords))) {
+      return -1;
+    }
+    encoder.copyTo(this.arena.words, this.arena.bytes, words[start]);
+    encoder.reset();
+    return PLACE.BLOCK;
+  }
+
+  #encodeToBacklog(
+    task: number,
+    functionNumber: number,
+    form: number,
+    args: readonly unknown[],
+    priority: number,
+    transfers: Set<Transferable> | undefined,
+  ): void {
+    const encoder = this.#encoder;
+    const { words, bytes, start } = this.#backlog.reserve(priority);
+    const end = encoder.encodeList(args, words, bytes, start, start + PAYLOAD_WORDS, transfers);
+    if (end >= 0) {
+      this.#backlog.commit(task, functionNumber, form | PLACE.INLINE, end);
+    } else if (this.#mustPark()) {
+      this.#park(task, transfers);
+      this.#backlog.commit(task, functionNumber, form | PLACE.MESSAGE, start);
+    } else {
+      const encoded = takeSpilled(encoder);
+      this.#backlog.commit(task, functionNumber, form | PLACE.BLOCK, start, encoded);
+    }
+  }
+
+  /** True when what the encoder has spilled can go neither into a slot nor into the arena. */
+  #mustPark(): boolean {
+    return this.#encoder.extras.length > 0 || this.#encoder.blockBytes > this.arena.largestBlock;
+  }
+
+  /** Posts what the encoder has spilled to a port of its own. */
+  #park(task: number, transfers: Set<Transferable> | undefined): void {
+    const message = takeSpilled(this.#encoder);
+    const { port1, port2 } = new MessageChannel();
+    try {
+      port1.postMessage(message, [message.block, ...transfers ?? []]);
+    } catch (error) {
+      port1.close();
+      port2.close();
+      throw error;
+    }
+    this.#parked.set(task, port2);
+  }
+
+  /** Hands out the port with the arguments of a claimed task. */
+  takeParked(task: number): MessagePort | undefined {
+    const port = this.#parked.get(task);
+    this.#parked.delete(task);
+    return port;
+  }
+
+  /** Has the slot refer to a new block of the arena; false when there is no room. */
+  #reserveBlock(slot: number, blockBytes: number, externBase: number): boolean {
+    const offset = this.arena.allocate(blockBytes);
+    if (offset < 0) return false;
+    this.ring.words[slot + SLOT.PAYLOAD] = offset;
+    this.ring.words[slot + SLOT.PAYLOAD + 1] = offset + externBase;
+    return true;
+  }
+
+  #freeSlot(): number {
+    const { ring } = this;
+    if (ring.unclaimed >= this.#window) {
+      ring.hasReady(); // Passes tasks that were taken back.
+      if (ring.unclaimed >= this.#window) return -1;
+    }
+    return ring.freeSlot();
+  }
+
+  #publish(slot: number, task: number, functionNumber: number, form: number): void {
+    const { words } = this.ring;
+    words[slot + SLOT.TASK] = task;
+    words[slot + SLOT.FUNCTION] = functionNumber;
+    words[slot + SLOT.FORM] = form;
+    this.#numbers[task] = this.ring.publish();
+  }
+
+  /** Publishes waiting tasks as far as there is room. */
+  refill(): void {
+    const backlog = this.#backlog;
+    const { words } = this.ring;
+    while (backlog.length > 0) {
+      const waiting = backlog.peek()!;
+      const { task, start, end, large } = waiting;
+      if (this.#numbers[task] === DROPPED) {
+        backlog.shift();
+        this.#onDropped(task);
+        continue;
+      }
+      const slot = this.#freeSlot();
+      if (slot < 0) return;
+      if (large !== undefined) {
+        if (!this.#reserveBlock(slot, large.block.byteLength, large.externBase)) return;
+        this.arena.bytes.set(new Uint8Array(large.block), words[slot + SLOT.PAYLOAD]);
+      } else {
+        const payload = slot + SLOT.PAYLOAD;
+        for (let i = start; i < end; i++) words[payload + i - start] = waiting.words[i];
+      }
+      this.#publish(slot, task, waiting.functionNumber, waiting.form);
+      backlog.shift();
+    }
+  }
+
+  /**
+   * From now on keeps tasks in the backlog, where they can be put in order, and takes back those in the ring
+   * that are further ahead of the workers than that.
+   */
+  #narrow(): void {
+    const { words } = this.ring;
+    this.#window = this.#narrowWindow;
+    const old = this.#backlog;
+    const backlog = this.#backlog = new Backlog();
+    let kept = this.#window;
+    for (const number of this.ring.waiting()) {
+      if (kept-- > 0 || !this.ring.cancel(number)) continue;
+      const slot = this.ring.slotOf(number);
+      const task = words[slot + SLOT.TASK];
+      const payload = words.subarray(slot + SLOT.PAYLOAD, slot + SLOT.PAYLOAD + PAYLOAD_WORDS);
+      const { words: to, start } = backlog.reserve(0);
+      to.set(payload, start);
+      const end = start + PAYLOAD_WORDS;
+      backlog.commit(task, words[slot + SLOT.FUNCTION], words[slot + SLOT.FORM], end);
+      this.#numbers[task] = IN_BACKLOG;
+    }
+    while (old.length > 0) {
+      const { task, functionNumber, form, words, start, end, large } = old.peek()!;
+      const region = backlog.reserve(0);
+      region.words.set(words.subarray(start, end), region.start);
+      backlog.commit(task, functionNumber, form, region.start + end - start, large);
+      old.shift();
+    }
+  }
+
+  /** True while no worker has claimed the task. */
+  isWaiting(task: number): boolean {
+    const number = this.#numbers[task];
+    return number < 0 || this.ring.isWaiting(number);
+  }
+
+  /** The task's number in the ring; negative when it has not been published. */
+  numberOf(task: number): number {
+    return this.#numbers[task];
+  }
+
+  /**
+   * Takes a task back: true when no worker will run it. `isGone` then says whether its index is free at once;
+   * otherwise `onDropped` will.
+   */
+  takeBack(task: number): { isTaken: boolean; isGone: boolean } {
+    const number = this.#numbers[task];
+    const isGone = number >= 0;
+    if (!isGone) {
+      this.#numbers[task] = DROPPED;
+    } else if (this.ring.cancel(number)) {
+      this.#releaseBlock(number);
+    } else {
+      return NOT_TAKEN;
+    }
+    this.takeParked(task)?.close();
+    return isGone ? TAKEN_FROM_RING : TAKEN_FROM_BACKLOG;
+  }
+
+  /** Gives back the arena block of a task that nobody will read. */
+  #releaseBlock(number: number): void {
+    const { words } = this.ring;
+    const slot = this.ring.slotOf(number);
+    if ((words[slot + SLOT.FORM] & PLACE.MASK) === PLACE.BLOCK) {
+      this.arena.release(words[slot + SLOT.PAYLOAD]);
+    }
+  }
+}
+
+const NOT_TAKEN = { isTaken: false, isGone: false };
+const TAKEN_FROM_RING = { isTaken: true, isGone: true };
+const TAKEN_FROM_BACKLOG = { isTaken: true, isGone: false };
