@@ -55,6 +55,8 @@ export interface Source {
   readonly deadlineMs: number;
   /** Settles what is overdue. */
   expire(): void;
+  /** The thread is about to sleep, as a promise, with outcomes outstanding. */
+  sleeping(): void;
 }
 
 /** A thread's doorbell, from the other threads' side. */
@@ -113,7 +115,6 @@ export class Doorbell extends Bell {
   /** Stops watching a source. */
   remove(source: Source): void {
     this.#sources.delete(source);
-    if (this.#sources.size === 0) platform.loopHold.dispose();
   }
 
   /** Says that one more outcome is expected: the event loop is held open until it came. */
@@ -191,6 +192,7 @@ export class Doorbell extends Bell {
       store(this.words, DOORBELL.STATE, AWAKE);
       return false;
     }
+    for (const source of this.#sources) source.sleeping();
     if (this.#parked) return true;
     const woken = park(this.words, DOORBELL.STATE, SLEEPING);
     if (woken === undefined) return false;

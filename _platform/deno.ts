@@ -21,29 +21,50 @@ export function isDeno(): boolean {
 /** An interval that fires never to speak of: it exists to be referenced. */
 const IDLE_INTERVAL_MS = 2 ** 31 - 1;
 
-class TimerHold implements LoopHold {
+/**
+ * Holds the event loop by referencing one of the workers, which costs less than a timer and needs nothing to be
+ * loaded; by a timer while there is no worker.
+ */
+class WorkerHold implements LoopHold {
+  readonly #workers = new Set<DenoWorker>();
+  #isHeld = false;
+  #anchor: DenoWorker | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
 
   hold(): void {
-    if (this.#timer === undefined) this.#timer = setInterval(() => {}, IDLE_INTERVAL_MS);
-    else Deno.refTimer(Number(this.#timer));
+    this.#isHeld = true;
+    [this.#anchor] = this.#workers;
+    if (this.#anchor !== undefined) this.#anchor.setReferenced(true);
+    else this.#timer = setInterval(() => {}, IDLE_INTERVAL_MS);
   }
 
   release(): void {
-    if (this.#timer !== undefined) Deno.unrefTimer(Number(this.#timer));
-  }
-
-  dispose(): void {
+    this.#isHeld = false;
+    this.#anchor?.setReferenced(false);
+    this.#anchor = undefined;
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
+
+  add(worker: DenoWorker): void {
+    this.#workers.add(worker);
+  }
+
+  remove(worker: DenoWorker): void {
+    this.#workers.delete(worker);
+    if (!this.#isHeld || this.#anchor !== worker) return;
+    this.release();
+    this.hold();
+  }
 }
+
+const loopHold = new WorkerHold();
 
 /**
  * The method by which `node:worker_threads` references and unreferences a Web Worker. It has no public name;
  * without it an idle pool holds the program open until it is shut down.
  */
-const setReferenced = findSetReferenced(Worker.prototype);
+const SET_REFERENCED = findSetReferenced(Worker.prototype);
 
 function findSetReferenced(prototype: object): symbol | undefined {
   for (let at = prototype; at !== EventTarget.prototype; at = Object.getPrototypeOf(at)) {
@@ -69,11 +90,15 @@ class DenoWorker implements WorkerThread {
       event.preventDefault();
       onError(event.message);
     };
-    if (setReferenced !== undefined) {
-      (this.#worker as unknown as Record<symbol, (referenced: boolean) => void>)[setReferenced](
-        false,
-      );
-    }
+    this.setReferenced(false);
+    loopHold.add(this);
+  }
+
+  /** Says whether the worker holds the event loop open. */
+  setReferenced(isReferenced: boolean): void {
+    if (SET_REFERENCED === undefined) return;
+    const worker = this.#worker as unknown as Record<symbol, (isReferenced: boolean) => void>;
+    worker[SET_REFERENCED](isReferenced);
   }
 
   post(message: unknown, transfer: Transferable[]): void {
@@ -81,6 +106,7 @@ class DenoWorker implements WorkerThread {
   }
 
   terminate(): void {
+    loopHold.remove(this);
     this.#worker.terminate();
   }
 }
@@ -103,8 +129,6 @@ interface DenoGlobals {
   navigator: { locks: LockManager };
   process: {
     getBuiltinModule<K extends keyof NodeModules>(name: K): NodeModules[K];
-    exit(code?: number): never;
-    exitCode?: number;
   };
   setImmediate(callback: () => void): unknown;
   close(): void;
@@ -131,16 +155,12 @@ function onThreadEnd(callback: (end: ThreadEnd) => void): void {
     ended = true;
     callback({ how, error });
   };
+  // `process.exit` comes by here as well.
   const exit: (code?: number) => never = Deno.exit;
   Deno.exit = (code?: number): never => {
-    end(`called Deno.exit(${code ?? Deno.exitCode})`);
+    const exitCode = code ?? Deno.exitCode;
+    end(`called Deno.exit(${exitCode}) or process.exit(${exitCode})`);
     return exit(code);
-  };
-  const { process } = globals;
-  const processExit = process.exit.bind(process);
-  process.exit = (code?: number): never => {
-    end(`called process.exit(${code ?? process.exitCode ?? 0})`);
-    return processExit(code);
   };
   const close = globals.close.bind(globalThis);
   globals.close = (): void => {
@@ -190,7 +210,7 @@ export function createDenoPlatform(): Platform {
   return {
     cores: navigator.hardwareConcurrency,
     canBlock: true,
-    loopHold: new TimerHold(),
+    loopHold,
     startWorker: (options) => new DenoWorker(options),
     nextTurn: (callback) => {
       globals.setImmediate(callback);

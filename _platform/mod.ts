@@ -11,10 +11,8 @@ import { createDenoPlatform, isDeno } from "./deno.ts";
 export interface LoopHold {
   /** Holds the loop open until {@linkcode release}. Not counted: the caller counts. */
   hold(): void;
-  /** Lets the loop end. Cheap to hold again. */
+  /** Lets the loop end. */
   release(): void;
-  /** Lets the loop end and gives back what a hold needs. */
-  dispose(): void;
 }
 
 /** How a worker is started. */

@@ -10,7 +10,8 @@
  * @module
  */
 
-import { callAt, checkTimeout, deadlineAfter } from "../_platform/clock.ts";
+import { doorbell } from "../_memory/doorbell.ts";
+import { callAt, checkTimeout, deadlineAfter, NEVER } from "../_platform/clock.ts";
 import { RuntimeError } from "../sync/errors.ts";
 import type { ChunkOutcome } from "./_chunk.ts";
 import { CancelledError, NotShareableError, TimeoutError } from "./errors.ts";
@@ -113,12 +114,18 @@ class Inputs {
     );
   }
 
-  /** Appends the next item of each input; false at the end of one. */
+  /** Appends the next item of each input; false at the end of one, those after it not having been read. */
   pullSync(items: unknown[]): boolean {
-    return this.#append(items, this.#iterators.map((it) => (it as Iterator<unknown>).next()));
+    const results: IteratorResult<unknown>[] = [];
+    for (const it of this.#iterators as Iterator<unknown>[]) {
+      const result = it.next();
+      results.push(result);
+      if (result.done) break;
+    }
+    return this.#append(items, results);
   }
 
-  /** Appends the next item of each input; false at the end of one. */
+  /** Appends the next item of each input, all of them read at once; false at the end of one. */
   async pull(items: unknown[]): Promise<boolean> {
     return this.#append(items, await Promise.all(this.#iterators.map((it) => it.next())));
   }
@@ -156,6 +163,7 @@ export class MapRun implements MapResult<unknown> {
   #itemsTaken = 0;
   #exhausted = false;
   #pulling = false;
+  #feeding = false;
 
   /** Submitted chunks, from `#chunksTaken` on. */
   readonly #chunks: Chunk[] = [];
@@ -211,37 +219,48 @@ export class MapRun implements MapResult<unknown> {
     return this.#items.length / this.#inputs.arity - this.#itemsTaken;
   }
 
-  /** Submits as much as may be in flight. `throws` says whether a failure is the caller's to hear now. */
-  #feed(throws: boolean): void {
-    const most = this.#sizer.isAdaptive
-      ? this.#backend.concurrency * IN_FLIGHT_PER_WORKER
-      : Infinity;
+  /**
+   * Submits as much as may be in flight. `throws` says whether a failure is the caller's to hear now, `leaving` how
+   * many items are about to be handed out, and make room.
+   */
+  #feed(throws: boolean, leaving = 0): void {
+    // A task that fails at submit tells so within #dispatch.
+    if (this.#feeding) return;
+    this.#feeding = true;
+    const { isAdaptive } = this.#sizer;
+    const most = isAdaptive ? this.#backend.concurrency * IN_FLIGHT_PER_WORKER : Infinity;
     try {
       while (!this.#ended && this.#failure === undefined && this.#inFlight < most) {
-        const room = this.#bufferSize - this.#buffered;
+        const room = this.#bufferSize - this.#buffered + leaving;
         if (room <= 0) break;
         const size = Math.min(room, this.#sizer.next(this.#exhausted ? this.#available : Infinity));
-        if (!this.#exhausted && this.#available < size && !this.#pull(size)) break;
-        if (this.#available === 0) break;
-        this.#dispatch(Math.min(size, this.#available));
+        if (!this.#exhausted && this.#available < size) this.#pull(size);
+        const count = Math.min(size, this.#available);
+        // A chunk of a size that was asked for waits until an asynchronous input has filled it.
+        if (count === 0 || (count < size && !isAdaptive && !this.#exhausted)) break;
+        this.#dispatch(count);
       }
     } catch (error) {
-      if (throws) throw error;
+      if (throws) {
+        this.#end(undefined);
+        throw error;
+      }
       this.#fail(error);
+    } finally {
+      this.#feeding = false;
     }
-    if (this.#exhausted && this.#available === 0) mapsOf(this.#backend).delete(this);
+    if (this.#isFedUp) mapsOf(this.#backend).delete(this);
   }
 
-  /** Reads inputs until `size` items are there or they end; false when one has to wait for them. */
-  #pull(size: number): boolean {
+  /** Reads inputs until `size` items are there or they end; asynchronous ones later. */
+  #pull(size: number): void {
     if (this.#inputs.isAsync) {
       this.#pullLater();
-      return false;
+      return;
     }
     while (!this.#exhausted && this.#available < size) {
       this.#exhausted = !this.#inputs.pullSync(this.#items);
     }
-    return true;
   }
 
   /** Reads one item of asynchronous inputs, and submits what there is. */
@@ -250,14 +269,13 @@ export class MapRun implements MapResult<unknown> {
     this.#pulling = true;
     try {
       this.#exhausted = !await this.#inputs.pull(this.#items);
-      if (!this.#exhausted && !this.#ended) this.#dispatch(1);
     } catch (error) {
       this.#exhausted = true;
       this.#fail(error);
     }
     this.#pulling = false;
-    this.#wake();
     this.#feed(false);
+    this.#wake();
   }
 
   /** Submits the next `count` items as one task. */
@@ -297,20 +315,25 @@ export class MapRun implements MapResult<unknown> {
   /** Submits all that was read: the executor is about to accept nothing more. */
   finish(cancelFutures: boolean): void {
     if (cancelFutures) {
-      this.#itemsTaken = this.#items.length / this.#inputs.arity;
       this.#fail(new CancelledError("Cannot run item: the executor was shut down"));
-    } else {
+      return;
+    }
+    try {
       while (this.#available > 0) {
         this.#dispatch(Math.min(this.#available, this.#sizer.next(this.#available)));
       }
+    } catch (error) {
+      this.#fail(error);
     }
     mapsOf(this.#backend).delete(this);
   }
 
   // Handing out
 
+  /** Submits nothing more; `error` is thrown after the results of what was submitted. */
   #fail(error: unknown): void {
     this.#failure ??= { error };
+    mapsOf(this.#backend).delete(this);
     this.#wake();
   }
 
@@ -328,9 +351,10 @@ export class MapRun implements MapResult<unknown> {
 
   /** True when {@linkcode take} knows what to do. */
   get #isReady(): boolean {
+    if (this.#ended) return true;
     const front = this.#front;
     if (front !== undefined) return front.future.done();
-    return this.#ended || this.#failure !== undefined || (this.#isFedUp && !this.#pulling);
+    return this.#failure !== undefined || (this.#isFedUp && !this.#pulling);
   }
 
   /** Takes the next result; throws the item's error. Call when ready. */
@@ -387,7 +411,9 @@ export class MapRun implements MapResult<unknown> {
   }
 
   #next(): Promise<IteratorResult<unknown>> {
-    if (this.#bufferSize !== Infinity) this.#feed(false);
+    if (this.#bufferSize !== Infinity) this.#feed(false, 1);
+    // What has come beats the deadline.
+    if (!this.#isReady && this.#deadlineMs !== NEVER) doorbell.poll();
     if (!this.#isReady) return this.#nextLater();
     try {
       return Promise.resolve(this.#take());
@@ -419,7 +445,7 @@ export class MapRun implements MapResult<unknown> {
   }
 
   #nextSync(): IteratorResult<unknown> {
-    if (this.#bufferSize !== Infinity) this.#feed(false);
+    if (this.#bufferSize !== Infinity) this.#feed(false, 1);
     while (!this.#isReady) {
       const waitsFor = this.#blockedOn();
       if (!blockUntil(() => this.#isReady, this.#deadlineMs, waitsFor, this.#timeout === 0)) {
@@ -468,7 +494,7 @@ export class MapRun implements MapResult<unknown> {
   async toArray(): Promise<unknown[]> {
     const results: unknown[] = [];
     for (;;) {
-      if (this.#bufferSize !== Infinity) this.#feed(false);
+      if (this.#bufferSize !== Infinity) this.#feed(false, 1);
       const result = this.#isReady ? this.#takeChunk(results) : await this.#nextLater();
       if (result === undefined) continue;
       if (result.done) return results;

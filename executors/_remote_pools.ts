@@ -118,6 +118,9 @@ export class RemotePools implements Source, Runner {
   /** See {@linkcode Source}. */
   expire(): void {}
 
+  /** See {@linkcode Source}. */
+  sleeping(): void {}
+
   #handle(kind: number, id: number, value: unknown): void {
     const future = this.#futures.get(id);
     if (kind === REPLY.DEADLOCK) {

@@ -197,10 +197,9 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
       return future;
     }
     this.#outstanding++;
-    doorbell.expect();
     this.#engage();
+    doorbell.expect();
     if (options !== undefined) this.#limit(future, task, options);
-    if (this.#stopWatchTimer === undefined) this.#watchLater();
     return future;
   }
 
@@ -503,6 +502,11 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
   /** See {@linkcode Source}. */
   expire(): void {
     this.#deadlines.expire();
+  }
+
+  /** See {@linkcode Source}. */
+  sleeping(): void {
+    if (this.#outstanding > 0 && this.#stopWatchTimer === undefined) this.#watchLater();
   }
 
   // Losing workers

@@ -96,7 +96,12 @@ class LoopBackend implements ExecutorBackend, Runner {
       this.#waiting[this.#next++] = undefined as unknown as Waiting;
       if (task.future.done() || !task.future.setRunningOrNotifyCancel()) continue;
       this.#running++;
-      this.#run(task);
+      // Not at the end of the task, which may be given up and never end.
+      futureInternals.whenDone(task.future, () => {
+        this.#running--;
+        this.#startTasks();
+      });
+      run(task);
     }
     if (this.#next === this.#waiting.length) {
       this.#waiting = [];
@@ -106,18 +111,6 @@ class LoopBackend implements ExecutorBackend, Runner {
       this.#next = 0;
     }
     this.#closeIfOver();
-  }
-
-  async #run(task: Waiting): Promise<void> {
-    const { future } = task;
-    try {
-      const fn = await dereference(task.fn) as Call;
-      futureInternals.resolve(future, await runInContext(contextOf(task), () => call(task, fn)));
-    } catch (error) {
-      futureInternals.reject(future, error);
-    }
-    this.#running--;
-    this.#startTasks();
   }
 
   cancel(): boolean {
@@ -161,6 +154,16 @@ class LoopBackend implements ExecutorBackend, Runner {
 
   waitClosedSync(): void {
     if (!this.#isOver) this.enterBlocking();
+  }
+}
+
+async function run(task: Waiting): Promise<void> {
+  const { future } = task;
+  try {
+    const fn = await dereference(task.fn) as Call;
+    futureInternals.resolve(future, await runInContext(contextOf(task), () => call(task, fn)));
+  } catch (error) {
+    futureInternals.reject(future, error);
   }
 }
 
@@ -213,6 +216,9 @@ function limit({ future, controller }: Waiting, { signal, timeout }: TaskOptions
  * way; a promise that it returns is awaited.
  *
  * Blocking for one of its futures throws, as the event loop would stand still.
+ *
+ * A running task whose signal aborts or whose time is up is given up and told so through `taskContext().signal`; its place
+ * is free for the next one, even if it goes on.
  *
  * @example
  * ```ts
