@@ -103,6 +103,8 @@ export class Encoder {
   readonly extras: unknown[] = [];
   /** Words of the last encoding when it spilled, that is when `encode` returned -1. */
   spillWords = 0;
+  /** How many shared objects the last encoding holds: whoever decodes it must know their classes. */
+  handles = 0;
   /** Whether an `encode` is running: a getter of the value must use another encoder. */
   busy = false;
 
@@ -229,6 +231,7 @@ export class Encoder {
       throw new Error("Cannot encode: the encoder is busy with the value whose getter is running");
     }
     this.reset();
+    this.handles = 0;
     this.busy = true;
     this.#transfer = transfer;
     this.#words = words;
@@ -721,6 +724,7 @@ export class Encoder {
 
   #handle(value: Shareable, pos: number): number {
     const handle: Handle = value[HANDLE]();
+    this.handles++;
     pos = this.#word(tags.HANDLE_OF, pos);
     pos = this.#string(handle.kind, pos);
     return this.#value(handle.data, pos);

@@ -201,7 +201,12 @@ export class MapRun implements MapResult<unknown> {
     this.#inputs = new Inputs(inputs);
     this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
     if (this.#bufferSize === Infinity && !this.#inputs.isAsync) {
-      this.#readAll(inputs);
+      try {
+        this.#readAll(inputs);
+      } catch (error) {
+        this.#end(undefined);
+        throw error;
+      }
       if (this.#items.length > 0) mapsOf(backend).add(this);
     }
     this.#feed(true);
@@ -219,11 +224,8 @@ export class MapRun implements MapResult<unknown> {
     return this.#items.length / this.#inputs.arity - this.#itemsTaken;
   }
 
-  /**
-   * Submits as much as may be in flight. `throws` says whether a failure is the caller's to hear now, `leaving` how
-   * many items are about to be handed out, and make room.
-   */
-  #feed(throws: boolean, leaving = 0): void {
+  /** Submits as much as may be in flight. `throws` says whether a failure is the caller's to hear now. */
+  #feed(throws: boolean): void {
     // A task that fails at submit tells so within #dispatch.
     if (this.#feeding) return;
     this.#feeding = true;
@@ -231,7 +233,7 @@ export class MapRun implements MapResult<unknown> {
     const most = isAdaptive ? this.#backend.concurrency * IN_FLIGHT_PER_WORKER : Infinity;
     try {
       while (!this.#ended && this.#failure === undefined && this.#inFlight < most) {
-        const room = this.#bufferSize - this.#buffered + leaving;
+        const room = this.#bufferSize - this.#buffered;
         if (room <= 0) break;
         const size = Math.min(room, this.#sizer.next(this.#exhausted ? this.#available : Infinity));
         if (!this.#exhausted && this.#available < size) this.#pull(size);
@@ -367,14 +369,20 @@ export class MapRun implements MapResult<unknown> {
       return { done: true, value: undefined };
     }
     const i = front.next++;
-    this.#buffered--;
     const { future } = front;
     if (front.next === front.count) this.#leave();
+    this.#handedOut(1);
     if (futureInternals.hasFailed(future)) throw futureInternals.outcomeOf(future);
     if (future.cancelled()) throw new CancelledError("Cannot read result: the item was cancelled");
     const [, entries, failed] = futureInternals.outcomeOf(future) as ChunkOutcome;
     if (failed.length > 0 && failed.includes(i)) throw entries[i];
     return { done: false, value: entries[i] };
+  }
+
+  /** Makes room for further items. */
+  #handedOut(count: number): void {
+    this.#buffered -= count;
+    if (this.#bufferSize !== Infinity) this.#feed(false);
   }
 
   /** Leaves the chunk in front, which was handed out. */
@@ -411,7 +419,6 @@ export class MapRun implements MapResult<unknown> {
   }
 
   #next(): Promise<IteratorResult<unknown>> {
-    if (this.#bufferSize !== Infinity) this.#feed(false, 1);
     // What has come beats the deadline.
     if (!this.#isReady && this.#deadlineMs !== NEVER) doorbell.poll();
     if (!this.#isReady) return this.#nextLater();
@@ -445,7 +452,6 @@ export class MapRun implements MapResult<unknown> {
   }
 
   #nextSync(): IteratorResult<unknown> {
-    if (this.#bufferSize !== Infinity) this.#feed(false, 1);
     while (!this.#isReady) {
       const waitsFor = this.#blockedOn();
       if (!blockUntil(() => this.#isReady, this.#deadlineMs, waitsFor, this.#timeout === 0)) {
@@ -494,7 +500,6 @@ export class MapRun implements MapResult<unknown> {
   async toArray(): Promise<unknown[]> {
     const results: unknown[] = [];
     for (;;) {
-      if (this.#bufferSize !== Infinity) this.#feed(false, 1);
       const result = this.#isReady ? this.#takeChunk(results) : await this.#nextLater();
       if (result === undefined) continue;
       if (result.done) return results;
@@ -521,8 +526,8 @@ export class MapRun implements MapResult<unknown> {
     const [, entries, failed] = futureInternals.outcomeOf(front.future) as ChunkOutcome;
     if (failed.length > 0) return this.#take();
     for (let i = front.next; i < entries.length; i++) results.push(entries[i]);
-    this.#buffered -= front.count - front.next;
     this.#leave();
+    this.#handedOut(front.count - front.next);
     return undefined;
   }
 }

@@ -24,6 +24,9 @@ export const PLACE = {
 /** Bit of a form: the payload is a list of argument lists, to be run one after the other. */
 export const CHUNK = 4;
 
+/** Bit of a form: the payload holds shared objects, so their classes must be loaded before it is read. */
+export const SHARED_OBJECTS = 8;
+
 /** In a form, shifted by this: how many arguments each call of a chunk gets. */
 export const ARITY_SHIFT = 8;
 

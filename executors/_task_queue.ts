@@ -13,7 +13,7 @@ import { Encoder } from "../_memory/encoder.ts";
 import { externBaseOf, takeSpilled } from "../_memory/message.ts";
 import { OwnedTaskRing, PAYLOAD_WORDS, SLOT } from "../_memory/task_ring.ts";
 import { Backlog } from "./_backlog.ts";
-import { PLACE } from "./_protocol.ts";
+import { PLACE, SHARED_OBJECTS } from "./_protocol.ts";
 import { takeArgumentTransfers } from "./task.ts";
 
 /** Stands for a ring number of a task that is in the backlog. */
@@ -72,13 +72,13 @@ export class TaskQueue {
     if (slot >= 0) {
       const place = this.#encodeToSlot(slot, task, args, transfers);
       if (place >= 0) {
-        this.#publish(slot, task, functionNumber, form | place);
+        this.#publish(slot, task, functionNumber, form | place | this.#sharedObjects);
         return;
       }
       // The arena is full: the task waits until others have been claimed.
       const { start } = this.#backlog.reserve(priority);
-      const encoded = takeSpilled(this.#encoder);
-      this.#backlog.commit(task, functionNumber, form | PLACE.BLOCK, start, encoded);
+      form |= PLACE.BLOCK | this.#sharedObjects;
+      this.#backlog.commit(task, functionNumber, form, start, takeSpilled(this.#encoder));
     } else {
       this.#encodeToBacklog(task, functionNumber, form, args, priority, transfers);
     }
@@ -121,6 +121,7 @@ export class TaskQueue {
     const encoder = this.#encoder;
     const { words, bytes, start } = this.#backlog.reserve(priority);
     const end = encoder.encodeList(args, words, bytes, start, start + PAYLOAD_WORDS, transfers);
+    form |= this.#sharedObjects;
     if (end >= 0) {
       this.#backlog.commit(task, functionNumber, form | PLACE.INLINE, end);
     } else if (this.#mustPark()) {
@@ -130,6 +131,11 @@ export class TaskQueue {
       const encoded = takeSpilled(encoder);
       this.#backlog.commit(task, functionNumber, form | PLACE.BLOCK, start, encoded);
     }
+  }
+
+  /** The bit of a form that says whether what was encoded last holds shared objects. */
+  get #sharedObjects(): number {
+    return this.#encoder.handles > 0 ? SHARED_OBJECTS : 0;
   }
 
   /** True when what the encoder has spilled can go neither into a slot nor into the arena. */

@@ -21,8 +21,7 @@ import { SLOT, TaskRing } from "../_memory/task_ring.ts";
 import { CatalogReader } from "./_catalog.ts";
 import { type ChunkOutcome, ChunkRun, isThenable } from "./_chunk.ts";
 import { MailboxReader, MailboxWriter } from "./_mailbox.ts";
-import { ARITY_SHIFT, CHUNK, KIND, PLACE, type StartMessage } from "./_protocol.ts";
-import { RemotePools } from "./_remote_pools.ts";
+import { ARITY_SHIFT, CHUNK, KIND, PLACE, SHARED_OBJECTS, type StartMessage } from "./_protocol.ts";
 import { describe, explainCapture, loadTarget, type Target } from "./_target.ts";
 import { WorkerState } from "./_worker_state.ts";
 import { checkFraction, setCurrentTask, type TaskContext } from "./context.ts";
@@ -61,6 +60,7 @@ class PoolWorker {
 
   /** The thread is about to end: nothing more is claimed or told. */
   #ended = false;
+  #hasPools = false;
   #tasksLeft: number;
   #turnEndMs = 0;
   #untimed = 1;
@@ -91,16 +91,17 @@ class PoolWorker {
       new Bell(start.bell),
     );
     doorbell.adopt(start.ownBell);
-    const inbox = new MailboxReader(this.#state.replies, start.arena, start.port);
-    new RemotePools(start.owner, inbox, this.#mail);
     this.#tasksLeft = start.maxTasks;
     platform.onThreadEnd((end) => this.#tellEnd(end));
-    platform.holdName(start.life, () => this.#state.setAlive());
   }
 
   async run(): Promise<void> {
     if (!await this.#initialize()) return;
     setCurrentTask(this.#makeContext);
+    // Not before the first task: it takes a while, and is needed only for tasks that take longer.
+    platform.nextTurn(() => {
+      platform.holdName(this.#start.life, () => this.#state.setAlive());
+    });
     for (;;) {
       const waiting = this.#runReady();
       if (waiting !== undefined) {
@@ -124,6 +125,7 @@ class PoolWorker {
     if (initializer < 0) return true;
     try {
       const { call } = await this.#load(initializer);
+      await this.#loadPools();
       await call(...decode(this.#decoder, initargs!) as unknown[]);
       return !this.#ended;
     } catch (error) {
@@ -178,7 +180,9 @@ class PoolWorker {
     this.#task = task;
     this.#context = undefined;
     const loaded = this.#functions[index];
-    if (loaded === undefined || (form & PLACE.MASK) === PLACE.MESSAGE) {
+    const isPrepared = loaded !== undefined && (form & PLACE.MASK) !== PLACE.MESSAGE &&
+      ((form & SHARED_OBJECTS) === 0 || this.#hasPools);
+    if (!isPrepared) {
       return this.#runUnprepared(number, slot);
     }
     let args: unknown[];
@@ -218,6 +222,7 @@ class PoolWorker {
     let args: unknown[];
     try {
       const message = (form & PLACE.MASK) === PLACE.MESSAGE ? await this.#fetch(task) : undefined;
+      if ((form & SHARED_OBJECTS) !== 0) await this.#loadPools();
       // The function first: its module registers the classes that the arguments may need.
       loaded = this.#functions[index] ?? await this.#load(index);
       if (message !== undefined) args = decode(this.#decoder, message) as unknown[];
@@ -231,6 +236,15 @@ class PoolWorker {
     }
     if (this.#ended) return;
     return this.#call(task, form, loaded, args);
+  }
+
+  /** Has pools that are sent to tasks arrive as executors; few programs do so. */
+  async #loadPools(): Promise<void> {
+    if (this.#hasPools) return;
+    this.#hasPools = true;
+    const { RemotePools } = await import("./_remote_pools.ts");
+    const { owner, arena, port } = this.#start;
+    new RemotePools(owner, new MailboxReader(this.#state.replies, arena, port), this.#mail);
   }
 
   async #load(index: number): Promise<Loaded> {

@@ -504,11 +504,6 @@ export class Future<T> implements PromiseLike<T> {
     const deadlineMs = deadlineAfter(options.timeout);
     if (this.#state > RUNNING) return;
     const { timeout } = options;
-    if (this.#runner === undefined && timeout !== 0 && deadlineMs === NEVER) {
-      throw new RuntimeError(
-        `Cannot wait for ${what}: only this thread can complete the future, and it would be blocked; await the future instead`,
-      );
-    }
     if (!blockUntil(() => this.#state > RUNNING, deadlineMs, [this], timeout === 0)) {
       throw this.#timeoutError(what, timeout);
     }
@@ -557,6 +552,11 @@ export function blockUntil(
     const own = runners.get(runner);
     if (own === undefined) runners.set(runner, [future]);
     else own.push(future);
+  }
+  if (runners.size === 0 && deadlineMs === NEVER && !isDone()) {
+    throw new RuntimeError(
+      "Cannot block: only this thread can complete the future, and it would be blocked; await the future instead",
+    );
   }
   for (const [runner, own] of runners) runner.enterBlocking(own);
   try {

@@ -284,6 +284,10 @@ class Completion<T> implements CompletedFutures<T> {
   #arrived(future: Future<T>): void {
     this.#pending.delete(future);
     this.#done.push(future);
+    this.#wake();
+  }
+
+  #wake(): void {
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const waiter of waiters) waiter();
@@ -310,6 +314,7 @@ class Completion<T> implements CompletedFutures<T> {
     this.#done = [];
     this.#taken = 0;
     for (const future of this.#pending) futureInternals.forget(future, this.#receiver);
+    this.#wake();
   }
 
   #timeUp(): TimeoutError {

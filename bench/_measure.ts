@@ -1,0 +1,101 @@
+/**
+ * What the benchmarks share: interleaved repeats, medians, percentiles, a table.
+ *
+ * @module
+ */
+
+/** The middle value. */
+export function median(values: readonly number[]): number {
+  return percentile(values, 50);
+}
+
+/** The value that `percent` of the values do not exceed. */
+export function percentile(values: readonly number[], percent: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * percent / 100))];
+}
+
+/** Runs the contenders in turn, once unmeasured and then `repeats` times; returns the median of each. */
+export async function interleave<K extends string>(
+  repeats: number,
+  contenders: Record<K, () => number | Promise<number>>,
+): Promise<Record<K, number>> {
+  const names = Object.keys(contenders) as K[];
+  const samples = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<
+    K,
+    number[]
+  >;
+  for (const name of names) await contenders[name]();
+  for (let i = 0; i < repeats; i++) {
+    for (const name of names) samples[name].push(await contenders[name]());
+  }
+  return Object.fromEntries(names.map((name) => [name, median(samples[name])])) as Record<
+    K,
+    number
+  >;
+}
+
+/** Calls a second: `count` calls at once, all awaited. */
+export async function burst(count: number, call: () => PromiseLike<unknown>): Promise<number> {
+  const startMs = performance.now();
+  const pending: PromiseLike<unknown>[] = [];
+  for (let i = 0; i < count; i++) pending.push(call());
+  await Promise.all(pending);
+  return count / (performance.now() - startMs) * 1000;
+}
+
+/** Calls a second: `width` calls under way at any time. */
+export async function inFlight(
+  count: number,
+  width: number,
+  call: () => PromiseLike<unknown>,
+): Promise<number> {
+  const startMs = performance.now();
+  let left = count;
+  await Promise.all(Array.from({ length: width }, async () => {
+    while (left-- > 0) await call();
+  }));
+  return count / (performance.now() - startMs) * 1000;
+}
+
+/** Milliseconds of each of `count` calls, one after the other. */
+export async function oneByOne(
+  count: number,
+  call: () => PromiseLike<unknown>,
+): Promise<number[]> {
+  const times: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const startMs = performance.now();
+    await call();
+    times.push(performance.now() - startMs);
+  }
+  return times;
+}
+
+/** Processor time that this process has used, in milliseconds; Linux only. */
+export function processorMs(): number {
+  const stat = Deno.readTextFileSync("/proc/self/stat");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const TICKS_PER_SECOND = 100;
+  return (Number(fields[11]) + Number(fields[12])) * 1000 / TICKS_PER_SECOND;
+}
+
+/** Prints a line: what was measured, the baseline, ours, the ratio, and what it is held to. */
+export function row(
+  what: string,
+  baseline: string,
+  ours: string,
+  ratio: string,
+  goal: string,
+): void {
+  console.log(
+    `${what.padEnd(44)} ${baseline.padStart(14)} ${ours.padStart(14)} ${
+      ratio.padStart(9)
+    }  ${goal}`,
+  );
+}
+
+/** A large number with its thousands apart. */
+export function grouped(value: number): string {
+  return Math.round(value).toLocaleString("en-US");
+}

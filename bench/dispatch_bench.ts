@@ -1,0 +1,368 @@
+/**
+ * What does a task cost, beside a hand-written `postMessage` loop?
+ *
+ * `deno run -A bench/dispatch_bench.ts` measures both in one process, in turn, and prints medians and ratios.
+ * `deno bench -A bench/dispatch_bench.ts` shows the same calls one by one.
+ *
+ * @module
+ */
+
+import { task, ThreadPoolExecutor } from "@concurrent/futures";
+import {
+  burst,
+  grouped,
+  inFlight,
+  interleave,
+  median,
+  oneByOne,
+  percentile,
+  processorMs,
+  row,
+} from "./_measure.ts";
+
+const REPEATS = 9;
+const BURST = 20_000;
+const MEBIBYTE = 1 << 20;
+const MAP_ITEMS = 1_000_000;
+const PENDING = 200_000;
+
+/** Adds two numbers. */
+export const add = task(import.meta, function add(a: number, b: number): number {
+  return a + b;
+});
+
+/** Returns its argument. */
+export const echo = task(import.meta, function echo(value: unknown): unknown {
+  return value;
+});
+
+/** Returns the length of an array. */
+export const lengthOf = task(import.meta, function lengthOf(array: Float64Array): number {
+  return array.length;
+});
+
+/** Adds one. */
+export const increment = task(import.meta, function increment(x: number): number {
+  return x + 1;
+});
+
+/** Waits without computing, and says for how long. */
+export const sleep = task(import.meta, async function sleep(ms: number): Promise<number> {
+  const startMs = performance.now();
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  return performance.now() - startMs;
+});
+
+/** Computes for a while. */
+export const compute = task(import.meta, function compute(ms: number): number {
+  const endMs = performance.now() + ms;
+  let steps = 0;
+  while (performance.now() < endMs) steps++;
+  return steps;
+});
+
+/** About 100 bytes of JSON. */
+const OBJECT = {
+  id: 12345,
+  name: "widget-17",
+  price: 12.75,
+  tags: ["a", "bc"],
+  active: true,
+  note: "short text here",
+};
+
+/** A worker called by hand: a message there, a message back, an id to find the caller. */
+class RawWorker {
+  static readonly #SOURCE = `
+    const calls = { add: (a, b) => a + b, echo: (v) => v, lengthOf: (a) => a.length };
+    onmessage = ({ data: [id, name, args] }) => postMessage([id, calls[name](...args)]);
+  `;
+  readonly #worker = new Worker(
+    `data:text/javascript,${encodeURIComponent(RawWorker.#SOURCE)}`,
+    { type: "module" },
+  );
+  readonly #callers = new Map<number, (value: unknown) => void>();
+  #calls = 0;
+
+  constructor() {
+    this.#worker.onmessage = ({ data: [id, value] }): void => {
+      const caller = this.#callers.get(id)!;
+      this.#callers.delete(id);
+      caller(value);
+    };
+  }
+
+  call(name: string, ...args: unknown[]): Promise<unknown> {
+    return new Promise((resolve) => {
+      this.#callers.set(++this.#calls, resolve);
+      this.#worker.postMessage([this.#calls, name, args]);
+    });
+  }
+
+  end(): void {
+    this.#worker.terminate();
+  }
+}
+
+const copyOf = (): typeof OBJECT => ({ ...OBJECT, tags: [...OBJECT.tags] });
+
+if (import.meta.main) await printTable();
+else registerBenches();
+
+async function printTable(): Promise<void> {
+  row("one worker", "postMessage", "pool", "ratio", "held to");
+  const raw = new RawWorker();
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  await using pair = new ThreadPoolExecutor({ maxWorkers: 2 });
+  await Promise.all([raw.call("add", 1, 2), pool.submit(add, 1, 2)]);
+  await Promise.all([pair.submit(compute, 20), pair.submit(compute, 20)]);
+
+  await throughput(raw, pool, pair);
+  await latency(raw, pool);
+  await bulk(raw, pool);
+  raw.end();
+  await stillness(pair);
+  await punctuality(pair);
+  await start();
+  await pending(pool);
+}
+
+async function throughput(
+  raw: RawWorker,
+  pool: ThreadPoolExecutor,
+  pair: ThreadPoolExecutor,
+): Promise<void> {
+  const show = (what: string, rates: { raw: number; pool: number }, goal: string): void => {
+    const ratio = `${(rates.pool / rates.raw).toFixed(2)} x`;
+    row(what, `${grouped(rates.raw)}/s`, `${grouped(rates.pool)}/s`, ratio, goal);
+  };
+  const bursts = await interleave(REPEATS, {
+    raw: () => burst(BURST, () => raw.call("add", 3, 4)),
+    pool: () => burst(BURST, () => pool.submit(add, 3, 4)),
+    pair: () => burst(BURST, () => pair.submit(add, 3, 4)),
+  });
+  show("burst of 20,000, two ints", bursts, ">= 5 x");
+  row(
+    "  the same, two workers against one",
+    `${grouped(bursts.pool)}/s`,
+    `${grouped(bursts.pair)}/s`,
+    `${(bursts.pair / bursts.pool).toFixed(2)} x`,
+    ">= 1 x",
+  );
+  for (const [width, goal] of [[64, ">= 8 x"], [512, ""]] as const) {
+    const rates = await interleave(REPEATS, {
+      raw: () => inFlight(BURST, width, () => raw.call("add", 3, 4)),
+      pool: () => inFlight(BURST, width, () => pool.submit(add, 3, 4)),
+    });
+    show(`${width} in flight, two ints`, rates, goal);
+  }
+  show(
+    "100-byte object there and back, burst",
+    await interleave(REPEATS, {
+      raw: () => burst(BURST, () => raw.call("echo", copyOf())),
+      pool: () => burst(BURST, () => pool.submit(echo, copyOf())),
+    }),
+    ">= 3.3 x",
+  );
+  show(
+    "100-byte object there and back, 64 in flight",
+    await interleave(REPEATS, {
+      raw: () => inFlight(BURST, 64, () => raw.call("echo", copyOf())),
+      pool: () => inFlight(BURST, 64, () => pool.submit(echo, copyOf())),
+    }),
+    ">= 3.3 x",
+  );
+}
+
+async function latency(raw: RawWorker, pool: ThreadPoolExecutor): Promise<void> {
+  const rawTimes: number[][] = [];
+  const poolTimes: number[][] = [];
+  for (let i = 0; i < REPEATS; i++) {
+    rawTimes.push(await oneByOne(2_000, () => raw.call("add", 3, 4)));
+    poolTimes.push(await oneByOne(2_000, () => pool.submit(add, 3, 4)));
+  }
+  for (const [percent, goal] of [[50, "<= 0.3 x"], [99, ""]] as const) {
+    const rawUs = median(rawTimes.map((times) => percentile(times, percent))) * 1000;
+    const poolUs = median(poolTimes.map((times) => percentile(times, percent))) * 1000;
+    const ratio = `${(poolUs / rawUs).toFixed(2)} x`;
+    row(
+      `one after another, p${percent}`,
+      `${rawUs.toFixed(1)} us`,
+      `${poolUs.toFixed(1)} us`,
+      ratio,
+      goal,
+    );
+  }
+}
+
+async function bulk(raw: RawWorker, pool: ThreadPoolExecutor): Promise<void> {
+  const array = new Float64Array(MEBIBYTE / 8).fill(1.5);
+  const times = await interleave(REPEATS, {
+    raw: async () => median(await oneByOne(100, () => raw.call("lengthOf", array))),
+    pool: async () => median(await oneByOne(100, () => pool.submit(lengthOf, array))),
+  });
+  row(
+    "1 MiB Float64Array in, number out",
+    `${(times.raw * 1000).toFixed(0)} us`,
+    `${(times.pool * 1000).toFixed(0)} us`,
+    `${(times.pool / times.raw).toFixed(2)} x`,
+    "<= 0.3 x",
+  );
+
+  const items = Array.from({ length: MAP_ITEMS }, (_, i) => i);
+  const rate = (startMs: number): number => MAP_ITEMS / (performance.now() - startMs) * 1000;
+  const rates = await interleave(REPEATS, {
+    array: async () => {
+      const startMs = performance.now();
+      const results = await pool.map(increment, items).toArray();
+      if (results.at(-1) !== MAP_ITEMS) throw new Error("Wrong result");
+      return rate(startMs);
+    },
+    loop: async () => {
+      const startMs = performance.now();
+      for await (const _result of pool.map(increment, items));
+      return rate(startMs);
+    },
+    blocking: () => {
+      const startMs = performance.now();
+      for (const _result of pool.map(increment, items));
+      return rate(startMs);
+    },
+  });
+  row("map of 1,000,000 x + 1, toArray()", "", `${grouped(rates.array)}/s`, "", ">= 6,000,000/s");
+  row("  the same, for", "", `${grouped(rates.blocking)}/s`, "", "");
+  row("  the same, for await", "", `${grouped(rates.loop)}/s`, "", "");
+}
+
+/** Processor time of an idle pool of two. */
+async function stillness(pair: ThreadPoolExecutor): Promise<void> {
+  await pair.submit(add, 1, 2);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const before = processorMs();
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  const used = processorMs() - before;
+  row("processor time, idle pool of 2, in 2 s", "", `${used.toFixed(0)} ms`, "", "< 5 ms");
+}
+
+async function punctuality(pair: ThreadPoolExecutor): Promise<void> {
+  const late: number[] = [];
+  for (let i = 0; i < 50; i++) {
+    const startMs = performance.now();
+    const slept = await pair.submit(sleep, 20);
+    late.push(performance.now() - startMs - slept);
+  }
+  row("added to a task that sleeps 20 ms, p50", "", `${median(late).toFixed(2)} ms`, "", "< 1 ms");
+
+  const busy = [pair.submit(compute, 2000), pair.submit(compute, 2000)];
+  const drifts = await timerLateness(1, () => busy.every((future) => future.done()));
+  const drift = percentile(drifts, 99).toFixed(2);
+  row("late 1 ms timer, 2 workers computing, p99", "", `${drift} ms`, "", "< 3 ms");
+
+  let isOver = false;
+  const flood = Promise.all(Array.from({ length: 512 }, async () => {
+    while (!isOver) await pair.submit(add, 1, 2);
+  }));
+  const endMs = performance.now() + 2000;
+  const lates = await timerLateness(10, () => performance.now() > endMs);
+  isOver = true;
+  await flood;
+  const worst = Math.max(...lates).toFixed(1);
+  row("late 10 ms timer, flood of 512, worst", "", `${worst} ms`, "", "<= 20 ms");
+}
+
+/** How late an interval of so many milliseconds fires, each time, until `isOver`. */
+function timerLateness(intervalMs: number, isOver: () => boolean): Promise<number[]> {
+  const late: number[] = [];
+  let lastMs = performance.now();
+  return new Promise((resolve) => {
+    const timer = setInterval(() => {
+      const nowMs = performance.now();
+      late.push(Math.max(0, nowMs - lastMs - intervalMs));
+      lastMs = nowMs;
+      if (!isOver()) return;
+      clearInterval(timer);
+      resolve(late);
+    }, intervalMs);
+  });
+}
+
+/** From nothing to the first result, beside the start of a bare worker. */
+async function start(): Promise<void> {
+  const times = await interleave(15, {
+    bare: async () => {
+      const startMs = performance.now();
+      const worker = new Worker("data:text/javascript,onmessage = (e) => postMessage(e.data)", {
+        type: "module",
+      });
+      const answered = new Promise((resolve) => worker.onmessage = resolve);
+      worker.postMessage(1);
+      await answered;
+      const elapsedMs = performance.now() - startMs;
+      worker.terminate();
+      return elapsedMs;
+    },
+    pool: async () => {
+      const startMs = performance.now();
+      const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+      await pool.submit((x: number) => x + 1, 1);
+      const elapsedMs = performance.now() - startMs;
+      await pool.shutdown();
+      return elapsedMs;
+    },
+  });
+  row(
+    "first result of a fresh pool",
+    `${times.bare.toFixed(1)} ms`,
+    `${times.pool.toFixed(1)} ms`,
+    `${(times.pool / times.bare).toFixed(2)} x`,
+    "<= 1.5 x",
+  );
+}
+
+/** Many futures at once. */
+async function pending(pool: ThreadPoolExecutor): Promise<void> {
+  const before = Deno.memoryUsage();
+  const startMs = performance.now();
+  const futures = Array.from({ length: PENDING }, (_, i) => pool.submit(add, i, 1));
+  const after = Deno.memoryUsage();
+  const bytes = (after.heapUsed + after.external - before.heapUsed - before.external) / PENDING;
+  let total = 0;
+  for (const future of futures) total += await future;
+  if (total !== PENDING * (PENDING + 1) / 2) throw new Error("A result is wrong or lost");
+  const rate = PENDING / (performance.now() - startMs) * 1000;
+  row("200,000 futures at once, all settled", "", `${grouped(rate)}/s`, "", "none lost");
+  row("  memory of each while pending", "", `${bytes.toFixed(0)} bytes`, "", "");
+}
+
+function registerBenches(): void {
+  const raw = new RawWorker();
+  const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const array = new Float64Array(MEBIBYTE / 8).fill(1.5);
+  const contenders: [
+    group: string,
+    raw: () => Promise<unknown>,
+    pool: () => PromiseLike<unknown>,
+  ][] = [
+    ["one call, two ints", () => raw.call("add", 3, 4), () => pool.submit(add, 3, 4)],
+    [
+      "one call, 100-byte object",
+      () => raw.call("echo", copyOf()),
+      () => pool.submit(echo, copyOf()),
+    ],
+    ["one call, 1 MiB in", () => raw.call("lengthOf", array), () => pool.submit(lengthOf, array)],
+    [
+      "burst of 1,000, two ints",
+      () => burst(1000, () => raw.call("add", 3, 4)),
+      () => burst(1000, () => pool.submit(add, 3, 4)),
+    ],
+  ];
+  for (const [group, byHand, byPool] of contenders) {
+    Deno.bench({ group, name: `${group}: postMessage`, baseline: true }, async () => {
+      await byHand();
+    });
+    Deno.bench({ group, name: `${group}: pool` }, async () => {
+      await byPool();
+    });
+  }
+  globalThis.addEventListener("unload", () => raw.end());
+}

@@ -1,0 +1,234 @@
+/**
+ * The same work three ways: in a plain loop, on the event loop, and on worker threads.
+ *
+ *   deno task example
+ *   deno task example --repeat 2000 --workers 4
+ *   deno task example --file pairs.csv
+ *
+ * The work is the greatest common divisor of some pairs of numbers, found the slow way: by trying
+ * every number from the smaller one downwards.
+ *
+ * @module
+ */
+
+import { AsyncExecutor, type Executor, task, ThreadPoolExecutor } from "@concurrent/futures";
+import { parseArgs } from "node:util";
+
+type Pair = readonly [number, number];
+
+/** `task` is what lets workers run it: they import this module, and call its export of that name. */
+export const gcd = task(import.meta, function gcd([a, b]: Pair): number {
+  for (let divisor = Math.min(a, b); divisor > 1; divisor--) {
+    if (a % divisor === 0 && b % divisor === 0) return divisor;
+  }
+  return 1;
+});
+
+/** A way to do the work. */
+interface Mode {
+  readonly name: string;
+  /** Makes what runs the work; without it, a plain loop does. */
+  readonly makeExecutor?: (maxWorkers: number) => Executor;
+  /** Starts its workers, if it has any: so that the work can be timed apart from their start. */
+  readonly startWorkers?: (executor: Executor, workers: number) => Promise<void>;
+}
+
+const MODES: readonly Mode[] = [
+  { name: "linear" },
+  // Concurrent but not parallel: for work that waits, not for work that computes like this.
+  { name: "async", makeExecutor: (maxWorkers) => new AsyncExecutor({ maxWorkers }) },
+  {
+    name: "threadpool",
+    makeExecutor: (maxWorkers) => new ThreadPoolExecutor({ maxWorkers }),
+    startWorkers: startThreads,
+  },
+];
+
+/** What came of a mode. */
+interface Run {
+  readonly name: string;
+  readonly answers: readonly number[];
+  /** From the first pair to the last answer. */
+  readonly tookMs: number;
+  /** From making the executor until all of its workers were ready; 0 where there are none. */
+  readonly startMs: number;
+}
+
+async function run(mode: Mode, pairs: readonly Pair[], workers: number): Promise<Run> {
+  const { name } = mode;
+  if (mode.makeExecutor === undefined) {
+    const beganMs = performance.now();
+    const answers: number[] = [];
+    for (const pair of pairs) answers.push(gcd(pair));
+    return { name, answers, tookMs: performance.now() - beganMs, startMs: 0 };
+  }
+  const madeMs = performance.now();
+  await using executor = mode.makeExecutor(workers);
+  await mode.startWorkers?.(executor, workers);
+  const beganMs = performance.now();
+  // The only pass: as in the plain loop, the time to compile `gcd` in each worker is a part of it.
+  const answers = await executor.map(gcd, pairs).toArray();
+  const tookMs = performance.now() - beganMs;
+  return { name, answers, tookMs, startMs: mode.startWorkers ? beganMs - madeMs : 0 };
+}
+
+/** A pool starts its workers as tasks come: this gives one to each, which has it load this module. */
+async function startThreads(executor: Executor, workers: number): Promise<void> {
+  const arrived = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  const futures = Array.from({ length: workers }, () => executor.submit(arrive, arrived, workers));
+  await Promise.all(futures);
+}
+
+/** Returns once as many workers are in here; so none of them does the part of another. */
+export const arrive = task(import.meta, function arrive(arrived: Int32Array, workers: number) {
+  Atomics.add(arrived, 0, 1);
+  Atomics.notify(arrived, 0);
+  // Ends when the last one has come. `wait` returns at once if the count has changed since it was read.
+  for (let seen = 0; (seen = Atomics.load(arrived, 0)) < workers;) Atomics.wait(arrived, 0, seen);
+});
+
+const NAME_WIDTH = Math.max(...MODES.map(({ name }) => name.length));
+const BAR_WIDTH = 20;
+
+/** One line: `linear : Took 0.145 seconds`, the speed-up, and a bar as long as the time. */
+function describe({ name, tookMs, startMs }: Run, linear: Run, longestMs: number): string {
+  const bar = "█".repeat(Math.max(1, Math.round(BAR_WIDTH * tookMs / longestMs)));
+  const start = startMs === 0 ? "" : `started in ${seconds(startMs)} s`;
+  return `${name.padEnd(NAME_WIDTH)} : Took ${seconds(tookMs)} seconds ` +
+    `${times(linear.tookMs / tookMs)}  ${bar.padEnd(BAR_WIDTH)}  ${start}`.trimEnd();
+}
+
+function seconds(ms: number): string {
+  return (ms / 1000).toFixed(3);
+}
+
+function times(ratio: number): string {
+  return `${ratio.toFixed(2)}x`.padStart(7);
+}
+
+/** Throws unless both have the same answers. */
+function checkSame(run: Run, linear: Run): void {
+  const count = Math.max(run.answers.length, linear.answers.length);
+  for (let i = 0; i < count; i++) {
+    const [answer, expected] = [run.answers[i], linear.answers[i]];
+    if (answer === expected) continue;
+    throw new Error(`Pair ${i + 1}: ${run.name} answers ${answer}, and linear ${expected}`);
+  }
+}
+
+const PAIRS: readonly Pair[] = [
+  [1231312, 434344],
+  [2013123, 111110],
+  [34423323, 123123],
+  [234345, 345345],
+];
+
+const HELP = `Greatest common divisors of pairs of numbers: in a loop, and with executors.
+
+Options:
+  --file FILE   Pairs to use: two integers a line with a comma between them;
+                empty lines and lines that start with # are skipped
+  --repeat N    How often the list of pairs is gone through (default 100)
+  --workers N   Workers of a pool (default 2)
+  --help        Show this text`;
+
+/** The command line or the file is not what it should be: said without a stack, exit code 2. */
+class UsageError extends Error {}
+
+interface Options {
+  readonly help: boolean;
+  readonly file: string | undefined;
+  readonly repeat: number;
+  readonly workers: number;
+}
+
+function parseOptions(args: string[]): Options {
+  const text = { type: "string" } as const;
+  const options = { help: { type: "boolean" }, file: text, repeat: text, workers: text } as const;
+  let values;
+  try {
+    values = parseArgs({ args, options }).values;
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message}\nSee --help`);
+  }
+  return {
+    help: values.help ?? false,
+    file: values.file,
+    repeat: parseCount("--repeat", values.repeat ?? "100", 1_000_000),
+    workers: parseCount("--workers", values.workers ?? "2", 255),
+  };
+}
+
+function parseCount(name: string, text: string, most: number): number {
+  const count = /^\d+$/.test(text) ? Number(text) : 0;
+  if (count >= 1 && count <= most) return count;
+  throw new UsageError(`${name} must be an integer from 1 to ${most}, got "${text}"`);
+}
+
+async function readPairs(file: string): Promise<Pair[]> {
+  let text: string;
+  try {
+    text = await Deno.readTextFile(file);
+  } catch (error) {
+    throw new UsageError(`Cannot read ${file}: ${(error as Error).message}`);
+  }
+  const pairs: Pair[] = [];
+  text.split("\n").forEach((line, i) => {
+    line = line.trim();
+    if (line !== "" && !line.startsWith("#")) pairs.push(parsePair(line, `${file}:${i + 1}`));
+  });
+  if (pairs.length === 0) throw new UsageError(`${file}: there is no pair in it`);
+  return pairs;
+}
+
+function parsePair(line: string, place: string): Pair {
+  const fields = line.split(",").map((field) => field.trim());
+  if (fields.length !== 2) {
+    throw new UsageError(
+      `${place}: expected two integers with a comma between them, got "${line}"`,
+    );
+  }
+  const [a, b] = fields.map((field) => {
+    const number = /^[+-]?\d+$/.test(field) ? Number(field) : NaN;
+    if (Number.isNaN(number)) throw new UsageError(`${place}: "${field}" is not an integer`);
+    if (number < 1) throw new UsageError(`${place}: ${field} is not greater than 0`);
+    if (!Number.isSafeInteger(number)) {
+      throw new UsageError(`${place}: ${field} is greater than ${Number.MAX_SAFE_INTEGER}`);
+    }
+    return number;
+  });
+  return [a, b];
+}
+
+async function main(args: string[]): Promise<void> {
+  const { help, file, repeat, workers } = parseOptions(args);
+  if (help) return console.log(HELP);
+  const list = file === undefined ? PAIRS : await readPairs(file);
+  const pairs = Array.from({ length: repeat }, () => list).flat();
+
+  console.log(`${pairs.length} pairs, ${workers} ${workers === 1 ? "worker" : "workers"}\n`);
+  const runs: Run[] = [];
+  for (const mode of MODES) runs.push(await run(mode, pairs, workers));
+
+  const linear = runs[0];
+  const longestMs = Math.max(...runs.map(({ tookMs }) => tookMs));
+  for (const run of runs) {
+    checkSame(run, linear);
+    console.log(describe(run, linear, longestMs));
+  }
+  for (const { name, tookMs, startMs } of runs.filter(({ startMs }) => startMs > 0)) {
+    const ratio = times(linear.tookMs / (startMs + tookMs)).trim();
+    console.log(`\nWith the start of its workers included, ${name} is at ${ratio}`);
+  }
+}
+
+// Workers import this module too, and must not run the program again.
+if (import.meta.main) {
+  try {
+    await main(Deno.args);
+  } catch (error) {
+    const isUsage = error instanceof UsageError;
+    console.error(isUsage ? error.message : error);
+    Deno.exit(isUsage ? 2 : 1);
+  }
+}

@@ -1,0 +1,81 @@
+/** Holds tasks up and tells when they have come so far, so that no test has to sleep. */
+
+/** Longer than any test: the timer is there to hold the event loop open. */
+const HOLD_MS = 2 ** 30;
+
+/** Resolves once the shared word satisfies `isMet`. Whoever changes the word notifies. */
+export async function wordBecomes(
+  words: Int32Array,
+  index: number,
+  isMet: (value: number) => boolean,
+): Promise<void> {
+  const hold = setInterval(() => {}, HOLD_MS);
+  try {
+    for (let seen = Atomics.load(words, index); !isMet(seen); seen = Atomics.load(words, index)) {
+      await Atomics.waitAsync(words, index, seen).value;
+    }
+  } finally {
+    clearInterval(hold);
+  }
+}
+
+const ENTERED = 0;
+const OPEN = 1;
+
+/** The part of a {@linkcode Gate} that is passed to tasks. */
+export type GateWords = Int32Array<SharedArrayBuffer>;
+
+/** A gate before which tasks wait (see the task `pass`). Opened at the end of its `using` block at the latest. */
+export class Gate implements Disposable {
+  readonly words: GateWords = new Int32Array(new SharedArrayBuffer(8));
+
+  /** Resolves once so many tasks have come to the gate. */
+  entered(count = 1): Promise<void> {
+    return wordBecomes(this.words, ENTERED, (value) => value >= count);
+  }
+
+  /** How many tasks have come to the gate. */
+  get count(): number {
+    return Atomics.load(this.words, ENTERED);
+  }
+
+  /** Lets all tasks through, also those to come. */
+  open(): void {
+    openGate(this.words);
+  }
+
+  [Symbol.dispose](): void {
+    this.open();
+  }
+}
+
+/** Comes to a gate. */
+export function enterGate(words: GateWords): void {
+  Atomics.add(words, ENTERED, 1);
+  Atomics.notify(words, ENTERED);
+}
+
+/** Opens a gate. */
+export function openGate(words: GateWords): void {
+  Atomics.store(words, OPEN, 1);
+  Atomics.notify(words, OPEN);
+}
+
+/** Resolves once a gate is open. */
+export function gateOpens(words: GateWords): Promise<void> {
+  return wordBecomes(words, OPEN, (value) => value === 1);
+}
+
+/** What tasks write down, in the order in which they do. */
+export class Log {
+  readonly words: GateWords = new Int32Array(new SharedArrayBuffer(4 * 1024));
+
+  get entries(): number[] {
+    return [...this.words.subarray(1, 1 + Atomics.load(this.words, 0))];
+  }
+}
+
+/** Appends a number to a log. */
+export function writeLog(words: GateWords, value: number): void {
+  Atomics.store(words, 1 + Atomics.add(words, 0, 1), value);
+}

@@ -1,0 +1,157 @@
+/** The tasks of the contracts. Marked with `task`, so that they work in every executor. */
+
+import { registerError, task, taskContext } from "../../executors/mod.ts";
+import { enterGate, gateOpens, type GateWords, openGate, writeLog } from "./gate.ts";
+
+/** An error of an application, with a field of its own. */
+export class AppError extends Error {
+  override readonly name = "AppError";
+  constructor(message: string, readonly code: number) {
+    super(message);
+  }
+}
+registerError(AppError);
+
+export const square = task(import.meta, function square(n: number): number {
+  return n * n;
+});
+
+export const add = task(import.meta, function add(a: number, b: number): number {
+  return a + b;
+});
+
+export const addThree = task(import.meta, function addThree(a: number, b: number, c: number) {
+  return a + b + c;
+});
+
+export const echo = task(import.meta, function echo(value: unknown): unknown {
+  return value;
+});
+
+export const countArguments = task(import.meta, function countArguments(...args: unknown[]) {
+  return args.length;
+});
+
+export const squareLater = task(import.meta, async function squareLater(n: number) {
+  await Promise.resolve();
+  return n * n;
+});
+
+export const squareThenable = task(
+  import.meta,
+  function squareThenable(n: number): PromiseLike<number> {
+    // deno-lint-ignore no-explicit-any
+    return { then: (resolve: any) => resolve(n * n) } as PromiseLike<number>;
+  },
+);
+
+export const fail = task(import.meta, function fail(message: string): never {
+  throw new RangeError(message);
+});
+
+export const failLater = task(import.meta, async function failLater(message: string) {
+  await Promise.resolve();
+  throw new RangeError(message);
+});
+
+export const failAsApp = task(import.meta, function failAsApp(code: number): never {
+  throw new AppError("the application failed", code);
+});
+
+/** Throws the value itself. */
+export const throwValue = task(import.meta, function throwValue(value: unknown): never {
+  throw value;
+});
+
+/** Fails for odd numbers. */
+export const squareEven = task(import.meta, function squareEven(n: number): number {
+  if (n % 2 !== 0) throw new RangeError(`odd: ${n}`);
+  return n * n;
+});
+
+/** Returns the value once the gate is open. */
+export const pass = task(import.meta, async function pass<T>(gate: GateWords, value: T) {
+  enterGate(gate);
+  await gateOpens(gate);
+  return value;
+});
+
+/** Fails once the gate is open. */
+export const failAtGate = task(import.meta, async function failAtGate(gate: GateWords) {
+  enterGate(gate);
+  await gateOpens(gate);
+  throw new RangeError("failed at the gate");
+});
+
+/** Opens a gate for others. */
+export const open = task(import.meta, function open(gate: GateWords): void {
+  openGate(gate);
+});
+
+/** Writes the number down and returns it. */
+export const record = task(import.meta, function record(log: GateWords, value: number): number {
+  writeLog(log, value);
+  return value;
+});
+
+/** The same, parameters swapped. */
+export const recordItem = task(
+  import.meta,
+  function recordItem(value: number, log: GateWords): number {
+    writeLog(log, value);
+    return value;
+  },
+);
+
+/** Writes the number down, and waits for the gate where the number is `held`. */
+export const recordAndHold = task(
+  import.meta,
+  async function recordAndHold(value: number, [log, gate, held]: [GateWords, GateWords, number]) {
+    writeLog(log, value);
+    if (value === held) {
+      enterGate(gate);
+      await gateOpens(gate);
+    }
+    return value;
+  },
+);
+
+/** Never ends. */
+export const never = task(import.meta, function never(): Promise<never> {
+  return new Promise(() => {});
+});
+
+/** Opens the second gate when it is told to stop, having come to the first. */
+export const waitForAbort = task(
+  import.meta,
+  async function waitForAbort(started: GateWords, stopped: GateWords) {
+    const { signal } = taskContext();
+    enterGate(started);
+    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+    if (signal.aborted) openGate(stopped);
+  },
+);
+
+/** What the task knows about itself, before and after it has waited. */
+export const describeItself = task(
+  import.meta,
+  async function describeItself(): Promise<[id: number, attempt: number, sameId: boolean]> {
+    const { id, attempt } = taskContext();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    return [id, attempt, taskContext().id === id];
+  },
+);
+
+/** Reports progress, and waits. */
+export const reportAtGate = task(
+  import.meta,
+  async function reportAtGate(gate: GateWords, fraction: number) {
+    taskContext().report(fraction);
+    enterGate(gate);
+    await gateOpens(gate);
+  },
+);
+
+export const report = task(import.meta, function report(fraction: number): void {
+  taskContext().report(fraction);
+});

@@ -1,0 +1,152 @@
+import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { RuntimeError, taskContext, TimeoutError } from "../../executors/mod.ts";
+import { test } from "../_support/leaks.ts";
+import { Gate, Log, wordBecomes } from "./gate.ts";
+import type { Suite } from "./suite.ts";
+import * as tasks from "./tasks.ts";
+
+export function withContract({ name, make }: Suite): void {
+  test(`${name}.with({ signal }) takes a queued task back`, async () => {
+    await using executor = make({ maxWorkers: 1 });
+    using gate = new Gate();
+    const log = new Log();
+    executor.submit(tasks.pass, gate.words, 0);
+    await gate.entered();
+    const controller = new AbortController();
+    const { signal } = controller;
+    const queued = executor.with({ signal }).submit(tasks.record, log.words, 1);
+    const reason = new Error("enough");
+    controller.abort(reason);
+    assert(queued.done() && !queued.cancelled());
+    assertStrictEquals(await queued.exception(), reason);
+    const late = executor.with({ signal }).submit(tasks.record, log.words, 2);
+    assertStrictEquals(await late.exception(), reason);
+    gate.open();
+    await executor.submit(tasks.record, log.words, 3);
+    assertEquals(log.entries, [3]);
+  });
+
+  test(`${name}.with({ signal }) gives a running task up and tells it so`, async () => {
+    await using executor = make({ maxWorkers: 1 });
+    using started = new Gate();
+    using stopped = new Gate();
+    const controller = new AbortController();
+    const future = executor.with({ signal: controller.signal })
+      .submit(tasks.waitForAbort, started.words, stopped.words);
+    await started.entered();
+    const reason = new Error("enough");
+    controller.abort(reason);
+    assertStrictEquals(await future.exception(), reason);
+    await wordBecomes(stopped.words, 1, (value) => value === 1);
+    assertEquals(await executor.submit(tasks.square, 2), 4);
+  });
+
+  test(`${name}.with({ signal }) that aborts after the task's end changes nothing`, async () => {
+    await using executor = make({ maxWorkers: 1 });
+    const controller = new AbortController();
+    const future = executor.with({ signal: controller.signal }).submit(tasks.square, 2);
+    await future;
+    controller.abort();
+    assertEquals(await future, 4);
+  });
+
+  test(`${name}.with({ timeout }) gives up a task that never ends, and goes on`, async () => {
+    await using executor = make({ maxWorkers: 1 });
+    const view = executor.with({ timeout: 20 });
+    const future = view.submit(tasks.never);
+    await assertRejects(() => future.result(), TimeoutError, "20 ms");
+    assertEquals(await executor.submit(tasks.square, 2), 4);
+  });
+
+  test(`${name}.with({ timeout }) counts the time in the queue, and spares what is done in time`, async () => {
+    await using executor = make({ maxWorkers: 1 });
+    using gate = new Gate();
+    const log = new Log();
+    executor.submit(tasks.pass, gate.words, 0);
+    await gate.entered();
+    const queued = executor.with({ timeout: 20 }).submit(tasks.record, log.words, 1);
+    await assertRejects(() => queued.result(), TimeoutError);
+    gate.open();
+    const inTime = executor.with({ timeout: 10_000 }).submit(tasks.record, log.words, 2);
+    assertEquals(await inTime, 2);
+    const unlimited = executor.with({ timeout: null }).submit(tasks.record, log.words, 3);
+    assertEquals(await unlimited, 3);
+    assertEquals(log.entries, [2, 3]);
+  });
+
+  test(`${name}.with({ priority }) has tasks of higher priority run first, equal ones in order`, async () => {
+    await using executor = make({ maxWorkers: 1 });
+    using gate = new Gate();
+    const log = new Log();
+    const priorities = [0, 0, 2, -1, 1, 2, 0, 1, -1];
+    const held = executor.submit(tasks.pass, gate.words, 0);
+    await gate.entered();
+    const futures = priorities.map((priority, i) =>
+      executor.with({ priority }).submit(tasks.record, log.words, i)
+    );
+    gate.open();
+    await Promise.all([held, ...futures]);
+    // The one after the running task may have been handed to the worker before the others came.
+    const order = log.entries.filter((i) => i !== 0);
+    assertEquals(order, [2, 5, 4, 7, 1, 6, 3, 8]);
+    assert([0, 4].includes(log.entries.indexOf(0)), `${log.entries}`);
+  });
+
+  test(`${name}.with() adds to the options of a view, and map() uses them`, async () => {
+    await using executor = make({ maxWorkers: 1 });
+    using gate = new Gate();
+    const controller = new AbortController();
+    const view = executor.with({ signal: controller.signal }).with({ priority: 1 });
+    executor.submit(tasks.pass, gate.words, 0);
+    await gate.entered();
+    const future = view.submit(tasks.square, 1);
+    const results = view.map(tasks.square, [1, 2], { chunksize: 2 });
+    controller.abort(new Error("enough"));
+    await assertRejects(() => future.result(), Error, "enough");
+    await assertRejects(() => results.toArray(), Error, "enough");
+  });
+
+  test(`${name}.with() refuses bad options`, async () => {
+    await using executor = make({ maxWorkers: 1 });
+    assertThrows(() => executor.with({ timeout: -1 }), RangeError);
+    assertThrows(() => executor.with({ timeout: NaN }), RangeError);
+    assertThrows(() => executor.with({ priority: NaN }), RangeError);
+    assertThrows(() => executor.with({ priority: Infinity }), RangeError);
+  });
+
+  test(`${name}.with(): shutting a view down shuts the executor down`, async () => {
+    const executor = make({ maxWorkers: 1 });
+    await executor.with({ priority: 1 }).shutdown();
+    assertThrows(() => executor.submit(tasks.square, 1), RuntimeError);
+  });
+
+  test(`${name}: taskContext() gives each task its own id, also after it has waited`, async () => {
+    await using executor = make({ maxWorkers: 2 });
+    const futures = [1, 2, 3, 4].map(() => executor.submit(tasks.describeItself));
+    const found = await Promise.all(futures);
+    assertEquals(new Set(found.map(([id]) => id)).size, 4);
+    for (const [, attempt, sameId] of found) assertEquals([attempt, sameId], [1, true]);
+  });
+
+  test(`${name}: taskContext().report() shows as the future's progress`, async () => {
+    await using executor = make({ maxWorkers: 1 });
+    using gate = new Gate();
+    const future = executor.submit(tasks.reportAtGate, gate.words, 0.5);
+    assertEquals(future.progress, 0);
+    await gate.entered();
+    // The report was made before the task came to the gate; asking takes it in.
+    await assertRejects(() => future.result({ timeout: 0 }), TimeoutError);
+    assertEquals(future.progress, 0.5);
+    gate.open();
+    await future;
+    for (const fraction of [-0.1, 1.1, NaN]) {
+      await assertRejects(() => executor.submit(tasks.report, fraction).result(), RangeError);
+    }
+  });
+
+  test(`${name}: taskContext() throws outside a task`, async () => {
+    await using executor = make({ maxWorkers: 1 });
+    await executor.submit(tasks.describeItself);
+    assertThrows(() => taskContext(), RuntimeError, "no task runs here");
+  });
+}

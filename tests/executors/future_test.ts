@@ -1,0 +1,298 @@
+import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  CancelledError,
+  Future,
+  InvalidStateError,
+  RuntimeError,
+  TimeoutError,
+} from "../../executors/mod.ts";
+import { errorsLogged, turn } from "../contracts/suite.ts";
+import { test } from "../_support/leaks.ts";
+
+/** A future in each of its states. */
+const STATES = {
+  pending: () => new Future<number>(),
+  running() {
+    const future = new Future<number>();
+    future.setRunningOrNotifyCancel();
+    return future;
+  },
+  cancelled() {
+    const future = new Future<number>();
+    future.cancel();
+    return future;
+  },
+  "cancelled and notified"() {
+    const future = STATES.cancelled();
+    future.setRunningOrNotifyCancel();
+    return future;
+  },
+  finished() {
+    const future = new Future<number>();
+    future.setResult(7);
+    return future;
+  },
+  "finished with an error"() {
+    const future = new Future<number>();
+    future.setException(new RangeError("failed"));
+    return future;
+  },
+};
+
+type State = keyof typeof STATES;
+const NAMES = Object.keys(STATES) as State[];
+
+/** What `ask` gives for a future in each state. */
+function inEachState<R>(ask: (future: Future<number>) => R): Record<State, R> {
+  return Object.fromEntries(NAMES.map((name) => [name, ask(STATES[name]())])) as Record<State, R>;
+}
+
+/** The state after `act`, or the name of the error that it threw. */
+function stateAfter(act: (future: Future<number>) => void): Record<State, string> {
+  return inEachState((future) => {
+    try {
+      act(future);
+      return future.state;
+    } catch (error) {
+      return (error as Error).name;
+    }
+  });
+}
+
+test("Future.state names the state", () => {
+  for (const name of NAMES) assertEquals(STATES[name]().state, name);
+});
+
+test("Future.cancel() is true for pending and cancelled futures and false for others", () => {
+  assertEquals(inEachState((future) => future.cancel()), {
+    pending: true,
+    running: false,
+    cancelled: true,
+    "cancelled and notified": true,
+    finished: false,
+    "finished with an error": false,
+  });
+  assertEquals(stateAfter((future) => future.cancel()), {
+    pending: "cancelled",
+    running: "running",
+    cancelled: "cancelled",
+    "cancelled and notified": "cancelled and notified",
+    finished: "finished",
+    "finished with an error": "finished with an error",
+  });
+});
+
+test("Future.setRunningOrNotifyCancel() starts, or acknowledges a cancellation, once", () => {
+  assertEquals(stateAfter((future) => future.setRunningOrNotifyCancel()), {
+    pending: "running",
+    running: "RuntimeError",
+    cancelled: "cancelled and notified",
+    "cancelled and notified": "RuntimeError",
+    finished: "RuntimeError",
+    "finished with an error": "RuntimeError",
+  });
+  assertEquals(STATES.pending().setRunningOrNotifyCancel(), true);
+  assertEquals(STATES.cancelled().setRunningOrNotifyCancel(), false);
+});
+
+test("Future.setResult() and setException() complete what is not done", () => {
+  const expected = {
+    cancelled: "InvalidStateError",
+    "cancelled and notified": "InvalidStateError",
+    finished: "InvalidStateError",
+    "finished with an error": "InvalidStateError",
+  };
+  assertEquals(stateAfter((future) => future.setResult(1)), {
+    pending: "finished",
+    running: "finished",
+    ...expected,
+  });
+  assertEquals(stateAfter((future) => future.setException(new Error("late"))), {
+    pending: "finished with an error",
+    running: "finished with an error",
+    ...expected,
+  });
+  assertThrows(() => STATES.finished().setResult(1), InvalidStateError, "the future is finished");
+});
+
+test("Future.setException() refuses null and undefined, and takes any other value", () => {
+  for (const value of [null, undefined]) {
+    assertThrows(() => STATES.pending().setException(value), TypeError, `got ${value}`);
+  }
+  for (const value of [0, "", false]) {
+    const future = STATES.pending();
+    future.setException(value);
+    assertStrictEquals(future.exceptionSync(), value);
+  }
+});
+
+test("Future.cancelled(), running() and done() follow the state", () => {
+  const ask = inEachState((future) => [future.cancelled(), future.running(), future.done()]);
+  assertEquals(ask, {
+    pending: [false, false, false],
+    running: [false, true, false],
+    cancelled: [true, false, true],
+    "cancelled and notified": [true, false, true],
+    finished: [false, false, true],
+    "finished with an error": [false, false, true],
+  });
+});
+
+test("Future.result() and resultSync() poll with a timeout of 0", async () => {
+  for (const name of ["pending", "running"] as const) {
+    assertThrows(() => STATES[name]().resultSync({ timeout: 0 }), TimeoutError);
+    await assertRejects(() => STATES[name]().result({ timeout: 0 }), TimeoutError);
+    assertThrows(() => STATES[name]().exceptionSync({ timeout: 0 }), TimeoutError);
+    await assertRejects(() => STATES[name]().exception({ timeout: 0 }), TimeoutError);
+  }
+  for (const name of ["cancelled", "cancelled and notified"] as const) {
+    assertThrows(() => STATES[name]().resultSync({ timeout: 0 }), CancelledError);
+    await assertRejects(() => STATES[name]().result({ timeout: 0 }), CancelledError);
+    assertThrows(() => STATES[name]().exceptionSync({ timeout: 0 }), CancelledError);
+    await assertRejects(() => STATES[name]().exception({ timeout: 0 }), CancelledError);
+  }
+  assertEquals(STATES.finished().resultSync({ timeout: 0 }), 7);
+  assertEquals(STATES.finished().exceptionSync({ timeout: 0 }), null);
+  const failed = STATES["finished with an error"]();
+  const error = assertThrows(() => failed.resultSync({ timeout: 0 }), RangeError, "failed");
+  assertStrictEquals(failed.exceptionSync({ timeout: 0 }), error);
+  assertStrictEquals(await failed.exception({ timeout: 0 }), error);
+});
+
+test("Future.resultSync() refuses to wait for ever for what only this thread could complete", () => {
+  const future = new Future<number>();
+  assertThrows(() => future.resultSync(), RuntimeError, "only this thread can complete");
+  assertThrows(() => future.exceptionSync({ timeout: null }), RuntimeError);
+  assertThrows(() => future.resultSync({ timeout: Infinity }), RuntimeError);
+  assertThrows(() => future.resultSync({ timeout: 10 }), TimeoutError, "after 10 ms");
+});
+
+test("Future tells all who wait, with any form, of a value", async () => {
+  const future = new Future<number>();
+  const waits = [
+    future.result(),
+    future.result({ timeout: 10_000 }),
+    future.result({ signal: new AbortController().signal }),
+    future.then((value) => value),
+    future.finally(() => {}),
+    Promise.race([future, new Promise<number>(() => {})]),
+  ];
+  future.setResult(7);
+  assertEquals(await Promise.all(waits), [7, 7, 7, 7, 7, 7]);
+});
+
+test("Future tells all who wait, with any form, of an error", async () => {
+  const future = new Future<number>();
+  const waits = [future.result(), future.then((value) => value), future.finally(() => {})];
+  const error = new RangeError("failed");
+  const caught = waits.map((wait) => wait.then(() => "value", (e) => e));
+  future.setException(error);
+  for (const one of caught) assertStrictEquals(await one, error);
+  assertStrictEquals(await future.catch((e) => e), error);
+  assertEquals(await future.then(null, () => "handled"), "handled");
+  assertEquals(await STATES.finished().catch(() => 0), 7);
+});
+
+test("Future: cancelling rejects those who wait with CancelledError", async () => {
+  const future = new Future<number>();
+  const waits = [future.result(), future.exception(), future.then((value) => value)];
+  const caught = waits.map((wait) => wait.then(() => "value", (e) => e));
+  future.cancel();
+  for (const one of caught) assert(CancelledError.is(await one));
+});
+
+test("Future: a wait that was given up is not told any more", async () => {
+  const future = new Future<number>();
+  const controller = new AbortController();
+  const aborted = future.result({ signal: controller.signal }).catch((error) => error);
+  const late = future.result({ timeout: 1 }).catch((error) => error);
+  controller.abort("enough");
+  assertEquals(await aborted, "enough");
+  assert(TimeoutError.is(await late));
+  future.setResult(7);
+  assertEquals(await future, 7);
+});
+
+test("Future.addDoneCallback() calls in order, within the call that completes", () => {
+  for (
+    const complete of [
+      (future: Future<number>) => future.setResult(1),
+      (future: Future<number>) => future.setException(new Error("failed")),
+      (future: Future<number>) => future.cancel(),
+    ]
+  ) {
+    const future = new Future<number>();
+    const seen: string[] = [];
+    const twice = (): void => void seen.push("twice");
+    future.addDoneCallback(twice);
+    future.addDoneCallback((done) => {
+      seen.push(done.done() ? "done" : "not done");
+      done.addDoneCallback(() => seen.push("inner"));
+    });
+    future.addDoneCallback(twice);
+    complete(future);
+    assertEquals(seen, ["twice", "done", "inner", "twice"]);
+    future.addDoneCallback(twice);
+    assertEquals(seen.length, 5);
+  }
+});
+
+test("Future.addDoneCallback(): acknowledging a cancellation calls nothing again", () => {
+  const future = new Future<number>();
+  let calls = 0;
+  future.addDoneCallback(() => calls++);
+  future.cancel();
+  future.setRunningOrNotifyCancel();
+  future.cancel();
+  assertEquals(calls, 1);
+});
+
+test("Future.addDoneCallback() refuses what is no function", () => {
+  assertThrows(() => new Future().addDoneCallback(1 as never), TypeError, "expected a function");
+});
+
+test("Future: what a callback throws is logged, and the completing call returns", async () => {
+  const seen: string[] = [];
+  const logged = await errorsLogged(() => {
+    const future = new Future<number>();
+    future.addDoneCallback(() => {
+      throw new Error("first");
+    });
+    future.addDoneCallback(() => seen.push("second"));
+    future.setResult(1);
+    future.addDoneCallback(() => {
+      throw new Error("late");
+    });
+    assertEquals(future.resultSync(), 1);
+  });
+  assertEquals(seen, ["second"]);
+  assertEquals(logged.map((call) => (call.at(-1) as Error).message), ["first", "late"]);
+});
+
+test("Future: a failed future is an unhandled rejection only once a promise of it was asked for", async () => {
+  const unhandled: unknown[] = [];
+  const listener = (event: PromiseRejectionEvent): void => {
+    event.preventDefault();
+    unhandled.push(event.reason);
+  };
+  addEventListener("unhandledrejection", listener);
+  try {
+    const silent = new Future<number>();
+    silent.addDoneCallback(() => {});
+    silent.setException(new Error("unheard"));
+    await turn();
+    assertEquals(unhandled, []);
+    const asked = new Future<number>();
+    asked.then(() => {});
+    const error = new Error("heard by nobody");
+    asked.setException(error);
+    await turn();
+    assertEquals(unhandled, [error]);
+  } finally {
+    removeEventListener("unhandledrejection", listener);
+  }
+});
+
+test("Future shows as Future in texts", () => {
+  assertEquals(String(new Future()), "[object Future]");
+});

@@ -1,0 +1,99 @@
+import { assert, assertEquals, assertLess } from "@std/assert";
+import { AsyncExecutor, ThreadPoolExecutor } from "../../executors/mod.ts";
+import { test } from "../_support/leaks.ts";
+import { runProgram } from "../_support/run.ts";
+import { ROOT } from "../_support/scratch.ts";
+import { Gate } from "../contracts/gate.ts";
+import { pass, square } from "../contracts/tasks.ts";
+import { work } from "./fixtures/helpers.ts";
+
+const MILLION = 1_000_000;
+
+test("ThreadPoolExecutor.map() sends a million small items in few tasks", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+  const items = Array.from({ length: MILLION }, (_, i) => i);
+  const results = await pool.map(square, items).toArray();
+  assertEquals(results.length, MILLION);
+  assert(results.every((value, i) => value === i * i));
+  assertLess(pool.stats().completed, MILLION / 1000);
+});
+
+test("ThreadPoolExecutor.map() that blocks sends a million small items in few tasks", () => {
+  using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+  const items = Array.from({ length: MILLION }, (_, i) => i);
+  let next = 0;
+  for (const value of pool.map(square, items)) {
+    if (value !== next * next) break;
+    next++;
+  }
+  assertEquals(next, MILLION);
+  assertLess(pool.stats().completed, MILLION / 1000);
+});
+
+test("ThreadPoolExecutor.map() has two workers run its first two items at once", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+  using gate = new Gate();
+  const results = pool.map(pass, [gate.words, gate.words, gate.words], [1, 2, 3]);
+  await gate.entered(2);
+  assertEquals(pool.stats().running, 2);
+  gate.open();
+  assertEquals(await results.toArray(), [1, 2, 3]);
+});
+
+test("ThreadPoolExecutor.map() spreads slow items over the workers, also after fast ones", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+  const fast = Array.from({ length: 2000 }, () => 0);
+  const slow = Array.from({ length: 16 }, () => 10);
+  for (const items of [slow, [...fast, ...slow]]) {
+    const names = (await pool.map(work, items).toArray()).slice(-slow.length);
+    const counts = [...new Set(names)].map((name) => names.filter((n) => n === name).length);
+    assertEquals(counts.length, 2, `${names}`);
+    assert(Math.min(...counts) >= 2, `${counts}`);
+  }
+});
+
+test("ThreadPoolExecutor.map() with chunksize sends so many items in a task", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+  const items = Array.from({ length: 100 }, (_, i) => i);
+  for (const [chunksize, tasks] of [[10, 10], [7, 15], [1, 100], [1000, 1]]) {
+    const before = pool.stats().completed;
+    assertEquals((await pool.map(square, items, { chunksize }).toArray()).length, 100);
+    assertEquals(pool.stats().completed - before, tasks);
+  }
+});
+
+test("map() with chunksize groups the items of an asynchronous input too", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+  const items = async function* (): AsyncGenerator<number> {
+    for (let i = 0; i < 10; i++) yield await Promise.resolve(i);
+  };
+  const results = await pool.map(square, items(), { chunksize: 4 }).toArray();
+  assertEquals(results, [0, 1, 4, 9, 16, 25, 36, 49, 64, 81]);
+  assertEquals(pool.stats().completed, 3);
+});
+
+test("AsyncExecutor.map() starts an item each, as many as there are workers", async () => {
+  await using executor = new AsyncExecutor({ maxWorkers: 3 });
+  let running = 0;
+  let most = 0;
+  const results = executor.map(async (n: number) => {
+    most = Math.max(most, ++running);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    running--;
+    return n;
+  }, [1, 2, 3, 4, 5, 6, 7]);
+  assertEquals(await results.toArray(), [1, 2, 3, 4, 5, 6, 7]);
+  assertEquals(most, 3);
+});
+
+test("map() runs on a shared pool that does not hold the program open", async () => {
+  const module = new URL("mod.ts", ROOT).href;
+  const { code, stdout, stderr, timedOut } = await runProgram(
+    `import { map } from ${JSON.stringify(module)};
+     console.log(await map((n: number) => n * n, [1, 2, 3]).toArray());
+     console.log([...map((a: number, b: number) => a + b, [1, 2], [3, 4])]);
+     for await (const n of map((n: number) => n + 1, [1, 2], { chunksize: 2 })) console.log(n);`,
+  );
+  assertEquals([code, timedOut, stderr], [0, false, ""]);
+  assertEquals(stdout, "[ 1, 4, 9 ]\n[ 4, 6 ]\n2\n3\n");
+});

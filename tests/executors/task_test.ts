@@ -1,0 +1,272 @@
+import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  AsyncExecutor,
+  NotShareableError,
+  task,
+  tasks,
+  ThreadPoolExecutor,
+  transfer,
+} from "../../executors/mod.ts";
+import { test } from "../_support/leaks.ts";
+import { outcomesOf } from "../contracts/suite.ts";
+import { square } from "../contracts/tasks.ts";
+import { fill, hidden, renamed, sum, unsendableIfOdd } from "./fixtures/helpers.ts";
+
+const WORK = import.meta.resolve("./fixtures/work.ts");
+const work = tasks<typeof import("./fixtures/work.ts")>(WORK);
+
+function makePool(): ThreadPoolExecutor {
+  return new ThreadPoolExecutor({ maxWorkers: 1 });
+}
+
+// task
+
+test("task() returns the same function, callable in place", () => {
+  const fn = (n: number): number => n + 1;
+  assertStrictEquals(task(import.meta, fn), fn);
+  assertEquals(fn(1), 2);
+  assertEquals(square(7), 49);
+});
+
+test("task() needs a name, and takes one", async () => {
+  assertThrows(() => task(import.meta, () => 1), TypeError, "the function has no name");
+  await using pool = makePool();
+  assertEquals(await pool.submit(renamed, 1), 2);
+});
+
+test("task() of a function that is not exported under its name fails the future", async () => {
+  await using pool = makePool();
+  const future = pool.submit(hidden, 1);
+  await assertRejects(() => future.result(), NotShareableError, 'no export "absent"');
+  assertEquals(await pool.submit(square, 3), 9);
+});
+
+// tasks
+
+test("tasks() refers to a module without loading it", async () => {
+  await using pool = makePool();
+  assertEquals(await pool.submit(work.cube, 3), 27);
+  assertEquals(await pool.submit(work.cubeLater, 3), 27);
+  assertEquals(await pool.map(work.cube, [1, 2, 3]).toArray(), [1, 8, 27]);
+  assertEquals((globalThis as { workModuleLoaded?: boolean }).workModuleLoaded, undefined);
+});
+
+test("tasks() gives the same reference each time, which has its name and cannot be called", () => {
+  assertStrictEquals(work.cube, work.cube);
+  assertEquals(work.cube.name, "cube");
+  assertThrows(() => work.cube(3), NotShareableError, 'Cannot call "cube" here');
+  assertEquals((work as unknown as { [Symbol.iterator]?: unknown })[Symbol.iterator], undefined);
+});
+
+test("tasks() works in an AsyncExecutor, which loads the module", async () => {
+  await using executor = new AsyncExecutor();
+  // A module of its own: the one above is not to be loaded here.
+  const url = `${WORK}?async`;
+  const own = tasks<typeof import("./fixtures/work.ts")>(url);
+  assertEquals(await executor.submit(own.cube, 3), 27);
+  assertEquals(await executor.map(own.cubeLater, [1, 2]).toArray(), [1, 8]);
+  delete (globalThis as { workModuleLoaded?: boolean }).workModuleLoaded;
+});
+
+test("tasks(): a missing export, one that is no function and a module that fails to import fail the future", async () => {
+  const broken = tasks<{ run(): void }>(import.meta.resolve("./fixtures/broken.ts"));
+  const absent = tasks<{ run(): void }>(import.meta.resolve("./fixtures/absent.ts"));
+  const wrong = tasks<{ missing(): void; notAFunction(): void }>(`${WORK}?wrong`);
+  for (const make of [makePool, () => new AsyncExecutor()]) {
+    await using executor = make();
+    const expected: [() => void, string][] = [
+      [broken.run, "broken on purpose"],
+      [absent.run, "failed to import"],
+      [wrong.missing, 'no export "missing"'],
+      [wrong.notAFunction, 'no export "notAFunction" that is a function'],
+    ];
+    for (const [reference, text] of expected) {
+      await assertRejects(() => executor.submit(reference).result(), NotShareableError, text);
+    }
+    assertEquals(await executor.submit(square, 3), 9);
+  }
+  delete (globalThis as { workModuleLoaded?: boolean }).workModuleLoaded;
+});
+
+// Functions as source text
+
+test("inline functions of all kinds cross as their source text", async () => {
+  await using pool = makePool();
+  const object = {
+    method(n: number): number {
+      return n + 1;
+    },
+    async later(n: number): Promise<number> {
+      return await Promise.resolve(n + 1);
+    },
+    ["computed name"](n: number): number {
+      return n + 1;
+    },
+    arrow: (n: number) => n + 1,
+  };
+  class Counter {
+    static next(n: number): number {
+      return n + 1;
+    }
+  }
+  function declared(n: number): number {
+    return n + 1;
+  }
+  const functions: ((n: number) => number | Promise<number>)[] = [
+    (n) => n + 1,
+    (n) => {
+      return n + 1;
+    },
+    async (n) => await Promise.resolve(n + 1),
+    function (n) {
+      return n + 1;
+    },
+    async function named(n) {
+      return await Promise.resolve(n + 1);
+    },
+    declared,
+    object.method,
+    object.later,
+    object["computed name"],
+    object.arrow,
+    Counter.next,
+  ];
+  for (const fn of functions) assertEquals(await pool.submit(fn, 1), 2, fn.toString());
+  function factorial(n: number): number {
+    return n <= 1 ? 1 : n * factorial(n - 1);
+  }
+  assertEquals(await pool.submit(factorial, 5), 120);
+  assertEquals(await pool.submit((...rest: number[]) => rest.length + ((n = 3) => n)()) => n + rest.length), 3);
+  assertEquals(await pool.submit(({ a }: { a: number }) => a, { a: 4 }), 4);
+});
+
+test("a function that captures a variable fails with a NotShareableError that names it", async () => {
+  await using pool = makePool();
+  const factor = 2;
+  const multiply = (n: number): number => n * factor;
+  await assertRejects(() => pool.submit(multiply, 1).result(), NotShareableError, '"factor"');
+  await assertRejects(() => pool.submit(multiply, 1).result(), NotShareableError, "task(");
+  const later = async (n: number): Promise<number> => await Promise.resolve(n * factor);
+  await assertRejects(() => pool.submit(later, 1).result(), NotShareableError, '"factor"');
+  const sometimes = (n: number): number => n === 2 ? factor : n;
+  const outcomes = await outcomesOf(pool.map(sometimes, [1, 2, 3], { chunksize: 3 }));
+  assertEquals(outcomes.map(([kind]) => kind), ["value", "error", "value"]);
+  assert(String(outcomes[1][1]).includes('"factor"'));
+});
+
+test("native, bound and class functions fail the future and do not throw", async () => {
+  await using pool = makePool();
+  class Point {}
+  const refused: [(...args: never[]) => unknown, string][] = [
+    [Math.max, "native"],
+    [square.bind(null), "bound"],
+    [Point as never, "class"],
+  ];
+  for (const [fn, text] of refused) {
+    const future = pool.submit(fn as () => unknown);
+    assert(future.done());
+    await assertRejects(() => future.result(), NotShareableError, text);
+  }
+  assertEquals(await pool.submit(square, 3), 9);
+});
+
+test("generator functions fail the future with a text that says so", async () => {
+  await using pool = makePool();
+  const generators: (() => unknown)[] = [
+    function* () {
+      yield 1;
+    },
+    async function* () {
+      yield await Promise.resolve(1);
+    },
+    { *method() {} }.method,
+  ];
+  for (const fn of generators) {
+    await assertRejects(() => pool.submit(fn).result(), NotShareableError, "enerator");
+  }
+  assertEquals(await pool.submit(square, 3), 9);
+});
+
+test("a private method fails the future with a text that says what to do", async () => {
+  class Secret {
+    static #hidden(): number {
+      return 1;
+    }
+    static get hidden(): () => number {
+      return Secret.#hidden;
+    }
+  }
+  await using pool = makePool();
+  const future = pool.submit(Secret.hidden);
+  await assertRejects(() => future.result(), NotShareableError, "export it from a module");
+});
+
+test("map() with a function that cannot cross fails each item, however many", async () => {
+  await using pool = makePool();
+  const items = Array.from({ length: 20_000 }, (_, i) => i);
+  let failed = 0;
+  const iterator = pool.map(Math.sqrt, items)[Symbol.asyncIterator]();
+  for (;;) {
+    try {
+      if ((await iterator.next()).done) break;
+    } catch (error) {
+      assert(NotShareableError.is(error), String(error));
+      failed++;
+    }
+  }
+  assertEquals(failed, items.length);
+});
+
+test("map() fails only the items of a chunk that cannot be sent, either way", async () => {
+  await using pool = makePool();
+  const items = [1, () => {}, 3];
+  const sent = await outcomesOf(pool.map((n: unknown) => typeof n, items, { chunksize: 3 }));
+  assertEquals(sent.map(([kind]) => kind), ["value", "error", "value"]);
+  const returned = await outcomesOf(pool.map(unsendableIfOdd, [0, 1, 2, 3], { chunksize: 4 }));
+  assertEquals(returned.map(([kind]) => kind), ["value", "error", "value", "error"]);
+});
+
+// transfer
+
+test("transfer() moves an argument instead of copying it", async () => {
+  await using pool = makePool();
+  const values = new Float64Array(1000).fill(0.5);
+  const future = pool.submit(sum, transfer(values, [values.buffer]));
+  assertEquals(values.length, 0);
+  assertEquals(await future, 500);
+});
+
+test("transfer() marks a value for one sending", async () => {
+  await using pool = makePool();
+  const port = new MessageChannel();
+  port.port1.close();
+  port.port2.close();
+  const holder = { values: new Float64Array(4).fill(1) };
+  transfer(holder, [holder.values.buffer]);
+  assertEquals(await pool.submit(({ values }: typeof holder) => values.length, holder), 4);
+  assertEquals(holder.values.length, 0);
+  holder.values = new Float64Array(3);
+  assertEquals(await pool.submit(({ values }: typeof holder) => values.length, holder), 3);
+  assertEquals(holder.values.length, 3);
+});
+
+test("transfer() moves a result", async () => {
+  await using pool = makePool();
+  const values = await pool.submit(fill, 100_000, 0.5);
+  assertEquals([values.length, values[99_999]], [100_000, 0.5]);
+});
+
+test("Executor.with({ transfer }) moves what it names", async () => {
+  await using pool = makePool();
+  const values = new Float64Array(1000).fill(0.5);
+  const future = pool.with({ transfer: [values.buffer] }).submit(sum, values);
+  assertEquals(values.length, 0);
+  assertEquals(await future, 500);
+});
+
+test("transfer() leaves values alone in an AsyncExecutor", async () => {
+  await using executor = new AsyncExecutor();
+  const values = new Float64Array(4).fill(1);
+  assertEquals(await executor.submit(sum, transfer(values, [values.buffer])), 4);
+  assertEquals(values.length, 4);
+});

@@ -1,0 +1,165 @@
+/** What the failure tests share: gates that hold a worker, and what is asserted of a lost one. */
+
+import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
+import { BrokenThreadPool, type Future, type ThreadPoolExecutor } from "@concurrent/futures";
+// Counts workers; wraps `Worker` first.
+import "../_support/leaks.ts";
+
+/** Time from an event to the last future that it concerns. It is promised in 100 ms; machines are noisy. */
+export const PROMPT_MS = 500;
+
+/** Time until something that is only waited for must have come about. */
+const PATIENCE_MS = 10_000;
+
+const POLL_MS = 2;
+
+/** Word of a gate: 1 once it is open. */
+export const OPEN = 0;
+/** Word of a gate: how many have come to it. */
+export const ARRIVED = 1;
+
+/** A gate that tasks wait at, in shared memory. */
+export class Gate {
+  readonly words = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
+
+  /** Lets everybody through. */
+  open(): void {
+    Atomics.store(this.words, OPEN, 1);
+    Atomics.notify(this.words, OPEN);
+  }
+
+  /** Waits until so many tasks stand at the gate, or have been there. */
+  async arrived(count = 1): Promise<void> {
+    await until(() => Atomics.load(this.words, ARRIVED) >= count);
+  }
+
+  /** Opens it: no worker is left blocked at the end of a test. */
+  [Symbol.dispose](): void {
+    this.open();
+  }
+}
+
+/** Polls until the condition holds. */
+export async function until(condition: () => boolean): Promise<void> {
+  const deadlineMs = performance.now() + PATIENCE_MS;
+  while (!condition()) {
+    assert(performance.now() < deadlineMs, `Not so in ${PATIENCE_MS} ms: ${condition}`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+/** Web Locks, which Deno's own types do not know yet. */
+const { locks } = navigator as unknown as {
+  locks: { request(name: string, held: () => void): Promise<void> };
+};
+
+/** Waits until the worker is gone that ran the task `holdLock` with that name. */
+export async function lockReleased(name: string): Promise<void> {
+  await locks.request(name, () => {});
+}
+
+/** Every worker started by this thread, in order. */
+export const startedWorkers: Worker[] = [];
+
+globalThis.Worker = class extends globalThis.Worker {
+  constructor(...args: ConstructorParameters<typeof Worker>) {
+    super(...args);
+    startedWorkers.push(this);
+  }
+};
+
+/** The error of a future; fails when it has none. */
+export async function errorOf(future: Future<unknown>): Promise<Error> {
+  const error = await future.exception();
+  assertInstanceOf(error, Error, `the task has no error but returned ${await valueOf(future)}`);
+  return error;
+}
+
+async function valueOf(future: Future<unknown>): Promise<string> {
+  return await future.exception() === null ? Deno.inspect(await future) : "nothing";
+}
+
+/** What a lost worker's error has to say. */
+export interface Loss {
+  /** Part of the error's text. */
+  readonly says: string;
+  /** Class and text of its cause. */
+  readonly cause?: [new (message: string) => Error, string];
+}
+
+/** Asserts that the error names what became of the worker. */
+export function assertNames(error: unknown, { says, cause }: Loss): void {
+  assertInstanceOf(error, BrokenThreadPool);
+  assertStringIncludes(error.message, says);
+  if (cause === undefined) return;
+  const [constructor, text] = cause;
+  assertInstanceOf(error.cause, constructor);
+  assertStringIncludes(error.cause.message, text);
+}
+
+/** Asserts that all futures fail promptly after `sinceMs`, each with an error of its own that names the loss. */
+export async function assertAllLost(
+  futures: readonly Future<unknown>[],
+  sinceMs: number,
+  loss: Loss,
+): Promise<void> {
+  const errors = await Promise.all(futures.map(errorOf));
+  assertPrompt(sinceMs);
+  for (const error of errors) assertNames(error, loss);
+  assertEquals(new Set(errors).size, errors.length, "futures share an error object");
+}
+
+/** Asserts that it is not long after `sinceMs`. */
+export function assertPrompt(sinceMs: number): void {
+  const elapsedMs = performance.now() - sinceMs;
+  assert(elapsedMs < PROMPT_MS, `It took ${Math.round(elapsedMs)} ms`);
+}
+
+/** Asserts that the pool takes nothing more, says why, and can be shut down. */
+export async function assertBroken(pool: ThreadPoolExecutor, loss: Loss): Promise<void> {
+  let thrown: unknown;
+  try {
+    pool.submit(Math.abs, 1);
+  } catch (error) {
+    thrown = error;
+  }
+  assertNames(thrown, loss);
+  await pool.shutdown();
+  assertEquals(pool.stats().workers, 0);
+  assertEquals(pool.stats().queued, 0);
+}
+
+/** What a program in a child process printed and said, for assertions. */
+export interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly timedOut: boolean;
+}
+
+/** Asserts that a program ended well, wrote those lines, and nothing to standard error. */
+export function assertEndedWell({ code, stdout, stderr, timedOut }: Ended, lines: string[]): void {
+  assertEquals(stderr, "");
+  assertEquals({ code, timedOut, lines: stdout.split("\n").slice(0, -1) }, {
+    code: 0,
+    timedOut: false,
+    lines,
+  });
+}
+
+/** The package, the shared tasks and helpers of this folder, imported by a program for `runProgram`. */
+export function program(body: string): string {
+  return `
+import * as futures from "@concurrent/futures";
+import * as work from ${JSON.stringify(import.meta.resolve("./_tasks.ts"))};
+const { asCompleted, ThreadPoolExecutor, tasks, wait } = futures;
+const gate = () => new Int32Array(new SharedArrayBuffer(8));
+const open = (words) => { Atomics.store(words, 0, 1); Atomics.notify(words, 0); };
+const arrived = async (words, count = 1) => {
+  while (Atomics.load(words, 1) < count) await new Promise((resolve) => setTimeout(resolve, 2));
+};
+if (import.meta.main) {
+${body}
+}
+`;
+}

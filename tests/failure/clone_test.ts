@@ -1,0 +1,373 @@
+/** What cannot be sent fails one future, and the pool lives. Errors arrive as they were. */
+
+import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
+import { NotShareableError, ThreadPoolExecutor } from "@concurrent/futures";
+import { test } from "../_support/leaks.ts";
+import { errorOf, Gate } from "./_support.ts";
+import * as work from "./_tasks.ts";
+
+/** Asserts that the pool runs tasks, on the worker that it had. */
+async function assertLives(pool: ThreadPoolExecutor): Promise<void> {
+  assertEquals(await pool.submit(work.echo<string>, "next"), "next");
+  const { workers, lost, queued, abandoned } = pool.stats();
+  assertEquals({ workers, lost, queued, abandoned }, {
+    workers: 1,
+    lost: 0,
+    queued: 0,
+    abandoned: 0,
+  });
+}
+
+/** Results that cannot be cloned, and what the error names. */
+const UNSENDABLE_RESULTS: Record<string, string> = {
+  "a function": "function",
+  "a symbol": "Symbol(odd)",
+  "a WeakMap": "WeakMap",
+  "a promise in an object": "Promise",
+  "a function in an array": "function",
+  "a getter that throws": "getter failed",
+  "a revoked proxy": "Cannot send",
+};
+
+for (const [what, says] of Object.entries(UNSENDABLE_RESULTS)) {
+  test(`ThreadPoolExecutor fails only the task that returns ${what}`, async () => {
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const [before, failing, after] = [
+      pool.submit(work.echo<number>, 1),
+      pool.submit(work.giveBack, what),
+      pool.submit(work.echo<number>, 2),
+    ];
+    const error = await errorOf(failing);
+    assertInstanceOf(error, NotShareableError);
+    assertStringIncludes(error.message, says);
+    assertEquals(await Promise.all([before, after]), [1, 2]);
+    await assertLives(pool);
+  });
+}
+
+/** Arguments that cannot be cloned. */
+const UNSENDABLE: Record<string, [value: unknown, says: string]> = {
+  "a function": [() => {}, "function"],
+  "a symbol": [Symbol("odd"), "Symbol(odd)"],
+  "a WeakMap": [new WeakMap(), "WeakMap"],
+  "a promise in an object": [{ deep: { promise: Promise.resolve(1) } }, "deep.promise"],
+  "a function in a Map": [new Map([["on", () => {}]]), "function"],
+  "a generator": [(function* () {})(), "Generator"],
+  "a getter that throws": [
+    {
+      get value() {
+        throw new RangeError("getter failed");
+      },
+    },
+    "getter failed",
+  ],
+  "a proxy whose trap throws": [
+    new Proxy({}, {
+      ownKeys() {
+        throw new RangeError("trap failed");
+      },
+    }),
+    "trap failed",
+  ],
+};
+
+for (const [what, [value, says]] of Object.entries(UNSENDABLE)) {
+  test(`ThreadPoolExecutor fails only the task whose argument is ${what}`, async () => {
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const [before, failing, after] = [
+      pool.submit(work.echo<number>, 1),
+      pool.submit(work.echo<unknown>, value),
+      pool.submit(work.echo<number>, 2),
+    ];
+    assertEquals(failing.done(), true);
+    const error = await errorOf(failing);
+    assertInstanceOf(error, NotShareableError);
+    assertStringIncludes(error.message, says);
+    assertEquals(await Promise.all([before, after]), [1, 2]);
+    await assertLives(pool);
+  });
+
+  test(`ThreadPoolExecutor fails only the task, beyond the ring, whose argument is ${what}`, async () => {
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    using held = new Gate();
+    const first = pool.submit(work.hold, held.words);
+    await held.arrived();
+    const before = Array.from({ length: 3000 }, (_, n) => pool.submit(work.echo<number>, n));
+    const failing = pool.submit(work.echo<unknown>, value);
+    const after = Array.from({ length: 10 }, (_, n) => pool.submit(work.echo<number>, n));
+    assertInstanceOf(await errorOf(failing), NotShareableError);
+    held.open();
+    await first;
+    assertEquals(await Promise.all(before), before.map((_, n) => n));
+    assertEquals(await Promise.all(after), after.map((_, n) => n));
+    await assertLives(pool);
+  });
+
+  test(`Executor.map() fails only the item that is ${what}`, async () => {
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const results = pool.map(work.echo<unknown>, [1, value, 3], { chunksize: 1 });
+    const iterator = results[Symbol.asyncIterator]();
+    assertEquals(await iterator.next(), { done: false, value: 1 });
+    let thrown: unknown;
+    try {
+      await iterator.next();
+    } catch (error) {
+      thrown = error;
+    }
+    assertInstanceOf(thrown, NotShareableError);
+    assertEquals(await iterator.next(), { done: false, value: 3 });
+    assertEquals((await iterator.next()).done, true);
+    await assertLives(pool);
+  });
+}
+
+for (const [what, says] of Object.entries(UNSENDABLE_RESULTS)) {
+  test(`Executor.map() fails only the item, of a chunk, whose result is ${what}`, async () => {
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const results = pool.map(work.giveBack, ["0", what, "null"], { chunksize: 3 });
+    const iterator = results[Symbol.asyncIterator]();
+    assertEquals((await iterator.next()).value, 0);
+    let thrown: unknown;
+    try {
+      await iterator.next();
+    } catch (error) {
+      thrown = error;
+    }
+    assertInstanceOf(thrown, NotShareableError);
+    assertStringIncludes(thrown.message, says);
+    assertEquals((await iterator.next()).value, null);
+    assertEquals((await iterator.next()).done, true);
+    await assertLives(pool);
+  });
+}
+
+/** Whatever the task throws, as the future has it. */
+async function thrownBy(
+  fn: (which: string) => unknown,
+  which: string,
+): Promise<{ error: unknown }> {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const after = () => assertLives(pool);
+  try {
+    await pool.submit(fn, which);
+  } catch (error) {
+    await after();
+    return { error };
+  }
+  throw new Error(`The task that throws ${which} did not fail`);
+}
+
+const THROWS = [["throws", work.throwOdd], ["rejects with", work.rejectOdd]] as const;
+
+for (const [how, fn] of THROWS) {
+  const name = (what: string) => `Future of a task that ${how} ${what}`;
+
+  for (
+    const [what, value] of [
+      ["undefined", undefined],
+      ["null", null],
+      ["0", 0],
+      ["a string", "text"],
+      ["an object", { reason: "plain" }],
+    ] as const
+  ) {
+    test(`${name(what)} fails with that very value`, async () => {
+      assertEquals(await thrownBy(fn, what), { error: value });
+    });
+  }
+
+  test(`${name("an error with causes")} has the whole chain`, async () => {
+    const { error } = await thrownBy(fn, "an error with causes");
+    assertInstanceOf(error, Error);
+    assertEquals(error.message, "outer");
+    assertInstanceOf(error.cause, TypeError);
+    assertEquals(error.cause.message, "middle");
+    assertInstanceOf(error.cause.cause, RangeError);
+    assertEquals(error.cause.cause.message, "inner");
+  });
+
+  test(`${name("an error with properties")} has them`, async () => {
+    const { error } = await thrownBy(fn, "an error with properties");
+    assertInstanceOf(error, Error);
+    assertEquals<object>({ ...error }, { status: 418, headers: new Map([["a", 1]]) });
+  });
+
+  test(`${name("an error")} has the stack of where it was thrown`, async () => {
+    const { error } = await thrownBy(fn, "an error with properties");
+    assertInstanceOf(error, Error);
+    assertStringIncludes(error.stack!, "_tasks.ts");
+  });
+
+  test(`${name("an AggregateError")} has its errors`, async () => {
+    const { error } = await thrownBy(fn, "an AggregateError");
+    assertInstanceOf(error, AggregateError);
+    assertEquals(error.message, "many");
+    const [one, two, three] = error.errors;
+    assertInstanceOf(one, TypeError);
+    assertEquals(one.message, "one");
+    assertInstanceOf(two, work.KnownError);
+    assertEquals(two.code, 2);
+    assertEquals(three, "three");
+  });
+
+  test(`${name("a registered error")} is of its class`, async () => {
+    const { error } = await thrownBy(fn, "a registered error");
+    assertInstanceOf(error, work.KnownError);
+    assertEquals([error.name, error.message, error.code], ["KnownError", "known 7", 7]);
+  });
+
+  test(`${name("an error of an unknown class")} keeps its name`, async () => {
+    const { error } = await thrownBy(fn, "an error of an unknown class");
+    assertInstanceOf(error, RangeError);
+    assertEquals([error.name, error.message], ["UnknownError", "who"]);
+  });
+
+  test(`${name("an error that is its own cause")} is its own cause`, async () => {
+    const { error } = await thrownBy(fn, "an error that is its own cause");
+    assertInstanceOf(error, Error);
+    assertEquals(error.message, "circle");
+    assert(error.cause === error);
+  });
+
+  test(`${name("a DOMException")} is one`, async () => {
+    const { error } = await thrownBy(fn, "a DOMException");
+    assertInstanceOf(error, DOMException);
+    assertEquals([error.name, error.message], ["NotAllowedError", "not now"]);
+  });
+
+  // Parts that cannot cross must not hide what went wrong.
+  for (
+    const [what, text] of [
+      ["an error with a function", "listening"],
+      ["an error with a toString of its own", "speaking"],
+      ["an error with a WeakMap as cause", "weak"],
+      ["an error with a getter that throws", "guarded"],
+    ] as const
+  ) {
+    test(`${name(what)} keeps class and text, and can be printed`, async () => {
+      const { error } = await thrownBy(fn, what);
+      assertInstanceOf(error, RangeError);
+      assertEquals(error.message, text);
+      assertStringIncludes(String(error), text);
+      assertStringIncludes(Deno.inspect(error), text);
+    });
+  }
+
+  test(`${name("an error whose message is an object")} fails`, async () => {
+    const { error } = await thrownBy(fn, "an error whose message is an object");
+    assert(error instanceof Error);
+  });
+
+  for (const [what, says] of Object.entries(UNSENDABLE_RESULTS)) {
+    test(`${name(what)} fails with an error that says so`, async () => {
+      const { error } = await thrownBy(fn, what);
+      assertInstanceOf(error, NotShareableError);
+      assertStringIncludes(error.message, says);
+    });
+  }
+}
+
+test("Executor.map() keeps what each item of a chunk throws", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const whats = ["undefined", "null", "0", "a registered error", "a symbol", "an object"];
+  const iterator = pool.map(work.throwOdd, whats, { chunksize: 3 })[Symbol.asyncIterator]();
+  const thrown: unknown[] = [];
+  for (const _ of whats) {
+    try {
+      await iterator.next();
+    } catch (error) {
+      thrown.push(error);
+    }
+  }
+  assertEquals(thrown.length, whats.length);
+  assertEquals(thrown.slice(0, 3), [undefined, null, 0]);
+  assertInstanceOf(thrown[3], work.KnownError);
+  assertInstanceOf(thrown[4], NotShareableError);
+  assertEquals(thrown[5], { reason: "plain" });
+  await assertLives(pool);
+});
+
+test("Executor.submit() takes arguments whose getter submits another task", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  for (let round = 0; round < 20; round++) {
+    const inner: Promise<unknown>[] = [];
+    const outer = pool.submit(work.echo<unknown>, {
+      before: "outer before",
+      get value() {
+        inner.push(Promise.resolve(pool.submit(work.echo<string>, "inner")));
+        return round;
+      },
+      after: ["outer after"],
+    });
+    assertEquals(await outer, { before: "outer before", value: round, after: ["outer after"] });
+    assertEquals(inner.length, 1);
+    assertEquals(await Promise.all(inner), ["inner"]);
+  }
+  await assertLives(pool);
+});
+
+test("Executor.submit() takes large arguments whose getter submits another large task", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const text = "x".repeat(20_000);
+  const inner: Promise<unknown>[] = [];
+  const outer = pool.submit(work.echo<unknown>, {
+    text,
+    get value() {
+      inner.push(Promise.resolve(pool.submit(work.echo<string>, `inner ${text}`)));
+      return 1;
+    },
+    numbers: new Float64Array(5000).fill(2),
+  });
+  assertEquals(await outer, { text, value: 1, numbers: new Float64Array(5000).fill(2) });
+  assertEquals(await Promise.all(inner), [`inner ${text}`]);
+  await assertLives(pool);
+});
+
+test("Executor.submit() takes arguments, beyond the ring, whose getter submits another task", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  using held = new Gate();
+  const first = pool.submit(work.hold, held.words);
+  await held.arrived();
+  const filling = Array.from({ length: 3000 }, (_, n) => pool.submit(work.echo<number>, n));
+  const inner: Promise<unknown>[] = [];
+  const outer = pool.submit(work.echo<unknown>, {
+    get value() {
+      inner.push(Promise.resolve(pool.submit(work.echo<string>, "inner")));
+      return "outer";
+    },
+    after: [1, 2, 3],
+  });
+  held.open();
+  await first;
+  assertEquals(await outer, { value: "outer", after: [1, 2, 3] });
+  assertEquals(await Promise.all(inner), ["inner"]);
+  assertEquals(await Promise.all(filling), filling.map((_, n) => n));
+  await assertLives(pool);
+});
+
+test("Executor.submit() takes arguments whose getter shuts the pool down", async () => {
+  const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  let closed: Promise<void> | undefined;
+  const future = pool.submit(work.echo<unknown>, {
+    get value() {
+      closed = pool.shutdown();
+      return 1;
+    },
+  });
+  await future.exception();
+  await closed;
+  await pool.shutdown();
+  assertEquals([future.done(), pool.stats().workers], [true, 0]);
+});
+
+test("Executor.submit() fails a task whose argument was transferred before", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const { buffer } = new Uint8Array(8);
+  assertEquals((await pool.with({ transfer: [buffer] }).submit(work.echo, buffer)).byteLength, 8);
+  assertEquals(buffer.detached, true);
+  assertInstanceOf(
+    await errorOf(pool.with({ transfer: [buffer] }).submit(work.echo, buffer)),
+    NotShareableError,
+  );
+  await assertLives(pool);
+});

@@ -1,0 +1,86 @@
+/** Neither side's event loop is starved by tasks. */
+
+import { assert, assertEquals } from "@std/assert";
+import { ThreadPoolExecutor } from "@concurrent/futures";
+import { test } from "../_support/leaks.ts";
+import { until } from "./_support.ts";
+import * as work from "./_tasks.ts";
+
+/** How long a flood of tasks lasts. */
+const FLOOD_MS = 1000;
+const IN_FLIGHT = 512;
+
+/** Keeps so many tasks in flight for a while; returns how many were done. */
+async function flood(
+  pool: ThreadPoolExecutor,
+  submit: () => PromiseLike<unknown>,
+): Promise<number> {
+  const endMs = performance.now() + FLOOD_MS;
+  let done = 0;
+  await Promise.all(
+    Array.from({ length: IN_FLIGHT }, async () => {
+      while (performance.now() < endMs) {
+        await submit();
+        done++;
+      }
+    }),
+  );
+  assertEquals(pool.stats().queued, 0);
+  return done;
+}
+
+test("A flood of small tasks lets the timers of the thread that submits run", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  await pool.submit(work.noop);
+  let ticks = 0;
+  const timer = setInterval(() => ticks++, 10);
+  const done = await flood(pool, () => pool.submit(work.noop));
+  clearInterval(timer);
+  assert(ticks >= 30, `the timer ran ${ticks} times during ${done} tasks`);
+  assert(done > IN_FLIGHT);
+});
+
+test("A flood of small tasks lets a chain of fetches of the thread that submits go on", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  await pool.submit(work.noop);
+  let fetched = 0;
+  let isOver = false;
+  const fetching = (async () => {
+    while (!isOver) {
+      await (await fetch("data:text/plain,here")).text();
+      fetched++;
+    }
+  })();
+  await flood(pool, () => pool.submit(work.noop));
+  isOver = true;
+  await fetching;
+  assert(fetched >= 20, `${fetched} fetches went through`);
+});
+
+for (
+  const [what, submit] of [
+    ["no-ops", (pool: ThreadPoolExecutor) => pool.submit(work.noop)],
+    ["tasks of a millisecond", (pool: ThreadPoolExecutor) => pool.submit(work.burn, 1)],
+  ] as const
+) {
+  test(`A worker's timers and fetches go on while it runs many ${what}`, async () => {
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const words = new Int32Array(new SharedArrayBuffer(12));
+    await pool.submit(work.startBackground, words);
+    const before = [words[0], words[1]];
+    await flood(pool, () => submit(pool));
+    const [ticks, fetches] = [words[0] - before[0], words[1] - before[1]];
+    Atomics.store(words, 2, 1);
+    assert(ticks >= 20, `the worker's timer ran ${ticks} times`);
+    assert(fetches >= 10, `the worker fetched ${fetches} times`);
+  });
+}
+
+test("A worker's timers and fetches go on while it is idle", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const words = new Int32Array(new SharedArrayBuffer(12));
+  await pool.submit(work.startBackground, words);
+  await until(() => Atomics.load(words, 0) >= 10 && Atomics.load(words, 1) >= 10);
+  Atomics.store(words, 2, 1);
+  assert(words[0] >= 10);
+});

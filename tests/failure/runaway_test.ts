@@ -1,0 +1,193 @@
+/**
+ * A task that does not end is given up. A thread that loops goes on until its process ends: such tests run in programs of
+ * their own, which end although a thread still loops.
+ */
+
+import { assertEquals, assertInstanceOf } from "@std/assert";
+import { ThreadPoolExecutor, TimeoutError } from "@concurrent/futures";
+import { test } from "../_support/leaks.ts";
+import { runProgram } from "../_support/run.ts";
+import { assertEndedWell, assertPrompt, errorOf, Gate, program, PROMPT_MS } from "./_support.ts";
+import * as work from "./_tasks.ts";
+
+/** What of a program follows the moment at which its task is given up: what is told, and what goes on. */
+const AFTERWARDS = `
+  console.log(await pool.submit(work.echo, "next").result({ timeout: 5000 }));
+  const { workers, abandoned, lost, queued, completed, failed } = pool.stats();
+  console.log(JSON.stringify({ workers, abandoned, lost, queued, completed, failed }));
+  await pool.shutdown();
+  console.log(pool.stats().workers);
+`;
+
+const ABANDONED = [
+  "next",
+  '{"workers":1,"abandoned":1,"lost":0,"queued":0,"completed":1,"failed":1}',
+  "0",
+];
+
+test("Executor.with({ timeout }) gives up an endless task, and the next one runs", async () => {
+  const ended = await runProgram(program(`
+    const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const startMs = performance.now();
+    const error = await pool.with({ timeout: 200 }).submit(work.spin, gate()).exception();
+    const elapsedMs = performance.now() - startMs;
+    console.log(error.name, elapsedMs >= 199 && elapsedMs < 200 + ${PROMPT_MS});
+    ${AFTERWARDS}
+  `));
+  assertEndedWell(ended, ["TimeoutError true", ...ABANDONED]);
+});
+
+test("Executor.with({ signal }) gives up an endless task, and the next one runs", async () => {
+  const ended = await runProgram(program(`
+    const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const words = gate();
+    const controller = new AbortController();
+    const future = pool.with({ signal: controller.signal }).submit(work.spin, words);
+    await arrived(words);
+    const reason = new RangeError("enough");
+    const startMs = performance.now();
+    controller.abort(reason);
+    console.log(future.done(), await future.exception() === reason);
+    console.log(performance.now() - startMs < ${PROMPT_MS});
+    ${AFTERWARDS}
+  `));
+  assertEndedWell(ended, ["true true", "true", ...ABANDONED]);
+});
+
+test("Executor.with({ timeout }) gives up an endless task while its thread is blocked", async () => {
+  const ended = await runProgram(program(`
+    const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const future = pool.with({ timeout: 200 }).submit(work.spin, gate());
+    try {
+      future.resultSync({ timeout: 5000 });
+    } catch (error) {
+      console.log(error.message.includes("200 ms"));
+    }
+    console.log(pool.submit(work.echo, "next").resultSync({ timeout: 5000 }));
+    pool.shutdownSync();
+    console.log(pool.stats().abandoned);
+  `));
+  assertEndedWell(ended, ["true", "next", "1"]);
+});
+
+test("ThreadPoolExecutor keeps a pool of its size while tasks are given up", async () => {
+  const ended = await runProgram(program(`
+    const pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+    const view = pool.with({ timeout: 150 });
+    const futures = [view.submit(work.spin, gate()), view.submit(work.spin, gate())];
+    const queued = [1, 2, 3, 4].map((n) => pool.submit(work.echo, n));
+    for (const future of futures) console.log((await future.exception()).name);
+    console.log((await Promise.all(queued)).join());
+    const { workers, abandoned } = pool.stats();
+    console.log(workers <= 2, abandoned);
+  `));
+  assertEndedWell(ended, ["TimeoutError", "TimeoutError", "1,2,3,4", "true 2"]);
+});
+
+test("ThreadPoolExecutor.shutdown() ends although an abandoned thread loops", async () => {
+  const ended = await runProgram(program(`
+    const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const future = pool.with({ timeout: 100 }).submit(work.spin, gate());
+    await pool.shutdown();
+    console.log(future.done(), pool.stats().workers, pool.stats().abandoned);
+  `));
+  assertEndedWell(ended, ["true 0 1"]);
+});
+
+test("ThreadPoolExecutor.shutdownSync() ends although an abandoned thread loops", async () => {
+  const ended = await runProgram(program(`
+    const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const future = pool.with({ timeout: 100 }).submit(work.spin, gate());
+    pool.shutdownSync();
+    console.log(future.done(), pool.stats().workers, pool.stats().abandoned);
+  `));
+  assertEndedWell(ended, ["true 0 1"]);
+});
+
+test("A program ends although an abandoned thread loops and nobody shut the pool down", async () => {
+  const ended = await runProgram(program(`
+    const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    await pool.with({ timeout: 100 }).submit(work.spin, gate()).exception();
+    console.log("given up");
+  `));
+  assertEndedWell(ended, ["given up"]);
+});
+
+// Tasks that notice: their workers are kept.
+
+const COOPERATIVE: Record<string, (gate: Int32Array) => unknown> = {
+  "polls its signal in a loop": work.spinUntilAborted,
+  "listens to its signal's event": work.pendUntilAborted,
+};
+
+for (const [what, fn] of Object.entries(COOPERATIVE)) {
+  test(`Executor.with({ timeout }) keeps the worker of a task that ${what}`, async () => {
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const id = await pool.submit(work.identity);
+    using gate = new Gate();
+    const startMs = performance.now();
+    const error = await errorOf(pool.with({ timeout: 100 }).submit(fn, gate.words));
+    assertPrompt(startMs + 100);
+    assertInstanceOf(error, TimeoutError);
+    assertEquals(await pool.submit(work.identity), id);
+    const { workers, abandoned, lost, failed } = pool.stats();
+    assertEquals({ workers, abandoned, lost, failed }, {
+      workers: 1,
+      abandoned: 0,
+      lost: 0,
+      failed: 1,
+    });
+  });
+
+  test(`Executor.with({ signal }) keeps the worker of a task that ${what}`, async () => {
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const id = await pool.submit(work.identity);
+    for (let round = 0; round < 5; round++) {
+      using gate = new Gate();
+      const controller = new AbortController();
+      const future = pool.with({ signal: controller.signal }).submit(fn, gate.words);
+      await gate.arrived();
+      const reason = new RangeError(`enough ${round}`);
+      controller.abort(reason);
+      assertEquals(future.done(), true);
+      assertEquals(await future.exception(), reason);
+      assertEquals(await pool.submit(work.identity), id);
+    }
+    assertEquals(pool.stats().abandoned, 0);
+  });
+
+  test(`ThreadPoolExecutor.shutdown() waits for a task that ${what}`, async () => {
+    const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    using gate = new Gate();
+    const future = pool.with({ timeout: 100 }).submit(fn, gate.words);
+    await pool.shutdown();
+    assertInstanceOf(await errorOf(future), TimeoutError);
+    assertEquals([pool.stats().workers, pool.stats().abandoned], [0, 0]);
+  });
+}
+
+test("Executor.with({ timeout }) takes back a task that waits", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  using held = new Gate();
+  const first = pool.submit(work.hold<string>, held.words, "held");
+  await held.arrived();
+  const error = await errorOf(pool.with({ timeout: 50 }).submit(work.echo, 1));
+  assertInstanceOf(error, TimeoutError);
+  assertEquals(first.done(), false);
+  held.open();
+  assertEquals(await first, "held");
+  assertEquals(pool.stats().abandoned, 0);
+});
+
+test("Executor.with({ signal }) does not stop a later task of the same worker", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  using gate = new Gate();
+  const controller = new AbortController();
+  const view = pool.with({ signal: controller.signal });
+  assertEquals(await view.submit(work.echo<number>, 1), 1);
+  const running = pool.submit(work.holdAsync<string>, gate.words, "held");
+  await gate.arrived();
+  controller.abort();
+  gate.open();
+  assertEquals(await running, "held");
+});
