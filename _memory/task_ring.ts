@@ -27,6 +27,10 @@
  *    releases only after HEAD has moved.
  * 3. The payload is written only in FREE (by the owner) and read only in TAKEN (by the claimer);
  *    the stamp publishes it.
+ *    A slot that is still TAKEN or CANCELLED in the lap before HEAD's is one that the owner could not fill yet: the
+ *    ring is empty. Taking it for one that was claimed would move HEAD past a task to come:
+ *      W1: claims task 0, is suspended       W2: claims tasks 1 to 1023, finds slot 0 TAKEN, moves HEAD
+ *      O: publishes task 1024 in slot 0      nobody ever claims it
  * 4. A slot is given back once its payload was read, not when the task ends: a task that runs
  *    for an hour does not hold up the ring.
  *
@@ -85,6 +89,12 @@ function stamp(number: number, state: number): number {
   return ((number >>> SLOT_BITS) << LAP_SHIFT) | state;
 }
 
+/** True when the slot holds, or will hold, a task before `number`: that one has not been published. */
+function isBefore(value: number, number: number): boolean {
+  return value === stamp(number, FREE) ||
+    value >>> LAP_SHIFT === stamp(number - SLOTS, FREE) >>> LAP_SHIFT;
+}
+
 function isTaken(value: number): boolean {
   return (value & STATE_MASK) === TAKEN;
 }
@@ -137,8 +147,7 @@ export class TaskRing {
       const head = load(words, TASK_RING.HEAD);
       const seen = load(words, this.slotOf(head) + SLOT.STAMP);
       if (seen === stamp(head, READY)) return true;
-      // FREE in HEAD's own lap: not published yet. Anything else: HEAD is about to move, look again.
-      if (seen === stamp(head, FREE)) return false;
+      if (isBefore(seen, head)) return false;
       this.#pass(head);
     }
   }
@@ -160,7 +169,7 @@ export class TaskRing {
         replace(words, TASK_RING.HEAD, head, (head + 1) | 0);
         return head >>> 0;
       }
-      if (seen === stamp(head, FREE)) return -1;
+      if (isBefore(seen, head)) return -1;
       this.#pass(head);
     }
   }

@@ -31,6 +31,7 @@ export function markOf(fn: AnyFunction): TaskMark | undefined {
   return (fn as { [TASK]?: TaskMark })[TASK];
 }
 
+const GENERATOR = /GeneratorFunction\]$/;
 const NATIVE = /\{\s*\[native code\]\s*\}\s*$/;
 
 /**
@@ -39,6 +40,11 @@ const NATIVE = /\{\s*\[native code\]\s*\}\s*$/;
  * @throws {NotShareableError} When it cannot.
  */
 export function targetOf(fn: AnyFunction): Target {
+  if (GENERATOR.test(Object.prototype.toString.call(fn))) {
+    throw new NotShareableError(
+      `Cannot send generator function "${fn.name}": the generator that it returns cannot be sent back; return an array`,
+    );
+  }
   const mark = markOf(fn);
   if (mark !== undefined) return { kind: "module", url: mark.url, name: mark.name };
   const text = Function.prototype.toString.call(fn);

@@ -1,7 +1,69 @@
+import { assertEquals, assertThrows } from "@std/assert";
 import { ThreadPoolExecutor } from "../../executors/mod.ts";
+import { test } from "../_support/leaks.ts";
 import { executorContract } from "../contracts/executor_contract.ts";
+import { Gate } from "../contracts/gate.ts";
+import { fail, pass, square } from "../contracts/tasks.ts";
+import { work } from "./fixtures/helpers.ts";
 
 executorContract("ThreadPoolExecutor", (options) => new ThreadPoolExecutor(options), {
   blocks: true,
   clones: true,
+});
+
+test("ThreadPoolExecutor() refuses bad options", () => {
+  const refused = (options: object, text: string): void => {
+    assertThrows(() => new ThreadPoolExecutor(options), Error, text);
+  };
+  refused({ maxWorkers: 0 }, "maxWorkers must be greater than 0");
+  refused({ maxWorkers: -1 }, "maxWorkers must be greater than 0");
+  refused({ maxWorkers: 1.5 }, "maxWorkers must be an integer");
+  refused({ maxWorkers: 256 }, "maxWorkers must be at most 255");
+  refused({ maxTasksPerChild: 0 }, "maxTasksPerChild must be greater than 0");
+  refused({ maxTasksPerChild: "2" }, "maxTasksPerChild must be an integer");
+  refused({ idleTimeout: -1 }, "timeout");
+  refused({ initializer: "run" }, "initializer must be a function");
+  refused({ onWorkerLost: "ignore" }, "onWorkerLost");
+});
+
+test("ThreadPoolExecutor starts workers with the tasks, and names them", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 2, threadNamePrefix: "crew" });
+  using gate = new Gate();
+  assertEquals(pool.stats().workers, 0);
+  assertEquals(await pool.submit(work, 0), "crew_0");
+  assertEquals(pool.stats().workers, 1);
+  const held = pool.submit(pass, gate.words, 1);
+  await gate.entered();
+  assertEquals([pool.stats().running, pool.stats().queued], [1, 0]);
+  const names = [await pool.submit(work, 0), await pool.submit(work, 0)];
+  assertEquals(new Set([...names, "crew_0", "crew_1"]).size, 2);
+  assertEquals(pool.stats().workers, 2);
+  gate.open();
+  assertEquals(await held, 1);
+});
+
+test("ThreadPoolExecutor.stats() counts what became of the tasks", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  using gate = new Gate();
+  const held = pool.submit(pass, gate.words, 1);
+  const queued = [1, 2, 3].map((n) => pool.submit(square, n));
+  const failed = pool.submit(fail, "failed");
+  await gate.entered();
+  queued[0].cancel();
+  assertEquals([pool.stats().running, pool.stats().queued], [1, 3]);
+  gate.open();
+  await Promise.allSettled([held, ...queued, failed]);
+  const { completed, failed: failures, cancelled, queued: left, lost, abandoned } = pool.stats();
+  assertEquals([completed, failures, cancelled, left, lost, abandoned], [3, 1, 1, 0, 0, 0]);
+});
+
+test("ThreadPoolExecutor runs tasks in parallel with this thread", () => {
+  using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const gate = new Gate();
+  const future = pool.submit(pass, gate.words, 1);
+  // Blocks, where an event loop would have to turn for a task of this thread.
+  while (gate.count === 0) Atomics.wait(gate.words, 0, 0, 1000);
+  assertEquals(future.running(), true);
+  gate.open();
+  assertEquals(future.resultSync(), 1);
 });

@@ -1,0 +1,51 @@
+/** Tasks of the stress tests. */
+
+import { task } from "../../executors/mod.ts";
+import { enterGate, gateOpens, type GateWords } from "../contracts/gate.ts";
+
+export const twice = task(import.meta, function twice(n: number): number {
+  return 2 * n;
+});
+
+/** A task of a random kind: one that returns, one that fails, one that takes its time, one that waits. */
+export const act = task(import.meta, function act(kind: number, n: number): unknown {
+  switch (kind) {
+    case 0:
+      return n;
+    case 1:
+      throw new RangeError(`task ${n}`);
+    case 2: {
+      const endMs = performance.now() + 0.2;
+      while (performance.now() < endMs);
+      return n;
+    }
+    default:
+      return new Promise((resolve) => setTimeout(resolve, 1, n));
+  }
+});
+
+export const hold = task(import.meta, async function hold(gate: GateWords): Promise<void> {
+  enterGate(gate);
+  await gateOpens(gate);
+});
+
+/** First, last and number of the values. */
+export const ends = task(import.meta, function ends(values: Float64Array): number[] {
+  return [values[0], values[values.length - 1], values.length];
+});
+
+export const filled = task(
+  import.meta,
+  function filled(length: number, value: number): Float64Array {
+    return new Float64Array(length).fill(value);
+  },
+);
+
+export const repeated = task(import.meta, function repeated(text: string, count: number): string {
+  return text.repeat(count);
+});
+
+/** The array itself, so that it goes both ways. */
+export const back = task(import.meta, function back(values: Float64Array): Float64Array {
+  return values;
+});

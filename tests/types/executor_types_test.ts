@@ -1,0 +1,162 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { assertType, type IsExact } from "@std/testing/types";
+import {
+  asCompleted,
+  AsyncExecutor,
+  type Executor,
+  type Future,
+  map,
+  type MapResult,
+  task,
+  tasks,
+  ThreadPoolExecutor,
+  transfer,
+  wait,
+  type WaitResult,
+  waitSync,
+} from "../../executors/mod.ts";
+import { typeErrorsOf } from "../_support/compile.ts";
+import { test } from "../_support/leaks.ts";
+import { ROOT } from "../_support/scratch.ts";
+
+const gcd = task(import.meta, function gcd([a, b]: [number, number]): number {
+  return b === 0 ? a : gcd([b, a % b]);
+});
+
+async function length(text: string): Promise<number> {
+  return (await Promise.resolve(text)).length;
+}
+
+/** Is checked and never called: what counts are the types. */
+function inferred(executor: Executor): unknown {
+  const one = executor.submit(gcd, [1, 2]);
+  assertType<IsExact<typeof one, Future<number>>>(true);
+  const later = executor.submit(length, "text");
+  assertType<IsExact<typeof later, Future<number>>>(true);
+  const inline = executor.submit((n: number, text: string) => ({ n, text }), 1, "a");
+  assertType<IsExact<typeof inline, Future<{ n: number; text: string }>>>(true);
+  const nothing = executor.submit(() => {});
+  assertType<IsExact<typeof nothing, Future<void>>>(true);
+  const optional = executor.submit((n?: number) => n);
+  assertType<IsExact<typeof optional, Future<number | undefined>>>(true);
+  const rest = executor.submit((...n: number[]) => n, 1, 2, 3);
+  assertType<IsExact<typeof rest, Future<number[]>>>(true);
+  const never = executor.submit((): never => {
+    throw new Error();
+  });
+  assertType<IsExact<typeof never, Future<never>>>(true);
+
+  const mapped = executor.map(gcd, [[1, 2], [3, 4]]);
+  assertType<IsExact<typeof mapped, MapResult<number>>>(true);
+  const mappedLater = executor.map(length, new Set(["a"]), { chunksize: 2, buffersize: 4 });
+  assertType<IsExact<typeof mappedLater, MapResult<number>>>(true);
+  const zipped = executor.map((a: number, b: string) => `${a}${b}`, [1], ["a"], { timeout: 5 });
+  assertType<IsExact<typeof zipped, MapResult<string>>>(true);
+  const three = executor.map((a: number, b: string, c: boolean) => [a, b, c], [1], "ab", [true]);
+  assertType<IsExact<typeof three, MapResult<(string | number | boolean)[]>>>(true);
+  const streamed = executor.map((n: number) => n, ReadableStream.from([1]));
+  assertType<IsExact<typeof streamed, MapResult<number>>>(true);
+  const shared = map(gcd, [[1, 2]]);
+  assertType<IsExact<typeof shared, MapResult<number>>>(true);
+
+  const work = tasks<typeof import("../executors/fixtures/work.ts")>("work.ts");
+  const referred = executor.submit(work.cubeLater, 3);
+  assertType<IsExact<typeof referred, Future<number>>>(true);
+  assertType<IsExact<keyof typeof work, "cube" | "cubeLater">>(true);
+
+  const view = executor.with({ timeout: 5 });
+  assertType<IsExact<typeof view, Executor>>(true);
+  const moved = transfer(new Float64Array(1), []);
+  assertType<IsExact<typeof moved, Float64Array<ArrayBuffer>>>(true);
+  return [one, later, inline, nothing, optional, rest, never, mapped, mappedLater, zipped, three];
+}
+
+/** Is checked and never called. */
+async function awaited(executor: Executor): Promise<void> {
+  const future = executor.submit(gcd, [1, 2]);
+  const value = await future;
+  assertType<IsExact<typeof value, number>>(true);
+  const result = await future.result({ timeout: 5 });
+  assertType<IsExact<typeof result, number>>(true);
+  const sync = future.resultSync();
+  assertType<IsExact<typeof sync, number>>(true);
+  const error = await future.exception();
+  assertType<IsExact<typeof error, unknown>>(true);
+  const all = await Promise.all([future, executor.submit(length, "a"), executor.submit(String, 1)]);
+  assertType<IsExact<typeof all, [number, number, string]>>(true);
+  const waited = await wait([future]);
+  assertType<IsExact<typeof waited, WaitResult<number>>>(true);
+  const [done] = waitSync([future]);
+  assertType<IsExact<typeof done, Set<Future<number>>>>(true);
+  for (const one of asCompleted([future])) assertType<IsExact<typeof one, Future<number>>>(true);
+  // What is given out is the future, but TypeScript takes the variable of `for await` for what a thenable resolves to.
+  for await (const one of asCompleted([future])) assertType<IsExact<typeof one, number>>(true);
+  const array = await executor.map(gcd, [[1, 2]]).toArray();
+  assertType<IsExact<typeof array, number[]>>(true);
+  for await (const item of executor.map(length, ["a"])) {
+    assertType<IsExact<typeof item, number>>(true);
+  }
+  for (const item of executor.map(length, ["a"])) assertType<IsExact<typeof item, number>>(true);
+}
+
+test("types follow from the function that is passed", () => {
+  assertEquals([typeof inferred, typeof awaited], ["function", "function"]);
+});
+
+test("task() keeps the type of the function", () => {
+  assertType<IsExact<typeof gcd, ([a, b]: [number, number]) => number>>(true);
+  assertEquals(gcd([12, 18]), 6);
+});
+
+test("executors are interchangeable by type", () => {
+  const executors: Executor[] = [new AsyncExecutor(), new ThreadPoolExecutor()];
+  assertEquals(executors.length, 2);
+  for (const executor of executors) executor.shutdownSync();
+});
+
+const HEAD = `
+import { asCompleted, AsyncExecutor, Executor, Future, map, tasks, wait } from ${
+  JSON.stringify(new URL("mod.ts", ROOT).href)
+};
+const executor = new AsyncExecutor();
+const double = (n: number): number => n * 2;
+const add = (a: number, b: number): number => a + b;
+`;
+
+test("calls with wrong arguments do not compile", { timeout: 60_000 }, async () => {
+  const wrong = {
+    "wrong argument": 'executor.submit(double, "2");',
+    "missing argument": "executor.submit(add, 1);",
+    "one argument too many": "executor.submit(double, 1, 2);",
+    "no function": "executor.submit(5);",
+    "wrong result": "const f: Future<string> = executor.submit(double, 1);",
+    "wrong map input": 'executor.map(double, ["a"]);',
+    "wrong second map input": 'executor.map(add, [1], ["a"]);',
+    "missing map input": "executor.map(add, [1]);",
+    "map input that is not iterable": "executor.map(double, 5);",
+    "unknown map option": "executor.map(double, [1], { chunkSize: 2 });",
+    "wrong map option": 'executor.map(double, [1], { timeout: "5" });',
+    "wrong input of the shared map": 'map(double, ["a"]);',
+    "unknown task option": "executor.with({ timeOut: 5 });",
+    "unknown shutdown option": "executor.shutdown({ cancel: true });",
+    "signal in a blocking form":
+      "executor.submit(double, 1).resultSync({ signal: new AbortController().signal });",
+    "unknown returnWhen": 'wait([executor.submit(double, 1)], { returnWhen: "ANY" });',
+    "values instead of futures": "asCompleted([1, 2]);",
+    "missing task of a module":
+      'tasks<{ run(): void }>("./work.ts").stop; executor.submit(tasks<{ run(): void }>("").stop);',
+    "an export that is no function": 'executor.submit(tasks<{ run: number }>("").run);',
+    "wrong argument of a referred task":
+      'executor.submit(tasks<{ run(n: number): void }>("").run, "1");',
+    "an executor of no backend": "new Executor();",
+    "a value set to a future of another type": 'new Future<number>().setResult("1");',
+  };
+  const right = {
+    "all of it right":
+      "const f: Future<number> = executor.submit(add, 1, 2); executor.map(add, [1], [2], { chunksize: 1 });",
+  };
+  const sources = Object.entries({ ...wrong, ...right }).map(([name, code]) => [name, HEAD + code]);
+  const errors = await typeErrorsOf(Object.fromEntries(sources) as Record<string, string>);
+  for (const name of Object.keys(wrong)) assertMatch(errors[name].join("\n"), /^TS\d+: /, name);
+  for (const name of Object.keys(right)) assertEquals(errors[name], [], name);
+});
