@@ -344,8 +344,9 @@ class Completion<T> implements CompletedFutures<T> {
       };
       const onAbort = (): void => {
         stop();
-        this.#end();
+        // Before the end, which would have this wait be over without an error.
         reject(signal!.reason);
+        this.#end();
       };
       const stopTimer = callAt(this.#deadlineMs, () => {
         stop();

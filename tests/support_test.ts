@@ -142,4 +142,11 @@ test("parseTypeErrors() reads code, message and file", () => {
     ),
     [{ text: "TS1: One.", file: "file:///a.ts" }, { text: "TS2: Two.", file: "" }],
   );
+  // The second one is part of the first.
+  assertEquals(
+    parseTypeErrors(
+      "TS1 [ERROR]: One.\n    at file:///a.ts:1:2\n\nTS2 [ERROR]:     Why.\n    at file:///b.ts:1:2\n",
+    ),
+    [{ text: "TS1: One.", file: "file:///a.ts" }],
+  );
 });

@@ -48,7 +48,8 @@ export async function typeErrorsOf<K extends string>(
 /** Reads `TS2322 [ERROR]: message … at file:line:column` out of the checker's output. */
 export function parseTypeErrors(output: string): { text: string; file: string }[] {
   const found: { text: string; file: string }[] = [];
-  const starts = [...output.matchAll(/^(TS\d+) \[ERROR\]: /gm)];
+  // An indented one explains the error before it, and its place may be anywhere.
+  const starts = [...output.matchAll(/^(TS\d+) \[ERROR\]: (?! )/gm)];
   starts.forEach((start, i) => {
     const part = output.slice(start.index + start[0].length, starts[i + 1]?.index);
     const place = /^ *at (\S+?):\d+:\d+$/m.exec(part);

@@ -5,6 +5,9 @@ import { Gate, Log, wordBecomes } from "./gate.ts";
 import type { Suite } from "./suite.ts";
 import * as tasks from "./tasks.ts";
 
+/** Nothing but the task's own word ends this test. */
+const TELLS = { timeout: 5_000 };
+
 export function withContract({ name, make }: Suite): void {
   test(`${name}.with({ signal }) takes a queued task back`, async () => {
     await using executor = make({ maxWorkers: 1 });
@@ -26,7 +29,7 @@ export function withContract({ name, make }: Suite): void {
     assertEquals(log.entries, [3]);
   });
 
-  test(`${name}.with({ signal }) gives a running task up and tells it so`, async () => {
+  test(`${name}.with({ signal }) gives a running task up and tells it so`, TELLS, async () => {
     await using executor = make({ maxWorkers: 1 });
     using started = new Gate();
     using stopped = new Gate();

@@ -4,6 +4,7 @@ import { test } from "../_support/leaks.ts";
 import { runProgram } from "../_support/run.ts";
 import { ROOT } from "../_support/scratch.ts";
 import { Gate } from "../contracts/gate.ts";
+import { outcomesOf } from "../contracts/suite.ts";
 import { pass, square } from "../contracts/tasks.ts";
 import { work } from "./fixtures/helpers.ts";
 
@@ -84,6 +85,22 @@ test("AsyncExecutor.map() starts an item each, as many as there are workers", as
   }, [1, 2, 3, 4, 5, 6, 7]);
   assertEquals(await results.toArray(), [1, 2, 3, 4, 5, 6, 7]);
   assertEquals(most, 3);
+});
+
+test("map() on a pool that breaks throws BrokenThreadPool for what is left, and shutdown still works", async () => {
+  const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const items = Array.from({ length: 1000 }, (_, i) => i);
+  const results = pool.map((n: number) => n === 500 ? close() : n, items, { chunksize: 1 });
+  // Left to us, the size of the chunks: most items have not been submitted when the pool breaks.
+  const adaptive = pool.map((n: number) => n, items);
+  const outcomes = await outcomesOf(results);
+  assertEquals(outcomes.slice(0, 500), items.slice(0, 500).map((n) => ["value", n]));
+  assert(
+    outcomes.slice(500).every(([kind, text]) => kind === "error" && /broken|lost/.test(`${text}`)),
+  );
+  const rest = await outcomesOf(adaptive);
+  assertEquals(rest.at(-1)?.[0], "error");
+  await pool.shutdown();
 });
 
 test("map() runs on a shared pool that does not hold the program open", async () => {

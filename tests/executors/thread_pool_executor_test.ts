@@ -1,5 +1,5 @@
-import { assertEquals, assertThrows } from "@std/assert";
-import { ThreadPoolExecutor } from "../../executors/mod.ts";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { BrokenThreadPool, ThreadPoolExecutor } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { executorContract } from "../contracts/executor_contract.ts";
 import { Gate } from "../contracts/gate.ts";
@@ -57,13 +57,21 @@ test("ThreadPoolExecutor.stats() counts what became of the tasks", async () => {
   assertEquals([completed, failures, cancelled, left, lost, abandoned], [3, 1, 1, 0, 0, 0]);
 });
 
-test("ThreadPoolExecutor runs tasks in parallel with this thread", () => {
+test("ThreadPoolExecutor starts tasks while this thread is blocked by other means", () => {
   using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  const gate = new Gate();
+  using gate = new Gate();
   const future = pool.submit(pass, gate.words, 1);
-  // Blocks, where an event loop would have to turn for a task of this thread.
-  while (gate.count === 0) Atomics.wait(gate.words, 0, 0, 1000);
-  assertEquals(future.running(), true);
+  // As a program does that passes shared memory to a task and waits for it there.
+  Atomics.wait(gate.words, 0, 0, 2000);
+  assertEquals([gate.count, future.running()], [1, true]);
   gate.open();
   assertEquals(future.resultSync(), 1);
+});
+
+test("ThreadPoolExecutor that breaks with tasks waiting starts no further worker", async () => {
+  const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const futures = [pool.submit(() => close()), pool.submit(square, 2), pool.submit(square, 3)];
+  for (const future of futures) assert(BrokenThreadPool.is(await future.exception()));
+  await pool.shutdown();
+  assertEquals([pool.stats().workers, pool.stats().failed], [0, 3]);
 });

@@ -9,7 +9,17 @@ import {
   ThreadPoolExecutor,
 } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
-import { assertAllLost, assertBroken, assertPrompt, errorOf, Gate, type Loss } from "./_support.ts";
+import { runProgram } from "../_support/run.ts";
+import {
+  assertAllLost,
+  assertBroken,
+  assertEndedWell,
+  assertPrompt,
+  errorOf,
+  Gate,
+  type Loss,
+  program,
+} from "./_support.ts";
 import * as work from "./_tasks.ts";
 
 const FAILED: Loss = {
@@ -176,18 +186,27 @@ test("ThreadPoolExecutor hands initargs that only a message can carry to each wo
   assertEquals(shared[0], 2);
 });
 
-for (const onWorkerLost of ["break", "replace"] as const) {
+// In programs of their own: a pool that starts workers for ever would disturb the other tests.
+for (const onWorkerLost of ["break", "replace"]) {
   test(`ThreadPoolExecutor (${onWorkerLost}) is broken when its initializer calls close()`, async () => {
-    await using pool = new ThreadPoolExecutor({
-      maxWorkers: 1,
-      initializer: work.closeWorker,
-      onWorkerLost,
-    });
-    const loss: Loss = { says: "called close()" };
-    const startMs = performance.now();
-    const futures = [1, 2, 3].map((n) => pool.submit(work.echo<number>, n));
-    await assertAllLost(futures, startMs, loss);
-    await assertBroken(pool, loss);
+    const ended = await runProgram(
+      program(`
+        const pool = new ThreadPoolExecutor({
+          maxWorkers: 1,
+          initializer: work.closeWorker,
+          onWorkerLost: "${onWorkerLost}",
+        });
+        const pending = [1, 2, 3].map((n) => pool.submit(work.echo, n));
+        for (const future of pending) {
+          const error = await future.exception({ timeout: 5000 });
+          console.log(error.name, error.message.includes("called close()"));
+        }
+        await pool.shutdown();
+        console.log(pool.stats().workers);
+      `),
+      { timeoutMs: 8000 },
+    );
+    assertEndedWell(ended, [...Array(3).fill("BrokenThreadPool true"), "0"]);
   });
 }
 

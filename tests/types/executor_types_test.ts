@@ -89,8 +89,11 @@ async function awaited(executor: Executor): Promise<void> {
   const [done] = waitSync([future]);
   assertType<IsExact<typeof done, Set<Future<number>>>>(true);
   for (const one of asCompleted([future])) assertType<IsExact<typeof one, Future<number>>>(true);
-  // What is given out is the future, but TypeScript takes the variable of `for await` for what a thenable resolves to.
-  for await (const one of asCompleted([future])) assertType<IsExact<typeof one, number>>(true);
+  for await (const one of asCompleted([future])) {
+    // TypeScript takes `one` for a future at one place and for what it resolves to at another; awaiting it suits both.
+    const settled = await one;
+    assertType<IsExact<typeof settled, number>>(true);
+  }
   const array = await executor.map(gcd, [[1, 2]]).toArray();
   assertType<IsExact<typeof array, number[]>>(true);
   for await (const item of executor.map(length, ["a"])) {
