@@ -91,6 +91,8 @@ export class Doorbell extends Bell {
   #scheduled = false;
   /** A promise of `waitAsync` is pending. */
   #parked = false;
+  /** A turn of the event loop is to come in which this thread goes to sleep with nothing expected. */
+  #isResting = false;
   /** Empty microtasks to let pass before a spin. */
   #patience = 0;
   #turnStartMs = 0;
@@ -126,7 +128,9 @@ export class Doorbell extends Bell {
   /** Says that `count` expected outcomes came. */
   arrived(count: number): void {
     this.#expected -= count;
-    if (this.#expected === 0) platform.loopHold.release();
+    if (this.#expected > 0) return;
+    platform.loopHold.release();
+    this.#rest();
   }
 
   /**
@@ -155,6 +159,16 @@ export class Doorbell extends Bell {
     this.#drain(NEVER);
   }
 
+  /** Has this thread hear, while nothing is expected, of workers that end. Does not hold the event loop open. */
+  #rest(): void {
+    if (this.#isResting) return;
+    this.#isResting = true;
+    platform.nextTurn(() => {
+      this.#isResting = false;
+      if (this.#expected === 0 && !this.#drain(NEVER) && !this.#sleep()) this.#drain(NEVER);
+    });
+  }
+
   #schedule(): void {
     this.#scheduled = true;
     queueMicrotask(this.#pump);
@@ -163,7 +177,11 @@ export class Doorbell extends Bell {
   /** One step of the promise form: drain, then be patient, spin, or sleep. */
   #run(): void {
     this.#scheduled = false;
-    if (this.#expected === 0) return;
+    if (this.#expected === 0) {
+      this.#drain(NEVER);
+      this.#rest();
+      return;
+    }
     const turnEndMs = this.#turnStartMs + TURN_MS;
     if (this.#drain(turnEndMs)) {
       this.#patience = PATIENCE;

@@ -44,6 +44,8 @@ export const WORKER = {
   STATE: 0,
   /** 1 once the worker holds its sign of life. */
   ALIVE: 1,
+  /** 1 once the worker takes tasks. */
+  READY: 2,
   /** BETWEEN or RUNNING. Written by the worker, like the next two. */
   PHASE: LINE,
   /** Number of the task claimed last. */

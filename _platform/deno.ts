@@ -35,7 +35,13 @@ class WorkerHold implements LoopHold {
     this.#isHeld = true;
     [this.#anchor] = this.#workers;
     if (this.#anchor !== undefined) this.#anchor.setReferenced(true);
-    else this.#timer = setInterval(() => {}, IDLE_INTERVAL_MS);
+    else queueMicrotask(() => this.#holdByTimer());
+  }
+
+  /** Call when no worker came in the turn in which the loop was to be held. */
+  #holdByTimer(): void {
+    if (!this.#isHeld || this.#anchor !== undefined || this.#timer !== undefined) return;
+    this.#timer = setInterval(() => {}, IDLE_INTERVAL_MS);
   }
 
   release(): void {
@@ -48,6 +54,9 @@ class WorkerHold implements LoopHold {
 
   add(worker: DenoWorker): void {
     this.#workers.add(worker);
+    if (!this.#isHeld || this.#anchor !== undefined) return;
+    this.release();
+    this.hold();
   }
 
   remove(worker: DenoWorker): void {
@@ -64,20 +73,35 @@ const loopHold = new WorkerHold();
  * The method by which `node:worker_threads` references and unreferences a Web Worker. It has no public name;
  * without it an idle pool holds the program open until it is shut down.
  */
-const SET_REFERENCED = findSetReferenced(Worker.prototype);
+const SET_REFERENCED = isDeno() ? findSetReferenced() : undefined;
 
-function findSetReferenced(prototype: object): symbol | undefined {
-  for (let at = prototype; at !== EventTarget.prototype; at = Object.getPrototypeOf(at)) {
+function findSetReferenced(): symbol | undefined {
+  let at: object = Worker.prototype;
+  for (; at !== EventTarget.prototype; at = Object.getPrototypeOf(at)) {
     const found = Object.getOwnPropertySymbols(at).find((symbol) => !symbol.description);
     if (found !== undefined) return found;
   }
   return undefined;
 }
 
+/**
+ * A worker that may not read its module says so by an event, which a blocked thread never sees; so this is
+ * found out beforehand.
+ */
+function checkReadable(module: string): void {
+  if (!module.startsWith("file:")) return;
+  const { state } = Deno.permissions.querySync({ name: "read", path: new URL(module) });
+  if (state === "granted") return;
+  throw new Error(
+    `Cannot start worker: reading "${module}" is not permitted; run the program with --allow-read`,
+  );
+}
+
 class DenoWorker implements WorkerThread {
   readonly #worker: Worker;
 
   constructor({ module, name, onError }: WorkerOptions) {
+    checkReadable(module);
     // A data: entry, because `import.meta.main` is true in the entry only, and because it also works from
     // `jsr:` packages, compiled programs and bundles.
     const entry = `import { main } from ${JSON.stringify(module)}; main();`;
@@ -183,28 +207,6 @@ function onThreadEnd(callback: (end: ThreadEnd) => void): void {
 /** `close` as the runtime has it; {@linkcode onThreadEnd} puts a reporting one in its place. */
 let endThread = (): void => globals.close();
 
-/** The messages sent to this worker. */
-class OwnMessages {
-  readonly #arrived: unknown[] = [];
-  #waiter: ((message: unknown) => void) | undefined;
-
-  next(): Promise<unknown> {
-    // The handler stays: it keeps the worker's event loop open.
-    globals.onmessage ??= (event): void => {
-      const waiter = this.#waiter;
-      this.#waiter = undefined;
-      if (waiter === undefined) this.#arrived.push(event.data);
-      else waiter(event.data);
-    };
-    return new Promise((resolve) => {
-      if (this.#arrived.length > 0) resolve(this.#arrived.shift());
-      else this.#waiter = resolve;
-    });
-  }
-}
-
-const ownMessages = new OwnMessages();
-
 /** Makes the Deno implementation. */
 export function createDenoPlatform(): Platform {
   return {
@@ -233,7 +235,9 @@ export function createDenoPlatform(): Platform {
       return { run: (value, fn) => storage.run(value, fn), get: () => storage.getStore() };
     },
     waitForName,
-    nextOwnMessage: () => ownMessages.next(),
+    onOwnMessage: (callback) => {
+      globals.onmessage = (event): void => callback(event.data);
+    },
     holdName: (name, onHeld) => {
       globals.navigator.locks.request(name, {}, () => {
         onHeld();

@@ -27,7 +27,7 @@ export interface WorkerOptions {
 
 /** A started worker. It never holds the event loop open by itself. */
 export interface WorkerThread {
-  /** Sends a message, which {@linkcode Platform.nextOwnMessage} resolves to in the worker. */
+  /** Sends a message, which {@linkcode Platform.onOwnMessage} takes in the worker. */
   post(message: unknown, transfer: Transferable[]): void;
   /** Ends the worker. A runtime may be unable to stop a thread that computes or blocks; it goes on unheeded. */
   terminate(): void;
@@ -70,8 +70,8 @@ export interface Platform {
   /** Resolves once nobody holds `name` (see {@linkcode holdName}), or once the signal aborts; says which. */
   waitForName(name: string, signal: AbortSignal): Promise<boolean>;
 
-  /** In a worker: a promise for the next message sent to it. */
-  nextOwnMessage(): Promise<unknown>;
+  /** In a worker: calls back with each message sent to it. Keeps the worker's event loop open. */
+  onOwnMessage(callback: (message: unknown) => void): void;
   /** In a worker: holds `name` for as long as this thread lives; calls back once it does. */
   holdName(name: string, onHeld: () => void): void;
   /**

@@ -8,6 +8,7 @@
  */
 
 import type { Encoded } from "../_memory/message.ts";
+import type { BufferNews } from "./_shared_buffers.ts";
 import type { Target } from "./_target.ts";
 
 /** Where a payload lies: the low two bits of a form, and of a record's first word. */
@@ -18,6 +19,8 @@ export const PLACE = {
   BLOCK: 1,
   /** In a message of its own: too large for the arena, or not to be encoded. */
   MESSAGE: 2,
+  /** In a block that refers to shared buffers; after the two words, how many, and their numbers. Tasks only. */
+  SHARED: 3,
   MASK: 3,
 } as const;
 
@@ -95,6 +98,8 @@ export interface StartMessage {
   readonly ownBell: SharedArrayBuffer;
   /** For values that shared memory cannot carry, both ways. */
   readonly port: MessagePort;
+  /** The shared buffers that the pool's tasks have named so far. */
+  readonly buffers: readonly BufferNews[];
   /** The name that the worker holds as a sign of life. */
   readonly life: string;
   /** Index of the initializer in the catalog, -1 for none. */

@@ -2,8 +2,9 @@
  * The tasks of a pool on their way to a worker: in the owner's backlog, or published in the shared ring.
  *
  * A task is encoded at once, straight into its slot where there is one, so that it is written only once and later changes to
- * its arguments are not seen. Arguments too large for a slot go to the arena; what only a message can carry is
- * posted to a port of its own, which the worker that claims the task is given.
+ * its arguments are not seen. Arguments too large for a slot go to the arena; shared memory is introduced to the workers
+ * and named by number; what only a message can carry is posted to a port of its own, which the worker that
+ * claims the task is given.
  *
  * @module
  */
@@ -14,12 +15,16 @@ import { externBaseOf, takeSpilled } from "../_memory/message.ts";
 import { OwnedTaskRing, PAYLOAD_WORDS, SLOT } from "../_memory/task_ring.ts";
 import { Backlog } from "./_backlog.ts";
 import { PLACE, SHARED_OBJECTS } from "./_protocol.ts";
+import { type BufferNews, SharedBuffers } from "./_shared_buffers.ts";
 import { takeArgumentTransfers } from "./task.ts";
 
 /** Stands for a ring number of a task that is in the backlog. */
 const IN_BACKLOG = -1;
 /** The same, of a task that was taken back. */
 const DROPPED = -2;
+
+/** The most shared buffers that a slot can name. */
+const MOST_BUFFERS = PAYLOAD_WORDS - 3;
 
 /** How a task is to be queued. */
 export interface QueueOptions {
@@ -31,12 +36,13 @@ export interface QueueOptions {
 export class TaskQueue {
   readonly ring = new OwnedTaskRing();
   readonly arena = new Arena(createArenaBuffer());
+  readonly buffers: SharedBuffers;
   readonly #encoder = new Encoder();
   #backlog = new Backlog();
   /** Number of each task in the ring, by task; or where else it is. */
   readonly #numbers: number[] = [];
   /** Arguments that only a message can carry, posted already. */
-  readonly #parked = new Map<number, MessagePort>();
+  readonly #parked = new Map<number, MessageChannel>();
   /** The most tasks in the ring that no worker has claimed; finite once priorities are used. */
   #window = Infinity;
   readonly #narrowWindow: number;
@@ -45,8 +51,14 @@ export class TaskQueue {
   /**
    * @param narrowWindow How far ahead of the workers tasks are handed out once priorities are used.
    * @param onDropped Called when a task that was taken back from the backlog has left it.
+   * @param tell Tells all workers of a shared buffer.
    */
-  constructor(narrowWindow: number, onDropped: (task: number) => void) {
+  constructor(
+    narrowWindow: number,
+    onDropped: (task: number) => void,
+    tell: (news: BufferNews) => void,
+  ) {
+    this.buffers = new SharedBuffers(tell);
     this.#narrowWindow = narrowWindow;
     this.#onDropped = onDropped;
   }
@@ -76,9 +88,9 @@ export class TaskQueue {
         return;
       }
       // The arena is full: the task waits until others have been claimed.
-      const { start } = this.#backlog.reserve(priority);
-      form |= PLACE.BLOCK | this.#sharedObjects;
-      this.#backlog.commit(task, functionNumber, form, start, takeSpilled(this.#encoder));
+      const { words, start } = this.#backlog.reserve(priority);
+      form |= this.#sharedObjects;
+      this.#commitSpilled(task, functionNumber, form, words, start, transfers);
     } else {
       this.#encodeToBacklog(task, functionNumber, form, args, priority, transfers);
     }
@@ -98,16 +110,14 @@ export class TaskQueue {
     if (encoder.encodeList(args, words, bytes, start, start + PAYLOAD_WORDS, transfers) >= 0) {
       return PLACE.INLINE;
     }
-    if (this.#mustPark()) {
-      this.#park(task, transfers);
-      return PLACE.MESSAGE;
-    }
+    const place = this.#placeSpilled(task, words, start, transfers);
+    if (place === PLACE.MESSAGE) return place;
     if (!this.#reserveBlock(slot, encoder.blockBytes, externBaseOf(0, encoder.spillWords))) {
       return -1;
     }
     encoder.copyTo(this.arena.words, this.arena.bytes, words[start]);
     encoder.reset();
-    return PLACE.BLOCK;
+    return place;
   }
 
   #encodeToBacklog(
@@ -124,13 +134,47 @@ export class TaskQueue {
     form |= this.#sharedObjects;
     if (end >= 0) {
       this.#backlog.commit(task, functionNumber, form | PLACE.INLINE, end);
-    } else if (this.#mustPark()) {
-      this.#park(task, transfers);
-      this.#backlog.commit(task, functionNumber, form | PLACE.MESSAGE, start);
     } else {
-      const encoded = takeSpilled(encoder);
-      this.#backlog.commit(task, functionNumber, form | PLACE.BLOCK, start, encoded);
+      this.#commitSpilled(task, functionNumber, form, words, start, transfers);
     }
+  }
+
+  /** Has the backlog keep what the encoder has spilled. */
+  #commitSpilled(
+    task: number,
+    functionNumber: number,
+    form: number,
+    words: Int32Array,
+    start: number,
+    transfers: Set<Transferable> | undefined,
+  ): void {
+    const place = this.#placeSpilled(task, words, start, transfers);
+    const end = place === PLACE.SHARED ? start + 3 + words[start + 2] : start;
+    const large = place === PLACE.MESSAGE ? undefined : takeSpilled(this.#encoder);
+    this.#backlog.commit(task, functionNumber, form | place, end, large);
+  }
+
+  /**
+   * Chooses where what the encoder has spilled is to go, and sends ahead what goes by message: all of it, or the shared
+   * buffers that no worker knows yet.
+   */
+  #placeSpilled(
+    task: number,
+    words: Int32Array,
+    payload: number,
+    transfers: Set<Transferable> | undefined,
+  ): number {
+    const { extras, blockBytes } = this.#encoder;
+    const isShared = extras.length > 0 && extras.length <= MOST_BUFFERS &&
+      extras.every((extra) => extra instanceof SharedArrayBuffer);
+    if (blockBytes > this.arena.largestBlock || (extras.length > 0 && !isShared)) {
+      this.#park(task, transfers);
+      return PLACE.MESSAGE;
+    }
+    if (!isShared) return PLACE.BLOCK;
+    words[payload + 2] = extras.length;
+    words.set(this.buffers.introduce(task, [...extras] as SharedArrayBuffer[]), payload + 3);
+    return PLACE.SHARED;
   }
 
   /** The bit of a form that says whether what was encoded last holds shared objects. */
@@ -138,30 +182,26 @@ export class TaskQueue {
     return this.#encoder.handles > 0 ? SHARED_OBJECTS : 0;
   }
 
-  /** True when what the encoder has spilled can go neither into a slot nor into the arena. */
-  #mustPark(): boolean {
-    return this.#encoder.extras.length > 0 || this.#encoder.blockBytes > this.arena.largestBlock;
-  }
-
   /** Posts what the encoder has spilled to a port of its own. */
   #park(task: number, transfers: Set<Transferable> | undefined): void {
     const message = takeSpilled(this.#encoder);
-    const { port1, port2 } = new MessageChannel();
+    const channel = new MessageChannel();
     try {
-      port1.postMessage(message, [message.block, ...transfers ?? []]);
+      channel.port1.postMessage(message, [message.block, ...transfers ?? []]);
     } catch (error) {
-      port1.close();
-      port2.close();
+      close(channel);
       throw error;
     }
-    this.#parked.set(task, port2);
+    this.#parked.set(task, channel);
   }
 
-  /** Hands out the port with the arguments of a claimed task. */
-  takeParked(task: number): MessagePort | undefined {
-    const port = this.#parked.get(task);
+  /** Hands the port with the arguments of a claimed task to `send`. */
+  sendParked(task: number, send: (port: MessagePort) => void): void {
+    const channel = this.#parked.get(task)!;
     this.#parked.delete(task);
-    return port;
+    send(channel.port2);
+    // Not at once: a port whose partner is closed cannot be sent.
+    queueMicrotask(() => channel.port1.close());
   }
 
   /** Has the slot refer to a new block of the arena; false when there is no room. */
@@ -204,12 +244,11 @@ export class TaskQueue {
       }
       const slot = this.#freeSlot();
       if (slot < 0) return;
+      const payload = slot + SLOT.PAYLOAD;
+      for (let i = start; i < end; i++) words[payload + i - start] = waiting.words[i];
       if (large !== undefined) {
         if (!this.#reserveBlock(slot, large.block.byteLength, large.externBase)) return;
-        this.arena.bytes.set(new Uint8Array(large.block), words[slot + SLOT.PAYLOAD]);
-      } else {
-        const payload = slot + SLOT.PAYLOAD;
-        for (let i = start; i < end; i++) words[payload + i - start] = waiting.words[i];
+        this.arena.bytes.set(new Uint8Array(large.block), words[payload]);
       }
       this.#publish(slot, task, waiting.functionNumber, waiting.form);
       backlog.shift();
@@ -271,7 +310,11 @@ export class TaskQueue {
     } else {
       return NOT_TAKEN;
     }
-    this.takeParked(task)?.close();
+    const parked = this.#parked.get(task);
+    if (parked !== undefined) {
+      this.#parked.delete(task);
+      close(parked);
+    }
     return isGone ? TAKEN_FROM_RING : TAKEN_FROM_BACKLOG;
   }
 
@@ -279,10 +322,16 @@ export class TaskQueue {
   #releaseBlock(number: number): void {
     const { words } = this.ring;
     const slot = this.ring.slotOf(number);
-    if ((words[slot + SLOT.FORM] & PLACE.MASK) === PLACE.BLOCK) {
+    const place = words[slot + SLOT.FORM] & PLACE.MASK;
+    if (place === PLACE.BLOCK || place === PLACE.SHARED) {
       this.arena.release(words[slot + SLOT.PAYLOAD]);
     }
   }
+}
+
+function close({ port1, port2 }: MessageChannel): void {
+  port1.close();
+  port2.close();
 }
 
 const NOT_TAKEN = { isTaken: false, isGone: false };

@@ -129,7 +129,11 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
   constructor(settings: ThreadPoolSettings) {
     this.#settings = settings;
     this.concurrency = settings.maxWorkers;
-    this.#queue = new TaskQueue(settings.maxWorkers, (task) => this.#freeTasks.push(task));
+    this.#queue = new TaskQueue(
+      settings.maxWorkers,
+      (task) => this.#freeTasks.push(task),
+      (news) => this.#workers.forEach((worker) => worker.post(news, [])),
+    );
     for (let i = Math.min(settings.maxWorkers, MAX_WORKERS); i-- > 0;) this.#workerNumbers.push(i);
     if (settings.initializer !== undefined) {
       // What cannot be sent breaks the pool, and the first submit says so.
@@ -197,9 +201,21 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
       return future;
     }
     this.#outstanding++;
-    this.#engage();
     doorbell.expect();
+    if (this.#queue.ring.isClosed) return this.#refuse(future);
+    this.#engage();
     if (options !== undefined) this.#limit(future, task, options);
+    return future;
+  }
+
+  /** Takes back a task whose own arguments shut the pool down, by a getter. */
+  #refuse(future: Future<unknown>): Future<unknown> {
+    this.#takeBack(future);
+    this.#failed++;
+    futureInternals.reject(
+      future,
+      new RuntimeError(`Cannot submit to ${this.name}: it was shut down meanwhile`),
+    );
     return future;
   }
 
@@ -237,7 +253,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     const { words } = ring;
     const mayStart = this.#workers.length < this.#settings.maxWorkers;
     const sleeping = load(words, TASK_RING.SLEEPING);
-    if (!mayStart && sleeping <= 0) return;
+    if ((!mayStart && sleeping <= 0) || this.#broken !== undefined) return;
     let needed = ring.unclaimed - load(words, TASK_RING.LOOKING);
     if (needed <= 0) return;
     if (sleeping > 0) {
@@ -245,7 +261,12 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
         if (worker.state.wake(ring) && --needed === 0) return;
       }
     }
-    if (mayStart) this.#startWorker();
+    if (!mayStart) return;
+    try {
+      this.#startWorker();
+    } catch (error) {
+      this.#break(`a worker could not be started: ${describe(error)}`, error);
+    }
   }
 
   #startWorker(): void {
@@ -256,6 +277,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
       arena: this.#queue.arena,
       onError: (message) => this.#lose(worker, `failed: ${message}`, new Error(message)),
     });
+    this.#workers.push(worker);
     worker.start({
       ring: this.#queue.ring.buffer,
       arena: this.#queue.arena.buffer,
@@ -266,8 +288,8 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
       initargs: this.#initargs,
       maxTasks: maxTasksPerChild ?? Infinity,
       idleTimeoutMs,
+      buffers: [...this.#queue.buffers.news()],
     });
-    this.#workers.push(worker);
     if (this.#closing) doorbell.expect();
   }
 
@@ -332,7 +354,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
         this.#settle(worker, task, true, value);
         break;
       case KIND.FETCH:
-        worker.sendArguments(this.#queue.takeParked(task)!);
+        this.#queue.sendParked(task, (port) => worker.post(port, [port]));
         break;
       case KIND.PROGRESS: {
         const future = this.#futures[task];
@@ -389,6 +411,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
   }
 
   #freeTask(task: number): void {
+    this.#queue.buffers.release(task);
     this.#futures[task] = undefined;
     this.#freeTasks.push(task);
   }
@@ -526,15 +549,16 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
   /** Books a worker that ended without being asked to. */
   #lose(worker: PoolWorkerHandle, how: string, cause: unknown): void {
     if (worker.hasEnded) return;
+    this.#drainWorker(worker, NEVER);
+    if (worker.hasEnded) return; // It has told so itself.
     this.#lost++;
     const reason = `worker "${worker.name}" was lost: ${how}`;
-    this.#drainWorker(worker, NEVER);
-    if (worker.hasEnded) return;
     const tasks = this.#queue.ring.recover(worker.number);
     if (worker.state.isRunning) tasks.push(worker.state.currentTask);
     worker.givenUp?.grace.cancel();
     this.#remove(worker);
-    if (!this.#settings.replaceLost) {
+    // One that could not even begin would be followed by others, for ever.
+    if (!this.#settings.replaceLost || !worker.state.isReady) {
       this.#break(reason, cause);
       return;
     }
@@ -638,6 +662,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
 
   /** The counts of this moment. */
   stats(): PoolStats {
+    doorbell.poll();
     const running = this.#workers.filter(({ state }) => state.isRunning).length;
     return {
       workers: this.#workers.length,

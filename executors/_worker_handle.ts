@@ -11,6 +11,7 @@ import type { Deadline } from "./_deadlines.ts";
 import { MailboxReader, MailboxWriter } from "./_mailbox.ts";
 import type { StartMessage } from "./_protocol.ts";
 
+import type { BufferNews } from "./_shared_buffers.ts";
 import { WorkerState } from "./_worker_state.ts";
 
 /** Tells this thread from others, in this program and others of the same origin. */
@@ -92,9 +93,9 @@ export class PoolWorkerHandle {
     return this.#ended;
   }
 
-  /** Sends a port with the arguments of a task. */
-  sendArguments(port: MessagePort): void {
-    this.#thread.post(port, [port]);
+  /** Sends a message outside the mail: a port with the arguments of a task, or news of a shared buffer. */
+  post(message: MessagePort | BufferNews, transfer: Transferable[]): void {
+    this.#thread.post(message, transfer);
   }
 
   /** Calls back if the worker's sign of life goes out, until {@linkcode stopWatch}. */

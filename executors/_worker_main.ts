@@ -18,6 +18,7 @@ import { Encoder } from "../_memory/encoder.ts";
 import { TASK_RING } from "../_memory/layout.ts";
 import { decode, encode, type Encoded } from "../_memory/message.ts";
 import { SLOT, TaskRing } from "../_memory/task_ring.ts";
+import { type BufferNews, KnownBuffers } from "./_shared_buffers.ts";
 import { CatalogReader } from "./_catalog.ts";
 import { type ChunkOutcome, ChunkRun, isThenable } from "./_chunk.ts";
 import { MailboxReader, MailboxWriter } from "./_mailbox.ts";
@@ -42,10 +43,21 @@ interface Loaded {
   readonly call: (...args: unknown[]) => unknown;
 }
 
+const NO_EXTRAS: readonly unknown[] = [];
+
+/** The numbers of the shared buffers that the payload of a task names. */
+function bufferNumbers(words: Int32Array, payload: number): number[] {
+  return Array.from(words.subarray(payload + 3, payload + 3 + words[payload + 2]));
+}
+
 /** The entry of a worker's thread. */
-export async function main(): Promise<void> {
-  const start = await platform.nextOwnMessage() as StartMessage;
-  await new PoolWorker(start).run();
+export function main(): void {
+  let worker: PoolWorker | undefined;
+  platform.onOwnMessage((message) => {
+    if (worker !== undefined) return worker.receive(message as MessagePort | BufferNews);
+    worker = new PoolWorker(message as StartMessage);
+    worker.run();
+  });
 }
 
 class PoolWorker {
@@ -61,6 +73,9 @@ class PoolWorker {
   /** The thread is about to end: nothing more is claimed or told. */
   #ended = false;
   #hasPools = false;
+  readonly #buffers = new KnownBuffers();
+  /** Takes the port with the arguments of the task that was claimed last. */
+  #onArguments: ((port: MessagePort) => void) | undefined;
   #tasksLeft: number;
   #turnEndMs = 0;
   #untimed = 1;
@@ -92,22 +107,32 @@ class PoolWorker {
     );
     doorbell.adopt(start.ownBell);
     this.#tasksLeft = start.maxTasks;
+    for (const news of start.buffers) this.#buffers.learn(news);
     platform.onThreadEnd((end) => this.#tellEnd(end));
   }
 
+  /** Takes a message outside the mail: the port with a task's arguments, or news of a shared buffer. */
+  receive(message: MessagePort | BufferNews): void {
+    if ("number" in message) this.#buffers.learn(message);
+    else this.#onArguments!(message);
+  }
+
+  /** Takes tasks until there will be no more. */
   async run(): Promise<void> {
     if (!await this.#initialize()) return;
-    setCurrentTask(this.#makeContext);
+    this.#state.setReady();
     // Not before the first task: it takes a while, and is needed only for tasks that take longer.
     platform.nextTurn(() => {
       platform.holdName(this.#start.life, () => this.#state.setAlive());
     });
     for (;;) {
+      setCurrentTask(this.#makeContext);
       const waiting = this.#runReady();
       if (waiting !== undefined) {
         await waiting;
         continue;
       }
+      setCurrentTask(undefined);
       if (this.#ended) return;
       if (this.#state.isRetired || this.#tasksLeft === 0) break;
       if (this.#look()) continue;
@@ -166,6 +191,7 @@ class PoolWorker {
   }
 
   async #letTurn(): Promise<void> {
+    setCurrentTask(undefined);
     await new Promise<void>((resolve) => platform.nextTurn(resolve));
     this.#turnEndMs = nowMs() + TURN_MS;
   }
@@ -180,18 +206,19 @@ class PoolWorker {
     this.#task = task;
     this.#context = undefined;
     const loaded = this.#functions[index];
-    const isPrepared = loaded !== undefined && (form & PLACE.MASK) !== PLACE.MESSAGE &&
+    const place = form & PLACE.MASK;
+    const isPrepared = loaded !== undefined && place !== PLACE.MESSAGE &&
       ((form & SHARED_OBJECTS) === 0 || this.#hasPools);
-    if (!isPrepared) {
-      return this.#runUnprepared(number, slot);
-    }
+    const payload = slot + SLOT.PAYLOAD;
+    const extras = place === PLACE.SHARED && isPrepared
+      ? this.#buffers.find(bufferNumbers(words, payload))
+      : NO_EXTRAS;
+    if (!isPrepared || extras === undefined) return this.#runUnprepared(number, slot);
     let args: unknown[];
     try {
-      if ((form & PLACE.MASK) === PLACE.INLINE) {
-        args = this.#decoder.decode(words, bytes, slot + SLOT.PAYLOAD) as unknown[];
-      } else {
-        args = this.#decodeBlock(words[slot + SLOT.PAYLOAD], words[slot + SLOT.PAYLOAD + 1]);
-      }
+      args = place === PLACE.INLINE
+        ? this.#decoder.decode(words, bytes, payload) as unknown[]
+        : this.#decodeBlock(words[payload], words[payload + 1], extras);
     } catch (error) {
       ring.release(number);
       return this.#tell(KIND.ERROR, task, error);
@@ -200,10 +227,10 @@ class PoolWorker {
     return this.#call(task, form, loaded, args);
   }
 
-  #decodeBlock(offset: number, externBase: number): unknown[] {
+  #decodeBlock(offset: number, externBase: number, extras: readonly unknown[]): unknown[] {
     const { words, bytes } = this.#arguments;
     try {
-      return this.#decoder.decode(words, bytes, offset >> 2, externBase) as unknown[];
+      return this.#decoder.decode(words, bytes, offset >> 2, externBase, extras) as unknown[];
     } finally {
       this.#arguments.release(offset);
     }
@@ -221,15 +248,20 @@ class PoolWorker {
     let loaded: Loaded;
     let args: unknown[];
     try {
-      const message = (form & PLACE.MASK) === PLACE.MESSAGE ? await this.#fetch(task) : undefined;
+      // Asked for by the task last claimed, so before anything else is.
+      const place = form & PLACE.MASK;
+      const message = place === PLACE.MESSAGE ? await this.#fetch(task) : undefined;
       if ((form & SHARED_OBJECTS) !== 0) await this.#loadPools();
-      // The function first: its module registers the classes that the arguments may need.
+      // The function before its arguments: its module registers the classes that they may need.
       loaded = this.#functions[index] ?? await this.#load(index);
       if (message !== undefined) args = decode(this.#decoder, message) as unknown[];
-      else if ((form & PLACE.MASK) === PLACE.BLOCK) {
-        args = this.#decodeBlock(payload[0], payload[1]);
-      } else {
+      else if (place === PLACE.INLINE) {
         args = this.#decoder.decode(payload, new Uint8Array(payload.buffer), 0) as unknown[];
+      } else {
+        const extras = place === PLACE.SHARED
+          ? await this.#buffers.wait(bufferNumbers(payload, 0))
+          : NO_EXTRAS;
+        args = this.#decodeBlock(payload[0], payload[1], extras);
       }
     } catch (error) {
       return this.#tell(KIND.ERROR, task, error);
@@ -255,8 +287,9 @@ class PoolWorker {
 
   /** Asks the owner for the message with a task's arguments. */
   async #fetch(task: number): Promise<Encoded> {
+    const arrived = new Promise<MessagePort>((resolve) => this.#onArguments = resolve);
     await this.#tell(KIND.FETCH, task, undefined);
-    const parked = await platform.nextOwnMessage() as MessagePort;
+    const parked = await arrived;
     const message = await platform.nextMessage(parked) as Encoded;
     parked.close();
     return message;
@@ -405,12 +438,16 @@ class PoolWorker {
     const check = (): boolean => {
       if (!aborted && this.#state.isAborted(number)) {
         aborted = true;
+        // The runtime asks `aborted` itself before it aborts.
+        delete (signal as { aborted?: boolean }).aborted;
+        delete (signal as { throwIfAborted?: () => void }).throwIfAborted;
         controller.abort();
       }
       return aborted;
     };
-    Object.defineProperty(signal, "aborted", { get: check });
+    Object.defineProperty(signal, "aborted", { get: check, configurable: true });
     Object.defineProperty(signal, "throwIfAborted", {
+      configurable: true,
       value: () => {
         if (check()) throw signal.reason;
       },

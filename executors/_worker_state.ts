@@ -12,7 +12,7 @@
  * Word PHASE: BETWEEN tasks, or RUNNING the task that CURRENT (its number in the task ring) and CURRENT_TASK (its index in the
  * owner's table) name. Written by the worker.
  * Word ABORT: number of the running task that is asked to stop. Written by the owner, who notifies.
- * Word ALIVE: 1 once the worker holds its sign of life.
+ * Word ALIVE: 1 once the worker holds its sign of life. Word READY: 1 once it takes tasks.
  *
  * Invariants
  * 1. The worker stores BETWEEN before it looks at STATE, and looks at STATE before it claims. The owner stores RETIRED before
@@ -119,6 +119,11 @@ export class WorkerState {
     store(this.#words, WORKER.ALIVE, 1);
   }
 
+  /** Says that this worker takes tasks. */
+  setReady(): void {
+    store(this.#words, WORKER.READY, 1);
+  }
+
   /** True when the task with that number is asked to stop. */
   isAborted(number: number): boolean {
     return load(this.#words, WORKER.ABORT) === ((number + 1) | 0);
@@ -134,6 +139,11 @@ export class WorkerState {
   /** True when the worker holds its sign of life. */
   get isAlive(): boolean {
     return load(this.#words, WORKER.ALIVE) === 1;
+  }
+
+  /** True when the worker has begun to take tasks. */
+  get isReady(): boolean {
+    return load(this.#words, WORKER.READY) === 1;
   }
 
   /** True when the worker has gone to rest for good. */

@@ -1,0 +1,99 @@
+/**
+ * Shared memory that tasks are given: each buffer is introduced to every worker once, by a message, and named by a number
+ * from then on. So a task that is given shared memory, or a lock made of it, costs no message, and starts even while
+ * the pool's owner is blocked.
+ *
+ * A buffer is introduced before a task that names it is published. The owner keeps it until the task has its outcome;
+ * once the owner itself has no more use for it, the workers are told to forget it.
+ *
+ * @module
+ */
+
+/** What a worker is told: a buffer and its number, or, without a buffer, a number to forget. */
+export interface BufferNews {
+  readonly number: number;
+  readonly buffer: SharedArrayBuffer | undefined;
+}
+
+/** The owner's side: which buffers its pool's workers know. */
+export class SharedBuffers {
+  readonly #tell: (news: BufferNews) => void;
+  readonly #numbers = new WeakMap<SharedArrayBuffer, number>();
+  readonly #known = new Map<number, WeakRef<SharedArrayBuffer>>();
+  /** Buffers that unfinished tasks name. */
+  readonly #inUse = new Map<number, readonly SharedArrayBuffer[]>();
+  readonly #registry = new FinalizationRegistry<number>((number) => {
+    this.#known.delete(number);
+    this.#tell({ number, buffer: undefined });
+  });
+  #introduced = 0;
+
+  /** @param tell Tells all workers. */
+  constructor(tell: (news: BufferNews) => void) {
+    this.#tell = tell;
+  }
+
+  /** The numbers of the buffers that a task names, introduced where they are new. */
+  introduce(task: number, buffers: readonly SharedArrayBuffer[]): number[] {
+    this.#inUse.set(task, buffers);
+    return buffers.map((buffer) => {
+      let number = this.#numbers.get(buffer);
+      if (number === undefined) {
+        number = this.#introduced++;
+        this.#numbers.set(buffer, number);
+        this.#known.set(number, new WeakRef(buffer));
+        this.#registry.register(buffer, number);
+        this.#tell({ number, buffer });
+      }
+      return number;
+    });
+  }
+
+  /** What a new worker has to be told. */
+  *news(): Generator<BufferNews> {
+    for (const [number, reference] of this.#known) {
+      const buffer = reference.deref();
+      if (buffer !== undefined) yield { number, buffer };
+    }
+  }
+
+  /** The task has its outcome. */
+  release(task: number): void {
+    if (this.#inUse.size > 0) this.#inUse.delete(task);
+  }
+}
+
+/** A worker's side: the buffers it was told of. */
+export class KnownBuffers {
+  readonly #buffers = new Map<number, SharedArrayBuffer>();
+  #onNews: (() => void) | undefined;
+
+  /** Takes in what the owner tells. */
+  learn({ number, buffer }: BufferNews): void {
+    if (buffer === undefined) this.#buffers.delete(number);
+    else this.#buffers.set(number, buffer);
+    const onNews = this.#onNews;
+    this.#onNews = undefined;
+    onNews?.();
+  }
+
+  /** The buffers with these numbers; `undefined` when one of them is still on its way. */
+  find(numbers: Iterable<number>): SharedArrayBuffer[] | undefined {
+    const found: SharedArrayBuffer[] = [];
+    for (const number of numbers) {
+      const buffer = this.#buffers.get(number);
+      if (buffer === undefined) return undefined;
+      found.push(buffer);
+    }
+    return found;
+  }
+
+  /** The buffers with these numbers, once all of them are here. */
+  async wait(numbers: readonly number[]): Promise<SharedArrayBuffer[]> {
+    for (;;) {
+      const found = this.find(numbers);
+      if (found !== undefined) return found;
+      await new Promise<void>((resolve) => this.#onNews = resolve);
+    }
+  }
+}
