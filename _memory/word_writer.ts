@@ -1,0 +1,389 @@
+/**
+ * What an encoding is made of: words with what stands for itself in them (numbers, strings), and the
+ * two tables of what a later word may point back to (objects, lists of keys). The layout is told in
+ * `tags.ts`; what uses this is in `encoder.ts`.
+ *
+ * The words go straight to their place as long as they fit there. What does not fit is moved once to
+ * a scratch of the writer's own, and the rest is written there: so a small value, which is nearly
+ * every value, is written exactly once and nothing needs to know its size beforehand. All methods
+ * that write take the next free index and return the one after what they wrote; after a call that
+ * may make room, no older index holds, but its distance from `base()` does.
+ *
+ * Invariant: `words`, `bytes`, `end` are the target, or the scratch once it was too small.
+ *
+ * @module
+ */
+
+import * as tags from "./tags.ts";
+
+/** As many objects are looked for one by one before a Set is worth its making. */
+const LINEAR = 12;
+/** Scratch of more words than this is given up once the value has been sent. */
+const MAX_KEPT_WORDS = 1 << 18;
+/** Number of key lists remembered; a power of two. */
+const KEY_LISTS = 256;
+
+const TEXT_ENCODER = new TextEncoder();
+
+/** Writes words, numbers and strings. */
+export class WordWriter {
+  /** Byte runs of at least EXTERN_BYTES that were not put into the words, in order. */
+  readonly externs: Uint8Array[] = [];
+  /** Length of all externs, each rounded up to 8 bytes. */
+  externBytes = 0;
+  /** What only structured clone can carry, in order: ports, blobs, transferred and shared buffers. */
+  readonly extras: unknown[] = [];
+  /** Words of the last encoding when it spilled, that is when `encode` returned -1. */
+  spillWords = 0;
+
+  protected words: Int32Array;
+  protected bytes: Uint8Array;
+  protected end = 0;
+  #start = 0;
+  #scratch: Int32Array;
+  #scratchBytes: Uint8Array;
+
+  /** Makes a writer with an empty scratch. */
+  constructor() {
+    this.#scratch = this.words = new Int32Array(256);
+    this.#scratchBytes = this.bytes = new Uint8Array(this.#scratch.buffer);
+  }
+
+  /** Bytes that `copyTo` writes: the words, padded to 8, then the externs, each padded to 8. */
+  get blockBytes(): number {
+    return ((this.spillWords + 1) & ~1) * 4 + this.externBytes;
+  }
+
+  /**
+   * Writes the last spilled encoding.
+   *
+   * @param words The memory to write to.
+   * @param bytes The same memory, from the same byte on.
+   * @param offset Byte at which the block begins, a multiple of 8.
+   */
+  copyTo(words: Int32Array, bytes: Uint8Array, offset: number): void {
+    words.set(this.#scratch.subarray(0, this.spillWords), offset / 4);
+    let at = offset + ((this.spillWords + 1) & ~1) * 4;
+    for (const extern of this.externs) {
+      bytes.set(extern, at);
+      at += (extern.byteLength + 7) & ~7;
+    }
+  }
+
+  /** Drops what the encoder holds of the last value. */
+  reset(): void {
+    if (this.externs.length > 0) this.externs.length = 0;
+    if (this.extras.length > 0) this.extras.length = 0;
+    this.externBytes = 0;
+    this.spillWords = 0;
+    if (this.#scratch.length > MAX_KEPT_WORDS) {
+      this.#scratch = this.words = new Int32Array(256);
+      this.#scratchBytes = this.bytes = new Uint8Array(this.#scratch.buffer);
+    }
+  }
+
+  /** Has `words[start, end)` written next, as long as that is room enough. */
+  protected aim(words: Int32Array, bytes: Uint8Array, start: number, end: number): void {
+    this.words = words;
+    this.bytes = bytes;
+    this.#start = start;
+    this.end = end;
+  }
+
+  /** Whether the words have moved to the scratch. */
+  protected hasSpilled(): boolean {
+    return this.words === this.#scratch;
+  }
+
+  /** Index of the first word written: another one once the words have moved to the scratch. */
+  protected base(): number {
+    return this.words === this.#scratch ? 0 : this.#start;
+  }
+
+  /** Moves to the scratch, or makes it larger, so that `need` words can be written at the result. */
+  protected makeRoom(pos: number, need: number): number {
+    const old = this.words;
+    const from = old === this.#scratch ? 0 : this.#start;
+    const at = pos - from;
+    if (at + need > this.#scratch.length) {
+      const grown = new Int32Array(Math.max(2 * this.#scratch.length, at + need + 64));
+      this.#scratch = grown;
+      this.#scratchBytes = new Uint8Array(grown.buffer);
+    }
+    if (old !== this.#scratch) this.#scratch.set(old.subarray(from, pos));
+    this.words = this.#scratch;
+    this.bytes = this.#scratchBytes;
+    this.end = this.#scratch.length;
+    return at;
+  }
+
+  protected writeWord(word: number, pos: number): number {
+    if (pos >= this.end) pos = this.makeRoom(pos, 1);
+    this.words[pos] = word;
+    return pos + 1;
+  }
+
+  /** Writes a tag whose immediate is a length. */
+  protected writeHead(tag: number, length: number, pos: number): number {
+    if (pos + 2 > this.end) {
+      if (length < tags.LONG) return this.writeWord(tag | length << 8, pos);
+      pos = this.makeRoom(pos, 2);
+    }
+    if (length < tags.LONG) {
+      this.words[pos] = tag | length << 8;
+      return pos + 1;
+    }
+    this.words[pos] = tag | tags.LONG << 8;
+    this.words[pos + 1] = length;
+    return pos + 2;
+  }
+
+  protected writeNumber(value: number, pos: number): number {
+    // 1 / -0 is negative: -0 is no integer here.
+    if ((value | 0) === value && (value !== 0 || 1 / value > 0)) {
+      if (value << 8 >> 8 === value) return this.writeWord(tags.INT24 | value << 8, pos);
+      if (pos + 2 > this.end) pos = this.makeRoom(pos, 2);
+      this.words[pos] = tags.INT32;
+      this.words[pos + 1] = value;
+      return pos + 2;
+    }
+    return this.writeDouble(tags.DOUBLE, value, pos);
+  }
+
+  protected writeDouble(tag: number, value: number, pos: number): number {
+    if (pos + 3 > this.end) pos = this.makeRoom(pos, 3);
+    const words = this.words;
+    tags.PAIR_DOUBLE[0] = value;
+    words[pos] = tag;
+    words[pos + 1] = tags.PAIR_WORDS[0];
+    words[pos + 2] = tags.PAIR_WORDS[1];
+    return pos + 3;
+  }
+
+  protected writeBigint(value: bigint, pos: number): number {
+    if (BigInt.asIntN(64, value) === value) {
+      if (pos + 3 > this.end) pos = this.makeRoom(pos, 3);
+      tags.PAIR_BIGINT[0] = value;
+      this.words[pos] = tags.BIGINT64;
+      this.words[pos + 1] = tags.PAIR_WORDS[0];
+      this.words[pos + 2] = tags.PAIR_WORDS[1];
+      return pos + 3;
+    }
+    // Hexadecimal, because that is linear both ways; shifting limbs out of a bigint is not.
+    const isNegative = value < 0n;
+    pos = this.writeWord(tags.BIGINT | (isNegative ? 1 << 8 : 0), pos);
+    return this.writeString((isNegative ? -value : value).toString(16), pos);
+  }
+
+  protected writeString(value: string, pos: number): number {
+    const length = value.length;
+    if (length > tags.SHORT_STRING) return this.#longString(value, pos);
+    let next = pos + 1 + ((length + 3) >> 2);
+    if (next > this.end) {
+      pos = this.makeRoom(pos, next - pos);
+      next = pos + 1 + ((length + 3) >> 2);
+    }
+    const words = this.words;
+    let at = pos + 1;
+    let i = 0;
+    let all = 0;
+    for (; i + 4 <= length; i += 4) {
+      const a = value.charCodeAt(i);
+      const b = value.charCodeAt(i + 1);
+      const c = value.charCodeAt(i + 2);
+      const d = value.charCodeAt(i + 3);
+      all |= a | b | c | d;
+      words[at++] = a | b << 8 | c << 16 | d << 24;
+    }
+    if (i < length) {
+      let word = 0;
+      for (let shift = 0; i < length; i++, shift += 8) {
+        const code = value.charCodeAt(i);
+        all |= code;
+        word |= code << shift;
+      }
+      words[at] = word;
+    }
+    if (all > 0xff) return this.#utf16(value, pos);
+    words[pos] = tags.LATIN1 | length << 8;
+    return next;
+  }
+
+  #utf16(value: string, pos: number): number {
+    const length = value.length;
+    pos = this.writeHead(tags.UTF16, length, pos);
+    const size = (length + 1) >> 1;
+    if (pos + size > this.end) pos = this.makeRoom(pos, size);
+    const words = this.words;
+    for (let i = 0; i < length; i += 2) {
+      // charCodeAt past the end is NaN, which is 0 here.
+      words[pos++] = value.charCodeAt(i) | value.charCodeAt(i + 1) << 16;
+    }
+    return pos;
+  }
+
+  #longString(value: string, pos: number): number {
+    if (!value.isWellFormed()) return this.#utf16(value, pos);
+    const length = value.length;
+    let need = 2 + ((length + 3) >> 2);
+    for (;;) {
+      if (pos + need > this.end) pos = this.makeRoom(pos, need);
+      const target = this.bytes.subarray((pos + 2) * 4, this.end * 4);
+      const { read, written } = TEXT_ENCODER.encodeInto(value, target);
+      if (read === length) {
+        this.words[pos] = tags.UTF8;
+        this.words[pos + 1] = written;
+        return pos + 2 + ((written + 3) >> 2);
+      }
+      // Not ASCII: no code unit takes more than three bytes.
+      need = 3 + ((3 * length) >> 2);
+    }
+  }
+
+  /**
+   * The OBJECT word, the hash and size of a key block, and the block; in an array of its own, since
+   * its place is a table. Call with a writer that has nothing else to write.
+   */
+  keyBlock(keys: readonly string[]): Int32Array {
+    this.aim(this.#scratch, this.#scratchBytes, 0, this.#scratch.length);
+    let pos = 3;
+    for (const key of keys) pos = this.writeString(key, pos);
+    const block = this.words.slice(0, pos);
+    let hash = keys.length;
+    for (let i = 3; i < pos; i++) hash = Math.imul(hash ^ block[i], 0x01000193);
+    block[0] = tags.OBJECT | keys.length << 8;
+    block[1] = hash ^ hash >>> 15;
+    block[2] = pos - 3;
+    this.reset();
+    return block;
+  }
+}
+
+/**
+ * Numbers objects as they are met, so that a second meeting is a REF. The first {@linkcode LINEAR}
+ * are looked for one by one, which is cheaper than hashing them; then in a Set; and from the first
+ * that is met again, in a Map from object to number.
+ *
+ * Of 200 objects each costs 20 ns in the Set. Looking on one by one costs as much with `includes`, and
+ * more the more there are. A WeakMap kept from message to message has next to no cost for objects
+ * sent again, but twice that of the Set for new ones, which most are.
+ */
+export class ObjectNumbers {
+  /** How many objects have a number. */
+  count = 0;
+  readonly #linear: (object | undefined)[] = new Array(LINEAR).fill(undefined);
+  #met: Set<object> | undefined;
+  #numbers: Map<object, number> | undefined;
+
+  /** The number of an object met before; -1 for a new one, which it gives the next number. */
+  meet(object: object): number {
+    const count = this.count;
+    const linear = this.#linear;
+    if (count < LINEAR) {
+      for (let i = 0; i < count; i++) if (linear[i] === object) return i;
+      linear[count] = object;
+      this.count = count + 1;
+      return -1;
+    }
+    const numbers = this.#numbers;
+    if (numbers !== undefined) {
+      const number = numbers.get(object);
+      if (number !== undefined) return number;
+      numbers.set(object, count);
+    } else {
+      // One look into a Set tells a new object from an old one, where a Map needs two.
+      const met = this.#met ??= new Set(linear as object[]);
+      met.add(object);
+      if (met.size === count) return this.#numberAll(met).get(object)!;
+    }
+    this.count = count + 1;
+    return -1;
+  }
+
+  /** From the first object met again, numbers are looked up; they are the order of the Set. */
+  #numberAll(met: Set<object>): Map<object, number> {
+    const numbers = new Map<object, number>();
+    for (const object of met) numbers.set(object, numbers.size);
+    this.#met = undefined;
+    return this.#numbers = numbers;
+  }
+
+  /** Whether an object has a number. */
+  has(object: object): boolean {
+    if (this.#numbers !== undefined) return this.#numbers.has(object);
+    return this.#met !== undefined ? this.#met.has(object) : this.#linear.includes(object);
+  }
+
+  /** Takes back all numbers but the first so many. */
+  cutTo(count: number): void {
+    const met = [...(this.#numbers?.keys() ?? this.#met ?? this.#linear)].slice(0, count);
+    this.#linear.fill(undefined, Math.min(count, LINEAR));
+    this.#numbers = undefined;
+    this.#met = count < LINEAR ? undefined : new Set(met as object[]);
+    this.count = count;
+  }
+
+  /** Forgets all objects. */
+  clear(): void {
+    const used = Math.min(this.count, LINEAR);
+    for (let i = 0; i < used; i++) this.#linear[i] = undefined;
+    this.count = 0;
+    this.#met = this.#numbers = undefined;
+  }
+}
+
+/** A list of keys as it is written. */
+export interface KeyList {
+  readonly keys: readonly string[];
+  /** The OBJECT word, hash and size, and the key block. */
+  readonly block: Int32Array;
+  /** The message in which `number` holds. */
+  message: number;
+  number: number;
+}
+
+/** Lists of keys, remembered from message to message, and numbered in each. */
+export class KeyLists {
+  /** How many lists have a number in this message. */
+  count = 0;
+  #message = 0;
+  readonly #lists: (KeyList | undefined)[] = new Array(KEY_LISTS).fill(undefined);
+
+  /** Finds a list of at least one key, or makes it. */
+  find(keys: readonly string[]): KeyList {
+    const count = keys.length;
+    const first = keys[0];
+    const last = keys[count - 1];
+    // Lists that differ in a middle key alone share a slot, and are compared; that is rare enough.
+    const slot = (count * 7 + first.length * 31 + last.length * 61 + first.charCodeAt(0) * 5 +
+      last.charCodeAt(last.length >> 1) * 29 + last.charCodeAt(last.length - 1) * 13) &
+      (KEY_LISTS - 1);
+    const list = this.#lists[slot];
+    if (list !== undefined && list.keys.length === count) {
+      let i = 0;
+      while (i < count && list.keys[i] === keys[i]) i++;
+      if (i === count) return list;
+    }
+    KEY_BLOCK_WRITER ??= new WordWriter();
+    const made = { keys, block: KEY_BLOCK_WRITER.keyBlock(keys), message: -1, number: 0 };
+    if (made.block.length <= tags.MAX_SHAPE_WORDS) this.#lists[slot] = made;
+    return made;
+  }
+
+  /** The number of a list met before in this message; -1 for a new one, which it gives the next. */
+  meet(list: KeyList): number {
+    if (list.message === this.#message) return list.number;
+    list.message = this.#message;
+    list.number = this.count++;
+    return -1;
+  }
+
+  /** Takes back all numbers from this one on; lists that had a lower one are written anew. */
+  cutTo(count: number): void {
+    this.count = count;
+    this.#message++;
+  }
+}
+
+/** Made when first needed. It never meets user code, so it is never busy. */
+let KEY_BLOCK_WRITER: WordWriter | undefined;
