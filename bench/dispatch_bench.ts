@@ -7,7 +7,7 @@
  * @module
  */
 
-import { task, ThreadPoolExecutor } from "@concurrent/futures";
+import { ThreadPoolExecutor } from "@concurrent/futures";
 import {
   burst,
   grouped,
@@ -19,47 +19,13 @@ import {
   processorMs,
   row,
 } from "./_measure.ts";
+import { add, compute, echo, increment, lengthOf, sleep } from "./_tasks.ts";
 
 const REPEATS = 9;
 const BURST = 20_000;
 const MEBIBYTE = 1 << 20;
 const MAP_ITEMS = 1_000_000;
 const PENDING = 200_000;
-
-/** Adds two numbers. */
-export const add = task(import.meta, function add(a: number, b: number): number {
-  return a + b;
-});
-
-/** Returns its argument. */
-export const echo = task(import.meta, function echo(value: unknown): unknown {
-  return value;
-});
-
-/** Returns the length of an array. */
-export const lengthOf = task(import.meta, function lengthOf(array: Float64Array): number {
-  return array.length;
-});
-
-/** Adds one. */
-export const increment = task(import.meta, function increment(x: number): number {
-  return x + 1;
-});
-
-/** Waits without computing, and says for how long. */
-export const sleep = task(import.meta, async function sleep(ms: number): Promise<number> {
-  const startMs = performance.now();
-  await new Promise((resolve) => setTimeout(resolve, ms));
-  return performance.now() - startMs;
-});
-
-/** Computes for a while. */
-export const compute = task(import.meta, function compute(ms: number): number {
-  const endMs = performance.now() + ms;
-  let steps = 0;
-  while (performance.now() < endMs) steps++;
-  return steps;
-});
 
 /** About 100 bytes of JSON. */
 const OBJECT = {

@@ -20,6 +20,7 @@
 import { doorbell } from "../_memory/doorbell.ts";
 import { callAt, deadlineAfter, NEVER } from "../_platform/clock.ts";
 import { RuntimeError } from "../sync/errors.ts";
+import { Subscription } from "./_subscriptions.ts";
 import { CancelledError, InvalidStateError, TimeoutError } from "./errors.ts";
 
 /** How long to wait, and what ends the wait early. */
@@ -129,8 +130,7 @@ export class Future<T> implements PromiseLike<T> {
   /** The value or error, once done. */
   #outcome: unknown = undefined;
   /** Who is told of the end: none, one, or several. */
-  #receivers: Receiver | Receiver[] | undefined = undefined;
-  #promise: Promise<T> | undefined = undefined;
+  #receivers: Receiver | Subscription | (Receiver | Subscription)[] | undefined = undefined;
   #runner: Runner | undefined = undefined;
   #task = -1;
   #progress = 0;
@@ -354,19 +354,28 @@ export class Future<T> implements PromiseLike<T> {
     onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
     onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    return this.#toPromise().then(onFulfilled, onRejected);
+    return new Promise<unknown>((resolve, reject) => {
+      const subscription = new Subscription(
+        onFulfilled as ((value: unknown) => unknown) | null | undefined,
+        onRejected,
+        resolve,
+        reject,
+      );
+      if (this.#state > RUNNING) this.#deliver(subscription);
+      else this.#addReceiver(subscription);
+    }) as Promise<A | B>;
   }
 
   /** Calls back with the error, as a promise's `catch`. */
   catch<B = never>(
     onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<T | B> {
-    return this.#toPromise().catch(onRejected);
+    return this.then(undefined, onRejected);
   }
 
   /** Calls back in either case, as a promise's `finally`. */
   finally(onFinally?: (() => void) | null): Promise<T> {
-    return this.#toPromise().finally(onFinally);
+    return this.then().finally(onFinally);
   }
 
   /**
@@ -422,11 +431,11 @@ export class Future<T> implements PromiseLike<T> {
     }
   }
 
-  #addReceiver(receiver: Receiver): void {
+  #addReceiver(receiver: Receiver | Subscription): void {
     const receivers = this.#receivers;
     if (receivers === undefined) this.#receivers = receiver;
-    else if (typeof receivers === "function") this.#receivers = [receivers, receiver];
-    else receivers.push(receiver);
+    else if (Array.isArray(receivers)) receivers.push(receiver);
+    else this.#receivers = [receivers, receiver];
   }
 
   #finish(state: number, outcome: unknown): void {
@@ -435,35 +444,35 @@ export class Future<T> implements PromiseLike<T> {
     const receivers = this.#receivers;
     if (receivers === undefined) return;
     this.#receivers = undefined;
-    if (typeof receivers === "function") {
-      callLogged(receivers, this);
+    if (Array.isArray(receivers)) {
+      for (const receiver of receivers) this.#tell(receiver);
     } else {
-      for (const receiver of receivers) callLogged(receiver, this);
+      this.#tell(receivers);
     }
+  }
+
+  #tell(receiver: Receiver | Subscription): void {
+    if (typeof receiver === "function") callLogged(receiver, this);
+    else this.#deliver(receiver);
+  }
+
+  #deliver(subscription: Subscription): void {
+    if (this.#state === FINISHED) subscription.deliver(true, this.#outcome);
+    else if (this.#state === FAILED) subscription.deliver(false, this.#outcome);
+    else subscription.deliver(false, cancelledError());
   }
 
   /** The value of a done future, or its error thrown. */
   #read(): T {
     if (this.#state === FINISHED) return this.#outcome as T;
     if (this.#state === FAILED) throw this.#outcome;
-    throw new CancelledError("Cannot read result: the future was cancelled");
+    throw cancelledError();
   }
 
   #readError(): unknown {
     if (this.#state === FINISHED) return null;
     if (this.#state === FAILED) return this.#outcome;
-    throw new CancelledError("Cannot read exception: the future was cancelled");
-  }
-
-  #toPromise(): Promise<T> {
-    this.#promise ??= new Promise<T>((resolve, reject) => {
-      internals.whenDone(this, () => {
-        if (this.#state === FINISHED) resolve(this.#outcome as T);
-        else if (this.#state === FAILED) reject(this.#outcome);
-        else reject(new CancelledError("Cannot read result: the future was cancelled"));
-      });
-    });
-    return this.#promise;
+    throw cancelledError();
   }
 
   /** Settles once the future is done; rejects when time is up or the signal aborts. */
@@ -514,6 +523,10 @@ export class Future<T> implements PromiseLike<T> {
       `Cannot read ${what}: the future is still ${this.state} after ${timeout} ms`,
     );
   }
+}
+
+function cancelledError(): CancelledError {
+  return new CancelledError("Cannot read outcome: the future was cancelled");
 }
 
 /** Calls a receiver; what a user's one throws is logged. */
