@@ -25,6 +25,9 @@ import { WORD_BYTES } from "./layout.ts";
 const USED = 1;
 const FREE = 0;
 
+/** From this size on, memory is collected before it is handed out. */
+const LARGE_BYTES = 1 << 16;
+
 /** Bytes of a block's header; keeps the data aligned for doubles. */
 const HEADER_BYTES = 8;
 
@@ -78,6 +81,8 @@ export class Arena extends ArenaView {
   /** Byte position of a block of at least `bytes`, a multiple of 8; or -1 when there is no room now. */
   allocate(bytes: number): number {
     const length = (bytes + HEADER_BYTES + 7) & ~7;
+    // A large block is worth a pass over those in use: memory used before is in a cache, and mapped.
+    if (length >= LARGE_BYTES) this.#collect();
     let start = this.#take(length);
     if (start < 0) {
       this.#collect();

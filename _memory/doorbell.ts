@@ -93,6 +93,8 @@ export class Doorbell extends Bell {
   #parked = false;
   /** A turn of the event loop is to come in which this thread goes to sleep with nothing expected. */
   #isResting = false;
+  /** The event loop is held open. */
+  #isHeld = false;
   /** Empty microtasks to let pass before a spin. */
   #patience = 0;
   #turnStartMs = 0;
@@ -121,16 +123,18 @@ export class Doorbell extends Bell {
 
   /** Says that one more outcome is expected: the event loop is held open until it came. */
   expect(): void {
-    if (this.#expected++ === 0) platform.loopHold.hold();
+    this.#expected++;
+    if (!this.#isHeld) {
+      this.#isHeld = true;
+      platform.loopHold.hold();
+    }
     if (!this.#scheduled) this.#schedule();
   }
 
   /** Says that `count` expected outcomes came. */
   arrived(count: number): void {
     this.#expected -= count;
-    if (this.#expected > 0) return;
-    platform.loopHold.release();
-    this.#rest();
+    if (this.#expected === 0) this.#rest();
   }
 
   /**
@@ -159,13 +163,19 @@ export class Doorbell extends Bell {
     this.#drain(NEVER);
   }
 
-  /** Has this thread hear, while nothing is expected, of workers that end. Does not hold the event loop open. */
+  /**
+   * In a later turn, if still nothing is expected, lets the event loop end, and sleeps all the same, so as to hear of
+   * workers that end.
+   */
   #rest(): void {
     if (this.#isResting) return;
     this.#isResting = true;
     platform.nextTurn(() => {
       this.#isResting = false;
-      if (this.#expected === 0 && !this.#drain(NEVER) && !this.#sleep()) this.#drain(NEVER);
+      if (this.#expected > 0) return;
+      this.#isHeld = false;
+      platform.loopHold.release();
+      if (!this.#drain(NEVER) && !this.#sleep()) this.#drain(NEVER);
     });
   }
 
@@ -183,23 +193,27 @@ export class Doorbell extends Bell {
       return;
     }
     const turnEndMs = this.#turnStartMs + TURN_MS;
+    let isTurnOver = false;
     if (this.#drain(turnEndMs)) {
       this.#patience = PATIENCE;
+      isTurnOver = nowMs() >= turnEndMs;
     } else if (this.#patience > 0) {
       this.#patience--;
-    } else if (nowMs() < turnEndMs && this.#spin()) {
-      this.#drain(turnEndMs);
-      this.#patience = PATIENCE;
-    } else if (this.#sleep()) {
-      return;
-    }
-    if (this.#expected === 0) return;
-    if (this.#scheduled) return;
-    if (this.#patience > 0 && nowMs() < turnEndMs) {
-      this.#schedule();
     } else {
+      isTurnOver = nowMs() >= turnEndMs;
+      if (!isTurnOver && this.#spin()) {
+        this.#drain(turnEndMs);
+        this.#patience = PATIENCE;
+      } else if (this.#sleep()) {
+        return;
+      }
+    }
+    if (this.#expected === 0 || this.#scheduled) return;
+    if (isTurnOver) {
       this.#scheduled = true;
       platform.nextTurn(this.#pumpInNewTurn);
+    } else {
+      this.#schedule();
     }
   }
 

@@ -26,6 +26,9 @@ import { RECORD_RING } from "./layout.ts";
 /** Length word that says: go on at the beginning. */
 const SKIP = -1;
 
+/** Records that are read before the writer is told. */
+const MOST_UNTOLD = 64;
+
 /** Where one ring lies: control words at `base`, then `capacity` words, a power of two. */
 export interface RecordRingPlace {
   readonly words: Int32Array;
@@ -119,6 +122,8 @@ export class RecordReader {
   #read: number;
   /** WRITTEN as last seen; the true one may be further. */
   #writtenSeen: number;
+  /** Records read of which the writer has not been told. */
+  #untold = 0;
 
   constructor(place: RecordRingPlace) {
     this.words = place.words;
@@ -152,6 +157,9 @@ export class RecordReader {
   advance(): void {
     const length = this.words[this.#data + (this.#read & (this.#capacity - 1))];
     this.#read = (this.#read + length) | 0;
+    // Told now and then, and when all is read: the writer is not in need of every single word.
+    if (this.#read !== this.#writtenSeen && ++this.#untold < MOST_UNTOLD) return;
+    this.#untold = 0;
     store(this.words, this.#base + RECORD_RING.READ, this.#read);
     const waits = this.#base + RECORD_RING.WRITER_WAITS;
     if (load(this.words, waits) === 1 && replace(this.words, waits, 1, 0)) {

@@ -135,7 +135,7 @@ export class TaskRing {
     return new Int32Array(this.words.subarray(slot + SLOT.PAYLOAD, slot + SLOT_WORDS));
   }
 
-  /** True once no further task will be published. */
+  /** True once no further task will be published, as a worker sees it. */
   get isClosed(): boolean {
     return load(this.words, TASK_RING.CLOSED) === 1;
   }

@@ -202,7 +202,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     }
     this.#outstanding++;
     doorbell.expect();
-    if (this.#queue.ring.isClosed) return this.#refuse(future);
+    if (this.#closing) return this.#refuse(future);
     this.#engage();
     if (options !== undefined) this.#limit(future, task, options);
     return future;
