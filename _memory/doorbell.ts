@@ -55,8 +55,8 @@ export interface Source {
   readonly deadlineMs: number;
   /** Settles what is overdue. */
   expire(): void;
-  /** The thread is about to sleep, as a promise, with outcomes outstanding. */
-  sleeping(): void;
+  /** The thread is about to sleep: blocked, or as a promise. */
+  sleeping(isBlocking: boolean): void;
 }
 
 /** A thread's doorbell, from the other threads' side. */
@@ -148,7 +148,10 @@ export class Doorbell extends Bell {
       if (deadlineMs !== NEVER && nowMs() >= deadlineMs) return false;
       if (this.#spin()) continue;
       let wakeMs = deadlineMs;
-      for (const source of this.#sources) wakeMs = Math.min(wakeMs, source.deadlineMs);
+      for (const source of this.#sources) {
+        source.sleeping(true);
+        wakeMs = Math.min(wakeMs, source.deadlineMs);
+      }
       store(this.words, DOORBELL.STATE, SLEEPING);
       if (!this.#isReady()) parkSync(this.words, DOORBELL.STATE, SLEEPING, wakeMs);
       store(this.words, DOORBELL.STATE, AWAKE);
@@ -224,7 +227,7 @@ export class Doorbell extends Bell {
       store(this.words, DOORBELL.STATE, AWAKE);
       return false;
     }
-    for (const source of this.#sources) source.sleeping();
+    for (const source of this.#sources) source.sleeping(false);
     if (this.#parked) return true;
     const woken = park(this.words, DOORBELL.STATE, SLEEPING);
     if (woken === undefined) return false;

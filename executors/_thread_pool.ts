@@ -51,6 +51,9 @@ const GRACE_MS = 50;
 /** Tasks pending for longer than this have their workers' signs of life watched. */
 const WATCH_AFTER_MS = 50;
 
+/** Submissions of one function in a row between two looks at whether the workers keep up. */
+const STREAK = 64;
+
 /** Outcomes drained between two looks at the clock. */
 const TIMED_EVERY = 32;
 
@@ -110,6 +113,11 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
   readonly #functionNumbers = new WeakMap<AnyFunction, number>();
   #lastFunction: AnyFunction | undefined;
   #lastFunctionNumber = 0;
+  /** How often the last function has been submitted in a row. */
+  #streak = 0;
+  /** HEAD of the ring at the last look, and what was found. */
+  #lastHead = 0;
+  #isKeepingUp = false;
   readonly #nested = new NestedTasks(this);
   #initializer = -1;
   #initargs: Encoded | undefined;
@@ -203,7 +211,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     this.#outstanding++;
     doorbell.expect();
     if (this.#closing) return this.#refuse(future);
-    this.#engage();
+    if (!this.#keepsUp()) this.#engage();
     if (options !== undefined) this.#limit(future, task, options);
     return future;
   }
@@ -234,7 +242,11 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
   }
 
   #numberOf(fn: AnyFunction): number {
-    if (fn === this.#lastFunction) return this.#lastFunctionNumber;
+    if (fn === this.#lastFunction) {
+      this.#streak++;
+      return this.#lastFunctionNumber;
+    }
+    this.#streak = 0;
     let number = this.#functionNumbers.get(fn);
     if (number === undefined) {
       number = this.#catalog.numberOf(targetOf(fn));
@@ -246,6 +258,20 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
   }
 
   // Workers
+
+  /**
+   * True while the workers that are awake get through a long row of equal tasks about as fast as they come. One more
+   * worker would not make them faster, as this thread is the one that cannot keep up; it would take processor time
+   * from it. Whatever waits when this thread goes to sleep gets its worker then.
+   */
+  #keepsUp(): boolean {
+    if (this.#streak % STREAK === 0) {
+      const { head } = this.#queue.ring;
+      this.#isKeepingUp = this.#streak > 0 && ((head - this.#lastHead) | 0) > STREAK / 4;
+      this.#lastHead = head;
+    }
+    return this.#isKeepingUp;
+  }
 
   /** Sees to it that unclaimed tasks have workers: wakes sleeping ones, starts one where there may be more. */
   #engage(): void {
@@ -262,6 +288,9 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
       }
     }
     if (!mayStart) return;
+    // Those that are about to begin take one each.
+    for (const { state } of this.#workers) if (!state.isReady) needed--;
+    if (needed <= 0) return;
     try {
       this.#startWorker();
     } catch (error) {
@@ -323,7 +352,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     }
     if (found) {
       this.#refill();
-      this.#engage();
+      if (!this.#isKeepingUp) this.#engage();
     }
     return found;
   }
@@ -528,8 +557,10 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
   }
 
   /** See {@linkcode Source}. */
-  sleeping(): void {
-    if (this.#outstanding > 0 && this.#stopWatchTimer === undefined) this.#watchLater();
+  sleeping(isBlocking: boolean): void {
+    if (this.#outstanding === 0) return;
+    this.#engage();
+    if (!isBlocking && this.#stopWatchTimer === undefined) this.#watchLater();
   }
 
   // Losing workers
