@@ -280,22 +280,31 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     const mayStart = this.#workers.length < this.#settings.maxWorkers;
     const sleeping = load(words, TASK_RING.SLEEPING);
     if ((!mayStart && sleeping <= 0) || this.#broken !== undefined) return;
-    let needed = ring.unclaimed - load(words, TASK_RING.LOOKING);
+    const { unclaimed } = ring;
+    let needed = unclaimed - load(words, TASK_RING.LOOKING);
     if (needed <= 0) return;
     if (sleeping > 0) {
       for (const worker of this.#workers) {
-        if (worker.state.wake(ring) && --needed === 0) return;
+        if (worker.state.wake(ring) && --needed === 0) break;
       }
     }
     if (!mayStart) return;
-    // Those that are about to begin take one each.
-    for (const { state } of this.#workers) if (!state.isReady) needed--;
-    if (needed <= 0) return;
+    let available = 0;
+    for (const worker of this.#workers) if (!this.#isBusy(worker)) available++;
+    if (unclaimed <= available) return;
     try {
       this.#startWorker();
     } catch (error) {
       this.#break(`a worker could not be started: ${describe(error)}`, error);
     }
+  }
+
+  /** True while the worker runs a task whose outcome is not here. One that begins, looks or sleeps takes the next. */
+  #isBusy({ state }: PoolWorkerHandle): boolean {
+    if (!state.isRunning) return false;
+    const task = state.currentTask;
+    return this.#futures[task] !== undefined &&
+      (this.#queue.numberOf(task) | 0) === state.currentNumber;
   }
 
   #startWorker(): void {

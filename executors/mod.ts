@@ -13,6 +13,7 @@
  * @module
  */
 
+export type { Handle } from "../_memory/handle.ts";
 export { RuntimeError } from "../sync/errors.ts";
 export { AsyncExecutor, type AsyncExecutorOptions } from "./async_executor.ts";
 export { type TaskContext, taskContext } from "./context.ts";
