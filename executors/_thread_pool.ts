@@ -103,6 +103,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
   /** Numbers that workers' stamps may have. */
   readonly #workerNumbers: number[] = [];
   #workersStarted = 0;
+  #isStarting = false;
 
   /** The futures of unfinished tasks, and the indexes that are free. */
   readonly #futures: (Future<unknown> | undefined)[] = [];
@@ -291,11 +292,15 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     if (!mayStart) return;
     let available = 0;
     for (const worker of this.#workers) if (!this.#isBusy(worker)) available++;
-    if (unclaimed <= available) return;
+    if (unclaimed <= available || this.#isStarting) return;
+    // Starting a thread may run microtasks, and so come back here.
+    this.#isStarting = true;
     try {
       this.#startWorker();
     } catch (error) {
       this.#break(`a worker could not be started: ${describe(error)}`, error);
+    } finally {
+      this.#isStarting = false;
     }
   }
 
