@@ -32,7 +32,8 @@ export {
   type TaskOptions,
 } from "./executor.ts";
 export { Future, type WaitOptions, type WaitSyncOptions } from "./future.ts";
-export type { MapArguments, MapInput, MapOptions, MapResult } from "./_map_run.ts";
+export type { MapInput } from "./_map_inputs.ts";
+export type { MapArguments, MapOptions, MapResult } from "./_map_run.ts";
 export { map } from "./map.ts";
 export { type ErrorClass, registerErrorClass as registerError } from "../_memory/errors.ts";
 export { type ModuleMeta, task, tasks, type TasksOf, transfer } from "./task.ts";

@@ -1,0 +1,103 @@
+/**
+ * What `map` reads, and how much of it goes into a task.
+ *
+ * @module
+ */
+
+/** An input of `map`. */
+export type MapInput<T> = Iterable<T> | AsyncIterable<T>;
+
+/** What a chunk should take, in milliseconds: long against dispatching it, short against a wait for it. */
+const CHUNK_MS = 2;
+/** How much larger than one chunk the next may be. */
+const GROWTH = 16;
+/** The most items of a task whose size is left to us. */
+export const MAX_CHUNK = 1 << 16;
+/** Chunks in flight per worker: one that runs and one that waits. */
+export const IN_FLIGHT_PER_WORKER = 2;
+
+/** Chooses how many items go into a task. */
+export class ChunkSizer {
+  readonly #fixed: number | undefined;
+  readonly #concurrency: number;
+  #size = 1;
+
+  constructor(fixed: number | undefined, concurrency: number) {
+    this.#fixed = fixed;
+    this.#concurrency = concurrency;
+  }
+
+  get isAdaptive(): boolean {
+    return this.#fixed === undefined;
+  }
+
+  /** Size of the next chunk, when so many items are there. */
+  next(available: number): number {
+    if (this.#fixed !== undefined) return this.#fixed;
+    const share = Math.ceil(available / (IN_FLIGHT_PER_WORKER * this.#concurrency));
+    return Math.max(1, Math.min(this.#size, share));
+  }
+
+  /** Learns from a chunk. */
+  observe(count: number, elapsedMs: number): void {
+    const ideal = Math.floor(CHUNK_MS * count / elapsedMs);
+    const limit = Math.min(MAX_CHUNK, Math.max(count, this.#size) * GROWTH);
+    this.#size = Math.max(1, Math.min(ideal, limit));
+  }
+}
+
+/** Reads several inputs side by side, up to the end of the shortest. */
+export class Inputs {
+  readonly arity: number;
+  readonly isAsync: boolean;
+  readonly #iterators: (Iterator<unknown> | AsyncIterator<unknown>)[];
+
+  constructor(inputs: readonly MapInput<unknown>[]) {
+    this.arity = inputs.length;
+    this.isAsync = inputs.some(isAsyncIterable);
+    this.#iterators = inputs.map((input) =>
+      isAsyncIterable(input) ? input[Symbol.asyncIterator]() : input[Symbol.iterator]()
+    );
+  }
+
+  /** Appends the next item of each input; false at the end of one, those after it not having been read. */
+  pullSync(items: unknown[]): boolean {
+    const results: IteratorResult<unknown>[] = [];
+    for (const it of this.#iterators as Iterator<unknown>[]) {
+      const result = it.next();
+      results.push(result);
+      if (result.done) break;
+    }
+    return this.#append(items, results);
+  }
+
+  /** Appends the next item of each input, all of them read at once; false at the end of one. */
+  async pull(items: unknown[]): Promise<boolean> {
+    return this.#append(items, await Promise.all(this.#iterators.map((it) => it.next())));
+  }
+
+  #append(items: unknown[], results: IteratorResult<unknown>[]): boolean {
+    if (results.some(({ done }) => done)) {
+      this.close();
+      return false;
+    }
+    for (const { value } of results) items.push(value);
+    return true;
+  }
+
+  /** Tells the inputs that no more is wanted. */
+  close(): void {
+    for (const it of this.#iterators) it.return?.();
+  }
+}
+
+/** True for what `map` can read. */
+export function isInput(value: unknown): boolean {
+  if (typeof value === "string") return true;
+  return typeof value === "object" && value !== null &&
+    (Symbol.iterator in value || Symbol.asyncIterator in value);
+}
+
+function isAsyncIterable(value: MapInput<unknown>): value is AsyncIterable<unknown> {
+  return typeof value === "object" && Symbol.asyncIterator in value;
+}
