@@ -11,7 +11,7 @@
  * 1. Who publishes looks at STATE afterwards; who sleeps looks at its sources after it stored SLEEPING.
  *    One of the two sees the other's store, so nothing lies unseen while the owner sleeps.
  * 2. The event loop is held open exactly while outcomes are expected; an idle thread can end.
- * 3. A wait spins only while spins have paid off lately, for at most SPIN_MS, and never in a turn of the event
+ * 3. A wait spins only while spins have paid off lately, for a moment (see Spinner), and never in a turn of the event
  *    loop that has lasted for TURN_MS already: timers and messages are not starved.
  *
  * The promise form drains in a microtask after the code that submitted, then sleeps in `waitAsync`; the
@@ -21,29 +21,20 @@
  * @module
  */
 
-import { load, notify, pause, replace, store } from "../_platform/atomics.ts";
+import { load, notify, replace, store } from "../_platform/atomics.ts";
 import { NEVER, nowMs } from "../_platform/clock.ts";
 import { platform } from "../_platform/mod.ts";
-import { park, parkSync } from "../_platform/park.ts";
+import { park, parkSync, Spinner } from "../_platform/park.ts";
 import { DOORBELL, WORD_BYTES } from "./layout.ts";
 
 const AWAKE = 0;
 const SLEEPING = 1;
-
-/**
- * How long a wait looks before it sleeps. Waking a sleeper costs 3 to 70 microseconds; spins longer
- * than this one were measured to gain nothing.
- */
-const SPIN_MS = 0.02;
 
 /** How long one turn of the event loop may be fed with outcomes before timers get their chance. */
 const TURN_MS = 4;
 
 /** Microtasks that are let pass after outcomes were handed out, so that their receivers may ask for more. */
 const PATIENCE = 6;
-
-/** Failed spins are followed by 1, 2, 4 ... at most this many sleeps without a spin. */
-const MOST_SKIPS = 64;
 
 /** What a thread waits for: something that other threads fill. */
 export interface Source {
@@ -98,8 +89,8 @@ export class Doorbell extends Bell {
   /** Empty microtasks to let pass before a spin. */
   #patience = 0;
   #turnStartMs = 0;
-  #spinSkips = 0;
-  #nextSkips = 1;
+  readonly #spinner = new Spinner();
+  readonly #looksReady = (): boolean => this.#isReady();
   readonly #pump = (): void => this.#run();
   readonly #pumpInNewTurn = (): void => {
     this.#turnStartMs = nowMs();
@@ -256,25 +247,9 @@ export class Doorbell extends Bell {
 
   /** Looks for a while; true when something arrived (Invariant 3). */
   #spin(): boolean {
-    if (platform.cores < 2) return false;
-    if (this.#spinSkips > 0) {
-      this.#spinSkips--;
-      return false;
-    }
+    if (platform.cores < 2 || !this.#spinner.isDue()) return false;
     store(this.words, DOORBELL.STATE, AWAKE);
-    const endMs = nowMs() + SPIN_MS;
-    do {
-      for (let i = 0; i < 16; i++) {
-        if (this.#isReady()) {
-          this.#nextSkips = 1;
-          return true;
-        }
-        pause();
-      }
-    } while (nowMs() < endMs);
-    this.#spinSkips = this.#nextSkips;
-    this.#nextSkips = Math.min(MOST_SKIPS, this.#nextSkips * 2);
-    return false;
+    return this.#spinner.look(this.#looksReady);
   }
 }
 

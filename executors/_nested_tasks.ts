@@ -14,7 +14,7 @@
 import { KIND, type NestedTask, REPLY } from "./_protocol.ts";
 import type { ThreadPool } from "./_thread_pool.ts";
 import type { PoolWorkerHandle } from "./_worker_handle.ts";
-import { describe } from "./_target.ts";
+import { unsendable } from "./_target.ts";
 import { NotShareableError } from "./errors.ts";
 import { type Future, futureInternals } from "./future.ts";
 
@@ -124,9 +124,6 @@ function reply(worker: PoolWorkerHandle, kind: number, id: number, value: unknow
   try {
     worker.replies.write(kind, id, value);
   } catch (error) {
-    const told = new NotShareableError(`Cannot send the task's outcome: ${describe(error)}`, {
-      cause: error,
-    });
-    worker.replies.write(REPLY.ERROR, id, told);
+    worker.replies.write(REPLY.ERROR, id, unsendable(error));
   }
 }

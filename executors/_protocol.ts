@@ -105,6 +105,8 @@ export interface StartMessage {
   /** Index of the initializer in the catalog, -1 for none. */
   readonly initializer: number;
   readonly initargs: Encoded | undefined;
+  /** Whether they hold shared objects, as {@linkcode SHARED_OBJECTS} says of a task's. */
+  readonly initargsShareObjects: boolean;
   readonly maxTasks: number;
   readonly idleTimeoutMs: number | undefined;
 }

@@ -11,7 +11,7 @@ import { NEVER } from "../_platform/clock.ts";
 import { RuntimeError } from "../sync/errors.ts";
 import type { MailboxReader, MailboxWriter } from "./_mailbox.ts";
 import { KIND, type NestedTask, REPLY } from "./_protocol.ts";
-import { describe, targetOf } from "./_target.ts";
+import { submissionError, targetOf } from "./_target.ts";
 import { NotShareableError } from "./errors.ts";
 import { Executor, type ExecutorBackend, type TaskOptions } from "./executor.ts";
 import { type Future, futureInternals, type Runner } from "./future.ts";
@@ -77,10 +77,7 @@ export class RemotePools implements Source, Runner {
       if (transfers !== undefined) transfer(task, [...transfers]);
       this.#outbox.writeSync(KIND.SUBMIT, id, task);
     } catch (error) {
-      const told = signal?.aborted || NotShareableError.is(error)
-        ? error
-        : new NotShareableError(`Cannot submit task: ${describe(error)}`, { cause: error });
-      futureInternals.reject(future, told);
+      futureInternals.reject(future, submissionError(error, signal));
       return future;
     }
     if (this.#futures.size === 0) doorbell.add(this);

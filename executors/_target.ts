@@ -135,3 +135,16 @@ export function explainCapture(target: Target, error: unknown): unknown {
 export function describe(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }
+
+/** What a failed submission is told: the signal's reason as it is, anything else as not shareable. */
+export function submissionError(error: unknown, signal: AbortSignal | undefined): unknown {
+  if (signal?.aborted === true || NotShareableError.is(error)) return error;
+  return new NotShareableError(`Cannot submit task: ${describe(error)}`, { cause: error });
+}
+
+/** The error in place of an outcome that cannot be sent back. */
+export function unsendable(error: unknown): NotShareableError {
+  return new NotShareableError(`Cannot send the task's outcome: ${describe(error)}`, {
+    cause: error,
+  });
+}

@@ -38,10 +38,10 @@ import { Catalog } from "./_catalog.ts";
 import { Deadlines } from "./_deadlines.ts";
 import { NestedTasks, offerPool, withdrawPool } from "./_nested_tasks.ts";
 import { ARITY_SHIFT, CHUNK, KIND } from "./_protocol.ts";
-import { type AnyFunction, describe, type Target, targetOf } from "./_target.ts";
+import { type AnyFunction, describe, submissionError, type Target, targetOf } from "./_target.ts";
 import { TaskQueue } from "./_task_queue.ts";
 import { PoolWorkerHandle, THREAD_ID } from "./_worker_handle.ts";
-import { BrokenThreadPool, NotShareableError, TimeoutError } from "./errors.ts";
+import { BrokenThreadPool, TimeoutError } from "./errors.ts";
 import type { ExecutorBackend, TaskOptions } from "./executor.ts";
 import { type Future, futureInternals, type Runner } from "./future.ts";
 
@@ -122,6 +122,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
   readonly #nested = new NestedTasks(this);
   #initializer = -1;
   #initargs: Encoded | undefined;
+  #initargsShareObjects = false;
 
   #broken: { readonly reason: string; readonly cause: unknown } | undefined;
   #closing = false;
@@ -148,7 +149,9 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
       // What cannot be sent breaks the pool, and the first submit says so.
       try {
         this.#initializer = this.#catalog.numberOf(targetOf(settings.initializer));
-        this.#initargs = encode(new Encoder(), settings.initargs);
+        const encoder = new Encoder();
+        this.#initargs = encode(encoder, settings.initargs);
+        this.#initargsShareObjects = encoder.handles > 0;
       } catch (error) {
         this.#broken = {
           reason: `its initializer cannot be sent: ${describe(error)}`,
@@ -329,6 +332,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
       owner: THREAD_ID,
       initializer: this.#initializer,
       initargs: this.#initargs,
+      initargsShareObjects: this.#initargsShareObjects,
       maxTasks: maxTasksPerChild ?? Infinity,
       idleTimeoutMs,
       buffers: [...this.#queue.buffers.news()],
@@ -721,10 +725,4 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
       abandoned: this.#abandoned,
     };
   }
-}
-
-/** What a failed submission is told: the signal's reason as it is, anything else as not shareable. */
-function submissionError(error: unknown, signal: AbortSignal | undefined): unknown {
-  if (signal?.aborted === true || NotShareableError.is(error)) return error;
-  return new NotShareableError(`Cannot submit task: ${describe(error)}`, { cause: error });
 }

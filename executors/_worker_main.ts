@@ -8,8 +8,9 @@
  * @module
  */
 
-import { add, pause } from "../_platform/atomics.ts";
+import { add } from "../_platform/atomics.ts";
 import { nowMs } from "../_platform/clock.ts";
+import { Spinner } from "../_platform/park.ts";
 import { platform, type ThreadEnd } from "../_platform/mod.ts";
 import { Arena, ArenaView } from "../_memory/arena.ts";
 import { Decoder } from "../_memory/decoder.ts";
@@ -23,19 +24,14 @@ import { CatalogReader } from "./_catalog.ts";
 import { type ChunkOutcome, ChunkRun, isThenable } from "./_chunk.ts";
 import { MailboxReader, MailboxWriter } from "./_mailbox.ts";
 import { ARITY_SHIFT, CHUNK, KIND, PLACE, SHARED_OBJECTS, type StartMessage } from "./_protocol.ts";
-import { describe, explainCapture, loadTarget, type Target } from "./_target.ts";
+import { describe, explainCapture, loadTarget, type Target, unsendable } from "./_target.ts";
 import { WorkerState } from "./_worker_state.ts";
 import { checkFraction, setCurrentTask, type TaskContext } from "./context.ts";
-import { NotShareableError } from "./errors.ts";
 
 /** How long the worker runs tasks before it lets its event loop turn. */
 const TURN_MS = 5;
 /** The most tasks between two looks at the clock. */
 const MOST_UNTIMED = 64;
-
-/** How long the worker looks for a task before it sleeps; see `_memory/doorbell.ts`. */
-const SPIN_MS = 0.02;
-const MOST_SKIPS = 64;
 
 /** A function of the catalog, loaded. */
 interface Loaded {
@@ -80,8 +76,8 @@ class PoolWorker {
   #turnEndMs = 0;
   #untimed = 1;
   #untilTimed = 1;
-  #spinSkips = 0;
-  #nextSkips = 1;
+  readonly #spinner = new Spinner();
+  readonly #hasReady = (): boolean => this.#ring.hasReady();
 
   /** Looks whether the task that asked for its signal last is to stop. */
   #checkAbort: (() => boolean) | undefined;
@@ -146,11 +142,11 @@ class PoolWorker {
 
   /** Runs the pool's initializer; false when it failed. */
   async #initialize(): Promise<boolean> {
-    const { initializer, initargs } = this.#start;
+    const { initializer, initargs, initargsShareObjects } = this.#start;
     if (initializer < 0) return true;
     try {
       const { call } = await this.#load(initializer);
-      await this.#loadPools();
+      if (initargsShareObjects) await this.#loadPools();
       await call(...decode(this.#decoder, initargs!) as unknown[]);
       return !this.#ended;
     } catch (error) {
@@ -383,32 +379,13 @@ class PoolWorker {
 
   /** Looks for a task for a moment; true when there is one. */
   #look(): boolean {
-    if (this.#spinSkips > 0) {
-      this.#spinSkips--;
-      return false;
-    }
-    const ring = this.#ring;
+    if (!this.#spinner.isDue()) return false;
+    const { words } = this.#ring;
     // Spinning threads must leave a processor to those that work.
-    const found = add(ring.words, TASK_RING.LOOKING, 1) < platform.cores - 1 && this.#spin();
-    add(ring.words, TASK_RING.LOOKING, -1);
-    if (found) {
-      this.#nextSkips = 1;
-    } else {
-      this.#spinSkips = this.#nextSkips;
-      this.#nextSkips = Math.min(MOST_SKIPS, this.#nextSkips * 2);
-    }
+    const mayLook = add(words, TASK_RING.LOOKING, 1) < platform.cores - 1;
+    const found = mayLook ? this.#spinner.look(this.#hasReady) : this.#spinner.miss();
+    add(words, TASK_RING.LOOKING, -1);
     return found;
-  }
-
-  #spin(): boolean {
-    const endMs = nowMs() + SPIN_MS;
-    do {
-      for (let i = 0; i < 16; i++) {
-        if (this.#ring.hasReady()) return true;
-        pause();
-      }
-    } while (nowMs() < endMs);
-    return false;
   }
 
   #contextOf(number: number, task: number): TaskContext {
@@ -464,11 +441,4 @@ class PoolWorker {
       this.#checkAbort?.();
     }
   }
-}
-
-/** The error in place of a value that cannot be sent back. */
-function unsendable(error: unknown): unknown {
-  return new NotShareableError(`Cannot send the task's outcome: ${describe(error)}`, {
-    cause: error,
-  });
 }
