@@ -1,6 +1,6 @@
 /**
- * Python's `concurrent.futures` for TypeScript: one Executor interface over the event loop and Web Workers, with
- * futures that can be awaited, or waited for by blocking.
+ * Python's `concurrent.futures` and `threading` for TypeScript: one Executor interface over the event loop and Web Workers, with
+ * futures that can be awaited, or waited for by blocking; and locks and their kin in shared memory, for all of them.
  *
  * @example
  * ```ts
@@ -16,3 +16,4 @@
  */
 
 export * from "./executors/mod.ts";
+export * from "./sync/mod.ts";

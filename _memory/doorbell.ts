@@ -1,14 +1,14 @@
 /**
  * The one place where a thread sleeps until another thread has left something for it in shared memory.
  *
- * Word STATE: AWAKE or SLEEPING.
+ * Word BELL of the thread's place in the table of threads: AWAKE or SLEEPING.
  *
  *   AWAKE    -> SLEEPING   sleep(), waitSync()   the owning thread, which then looks at its sources once more
  *   SLEEPING -> AWAKE      ring()                a thread that has published something; it notifies
  *   SLEEPING -> AWAKE      the owning thread, when it found something or its time is up
  *
  * Invariants
- * 1. Who publishes looks at STATE afterwards; who sleeps looks at its sources after it stored SLEEPING.
+ * 1. Who publishes looks at BELL afterwards; who sleeps looks at its sources after it stored SLEEPING.
  *    One of the two sees the other's store, so nothing lies unseen while the owner sleeps.
  * 2. The event loop is held open exactly while outcomes are expected; an idle thread can end.
  * 3. A wait spins only while spins have paid off lately, for a moment (see Spinner), and never in a turn of the event
@@ -21,14 +21,11 @@
  * @module
  */
 
-import { load, notify, replace, store } from "../_platform/atomics.ts";
+import { store } from "../_platform/atomics.ts";
 import { NEVER, nowMs } from "../_platform/clock.ts";
 import { platform } from "../_platform/mod.ts";
 import { park, parkSync, Spinner } from "../_platform/park.ts";
-import { DOORBELL, WORD_BYTES } from "./layout.ts";
-
-const AWAKE = 0;
-const SLEEPING = 1;
+import { AWAKE, ring, SLEEPING } from "./thread_table.ts";
 
 /** How long one turn of the event loop may be fed with outcomes before timers get their chance. */
 const TURN_MS = 4;
@@ -52,29 +49,22 @@ export interface Source {
 
 /** A thread's doorbell, from the other threads' side. */
 export class Bell {
-  words: Int32Array;
+  protected words: Int32Array;
+  protected index: number;
 
-  constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(DOORBELL.SIZE * WORD_BYTES)) {
-    this.words = new Int32Array(buffer);
-  }
-
-  /** The shared part, to be handed to other threads. */
-  get buffer(): SharedArrayBuffer {
-    return this.words.buffer as SharedArrayBuffer;
+  /** @param words The shared memory. @param index Where in it the doorbell is. */
+  constructor(words: Int32Array, index: number) {
+    this.words = words;
+    this.index = index;
   }
 
   /** Wakes the owning thread if it sleeps. Call after publishing. */
   ring(): void {
-    if (
-      load(this.words, DOORBELL.STATE) === SLEEPING &&
-      replace(this.words, DOORBELL.STATE, SLEEPING, AWAKE)
-    ) {
-      notify(this.words, DOORBELL.STATE);
-    }
+    ring(this.words, this.index);
   }
 }
 
-/** A thread's doorbell, from its own side. One a thread: {@linkcode doorbell}. */
+/** A thread's doorbell, from its own side. */
 export class Doorbell extends Bell {
   readonly #sources = new Set<Source>();
   #expected = 0;
@@ -89,6 +79,7 @@ export class Doorbell extends Bell {
   /** Empty microtasks to let pass before a spin. */
   #patience = 0;
   #turnStartMs = 0;
+  #mayWait: () => boolean = () => true;
   readonly #spinner = new Spinner();
   readonly #looksReady = (): boolean => this.#isReady();
   readonly #pump = (): void => this.#run();
@@ -97,9 +88,15 @@ export class Doorbell extends Bell {
     this.#run();
   };
 
-  /** Takes another place for the shared word: the one that this thread's owner knows. Call before any use. */
-  adopt(buffer: SharedArrayBuffer): void {
-    this.words = new Int32Array(buffer);
+  /**
+   * Has the word that other threads know; before, nobody could ring.
+   *
+   * @param mayWait Whether this thread may block; when it turns false, whoever turns it rings.
+   */
+  adopt(words: Int32Array, index: number, mayWait: () => boolean): void {
+    this.words = words;
+    this.index = index;
+    this.#mayWait = mayWait;
   }
 
   /** Watches a source until {@linkcode remove}. */
@@ -131,6 +128,8 @@ export class Doorbell extends Bell {
   /**
    * Blocks this thread until `isDone` or the deadline; returns what `isDone` says then. Sources are drained
    * meanwhile, so outcomes of other waits are settled, callbacks included, in this call.
+   *
+   * @throws {Error} When this thread is given up by whoever started it.
    */
   waitSync(isDone: () => boolean, deadlineMs: number): boolean {
     for (;;) {
@@ -143,13 +142,23 @@ export class Doorbell extends Bell {
         source.sleeping(true);
         wakeMs = Math.min(wakeMs, source.deadlineMs);
       }
-      store(this.words, DOORBELL.STATE, SLEEPING);
-      if (!this.#isReady()) parkSync(this.words, DOORBELL.STATE, SLEEPING, wakeMs);
-      store(this.words, DOORBELL.STATE, AWAKE);
+      store(this.words, this.index, SLEEPING);
+      if (!this.#isReady() && this.#mayWait()) {
+        parkSync(this.words, this.index, SLEEPING, wakeMs);
+      }
+      store(this.words, this.index, AWAKE);
+      if (!this.#mayWait()) {
+        throw new Error("Cannot wait: this thread was given up, as its task did not stop in time");
+      }
       if (wakeMs !== NEVER && nowMs() >= wakeMs) {
         for (const source of this.#sources) source.expire();
       }
     }
+  }
+
+  /** Has the promise form look soon: this thread has left something for itself. */
+  nudge(): void {
+    if (!this.#scheduled) this.#schedule();
   }
 
   /** Drains once, without waiting. */
@@ -213,14 +222,14 @@ export class Doorbell extends Bell {
 
   /** Sleeps as a promise; false when something arrived meanwhile. */
   #sleep(): boolean {
-    store(this.words, DOORBELL.STATE, SLEEPING);
+    store(this.words, this.index, SLEEPING);
     if (this.#isReady()) {
-      store(this.words, DOORBELL.STATE, AWAKE);
+      store(this.words, this.index, AWAKE);
       return false;
     }
     for (const source of this.#sources) source.sleeping(false);
     if (this.#parked) return true;
-    const woken = park(this.words, DOORBELL.STATE, SLEEPING);
+    const woken = park(this.words, this.index, SLEEPING);
     if (woken === undefined) return false;
     this.#parked = true;
     woken.then(() => {
@@ -248,10 +257,10 @@ export class Doorbell extends Bell {
   /** Looks for a while; true when something arrived (Invariant 3). */
   #spin(): boolean {
     if (platform.cores < 2 || !this.#spinner.isDue()) return false;
-    store(this.words, DOORBELL.STATE, AWAKE);
+    store(this.words, this.index, AWAKE);
     return this.#spinner.look(this.#looksReady);
   }
 }
 
-/** This thread's doorbell. */
-export const doorbell: Doorbell = new Doorbell();
+/** This thread's doorbell; its word is in no table until the thread has its seat there. */
+export const doorbell: Doorbell = new Doorbell(new Int32Array(new SharedArrayBuffer(4)), 0);

@@ -11,8 +11,58 @@ export const LINE = 16;
 /** Bytes in a word. */
 export const WORD_BYTES: number = Int32Array.BYTES_PER_ELEMENT;
 
-/** A thread's doorbell; see `doorbell.ts`. */
-export const DOORBELL = { STATE: 0, SIZE: LINE } as const;
+/** Head of the table of threads; see `thread_table.ts`. The threads' places follow it, then the nodes. */
+export const THREAD_TABLE = {
+  /** Two random words, by which copies of a reference to one table are recognized. */
+  IDENTITY: 0,
+  /** Threads that have ended or were given up, modulo 2^32. */
+  DEATHS: 2,
+  /** Where the search for a free place begins. */
+  NEXT: 3,
+  /** One more than the highest place ever taken. */
+  HIGHEST: 4,
+  /** Chunks of nodes ever handed out. */
+  CHUNKS: 5,
+  /** Chunks given back: index of the first plus one, and a tag in the upper half. */
+  FREE_CHUNKS: 6,
+  SIZE: LINE,
+} as const;
+
+/** A thread's place in the table. */
+export const THREAD = {
+  /** Its doorbell; see `doorbell.ts`. */
+  BELL: 0,
+  /** The node granted last, behind which the others are chained; 0 when there is none. */
+  GRANTED: 1,
+  /** Who sits here: FREE, CLAIMING, an id, or minus an id. */
+  ID: LINE,
+  /** How many threads have had this place. */
+  GENERATION: LINE + 1,
+  /** Bytes of the thread's name, which follows in UTF-8. */
+  NAME_LENGTH: LINE + 2,
+  NAME: LINE + 3,
+  SIZE: 2 * LINE,
+} as const;
+
+/** What queues for a thread in a list of waiters; see `wait_list.ts`. */
+export const NODE = {
+  NEXT: 0,
+  PREVIOUS: 1,
+  /** The list that it is in, by a number of the object's own; 0 when it is in none. */
+  LIST: 2,
+  /** The waiting thread's id. */
+  THREAD: 3,
+  /** What it is told when it is woken. */
+  GRANT: 4,
+  /** The node granted before it. */
+  NEXT_GRANTED: 5,
+  /** For the object's own use. */
+  ARGUMENT: 6,
+  SIZE: 8,
+} as const;
+
+/** A list of waiters within an object's words; see `wait_list.ts`. */
+export const WAIT_LIST = { HEAD: 0, TAIL: 1, SIZE: 2 } as const;
 
 /** Control block of a task ring; see `task_ring.ts`. The slots follow it. */
 export const TASK_RING = {
@@ -56,3 +106,48 @@ export const WORKER = {
   ABORT: 2 * LINE,
   SIZE: 3 * LINE,
 } as const;
+
+/** A lock; see `sync/_lock_core.ts`, and `sync/rlock.ts` for DEPTH and CONTEXT. */
+export const LOCK = {
+  OWNER: 0,
+  WAITERS: 1,
+  DEPTH: 2,
+  CONTEXT: 3,
+  LATCH: LINE,
+  WOKEN: LINE + 1,
+  LIST: LINE + 2,
+  SIZE: 2 * LINE,
+} as const;
+
+/** A condition; see `sync/condition.ts`. */
+export const CONDITION = { LATCH: 0, LIST: 1, SIZE: LINE } as const;
+
+/** A semaphore; see `sync/semaphore.ts`. */
+export const SEMAPHORE = {
+  VALUE: 0,
+  WAITERS: 1,
+  BOUND: 2,
+  LATCH: LINE,
+  LIST: LINE + 1,
+  SIZE: 2 * LINE,
+} as const;
+
+/** An event; see `sync/event.ts`. */
+export const EVENT = { IS_SET: 0, LATCH: 1, LIST: 2, SIZE: LINE } as const;
+
+/** A barrier; see `sync/barrier.ts`. */
+export const BARRIER = {
+  PARTIES: 0,
+  HAS_ACTION: 1,
+  STATE: 2,
+  COUNT: 3,
+  ROUND: 4,
+  ACTING: 5,
+  LATCH: 6,
+  LIST: 7,
+  GATE: 9,
+  SIZE: LINE,
+} as const;
+
+/** A value; see `sync/value.ts`. The number has a line of its own; its lock follows. */
+export const VALUE = { NUMBER: 0, LOCK: LINE, SIZE: LINE + LOCK.SIZE } as const;

@@ -35,6 +35,31 @@ export function replace(
   return Atomics.compareExchange(words, index, expected, value) === expected;
 }
 
+/** Reads a shared word of 64 bits. */
+export function load64(words: BigInt64Array, index: number): bigint {
+  return Atomics.load(words, index);
+}
+
+/** Writes a shared word of 64 bits. */
+export function store64(words: BigInt64Array, index: number, value: bigint): void {
+  Atomics.store(words, index, value);
+}
+
+/** Adds to a shared word of 64 bits and returns what it held before. */
+export function add64(words: BigInt64Array, index: number, value: bigint): bigint {
+  return Atomics.add(words, index, value);
+}
+
+/** Replaces a shared word of 64 bits if it holds `expected`; true when it did. */
+export function replace64(
+  words: BigInt64Array,
+  index: number,
+  expected: bigint,
+  value: bigint,
+): boolean {
+  return Atomics.compareExchange(words, index, expected, value) === expected;
+}
+
 /** Wakes up to `count` waiters of a shared word, first come first served. */
 export function notify(words: Int32Array, index: number, count?: number): number {
   return Atomics.notify(words, index, count);

@@ -31,7 +31,11 @@ class WorkerHold implements LoopHold {
   #anchor: DenoWorker | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
 
+  /** Whether a listener for this thread's messages holds the loop anyway. */
+  isListening = false;
+
   hold(): void {
+    if (this.isListening) return;
     this.#isHeld = true;
     [this.#anchor] = this.#workers;
     if (this.#anchor !== undefined) this.#anchor.setReferenced(true);
@@ -156,11 +160,16 @@ interface DenoGlobals {
   };
   setImmediate(callback: () => void): unknown;
   close(): void;
+  name?: string;
+  WorkerGlobalScope?: unknown;
   onmessage: ((event: MessageEvent) => void) | null;
   addEventListener(type: string, listener: (event: Event) => void): void;
 }
 
 const globals = globalThis as unknown as DenoGlobals;
+
+/** Whether this thread is a worker's. */
+const isWorker = globals.WorkerGlobalScope !== undefined;
 
 /** A built-in module of Node, loaded when first asked for: most programs never need one. */
 function builtin<K extends keyof NodeModules>(name: K): NodeModules[K] {
@@ -172,7 +181,7 @@ function waitForName(name: string, signal: AbortSignal): Promise<boolean> {
 }
 
 /** Reports every way in which a worker can end itself, before it does. */
-function onThreadEnd(callback: (end: ThreadEnd) => void): void {
+function onThreadEnd(containsErrors: boolean, callback: (end: ThreadEnd) => void): void {
   let ended = false;
   const end = (how: string, error?: unknown): void => {
     if (ended) return;
@@ -191,15 +200,18 @@ function onThreadEnd(callback: (end: ThreadEnd) => void): void {
     end("called close()");
     close();
   };
+  const onError = (event: Event, how: string, error: unknown): void => {
+    if (containsErrors) event.preventDefault();
+    else if (event.defaultPrevented) return; // The worker's own listener has it in hand.
+    end(how, error);
+    if (containsErrors) close();
+  };
   globals.addEventListener("error", (event) => {
-    event.preventDefault();
-    end("threw an error that nobody caught", (event as ErrorEvent).error);
-    close();
+    onError(event, "threw an error that nobody caught", (event as ErrorEvent).error);
   });
   globals.addEventListener("unhandledrejection", (event) => {
-    event.preventDefault();
-    end("had a promise rejected that nobody handled", (event as PromiseRejectionEvent).reason);
-    close();
+    const { reason } = event as PromiseRejectionEvent;
+    onError(event, "had a promise rejected that nobody handled", reason);
   });
   endThread = close;
 }
@@ -211,6 +223,7 @@ let endThread = (): void => globals.close();
 export function createDenoPlatform(): Platform {
   return {
     cores: navigator.hardwareConcurrency,
+    threadName: isWorker ? globals.name || "worker" : "main",
     canBlock: true,
     loopHold,
     startWorker: (options) => new DenoWorker(options),
@@ -236,6 +249,7 @@ export function createDenoPlatform(): Platform {
     },
     waitForName,
     onOwnMessage: (callback) => {
+      loopHold.isListening = true;
       globals.onmessage = (event): void => callback(event.data);
     },
     holdName: (name, onHeld) => {
@@ -244,7 +258,10 @@ export function createDenoPlatform(): Platform {
         return new Promise(() => {});
       });
     },
-    onThreadEnd,
+    containThreadEnd: (callback) => onThreadEnd(true, callback),
+    beforeThreadEnd: (callback) => {
+      if (isWorker) onThreadEnd(false, () => callback());
+    },
     endThread: () => endThread(),
   };
 }

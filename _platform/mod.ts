@@ -51,6 +51,8 @@ export interface ThreadEnd {
 export interface Platform {
   /** Processors that threads may run on. */
   readonly cores: number;
+  /** What this thread is called: by its starter, where the runtime tells. */
+  readonly threadName: string;
   /** Whether this thread may block. */
   readonly canBlock: boolean;
   /** Holds the event loop of this thread open. */
@@ -76,9 +78,11 @@ export interface Platform {
   holdName(name: string, onHeld: () => void): void;
   /**
    * In a worker: calls back at the moment that this thread is about to end by itself (exit, close, uncaught
-   * error, unhandled rejection), before it does.
+   * error, unhandled rejection), before it does. Errors end this thread only; its starter does not see them.
    */
-  onThreadEnd(callback: (end: ThreadEnd) => void): void;
+  containThreadEnd(callback: (end: ThreadEnd) => void): void;
+  /** In a worker that somebody else has started: calls back at that moment; without effect in the main thread. */
+  beforeThreadEnd(callback: () => void): void;
   /** In a worker: ends this thread quietly. */
   endThread(): void;
 }

@@ -92,10 +92,10 @@ export interface StartMessage {
   readonly results: SharedArrayBuffer;
   /** The thread that owns the pool. */
   readonly owner: string;
-  /** Its doorbell. */
-  readonly bell: SharedArrayBuffer;
-  /** The worker's own doorbell. */
-  readonly ownBell: SharedArrayBuffer;
+  /** The table of threads, and in it the ids of the owner and of the worker. */
+  readonly threads: SharedArrayBuffer;
+  readonly ownerThread: number;
+  readonly thread: number;
   /** For values that shared memory cannot carry, both ways. */
   readonly port: MessagePort;
   /** The shared buffers that the pool's tasks have named so far. */

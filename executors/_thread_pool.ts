@@ -33,7 +33,7 @@ import { Encoder } from "../_memory/encoder.ts";
 import { TASK_RING } from "../_memory/layout.ts";
 import { encode, type Encoded } from "../_memory/message.ts";
 import { MAX_WORKERS } from "../_memory/task_ring.ts";
-import { RuntimeError } from "../sync/errors.ts";
+import { RuntimeError, TimeoutError } from "../sync/errors.ts";
 import { Catalog } from "./_catalog.ts";
 import { Deadlines } from "./_deadlines.ts";
 import { NestedTasks, offerPool, withdrawPool } from "./_nested_tasks.ts";
@@ -41,7 +41,7 @@ import { ARITY_SHIFT, CHUNK, KIND } from "./_protocol.ts";
 import { type AnyFunction, describe, submissionError, type Target, targetOf } from "./_target.ts";
 import { TaskQueue } from "./_task_queue.ts";
 import { PoolWorkerHandle, THREAD_ID } from "./_worker_handle.ts";
-import { BrokenThreadPool, TimeoutError } from "./errors.ts";
+import { BrokenThreadPool } from "./errors.ts";
 import type { ExecutorBackend, TaskOptions } from "./executor.ts";
 import { type Future, futureInternals, type Runner } from "./future.ts";
 
@@ -328,7 +328,6 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
       ring: this.#queue.ring.buffer,
       arena: this.#queue.arena.buffer,
       catalog: this.#catalog.buffer,
-      bell: doorbell.buffer,
       owner: THREAD_ID,
       initializer: this.#initializer,
       initargs: this.#initargs,
@@ -341,10 +340,10 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
   }
 
   /** Takes a worker off the list: it ended, or is to be heeded no more. */
-  #remove(worker: PoolWorkerHandle): void {
+  #remove(worker: PoolWorkerHandle, isGone = false): void {
     this.#workers.splice(this.#workers.indexOf(worker), 1);
     this.#workerNumbers.push(worker.number);
-    worker.end();
+    worker.end(isGone);
     this.#nested.forget(worker);
     if (this.#closing) doorbell.arrived(1);
     this.#closeIfOver();
@@ -605,7 +604,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     const tasks = this.#queue.ring.recover(worker.number);
     if (worker.state.isRunning) tasks.push(worker.state.currentTask);
     worker.givenUp?.grace.cancel();
-    this.#remove(worker);
+    this.#remove(worker, true);
     // One that could not even begin would be followed by others, for ever.
     if (!this.#settings.replaceLost || !worker.state.isReady) {
       this.#break(reason, cause);

@@ -6,7 +6,8 @@
 
 import { platform, type WorkerThread } from "../_platform/mod.ts";
 import { type Arena, createArenaBuffer } from "../_memory/arena.ts";
-import { Bell } from "../_memory/doorbell.ts";
+import { bellOf, home } from "../_memory/seat.ts";
+import type { ThreadTable } from "../_memory/thread_table.ts";
 import type { Deadline } from "./_deadlines.ts";
 import { MailboxReader, MailboxWriter } from "./_mailbox.ts";
 import type { StartMessage } from "./_protocol.ts";
@@ -38,7 +39,7 @@ export interface GivenUp {
 /** What every worker of a pool is told. */
 export type PoolPart = Omit<
   StartMessage,
-  "name" | "number" | "state" | "results" | "ownBell" | "port" | "life"
+  "name" | "number" | "state" | "results" | "threads" | "ownerThread" | "thread" | "port" | "life"
 >;
 
 /** One worker as its pool's owner sees it. */
@@ -52,7 +53,9 @@ export class PoolWorkerHandle {
   givenUp: GivenUp | undefined;
   readonly #life = `@concurrent/futures ${THREAD_ID} ${livesHeld++}`;
   readonly #results = createArenaBuffer();
-  readonly #bell = new Bell();
+  readonly #owner = home();
+  readonly #threads: ThreadTable = this.#owner.table;
+  readonly #id: number;
   readonly #channel = new MessageChannel();
   readonly #thread: WorkerThread;
   #watch: AbortController | undefined;
@@ -62,6 +65,7 @@ export class PoolWorkerHandle {
   constructor({ name, number, arena, onError }: PoolWorkerOptions) {
     this.name = name;
     this.number = number;
+    this.#id = this.#threads.claim(name);
     this.#thread = platform.startWorker({
       module: import.meta.resolve("./_worker_main.ts"),
       name,
@@ -69,7 +73,12 @@ export class PoolWorkerHandle {
     });
     const { port1 } = this.#channel;
     this.mail = new MailboxReader(this.state.records, this.#results, port1);
-    this.replies = new MailboxWriter(this.state.replies, arena, port1, this.#bell);
+    this.replies = new MailboxWriter(
+      this.state.replies,
+      arena,
+      port1,
+      bellOf(this.#threads, this.#id),
+    );
   }
 
   /** Gives the worker its place in the pool. */
@@ -81,7 +90,9 @@ export class PoolWorkerHandle {
       number: this.number,
       state: this.state.buffer,
       results: this.#results,
-      ownBell: this.#bell.buffer,
+      threads: this.#threads.buffer,
+      ownerThread: this.#owner.id,
+      thread: this.#id,
       port: port2,
       life: this.#life,
     };
@@ -113,9 +124,16 @@ export class PoolWorkerHandle {
     this.#watch = undefined;
   }
 
-  /** Ends the thread, as far as the runtime can, and gives back what belongs to it. */
-  end(): void {
+  /**
+   * Ends the thread, as far as the runtime can, and gives back what belongs to it.
+   *
+   * @param isGone Whether the thread is known to run no more. Otherwise it is counted as dead all the same: waits of its
+   * own throw, and what it holds is held by a dead owner.
+   */
+  end(isGone: boolean): void {
     this.#ended = true;
+    if (isGone) this.#threads.leave(this.#id);
+    else this.#threads.retire(this.#id);
     this.stopWatch();
     this.#channel.port1.close();
     this.#thread.terminate();

@@ -14,7 +14,7 @@ import { Spinner } from "../_platform/park.ts";
 import { platform, type ThreadEnd } from "../_platform/mod.ts";
 import { Arena, ArenaView } from "../_memory/arena.ts";
 import { Decoder } from "../_memory/decoder.ts";
-import { Bell, doorbell } from "../_memory/doorbell.ts";
+import { adoptSeat, bellOf, type Seat } from "../_memory/seat.ts";
 import { Encoder } from "../_memory/encoder.ts";
 import { TASK_RING } from "../_memory/layout.ts";
 import { decode, encode, type Encoded } from "../_memory/message.ts";
@@ -62,13 +62,14 @@ class PoolWorker {
   readonly #arguments: ArenaView;
   readonly #catalog: CatalogReader;
   readonly #state: WorkerState;
+  readonly #seat: Seat;
   readonly #mail: MailboxWriter;
   readonly #decoder = new Decoder();
   readonly #functions: Loaded[] = [];
 
   /** The thread is about to end: nothing more is claimed or told. */
   #ended = false;
-  #hasPools = false;
+  #hasSharedObjects = false;
   readonly #buffers = new KnownBuffers();
   /** Takes the port with the arguments of the task that was claimed last. */
   #onArguments: ((port: MessagePort) => void) | undefined;
@@ -95,16 +96,16 @@ class PoolWorker {
     this.#arguments = new ArenaView(start.arena);
     this.#catalog = new CatalogReader(start.catalog);
     this.#state = new WorkerState(start.state);
+    this.#seat = adoptSeat(start.threads, start.thread);
     this.#mail = new MailboxWriter(
       this.#state.records,
       new Arena(start.results),
       start.port,
-      new Bell(start.bell),
+      bellOf(this.#seat.table, start.ownerThread),
     );
-    doorbell.adopt(start.ownBell);
     this.#tasksLeft = start.maxTasks;
     for (const news of start.buffers) this.#buffers.learn(news);
-    platform.onThreadEnd((end) => this.#tellEnd(end));
+    platform.containThreadEnd((end) => this.#tellEnd(end));
   }
 
   /** Takes a message outside the mail: the port with a task's arguments, or news of a shared buffer. */
@@ -137,7 +138,7 @@ class PoolWorker {
       this.#turnEndMs = nowMs() + TURN_MS;
     }
     await this.#tell(KIND.RETIRED, 0, undefined);
-    platform.endThread();
+    this.#end();
   }
 
   /** Runs the pool's initializer; false when it failed. */
@@ -146,14 +147,14 @@ class PoolWorker {
     if (initializer < 0) return true;
     try {
       const { call } = await this.#load(initializer);
-      if (initargsShareObjects) await this.#loadPools();
+      if (initargsShareObjects) await this.#loadSharedObjects();
       await call(...decode(this.#decoder, initargs!) as unknown[]);
       return !this.#ended;
     } catch (error) {
       const loaded = this.#functions[initializer];
       const told = loaded === undefined ? error : explainCapture(loaded.target, error);
       await this.#tell(KIND.INITIALIZER_FAILED, 0, told);
-      platform.endThread();
+      this.#end();
       return false;
     }
   }
@@ -204,7 +205,7 @@ class PoolWorker {
     const loaded = this.#functions[index];
     const place = form & PLACE.MASK;
     const isPrepared = loaded !== undefined && place !== PLACE.MESSAGE &&
-      ((form & SHARED_OBJECTS) === 0 || this.#hasPools);
+      ((form & SHARED_OBJECTS) === 0 || this.#hasSharedObjects);
     const payload = slot + SLOT.PAYLOAD;
     const extras = place === PLACE.SHARED && isPrepared
       ? this.#buffers.find(bufferNumbers(words, payload))
@@ -247,7 +248,7 @@ class PoolWorker {
       // Asked for by the task last claimed, so before anything else is.
       const place = form & PLACE.MASK;
       const message = place === PLACE.MESSAGE ? await this.#fetch(task) : undefined;
-      if ((form & SHARED_OBJECTS) !== 0) await this.#loadPools();
+      if ((form & SHARED_OBJECTS) !== 0) await this.#loadSharedObjects();
       // The function before its arguments: its module registers the classes that they may need.
       loaded = this.#functions[index] ?? await this.#load(index);
       if (message !== undefined) args = decode(this.#decoder, message) as unknown[];
@@ -266,11 +267,14 @@ class PoolWorker {
     return this.#call(task, form, loaded, args);
   }
 
-  /** Has pools that are sent to tasks arrive as executors; few programs do so. */
-  async #loadPools(): Promise<void> {
-    if (this.#hasPools) return;
-    this.#hasPools = true;
-    const { RemotePools } = await import("./_remote_pools.ts");
+  /** Has locks and pools that are sent to tasks arrive as what they are; many programs do without. */
+  async #loadSharedObjects(): Promise<void> {
+    if (this.#hasSharedObjects) return;
+    this.#hasSharedObjects = true;
+    const [{ RemotePools }] = await Promise.all([
+      import("./_remote_pools.ts"),
+      import("../sync/mod.ts"),
+    ]);
     const { owner, arena, port } = this.#start;
     new RemotePools(owner, new MailboxReader(this.#state.replies, arena, port), this.#mail);
   }
@@ -366,6 +370,11 @@ class PoolWorker {
     }
   }
 
+  #end(): void {
+    this.#seat.leave();
+    platform.endThread();
+  }
+
   /** Tells the owner that this thread is about to end by itself. */
   #tellEnd({ how, error }: ThreadEnd): void {
     if (this.#ended) return;
@@ -375,6 +384,7 @@ class PoolWorker {
       this.#mail.writeSync(KIND.ENDED, this.#task, [how, describe(error)]);
     }
     this.#ended = true;
+    this.#seat.leave();
   }
 
   /** Looks for a task for a moment; true when there is one. */

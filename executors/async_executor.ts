@@ -5,11 +5,10 @@
  */
 
 import { callAt } from "../_platform/clock.ts";
-import { RuntimeError } from "../sync/errors.ts";
+import { RuntimeError, TimeoutError } from "../sync/errors.ts";
 import { ChunkRun } from "./_chunk.ts";
 import { nowMs } from "../_platform/clock.ts";
 import { checkFraction, runInContext, type TaskContext } from "./context.ts";
-import { TimeoutError } from "./errors.ts";
 import { Executor, type ExecutorBackend, type TaskOptions } from "./executor.ts";
 import { type Future, futureInternals, type Runner } from "./future.ts";
 import { dereference } from "./task.ts";

@@ -56,29 +56,6 @@ export class InvalidStateError extends Error {
 }
 
 /**
- * A wait or a task took longer than its `timeout`. Python's `TimeoutError`.
- *
- * @example
- * ```ts
- * import { Future, TimeoutError } from "@concurrent/futures";
- * import { assertRejects } from "@std/assert";
- *
- * const future = new Future<number>();
- * await assertRejects(() => future.result({ timeout: 10 }), TimeoutError);
- * ```
- */
-export class TimeoutError extends Error {
-  static {
-    brandError(this, "TimeoutError");
-  }
-
-  /** True when `error` is a TimeoutError, also one made by another copy of this package. */
-  static is(error: unknown): error is TimeoutError {
-    return hasBrand(error, "TimeoutError");
-  }
-}
-
-/**
  * A function or value cannot be brought to another thread or process. The text names what stands in the
  * way and says what to do instead. Python's `NotShareableError`.
  *

@@ -19,23 +19,10 @@
 
 import { doorbell } from "../_memory/doorbell.ts";
 import { callAt, deadlineAfter, NEVER } from "../_platform/clock.ts";
-import { RuntimeError } from "../sync/errors.ts";
+import { RuntimeError, TimeoutError } from "../sync/errors.ts";
+import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
 import { Subscription } from "./_subscriptions.ts";
-import { CancelledError, InvalidStateError, TimeoutError } from "./errors.ts";
-
-/** How long to wait, and what ends the wait early. */
-export interface WaitOptions {
-  /** Milliseconds; `undefined` and `null` wait for ever, 0 does not wait. */
-  timeout?: number | null;
-  /** Ends the wait: the promise rejects with the signal's reason. The task is not touched. */
-  signal?: AbortSignal;
-}
-
-/** How long a blocking call waits. */
-export interface WaitSyncOptions {
-  /** Milliseconds; `undefined` and `null` wait for ever, 0 does not wait. */
-  timeout?: number | null;
-}
+import { CancelledError, InvalidStateError } from "./errors.ts";
 
 /** What runs a future's task, as far as the future has to know. */
 export interface Runner {

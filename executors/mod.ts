@@ -14,7 +14,8 @@
  */
 
 export type { Handle } from "../_memory/handle.ts";
-export { RuntimeError } from "../sync/errors.ts";
+export { RuntimeError, TimeoutError } from "../sync/errors.ts";
+export type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
 export { AsyncExecutor, type AsyncExecutorOptions } from "./async_executor.ts";
 export { type TaskContext, taskContext } from "./context.ts";
 export {
@@ -23,7 +24,6 @@ export {
   CancelledError,
   InvalidStateError,
   NotShareableError,
-  TimeoutError,
 } from "./errors.ts";
 export {
   Executor,
@@ -31,7 +31,7 @@ export {
   type ShutdownOptions,
   type TaskOptions,
 } from "./executor.ts";
-export { Future, type WaitOptions, type WaitSyncOptions } from "./future.ts";
+export { Future } from "./future.ts";
 export type { MapInput } from "./_map_inputs.ts";
 export type { MapArguments, MapOptions, MapResult } from "./_map_run.ts";
 export { map } from "./map.ts";

@@ -6,14 +6,9 @@
 
 import { doorbell } from "../_memory/doorbell.ts";
 import { callAt, deadlineAfter, NEVER } from "../_platform/clock.ts";
-import { TimeoutError } from "./errors.ts";
-import {
-  blockUntil,
-  type Future,
-  futureInternals,
-  type WaitOptions,
-  type WaitSyncOptions,
-} from "./future.ts";
+import { TimeoutError } from "../sync/errors.ts";
+import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
+import { blockUntil, type Future, futureInternals } from "./future.ts";
 
 /** Return from `wait` once any future is done. */
 export const FIRST_COMPLETED = "FIRST_COMPLETED";

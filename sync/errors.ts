@@ -1,5 +1,5 @@
 /**
- * The error of a call that the object's present state does not allow.
+ * The errors that users of locks and their kin catch. Names and family are Python's.
  *
  * @module
  */
@@ -28,5 +28,86 @@ export class RuntimeError extends Error {
   /** True when `error` is a RuntimeError, also one made by another copy of this package. */
   static is(error: unknown): error is RuntimeError {
     return hasBrand(error, "RuntimeError");
+  }
+}
+
+/**
+ * A wait or a task took longer than its `timeout`. Python's `TimeoutError`.
+ *
+ * @example
+ * ```ts
+ * import { Future, TimeoutError } from "@concurrent/futures";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const future = new Future<number>();
+ * await assertRejects(() => future.result({ timeout: 10 }), TimeoutError);
+ * ```
+ */
+export class TimeoutError extends Error {
+  static {
+    brandError(this, "TimeoutError");
+  }
+
+  /** True when `error` is a TimeoutError, also one made by another copy of this package. */
+  static is(error: unknown): error is TimeoutError {
+    return hasBrand(error, "TimeoutError");
+  }
+}
+
+/**
+ * A barrier was broken: by `abort`, by a party that gave up or died, or by an action that threw; or it was reset while
+ * others waited. Python's `BrokenBarrierError`.
+ *
+ * @example
+ * ```ts
+ * import { Barrier, BrokenBarrierError } from "@concurrent/futures";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const barrier = new Barrier(2);
+ * barrier.abort();
+ * await assertRejects(() => barrier.wait(), BrokenBarrierError);
+ * ```
+ */
+export class BrokenBarrierError extends RuntimeError {
+  static {
+    brandError(this, "BrokenBarrierError");
+  }
+
+  /** True when `error` is a BrokenBarrierError, also one made by another copy of this package. */
+  static override is(error: unknown): error is BrokenBarrierError {
+    return hasBrand(error, "BrokenBarrierError");
+  }
+}
+
+/**
+ * The thread that holds a lock has ended, or was given up by its pool, without releasing it. What the lock guards may be in
+ * an unfinished state. `lock.recover()` takes the lock over.
+ *
+ * **Differs from Python:** there such a lock stays shut for ever.
+ *
+ * @example
+ * ```ts
+ * import { Lock, OwnerDiedError, ThreadPoolExecutor } from "@concurrent/futures";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const lock = new Lock({ name: "accounts" });
+ * await using pool = new ThreadPoolExecutor({ maxWorkers: 1, maxTasksPerChild: 1 });
+ * await pool.submit((lock: Lock) => lock.acquireSync(), lock); // the worker ends after its one task
+ * await assertRejects(() => lock.acquire(), OwnerDiedError, "accounts");
+ *
+ * if (lock.recover()) {
+ *   // Repair what the lock guards, then:
+ *   lock.release();
+ * }
+ * ```
+ */
+export class OwnerDiedError extends RuntimeError {
+  static {
+    brandError(this, "OwnerDiedError");
+  }
+
+  /** True when `error` is an OwnerDiedError, also one made by another copy of this package. */
+  static override is(error: unknown): error is OwnerDiedError {
+    return hasBrand(error, "OwnerDiedError");
   }
 }

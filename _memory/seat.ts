@@ -1,0 +1,305 @@
+/**
+ * This thread's seat in a table of threads: how it waits for others, and learns what it was granted.
+ *
+ * A wait is begun by an object of shared memory, which queues the wait's node in one of its lists. Whoever takes the
+ * node from there writes what it grants and lays the node before the thread; the thread finds it when its doorbell is
+ * drained, blocked or in its event loop, and hands it to the wait.
+ *
+ * Invariants
+ * 1. A node is taken from its list and laid before its thread under the list's latch. So whoever holds the latch finds a
+ *    node either in the list or before its thread: a wait that gives up knows which.
+ * 2. A node is reused only after its wait is over: it is then in no list, and no longer before the thread.
+ *
+ * A thread has one home: the first table that it has to do with. Objects made by a thread that was started some other way,
+ * and had a table of its own by then, bring that table along; the thread takes a seat there too.
+ *
+ * @module
+ */
+
+import { callAt, NEVER } from "../_platform/clock.ts";
+import { platform } from "../_platform/mod.ts";
+import { Bell, Doorbell, doorbell, type Source } from "./doorbell.ts";
+import { NODE, THREAD } from "./layout.ts";
+import { ThreadTable } from "./thread_table.ts";
+
+/** One wait of this thread, blocking or as a promise. */
+export abstract class Wait {
+  readonly seat: Seat;
+  /** Index of its node in the table's words. */
+  readonly node: number;
+  /** True once it was granted what it is for, or failed. */
+  isOver = false;
+  /** Why it failed, boxed. */
+  failure: { readonly error: unknown } | undefined;
+  /** Called when it is over; only a promise needs it. */
+  onOver: (() => void) | undefined;
+
+  /** Begins a wait; call before the node is queued. */
+  constructor(seat: Seat) {
+    this.seat = seat;
+    this.node = seat.open(this);
+  }
+
+  /** Takes what was granted; true when the wait is over, false when it is queued again. */
+  abstract granted(grant: number): boolean;
+
+  /** Takes the node out of the list that it is in, under the list's latch; false when it is in none. */
+  protected abstract withdraw(): boolean;
+
+  /** Gives back what was granted to somebody who can use it no more. */
+  abstract giveBack(): void;
+
+  /**
+   * Looks, after some thread died, whether there is anything left to wait for, and throws if not; true when the wait is
+   * over.
+   */
+  examine(): boolean {
+    return false;
+  }
+
+  /** Ends the wait; true when it is too late: it was granted, or is bound to be. */
+  giveUp(): boolean {
+    while (!this.isOver) {
+      if (this.withdraw() || !this.seat.isHere) {
+        this.isOver = true;
+        return false;
+      }
+      this.seat.drain(); // The grant lies there (Invariant 1).
+    }
+    return true;
+  }
+}
+
+/** How long a promise waits, and what ends it early. */
+export interface Limits {
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** This thread's seat in a table. */
+export class Seat implements Source {
+  readonly deadlineMs = NEVER;
+  readonly table: ThreadTable;
+  /** This thread's id. */
+  readonly id: number;
+  readonly #doorbell: Doorbell;
+  readonly #waits = new Map<number, Wait>();
+  readonly #freeNodes: number[] = [];
+  /** The first node of each chunk that is this thread's. */
+  readonly #chunks: number[] = [];
+  #deathsSeen: number;
+  #hasLeft = false;
+
+  /** @param id What the table's `claim` gave for this thread. */
+  constructor(table: ThreadTable, id: number, bell: Doorbell) {
+    this.table = table;
+    this.id = id;
+    this.#deathsSeen = table.deaths;
+    this.#doorbell = bell;
+    bell.adopt(
+      table.words,
+      table.placeOf(id) + THREAD.BELL,
+      () => this.isHere,
+    );
+  }
+
+  /** False once this thread has left or was given up: nobody grants it anything any more. */
+  get isHere(): boolean {
+    return !this.#hasLeft && this.table.isAlive(this.id);
+  }
+
+  /** Hands grants to the wait from now on; returns a node for it, in no list. */
+  open(wait: Wait): number {
+    if (this.#freeNodes.length === 0) {
+      const nodes = this.table.takeChunk();
+      this.#chunks.push(nodes[0]);
+      this.#freeNodes.push(...nodes);
+    }
+    const node = this.#freeNodes.pop()!;
+    const { words } = this.table;
+    words[node + NODE.LIST] = 0;
+    words[node + NODE.THREAD] = this.id;
+    words[node + NODE.ARGUMENT] = 0;
+    if (this.#waits.size === 0) {
+      this.#deathsSeen = this.table.deaths;
+      this.#doorbell.add(this);
+    }
+    this.#waits.set(node, wait);
+    return node;
+  }
+
+  /** Ends what {@linkcode open} began. The node of a wait that is not over is not used again (Invariant 2). */
+  close({ node, isOver }: Wait): void {
+    this.#waits.delete(node);
+    if (isOver) this.#freeNodes.push(node);
+    if (this.#waits.size === 0) this.#doorbell.remove(this);
+  }
+
+  /**
+   * Blocks until the wait is over, or the deadline; closes it.
+   *
+   * @returns Whether it was granted.
+   */
+  waitSync(wait: Wait, deadlineMs: number): boolean {
+    const isOver = (): boolean => wait.isOver;
+    try {
+      if (!this.#doorbell.waitSync(isOver, deadlineMs)) {
+        if (!wait.giveUp()) return false;
+        this.#doorbell.waitSync(isOver, NEVER);
+      }
+    } catch (error) {
+      if (wait.giveUp() && wait.isOver) wait.giveBack();
+      throw error;
+    } finally {
+      this.close(wait);
+    }
+    if (wait.failure !== undefined) throw wait.failure.error;
+    return true;
+  }
+
+  /**
+   * A promise that settles when the wait is over, at the deadline, or when the signal aborts. It keeps the event loop
+   * open.
+   *
+   * @returns Whether it was granted.
+   */
+  wait(wait: Wait, { deadlineMs, signal }: Limits): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        stopTimer();
+        signal?.removeEventListener("abort", onAbort);
+        this.close(wait);
+        this.#doorbell.arrived(1);
+      };
+      wait.onOver = (): void => {
+        end();
+        if (wait.failure === undefined) resolve(true);
+        else reject(wait.failure.error);
+      };
+      const giveUp = (settle: () => void): void => {
+        if (wait.isOver || wait.giveUp()) return; // `onOver` was called at this moment, or will be.
+        end();
+        settle();
+      };
+      const onAbort = (): void => giveUp(() => reject(signal!.reason));
+      const stopTimer = callAt(deadlineMs, () => giveUp(() => resolve(false)));
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.#doorbell.expect();
+    });
+  }
+
+  /** Wakes a thread that was granted something; call without a latch. */
+  ring(thread: number): void {
+    if (thread === this.id) this.#doorbell.nudge();
+    else this.table.ring(thread);
+  }
+
+  /** See {@linkcode Source}. */
+  ready(): boolean {
+    return this.table.hasGranted(this.id) || this.table.deaths !== this.#deathsSeen;
+  }
+
+  /** See {@linkcode Source}. */
+  drain(): boolean {
+    const { table } = this;
+    let found = false;
+    if (table.hasGranted(this.id)) {
+      found = true;
+      const granted: number[] = [];
+      // All of them before the first is handed on: a node that is granted anew is chained anew.
+      for (let node = table.takeGranted(this.id); node !== 0;) {
+        granted.push(node);
+        node = table.words[node + NODE.NEXT_GRANTED];
+      }
+      for (let i = granted.length; i-- > 0;) this.#hand(granted[i]);
+    }
+    const deaths = table.deaths;
+    if (deaths !== this.#deathsSeen) {
+      this.#deathsSeen = deaths;
+      found = true;
+      for (const wait of [...this.#waits.values()]) {
+        if (!wait.isOver) this.#advance(wait, () => wait.examine());
+      }
+    }
+    return found;
+  }
+
+  #hand(node: number): void {
+    // A node of a thread that had this place before may have been granted something too late.
+    const wait = this.#waits.get(node);
+    if (wait === undefined || wait.isOver) return;
+    this.#advance(wait, () => wait.granted(this.table.words[node + NODE.GRANT]));
+  }
+
+  #advance(wait: Wait, step: () => boolean): void {
+    try {
+      if (!step()) return;
+    } catch (error) {
+      wait.failure = { error };
+    }
+    wait.isOver = true;
+    wait.onOver?.();
+  }
+
+  /** See {@linkcode Source}. */
+  expire(): void {}
+
+  /** See {@linkcode Source}. */
+  sleeping(): void {}
+
+  /** Leaves the table: this thread is about to end. Its waits are given up; what it holds is owned by a dead thread. */
+  leave(): void {
+    if (this.#hasLeft) return;
+    const waits = [...this.#waits.values()];
+    for (const wait of waits) if (wait.giveUp() && wait.isOver) wait.giveBack();
+    if (waits.every(({ isOver }) => isOver)) {
+      for (const chunk of this.#chunks) this.table.giveChunk(chunk);
+    }
+    this.#hasLeft = true;
+    this.table.leave(this.id);
+  }
+}
+
+let homeSeat: Seat | undefined;
+const seats = new Map<string, Seat>();
+const seatByBuffer = new WeakMap<SharedArrayBuffer, Seat>();
+
+/** This thread's home seat. */
+export function home(): Seat {
+  return homeSeat ?? sitDown(new ThreadTable());
+}
+
+/** Takes the seat that the thread's starter has claimed for it. Call before any use. */
+export function adoptSeat(buffer: SharedArrayBuffer, id: number): Seat {
+  const table = new ThreadTable(buffer);
+  homeSeat = new Seat(table, id, doorbell);
+  seats.set(table.identity, homeSeat);
+  return homeSeat;
+}
+
+/** This thread's seat in the table with that memory; taken now if it has none. */
+export function seatIn(buffer: SharedArrayBuffer): Seat {
+  let seat = seatByBuffer.get(buffer);
+  if (seat === undefined) {
+    const table = new ThreadTable(buffer);
+    // Each time that a reference arrives by a message, it is another object.
+    seat = seats.get(table.identity) ?? sitDown(table);
+    seatByBuffer.set(buffer, seat);
+  }
+  return seat;
+}
+
+/** Takes a seat for a thread that nobody has claimed one for. */
+function sitDown(table: ThreadTable): Seat {
+  const bell = homeSeat === undefined ? doorbell : new Doorbell(new Int32Array(1), 0);
+  const seat = new Seat(table, table.claim(platform.threadName), bell);
+  homeSeat ??= seat;
+  seats.set(table.identity, seat);
+  platform.beforeThreadEnd(() => seat.leave());
+  return seat;
+}
+
+/** The doorbell of the thread with that id, for those who have this thread's table. */
+export function bellOf(table: ThreadTable, id: number): Bell {
+  return new Bell(table.words, table.placeOf(id) + THREAD.BELL);
+}

@@ -1,0 +1,174 @@
+/**
+ * First-come-first-served lists of waiters in an object's own words, and the latch that guards them.
+ *
+ * A list is doubly linked through nodes of the table of threads, so that a waiter which gives up is taken out in one step
+ * wherever it stands.
+ *
+ * Word of a latch:
+ *
+ *   FREE    -> TAKEN     take()
+ *   FREE    -> SLEPT_ON  take(), by a thread that has slept: others may still sleep
+ *   TAKEN   -> SLEPT_ON  take(), by a thread that goes to sleep
+ *   TAKEN   -> FREE      give()
+ *   SLEPT_ON -> FREE     give(), which wakes one sleeper
+ *
+ * Invariants
+ * 1. Links, LIST, GRANT and ARGUMENT of a node in a list change only under the latch of that list's object.
+ * 2. A latch is held for a few steps, during which its holder neither waits, nor runs code of others, nor takes another
+ *    latch, but for Condition's, which takes its lock's.
+ * 3. A thread that takes a latch after sleeping leaves it SLEPT_ON, as it cannot know whether others sleep still; so
+ *    each sleeper is woken in turn.
+ *
+ * Source: the three states are those of Drepper's second mutex, in "Futexes Are Tricky".
+ *
+ * @module
+ */
+
+import { exchange, notify, pause, replace, wait } from "../_platform/atomics.ts";
+import { platform } from "../_platform/mod.ts";
+import { NODE, WAIT_LIST } from "./layout.ts";
+import type { Seat } from "./seat.ts";
+import type { ThreadTable } from "./thread_table.ts";
+
+const FREE = 0;
+const TAKEN = 1;
+const SLEPT_ON = 2;
+
+/** Looks before a thread sleeps for a latch. Its holder needs less than a microsecond, if it runs. */
+const LOOKS = platform.cores > 1 ? 100 : 0;
+
+/** Guards the slow paths of one object. */
+export class Latch {
+  readonly #words: Int32Array;
+  readonly #index: number;
+
+  constructor(words: Int32Array, index: number) {
+    this.#words = words;
+    this.#index = index;
+  }
+
+  /** Takes the latch; blocks for an instant if another thread has it. */
+  take(): void {
+    const words = this.#words;
+    const index = this.#index;
+    if (replace(words, index, FREE, TAKEN)) return;
+    for (let i = 0; i < LOOKS; i++) {
+      pause();
+      if (replace(words, index, FREE, TAKEN)) return;
+    }
+    while (exchange(words, index, SLEPT_ON) !== FREE) {
+      if (platform.canBlock) wait(words, index, SLEPT_ON, Infinity);
+      else pause();
+    }
+  }
+
+  /** Lets the next one in. */
+  give(): void {
+    if (exchange(this.#words, this.#index, FREE) === SLEPT_ON) {
+      notify(this.#words, this.#index, 1);
+    }
+  }
+}
+
+/** A list of waiters. Call every method with the latch of its object held. */
+export class WaitList {
+  readonly #words: Int32Array;
+  readonly #base: number;
+  readonly #table: ThreadTable;
+  readonly #number: number;
+
+  /**
+   * @param words The object's words.
+   * @param base Where in them the list is.
+   * @param seat This thread's seat in the object's table.
+   * @param number Tells the list from others that a node could be in at another time; not 0.
+   */
+  constructor(words: Int32Array, base: number, seat: Seat, number: number) {
+    this.#words = words;
+    this.#base = base;
+    this.#table = seat.table;
+    this.#number = number;
+  }
+
+  /** True when nobody waits. */
+  get isEmpty(): boolean {
+    return this.first === 0;
+  }
+
+  /** The node that waits longest, 0 for none. */
+  get first(): number {
+    return this.#words[this.#base + WAIT_LIST.HEAD];
+  }
+
+  /** True while a node is in this list. */
+  has(node: number): boolean {
+    return this.#table.words[node + NODE.LIST] === this.#number;
+  }
+
+  /** Queues a node behind all others. */
+  push(node: number): void {
+    this.#link(node, this.#words[this.#base + WAIT_LIST.TAIL], 0);
+  }
+
+  /** Queues a node before all others. */
+  pushFirst(node: number): void {
+    this.#link(node, 0, this.first);
+  }
+
+  #link(node: number, previous: number, next: number): void {
+    const nodes = this.#table.words;
+    nodes[node + NODE.PREVIOUS] = previous;
+    nodes[node + NODE.NEXT] = next;
+    nodes[node + NODE.LIST] = this.#number;
+    if (previous === 0) this.#words[this.#base + WAIT_LIST.HEAD] = node;
+    else nodes[previous + NODE.NEXT] = node;
+    if (next === 0) this.#words[this.#base + WAIT_LIST.TAIL] = node;
+    else nodes[next + NODE.PREVIOUS] = node;
+  }
+
+  /** Takes a node out; false when it is not in this list. */
+  remove(node: number): boolean {
+    if (!this.has(node)) return false;
+    const nodes = this.#table.words;
+    const previous = nodes[node + NODE.PREVIOUS];
+    const next = nodes[node + NODE.NEXT];
+    nodes[node + NODE.LIST] = 0;
+    if (previous === 0) this.#words[this.#base + WAIT_LIST.HEAD] = next;
+    else nodes[previous + NODE.NEXT] = next;
+    if (next === 0) this.#words[this.#base + WAIT_LIST.TAIL] = previous;
+    else nodes[next + NODE.PREVIOUS] = previous;
+    return true;
+  }
+
+  /** The node that waits longest and whose thread is alive, 0 for none. Nodes of dead threads before it are taken out. */
+  firstAlive(): number {
+    for (;;) {
+      const node = this.first;
+      if (node === 0 || this.#table.isAlive(this.threadOf(node))) return node;
+      this.remove(node);
+    }
+  }
+
+  /**
+   * Takes a node out and lays it before its thread.
+   *
+   * @returns The thread, to be rung once the latch is given back.
+   */
+  grant(node: number, grant: number): number {
+    const thread = this.threadOf(node);
+    this.remove(node);
+    this.#table.words[node + NODE.GRANT] = grant;
+    this.#table.pushGranted(node);
+    return thread;
+  }
+
+  /** The thread that a node waits for. */
+  threadOf(node: number): number {
+    return this.#table.words[node + NODE.THREAD];
+  }
+
+  /** The nodes, longest waiting first. */
+  *nodes(): Generator<number> {
+    for (let node = this.first; node !== 0; node = this.#table.words[node + NODE.NEXT]) yield node;
+  }
+}

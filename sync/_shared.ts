@@ -1,0 +1,99 @@
+/**
+ * What every object of this folder is made of: words in shared memory, this thread's seat in the table of the threads that may
+ * wait for it, and a name.
+ *
+ * @module
+ */
+
+import { HANDLE, type Handle } from "../_memory/handle.ts";
+import { WORD_BYTES } from "../_memory/layout.ts";
+import { home, type Seat, seatIn } from "../_memory/seat.ts";
+
+/** What stands for an object while it crosses, beside its kind. */
+interface SharedData {
+  readonly buffer: SharedArrayBuffer;
+  readonly byteOffset: number;
+  readonly threads: SharedArrayBuffer;
+  readonly name: string | undefined;
+}
+
+/** An object's words, as this thread sees them. */
+export class SharedWords {
+  readonly words: Int32Array;
+  readonly seat: Seat;
+  readonly name: string | undefined;
+
+  constructor(words: Int32Array, seat: Seat, name: string | undefined) {
+    this.words = words;
+    this.seat = seat;
+    this.name = name;
+  }
+
+  /** Words for a new object, all 0. */
+  static create(size: number, name?: string, seat: Seat = home()): SharedWords {
+    if (name !== undefined && typeof name !== "string") {
+      throw new TypeError(`Cannot name object: expected a string, got ${typeof name}`);
+    }
+    return new SharedWords(
+      new Int32Array(new SharedArrayBuffer(size * WORD_BYTES)),
+      seat,
+      name,
+    );
+  }
+
+  /** The words that the data of a handle stand for. */
+  static open(data: unknown, size: number): SharedWords {
+    const { buffer, byteOffset, threads, name } = data as SharedData;
+    return new SharedWords(new Int32Array(buffer, byteOffset, size), seatIn(threads), name);
+  }
+
+  /** A part of these words, as an object of its own. */
+  part(from: number, size: number): SharedWords {
+    return new SharedWords(this.words.subarray(from, from + size), this.seat, this.name);
+  }
+
+  /** What stands for the object while it crosses. */
+  handle(kind: string): Handle {
+    const { words, seat, name } = this;
+    const data: SharedData = {
+      buffer: words.buffer as SharedArrayBuffer,
+      byteOffset: words.byteOffset,
+      threads: seat.table.buffer,
+      name,
+    };
+    return { kind, data };
+  }
+
+  /** `Lock`, or `Lock "accounts"`: how error texts call the object. */
+  label(kind: string): string {
+    return this.name === undefined ? kind : `${kind} "${this.name}"`;
+  }
+}
+
+/**
+ * The data of a handle, checked to be one of the kind.
+ *
+ * @throws {TypeError} If it is another's, or no handle.
+ */
+export function dataOf(handle: Handle, kind: string): unknown {
+  if (typeof handle !== "object" || handle === null || typeof handle.kind !== "string") {
+    const got = handle !== null && typeof handle === "object" && HANDLE in handle
+      ? "the object itself"
+      : handle === null
+      ? "null"
+      : typeof handle;
+    throw new TypeError(`Cannot rebuild ${kind}: expected a handle, got ${got}; pass its "handle"`);
+  }
+  if (handle.kind !== kind) {
+    throw new TypeError(
+      `Cannot rebuild ${kind}: expected a handle of kind "${kind}", got one of "${handle.kind}"`,
+    );
+  }
+  const { buffer, threads } = (handle.data ?? {}) as Partial<SharedData>;
+  if (!(buffer instanceof SharedArrayBuffer) || !(threads instanceof SharedArrayBuffer)) {
+    throw new TypeError(
+      `Cannot rebuild ${kind}: the handle holds no shared memory; was it copied as JSON?`,
+    );
+  }
+  return handle.data;
+}

@@ -1,0 +1,463 @@
+/**
+ * Condition: waiting, with a lock released meanwhile, until another thread says that something has changed.
+ *
+ * A waiter is a node: first in the condition's own list, then, once it was notified, in its lock's.
+ *
+ *   condition's list -> lock's list       notify(), by the thread that holds the lock
+ *   condition's list -> out               a waiter whose time is up, or whose signal aborted
+ *   lock's list      -> out               granted the lock, as any waiter of it
+ *
+ * Invariants
+ * 1. A waiter queues before it releases the lock, and who notifies holds the lock. So no notification that comes after the
+ *    release is missed.
+ * 2. Notified waiters are moved, not woken: the releases of the lock wake them one by one, as each can have it. So
+ *    `notifyAll` does not send a herd after one lock.
+ * 3. The move is made under the condition's latch and then the lock's. So a waiter that gives up, and takes the condition's latch,
+ *    finds itself in the condition's list, and leaves it, or knows that it was notified in time.
+ *
+ * Why not the one counter that a condition over a futex needs: it wakes any thread that sleeps on it, and it cannot move
+ * a waiter to the lock.
+ *
+ * @module
+ */
+
+import { deadlineAfter, NEVER } from "../_platform/clock.ts";
+import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
+import { CONDITION } from "../_memory/layout.ts";
+import { Latch, WaitList } from "../_memory/wait_list.ts";
+import { checkMayBlock, type Guard } from "./_acquire.ts";
+import { type LockCore, LockWait } from "./_lock_core.ts";
+import { dataOf, SharedWords } from "./_shared.ts";
+import { RuntimeError } from "./errors.ts";
+import { Lock, lockInternals } from "./lock.ts";
+import type {
+  AcquireOptions,
+  AcquireSyncOptions,
+  WaitOptions,
+  WaitSyncOptions,
+} from "./options.ts";
+import { type Held, RLock, rlockInternals } from "./rlock.ts";
+
+const KIND = "Condition";
+
+/** The number by which nodes know the condition's list; the lock's is 1. */
+const LIST_NUMBER = 2;
+
+/** A condition's lock, with what its kind knows of ownership. */
+interface OwnedLock {
+  readonly core: LockCore;
+  isOwned(): boolean;
+  releaseAll(): Held | undefined;
+  restore(held: Held | undefined): void;
+}
+
+function ownedLockOf(lock: Lock | RLock): OwnedLock {
+  if (lock instanceof RLock) {
+    return {
+      core: rlockInternals.coreOf(lock),
+      isOwned: () => rlockInternals.isOwned(lock),
+      releaseAll: () => rlockInternals.releaseAll(lock),
+      restore: (held) => rlockInternals.restore(lock, held!),
+    };
+  }
+  const core = lockInternals.coreOf(lock);
+  return {
+    core,
+    isOwned: () => core.owner === core.seat.id,
+    releaseAll: () => {
+      core.release(core.seat.id);
+      return undefined;
+    },
+    restore: () => {},
+  };
+}
+
+/** A waiter, until it has the lock again. */
+class ConditionWait extends LockWait {
+  readonly #leave: (node: number) => boolean;
+
+  constructor(core: LockCore, leave: (node: number) => boolean) {
+    super(core);
+    this.#leave = leave;
+  }
+
+  /** Too late once notified: the wait then ends with the lock (Invariant 3). */
+  override giveUp(): boolean {
+    if (this.isOver) return true;
+    this.isOver = this.#leave(this.node);
+    return !this.isOver;
+  }
+}
+
+/**
+ * Lets threads and async tasks wait until something has changed, and tell each other so.
+ *
+ * It comes with a lock, its own {@linkcode RLock} or one that it is given, which guards what the threads talk about. Who waits must
+ * hold it: it is released during the wait, however often it was acquired, and held again afterwards. Several conditions can
+ * share one lock.
+ *
+ * A notification wakes who waits at that moment, and is not remembered: test what you wait for, before and after, or use
+ * {@linkcode Condition.waitFor}, which does.
+ *
+ * It can be sent to any task in its arguments, with its lock.
+ *
+ * **Fairness:** waiters are notified first come, first served; then they acquire the lock as all others do.
+ *
+ * **Owner's death:** when the thread that holds the lock dies, those who were notified get an {@linkcode OwnerDiedError}, without the
+ * lock; those who were not go on waiting.
+ *
+ * Semantics: Python's `threading.Condition`.
+ *
+ * **Differs from Python:** with a plain {@linkcode Lock}, the thread that waits or notifies must have acquired it itself; timeouts are in
+ * milliseconds.
+ *
+ * @example
+ * ```ts
+ * import { Condition, ThreadPoolExecutor } from "@concurrent/futures";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+ * const condition = new Condition();
+ * const stock = new Int32Array(new SharedArrayBuffer(4));
+ *
+ * const deliver = (condition: Condition, stock: Int32Array): void => {
+ *   using _ = condition.holdSync();
+ *   stock[0] = 3;
+ *   condition.notify();
+ * };
+ * {
+ *   using _ = await condition.hold();
+ *   pool.submit(deliver, condition, stock);
+ *   await condition.waitFor(() => stock[0] > 0);
+ *   assertEquals(stock[0], 3);
+ * }
+ * ```
+ */
+export class Condition {
+  readonly #shared: SharedWords;
+  readonly #lock: Lock | RLock;
+  readonly #owned: OwnedLock;
+  readonly #latch: Latch;
+  readonly #waiters: WaitList;
+
+  static {
+    registerHandle(KIND, (data) => Condition.#open(data));
+  }
+
+  static #open(data: unknown): Condition {
+    const { lock, ...rest } = data as { lock: Lock | RLock };
+    // The constructor's second parameter is not for users.
+    const make = Condition as new (lock: Lock | RLock, shared: SharedWords) => Condition;
+    return new make(lock, SharedWords.open(rest, CONDITION.SIZE));
+  }
+
+  /**
+   * Makes a condition for which nobody waits.
+   *
+   * @param lock The lock to hold while waiting and notifying; left out, the condition makes an {@linkcode RLock}.
+   */
+  constructor(lock?: Lock | RLock);
+  constructor(given?: Lock | RLock, shared?: SharedWords) {
+    const lock = given ?? new RLock();
+    if (!(lock instanceof Lock) && !(lock instanceof RLock)) {
+      throw new TypeError(`Cannot make Condition: expected a Lock or an RLock, got ${typeof lock}`);
+    }
+    this.#lock = lock;
+    this.#owned = ownedLockOf(lock);
+    const { seat } = this.#owned.core;
+    this.#shared = shared ?? SharedWords.create(CONDITION.SIZE, lock.name, seat);
+    const { words } = this.#shared;
+    this.#latch = new Latch(words, CONDITION.LATCH);
+    this.#waiters = new WaitList(words, CONDITION.LIST, seat, LIST_NUMBER);
+  }
+
+  /** The lock that is held while waiting and notifying. */
+  get lock(): Lock | RLock {
+    return this.#lock;
+  }
+
+  /** Acquires the lock; see {@linkcode Lock.acquire}. */
+  acquire(options?: AcquireOptions): Promise<boolean> {
+    return this.#lock.acquire(options);
+  }
+
+  /** Acquires the lock; see {@linkcode Lock.acquireSync}. */
+  acquireSync(options?: AcquireSyncOptions): boolean {
+    return this.#lock.acquireSync(options);
+  }
+
+  /** Releases the lock; see {@linkcode Lock.release}. */
+  release(): void {
+    this.#lock.release();
+  }
+
+  /** True while somebody holds the lock. Not reliable: it may have changed when you read it. */
+  locked(): boolean {
+    return this.#lock.locked();
+  }
+
+  /** Acquires the lock for as long as the guard lives; see {@linkcode Lock.hold}. */
+  hold(options?: WaitOptions): Promise<Guard> {
+    return this.#lock.hold(options);
+  }
+
+  /** Acquires the lock for as long as the guard lives; see {@linkcode Lock.holdSync}. */
+  holdSync(options?: WaitSyncOptions): Guard {
+    return this.#lock.holdSync(options);
+  }
+
+  /** Holds the lock around a function; see {@linkcode Lock.run}. */
+  run<R>(fn: () => R, options?: WaitOptions): Promise<Awaited<R>> {
+    return this.#lock.run(fn, options);
+  }
+
+  /** Holds the lock around a function; see {@linkcode Lock.runSync}. */
+  runSync<R>(fn: () => R, options?: WaitSyncOptions): R {
+    return this.#lock.runSync(fn, options);
+  }
+
+  /**
+   * Releases the lock, waits for a notification, and acquires the lock again. The promise settles once it has the lock, also
+   * after a timeout or an abort; it holds the event loop open until then.
+   *
+   * @param options How long to wait for the notification, and what ends the wait early.
+   * @returns True when it was notified; false when time was up first.
+   * @throws {RuntimeError} When the code that calls does not own the lock.
+   *
+   * @example
+   * ```ts
+   * import { Condition } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const condition = new Condition();
+   * using _ = await condition.hold();
+   * assertEquals(await condition.wait({ timeout: 5 }), false);
+   * assertEquals(condition.locked(), true);
+   * ```
+   */
+  async wait(options: WaitOptions = {}): Promise<boolean> {
+    const deadlineMs = deadlineAfter(options.timeout);
+    options.signal?.throwIfAborted();
+    return await this.#wait(deadlineMs, options.signal);
+  }
+
+  async #wait(deadlineMs: number, signal: AbortSignal | undefined): Promise<boolean> {
+    this.#checkOwned("wait");
+    const { core } = this.#owned;
+    const wait = this.#queue();
+    const held = this.#owned.releaseAll();
+    let isNotified = false;
+    try {
+      isNotified = await core.seat.wait(wait, { deadlineMs, signal });
+    } finally {
+      // A failure of the wait itself means that the lock is lost with its owner.
+      if (!isNotified && wait.failure === undefined) {
+        await core.acquire({ deadlineMs: NEVER, signal: undefined });
+      }
+      if (wait.failure === undefined) this.#owned.restore(held);
+    }
+    return isNotified;
+  }
+
+  /**
+   * Releases the lock, blocks this thread until a notification, and acquires the lock again.
+   *
+   * @param options How long to wait for the notification.
+   * @returns True when it was notified; false when time was up first. The lock is held in either case.
+   * @throws {RuntimeError} When the code that calls does not own the lock; and where the host forbids blocking.
+   *
+   * @example
+   * ```ts
+   * import { Condition } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const condition = new Condition();
+   * using _ = condition.holdSync();
+   * assertEquals(condition.waitSync({ timeout: 5 }), false);
+   * assertEquals(condition.locked(), true);
+   * ```
+   */
+  waitSync(options: WaitSyncOptions = {}): boolean {
+    const deadlineMs = deadlineAfter(options.timeout);
+    checkMayBlock(this.#act("wait"));
+    return this.#waitSync(deadlineMs);
+  }
+
+  #waitSync(deadlineMs: number): boolean {
+    this.#checkOwned("wait");
+    const { core } = this.#owned;
+    const wait = this.#queue();
+    const held = this.#owned.releaseAll();
+    const isNotified = core.seat.waitSync(wait, deadlineMs);
+    if (!isNotified) core.acquireSync(NEVER);
+    this.#owned.restore(held);
+    return isNotified;
+  }
+
+  /**
+   * Waits until a predicate holds: tests it, with the lock held, now and after each notification. The timeout is for all of it.
+   *
+   * The predicate runs in this thread: what it reads must be in shared memory if other threads change it.
+   *
+   * @param predicate Tells whether to stop waiting.
+   * @param options How long to wait, and what ends the wait early.
+   * @returns What the predicate returned last: something true, or something false when time was up.
+   * @throws {RuntimeError} When it has to wait and the code that calls does not own the lock.
+   *
+   * @example
+   * ```ts
+   * import { Condition } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const condition = new Condition();
+   * const items = ["a"];
+   * using _ = await condition.hold();
+   * assertEquals(await condition.waitFor(() => items.at(0)), "a");
+   * ```
+   */
+  async waitFor<T>(predicate: () => T, options: WaitOptions = {}): Promise<T> {
+    const deadlineMs = deadlineAfter(options.timeout);
+    options.signal?.throwIfAborted();
+    for (let isInTime = true;;) {
+      const result = predicate();
+      if (result || !isInTime) return result;
+      isInTime = await this.#wait(deadlineMs, options.signal);
+    }
+  }
+
+  /**
+   * Blocks until a predicate holds: tests it, with the lock held, now and after each notification. The timeout is for all of it.
+   *
+   * @param predicate Tells whether to stop waiting.
+   * @param options How long to wait.
+   * @returns What the predicate returned last: something true, or something false when time was up.
+   * @throws {RuntimeError} When it has to wait and the code that calls does not own the lock; and where the host forbids blocking.
+   *
+   * @example
+   * ```ts
+   * import { Condition } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const condition = new Condition();
+   * using _ = condition.holdSync();
+   * assertEquals(condition.waitForSync(() => 0, { timeout: 5 }), 0);
+   * ```
+   */
+  waitForSync<T>(predicate: () => T, options: WaitSyncOptions = {}): T {
+    const deadlineMs = deadlineAfter(options.timeout);
+    checkMayBlock(this.#act("wait"));
+    for (let isInTime = true;;) {
+      const result = predicate();
+      if (result || !isInTime) return result;
+      isInTime = this.#waitSync(deadlineMs);
+    }
+  }
+
+  /**
+   * Notifies up to `n` of those who wait, longest waiting first; without effect when nobody waits. They go on once they have the
+   * lock, which the caller keeps.
+   *
+   * @param n How many; nothing happens when it is 0 or less.
+   * @throws {RuntimeError} When the code that calls does not own the lock.
+   *
+   * @example
+   * ```ts
+   * import { Condition } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const condition = new Condition();
+   * const waiting = condition.run(() => condition.wait({ timeout: 1000 }));
+   * await condition.run(() => condition.notify());
+   * assertEquals(await waiting, true);
+   * ```
+   */
+  notify(n = 1): void {
+    if (typeof n !== "number" || Number.isNaN(n)) {
+      throw new TypeError(`Cannot ${this.#act("notify")}: expected a number, got ${String(n)}`);
+    }
+    this.#checkOwned("notify");
+    const waiters = this.#waiters;
+    this.#latch.take();
+    for (let i = 0; i < n; i++) {
+      const node = waiters.firstAlive();
+      if (node === 0) break;
+      waiters.remove(node);
+      this.#owned.core.adopt(node);
+    }
+    this.#latch.give();
+  }
+
+  /**
+   * Notifies all who wait; see {@linkcode Condition.notify}.
+   *
+   * @throws {RuntimeError} When the code that calls does not own the lock.
+   */
+  notifyAll(): void {
+    this.notify(Infinity);
+  }
+
+  /** What stands for this condition and its lock in a message to a raw `Worker`; see {@linkcode Condition.from}. */
+  get handle(): Handle {
+    const { kind, data } = this.#shared.handle(KIND);
+    return { kind, data: { ...(data as object), lock: this.#lock.handle } };
+  }
+
+  /**
+   * Rebuilds a condition from a handle. Only those who post messages themselves need it: in the arguments of a task, conditions
+   * cross by themselves.
+   *
+   * @throws {TypeError} When it is no handle of a Condition.
+   *
+   * @example
+   * ```ts
+   * import { Condition } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const condition = new Condition();
+   * const same = Condition.from(condition.handle);
+   * using _ = condition.holdSync();
+   * assertEquals(same.locked(), true);
+   * ```
+   */
+  static from(handle: Handle): Condition {
+    const { lock, ...rest } = dataOf(handle, KIND) as { lock: Handle };
+    const rebuilt = lock.kind === "Lock" ? Lock.from(lock) : RLock.from(lock);
+    return Condition.#open({ ...rest, lock: rebuilt });
+  }
+
+  /** See {@linkcode Condition.handle}. The lock crosses as itself: both sides' tasks share one view of it. */
+  [HANDLE](): Handle {
+    const { kind, data } = this.#shared.handle(KIND);
+    return { kind, data: { ...(data as object), lock: this.#lock } };
+  }
+
+  /** Shows as `Condition` in logs and error texts. */
+  get [Symbol.toStringTag](): string {
+    return KIND;
+  }
+
+  #queue(): ConditionWait {
+    const wait = new ConditionWait(this.#owned.core, (node) => {
+      this.#latch.take();
+      const wasWaiting = this.#waiters.remove(node);
+      this.#latch.give();
+      return wasWaiting;
+    });
+    this.#latch.take();
+    this.#waiters.push(wait.node);
+    this.#latch.give();
+    return wait;
+  }
+
+  #checkOwned(act: string): void {
+    if (this.#owned.isOwned()) return;
+    const { core } = this.#owned;
+    throw new RuntimeError(
+      `Cannot ${this.#act(act)}: its ${core.label} is not held here, ${core.describeOwner()}`,
+    );
+  }
+
+  #act(act: string): string {
+    return `${act} on ${this.#shared.label(KIND)}`;
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * debugLocks: who holds what, and who waits for it.
+ *
+ * @module
+ */
+
+import { type KnownLock, knownLocks } from "./_known_locks.ts";
+
+/** What {@linkcode debugLocks} says of a lock. */
+export interface LockState {
+  /** `Lock` or `RLock`. */
+  readonly kind: string;
+  /** The name that the lock was given. */
+  readonly name: string | undefined;
+  /** The name of the thread that holds the lock, `undefined` while it is free. */
+  readonly owner: string | undefined;
+  /** False when the owner has ended, or was given up, without releasing the lock. */
+  readonly isOwnerAlive: boolean;
+  /** How often the owner has acquired it. */
+  readonly depth: number;
+  /** The names of the threads that wait, in their order; a thread is named once for each of its tasks that wait. */
+  readonly waiters: readonly string[];
+  /**
+   * The threads that wait for each other in a circle through this lock, its owner first; empty when there is no circle. Threads
+   * that block in one are in a deadlock; of async tasks, another task of the thread may still release what it holds.
+   */
+  readonly circle: readonly string[];
+}
+
+/**
+ * Tells, for each lock that this thread has made or received, who holds it, who waits for it, and whether those who wait do
+ * so in a circle. What it says is of this moment, and may have changed when you read it.
+ *
+ * It costs nothing until it is called. Give locks and threads names, and it reads well.
+ *
+ * @returns The locks that are held or waited for.
+ *
+ * @example
+ * ```ts
+ * import { debugLocks, Lock } from "@concurrent/futures";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const lock = new Lock({ name: "accounts" });
+ * lock.acquireSync();
+ * const [state] = debugLocks().filter(({ name }) => name === "accounts");
+ * assertEquals(state.owner, "main");
+ * assertEquals(state.waiters, []);
+ * ```
+ */
+export function debugLocks(): LockState[] {
+  const seen = [...knownLocks()].map(look).filter(({ owner, waiters }) =>
+    owner !== 0 || waiters.length > 0
+  );
+  return seen.map((locked) => describe(locked, seen));
+}
+
+/** A lock at one moment, with threads by their ids. */
+interface Locked {
+  readonly lock: KnownLock;
+  readonly owner: number;
+  readonly waiters: readonly number[];
+}
+
+function look(lock: KnownLock): Locked {
+  return { lock, owner: lock.core.owner, waiters: lock.core.waitingThreads() };
+}
+
+function describe(locked: Locked, all: readonly Locked[]): LockState {
+  const { lock: { kind, name, core, depth }, owner, waiters } = locked;
+  const { table } = core.seat;
+  const nameOf = (id: number): string => table.nameOf(id);
+  const isHeld = owner !== 0;
+  return {
+    kind,
+    name,
+    owner: isHeld ? nameOf(owner) : undefined,
+    isOwnerAlive: isHeld && table.isAlive(owner),
+    depth: isHeld ? depth?.() ?? 1 : 0,
+    waiters: waiters.map(nameOf),
+    circle: findCircle(locked, all).map(nameOf),
+  };
+}
+
+/** Follows who waits for whom, from a lock's owner until one comes up that waits for this lock. */
+function findCircle({ owner, waiters }: Locked, all: readonly Locked[]): number[] {
+  const path: number[] = [];
+  const visited = new Set<number>();
+  const follow = (thread: number): boolean => {
+    if (thread === 0 || visited.has(thread)) return false;
+    visited.add(thread);
+    path.push(thread);
+    if (waiters.includes(thread)) return true;
+    for (const other of all) {
+      if (other.waiters.includes(thread) && follow(other.owner)) return true;
+    }
+    path.pop();
+    return false;
+  };
+  return follow(owner) ? path : [];
+}

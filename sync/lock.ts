@@ -1,0 +1,341 @@
+/**
+ * Lock: unlocked or locked, for threads and for async tasks.
+ *
+ * The algorithm is in `_lock_core.ts`.
+ *
+ * @module
+ */
+
+import { replace } from "../_platform/atomics.ts";
+import { platform } from "../_platform/mod.ts";
+import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
+import { LOCK } from "../_memory/layout.ts";
+import { type Guard, guardOf, notInTime, patienceOf, patienceOfSync } from "./_acquire.ts";
+import { watchLock } from "./_known_locks.ts";
+import { LockCore } from "./_lock_core.ts";
+import { dataOf, SharedWords } from "./_shared.ts";
+import type {
+  AcquireOptions,
+  AcquireSyncOptions,
+  WaitOptions,
+  WaitSyncOptions,
+} from "./options.ts";
+
+const KIND = "Lock";
+
+/** What a lock is made with. */
+export interface LockOptions {
+  /** Shown in error texts and by `debugLocks`. */
+  name?: string;
+}
+
+/** What Condition does with its lock. */
+export interface LockInternals {
+  coreOf(lock: Lock): LockCore;
+}
+
+/** Assigned by the class, which alone can reach its private fields. */
+let internals: LockInternals;
+
+/**
+ * A lock that one thread, or one async task, holds at a time.
+ *
+ * It can be sent to any task in its arguments, and used there and here in both forms: `acquireSync` blocks the thread,
+ * `acquire` returns a promise. Whoever acquires it sees all that was written to shared memory before it was released.
+ *
+ * It belongs to nobody: any thread may release it, also one that did not acquire it. It is not reentrant: who holds it and
+ * acquires it again waits for ever. See {@linkcode RLock} for both.
+ *
+ * **Fairness:** who waits is woken first come, first served, but a thread that comes at the moment of a release may take the
+ * lock first. Who was overtaken so is handed the lock by the next release.
+ *
+ * **Owner's death:** when the thread that acquired the lock ends, or is given up by its pool, without a release, all
+ * who wait or come later get an {@linkcode OwnerDiedError}, until one calls {@linkcode Lock.recover}.
+ *
+ * Semantics: Python's `threading.Lock`.
+ *
+ * **Differs from Python:** timeouts are in milliseconds, `undefined` and `null` wait for ever; an owner's death is reported; async tasks
+ * can wait for it.
+ *
+ * @example
+ * ```ts
+ * import { Lock, ThreadPoolExecutor } from "@concurrent/futures";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+ * const lock = new Lock();
+ * const counter = new Int32Array(new SharedArrayBuffer(4));
+ *
+ * const count = (lock: Lock, counter: Int32Array): void => {
+ *   for (let i = 0; i < 1000; i++) {
+ *     using _ = lock.holdSync();
+ *     counter[0]++;
+ *   }
+ * };
+ * await Promise.all([pool.submit(count, lock, counter), pool.submit(count, lock, counter)]);
+ * assertEquals(counter[0], 2000);
+ * ```
+ */
+export class Lock {
+  readonly #shared: SharedWords;
+  readonly #core: LockCore;
+  readonly #words: Int32Array;
+  readonly #me: number;
+
+  static {
+    internals = { coreOf: (lock) => lock.#core };
+    registerHandle(KIND, (data) => new Lock(SharedWords.open(data, LOCK.SIZE)));
+  }
+
+  /**
+   * Makes a lock that is free.
+   *
+   * @param options The lock's name.
+   */
+  constructor(options?: LockOptions);
+  constructor(options: LockOptions | SharedWords = {}) {
+    const shared = options instanceof SharedWords
+      ? options
+      : SharedWords.create(LOCK.SIZE, options.name);
+    this.#shared = shared;
+    this.#core = new LockCore(shared, shared.label(KIND));
+    this.#words = shared.words;
+    this.#me = shared.seat.id;
+    watchLock(this, KIND, shared.name, this.#core);
+  }
+
+  /** The lock's name, if it was given one. */
+  get name(): string | undefined {
+    return this.#shared.name;
+  }
+
+  /**
+   * Acquires the lock. The promise settles when the lock is this task's, and holds the event loop open until then.
+   *
+   * @param options How long to wait, and what ends the wait early.
+   * @returns True when it was acquired; false when it was not to be had in time, or at once with `blocking: false`.
+   * @throws {OwnerDiedError} When the thread that holds the lock is dead.
+   *
+   * @example
+   * ```ts
+   * import { Lock } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const lock = new Lock();
+   * assertEquals(await lock.acquire(), true);
+   * assertEquals(await lock.acquire({ timeout: 5 }), false);
+   * lock.release();
+   * ```
+   */
+  acquire(options?: AcquireOptions): Promise<boolean> {
+    if (options === undefined && this.#core.tryAcquire()) return Promise.resolve(true);
+    return this.#acquireContended(options);
+  }
+
+  async #acquireContended(options: AcquireOptions | undefined): Promise<boolean> {
+    const patience = patienceOf(`acquire ${this.#core.label}`, options);
+    if (patience.polls) return this.#core.tryOrExplain();
+    return await this.#core.acquire(patience);
+  }
+
+  /**
+   * Acquires the lock; blocks this thread until it is free.
+   *
+   * @param options How long to wait.
+   * @returns True when it was acquired; false when it was not to be had in time, or at once with `blocking: false`.
+   * @throws {OwnerDiedError} When the thread that holds the lock is dead.
+   * @throws {RuntimeError} Where the host forbids blocking.
+   *
+   * @example
+   * ```ts
+   * import { Lock } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const lock = new Lock();
+   * assertEquals(lock.acquireSync(), true);
+   * assertEquals(lock.acquireSync({ blocking: false }), false);
+   * lock.release();
+   * ```
+   */
+  acquireSync(options?: AcquireSyncOptions): boolean {
+    if (
+      options === undefined && platform.canBlock &&
+      replace(this.#words, LOCK.OWNER, 0, this.#me)
+    ) return true;
+    return this.#acquireSyncContended(options);
+  }
+
+  #acquireSyncContended(options: AcquireSyncOptions | undefined): boolean {
+    const patience = patienceOfSync(`acquire ${this.#core.label}`, options);
+    if (patience.polls) return this.#core.tryOrExplain();
+    return this.#core.acquireSync(patience.deadlineMs);
+  }
+
+  /**
+   * Releases the lock, and wakes one of those who wait. Never waits. Any thread may do so.
+   *
+   * @throws {RuntimeError} When it is not locked.
+   *
+   * @example
+   * ```ts
+   * import { Lock, RuntimeError } from "@concurrent/futures";
+   * import { assertThrows } from "@std/assert";
+   *
+   * const lock = new Lock();
+   * assertThrows(() => lock.release(), RuntimeError, "it is not held");
+   * ```
+   */
+  release(): void {
+    for (;;) {
+      const { owner } = this.#core;
+      if (owner === 0) throw this.#core.cannotRelease();
+      if (this.#core.release(owner)) return;
+    }
+  }
+
+  /** True while somebody holds the lock. Not reliable: it may have changed when you read it. */
+  locked(): boolean {
+    return this.#core.owner !== 0;
+  }
+
+  /**
+   * Acquires the lock for as long as the guard lives. Waits as {@linkcode Lock.acquire} does.
+   *
+   * @throws {TimeoutError} When it was not to be had in time.
+   *
+   * @example
+   * ```ts
+   * import { Lock } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const lock = new Lock();
+   * {
+   *   using _ = await lock.hold();
+   *   assertEquals(lock.locked(), true);
+   * }
+   * assertEquals(lock.locked(), false);
+   * ```
+   */
+  async hold(options?: WaitOptions): Promise<Guard> {
+    if (await this.acquire(options)) return guardOf(() => this.release());
+    throw notInTime(`acquire ${this.#core.label}`, options, this.#core.describeOwner());
+  }
+
+  /**
+   * Acquires the lock for as long as the guard lives. Blocks as {@linkcode Lock.acquireSync} does.
+   *
+   * @throws {TimeoutError} When it was not to be had in time.
+   *
+   * @example
+   * ```ts
+   * import { Lock } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const lock = new Lock();
+   * {
+   *   using _ = lock.holdSync();
+   *   assertEquals(lock.locked(), true);
+   * }
+   * assertEquals(lock.locked(), false);
+   * ```
+   */
+  holdSync(options?: WaitSyncOptions): Guard {
+    if (this.acquireSync(options)) return guardOf(() => this.release());
+    throw notInTime(`acquire ${this.#core.label}`, options, this.#core.describeOwner());
+  }
+
+  /**
+   * Holds the lock around a function, sync or async.
+   *
+   * @returns What the function returned; it rejects with what the function threw.
+   *
+   * @example
+   * ```ts
+   * import { Lock } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const lock = new Lock();
+   * assertEquals(await lock.run(() => lock.locked()), true);
+   * ```
+   */
+  async run<R>(fn: () => R, options?: WaitOptions): Promise<Awaited<R>> {
+    using _ = await this.hold(options);
+    return await fn();
+  }
+
+  /**
+   * Holds the lock around a function; blocks until it has it.
+   *
+   * @returns What the function returned.
+   *
+   * @example
+   * ```ts
+   * import { Lock } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const lock = new Lock();
+   * assertEquals(lock.runSync(() => lock.locked()), true);
+   * ```
+   */
+  runSync<R>(fn: () => R, options?: WaitSyncOptions): R {
+    using _ = this.holdSync(options);
+    return fn();
+  }
+
+  /**
+   * Takes the lock over from a thread that has ended, or was given up, without releasing it; see
+   * {@linkcode OwnerDiedError}. Never waits.
+   *
+   * @returns True when the lock is now this thread's, which then repairs what the lock guards and releases it. False when there was
+   * nothing to take over: it is free, or its holder is alive, perhaps because another thread has recovered it.
+   */
+  recover(): boolean {
+    return this.#core.recover();
+  }
+
+  /** What stands for this lock in a message to a raw `Worker`; see {@linkcode Lock.from}. */
+  get handle(): Handle {
+    return this.#shared.handle(KIND);
+  }
+
+  /**
+   * Rebuilds a lock from a handle. Only those who post messages themselves need it: in the arguments of a task, locks
+   * cross by themselves.
+   *
+   * @throws {TypeError} When it is no handle of a Lock.
+   *
+   * @example
+   * ```ts
+   * import { Lock } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const lock = new Lock();
+   * const { port1, port2 } = new MessageChannel();
+   * const arrived = new Promise<Lock>((resolve) => {
+   *   port2.onmessage = (event) => resolve(Lock.from(event.data));
+   * });
+   * port1.postMessage(lock.handle);
+   * const same = await arrived;
+   * lock.acquireSync();
+   * assertEquals(same.locked(), true);
+   * port1.close();
+   * port2.close();
+   * ```
+   */
+  static from(handle: Handle): Lock {
+    return new Lock(SharedWords.open(dataOf(handle, KIND), LOCK.SIZE));
+  }
+
+  /** See {@linkcode Lock.handle}. */
+  [HANDLE](): Handle {
+    return this.handle;
+  }
+
+  /** Shows as `Lock` in logs and error texts. */
+  get [Symbol.toStringTag](): string {
+    return KIND;
+  }
+}
+
+/** What Condition does with its lock. */
+export const lockInternals: LockInternals = internals;

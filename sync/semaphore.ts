@@ -1,0 +1,456 @@
+/**
+ * Semaphore and BoundedSemaphore: a number of permits.
+ *
+ * Word VALUE: permits that are free. Word BOUND: the most that may be free.
+ * Word WAITERS: 1 while somebody is queued. Written under the latch.
+ *
+ *   VALUE n -> n - 1   acquire()   a thread for itself
+ *   VALUE n -> n + k   release(k)
+ *   VALUE n -> n - 1   release()   for the waiter that came first, who is told so
+ *
+ * Invariants
+ * 1. Who queues sets WAITERS and then tries once more, under the latch. Who releases adds to VALUE and then looks at
+ *    WAITERS. One of the two sees the other's write: no waiter sleeps beside a free permit unseen.
+ * 2. A waiter that is woken has its permit already: each permit wakes at most one. Permits of waiters that died before they
+ *    noticed are lost with them, as are those that a dead thread held.
+ *
+ * Fairness: those who wait are served first come, first served. A thread that comes just when a permit is released may take it
+ * before it is passed on.
+ *
+ * @module
+ */
+
+import { load, replace, store } from "../_platform/atomics.ts";
+import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
+import { SEMAPHORE } from "../_memory/layout.ts";
+import { type Seat, Wait } from "../_memory/seat.ts";
+import { Latch, WaitList } from "../_memory/wait_list.ts";
+import { type Guard, guardOf, notInTime, patienceOf, patienceOfSync } from "./_acquire.ts";
+import { dataOf, SharedWords } from "./_shared.ts";
+import type {
+  AcquireOptions,
+  AcquireSyncOptions,
+  WaitOptions,
+  WaitSyncOptions,
+} from "./options.ts";
+
+/** The most permits that there can be. */
+const MOST = 2 ** 31 - 1;
+
+const GRANTED = 1;
+
+const KIND = "Semaphore";
+const BOUNDED_KIND = "BoundedSemaphore";
+
+/** What a semaphore is made with, beside its value. */
+export interface SemaphoreOptions {
+  /** Shown in error texts. */
+  name?: string;
+}
+
+/** A wait for a permit. */
+class SemaphoreWait extends Wait {
+  readonly #leave: (node: number) => boolean;
+  readonly #giveBack: () => void;
+
+  constructor(seat: Seat, leave: (node: number) => boolean, giveBack: () => void) {
+    super(seat);
+    this.#leave = leave;
+    this.#giveBack = giveBack;
+  }
+
+  /** See {@linkcode Wait}. */
+  granted(): boolean {
+    return true;
+  }
+
+  /** See {@linkcode Wait}. */
+  protected withdraw(): boolean {
+    return this.#leave(this.node);
+  }
+
+  /** See {@linkcode Wait}. */
+  giveBack(): void {
+    this.#giveBack();
+  }
+}
+
+/**
+ * A number of permits, which threads and async tasks acquire one at a time and give back.
+ *
+ * It can be sent to any task in its arguments, and used there and here in both forms. Permits belong to nobody: any
+ * thread may release, also more than were acquired; see {@linkcode BoundedSemaphore}. Whoever acquires a permit sees all that was
+ * written to shared memory before it was released.
+ *
+ * **Fairness:** those who wait are served first come, first served. A thread that comes just when a permit is released may
+ * take it before it is passed on.
+ *
+ * **Owner's death:** permits of a thread that dies are lost; another thread may release in its place.
+ *
+ * Semantics: Python's `threading.Semaphore`.
+ *
+ * **Differs from Python:** timeouts are in milliseconds; `getValue` and `locked` are those of its `multiprocessing` twin.
+ *
+ * @example
+ * ```ts
+ * import { Semaphore } from "@concurrent/futures";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const connections = new Semaphore(2);
+ * let most = 0;
+ * let open = 0;
+ * const query = () =>
+ *   connections.run(async () => {
+ *     most = Math.max(most, ++open);
+ *     await Promise.resolve();
+ *     open--;
+ *   });
+ * await Promise.all([query(), query(), query(), query()]);
+ * assertEquals(most, 2);
+ * ```
+ */
+export class Semaphore {
+  readonly #shared: SharedWords;
+  readonly #words: Int32Array;
+  readonly #latch: Latch;
+  readonly #waiters: WaitList;
+
+  static {
+    registerHandle(KIND, (data) => new Semaphore(SharedWords.open(data, SEMAPHORE.SIZE) as never));
+  }
+
+  /**
+   * Makes a semaphore with that many permits.
+   *
+   * @param value How many permits are free at first.
+   * @param options The semaphore's name.
+   * @throws {RangeError} When the value is negative, fractional or above 2^31 - 1.
+   */
+  constructor(value?: number, options?: SemaphoreOptions);
+  constructor(value: number | SharedWords = 1, options: SemaphoreOptions = {}) {
+    if (value instanceof SharedWords) {
+      this.#shared = value;
+    } else {
+      checkCount(`make ${this[Symbol.toStringTag]}`, "value", value, 0);
+      this.#shared = SharedWords.create(SEMAPHORE.SIZE, options.name);
+      store(this.#shared.words, SEMAPHORE.VALUE, value);
+      store(this.#shared.words, SEMAPHORE.BOUND, this.isBounded ? value : MOST);
+    }
+    const { words, seat } = this.#shared;
+    this.#words = words;
+    this.#latch = new Latch(words, SEMAPHORE.LATCH);
+    this.#waiters = new WaitList(words, SEMAPHORE.LIST, seat, 1);
+  }
+
+  /** The semaphore's name, if it was given one. */
+  get name(): string | undefined {
+    return this.#shared.name;
+  }
+
+  /**
+   * Acquires a permit. The promise settles when it has one, and holds the event loop open until then.
+   *
+   * @param options How long to wait, and what ends the wait early.
+   * @returns True when it was acquired; false when none was to be had in time, or at once with `blocking: false`.
+   *
+   * @example
+   * ```ts
+   * import { Semaphore } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const semaphore = new Semaphore(1);
+   * assertEquals(await semaphore.acquire(), true);
+   * assertEquals(await semaphore.acquire({ timeout: 5 }), false);
+   * ```
+   */
+  async acquire(options?: AcquireOptions): Promise<boolean> {
+    const { polls, ...limits } = patienceOf(this.#act("acquire"), options);
+    if (this.#tryAcquire()) return true;
+    if (polls) return false;
+    const wait = this.#queue();
+    return wait === undefined || await this.#shared.seat.wait(wait, limits);
+  }
+
+  /**
+   * Acquires a permit; blocks this thread until there is one.
+   *
+   * @param options How long to wait.
+   * @returns True when it was acquired; false when none was to be had in time, or at once with `blocking: false`.
+   * @throws {RuntimeError} Where the host forbids blocking.
+   *
+   * @example
+   * ```ts
+   * import { Semaphore } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const semaphore = new Semaphore(1);
+   * assertEquals(semaphore.acquireSync(), true);
+   * assertEquals(semaphore.acquireSync({ blocking: false }), false);
+   * ```
+   */
+  acquireSync(options?: AcquireSyncOptions): boolean {
+    const { polls, deadlineMs } = patienceOfSync(this.#act("acquire"), options);
+    if (this.#tryAcquire()) return true;
+    if (polls) return false;
+    const wait = this.#queue();
+    return wait === undefined || this.#shared.seat.waitSync(wait, deadlineMs);
+  }
+
+  /**
+   * Gives back `n` permits, and passes them on to those who wait. Never waits.
+   *
+   * @param n How many.
+   * @throws {RangeError} When it is less than 1 or fractional, or when more than 2^31 - 1 permits would be free. Nothing has
+   * changed then.
+   *
+   * @example
+   * ```ts
+   * import { Semaphore } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const semaphore = new Semaphore(0);
+   * semaphore.release(2);
+   * assertEquals(semaphore.getValue(), 2);
+   * ```
+   */
+  release(n = 1): void {
+    const act = this.#act("release");
+    checkCount(act, "n", n, 1);
+    const words = this.#words;
+    const bound = words[SEMAPHORE.BOUND];
+    let value: number;
+    do {
+      value = load(words, SEMAPHORE.VALUE);
+      if (value + n > bound) {
+        throw new RangeError(
+          `Cannot ${act} ${n} times: ${value} permits are free, and there are no more than ${bound}`,
+        );
+      }
+    } while (!replace(words, SEMAPHORE.VALUE, value, value + n));
+    if (load(words, SEMAPHORE.WAITERS) !== 0) this.#passOn();
+  }
+
+  /** How many permits are free. Not reliable: it may have changed when you read it. */
+  getValue(): number {
+    return load(this.#words, SEMAPHORE.VALUE);
+  }
+
+  /** True while no permit is free. Not reliable: it may have changed when you read it. */
+  locked(): boolean {
+    return this.getValue() === 0;
+  }
+
+  /**
+   * Acquires a permit for as long as the guard lives. Waits as {@linkcode Semaphore.acquire} does.
+   *
+   * @throws {TimeoutError} When none was to be had in time.
+   *
+   * @example
+   * ```ts
+   * import { Semaphore } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const semaphore = new Semaphore(1);
+   * {
+   *   using _ = await semaphore.hold();
+   *   assertEquals(semaphore.getValue(), 0);
+   * }
+   * assertEquals(semaphore.getValue(), 1);
+   * ```
+   */
+  async hold(options?: WaitOptions): Promise<Guard> {
+    if (await this.acquire(options)) return guardOf(() => this.release());
+    throw notInTime(this.#act("acquire"), options, "no permit is free");
+  }
+
+  /**
+   * Acquires a permit for as long as the guard lives. Blocks as {@linkcode Semaphore.acquireSync} does.
+   *
+   * @throws {TimeoutError} When none was to be had in time.
+   *
+   * @example
+   * ```ts
+   * import { Semaphore } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const semaphore = new Semaphore(1);
+   * {
+   *   using _ = semaphore.holdSync();
+   *   assertEquals(semaphore.locked(), true);
+   * }
+   * assertEquals(semaphore.locked(), false);
+   * ```
+   */
+  holdSync(options?: WaitSyncOptions): Guard {
+    if (this.acquireSync(options)) return guardOf(() => this.release());
+    throw notInTime(this.#act("acquire"), options, "no permit is free");
+  }
+
+  /** Holds a permit around a function, sync or async; gives what the function gives. */
+  async run<R>(fn: () => R, options?: WaitOptions): Promise<Awaited<R>> {
+    using _ = await this.hold(options);
+    return await fn();
+  }
+
+  /** Holds a permit around a function, blocking until it has one; gives what the function gives. */
+  runSync<R>(fn: () => R, options?: WaitSyncOptions): R {
+    using _ = this.holdSync(options);
+    return fn();
+  }
+
+  /** What stands for this semaphore in a message to a raw `Worker`; see {@linkcode Semaphore.from}. */
+  get handle(): Handle {
+    return this.#shared.handle(this[Symbol.toStringTag]);
+  }
+
+  /**
+   * Rebuilds a semaphore from a handle. Only those who post messages themselves need it: in the arguments of a task, semaphores
+   * cross by themselves.
+   *
+   * @throws {TypeError} When it is no handle of a Semaphore.
+   *
+   * @example
+   * ```ts
+   * import { Semaphore } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const semaphore = new Semaphore(2);
+   * const same = Semaphore.from(semaphore.handle);
+   * same.acquireSync();
+   * assertEquals(semaphore.getValue(), 1);
+   * ```
+   */
+  static from(handle: Handle): Semaphore {
+    return new Semaphore(SharedWords.open(dataOf(handle, KIND), SEMAPHORE.SIZE) as never);
+  }
+
+  /** See {@linkcode Semaphore.handle}. */
+  [HANDLE](): Handle {
+    return this.handle;
+  }
+
+  /** Shows as `Semaphore` in logs and error texts. */
+  get [Symbol.toStringTag](): string {
+    return KIND;
+  }
+
+  /** Whether no more permits may be free than at first. */
+  protected get isBounded(): boolean {
+    return false;
+  }
+
+  #act(act: string): string {
+    return `${act} ${this.#shared.label(this[Symbol.toStringTag])}`;
+  }
+
+  #tryAcquire(): boolean {
+    const words = this.#words;
+    for (;;) {
+      const value = load(words, SEMAPHORE.VALUE);
+      if (value === 0) return false;
+      if (replace(words, SEMAPHORE.VALUE, value, value - 1)) return true;
+    }
+  }
+
+  /** Queues a wait; `undefined` when a permit was acquired instead. */
+  #queue(): SemaphoreWait | undefined {
+    const { seat } = this.#shared;
+    const wait = new SemaphoreWait(seat, (node) => this.#withdraw(node), () => this.release());
+    this.#latch.take();
+    this.#waiters.push(wait.node);
+    store(this.#words, SEMAPHORE.WAITERS, 1);
+    wait.isOver = this.#tryAcquire(); // Invariant 1.
+    if (wait.isOver) this.#remove(wait.node);
+    this.#latch.give();
+    if (!wait.isOver) return wait;
+    seat.close(wait);
+    return undefined;
+  }
+
+  #withdraw(node: number): boolean {
+    this.#latch.take();
+    const wasQueued = this.#remove(node);
+    this.#latch.give();
+    return wasQueued;
+  }
+
+  /** Call with the latch held. */
+  #remove(node: number): boolean {
+    const wasQueued = this.#waiters.remove(node);
+    if (this.#waiters.isEmpty) store(this.#words, SEMAPHORE.WAITERS, 0);
+    return wasQueued;
+  }
+
+  /** Gives free permits to those who wait. */
+  #passOn(): void {
+    const waiters = this.#waiters;
+    const threads = new Set<number>();
+    this.#latch.take();
+    for (let node = waiters.firstAlive(); node !== 0; node = waiters.firstAlive()) {
+      if (!this.#tryAcquire()) break;
+      threads.add(waiters.grant(node, GRANTED));
+    }
+    if (waiters.isEmpty) store(this.#words, SEMAPHORE.WAITERS, 0);
+    this.#latch.give();
+    for (const thread of threads) this.#shared.seat.ring(thread);
+  }
+}
+
+/**
+ * A {@linkcode Semaphore} that does not let more permits be released than it was made with: a release too many is an
+ * error where it happens.
+ *
+ * Semantics: Python's `threading.BoundedSemaphore`.
+ *
+ * @example
+ * ```ts
+ * import { BoundedSemaphore } from "@concurrent/futures";
+ * import { assertThrows } from "@std/assert";
+ *
+ * const semaphore = new BoundedSemaphore(1);
+ * semaphore.acquireSync();
+ * semaphore.release();
+ * assertThrows(() => semaphore.release(), RangeError, "no more than 1");
+ * ```
+ */
+export class BoundedSemaphore extends Semaphore {
+  static {
+    registerHandle(
+      BOUNDED_KIND,
+      (data) => new BoundedSemaphore(SharedWords.open(data, SEMAPHORE.SIZE) as never),
+    );
+  }
+
+  /** True: the permits that it was made with are all there are. */
+  protected override get isBounded(): boolean {
+    return true;
+  }
+
+  /**
+   * Rebuilds a semaphore from a handle; see {@linkcode Semaphore.from}.
+   *
+   * @throws {TypeError} When it is no handle of a BoundedSemaphore.
+   */
+  static override from(handle: Handle): BoundedSemaphore {
+    return new BoundedSemaphore(
+      SharedWords.open(dataOf(handle, BOUNDED_KIND), SEMAPHORE.SIZE) as never,
+    );
+  }
+
+  /** Shows as `BoundedSemaphore` in logs and error texts. */
+  override get [Symbol.toStringTag](): string {
+    return BOUNDED_KIND;
+  }
+}
+
+/** Throws unless `value` is a whole number from `least` up. */
+function checkCount(act: string, name: string, value: unknown, least: number): void {
+  if (typeof value !== "number") {
+    throw new TypeError(`Cannot ${act}: ${name} must be a number, got ${typeof value}`);
+  }
+  if (!Number.isInteger(value) || value < least || value > MOST) {
+    throw new RangeError(
+      `Cannot ${act}: ${name} must be a whole number from ${least} to ${MOST}, got ${value}`,
+    );
+  }
+}

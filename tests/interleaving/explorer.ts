@@ -1,0 +1,231 @@
+/**
+ * The walk over all schedules of a model that have no more than so many preemptions.
+ *
+ * A schedule is run, and its log shows at each step who else could have gone on. Each such choice after the last switch is one
+ * more schedule: the same switches and that one. So each schedule is a list of departures from the rule of `control.ts`,
+ * no two are the same, and none is left out. To switch where a thread could go on costs a preemption; where it sleeps or ends
+ * it costs nothing. Most errors need one or two preemptions, and so bounded the number of schedules stays polynomial.
+ *
+ * A choice is passed over if the same thread was chosen already, at no higher cost, after a schedule that had done the same:
+ * all that can follow from here follows from there. See `fingerprint.ts`.
+ *
+ * Source: M. Musuvathi and S. Qadeer, "Iterative Context Bounding for Systematic Testing of Multithreaded Programs", 2007.
+ *
+ * @module
+ */
+
+import { Fingerprint } from "./fingerprint.ts";
+import { LOG, MAX_THREADS, OP } from "./control_layout.ts";
+import { DEFAULT_PREEMPTIONS } from "./model.ts";
+import type { FoundModel } from "./models.ts";
+import { type Schedule, Stage } from "./stage.ts";
+import { formatTrace } from "./trace.ts";
+
+/** A schedule that goes wrong. */
+export interface Violation {
+  readonly reason: string;
+  readonly schedule: Schedule;
+  readonly trace: string;
+}
+
+/** What came of the schedules with at most so many preemptions. */
+interface Round {
+  readonly schedules: number;
+  /** How many of them did not do the same as another. */
+  readonly different: number;
+  /** Steps of all schedules together. */
+  readonly steps: number;
+  /** False when time was up, or a schedule went wrong, before all were run. */
+  readonly isComplete: boolean;
+  readonly violation: Violation | undefined;
+}
+
+/** What came of a model. */
+export interface Walk extends Round {
+  readonly name: string;
+  readonly threads: number;
+  readonly preemptions: number;
+  readonly seconds: number;
+}
+
+/** A schedule to be run. */
+interface Plan {
+  readonly schedule: Schedule;
+  /** Preemptions in it. */
+  readonly cost: number;
+  /** What the log must amount to before the last switch, and what step that must be. */
+  readonly hash: number;
+  readonly op: number;
+}
+
+/** How often a walk begins anew because threads kept something, and so did not do the same again. */
+const REHEARSALS = 3;
+
+/** Threads did not do the same again. */
+class NotRepeatable extends Error {
+  readonly schedule: Schedule;
+
+  constructor(schedule: Schedule) {
+    super(
+      "not repeatable: with the same switches the threads did something else than before; " +
+        "let `open` bring all that they keep into the same state",
+    );
+    this.schedule = schedule;
+  }
+}
+
+/** How far a walk goes. */
+export interface Bounds {
+  /** Preemptions beyond those of the model. */
+  readonly extra?: number;
+  /** Whether choices are also followed that lead to nothing new. */
+  readonly isExhaustive?: boolean;
+  /** Seconds after which it is broken off. */
+  readonly seconds?: number;
+}
+
+/**
+ * Runs all schedules, up to the first that goes wrong. Those without a preemption first, then those with at most one, and so
+ * on, each time from the start, so that what goes wrong is shown with as few preemptions as possible. Only the last
+ * round counts: it has all the others in it, and takes longer than they together.
+ */
+export async function explore(found: FoundModel, bounds: Bounds = {}): Promise<Walk> {
+  const { model } = found;
+  const { extra = 0, seconds = Infinity, isExhaustive = false } = bounds;
+  const preemptions = (model.preemptions ?? DEFAULT_PREEMPTIONS) + extra;
+  using stage = await Stage.start(found);
+  const startMs = performance.now();
+  const endMs = startMs + seconds * 1000;
+  // Not counted: what threads do the first time only, they do here.
+  const violation = violationOf(stage, [], stage.run([]));
+  let round: Round = { schedules: 0, different: 0, steps: 0, isComplete: true, violation };
+  let rehearsals = 0;
+  for (let bound = 0; bound <= preemptions; bound++) {
+    if (round.violation !== undefined || !round.isComplete) break;
+    try {
+      round = new Walker(stage, bound, isExhaustive).walk(endMs);
+    } catch (error) {
+      if (!(error instanceof NotRepeatable)) throw error;
+      if (rehearsals++ === REHEARSALS) {
+        round = { ...round, violation: violationOf(stage, error.schedule, error.message) };
+      } else bound--;
+    }
+  }
+  const { name, threads } = model;
+  return { name, threads, preemptions, seconds: (performance.now() - startMs) / 1000, ...round };
+}
+
+/** Walks all schedules that have at most so many preemptions. */
+class Walker {
+  readonly #stage: Stage;
+  readonly #preemptions: number;
+  readonly #isExhaustive: boolean;
+  readonly #plans: Plan[] = [{ schedule: [], cost: 0, hash: 0, op: OP.START }];
+  /** By what was done and who was chosen then: the least cost at which. */
+  readonly #chosen = new Map<number, number>();
+  /** What the schedules have done. */
+  readonly #ends = new Set<number>();
+
+  constructor(stage: Stage, preemptions: number, isExhaustive: boolean) {
+    this.#stage = stage;
+    this.#preemptions = preemptions;
+    this.#isExhaustive = isExhaustive;
+  }
+
+  walk(endMs: number): Round {
+    const stage = this.#stage;
+    let schedules = 0;
+    let steps = 0;
+    let violation: Violation | undefined;
+    while (performance.now() < endMs) {
+      const plan = this.#plans.pop();
+      if (plan === undefined) break;
+      const reason = stage.run(plan.schedule);
+      schedules++;
+      steps += stage.steps;
+      violation = violationOf(stage, plan.schedule, reason);
+      if (violation !== undefined) break;
+      if (!isRepetition(stage, plan)) throw new NotRepeatable(plan.schedule);
+      this.#branch(plan);
+    }
+    const isComplete = this.#plans.length === 0;
+    return { schedules, different: this.#ends.size, steps, isComplete, violation };
+  }
+
+  /** Plans the schedules that differ from the one just run by one more switch. */
+  #branch({ schedule, cost }: Plan): void {
+    const stage = this.#stage;
+    const done = new Fingerprint();
+    for (let step = 0; step < stage.steps; step++) {
+      const read = (field: number): number => stage.at(step, field);
+      const before = done.value;
+      done.add(read);
+      const choices = read(LOG.CHOICES);
+      if (choices === 0 || step <= lastSwitch(schedule)) continue;
+      const isAhead = isAheadOfAct(read(LOG.OP));
+      const state = isAhead ? before : done.value;
+      const op = isAhead ? OP.PREEMPTED : read(LOG.OP);
+      for (let thread = 0; thread < stage.model.threads; thread++) {
+        const isFree = (choices & (1 << thread)) !== 0;
+        const isDear = (choices & (1 << (8 + thread))) !== 0;
+        if (!isFree && !isDear) continue;
+        const newCost = isFree ? cost : cost + 1;
+        if (newCost > this.#preemptions || !this.#isNew(state, thread, newCost)) continue;
+        const hash = read(LOG.HASH);
+        this.#plans.push({ schedule: [...schedule, step, thread], cost: newCost, hash, op });
+      }
+    }
+    this.#ends.add(done.value);
+  }
+
+  /** True the first time that a thread goes on from a state at such a cost. */
+  #isNew(state: number, thread: number, cost: number): boolean {
+    if (this.#isExhaustive) return true;
+    const key = state * MAX_THREADS + thread;
+    const least = this.#chosen.get(key);
+    if (least !== undefined && least <= cost) return false;
+    this.#chosen.set(key, cost);
+    return true;
+  }
+}
+
+/** Whether the choice at a step was made before the step did something, and not after. */
+function isAheadOfAct(op: number): boolean {
+  return op !== OP.START && op !== OP.PAUSE && op !== OP.SLEEP && op !== OP.END;
+}
+
+/**
+ * Runs one schedule, a few times: what threads keep from one to the next is then as it was in the walk. The trace of the last
+ * comes along, whether it goes wrong or not.
+ */
+export async function replay(
+  found: FoundModel,
+  schedule: Schedule,
+): Promise<{ reason: string | undefined; trace: string }> {
+  using stage = await Stage.start(found);
+  let reason = stage.run([]);
+  for (let i = 0; reason === undefined && i < REHEARSALS; i++) reason = stage.run(schedule);
+  if (!stage.fits) {
+    reason ??= "the schedule does not fit: a thread that it wants cannot go on there";
+  }
+  return { reason, trace: formatTrace(stage) };
+}
+
+function violationOf(
+  stage: Stage,
+  schedule: Schedule,
+  reason: string | undefined,
+): Violation | undefined {
+  return reason === undefined ? undefined : { reason, schedule, trace: formatTrace(stage) };
+}
+
+/** Step of the last switch; -1 if there is none. */
+function lastSwitch(schedule: Schedule): number {
+  return schedule.at(-2) ?? -1;
+}
+
+/** Whether the threads did the same as before up to the last switch. */
+function isRepetition(stage: Stage, { schedule, hash, op }: Plan): boolean {
+  const step = Math.max(0, lastSwitch(schedule));
+  return stage.fits && stage.at(step, LOG.HASH) === hash && stage.at(step, LOG.OP) === op;
+}

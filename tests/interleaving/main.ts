@@ -1,0 +1,86 @@
+/**
+ * The explorer's program: walks models and prints a table, or replays one schedule of one.
+ *
+ *     deno task explore [--model NAME] [--extra PREEMPTIONS] [--seconds LIMIT] [--all]
+ *     deno task explore --model NAME --schedule "12:1 40:0"
+ *
+ * `--all` also follows choices that lead to nothing new. Without `--model` all models of `models/` are walked; by name those of `self_test/` are found too. The exit code is
+ * 1 if a schedule went wrong.
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+import { explore, replay, type Walk } from "./explorer.ts";
+import { findModels, type FoundModel } from "./models.ts";
+import { formatSchedule, parseSchedule } from "./trace.ts";
+
+const COLUMNS = [26, 8, 12, 10, 10, 12, 8];
+
+function row(...cells: readonly string[]): string {
+  return cells.map((cell, i) => i === 0 ? cell.padEnd(COLUMNS[i]) : cell.padStart(COLUMNS[i]))
+    .join("").trimEnd();
+}
+
+function walkRow(walk: Walk): string {
+  return row(
+    walk.name,
+    String(walk.threads),
+    String(walk.preemptions),
+    String(walk.schedules),
+    String(walk.different),
+    String(walk.steps),
+    walk.seconds.toFixed(1),
+  ) + (walk.isComplete || walk.violation !== undefined ? "" : "  not all: time was up");
+}
+
+async function select(name: string | undefined): Promise<readonly FoundModel[]> {
+  const own = await findModels("models");
+  if (name === undefined) return own;
+  const all = [...own, ...await findModels("self_test")];
+  const found = all.filter(({ model }) => model.name === name);
+  if (found.length > 0) return found;
+  const names = all.map(({ model }) => model.name).join(", ");
+  throw new RangeError(`Cannot find model "${name}": there are ${names}`);
+}
+
+/** Returns the exit code. */
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      model: { type: "string" },
+      schedule: { type: "string" },
+      extra: { type: "string", default: "0" },
+      seconds: { type: "string", default: "Infinity" },
+      all: { type: "boolean", default: false },
+    },
+  });
+  const models = await select(values.model);
+  if (values.schedule !== undefined) {
+    const { reason, trace } = await replay(models[0], parseSchedule(values.schedule));
+    console.log(trace);
+    console.log(reason === undefined ? "no violation" : `violation: ${reason}`);
+    return reason === undefined ? 0 : 1;
+  }
+  const bounds = {
+    extra: Number(values.extra),
+    seconds: Number(values.seconds),
+    isExhaustive: values.all,
+  };
+  let code = 0;
+  console.log(row("model", "threads", "preemptions", "schedules", "different", "steps", "seconds"));
+  for (const found of models) {
+    const walk = await explore(found, bounds);
+    console.log(walkRow(walk));
+    if (walk.violation === undefined) continue;
+    code = 1;
+    const { reason, schedule, trace } = walk.violation;
+    console.log(`violation in model "${walk.name}": ${reason}`);
+    console.log(`replay: --model "${walk.name}" --schedule "${formatSchedule(schedule)}"`);
+    console.log(trace);
+  }
+  return code;
+}
+
+// Ends threads that a violation left behind, too.
+if (import.meta.main) Deno.exit(await main());

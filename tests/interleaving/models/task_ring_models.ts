@@ -1,0 +1,93 @@
+/**
+ * The ring of tasks: one owner, two workers.
+ *
+ * @module
+ */
+
+import { OwnedTaskRing, SLOT, TaskRing } from "../../../_memory/task_ring.ts";
+import { defineModel, type Model } from "../model.ts";
+
+/** A full turn of the ring. */
+const SLOTS = 1024;
+
+/** Publishes a task whose payload is its number; false if the ring is full. */
+function publish(ring: OwnedTaskRing): boolean {
+  const slot = ring.freeSlot();
+  if (slot < 0) return false;
+  ring.words[slot + SLOT.PAYLOAD] = ring.next;
+  ring.publish();
+  return true;
+}
+
+/** Claims a task, if there is one, and reads it. */
+function claim(ring: TaskRing, worker: number): number[] {
+  const number = ring.claim(worker);
+  if (number < 0) return [];
+  const payload = ring.copyPayload(number)[0];
+  ring.release(number);
+  if (payload !== number) throw new Error(`task ${number} reads ${payload}`);
+  return [number];
+}
+
+/** Claims all that is left. */
+function claimRest(ring: TaskRing): number[] {
+  const rest: number[] = [];
+  for (let next = claim(ring, 0); next.length > 0; next = claim(ring, 0)) rest.push(...next);
+  return rest;
+}
+
+function assertOnce(found: number[], expected: number[]): void {
+  const sorted = found.sort((a, b) => a - b);
+  if (sorted.join() !== expected.join()) throw new Error(`tasks ${expected} came as ${sorted}`);
+}
+
+/** The ring as the thread sees it: thread 0 owns it. */
+function open({ buffer }: { buffer: SharedArrayBuffer }, thread: number): TaskRing {
+  return thread === 0 ? new OwnedTaskRing(buffer) : new TaskRing(buffer);
+}
+
+const publishAndCancel = defineModel({
+  name: "TaskRing: cancel",
+  threads: 3,
+  setUp: () => ({ buffer: new OwnedTaskRing().buffer }),
+  open,
+  thread(thread, ring) {
+    if (!(ring instanceof OwnedTaskRing)) return claim(ring, thread).concat(claim(ring, thread));
+    publish(ring);
+    publish(ring);
+    return ring.cancel(0) ? [0] : [];
+  },
+  check({ buffer }, results) {
+    // Each task was taken back or ran, and ran once.
+    assertOnce([...results.flat(), ...claimRest(new TaskRing(buffer))], [0, 1]);
+  },
+});
+
+const nextLap = defineModel({
+  name: "TaskRing: next lap",
+  threads: 3,
+  setUp: () => ({ buffer: new OwnedTaskRing().buffer }),
+  // A turn is over, but thread 1 has not yet given back the first slot.
+  open(shared, thread) {
+    const ring = open(shared, thread);
+    if (!(ring instanceof OwnedTaskRing)) return ring;
+    for (let number = 0; number < SLOTS; number++) {
+      publish(ring);
+      ring.claim(1);
+      if (number > 0) ring.release(number);
+    }
+    return ring;
+  },
+  thread(thread, ring) {
+    if (ring instanceof OwnedTaskRing) return publish(ring) ? [-1] : [];
+    if (thread === 1) ring.release(0);
+    return claim(ring, thread);
+  },
+  check({ buffer }, [published, ...claimed]) {
+    const expected = published.length === 0 ? [] : [SLOTS];
+    assertOnce([...claimed.flat(), ...claimRest(new TaskRing(buffer))], expected);
+  },
+});
+
+/** See `models.ts`. */
+export const models: readonly Model[] = [publishAndCancel, nextLap];

@@ -1,0 +1,131 @@
+/**
+ * Stands in for `_platform/atomics.ts` in the explorer's process: the same operations, each a step of the schedule while
+ * this thread is under control, and the real thing at all other times.
+ *
+ * Memory that only this thread can see is not stepped: nobody else could tell.
+ *
+ * @module
+ */
+
+import * as real from "../../_platform/atomics.ts";
+import { LOG, OP } from "./control_layout.ts";
+import { numberOf, PRIVATE } from "./shared_buffers.ts";
+import type { ThreadControl } from "./thread_control.ts";
+
+export type { AsyncWait } from "../../_platform/atomics.ts";
+
+let control: ThreadControl | undefined;
+
+/** Puts this thread under control, or, without an argument, takes it out again. */
+export function setControl(by?: ThreadControl): void {
+  control = by;
+}
+
+/** A step that does nothing: another thread may come in here. For models; `tag` shows in the trace. */
+export function point(tag = 0): void {
+  control?.step(OP.POINT, PRIVATE, 0, tag, 0);
+}
+
+/** Where in its memory a word lies: views may begin anywhere in it. */
+function place(words: Int32Array, index: number): number {
+  return words.byteOffset / words.BYTES_PER_ELEMENT + index;
+}
+
+/** The number of the words' memory while each access to it is a step, else {@linkcode PRIVATE}. */
+function steppedBuffer(words: Int32Array): number {
+  return control === undefined ? PRIVATE : numberOf(words.buffer);
+}
+
+/** Notes the result of the operation whose record is `at`, and passes it on. */
+function result(at: number, value: number): number {
+  control!.log[at + LOG.RESULT] = value;
+  return value;
+}
+
+/** See `_platform/atomics.ts`, as for all that follow. */
+export function load(words: Int32Array, index: number): number {
+  const buffer = steppedBuffer(words);
+  if (buffer === PRIVATE) return real.load(words, index);
+  const at = control!.step(OP.LOAD, buffer, place(words, index), 0, 0);
+  return result(at, real.load(words, index));
+}
+
+/** A step. */
+export function store(words: Int32Array, index: number, value: number): void {
+  const buffer = steppedBuffer(words);
+  if (buffer !== PRIVATE) control!.step(OP.STORE, buffer, place(words, index), value, 0);
+  real.store(words, index, value);
+}
+
+/** A step. */
+export function add(words: Int32Array, index: number, value: number): number {
+  const buffer = steppedBuffer(words);
+  if (buffer === PRIVATE) return real.add(words, index, value);
+  const at = control!.step(OP.ADD, buffer, place(words, index), value, 0);
+  return result(at, real.add(words, index, value));
+}
+
+/** A step. */
+export function exchange(words: Int32Array, index: number, value: number): number {
+  const buffer = steppedBuffer(words);
+  if (buffer === PRIVATE) return real.exchange(words, index, value);
+  const at = control!.step(OP.EXCHANGE, buffer, place(words, index), value, 0);
+  return result(at, real.exchange(words, index, value));
+}
+
+/** A step. */
+export function replace(
+  words: Int32Array,
+  index: number,
+  expected: number,
+  value: number,
+): boolean {
+  const buffer = steppedBuffer(words);
+  if (buffer === PRIVATE) return real.replace(words, index, expected, value);
+  const at = control!.step(OP.REPLACE, buffer, place(words, index), expected, value);
+  return result(at, real.replace(words, index, expected, value) ? 1 : 0) === 1;
+}
+
+/** A step. Threads under control sleep in the control block, and nowhere else. */
+export function notify(words: Int32Array, index: number, count = Infinity): number {
+  const buffer = steppedBuffer(words);
+  if (buffer === PRIVATE) return real.notify(words, index, count);
+  const at = control!.step(OP.NOTIFY, buffer, place(words, index), Math.min(count, 0x7fffffff), 0);
+  return result(at, control!.wake(buffer, place(words, index), count));
+}
+
+/** A step, and another one if the thread has to sleep. Nobody gets in between the look and the sleep. */
+export function wait(
+  words: Int32Array,
+  index: number,
+  expected: number,
+  timeout: number,
+): "ok" | "not-equal" | "timed-out" {
+  if (control === undefined) return real.wait(words, index, expected, timeout);
+  // Also in private memory: there it is a sleep that only its deadline ends.
+  const buffer = numberOf(words.buffer);
+  const at = control.step(OP.WAIT, buffer, place(words, index), expected, 0);
+  if (result(at, real.load(words, index)) !== expected) return "not-equal";
+  return control.sleep(
+    buffer,
+    place(words, index),
+    Number.isNaN(timeout) ? Infinity : Math.max(0, timeout),
+  );
+}
+
+/** Not modelled: promises need the event loop, which does not turn within a schedule. */
+export function waitAsync(
+  words: Int32Array,
+  index: number,
+  expected: number,
+  timeout?: number,
+): real.AsyncWait {
+  if (control === undefined) return real.waitAsync(words, index, expected, timeout);
+  throw new Error("Cannot step waitAsync: a model uses blocking calls only");
+}
+
+/** A step at which the next thread goes on. */
+export function pause(): void {
+  if (control === undefined) real.pause();
+  else control.pause();
+}
