@@ -182,6 +182,7 @@ export class MailboxReader {
     }
     const arena = this.#arena;
     const offset = words[payload];
+    arena.follow();
     try {
       return this.#decoder.decode(arena.words, arena.bytes, offset >> 2, words[payload + 1]);
     } finally {

@@ -225,6 +225,7 @@ class PoolWorker {
   }
 
   #decodeBlock(offset: number, externBase: number, extras: readonly unknown[]): unknown[] {
+    this.#arguments.follow();
     const { words, bytes } = this.#arguments;
     try {
       return this.#decoder.decode(words, bytes, offset >> 2, externBase, extras) as unknown[];

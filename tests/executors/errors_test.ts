@@ -23,7 +23,11 @@ const CLASSES = {
   RuntimeError,
   TimeoutError,
 };
-const COPIES = { ...copy, RuntimeError: syncCopy.RuntimeError };
+const COPIES = {
+  ...copy,
+  RuntimeError: syncCopy.RuntimeError,
+  TimeoutError: syncCopy.TimeoutError,
+};
 type Name = keyof typeof CLASSES;
 const NAMES = Object.keys(CLASSES) as Name[];
 
