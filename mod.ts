@@ -16,4 +16,5 @@
  */
 
 export * from "./executors/mod.ts";
+export * from "./queue/mod.ts";
 export * from "./sync/mod.ts";

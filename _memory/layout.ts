@@ -151,3 +151,33 @@ export const BARRIER = {
 
 /** A value; see `sync/value.ts`. The number has a line of its own; its lock follows. */
 export const VALUE = { NUMBER: 0, LOCK: LINE, SIZE: LINE + LOCK.SIZE } as const;
+
+/** Control block of a queue; see `queue/_core.ts`. Its blocks follow it. */
+export const QUEUE = {
+  LATCH: 0,
+  /** Items in the queue. */
+  COUNT: LINE,
+  MAXSIZE: LINE + 1,
+  /** Items put and not done. */
+  UNFINISHED: LINE + 2,
+  STATE: LINE + 3,
+  /** Waiters of each side that were woken and have not tried yet. */
+  WOKEN_GETTERS: LINE + 4,
+  WOKEN_PUTTERS: LINE + 5,
+  GETTERS: LINE + 6,
+  PUTTERS: LINE + 8,
+  JOINERS: LINE + 10,
+  /** Large items that are being read where they lie. */
+  HELD: LINE + 12,
+  /** What the order of the items needs; see `queue/_order.ts`. */
+  ORDER: LINE + 13,
+  /** Where the memory ends that was never handed out, and the free blocks of each size; see `queue/_heap.ts`. */
+  HEAP: 2 * LINE,
+  /** Accounts of the threads that take items, one behind the other; see {@linkcode ACCOUNT}. */
+  ACCOUNTS: 4 * LINE,
+  ACCOUNTS_END: 36 * LINE,
+  SIZE: 36 * LINE,
+} as const;
+
+/** What a thread has taken from a queue and not reported done. */
+export const ACCOUNT = { THREAD: 0, TAKEN: 1, SIZE: 2 } as const;

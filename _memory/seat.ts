@@ -185,6 +185,7 @@ export class Seat implements Source {
       const stopTimer = callAt(deadlineMs, () => giveUp(() => resolve(false)));
       signal?.addEventListener("abort", onAbort, { once: true });
       this.#doorbell.expect();
+      if (signal?.aborted) onAbort();
     });
   }
 

@@ -68,14 +68,17 @@ export class Spinner {
     const endMs = nowMs() + SPIN_MS;
     do {
       for (let i = 0; i < UNTIMED_LOOKS; i++) {
-        if (isReady()) {
-          this.#nextSkips = 1;
-          return true;
-        }
+        if (isReady()) return this.hit();
         pause();
       }
     } while (nowMs() < endMs);
     return this.miss();
+  }
+
+  /** Counts as a look that paid off. */
+  hit(): true {
+    this.#nextSkips = 1;
+    return true;
   }
 
   /** Counts as a look in vain. */

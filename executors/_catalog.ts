@@ -14,7 +14,7 @@ import { Decoder } from "../_memory/decoder.ts";
 import { Encoder } from "../_memory/encoder.ts";
 import { WORD_BYTES } from "../_memory/layout.ts";
 import { decode, encode } from "../_memory/message.ts";
-import { NotShareableError } from "./errors.ts";
+import { NotShareableError } from "../sync/errors.ts";
 import type { Target } from "./_target.ts";
 
 const COUNT = 0;

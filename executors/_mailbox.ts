@@ -14,7 +14,7 @@ import { decode, type Encoded, externBaseOf, takeSpilled } from "../_memory/mess
 import { RecordReader, type RecordRingPlace, RecordWriter } from "../_memory/record_ring.ts";
 import { PLACE } from "./_protocol.ts";
 import { describe } from "./_target.ts";
-import { NotShareableError } from "./errors.ts";
+import { NotShareableError } from "../sync/errors.ts";
 import { takeTransfers } from "./task.ts";
 
 /** Words of a record before its payload: kind and place, id. */

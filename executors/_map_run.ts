@@ -12,9 +12,9 @@
 
 import { doorbell } from "../_memory/doorbell.ts";
 import { callAt, checkTimeout, deadlineAfter, NEVER } from "../_platform/clock.ts";
-import { RuntimeError, TimeoutError } from "../sync/errors.ts";
+import { NotShareableError, RuntimeError, TimeoutError } from "../sync/errors.ts";
 import type { ChunkOutcome } from "./_chunk.ts";
-import { CancelledError, NotShareableError } from "./errors.ts";
+import { CancelledError } from "./errors.ts";
 import type { ExecutorBackend, TaskOptions } from "./executor.ts";
 import {
   ChunkSizer,

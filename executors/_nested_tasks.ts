@@ -15,7 +15,7 @@ import { KIND, type NestedTask, REPLY } from "./_protocol.ts";
 import type { ThreadPool } from "./_thread_pool.ts";
 import type { PoolWorkerHandle } from "./_worker_handle.ts";
 import { unsendable } from "./_target.ts";
-import { NotShareableError } from "./errors.ts";
+import { NotShareableError } from "../sync/errors.ts";
 import { type Future, futureInternals } from "./future.ts";
 
 /** This thread's pools, by name. */

@@ -8,11 +8,10 @@
 import { doorbell, type Source } from "../_memory/doorbell.ts";
 import { registerHandle } from "../_memory/handle.ts";
 import { NEVER } from "../_platform/clock.ts";
-import { RuntimeError } from "../sync/errors.ts";
+import { NotShareableError, RuntimeError } from "../sync/errors.ts";
 import type { MailboxReader, MailboxWriter } from "./_mailbox.ts";
 import { KIND, type NestedTask, REPLY } from "./_protocol.ts";
 import { submissionError, targetOf } from "./_target.ts";
-import { NotShareableError } from "./errors.ts";
 import { Executor, type ExecutorBackend, type TaskOptions } from "./executor.ts";
 import { type Future, futureInternals, type Runner } from "./future.ts";
 import { takeArgumentTransfers, transfer } from "./task.ts";

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { NotShareableError } from "./errors.ts";
+import { NotShareableError } from "../sync/errors.ts";
 
 /** A function as it crosses. */
 export type Target =

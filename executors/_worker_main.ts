@@ -275,6 +275,7 @@ class PoolWorker {
     const [{ RemotePools }] = await Promise.all([
       import("./_remote_pools.ts"),
       import("../sync/mod.ts"),
+      import("../queue/mod.ts"),
     ]);
     const { owner, arena, port } = this.#start;
     new RemotePools(owner, new MailboxReader(this.#state.replies, arena, port), this.#mail);

@@ -56,32 +56,6 @@ export class InvalidStateError extends Error {
 }
 
 /**
- * A function or value cannot be brought to another thread or process. The text names what stands in the
- * way and says what to do instead. Python's `NotShareableError`.
- *
- * @example A function that uses a variable from around it
- * ```ts
- * import { NotShareableError, ThreadPoolExecutor } from "@concurrent/futures";
- * import { assertRejects } from "@std/assert";
- *
- * await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
- * const factor = 2;
- * const future = pool.submit((n: number) => n * factor, 21);
- * await assertRejects(() => future.result(), NotShareableError, '"factor"');
- * ```
- */
-export class NotShareableError extends TypeError {
-  static {
-    brandError(this, "NotShareableError");
-  }
-
-  /** True when `error` is a NotShareableError, also one made by another copy of this package. */
-  static is(error: unknown): error is NotShareableError {
-    return hasBrand(error, "NotShareableError");
-  }
-}
-
-/**
  * An executor can run no more tasks. The `cause` says what happened. Python's `BrokenExecutor`.
  *
  * @example

@@ -14,17 +14,11 @@
  */
 
 export type { Handle } from "../_memory/handle.ts";
-export { RuntimeError, TimeoutError } from "../sync/errors.ts";
+export { NotShareableError, RuntimeError, TimeoutError } from "../sync/errors.ts";
 export type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
 export { AsyncExecutor, type AsyncExecutorOptions } from "./async_executor.ts";
 export { type TaskContext, taskContext } from "./context.ts";
-export {
-  BrokenExecutor,
-  BrokenThreadPool,
-  CancelledError,
-  InvalidStateError,
-  NotShareableError,
-} from "./errors.ts";
+export { BrokenExecutor, BrokenThreadPool, CancelledError, InvalidStateError } from "./errors.ts";
 export {
   Executor,
   type ExecutorBackend,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { NotShareableError } from "./errors.ts";
+import { NotShareableError } from "../sync/errors.ts";
 import { type AnyFunction, loadTarget, TASK, type TaskMark } from "./_target.ts";
 
 /** The part of `import.meta` that names a module. */

@@ -24,7 +24,13 @@ export type { Guard } from "./_acquire.ts";
 export { Barrier, type BarrierOptions } from "./barrier.ts";
 export { Condition } from "./condition.ts";
 export { debugLocks, type LockState } from "./debug_locks.ts";
-export { BrokenBarrierError, OwnerDiedError, RuntimeError, TimeoutError } from "./errors.ts";
+export {
+  BrokenBarrierError,
+  NotShareableError,
+  OwnerDiedError,
+  RuntimeError,
+  TimeoutError,
+} from "./errors.ts";
 export { Event, type EventOptions } from "./event.ts";
 export { Lock, type LockOptions } from "./lock.ts";
 export type {

@@ -1,0 +1,200 @@
+/**
+ * Items on their way: encoded before the queue's latch is taken, decoded after it was given back. One batch is one turn at
+ * the latch, however many items it has.
+ *
+ * @module
+ */
+
+import { Decoder } from "../_memory/decoder.ts";
+import { Encoder } from "../_memory/encoder.ts";
+import { takeSpilled } from "../_memory/message.ts";
+import { NotShareableError } from "../sync/errors.ts";
+import type { PriorityKey } from "./_keys.ts";
+
+/** Items that a batch has room for. */
+export const MOST_ITEMS = 128;
+/** Words that they may have together; larger ones are kept apart. */
+const MOST_WORDS = 1 << 13;
+/** Words of an item that is copied while the latch is held; larger ones are read and written in place. */
+export const SMALL_WORDS = 1 << 10;
+
+/** How an item is kept. */
+export const FORM = {
+  /** A whole number of 32 bits, by itself. */
+  INT: 0,
+  /** Encoded. */
+  WORDS: 1,
+} as const;
+
+const encoder = new Encoder();
+const decoder = new Decoder();
+
+/** True for numbers that are kept by themselves. */
+function isInt(item: unknown): item is number {
+  return typeof item === "number" && (item | 0) === item && (item !== 0 || 1 / item > 0);
+}
+
+/** Items, in words of this thread's own. */
+export class Batch {
+  count = 0;
+  /** Of each item, its form. */
+  readonly forms: Uint8Array;
+  /** Of each item, the number itself, or how many words it has. */
+  readonly sizes: Int32Array;
+  /** Of each item, the index of its first word. */
+  readonly starts: Int32Array;
+  /** Of each item, the byte at which its externs begin, counted from its first word. */
+  readonly externs: Int32Array;
+  /** Words of the small items. */
+  readonly words: Int32Array;
+  /** Words of the large ones, by item. */
+  readonly large: (Int32Array | undefined)[] = [];
+  /** What the items are sorted by, where they are. */
+  readonly keys: PriorityKey[] = [];
+  /** The same, encoded; left out where each item is its own key. */
+  encodedKeys: Batch | undefined;
+  readonly #bytes: Uint8Array;
+  #used = 0;
+
+  /** @param items How many items there may be. @param words How many words they may have together. */
+  constructor(items = MOST_ITEMS, words = MOST_WORDS) {
+    this.forms = new Uint8Array(items);
+    this.sizes = new Int32Array(items);
+    this.starts = new Int32Array(items);
+    this.externs = new Int32Array(items);
+    this.words = new Int32Array(words);
+    this.#bytes = new Uint8Array(this.words.buffer);
+  }
+
+  /** Empties the batch. */
+  clear(): void {
+    this.count = 0;
+    this.#used = 0;
+    if (this.large.length > 0) this.large.length = 0;
+    if (this.held.length > 0) this.held.length = 0;
+    if (this.keys.length > 0) this.keys.length = 0;
+    this.encodedKeys?.clear();
+  }
+
+  // Items to be put
+
+  /**
+   * Adds an item; false when there is no room for it.
+   *
+   * @throws {DOMException} "DataCloneError" when something in it cannot be cloned.
+   * @throws {NotShareableError} When something in it can only be sent by a message.
+   */
+  add(act: string, item: unknown): boolean {
+    const at = this.count;
+    if (at === this.forms.length) return false;
+    this.starts[at] = this.#used;
+    this.externs[at] = 0;
+    if (isInt(item)) {
+      this.forms[at] = FORM.INT;
+      this.sizes[at] = item;
+    } else {
+      if (this.#used + SMALL_WORDS > this.words.length && this.#used > 0) return false;
+      this.forms[at] = FORM.WORDS;
+      this.#encode(act, item, at);
+    }
+    this.count = at + 1;
+    return true;
+  }
+
+  #encode(act: string, item: unknown, at: number): void {
+    // A getter in an item may put another one.
+    const writer = encoder.busy ? new Encoder() : encoder;
+    const start = this.#used;
+    const end = writer.encode(item, this.words, this.#bytes, start, start + SMALL_WORDS);
+    if (end >= 0) {
+      this.sizes[at] = end - start;
+      this.#used = end;
+      return;
+    }
+    if (writer.extras.length > 0) {
+      const [extra] = writer.extras;
+      writer.reset();
+      throw new NotShareableError(
+        `Cannot ${act}: ${
+          nameOf(extra)
+        } goes to another thread by a message only; send it as an argument of a task`,
+      );
+    }
+    const { block, externBase } = takeSpilled(writer);
+    this.large[at] = new Int32Array(block);
+    this.sizes[at] = block.byteLength / Int32Array.BYTES_PER_ELEMENT;
+    this.externs[at] = externBase;
+  }
+
+  /** A copy for as long as the items from one on have to wait, so that this batch can be used again. */
+  from(first: number): Batch {
+    const copy = new Batch(this.count - first, this.#used);
+    copy.words.set(this.words.subarray(0, this.#used));
+    for (let i = first; i < this.count; i++) {
+      copy.forms[i - first] = this.forms[i];
+      copy.sizes[i - first] = this.sizes[i];
+      copy.starts[i - first] = this.starts[i];
+      copy.externs[i - first] = this.externs[i];
+      copy.large[i - first] = this.large[i];
+      if (i < this.keys.length) copy.keys.push(this.keys[i]);
+    }
+    copy.count = this.count - first;
+    copy.encodedKeys = this.encodedKeys?.from(first);
+    return copy;
+  }
+
+  // Items taken
+
+  /** Blocks of large items, by item, to be read where they lie. */
+  readonly held: number[] = [];
+
+  /** True when there is room for any small item. */
+  get hasRoom(): boolean {
+    return this.count < this.forms.length && this.#used + SMALL_WORDS < this.words.length;
+  }
+
+  /** Takes in a block that is to be read in place. */
+  takeHeld(block: number): void {
+    this.held[this.count++] = block;
+  }
+
+  /** Takes in a number. */
+  takeInt(value: number): void {
+    this.forms[this.count] = FORM.INT;
+    this.sizes[this.count++] = value;
+  }
+
+  /** Takes in the words of an item, for which there is room. */
+  takeWords(words: Int32Array, from: number, size: number, externs: number): void {
+    const at = this.count++;
+    const start = (this.#used + 1) & ~1; // Externs may hold doubles.
+    this.forms[at] = FORM.WORDS;
+    this.starts[at] = start;
+    this.externs[at] = externs;
+    for (let i = 0; i < size; i++) this.words[start + i] = words[from + i];
+    this.#used = start + size;
+  }
+
+  /** The value of an item that was taken in. */
+  valueOf(at: number): unknown {
+    if (this.forms[at] === FORM.INT) return this.sizes[at];
+    const start = this.starts[at];
+    const externBase = start * Int32Array.BYTES_PER_ELEMENT + this.externs[at];
+    return decoder.decode(this.words, this.#bytes, start, externBase);
+  }
+}
+
+/** The value of an item where it lies in shared memory. */
+export function readInPlace(
+  words: Int32Array,
+  bytes: Uint8Array,
+  start: number,
+  externs: number,
+): unknown {
+  return decoder.decode(words, bytes, start, start * Int32Array.BYTES_PER_ELEMENT + externs);
+}
+
+function nameOf(value: unknown): string {
+  const name = (value as { constructor?: { name?: string } } | null)?.constructor?.name;
+  return name === undefined ? `a value of type ${typeof value}` : `a ${name}`;
+}

@@ -1,0 +1,84 @@
+/**
+ * Comparing what priority queues sort by: numbers, bigints, strings, and arrays of such, element by element.
+ *
+ * @module
+ */
+
+/** What a priority queue sorts by: the smallest comes first. */
+export type PriorityKey = number | bigint | string | readonly PriorityKey[];
+
+/** Throws unless a value can be sorted by. */
+export function checkKey(act: string, key: unknown): PriorityKey {
+  if (isKey(key)) return key;
+  const got = typeof key === "number"
+    ? "NaN"
+    : Array.isArray(key)
+    ? "an array with something else in it"
+    : key === null
+    ? "null"
+    : `${typeof key}`;
+  throw new TypeError(
+    `Cannot ${act}: a priority must be a number, a bigint, a string, or an array of such, got ${got}`,
+  );
+}
+
+function isKey(key: unknown): key is PriorityKey {
+  switch (typeof key) {
+    case "number":
+      return !Number.isNaN(key);
+    case "bigint":
+    case "string":
+      return true;
+    default:
+      return Array.isArray(key) && key.every(isKey);
+  }
+}
+
+/**
+ * Less than 0, 0, or more than 0, as `a` sorts before, with or after `b`. Numbers sort before strings and these before arrays,
+ * for those who must have an order.
+ */
+export function compareKeys(a: PriorityKey, b: PriorityKey): number {
+  const rank = rankOf(a);
+  const difference = rank - rankOf(b);
+  if (difference !== 0) return difference;
+  if (rank < ARRAY) return a < b ? -1 : a > b ? 1 : 0;
+  const these = a as readonly PriorityKey[];
+  const those = b as readonly PriorityKey[];
+  const common = Math.min(these.length, those.length);
+  for (let i = 0; i < common; i++) {
+    const order = compareKeys(these[i], those[i]);
+    if (order !== 0) return order;
+  }
+  return these.length - those.length;
+}
+
+/** True when two keys sort by something that they have in common, as Python demands. */
+export function areComparable(a: PriorityKey, b: PriorityKey): boolean {
+  const rank = rankOf(a);
+  if (rank !== rankOf(b)) return false;
+  if (rank < ARRAY) return true;
+  const these = a as readonly PriorityKey[];
+  const those = b as readonly PriorityKey[];
+  const common = Math.min(these.length, those.length);
+  for (let i = 0; i < common; i++) {
+    if (!areComparable(these[i], those[i])) return false;
+    if (compareKeys(these[i], those[i]) !== 0) return true;
+  }
+  return true;
+}
+
+const NUMBER = 0;
+const STRING = 1;
+const ARRAY = 2;
+
+function rankOf(key: PriorityKey): number {
+  switch (typeof key) {
+    case "string":
+      return STRING;
+    case "object":
+      return ARRAY;
+    default:
+      return NUMBER;
+  }
+}

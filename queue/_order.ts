@@ -1,0 +1,64 @@
+/**
+ * The order in which a queue gives its items: first in first out, or last in first out; smallest first is in
+ * `_priority_order.ts`. Call everything with the queue's latch held.
+ *
+ * @module
+ */
+
+import { QUEUE } from "../_memory/layout.ts";
+import type { Batch } from "./_batch.ts";
+import { BLOCK, type Heap } from "./_heap.ts";
+
+/** An order of items. */
+export interface Order {
+  /** Words that each block has for the order, between its header and the item. */
+  readonly extraWords: number;
+  /**
+   * Sees to it that an item can be added; false when there is no memory for it.
+   *
+   * @throws {TypeError} When it cannot be sorted.
+   */
+  prepare(heap: Heap, items: Batch, at: number): boolean;
+  /** Adds the block of an item; it is prepared. */
+  push(heap: Heap, block: number, items: Batch, at: number): void;
+  /** Takes the block that comes first out; there is one. */
+  pop(heap: Heap): number;
+}
+
+const HEAD = QUEUE.ORDER;
+const TAIL = QUEUE.ORDER + 1;
+
+/** First in, first out: blocks in a chain, from HEAD to TAIL. */
+export const FIRST_IN_FIRST_OUT: Order = {
+  extraWords: 0,
+  prepare: () => true,
+  push: ({ words }, block) => {
+    const last = words[TAIL];
+    words[block + BLOCK.NEXT] = 0;
+    if (last === 0) words[HEAD] = block;
+    else words[last + BLOCK.NEXT] = block;
+    words[TAIL] = block;
+  },
+  pop: ({ words }) => {
+    const block = words[HEAD];
+    const next = words[block + BLOCK.NEXT];
+    words[HEAD] = next;
+    if (next === 0) words[TAIL] = 0;
+    return block;
+  },
+};
+
+/** Last in, first out: blocks in a chain, from HEAD. */
+export const LAST_IN_FIRST_OUT: Order = {
+  extraWords: 0,
+  prepare: () => true,
+  push: ({ words }, block) => {
+    words[block + BLOCK.NEXT] = words[HEAD];
+    words[HEAD] = block;
+  },
+  pop: ({ words }) => {
+    const block = words[HEAD];
+    words[HEAD] = words[block + BLOCK.NEXT];
+    return block;
+  },
+};

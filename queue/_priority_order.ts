@@ -1,0 +1,180 @@
+/**
+ * Smallest first: a binary heap of blocks in shared memory. Call everything with the queue's latch held.
+ *
+ * Word HEAP: the block that holds the heap's array: the item at i sorts before those at 2i + 1 and 2i + 2.
+ * Word SEQUENCE: counts the items put, so that equal ones are given in the order in which they were put.
+ *
+ * Each item's block has four words more than others': its number in that sequence, and its key: a number itself, or where in the
+ * block the encoded key is.
+ *
+ * Invariants
+ * 1. The array has room for an item before the item is stored: adding it cannot fail halfway.
+ * 2. A key that Python could not compare with those that it meets on its way up is refused before anything is stored. Keys
+ *    that never met, and cannot be compared, have an order all the same: taking an item out cannot fail.
+ *
+ * @module
+ */
+
+import { QUEUE } from "../_memory/layout.ts";
+import { type Batch, FORM, readInPlace } from "./_batch.ts";
+import { BLOCK, type Heap, SIZE_MASK } from "./_heap.ts";
+import { areComparable, compareKeys, type PriorityKey } from "./_keys.ts";
+import type { Order } from "./_order.ts";
+
+const HEAP = QUEUE.ORDER;
+const SEQUENCE = QUEUE.ORDER + 1;
+
+/** An item's words beyond the header. */
+const ORDINAL = BLOCK.HEADER;
+const KEY_FORM = BLOCK.HEADER + 1;
+/** The number's halves; or where the encoded key begins, in words, and its externs, in bytes from there. */
+const KEY = BLOCK.HEADER + 2;
+const EXTRA_WORDS = 4;
+
+const NUMBER = 0;
+const ENCODED = 1;
+
+const FIRST_CAPACITY = 60;
+
+const double = new Float64Array(1);
+const halves = new Int32Array(double.buffer);
+
+/** Smallest first; equal ones first in, first out. */
+export const SMALLEST_FIRST: Order = {
+  extraWords: EXTRA_WORDS,
+
+  prepare(heap: Heap, items: Batch, at: number): boolean {
+    const { words } = heap;
+    const count = words[QUEUE.COUNT];
+    checkComparable(heap, items.keys[at], count);
+    const array = words[HEAP];
+    const capacity = array === 0
+      ? 0
+      : (1 << (words[array + BLOCK.META] & SIZE_MASK)) - BLOCK.HEADER;
+    return count < capacity || enlarge(heap, array, count);
+  },
+
+  push(heap: Heap, block: number, items: Batch, at: number): void {
+    const { words } = heap;
+    const key = items.keys[at];
+    words[block + ORDINAL] = words[SEQUENCE]++;
+    storeKey(words, block, items, at);
+    const array = words[HEAP] + BLOCK.HEADER;
+    let i = words[QUEUE.COUNT];
+    while (i > 0) {
+      const parent = (i - 1) >> 1;
+      // It came last: it stays behind its equals.
+      if (compareKeys(key, keyOf(heap, words[array + parent])) >= 0) break;
+      words[array + i] = words[array + parent];
+      i = parent;
+    }
+    words[array + i] = block;
+  },
+
+  pop(heap: Heap): number {
+    const { words } = heap;
+    const array = words[HEAP] + BLOCK.HEADER;
+    const last = words[QUEUE.COUNT] - 1;
+    const block = words[array];
+    const moved = words[array + last];
+    const key = keyOf(heap, moved);
+    let i = 0;
+    for (;;) {
+      let child = 2 * i + 1;
+      if (child >= last) break;
+      let childKey = keyOf(heap, words[array + child]);
+      if (child + 1 < last) {
+        const otherKey = keyOf(heap, words[array + child + 1]);
+        if (isBefore(words, words[array + child + 1], otherKey, words[array + child], childKey)) {
+          child++;
+          childKey = otherKey;
+        }
+      }
+      if (!isBefore(words, words[array + child], childKey, moved, key)) break;
+      words[array + i] = words[array + child];
+      i = child;
+    }
+    words[array + i] = moved;
+    return block;
+  },
+};
+
+function isBefore(
+  words: Int32Array,
+  block: number,
+  key: PriorityKey,
+  other: number,
+  otherKey: PriorityKey,
+): boolean {
+  const order = compareKeys(key, otherKey);
+  return order !== 0 ? order < 0 : ((words[block + ORDINAL] - words[other + ORDINAL]) | 0) < 0;
+}
+
+/** Goes the way that the key would go up (Invariant 2). */
+function checkComparable(heap: Heap, key: PriorityKey, count: number): void {
+  const array = heap.words[HEAP] + BLOCK.HEADER;
+  for (let i = count; i > 0;) {
+    i = (i - 1) >> 1;
+    const other = keyOf(heap, heap.words[array + i]);
+    if (!areComparable(key, other)) {
+      throw new TypeError(
+        `Cannot put: priority ${show(key)} cannot be compared with ${
+          show(other)
+        }, which is in the queue`,
+      );
+    }
+    if (compareKeys(key, other) >= 0) return;
+  }
+}
+
+function show(key: PriorityKey): string {
+  if (typeof key === "string") return `"${key}"`;
+  return Array.isArray(key) ? `[${key.map(show).join(", ")}]` : String(key);
+}
+
+function enlarge(heap: Heap, array: number, count: number): boolean {
+  const capacity = array === 0 ? FIRST_CAPACITY : 2 * count + BLOCK.HEADER;
+  const larger = heap.allocate(BLOCK.HEADER + capacity);
+  if (larger === 0) return false;
+  const { words } = heap;
+  if (array !== 0) {
+    const from = array + BLOCK.HEADER;
+    words.copyWithin(larger + BLOCK.HEADER, from, from + count);
+    heap.free(array);
+  }
+  words[HEAP] = larger;
+  return true;
+}
+
+function storeKey(words: Int32Array, block: number, items: Batch, at: number): void {
+  const key = items.keys[at];
+  if (typeof key === "number") {
+    double[0] = key;
+    words[block + KEY_FORM] = NUMBER;
+    words[block + KEY] = halves[0];
+    words[block + KEY + 1] = halves[1];
+    return;
+  }
+  words[block + KEY_FORM] = ENCODED;
+  const start = BLOCK.HEADER + EXTRA_WORDS;
+  const { encodedKeys } = items;
+  if (encodedKeys === undefined) {
+    words[block + KEY] = start;
+    words[block + KEY + 1] = items.externs[at];
+    return;
+  }
+  // The key lies behind the item, at an even word.
+  const size = items.forms[at] === FORM.INT ? 0 : items.sizes[at];
+  words[block + KEY] = start + ((size + 1) & ~1);
+  words[block + KEY + 1] = encodedKeys.externs[at];
+}
+
+function keyOf({ words, bytes }: Heap, block: number): PriorityKey {
+  if (words[block + KEY_FORM] === NUMBER) {
+    halves[0] = words[block + KEY];
+    halves[1] = words[block + KEY + 1];
+    return double[0];
+  }
+  const start = block + words[block + KEY];
+  return readInPlace(words, bytes, start, words[block + KEY + 1]) as PriorityKey;
+}

@@ -1,0 +1,50 @@
+/**
+ * LifoQueue: a queue that gives its newest item first.
+ *
+ * @module
+ */
+
+import { type Handle, registerHandle } from "../_memory/handle.ts";
+import { dataOf } from "../sync/_shared.ts";
+import { QueueWords } from "./_words.ts";
+import { Queue, type QueueOptions } from "./queue.ts";
+
+const KIND = "LifoQueue";
+
+/**
+ * A {@linkcode Queue} that gives its newest item first: a stack.
+ *
+ * Semantics: Python's `queue.LifoQueue`.
+ *
+ * @typeParam T What the items are.
+ *
+ * @example
+ * ```ts
+ * import { LifoQueue } from "@concurrent/futures";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const stack = new LifoQueue<string>();
+ * stack.putNowait("first");
+ * stack.putNowait("second");
+ * assertEquals(stack.getNowait(), "second");
+ * ```
+ */
+export class LifoQueue<T> extends Queue<T> {
+  static {
+    registerHandle(KIND, (data) => new LifoQueue(QueueWords.open(data) as QueueOptions));
+  }
+
+  /**
+   * Rebuilds a queue from a handle; see {@linkcode Queue.from}.
+   *
+   * @throws {TypeError} When it is no handle of a LifoQueue.
+   */
+  static override from<T>(handle: Handle): LifoQueue<T> {
+    return new LifoQueue<T>(QueueWords.open(dataOf(handle, KIND)) as QueueOptions);
+  }
+
+  /** Shows as `LifoQueue` in logs and error texts. */
+  override get [Symbol.toStringTag](): string {
+    return KIND;
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * PriorityQueue: a queue that gives its smallest item first.
+ *
+ * @module
+ */
+
+import { type Handle, registerHandle } from "../_memory/handle.ts";
+import { dataOf } from "../sync/_shared.ts";
+import { RuntimeError } from "../sync/errors.ts";
+import type { PriorityKey } from "./_keys.ts";
+import { QueueWords } from "./_words.ts";
+import { Queue, queueInternals, type QueueOptions } from "./queue.ts";
+
+const KIND = "PriorityQueue";
+
+/** What a priority queue is made with. */
+export interface PriorityQueueOptions<T> extends QueueOptions {
+  /** What an item is sorted by; left out, the item itself. Called once for each, when it is put. */
+  priority?: (item: T) => PriorityKey;
+}
+
+/**
+ * A {@linkcode Queue} that gives its smallest item first.
+ *
+ * Items are numbers, bigints, strings or arrays of such, or a `priority` function says for each item what to sort it by.
+ * Arrays compare element by element, and then by their length; strings by their UTF-16 code units. Among equal ones the first put comes
+ * first. An item that cannot be compared with those that it meets in the queue, or is NaN, is refused, and not stored.
+ *
+ * A function stays in the thread that made it. So a thread that puts into a queue which was made with a `priority` elsewhere has to
+ * set {@linkcode PriorityQueue.priority}; a put without it throws a {@linkcode RuntimeError}.
+ *
+ * Semantics: Python's `queue.PriorityQueue`.
+ *
+ * **Differs from Python:** equal items keep their order; what cannot be compared is refused before it is stored; `priority`.
+ *
+ * @typeParam T What the items are.
+ *
+ * @example
+ * ```ts
+ * import { PriorityQueue } from "@concurrent/futures";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const jobs = new PriorityQueue<[number, string]>();
+ * jobs.putNowait([2, "later"]);
+ * jobs.putNowait([1, "now"]);
+ * assertEquals(jobs.getNowait(), [1, "now"]);
+ *
+ * const byLength = new PriorityQueue<string>({ priority: (word) => word.length });
+ * byLength.putNowait("three");
+ * byLength.putNowait("a");
+ * assertEquals(byLength.getNowait(), "a");
+ * ```
+ */
+export class PriorityQueue<T> extends Queue<T> {
+  #priority: ((item: T) => PriorityKey) | undefined;
+
+  static {
+    registerHandle(KIND, (data) => new PriorityQueue(QueueWords.open(data) as QueueOptions));
+  }
+
+  /**
+   * Makes an empty queue.
+   *
+   * @param options How many items there may be at once, or more options.
+   * @throws {RangeError} When a number is out of its range.
+   */
+  constructor(options: number | PriorityQueueOptions<T> = {}) {
+    super(options);
+    const priority = typeof options === "object" && !(options instanceof QueueWords)
+      ? options.priority
+      : undefined;
+    if (priority === undefined) {
+      queueInternals.setSortBy(this as Queue<unknown>, this.#words.isSorted ? missing : "item");
+    } else {
+      this.priority = priority;
+    }
+  }
+
+  /** What an item is sorted by when this thread puts it; `undefined` for the item itself. */
+  get priority(): ((item: T) => PriorityKey) | undefined {
+    return this.#priority;
+  }
+
+  set priority(priority: (item: T) => PriorityKey) {
+    if (typeof priority !== "function") {
+      throw new TypeError(
+        `Cannot sort PriorityQueue: priority must be a function, got ${typeof priority}`,
+      );
+    }
+    this.#priority = priority;
+    this.#words.isSorted = true;
+    queueInternals.setSortBy(this as Queue<unknown>, priority);
+  }
+
+  get #words(): QueueWords {
+    return queueInternals.wordsOf(this as Queue<unknown>);
+  }
+
+  /**
+   * Rebuilds a queue from a handle; see {@linkcode Queue.from}.
+   *
+   * @throws {TypeError} When it is no handle of a PriorityQueue.
+   */
+  static override from<T>(handle: Handle): PriorityQueue<T> {
+    return new PriorityQueue<T>(QueueWords.open(dataOf(handle, KIND)) as QueueOptions);
+  }
+
+  /** Shows as `PriorityQueue` in logs and error texts. */
+  override get [Symbol.toStringTag](): string {
+    return KIND;
+  }
+}
+
+/** Stands for the function that another thread has. */
+function missing(): never {
+  throw new RuntimeError(
+    "Cannot put into PriorityQueue: it sorts by a function that is not here; set queue.priority in each thread that puts",
+  );
+}

@@ -1,0 +1,526 @@
+/**
+ * Queue: items from threads to threads, first in, first out.
+ *
+ * The algorithm is in `_core.ts`.
+ *
+ * @module
+ */
+
+import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
+import { checkMayBlock, patienceOf } from "../sync/_acquire.ts";
+import { dataOf } from "../sync/_shared.ts";
+import { TimeoutError } from "../sync/errors.ts";
+import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
+import * as access from "./_access.ts";
+import type { BlockOptions, BlockSyncOptions, SortBy } from "./_access.ts";
+import { QueueCore } from "./_core.ts";
+import { FIRST_IN_FIRST_OUT, LAST_IN_FIRST_OUT, type Order } from "./_order.ts";
+import { SMALLEST_FIRST } from "./_priority_order.ts";
+import { QueueWords } from "./_words.ts";
+import { ShutDown } from "./errors.ts";
+
+const KIND = "Queue";
+
+/** What a queue is made with. */
+export interface QueueOptions {
+  /** How many items there may be at once; any number when it is left out, 0 or negative. */
+  maxsize?: number;
+  /** Shown in error texts. */
+  name?: string;
+  /** Bytes that the queue may take at most, 256 MiB if left out: a put that finds them used up waits as for room. */
+  capacityBytes?: number;
+}
+
+/** How a queue is shut down. */
+export interface QueueShutdownOptions {
+  /** True to discard what is in the queue, too. */
+  immediate?: boolean;
+}
+
+/** What classes of other orders do with a queue. */
+export interface QueueInternals {
+  setSortBy(queue: Queue<unknown>, sortBy: SortBy): void;
+  wordsOf(queue: Queue<unknown>): QueueWords;
+}
+
+/** Assigned by the class, which alone can reach its private fields. */
+let internals: QueueInternals;
+
+/** The order that each class gives its items in. */
+const ORDERS: { readonly [kind: string]: Order } = {
+  Queue: FIRST_IN_FIRST_OUT,
+  LifoQueue: LAST_IN_FIRST_OUT,
+  PriorityQueue: SMALLEST_FIRST,
+};
+
+/**
+ * Items from any number of threads and async tasks to any number of others, first in, first out.
+ *
+ * It can be sent to any task in its arguments, and used there and here in both forms. An item is cloned when it is put, and what
+ * cannot be cloned fails there: a change made afterwards is not seen. It takes what the arguments of tasks take, but for what
+ * goes by a message only: a SharedArrayBuffer, a MessagePort, locks and queues themselves.
+ *
+ * **Bounded:** with a `maxsize`, `put` waits while there are so many items, which slows producers down to the pace of the consumers.
+ * Memory is bounded by `capacityBytes` in any case.
+ *
+ * **Order:** items of one producer stay in their order. Among those who wait, the first come is woken first, but who comes at the
+ * right moment may be faster.
+ *
+ * **Done:** who takes an item calls `taskDone` when it is dealt with, and `join` waits until all are. Items that a thread took and
+ * did not report before it ended are lost: `join` says so, by a {@linkcode LostItemsError}, once nothing else is left.
+ *
+ * **Shutdown:** after `shutdown` nothing can be put. What is in the queue can still be taken; then `get` throws {@linkcode ShutDown},
+ * and loops over the queue end.
+ *
+ * Semantics: Python's `queue.Queue`.
+ *
+ * **Differs from Python:** items are cloned; timeouts are in milliseconds; `putMany`, `getMany` and iteration; lost items are reported.
+ *
+ * @typeParam T What the items are.
+ *
+ * @example
+ * ```ts
+ * import { Queue, ThreadPoolExecutor } from "@concurrent/futures";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+ * const numbers = new Queue<number>(100);
+ * const squares = new Queue<number>();
+ * const worker = pool.submit((numbers: Queue<number>, squares: Queue<number>): void => {
+ *   for (const n of numbers) squares.putSync(n * n);
+ *   squares.shutdown();
+ * }, numbers, squares);
+ *
+ * await numbers.putMany([1, 2, 3]);
+ * numbers.shutdown();
+ * const seen: number[] = [];
+ * for await (const square of squares) seen.push(square);
+ * assertEquals(seen, [1, 4, 9]);
+ * await worker;
+ * ```
+ */
+export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
+  readonly #words: QueueWords;
+  readonly #core: QueueCore;
+  /** What sorts the items. */
+  #sortBy: SortBy;
+
+  static {
+    internals = {
+      setSortBy: (queue, sortBy) => {
+        queue.#sortBy = sortBy;
+      },
+      wordsOf: (queue) => queue.#words,
+    };
+    registerHandle(KIND, (data) => new Queue(QueueWords.open(data) as QueueOptions));
+  }
+
+  /**
+   * Makes an empty queue.
+   *
+   * @param options How many items there may be at once, or more options.
+   * @throws {RangeError} When a number is out of its range.
+   */
+  constructor(options: number | QueueOptions = {}) {
+    const kind = this[Symbol.toStringTag];
+    const isNew = !(options instanceof QueueWords);
+    const given = typeof options === "number" ? { maxsize: options } : options as QueueOptions;
+    if (isNew) checkMaxsize(kind, given.maxsize);
+    this.#words = isNew ? QueueWords.create(kind, given.name, given.capacityBytes) : options;
+    const { buffer, seat } = this.#words;
+    this.#core = new QueueCore({
+      buffer,
+      seat,
+      order: ORDERS[kind],
+      label: this.#words.label(kind),
+    });
+    if (isNew) this.#core.limit(given.maxsize ?? 0);
+  }
+
+  /** The queue's name, if it was given one. */
+  get name(): string | undefined {
+    return this.#words.name;
+  }
+
+  /** How many items there may be at once, 0 for any number. */
+  get maxsize(): number {
+    return this.#core.maxsize;
+  }
+
+  // Putting
+
+  /**
+   * Puts an item; waits while there is no room. The promise holds the event loop open.
+   *
+   * @param item What to put.
+   * @param options Whether and how long to wait, and what ends the wait early.
+   * @throws {Full} When there was no room in time, or at once with `block: false`.
+   * @throws {ShutDown} When the queue is shut down, before or meanwhile.
+   * @throws {DOMException} "DataCloneError" when something in the item cannot be cloned.
+   * @throws {NotShareableError} When something in it can only be sent by a message.
+   * @throws {RangeError} When it is too large for the queue's memory.
+   *
+   * @example
+   * ```ts
+   * import { Full, Queue } from "@concurrent/futures";
+   * import { assertRejects } from "@std/assert";
+   *
+   * const queue = new Queue<string>(1);
+   * await queue.put("a");
+   * await assertRejects(() => queue.put("b", { timeout: 5 }), Full);
+   * ```
+   */
+  async put(item: T, options?: BlockOptions): Promise<void> {
+    await access.put(this.#core, item, this.#sortBy, options);
+  }
+
+  /**
+   * Puts an item; blocks this thread while there is no room.
+   *
+   * @param item What to put.
+   * @param options Whether and how long to wait.
+   * @throws {Full} When there was no room in time, or at once with `block: false`.
+   * @throws {ShutDown} When the queue is shut down, before or meanwhile.
+   * @throws {DOMException} "DataCloneError" when something in the item cannot be cloned.
+   * @throws {NotShareableError} When something in it can only be sent by a message.
+   * @throws {RangeError} When it is too large for the queue's memory.
+   * @throws {RuntimeError} Where the host forbids blocking.
+   *
+   * @example
+   * ```ts
+   * import { Queue } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const queue = new Queue<string>();
+   * queue.putSync("a");
+   * assertEquals(queue.qsize(), 1);
+   * ```
+   */
+  putSync(item: T, options?: BlockSyncOptions): void {
+    access.putSync(this.#core, item, this.#sortBy, options);
+  }
+
+  /**
+   * Puts an item if there is room; never waits.
+   *
+   * @throws {Full} When there is none.
+   * @throws {ShutDown} When the queue is shut down.
+   */
+  putNowait(item: T): void {
+    access.putNowait(this.#core, item, this.#sortBy);
+  }
+
+  /**
+   * Puts several items; waits while there is no room. Consumers are woken once for as many as there is room for. All
+   * items are encoded before the first is put: one that cannot be sent leaves the queue as it was.
+   *
+   * @param items What to put.
+   * @param options Whether and how long to wait, for all together, and what ends the wait early.
+   * @throws {Full} When there was no room for all in time; its `count` says how many were put.
+   * @throws {ShutDown} When the queue is shut down, before or meanwhile; its `count` says how many were put.
+   *
+   * @example
+   * ```ts
+   * import { Queue } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const queue = new Queue<number>();
+   * await queue.putMany([1, 2, 3]);
+   * assertEquals(await queue.getMany(10), [1, 2, 3]);
+   * ```
+   */
+  async putMany(items: Iterable<T>, options?: BlockOptions): Promise<void> {
+    await access.putMany(this.#core, items, this.#sortBy, options);
+  }
+
+  /**
+   * Puts several items; blocks this thread while there is no room. See {@linkcode Queue.putMany}.
+   *
+   * @throws {Full} When there was no room for all in time; its `count` says how many were put.
+   * @throws {ShutDown} When the queue is shut down, before or meanwhile; its `count` says how many were put.
+   */
+  putManySync(items: Iterable<T>, options?: BlockSyncOptions): void {
+    access.putManySync(this.#core, items, this.#sortBy, options);
+  }
+
+  // Getting
+
+  /**
+   * Takes an item out; waits while there is none. The promise holds the event loop open.
+   *
+   * @param options Whether and how long to wait, and what ends the wait early.
+   * @returns The item.
+   * @throws {Empty} When there was none in time, or at once with `block: false`.
+   * @throws {ShutDown} When there is none and the queue is shut down, before or meanwhile.
+   *
+   * @example
+   * ```ts
+   * import { Empty, Queue } from "@concurrent/futures";
+   * import { assertEquals, assertRejects } from "@std/assert";
+   *
+   * const queue = new Queue<{ id: number }>();
+   * queue.putNowait({ id: 7 });
+   * assertEquals(await queue.get(), { id: 7 });
+   * await assertRejects(() => queue.get({ timeout: 5 }), Empty);
+   * ```
+   */
+  async get(options?: BlockOptions): Promise<T> {
+    return await access.get(this.#core, options) as T;
+  }
+
+  /**
+   * Takes an item out; blocks this thread while there is none.
+   *
+   * @param options Whether and how long to wait.
+   * @returns The item.
+   * @throws {Empty} When there was none in time, or at once with `block: false`.
+   * @throws {ShutDown} When there is none and the queue is shut down, before or meanwhile.
+   * @throws {RuntimeError} Where the host forbids blocking.
+   *
+   * @example
+   * ```ts
+   * import { Queue } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const queue = new Queue<string>();
+   * queue.putSync("a");
+   * assertEquals(queue.getSync(), "a");
+   * ```
+   */
+  getSync(options?: BlockSyncOptions): T {
+    return access.getSync(this.#core, options) as T;
+  }
+
+  /**
+   * Takes an item out if there is one; never waits.
+   *
+   * @throws {Empty} When there is none.
+   * @throws {ShutDown} When there is none and the queue is shut down.
+   */
+  getNowait(): T {
+    return access.getNowait(this.#core) as T;
+  }
+
+  /**
+   * Takes up to `most` items out, at least one; waits for the first only.
+   *
+   * @param most How many at most. Fewer may come also when there are more in the queue, if they are large.
+   * @param options Whether and how long to wait, and what ends the wait early.
+   * @returns The items, in their order.
+   * @throws {Empty} When there was none in time, or at once with `block: false`.
+   * @throws {ShutDown} When there is none and the queue is shut down, before or meanwhile.
+   */
+  async getMany(most: number, options?: BlockOptions): Promise<T[]> {
+    return await access.getMany(this.#core, most, options) as T[];
+  }
+
+  /**
+   * Takes up to `most` items out, at least one; blocks this thread until there is one. See {@linkcode Queue.getMany}.
+   *
+   * @throws {Empty} When there was none in time, or at once with `block: false`.
+   * @throws {ShutDown} When there is none and the queue is shut down, before or meanwhile.
+   */
+  getManySync(most: number, options?: BlockSyncOptions): T[] {
+    return access.getManySync(this.#core, most, options) as T[];
+  }
+
+  /** Takes items out, waiting for each, until the queue is shut down and empty. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
+    for (;;) {
+      let item: T;
+      try {
+        item = await this.get();
+      } catch (error) {
+        if (error instanceof ShutDown) return;
+        throw error;
+      }
+      yield item;
+    }
+  }
+
+  /** Takes items out, blocking this thread for each, until the queue is shut down and empty. */
+  *[Symbol.iterator](): Generator<T, void, undefined> {
+    for (;;) {
+      let item: T;
+      try {
+        item = this.getSync();
+      } catch (error) {
+        if (error instanceof ShutDown) return;
+        throw error;
+      }
+      yield item;
+    }
+  }
+
+  // Its state
+
+  /** How many items there are. Not reliable: it may have changed when you read it. */
+  qsize(): number {
+    return this.#core.count;
+  }
+
+  /** True when there are no items. Not reliable: it may have changed when you read it. */
+  empty(): boolean {
+    return this.#core.count === 0;
+  }
+
+  /** True when there are `maxsize` items. Not reliable: it may have changed when you read it. */
+  full(): boolean {
+    return this.#core.isFull;
+  }
+
+  // Keeping track
+
+  /**
+   * Says that items which were taken are dealt with. Never waits.
+   *
+   * @param n How many.
+   * @throws {RangeError} When more are reported than are unfinished; nothing has changed then.
+   *
+   * @example
+   * ```ts
+   * import { Queue } from "@concurrent/futures";
+   * import { assertThrows } from "@std/assert";
+   *
+   * const queue = new Queue<string>();
+   * queue.putNowait("a");
+   * queue.getNowait();
+   * queue.taskDone();
+   * assertThrows(() => queue.taskDone(), RangeError, "0 are unfinished");
+   * ```
+   */
+  taskDone(n = 1): void {
+    if (typeof n !== "number" || !Number.isInteger(n) || n < 1) {
+      throw new RangeError(
+        `Cannot call taskDone on ${this.#core.label}: n must be a whole number from 1 up, got ${n}`,
+      );
+    }
+    this.#core.done(n);
+  }
+
+  /**
+   * Waits until every item that was put has been reported by `taskDone`, or discarded. The promise holds the event loop open.
+   *
+   * @param options How long to wait, and what ends the wait early.
+   * @throws {LostItemsError} When nobody is left to finish what is unfinished.
+   * @throws {TimeoutError} When `timeout` milliseconds pass first.
+   *
+   * @example
+   * ```ts
+   * import { Queue } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const queue = new Queue<string>();
+   * queue.putNowait("a");
+   * const joined = queue.join().then(() => "all done");
+   * await queue.get();
+   * queue.taskDone();
+   * assertEquals(await joined, "all done");
+   * ```
+   */
+  async join(options?: WaitOptions): Promise<void> {
+    const limits = patienceOf(`join ${this.#core.label}`, options);
+    if (!await this.#core.join(limits)) throw this.#notDone(options);
+  }
+
+  /**
+   * Blocks this thread until every item that was put has been reported by `taskDone`, or discarded.
+   *
+   * @param options How long to wait.
+   * @throws {LostItemsError} When nobody is left to finish what is unfinished.
+   * @throws {TimeoutError} When `timeout` milliseconds pass first.
+   * @throws {RuntimeError} Where the host forbids blocking.
+   */
+  joinSync(options?: WaitSyncOptions): void {
+    const { deadlineMs } = patienceOf(`join ${this.#core.label}`, options);
+    checkMayBlock(`join ${this.#core.label}`);
+    if (!this.#core.joinSync(deadlineMs)) throw this.#notDone(options);
+  }
+
+  #notDone(options: WaitOptions | undefined): TimeoutError {
+    return new TimeoutError(
+      `Cannot join ${this.#core.label} within ${options?.timeout} ms: ${this.#core.unfinished} items are unfinished`,
+    );
+  }
+
+  /**
+   * Shuts the queue down: nothing can be put any more, and who waits to put gets a {@linkcode ShutDown}. What is in the queue can
+   * be taken; then a get throws {@linkcode ShutDown}. It cannot be undone. Never waits.
+   *
+   * @param options With `immediate`, what is in the queue is discarded, and counts as done.
+   *
+   * @example
+   * ```ts
+   * import { Queue, ShutDown } from "@concurrent/futures";
+   * import { assertEquals, assertThrows } from "@std/assert";
+   *
+   * const queue = new Queue<string>();
+   * queue.putNowait("a");
+   * queue.shutdown();
+   * assertThrows(() => queue.putNowait("b"), ShutDown);
+   * assertEquals(queue.getNowait(), "a");
+   * assertThrows(() => queue.getNowait(), ShutDown);
+   * ```
+   */
+  shutdown(options: QueueShutdownOptions = {}): void {
+    this.#core.close(options.immediate ?? false);
+  }
+
+  /** True once the queue was shut down. */
+  get isShutdown(): boolean {
+    return this.#core.isClosed;
+  }
+
+  // Crossing
+
+  /** What stands for this queue in a message to a raw `Worker`; see {@linkcode Queue.from}. */
+  get handle(): Handle {
+    return this.#words.handle(this[Symbol.toStringTag]);
+  }
+
+  /**
+   * Rebuilds a queue from a handle. Only those who post messages themselves need it: in the arguments of a task, queues
+   * cross by themselves.
+   *
+   * @throws {TypeError} When it is no handle of a Queue.
+   *
+   * @example
+   * ```ts
+   * import { Queue } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const queue = new Queue<string>();
+   * const same = Queue.from<string>(queue.handle);
+   * same.putNowait("a");
+   * assertEquals(queue.getNowait(), "a");
+   * ```
+   */
+  static from<T>(handle: Handle): Queue<T> {
+    return new Queue<T>(QueueWords.open(dataOf(handle, KIND)) as QueueOptions);
+  }
+
+  /** See {@linkcode Queue.handle}. */
+  [HANDLE](): Handle {
+    return this.handle;
+  }
+
+  /** Shows as `Queue` in logs and error texts. */
+  get [Symbol.toStringTag](): string {
+    return KIND;
+  }
+}
+
+/** What classes of other orders do with a queue. */
+export const queueInternals: QueueInternals = internals;
+
+function checkMaxsize(kind: string, maxsize: unknown): void {
+  if (maxsize === undefined) return;
+  if (typeof maxsize !== "number") {
+    throw new TypeError(`Cannot make ${kind}: maxsize must be a number, got ${typeof maxsize}`);
+  }
+  if (
+    Number.isNaN(maxsize) || (maxsize > 0 && maxsize !== Infinity && !Number.isInteger(maxsize))
+  ) {
+    throw new RangeError(`Cannot make ${kind}: maxsize must be a whole number, got ${maxsize}`);
+  }
+}

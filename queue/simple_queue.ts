@@ -1,0 +1,197 @@
+/**
+ * SimpleQueue: an unbounded queue without tracking or shutdown.
+ *
+ * @module
+ */
+
+import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
+import { dataOf } from "../sync/_shared.ts";
+import * as access from "./_access.ts";
+import type { BlockOptions, BlockSyncOptions } from "./_access.ts";
+import { QueueCore } from "./_core.ts";
+import { FIRST_IN_FIRST_OUT } from "./_order.ts";
+import { QueueWords } from "./_words.ts";
+
+const KIND = "SimpleQueue";
+
+/** What a simple queue is made with. */
+export interface SimpleQueueOptions {
+  /** Shown in error texts. */
+  name?: string;
+  /** Bytes that the queue may take at most, 256 MiB if left out: a put that finds them used up throws. */
+  capacityBytes?: number;
+}
+
+/**
+ * Items from any number of threads and async tasks to any number of others, first in, first out; unbounded, with nothing to keep
+ * track of and no end. See {@linkcode Queue} for what items can be, and for the rest.
+ *
+ * A put never waits. Memory is bounded all the same, by `capacityBytes`.
+ *
+ * Semantics: Python's `queue.SimpleQueue`.
+ *
+ * **Differs from Python:** items are cloned; timeouts are in milliseconds; `putMany` and `getMany`; a queue whose memory is used up
+ * throws {@linkcode Full}.
+ *
+ * @typeParam T What the items are.
+ *
+ * @example
+ * ```ts
+ * import { SimpleQueue, ThreadPoolExecutor } from "@concurrent/futures";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+ * const log = new SimpleQueue<string>();
+ * const work = pool.submit((log: SimpleQueue<string>) => log.put("done"), log);
+ * assertEquals(await log.get(), "done");
+ * await work;
+ * ```
+ */
+export class SimpleQueue<T> {
+  readonly #words: QueueWords;
+  readonly #core: QueueCore;
+
+  static {
+    registerHandle(KIND, (data) => new SimpleQueue(QueueWords.open(data) as SimpleQueueOptions));
+  }
+
+  /**
+   * Makes an empty queue.
+   *
+   * @param options The queue's name and memory.
+   * @throws {RangeError} When `capacityBytes` is out of its range.
+   */
+  constructor(options: SimpleQueueOptions = {}) {
+    const isNew = !(options instanceof QueueWords);
+    this.#words = isNew ? QueueWords.create(KIND, options.name, options.capacityBytes) : options;
+    const { buffer, seat } = this.#words;
+    const label = this.#words.label(KIND);
+    this.#core = new QueueCore({ buffer, seat, order: FIRST_IN_FIRST_OUT, label });
+    if (isNew) this.#core.limit(0);
+  }
+
+  /** The queue's name, if it was given one. */
+  get name(): string | undefined {
+    return this.#words.name;
+  }
+
+  /**
+   * Puts an item; never waits. Its promise is there because other queues' is.
+   *
+   * @throws {Full} When the queue's memory is used up.
+   * @throws {DOMException} "DataCloneError" when something in the item cannot be cloned.
+   * @throws {NotShareableError} When something in it can only be sent by a message.
+   * @throws {RangeError} When it is too large for the queue's memory.
+   */
+  // deno-lint-ignore require-await
+  async put(item: T): Promise<void> {
+    this.putNowait(item);
+  }
+
+  /** Puts an item; never waits. See {@linkcode SimpleQueue.put}. */
+  putSync(item: T): void {
+    this.putNowait(item);
+  }
+
+  /** Puts an item; never waits. See {@linkcode SimpleQueue.put}. */
+  putNowait(item: T): void {
+    access.putNowait(this.#core, item, undefined);
+  }
+
+  /**
+   * Puts several items; never waits. Consumers are woken once for all of them.
+   *
+   * @throws {Full} When the queue's memory is used up; its `count` says how many were put.
+   */
+  // deno-lint-ignore require-await
+  async putMany(items: Iterable<T>): Promise<void> {
+    this.putManySync(items);
+  }
+
+  /** Puts several items; never waits. See {@linkcode SimpleQueue.putMany}. */
+  putManySync(items: Iterable<T>): void {
+    access.putManySync(this.#core, items, undefined, { block: false });
+  }
+
+  /**
+   * Takes an item out; waits while there is none. The promise holds the event loop open.
+   *
+   * @param options Whether and how long to wait, and what ends the wait early.
+   * @throws {Empty} When there was none in time, or at once with `block: false`.
+   */
+  async get(options?: BlockOptions): Promise<T> {
+    return await access.get(this.#core, options) as T;
+  }
+
+  /**
+   * Takes an item out; blocks this thread while there is none.
+   *
+   * @param options Whether and how long to wait.
+   * @throws {Empty} When there was none in time, or at once with `block: false`.
+   * @throws {RuntimeError} Where the host forbids blocking.
+   */
+  getSync(options?: BlockSyncOptions): T {
+    return access.getSync(this.#core, options) as T;
+  }
+
+  /**
+   * Takes an item out if there is one; never waits.
+   *
+   * @throws {Empty} When there is none.
+   */
+  getNowait(): T {
+    return access.getNowait(this.#core) as T;
+  }
+
+  /**
+   * Takes up to `most` items out, at least one; waits for the first only. See `Queue.getMany`.
+   *
+   * @throws {Empty} When there was none in time, or at once with `block: false`.
+   */
+  async getMany(most: number, options?: BlockOptions): Promise<T[]> {
+    return await access.getMany(this.#core, most, options) as T[];
+  }
+
+  /**
+   * Takes up to `most` items out, at least one; blocks this thread until there is one.
+   *
+   * @throws {Empty} When there was none in time, or at once with `block: false`.
+   */
+  getManySync(most: number, options?: BlockSyncOptions): T[] {
+    return access.getManySync(this.#core, most, options) as T[];
+  }
+
+  /** How many items there are. Not reliable: it may have changed when you read it. */
+  qsize(): number {
+    return this.#core.count;
+  }
+
+  /** True when there are no items. Not reliable: it may have changed when you read it. */
+  empty(): boolean {
+    return this.#core.count === 0;
+  }
+
+  /** What stands for this queue in a message to a raw `Worker`; see {@linkcode SimpleQueue.from}. */
+  get handle(): Handle {
+    return this.#words.handle(KIND);
+  }
+
+  /**
+   * Rebuilds a queue from a handle; see `Queue.from`.
+   *
+   * @throws {TypeError} When it is no handle of a SimpleQueue.
+   */
+  static from<T>(handle: Handle): SimpleQueue<T> {
+    return new SimpleQueue<T>(QueueWords.open(dataOf(handle, KIND)) as SimpleQueueOptions);
+  }
+
+  /** See {@linkcode SimpleQueue.handle}. */
+  [HANDLE](): Handle {
+    return this.handle;
+  }
+
+  /** Shows as `SimpleQueue` in logs and error texts. */
+  get [Symbol.toStringTag](): string {
+    return KIND;
+  }
+}
