@@ -47,6 +47,17 @@ export interface Source {
   sleeping(isBlocking: boolean): void;
 }
 
+/** Doorbells of this thread that hold the event loop open; more than one where it has seats in several tables. */
+let holders = 0;
+
+function holdLoop(): void {
+  if (holders++ === 0) platform.loopHold.hold();
+}
+
+function releaseLoop(): void {
+  if (--holders === 0) platform.loopHold.release();
+}
+
 /** A thread's doorbell, from the other threads' side. */
 export class Bell {
   protected words: Int32Array;
@@ -114,7 +125,7 @@ export class Doorbell extends Bell {
     this.#expected++;
     if (!this.#isHeld) {
       this.#isHeld = true;
-      platform.loopHold.hold();
+      holdLoop();
     }
     if (!this.#scheduled) this.#schedule();
   }
@@ -176,8 +187,8 @@ export class Doorbell extends Bell {
     platform.nextTurn(() => {
       this.#isResting = false;
       if (this.#expected > 0) return;
+      if (this.#isHeld) releaseLoop();
       this.#isHeld = false;
-      platform.loopHold.release();
       if (!this.#drain(NEVER) && !this.#sleep()) this.#drain(NEVER);
     });
   }

@@ -8,6 +8,8 @@
  * Word COUNT: items in the queue. Word UNFINISHED: items put, less those reported done, less those discarded.
  * Words WOKEN_GETTERS and WOKEN_PUTTERS: waiters that were told to try and have not done so yet.
  * Word HELD: blocks of large items that are being read.
+ * All words are written plainly, with the latch held; giving the latch back publishes them. Who reads COUNT or STATE without the
+ * latch may see what was a moment ago.
  * Accounts: for each thread that has taken items, how many it has not reported done.
  *
  * Invariants
@@ -26,7 +28,7 @@
  * @module
  */
 
-import { load, pause, store } from "../_platform/atomics.ts";
+import { load, pause } from "../_platform/atomics.ts";
 import { platform } from "../_platform/mod.ts";
 import { Spinner } from "../_platform/park.ts";
 import { ACCOUNT, QUEUE } from "../_memory/layout.ts";
@@ -279,7 +281,7 @@ export class QueueCore {
     }
     this.#write(block, items, at);
     order.push(heap, block, items, at);
-    store(control, QUEUE.COUNT, count + 1);
+    control[QUEUE.COUNT] = count + 1;
     return true;
   }
 
@@ -324,7 +326,7 @@ export class QueueCore {
     let taken = 0;
     while (count > 0 && taken < most && into.hasRoom) {
       const block = this.#order.pop(this.#heap);
-      store(control, QUEUE.COUNT, --count);
+      control[QUEUE.COUNT] = --count;
       this.#read(block, into);
       taken++;
     }
@@ -566,7 +568,7 @@ export class QueueCore {
     this.#enter();
     const unfinished = control[QUEUE.UNFINISHED];
     if (n <= unfinished) {
-      store(control, QUEUE.UNFINISHED, unfinished - n);
+      control[QUEUE.UNFINISHED] = unfinished - n;
       this.#settle(n);
       this.#wakeJoiners();
     }
@@ -582,13 +584,13 @@ export class QueueCore {
   close(discards: boolean): void {
     const control = this.#control;
     this.#enter();
-    store(control, QUEUE.STATE, CLOSED);
+    control[QUEUE.STATE] = CLOSED;
     if (discards) {
       let count = control[QUEUE.COUNT];
-      store(control, QUEUE.UNFINISHED, Math.max(0, control[QUEUE.UNFINISHED] - count));
+      control[QUEUE.UNFINISHED] = Math.max(0, control[QUEUE.UNFINISHED] - count);
       while (count > 0) {
         const block = this.#order.pop(this.#heap);
-        store(control, QUEUE.COUNT, --count);
+        control[QUEUE.COUNT] = --count;
         this.#heap.free(block);
       }
     }
