@@ -70,13 +70,17 @@ export function notInTime(
 }
 
 /** A guard that calls back once. */
-export function guardOf(release: () => void): Guard {
-  let isHeld = true;
-  return {
-    [Symbol.dispose](): void {
-      if (!isHeld) return;
-      isHeld = false;
-      release();
-    },
-  };
+export class ReleasingGuard implements Guard {
+  #release: (() => void) | undefined;
+
+  constructor(release: () => void) {
+    this.#release = release;
+  }
+
+  /** See {@linkcode Guard}. */
+  [Symbol.dispose](): void {
+    const release = this.#release;
+    this.#release = undefined;
+    release?.();
+  }
 }

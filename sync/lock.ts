@@ -10,7 +10,7 @@ import { replace } from "../_platform/atomics.ts";
 import { platform } from "../_platform/mod.ts";
 import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
 import { LOCK } from "../_memory/layout.ts";
-import { type Guard, guardOf, notInTime, patienceOf, patienceOfSync } from "./_acquire.ts";
+import { type Guard, notInTime, patienceOf, patienceOfSync, ReleasingGuard } from "./_acquire.ts";
 import { watchLock } from "./_known_locks.ts";
 import { LockCore } from "./_lock_core.ts";
 import { dataOf, SharedWords } from "./_shared.ts";
@@ -217,8 +217,8 @@ export class Lock {
    * ```
    */
   async hold(options?: WaitOptions): Promise<Guard> {
-    if (await this.acquire(options)) return guardOf(() => this.release());
-    throw notInTime(`acquire ${this.#core.label}`, options, this.#core.describeOwner());
+    if (await this.acquire(options)) return new ReleasingGuard(() => this.release());
+    throw this.#notInTime(options);
   }
 
   /**
@@ -240,8 +240,8 @@ export class Lock {
    * ```
    */
   holdSync(options?: WaitSyncOptions): Guard {
-    if (this.acquireSync(options)) return guardOf(() => this.release());
-    throw notInTime(`acquire ${this.#core.label}`, options, this.#core.describeOwner());
+    if (this.acquireSync(options)) return new ReleasingGuard(() => this.release());
+    throw this.#notInTime(options);
   }
 
   /**
@@ -259,8 +259,12 @@ export class Lock {
    * ```
    */
   async run<R>(fn: () => R, options?: WaitOptions): Promise<Awaited<R>> {
-    using _ = await this.hold(options);
-    return await fn();
+    if (!await this.acquire(options)) throw this.#notInTime(options);
+    try {
+      return await fn();
+    } finally {
+      this.release();
+    }
   }
 
   /**
@@ -278,8 +282,12 @@ export class Lock {
    * ```
    */
   runSync<R>(fn: () => R, options?: WaitSyncOptions): R {
-    using _ = this.holdSync(options);
-    return fn();
+    if (!this.acquireSync(options)) throw this.#notInTime(options);
+    try {
+      return fn();
+    } finally {
+      this.release();
+    }
   }
 
   /**
@@ -334,6 +342,10 @@ export class Lock {
   /** Shows as `Lock` in logs and error texts. */
   get [Symbol.toStringTag](): string {
     return KIND;
+  }
+
+  #notInTime(options: WaitOptions | undefined): Error {
+    return notInTime(`acquire ${this.#core.label}`, options, this.#core.describeOwner());
   }
 }
 

@@ -23,11 +23,11 @@ import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
 import { LOCK } from "../_memory/layout.ts";
 import {
   type Guard,
-  guardOf,
   notInTime,
   type Patience,
   patienceOf,
   patienceOfSync,
+  ReleasingGuard,
 } from "./_acquire.ts";
 import { isInContext, newContext, runInContext } from "./_contexts.ts";
 import { watchLock } from "./_known_locks.ts";
@@ -274,10 +274,10 @@ export class RLock {
     const patience = patienceOf(`acquire ${this.#core.label}`, options);
     if (this.#isInside()) {
       this.#enterAgain();
-      return guardOf(() => this.release());
+      return new ReleasingGuard(() => this.release());
     }
     if (!await this.#acquireAs(TASK, patience)) throw this.#notInTime(options);
-    return guardOf(() => this.#leaveAs(TASK));
+    return new ReleasingGuard(() => this.#leaveAs(TASK));
   }
 
   /**
@@ -300,7 +300,7 @@ export class RLock {
    * ```
    */
   holdSync(options?: WaitSyncOptions): Guard {
-    if (this.acquireSync(options)) return guardOf(() => this.release());
+    if (this.acquireSync(options)) return new ReleasingGuard(() => this.release());
     throw this.#notInTime(options);
   }
 
@@ -353,8 +353,12 @@ export class RLock {
    * ```
    */
   runSync<R>(fn: () => R, options?: WaitSyncOptions): R {
-    using _ = this.holdSync(options);
-    return fn();
+    if (!this.acquireSync(options)) throw this.#notInTime(options);
+    try {
+      return fn();
+    } finally {
+      this.release();
+    }
   }
 
   /**

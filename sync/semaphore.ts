@@ -25,7 +25,7 @@ import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
 import { SEMAPHORE } from "../_memory/layout.ts";
 import { type Seat, Wait } from "../_memory/seat.ts";
 import { Latch, WaitList } from "../_memory/wait_list.ts";
-import { type Guard, guardOf, notInTime, patienceOf, patienceOfSync } from "./_acquire.ts";
+import { type Guard, notInTime, patienceOf, patienceOfSync, ReleasingGuard } from "./_acquire.ts";
 import { dataOf, SharedWords } from "./_shared.ts";
 import type {
   AcquireOptions,
@@ -259,8 +259,8 @@ export class Semaphore {
    * ```
    */
   async hold(options?: WaitOptions): Promise<Guard> {
-    if (await this.acquire(options)) return guardOf(() => this.release());
-    throw notInTime(this.#act("acquire"), options, "no permit is free");
+    if (await this.acquire(options)) return new ReleasingGuard(() => this.release());
+    throw this.#notInTime(options);
   }
 
   /**
@@ -282,20 +282,28 @@ export class Semaphore {
    * ```
    */
   holdSync(options?: WaitSyncOptions): Guard {
-    if (this.acquireSync(options)) return guardOf(() => this.release());
-    throw notInTime(this.#act("acquire"), options, "no permit is free");
+    if (this.acquireSync(options)) return new ReleasingGuard(() => this.release());
+    throw this.#notInTime(options);
   }
 
   /** Holds a permit around a function, sync or async; gives what the function gives. */
   async run<R>(fn: () => R, options?: WaitOptions): Promise<Awaited<R>> {
-    using _ = await this.hold(options);
-    return await fn();
+    if (!await this.acquire(options)) throw this.#notInTime(options);
+    try {
+      return await fn();
+    } finally {
+      this.release();
+    }
   }
 
   /** Holds a permit around a function, blocking until it has one; gives what the function gives. */
   runSync<R>(fn: () => R, options?: WaitSyncOptions): R {
-    using _ = this.holdSync(options);
-    return fn();
+    if (!this.acquireSync(options)) throw this.#notInTime(options);
+    try {
+      return fn();
+    } finally {
+      this.release();
+    }
   }
 
   /** What stands for this semaphore in a message to a raw `Worker`; see {@linkcode Semaphore.from}. */
@@ -337,6 +345,10 @@ export class Semaphore {
   /** Whether no more permits may be free than at first. */
   protected get isBounded(): boolean {
     return false;
+  }
+
+  #notInTime(options: WaitOptions | undefined): Error {
+    return notInTime(this.#act("acquire"), options, "no permit is free");
   }
 
   #act(act: string): string {
