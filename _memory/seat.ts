@@ -49,6 +49,16 @@ export abstract class Wait {
   /** Gives back what was granted to somebody who can use it no more. */
   abstract giveBack(): void;
 
+  /** What it waits for; a wait for the same may {@linkcode cede}. */
+  get object(): unknown {
+    return undefined;
+  }
+
+  /** Hands what was granted to a wait for the same that is queued, and takes its place; false when that is not queued. */
+  cede(_blocked: Wait): boolean {
+    return false;
+  }
+
   /**
    * Looks, after some thread died, whether there is anything left to wait for, and throws if not; true when the wait is
    * over.
@@ -60,11 +70,15 @@ export abstract class Wait {
   /** Ends the wait; true when it is too late: it was granted, or is bound to be. */
   giveUp(): boolean {
     while (!this.isOver) {
-      if (this.withdraw() || !this.seat.isHere) {
+      if (this.withdraw()) {
         this.isOver = true;
         return false;
       }
       this.seat.drain(); // The grant lies there (Invariant 1).
+      if (!this.isOver && !this.seat.isHere) {
+        this.isOver = true; // It was taken out of the list as that of a dead thread.
+        return false;
+      }
     }
     return true;
   }
@@ -85,10 +99,14 @@ export class Seat implements Source {
   readonly #doorbell: Doorbell;
   readonly #waits = new Map<number, Wait>();
   readonly #freeNodes: number[] = [];
+  /** The wait that this thread is blocked in. */
+  #blockedIn: Wait | undefined;
   /** The first node of each chunk that is this thread's. */
   readonly #chunks: number[] = [];
   #deathsSeen: number;
   #hasLeft = false;
+  /** Some node may be in a list for good. */
+  #keepsNodes = false;
 
   /** @param id What the table's `claim` gave for this thread. */
   constructor(table: ThreadTable, id: number, bell: Doorbell) {
@@ -132,6 +150,7 @@ export class Seat implements Source {
   close({ node, isOver }: Wait): void {
     this.#waits.delete(node);
     if (isOver) this.#freeNodes.push(node);
+    else this.#keepsNodes = true;
     if (this.#waits.size === 0) this.#doorbell.remove(this);
   }
 
@@ -142,6 +161,8 @@ export class Seat implements Source {
    */
   waitSync(wait: Wait, deadlineMs: number): boolean {
     const isOver = (): boolean => wait.isOver;
+    const outer = this.#blockedIn;
+    this.#blockedIn = wait;
     try {
       if (!this.#doorbell.waitSync(isOver, deadlineMs)) {
         if (!wait.giveUp()) return false;
@@ -151,6 +172,7 @@ export class Seat implements Source {
       if (wait.giveUp() && wait.isOver) wait.giveBack();
       throw error;
     } finally {
+      this.#blockedIn = outer;
       this.close(wait);
     }
     if (wait.failure !== undefined) throw wait.failure.error;
@@ -229,7 +251,22 @@ export class Seat implements Source {
     // A node of a thread that had this place before may have been granted something too late.
     const wait = this.#waits.get(node);
     if (wait === undefined || wait.isOver) return;
-    this.#advance(wait, () => wait.granted(this.table.words[node + NODE.GRANT]));
+    const grant = this.table.words[node + NODE.GRANT];
+    this.#advance(wait, () => wait.granted(grant) && !this.#cedes(wait));
+  }
+
+  /**
+   * An async task that was granted something cannot go on while its thread is blocked. If the thread is blocked for the very
+   * same, what the task has would never come free: so it goes to the one who blocks.
+   */
+  #cedes(wait: Wait): boolean {
+    const blocked = this.#blockedIn;
+    if (blocked === undefined || blocked === wait || blocked.isOver) return false;
+    if (wait.object === undefined || blocked.object !== wait.object || !wait.cede(blocked)) {
+      return false;
+    }
+    blocked.isOver = true;
+    return true;
   }
 
   #advance(wait: Wait, step: () => boolean): void {
@@ -253,7 +290,7 @@ export class Seat implements Source {
     if (this.#hasLeft) return;
     const waits = [...this.#waits.values()];
     for (const wait of waits) if (wait.giveUp() && wait.isOver) wait.giveBack();
-    if (waits.every(({ isOver }) => isOver)) {
+    if (!this.#keepsNodes && waits.every(({ isOver }) => isOver)) {
       for (const chunk of this.#chunks) this.table.giveChunk(chunk);
     }
     this.#hasLeft = true;
@@ -295,9 +332,14 @@ function sitDown(table: ThreadTable): Seat {
   const bell = homeSeat === undefined ? doorbell : new Doorbell(new Int32Array(1), 0);
   const seat = new Seat(table, table.claim(platform.threadName), bell);
   homeSeat ??= seat;
+  if (seats.size === 0) platform.beforeThreadEnd(leaveAll);
   seats.set(table.identity, seat);
-  platform.beforeThreadEnd(() => seat.leave());
   return seat;
+}
+
+/** Leaves all tables: this thread is about to end. */
+export function leaveAll(): void {
+  for (const seat of seats.values()) seat.leave();
 }
 
 /** The doorbell of the thread with that id, for those who have this thread's table. */

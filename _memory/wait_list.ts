@@ -146,6 +146,17 @@ export class WaitList {
     return true;
   }
 
+  /** Puts a node, which is in no list, in the place of another; false when that one is not in this list. */
+  exchange(node: number, other: number): boolean {
+    if (!this.has(other)) return false;
+    const nodes = this.#table.words;
+    const previous = nodes[other + NODE.PREVIOUS];
+    const next = nodes[other + NODE.NEXT];
+    nodes[other + NODE.LIST] = 0;
+    this.#link(node, previous, next);
+    return true;
+  }
+
   /** The node that waits longest and whose thread is alive, 0 for none. Nodes of dead threads before it are taken out. */
   firstAlive(): number {
     for (;;) {

@@ -307,6 +307,15 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     }
   }
 
+  /** Engages as many workers as there are tasks for: nobody will look again before something has come. */
+  #engageAll(): void {
+    let before: number;
+    do {
+      before = this.#workers.length;
+      this.#engage();
+    } while (this.#workers.length > before);
+  }
+
   /** True while the worker runs a task whose outcome is not here. One that begins, looks or sleeps takes the next. */
   #isBusy({ state }: PoolWorkerHandle): boolean {
     if (!state.isRunning) return false;
@@ -576,7 +585,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
   /** See {@linkcode Source}. */
   sleeping(isBlocking: boolean): void {
     if (this.#outstanding === 0) return;
-    this.#engage();
+    this.#engageAll();
     if (!isBlocking && this.#stopWatchTimer === undefined) this.#watchLater();
   }
 

@@ -14,7 +14,7 @@ import { Spinner } from "../_platform/park.ts";
 import { platform, type ThreadEnd } from "../_platform/mod.ts";
 import { Arena, ArenaView } from "../_memory/arena.ts";
 import { Decoder } from "../_memory/decoder.ts";
-import { adoptSeat, bellOf, type Seat } from "../_memory/seat.ts";
+import { adoptSeat, bellOf, leaveAll } from "../_memory/seat.ts";
 import { Encoder } from "../_memory/encoder.ts";
 import { TASK_RING } from "../_memory/layout.ts";
 import { decode, encode, type Encoded } from "../_memory/message.ts";
@@ -62,7 +62,6 @@ class PoolWorker {
   readonly #arguments: ArenaView;
   readonly #catalog: CatalogReader;
   readonly #state: WorkerState;
-  readonly #seat: Seat;
   readonly #mail: MailboxWriter;
   readonly #decoder = new Decoder();
   readonly #functions: Loaded[] = [];
@@ -96,12 +95,12 @@ class PoolWorker {
     this.#arguments = new ArenaView(start.arena);
     this.#catalog = new CatalogReader(start.catalog);
     this.#state = new WorkerState(start.state);
-    this.#seat = adoptSeat(start.threads, start.thread);
+    const { table } = adoptSeat(start.threads, start.thread);
     this.#mail = new MailboxWriter(
       this.#state.records,
       new Arena(start.results),
       start.port,
-      bellOf(this.#seat.table, start.ownerThread),
+      bellOf(table, start.ownerThread),
     );
     this.#tasksLeft = start.maxTasks;
     for (const news of start.buffers) this.#buffers.learn(news);
@@ -373,7 +372,7 @@ class PoolWorker {
   }
 
   #end(): void {
-    this.#seat.leave();
+    leaveAll();
     platform.endThread();
   }
 
@@ -386,7 +385,7 @@ class PoolWorker {
       this.#mail.writeSync(KIND.ENDED, this.#task, [how, describe(error)]);
     }
     this.#ended = true;
-    this.#seat.leave();
+    leaveAll();
   }
 
   /** Looks for a task for a moment; true when there is one. */

@@ -94,6 +94,16 @@ class QueueWait extends Wait {
     return this.#core.withdraw(this.#list, this.node);
   }
 
+  /** See {@linkcode Wait}. */
+  override get object(): unknown {
+    return this.#list;
+  }
+
+  /** See {@linkcode Wait}. */
+  override cede(blocked: Wait): boolean {
+    return this.#core.exchange(this.#list, this.node, blocked.node);
+  }
+
   /** See {@linkcode Wait}: lets another one try. */
   giveBack(): void {
     this.#core.wakeAgain();
@@ -502,6 +512,14 @@ export class QueueCore {
     const wasQueued = list.remove(node);
     this.#leave();
     return wasQueued;
+  }
+
+  /** Puts a waiter that was woken in the place of another, who is to try; false when that one is not queued. */
+  exchange(list: WaitList, node: number, other: number): boolean {
+    this.#enter();
+    const isExchanged = list.exchange(node, other);
+    this.#leave();
+    return isExchanged;
   }
 
   /** Wakes anew, as some that were woken may be no more (Invariant 3). */

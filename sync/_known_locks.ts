@@ -1,42 +1,26 @@
 /**
- * The locks that this thread has a view of, for {@linkcode debugLocks}.
+ * The locks that `debugLocks` tells of: those with a name, and those that this thread has waited for. Not all, as to remember
+ * an object weakly costs ten times what a lock costs otherwise, and keeps it alive until the turn ends.
  *
  * @module
  */
 
 import type { LockCore } from "./_lock_core.ts";
 
-/** A lock, while somebody still has it. */
-export interface KnownLock {
-  readonly kind: string;
-  readonly name: string | undefined;
-  readonly core: LockCore;
-  /** How often its owner has acquired it. */
-  readonly depth: (() => number) | undefined;
-}
+const known = new Set<WeakRef<LockCore>>();
+const registry = new FinalizationRegistry<WeakRef<LockCore>>((gone) => known.delete(gone));
 
-const known = new Set<WeakRef<object>>();
-const details = new WeakMap<object, KnownLock>();
-const registry = new FinalizationRegistry<WeakRef<object>>((reference) => known.delete(reference));
-
-/** Remembers a lock for as long as the program does. */
-export function watchLock(
-  lock: object,
-  kind: string,
-  name: string | undefined,
-  core: LockCore,
-  depth?: () => number,
-): void {
-  const reference = new WeakRef(lock);
+/** Remembers a lock for as long as the program does. Call once. */
+export function rememberLock(core: LockCore): void {
+  const reference = new WeakRef(core);
   known.add(reference);
-  details.set(lock, { kind, name, core, depth });
-  registry.register(lock, reference);
+  registry.register(core, reference);
 }
 
-/** The locks that this thread has a view of. */
-export function* knownLocks(): Generator<KnownLock> {
+/** The locks that are remembered and still there. */
+export function* knownLocks(): Generator<LockCore> {
   for (const reference of known) {
-    const lock = reference.deref();
-    if (lock !== undefined) yield details.get(lock)!;
+    const core = reference.deref();
+    if (core !== undefined) yield core;
   }
 }

@@ -42,6 +42,7 @@ import { platform } from "../_platform/mod.ts";
 import { LOCK, NODE } from "../_memory/layout.ts";
 import { type Limits, type Seat, Wait } from "../_memory/seat.ts";
 import { Latch, WaitList } from "../_memory/wait_list.ts";
+import { rememberLock } from "./_known_locks.ts";
 import type { SharedWords } from "./_shared.ts";
 import { OwnerDiedError, RuntimeError } from "./errors.ts";
 
@@ -64,18 +65,26 @@ const LONGEST_PAUSE = 64;
 /** A lock without rules of its own about who may release it. */
 export class LockCore {
   readonly seat: Seat;
+  readonly kind: string;
+  readonly name: string | undefined;
   /** How error texts call the lock. */
   readonly label: string;
   readonly #words: Int32Array;
   readonly #latch: Latch;
   readonly #waiters: WaitList;
+  #losses = 0;
+  #isRemembered = false;
 
-  constructor({ words, seat }: SharedWords, label: string) {
+  constructor(shared: SharedWords, kind: string) {
+    const { words, seat, name } = shared;
     this.seat = seat;
-    this.label = label;
+    this.kind = kind;
+    this.name = name;
+    this.label = shared.label(kind);
     this.#words = words;
     this.#latch = new Latch(words, LOCK.LATCH);
     this.#waiters = new WaitList(words, LOCK.LIST, seat, 1);
+    if (name !== undefined) this.#remember();
   }
 
   /** The id of the thread that holds the lock, 0 while it is free. */
@@ -109,8 +118,14 @@ export class LockCore {
     return this.#begin(wait) || await this.seat.wait(wait, limits);
   }
 
+  #remember(): void {
+    this.#isRemembered = true;
+    rememberLock(this);
+  }
+
   /** Queues a new wait; true when the lock was taken instead, and the wait closed. */
   #begin(wait: LockWait): boolean {
+    if (!this.#isRemembered) this.#remember();
     try {
       return this.#queue(wait, false);
     } finally {
@@ -161,6 +176,18 @@ export class LockCore {
     this.#waiters.push(node);
     this.#updateWaiters();
     this.#latch.give();
+  }
+
+  /** Puts the node of a wait that was granted the lock in the place of another, who is to have it; false if that is not queued. */
+  cede(node: number, other: number): boolean {
+    this.#latch.take();
+    const isCeded = this.#waiters.exchange(node, other);
+    if (isCeded) {
+      this.seat.table.words[node + NODE.ARGUMENT] = 0;
+      this.#updateWaiters();
+    }
+    this.#latch.give();
+    return isCeded;
   }
 
   /** Takes a node out of the list; false when it is not there. */
@@ -242,6 +269,20 @@ export class LockCore {
     if (thread !== 0) this.seat.ring(thread);
   }
 
+  // Locks that were lost
+
+  /** So many releases are to come for which the lock is not held, a wait of a condition having lost it. */
+  lose(releases: number): void {
+    this.#losses += releases;
+  }
+
+  /** True when a release is one of those. */
+  wasLost(): boolean {
+    if (this.#losses === 0) return false;
+    this.#losses--;
+    return true;
+  }
+
   // Owners that died
 
   #isOwnerAlive(): boolean {
@@ -276,6 +317,16 @@ export class LockCore {
   }
 
   // For those who look for deadlocks
+
+  /** Its memory, in which there is no other lock: the same for all views that this thread has made of one reference. */
+  get buffer(): ArrayBufferLike {
+    return this.#words.buffer;
+  }
+
+  /** How often the owner has acquired the lock; a Lock does not count. */
+  get depth(): number {
+    return Math.max(1, this.#words[LOCK.DEPTH]);
+  }
 
   /** The threads that wait, in their order. */
   waitingThreads(): number[] {
@@ -315,6 +366,16 @@ export class LockWait extends Wait {
   /** See {@linkcode Wait}. */
   protected withdraw(): boolean {
     return this.core.withdraw(this.node);
+  }
+
+  /** See {@linkcode Wait}. */
+  override get object(): unknown {
+    return this.core.buffer;
+  }
+
+  /** See {@linkcode Wait}. */
+  override cede(blocked: Wait): boolean {
+    return this.core.cede(this.node, blocked.node);
   }
 
   /** See {@linkcode Wait}. */

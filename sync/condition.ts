@@ -47,8 +47,8 @@ const LIST_NUMBER = 2;
 interface OwnedLock {
   readonly core: LockCore;
   isOwned(): boolean;
-  releaseAll(): Held | undefined;
-  restore(held: Held | undefined): void;
+  releaseAll(): Held;
+  restore(held: Held): void;
 }
 
 function ownedLockOf(lock: Lock | RLock): OwnedLock {
@@ -57,7 +57,7 @@ function ownedLockOf(lock: Lock | RLock): OwnedLock {
       core: rlockInternals.coreOf(lock),
       isOwned: () => rlockInternals.isOwned(lock),
       releaseAll: () => rlockInternals.releaseAll(lock),
-      restore: (held) => rlockInternals.restore(lock, held!),
+      restore: (held) => rlockInternals.restore(lock, held),
     };
   }
   const core = lockInternals.coreOf(lock);
@@ -66,7 +66,7 @@ function ownedLockOf(lock: Lock | RLock): OwnedLock {
     isOwned: () => core.owner === core.seat.id,
     releaseAll: () => {
       core.release(core.seat.id);
-      return undefined;
+      return { context: 0, depth: 1 };
     },
     restore: () => {},
   };
@@ -81,11 +81,12 @@ class ConditionWait extends LockWait {
     this.#leave = leave;
   }
 
-  /** Too late once notified: the wait then ends with the lock (Invariant 3). */
+  /** Too late once notified: the wait then ends with the lock (Invariant 3), but for a thread that gets no lock any more. */
   override giveUp(): boolean {
     if (this.isOver) return true;
     this.isOver = this.#leave(this.node);
-    return !this.isOver;
+    if (this.isOver) return false;
+    return this.seat.isHere || super.giveUp();
   }
 }
 
@@ -104,7 +105,7 @@ class ConditionWait extends LockWait {
  * **Fairness:** waiters are notified first come, first served; then they acquire the lock as all others do.
  *
  * **Owner's death:** when the thread that holds the lock dies, those who were notified get an {@linkcode OwnerDiedError}, without the
- * lock; those who were not go on waiting.
+ * lock: the guard, `run` or `release` around the wait then releases nothing. Those who were not notified go on waiting.
  *
  * Semantics: Python's `threading.Condition`.
  *
@@ -247,14 +248,18 @@ export class Condition {
     const wait = this.#queue();
     const held = this.#owned.releaseAll();
     let isNotified = false;
+    let isHeld = false;
     try {
-      isNotified = await core.seat.wait(wait, { deadlineMs, signal });
-    } finally {
-      // A failure of the wait itself means that the lock is lost with its owner.
-      if (!isNotified && wait.failure === undefined) {
-        await core.acquire({ deadlineMs: NEVER, signal: undefined });
+      try {
+        isNotified = isHeld = await core.seat.wait(wait, { deadlineMs, signal });
+      } finally {
+        // A failure of the wait itself means that the lock is lost with its owner.
+        if (!isHeld && wait.failure === undefined) {
+          isHeld = await core.acquire({ deadlineMs: NEVER, signal: undefined });
+        }
       }
-      if (wait.failure === undefined) this.#owned.restore(held);
+    } finally {
+      this.#resume(held, isHeld);
     }
     return isNotified;
   }
@@ -288,10 +293,20 @@ export class Condition {
     const { core } = this.#owned;
     const wait = this.#queue();
     const held = this.#owned.releaseAll();
-    const isNotified = core.seat.waitSync(wait, deadlineMs);
-    if (!isNotified) core.acquireSync(NEVER);
-    this.#owned.restore(held);
-    return isNotified;
+    let isHeld = false;
+    try {
+      const isNotified = isHeld = core.seat.waitSync(wait, deadlineMs);
+      if (!isHeld) isHeld = core.acquireSync(NEVER);
+      return isNotified;
+    } finally {
+      this.#resume(held, isHeld);
+    }
+  }
+
+  /** The lock is held again, as it was; or it is lost, and what would have released it must not. */
+  #resume(held: Held, isHeld: boolean): void {
+    if (isHeld) this.#owned.restore(held);
+    else this.#owned.core.lose(held.depth);
   }
 
   /**

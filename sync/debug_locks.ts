@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type KnownLock, knownLocks } from "./_known_locks.ts";
+import { knownLocks } from "./_known_locks.ts";
+import type { LockCore } from "./_lock_core.ts";
 
 /** What {@linkcode debugLocks} says of a lock. */
 export interface LockState {
@@ -28,10 +29,11 @@ export interface LockState {
 }
 
 /**
- * Tells, for each lock that this thread has made or received, who holds it, who waits for it, and whether those who wait do
- * so in a circle. What it says is of this moment, and may have changed when you read it.
+ * Tells who holds a lock, who waits for it, and whether those who wait do so in a circle: for each lock with a name that
+ * this thread has made or received, and each without one that it has waited for. What it says is of this moment, and may have
+ * changed when you read it.
  *
- * It costs nothing until it is called. Give locks and threads names, and it reads well.
+ * It costs nothing until it is called. Give locks names: those without are told of only where this thread had to wait.
  *
  * @returns The locks that are held or waited for.
  *
@@ -48,7 +50,9 @@ export interface LockState {
  * ```
  */
 export function debugLocks(): LockState[] {
-  const seen = [...knownLocks()].map(look).filter(({ owner, waiters }) =>
+  // One of each lock, however many views of it there are.
+  const cores = new Map(Array.from(knownLocks(), (core) => [core.buffer, core]));
+  const seen = [...cores.values()].map(look).filter(({ owner, waiters }) =>
     owner !== 0 || waiters.length > 0
   );
   return seen.map((locked) => describe(locked, seen));
@@ -56,18 +60,18 @@ export function debugLocks(): LockState[] {
 
 /** A lock at one moment, with threads by their ids. */
 interface Locked {
-  readonly lock: KnownLock;
+  readonly core: LockCore;
   readonly owner: number;
   readonly waiters: readonly number[];
 }
 
-function look(lock: KnownLock): Locked {
-  return { lock, owner: lock.core.owner, waiters: lock.core.waitingThreads() };
+function look(core: LockCore): Locked {
+  return { core, owner: core.owner, waiters: core.waitingThreads() };
 }
 
 function describe(locked: Locked, all: readonly Locked[]): LockState {
-  const { lock: { kind, name, core, depth }, owner, waiters } = locked;
-  const { table } = core.seat;
+  const { core, owner, waiters } = locked;
+  const { kind, name, seat: { table } } = core;
   const nameOf = (id: number): string => table.nameOf(id);
   const isHeld = owner !== 0;
   return {
@@ -75,7 +79,7 @@ function describe(locked: Locked, all: readonly Locked[]): LockState {
     name,
     owner: isHeld ? nameOf(owner) : undefined,
     isOwnerAlive: isHeld && table.isAlive(owner),
-    depth: isHeld ? depth?.() ?? 1 : 0,
+    depth: isHeld ? core.depth : 0,
     waiters: waiters.map(nameOf),
     circle: findCircle(locked, all).map(nameOf),
   };

@@ -11,7 +11,6 @@ import { platform } from "../_platform/mod.ts";
 import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
 import { LOCK } from "../_memory/layout.ts";
 import { type Guard, notInTime, patienceOf, patienceOfSync, ReleasingGuard } from "./_acquire.ts";
-import { watchLock } from "./_known_locks.ts";
 import { LockCore } from "./_lock_core.ts";
 import { dataOf, SharedWords } from "./_shared.ts";
 import type {
@@ -98,10 +97,9 @@ export class Lock {
       ? options
       : SharedWords.create(LOCK.SIZE, options.name);
     this.#shared = shared;
-    this.#core = new LockCore(shared, shared.label(KIND));
+    this.#core = new LockCore(shared, KIND);
     this.#words = shared.words;
     this.#me = shared.seat.id;
-    watchLock(this, KIND, shared.name, this.#core);
   }
 
   /** The lock's name, if it was given one. */
@@ -186,11 +184,8 @@ export class Lock {
    * ```
    */
   release(): void {
-    for (;;) {
-      const { owner } = this.#core;
-      if (owner === 0) throw this.#core.cannotRelease();
-      if (this.#core.release(owner)) return;
-    }
+    if (this.#core.release(this.#me)) return;
+    this.#releaseForeign();
   }
 
   /** True while somebody holds the lock. Not reliable: it may have changed when you read it. */
@@ -342,6 +337,18 @@ export class Lock {
   /** Shows as `Lock` in logs and error texts. */
   get [Symbol.toStringTag](): string {
     return KIND;
+  }
+
+  /** Releases what another thread has acquired. */
+  #releaseForeign(): void {
+    const core = this.#core;
+    if (core.wasLost()) return;
+    for (;;) {
+      const { owner } = core;
+      // What was taken over from a thread that was given up is not that thread's to release.
+      if (owner === 0 || !core.seat.isHere) throw core.cannotRelease();
+      if (core.release(owner)) return;
+    }
   }
 
   #notInTime(options: WaitOptions | undefined): Error {

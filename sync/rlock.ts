@@ -30,7 +30,6 @@ import {
   ReleasingGuard,
 } from "./_acquire.ts";
 import { isInContext, newContext, runInContext } from "./_contexts.ts";
-import { watchLock } from "./_known_locks.ts";
 import { LockCore } from "./_lock_core.ts";
 import { dataOf, SharedWords } from "./_shared.ts";
 import { RuntimeError } from "./errors.ts";
@@ -139,11 +138,10 @@ export class RLock {
     const isNew = !(options instanceof SharedWords);
     const shared = isNew ? SharedWords.create(LOCK.SIZE, options.name) : options;
     this.#shared = shared;
-    this.#core = new LockCore(shared, shared.label(KIND));
+    this.#core = new LockCore(shared, KIND);
     this.#words = shared.words;
     this.#me = shared.seat.id;
     if (isNew) internals.initialize(shared);
-    watchLock(this, KIND, shared.name, this.#core, () => this.#words[LOCK.DEPTH]);
   }
 
   /** The lock's name, if it was given one. */
@@ -243,8 +241,8 @@ export class RLock {
    * ```
    */
   release(): void {
-    if (!this.#isOwned()) throw this.#cannotRelease();
-    this.#leave();
+    if (this.#isOwned()) this.#leave();
+    else if (!this.#core.wasLost()) throw this.#cannotRelease();
   }
 
   /** True while anybody holds the lock. Not reliable: it may have changed when you read it. */
@@ -451,8 +449,8 @@ export class RLock {
 
   /** Releases what was acquired as a context, from wherever. */
   #leaveAs(context: number): void {
-    if (!this.#isMine || this.#context !== context) throw this.#cannotRelease();
-    this.#leave();
+    if (this.#isMine && this.#context === context) this.#leave();
+    else if (!this.#core.wasLost()) throw this.#cannotRelease();
   }
 
   #releaseAll(): Held {

@@ -48,15 +48,21 @@ export interface SemaphoreOptions {
   name?: string;
 }
 
+/** What a wait needs of its semaphore. */
+interface WaitedFor {
+  readonly object: unknown;
+  withdraw(node: number): boolean;
+  exchange(node: number, other: number): boolean;
+  giveBack(): void;
+}
+
 /** A wait for a permit. */
 class SemaphoreWait extends Wait {
-  readonly #leave: (node: number) => boolean;
-  readonly #giveBack: () => void;
+  readonly #core: WaitedFor;
 
-  constructor(seat: Seat, leave: (node: number) => boolean, giveBack: () => void) {
+  constructor(seat: Seat, core: WaitedFor) {
     super(seat);
-    this.#leave = leave;
-    this.#giveBack = giveBack;
+    this.#core = core;
   }
 
   /** See {@linkcode Wait}. */
@@ -66,12 +72,22 @@ class SemaphoreWait extends Wait {
 
   /** See {@linkcode Wait}. */
   protected withdraw(): boolean {
-    return this.#leave(this.node);
+    return this.#core.withdraw(this.node);
   }
 
   /** See {@linkcode Wait}. */
   giveBack(): void {
-    this.#giveBack();
+    this.#core.giveBack();
+  }
+
+  /** See {@linkcode Wait}. */
+  override get object(): unknown {
+    return this.#core.object;
+  }
+
+  /** See {@linkcode Wait}. */
+  override cede(blocked: Wait): boolean {
+    return this.#core.exchange(this.node, blocked.node);
   }
 }
 
@@ -367,7 +383,12 @@ export class Semaphore {
   /** Queues a wait; `undefined` when a permit was acquired instead. */
   #queue(): SemaphoreWait | undefined {
     const { seat } = this.#shared;
-    const wait = new SemaphoreWait(seat, (node) => this.#withdraw(node), () => this.release());
+    const wait = new SemaphoreWait(seat, {
+      object: this.#words.buffer,
+      withdraw: (node) => this.#locked(() => this.#remove(node)),
+      exchange: (node, other) => this.#locked(() => this.#waiters.exchange(node, other)),
+      giveBack: () => this.release(),
+    });
     this.#latch.take();
     this.#waiters.push(wait.node);
     store(this.#words, SEMAPHORE.WAITERS, 1);
@@ -379,11 +400,11 @@ export class Semaphore {
     return undefined;
   }
 
-  #withdraw(node: number): boolean {
+  #locked<R>(step: () => R): R {
     this.#latch.take();
-    const wasQueued = this.#remove(node);
+    const result = step();
     this.#latch.give();
-    return wasQueued;
+    return result;
   }
 
   /** Call with the latch held. */

@@ -33,14 +33,25 @@ interface Access<N> {
   check(value: unknown): N;
   /** As `check`, for what is added. */
   checkTerm(value: unknown): N;
-  get(words: Int32Array): N;
-  set(words: Int32Array, value: N): void;
+  get(cell: Cell): N;
+  set(cell: Cell, value: N): void;
   /** Adds, and returns the sum. */
-  add(words: Int32Array, value: N): N;
+  add(cell: Cell, value: N): N;
 }
 
-function bits(words: Int32Array): BigInt64Array {
-  return new BigInt64Array(words.buffer, words.byteOffset, 1);
+/** Where the number is. */
+class Cell {
+  readonly words: Int32Array;
+  #word64: BigInt64Array | undefined;
+
+  constructor(words: Int32Array) {
+    this.words = words;
+  }
+
+  /** The number's 64 bits. */
+  get word64(): BigInt64Array {
+    return this.#word64 ??= new BigInt64Array(this.words.buffer, this.words.byteOffset, 1);
+  }
 }
 
 const converter = new DataView(new ArrayBuffer(8));
@@ -89,35 +100,34 @@ const ACCESS: { readonly [T in keyof ValueTypes]: Access<ValueTypes[T]> } = {
   i32: {
     check: checkI32,
     checkTerm: checkI32,
-    get: (words) => load(words, VALUE.NUMBER),
-    set: (words, value) => store(words, VALUE.NUMBER, value),
-    add: (words, value) => (add(words, VALUE.NUMBER, value) + value) | 0,
+    get: ({ words }) => load(words, VALUE.NUMBER),
+    set: ({ words }, value) => store(words, VALUE.NUMBER, value),
+    add: ({ words }, value) => (add(words, VALUE.NUMBER, value) + value) | 0,
   },
   u32: {
     check: checkU32,
     checkTerm: whole("u32", 1 - 2 ** 32, 2 ** 32 - 1),
-    get: (words) => load(words, VALUE.NUMBER) >>> 0,
-    set: (words, value) => store(words, VALUE.NUMBER, value | 0),
-    add: (words, value) => (add(words, VALUE.NUMBER, value | 0) + value) >>> 0,
+    get: ({ words }) => load(words, VALUE.NUMBER) >>> 0,
+    set: ({ words }, value) => store(words, VALUE.NUMBER, value | 0),
+    add: ({ words }, value) => (add(words, VALUE.NUMBER, value | 0) + value) >>> 0,
   },
   i64: {
     check: checkI64,
     checkTerm: checkI64,
-    get: (words) => load64(bits(words), 0),
-    set: (words, value) => store64(bits(words), 0, value),
-    add: (words, value) => BigInt.asIntN(64, add64(bits(words), 0, value) + value),
+    get: ({ word64 }) => load64(word64, 0),
+    set: ({ word64 }, value) => store64(word64, 0, value),
+    add: ({ word64 }, value) => BigInt.asIntN(64, add64(word64, 0, value) + value),
   },
   f64: {
     check: checkF64,
     checkTerm: checkF64,
-    get: (words) => fromBits(load64(bits(words), 0)),
-    set: (words, value) => store64(bits(words), 0, toBits(value)),
-    add: (words, value) => {
-      const word = bits(words);
+    get: ({ word64 }) => fromBits(load64(word64, 0)),
+    set: ({ word64 }, value) => store64(word64, 0, toBits(value)),
+    add: ({ word64 }, value) => {
       for (;;) {
-        const before = load64(word, 0);
+        const before = load64(word64, 0);
         const sum = fromBits(before) + value;
-        if (replace64(word, 0, before, toBits(sum))) return sum;
+        if (replace64(word64, 0, before, toBits(sum))) return sum;
       }
     },
   },
@@ -161,6 +171,7 @@ export class Value<T extends keyof ValueTypes> {
   readonly #type: T;
   readonly #shared: SharedWords;
   readonly #access: Access<ValueTypes[T]>;
+  readonly #cell: Cell;
   #lock: RLock | undefined;
 
   static {
@@ -194,12 +205,14 @@ export class Value<T extends keyof ValueTypes> {
     this.#access = ACCESS[type];
     if (options instanceof SharedWords) {
       this.#shared = options;
+      this.#cell = new Cell(options.words);
       return;
     }
     const checked = initial === undefined ? undefined : this.#access.check(initial);
     this.#shared = SharedWords.create(VALUE.SIZE, options.name);
+    this.#cell = new Cell(this.#shared.words);
     rlockInternals.initialize(this.#lockWords());
-    if (checked !== undefined) this.#access.set(this.#shared.words, checked);
+    if (checked !== undefined) this.#access.set(this.#cell, checked);
   }
 
   /** The kind of number. */
@@ -219,11 +232,11 @@ export class Value<T extends keyof ValueTypes> {
    * @throws {RangeError} When it does not fit.
    */
   get value(): ValueTypes[T] {
-    return this.#access.get(this.#shared.words);
+    return this.#access.get(this.#cell);
   }
 
   set value(value: ValueTypes[T]) {
-    this.#access.set(this.#shared.words, this.#access.check(value));
+    this.#access.set(this.#cell, this.#access.check(value));
   }
 
   /**
@@ -242,7 +255,7 @@ export class Value<T extends keyof ValueTypes> {
    * ```
    */
   add(n: ValueTypes[T]): ValueTypes[T] {
-    return this.#access.add(this.#shared.words, this.#access.checkTerm(n));
+    return this.#access.add(this.#cell, this.#access.checkTerm(n));
   }
 
   /**
