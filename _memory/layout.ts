@@ -38,9 +38,11 @@ export const THREAD = {
   ID: LINE,
   /** How many threads have had this place. */
   GENERATION: LINE + 1,
+  /** A random number of the thread's own, the same in each table that it has a place in. */
+  TOKEN: LINE + 2,
   /** Bytes of the thread's name, which follows in UTF-8. */
-  NAME_LENGTH: LINE + 2,
-  NAME: LINE + 3,
+  NAME_LENGTH: LINE + 3,
+  NAME: LINE + 4,
   SIZE: 2 * LINE,
 } as const;
 

@@ -90,6 +90,9 @@ export interface Limits {
   readonly signal: AbortSignal | undefined;
 }
 
+/** By what this thread is known in all tables. */
+const [TOKEN] = crypto.getRandomValues(new Int32Array(1));
+
 /** This thread's seat in a table. */
 export class Seat implements Source {
   readonly deadlineMs = NEVER;
@@ -114,6 +117,7 @@ export class Seat implements Source {
     this.id = id;
     this.#deathsSeen = table.deaths;
     this.#doorbell = bell;
+    table.words[table.placeOf(id) + THREAD.TOKEN] = TOKEN;
     bell.adopt(
       table.words,
       table.placeOf(id) + THREAD.BELL,

@@ -140,6 +140,11 @@ export class ThreadTable {
     return load(this.words, THREAD_TABLE.DEATHS);
   }
 
+  /** A number that a thread has in all tables, from when it has taken its seat. */
+  tokenOf(id: number): number {
+    return this.words[this.placeOf(id) + THREAD.TOKEN];
+  }
+
   /** The name of a thread, also of one that is no more, until its place is taken again. */
   nameOf(id: number): string {
     const { words } = this;

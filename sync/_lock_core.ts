@@ -111,6 +111,17 @@ export class LockCore {
     return this.#begin(wait) || this.seat.waitSync(wait, deadlineMs);
   }
 
+  /**
+   * Throws if an async task of this thread holds the lock: it could not release it while the thread is blocked for ever.
+   * Call when the thread itself does not hold it.
+   */
+  checkNotOwn(): void {
+    if (this.owner !== this.seat.id) return;
+    throw new RuntimeError(
+      `Cannot acquire ${this.label}: an async task of this thread holds it, and cannot release it while the thread is blocked; await the promise form instead`,
+    );
+  }
+
   /** Takes the lock, within limits. */
   async acquire(limits: Limits): Promise<boolean> {
     if (this.tryAcquire()) return true;

@@ -110,7 +110,8 @@ class ConditionWait extends LockWait {
  * Semantics: Python's `threading.Condition`.
  *
  * **Differs from Python:** with a plain {@linkcode Lock}, the thread that waits or notifies must have acquired it itself; timeouts are in
- * milliseconds.
+ * milliseconds. A blocking wait that times out while an async task of the same thread holds the lock throws a
+ * {@linkcode RuntimeError}, without the lock: the two would wait for each other.
  *
  * @example
  * ```ts
@@ -296,7 +297,10 @@ export class Condition {
     let isHeld = false;
     try {
       const isNotified = isHeld = core.seat.waitSync(wait, deadlineMs);
-      if (!isHeld) isHeld = core.acquireSync(NEVER);
+      if (!isHeld) {
+        core.checkNotOwn();
+        isHeld = core.acquireSync(NEVER);
+      }
       return isNotified;
     } finally {
       this.#resume(held, isHeld);

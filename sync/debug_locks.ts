@@ -69,6 +69,11 @@ function look(core: LockCore): Locked {
   return { core, owner: core.owner, waiters: core.waitingThreads() };
 }
 
+/** Tells a thread from others, in whichever table it was found. */
+function tokenOf({ core }: Locked, id: number): number {
+  return core.seat.table.tokenOf(id);
+}
+
 function describe(locked: Locked, all: readonly Locked[]): LockState {
   const { core, owner, waiters } = locked;
   const { kind, name, seat: { table } } = core;
@@ -81,24 +86,28 @@ function describe(locked: Locked, all: readonly Locked[]): LockState {
     isOwnerAlive: isHeld && table.isAlive(owner),
     depth: isHeld ? core.depth : 0,
     waiters: waiters.map(nameOf),
-    circle: findCircle(locked, all).map(nameOf),
+    circle: findCircle(locked, all),
   };
 }
 
-/** Follows who waits for whom, from a lock's owner until one comes up that waits for this lock. */
-function findCircle({ owner, waiters }: Locked, all: readonly Locked[]): number[] {
-  const path: number[] = [];
+/** Follows who waits for whom, from a lock's owner until one comes up that waits for this lock; the threads' names. */
+function findCircle(start: Locked, all: readonly Locked[]): string[] {
+  const path: string[] = [];
   const visited = new Set<number>();
-  const follow = (thread: number): boolean => {
-    if (thread === 0 || visited.has(thread)) return false;
+  const waitsFor = (thread: number, lock: Locked): boolean =>
+    lock.waiters.some((waiter) => tokenOf(lock, waiter) === thread);
+  const follow = (lock: Locked): boolean => {
+    if (lock.owner === 0) return false;
+    const thread = tokenOf(lock, lock.owner);
+    if (visited.has(thread)) return false;
     visited.add(thread);
-    path.push(thread);
-    if (waiters.includes(thread)) return true;
+    path.push(lock.core.seat.table.nameOf(lock.owner));
+    if (waitsFor(thread, start)) return true;
     for (const other of all) {
-      if (other.waiters.includes(thread) && follow(other.owner)) return true;
+      if (waitsFor(thread, other) && follow(other)) return true;
     }
     path.pop();
     return false;
   };
-  return follow(owner) ? path : [];
+  return follow(start) ? path : [];
 }

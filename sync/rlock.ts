@@ -18,6 +18,7 @@
  */
 
 import { load, replace } from "../_platform/atomics.ts";
+import { NEVER } from "../_platform/clock.ts";
 import { platform } from "../_platform/mod.ts";
 import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
 import { LOCK } from "../_memory/layout.ts";
@@ -218,11 +219,7 @@ export class RLock {
     const { polls, deadlineMs } = patienceOfSync(`acquire ${core.label}`, options);
     if (this.#isInside() || this.#isHeldByThread()) return this.#enterAgain();
     if (polls) return core.tryOrExplain() && this.#enter(THREAD, 1);
-    if (core.owner === this.#me && deadlineMs === Infinity) {
-      throw new RuntimeError(
-        `Cannot acquire ${core.label}: an async task of this thread holds it, and cannot release it while the thread is blocked; await acquire() instead`,
-      );
-    }
+    if (deadlineMs === NEVER) core.checkNotOwn();
     return core.acquireSync(deadlineMs) && this.#enter(THREAD, 1);
   }
 
