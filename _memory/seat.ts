@@ -346,6 +346,23 @@ export function leaveAll(): void {
   for (const seat of seats.values()) seat.leave();
 }
 
+/**
+ * Declares a thread dead in all tables that this thread has a seat in.
+ *
+ * @param id The thread's id at home.
+ * @param isGone Whether it is known to run no more; see {@linkcode ThreadTable.leave}.
+ */
+export function buryThread(id: number, isGone: boolean): void {
+  const { table } = home();
+  const token = table.tokenOf(id);
+  for (const { table: other } of seats.values()) {
+    const there = other === table ? id : token === 0 ? 0 : other.findByToken(token);
+    if (there === 0) continue;
+    if (isGone) other.leave(there);
+    else other.retire(there);
+  }
+}
+
 /** The doorbell of the thread with that id, for those who have this thread's table. */
 export function bellOf(table: ThreadTable, id: number): Bell {
   return new Bell(table.words, table.placeOf(id) + THREAD.BELL);

@@ -102,6 +102,7 @@ export class ThreadTable {
       if (!replace(words, place + THREAD.ID, FREE, CLAIMING)) continue;
       const generation = add(words, place + THREAD.GENERATION, 1) % GENERATIONS + 1;
       this.#writeName(place, name);
+      words[place + THREAD.TOKEN] = 0;
       store(words, place + THREAD.BELL, AWAKE);
       store(words, place + THREAD.GRANTED, 0);
       store(words, THREAD_TABLE.NEXT, number + 1);
@@ -140,9 +141,18 @@ export class ThreadTable {
     return load(this.words, THREAD_TABLE.DEATHS);
   }
 
-  /** A number that a thread has in all tables, from when it has taken its seat. */
+  /** A number that a thread has in all tables, from when it has taken its seat; 0 before. */
   tokenOf(id: number): number {
     return this.words[this.placeOf(id) + THREAD.TOKEN];
+  }
+
+  /** The id of the living thread with that token, 0 for none. */
+  findByToken(token: number): number {
+    for (let number = load(this.words, THREAD_TABLE.HIGHEST); number-- > 0;) {
+      const id = load(this.words, PLACES + number * THREAD.SIZE + THREAD.ID);
+      if (id > CLAIMING && this.tokenOf(id) === token) return id;
+    }
+    return 0;
   }
 
   /** The name of a thread, also of one that is no more, until its place is taken again. */

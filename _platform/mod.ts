@@ -81,7 +81,10 @@ export interface Platform {
    * error, unhandled rejection), before it does. Errors end this thread only; its starter does not see them.
    */
   containThreadEnd(callback: (end: ThreadEnd) => void): void;
-  /** In a worker that somebody else has started: calls back at that moment; without effect in the main thread. */
+  /**
+   * In a worker that somebody else has started: calls back at that moment; without effect in the main thread. An error that
+   * a listener of the worker's own has in hand counts if the listener was added before this call.
+   */
   beforeThreadEnd(callback: () => void): void;
   /** In a worker: ends this thread quietly. */
   endThread(): void;

@@ -72,6 +72,16 @@ export async function oneByOne(
   return times;
 }
 
+/** Nanoseconds of each of so many steps, which a loop makes. */
+export async function nsEach(
+  steps: number,
+  loop: (steps: number) => void | Promise<void>,
+): Promise<number> {
+  const startMs = performance.now();
+  await loop(steps);
+  return (performance.now() - startMs) * 1e6 / steps;
+}
+
 /** Processor time that this process has used, in milliseconds; Linux only. */
 export function processorMs(): number {
   const stat = Deno.readTextFileSync("/proc/self/stat");

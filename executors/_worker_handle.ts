@@ -6,7 +6,7 @@
 
 import { platform, type WorkerThread } from "../_platform/mod.ts";
 import { type Arena, createArenaBuffer } from "../_memory/arena.ts";
-import { bellOf, home } from "../_memory/seat.ts";
+import { bellOf, buryThread, home } from "../_memory/seat.ts";
 import type { ThreadTable } from "../_memory/thread_table.ts";
 import type { Deadline } from "./_deadlines.ts";
 import { MailboxReader, MailboxWriter } from "./_mailbox.ts";
@@ -132,8 +132,7 @@ export class PoolWorkerHandle {
    */
   end(isGone: boolean): void {
     this.#ended = true;
-    if (isGone) this.#threads.leave(this.#id);
-    else this.#threads.retire(this.#id);
+    buryThread(this.#id, isGone);
     this.stopWatch();
     this.#channel.port1.close();
     this.#thread.terminate();

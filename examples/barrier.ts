@@ -1,0 +1,67 @@
+/**
+ * Three threads draw a picture together, row by row: each has a third of the columns. A cell depends on
+ * its neighbors in the row before, so they meet at a barrier after each row.
+ *
+ *   deno run -A examples/barrier.ts
+ *
+ * Whoever comes last runs the barrier's action, which prints the row that is now complete.
+ *
+ * @module
+ */
+
+import { Barrier, task, ThreadPoolExecutor } from "@concurrent/futures";
+
+const THREADS = 3;
+const ROWS = 16;
+const COLUMNS = 33;
+const SHARE = COLUMNS / THREADS;
+
+/** Draws a thread's share of each row. Returns how many had come to the barrier before it, each time. */
+export const draw = task(
+  import.meta,
+  function draw(cells: Uint8Array, barrier: Barrier, thread: number): number[] {
+    let row = 0;
+    // A function does not cross to another thread: each that may come last needs the action.
+    barrier.action = () => print(cells, row);
+    const arrivals: number[] = [];
+    for (; row < ROWS; row++) {
+      const end = (thread + 1) * SHARE;
+      for (let column = thread * SHARE; column < end; column++) drawCell(cells, row, column);
+      arrivals.push(barrier.waitSync());
+    }
+    return arrivals;
+  },
+);
+
+/** A cell is set where exactly one of its two neighbors above is; the first row has one in the middle. */
+function drawCell(cells: Uint8Array, row: number, column: number): void {
+  const middle = (COLUMNS - 1) / 2;
+  const isSet = row === 0
+    ? column === middle
+    : isSetAt(cells, row - 1, column - 1) !== isSetAt(cells, row - 1, column + 1);
+  cells[row * COLUMNS + column] = isSet ? 1 : 0;
+}
+
+/** Nothing is set outside of the picture. */
+function isSetAt(cells: Uint8Array, row: number, column: number): boolean {
+  return column >= 0 && column < COLUMNS && cells[row * COLUMNS + column] === 1;
+}
+
+function print(cells: Uint8Array, row: number): void {
+  const line = cells.subarray(row * COLUMNS, (row + 1) * COLUMNS);
+  console.log(Array.from(line, (cell) => cell === 1 ? "█" : " ").join("").trimEnd());
+}
+
+// Workers import this module too, and must not run the program again.
+if (import.meta.main) {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: THREADS });
+  const cells = new Uint8Array(new SharedArrayBuffer(ROWS * COLUMNS));
+  const barrier = new Barrier(THREADS, { action: () => {} });
+  const threads = [0, 1, 2].map((thread) => pool.submit(draw, cells, barrier, thread));
+  for (const [thread, arrivals] of (await Promise.all(threads)).entries()) {
+    const times = [0, 1, 2].map((index) => arrivals.filter((at) => at === index).length);
+    console.log(
+      `Thread ${thread} came first ${times[0]}, second ${times[1]}, last ${times[2]} times`,
+    );
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * A producer puts ten loaves on a shelf that holds three; two consumers take them off.
+ *
+ *   deno run -A examples/condition.ts
+ *
+ * Two conditions share the lock that guards the shelf. The producer, an async task, waits while the shelf is full; a
+ * consumer, a thread, blocks while it is empty. Whoever changes it notifies one of the other side.
+ *
+ * @module
+ */
+
+import { Condition, Event, Lock, task, ThreadPoolExecutor } from "@concurrent/futures";
+
+const LOAVES = 10;
+const ROOM = 3;
+const CONSUMERS = 2;
+const MEAL_MS = 10;
+
+/** The shelf's shared words: how many loaves were put there, how many were taken, and whether more will come. */
+const PUT = 0;
+const TAKEN = 1;
+const IS_CLOSED = 2;
+
+interface Bakery {
+  readonly shelf: Int32Array;
+  readonly notFull: Condition;
+  readonly notEmpty: Condition;
+}
+
+/** Call with the lock held. */
+function onShelf(shelf: Int32Array): number {
+  return shelf[PUT] - shelf[TAKEN];
+}
+
+async function produce({ shelf, notFull, notEmpty }: Bakery): Promise<void> {
+  for (let loaf = 1; loaf <= LOAVES; loaf++) {
+    using _ = await notFull.hold();
+    await notFull.waitFor(() => onShelf(shelf) < ROOM);
+    shelf[PUT]++;
+    console.log(`Producer puts loaf ${loaf}, ${onShelf(shelf)} on the shelf`);
+    notEmpty.notify();
+  }
+  using _ = await notEmpty.hold();
+  shelf[IS_CLOSED] = 1;
+  notEmpty.notifyAll();
+}
+
+/** Takes and eats loaves until no more will come; returns how many. */
+export const consume = task(import.meta, function consume(bakery: Bakery, name: string): number {
+  let eaten = 0;
+  for (; take(bakery, name); eaten++) {
+    new Event().waitSync({ timeout: MEAL_MS }); // which nobody sets
+  }
+  return eaten;
+});
+
+/** False when there is no loaf, and none will come. */
+function take({ shelf, notFull, notEmpty }: Bakery, name: string): boolean {
+  using _ = notEmpty.holdSync();
+  notEmpty.waitForSync(() => onShelf(shelf) > 0 || shelf[IS_CLOSED] === 1);
+  if (onShelf(shelf) === 0) return false;
+  const loaf = ++shelf[TAKEN];
+  console.log(`Consumer ${name} takes loaf ${loaf}, ${onShelf(shelf)} on the shelf`);
+  notFull.notify();
+  return true;
+}
+
+// Workers import this module too, and must not run the program again.
+if (import.meta.main) {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: CONSUMERS });
+  const lock = new Lock({ name: "shelf" });
+  const bakery: Bakery = {
+    shelf: new Int32Array(new SharedArrayBuffer(3 * Int32Array.BYTES_PER_ELEMENT)),
+    notFull: new Condition(lock),
+    notEmpty: new Condition(lock),
+  };
+  const consumers = ["A", "B"].map((name) => pool.submit(consume, bakery, name));
+  await produce(bakery);
+  const [a, b] = await Promise.all(consumers);
+  console.log(`\nA has eaten ${a}, B has eaten ${b}`);
+}

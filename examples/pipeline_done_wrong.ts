@@ -1,0 +1,69 @@
+/**
+ * How not to do it: the work of `pipeline.ts`, by as many threads, with arrays in place of queues.
+ *
+ *   deno run -A examples/pipeline_done_wrong.ts
+ *
+ * Nothing slows the fast stages down, so an array grows as long as they are ahead. Who has nothing to do looks again every
+ * millisecond, mostly in vain.
+ *
+ * @module
+ */
+
+import { ThreadPoolExecutor } from "@concurrent/futures";
+import * as pictures from "./_pictures.ts";
+import { DOWNLOAD_MS, ITEMS, RESIZERS, THREADS, UPLOAD_MS } from "./_pictures.ts";
+
+const POLL_MS = 1;
+
+// Workers do not import this module: the functions that they run are in the other one.
+await using pool = new ThreadPoolExecutor({ maxWorkers: THREADS });
+const waiting: pictures.Picture[] = [];
+const thumbnails: pictures.Thumbnail[] = [];
+const uploaded: number[] = [];
+const peaks = { pictures: 0, thumbnails: 0 };
+let next = 0;
+let polls = 0;
+
+/** Takes something out of an array; waits for it. Nothing once all is done. */
+async function take<T>(list: T[]): Promise<T | undefined> {
+  for (; list.length === 0 && uploaded.length < ITEMS; polls++) {
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  return list.shift();
+}
+
+async function keepDownloading(latencyMs: number): Promise<number> {
+  let count = 0;
+  for (; next < ITEMS; count++) {
+    waiting.push(await pool.submit(pictures.download, next++, latencyMs));
+    peaks.pictures = Math.max(peaks.pictures, waiting.length);
+  }
+  return count;
+}
+
+async function keepResizing(): Promise<number> {
+  let count = 0;
+  for (let picture; (picture = await take(waiting)) !== undefined; count++) {
+    thumbnails.push(await pool.submit(pictures.resize, picture));
+    peaks.thumbnails = Math.max(peaks.thumbnails, thumbnails.length);
+  }
+  return count;
+}
+
+async function keepUploading(latencyMs: number): Promise<number> {
+  let count = 0;
+  for (let thumbnail; (thumbnail = await take(thumbnails)) !== undefined; count++) {
+    uploaded.push(await pool.submit(pictures.upload, thumbnail, latencyMs));
+  }
+  return count;
+}
+
+console.log(`${ITEMS} pictures, ${THREADS} threads, arrays without an end\n`);
+const beganMs = performance.now();
+const [download, resize, upload] = await Promise.all([
+  Promise.all(DOWNLOAD_MS.map(keepDownloading)),
+  Promise.all(Array.from({ length: RESIZERS }, keepResizing)),
+  Promise.all(UPLOAD_MS.map(keepUploading)),
+]);
+const tookMs = performance.now() - beganMs;
+pictures.report({ counts: { download, resize, upload }, peaks, polls, uploaded, tookMs });

@@ -1,0 +1,50 @@
+/**
+ * Ten threads want to query a database that has a single connection, and take turns by a lock.
+ *
+ *   deno run -A examples/sql_lock.ts
+ *
+ * The connection is held back until all ten wait for it. They came one after the other, nobody comes
+ * later, so they are served in that order. No query begins before the one before it has ended.
+ *
+ * @module
+ */
+
+import { debugLocks, Event, Lock, task, ThreadPoolExecutor } from "@concurrent/futures";
+
+const THREADS = 10;
+const LOCK_NAME = "connection";
+const LATENCY_MS = 5;
+
+/** Queries the database, as soon as the connection is free. */
+export const query = task(import.meta, function query(connection: Lock, number: number): void {
+  using _ = connection.holdSync();
+  console.log(`Query ${number} starts`);
+  const rows = readRows(number);
+  console.log(`Query ${number} ends: ${rows} rows`);
+});
+
+/** Takes a while, in place of a database. */
+function readRows(number: number): number {
+  new Event().waitSync({ timeout: LATENCY_MS }); // which nobody sets
+  return number * 100;
+}
+
+/** The names of the threads that wait for the connection, in their order. */
+function waiters(): readonly string[] {
+  return debugLocks().find(({ name }) => name === LOCK_NAME)?.waiters ?? [];
+}
+
+// Workers import this module too, and must not run the program again.
+if (import.meta.main) {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: THREADS, threadNamePrefix: "thread" });
+  const connection = new Lock({ name: LOCK_NAME });
+  await connection.acquire();
+  const queries = [];
+  for (let number = 1; number <= THREADS; number++) {
+    queries.push(pool.submit(query, connection, number));
+    while (waiters().length < number) await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  console.log(`Waiting: ${waiters().join(" ")}\n`);
+  connection.release();
+  await Promise.all(queries);
+}

@@ -1,0 +1,505 @@
+/** What the workers of the locks' failure tests run. */
+
+import {
+  type Barrier,
+  Condition,
+  Event,
+  type Executor,
+  type Lock,
+  RLock,
+  RuntimeError,
+  type Semaphore,
+  task,
+  ThreadPoolExecutor,
+} from "@concurrent/futures";
+import { double, type End, endInTask, hold, noop } from "./_tasks.ts";
+import { type AnyLock, type Waitable, waitersOf } from "./_waiters.ts";
+
+/** Words of a gate; see `Gate` in `_support.ts`. */
+const OPEN = 0;
+const ARRIVED = 1;
+
+/** Words of a report: how many waits threw as they ought to, and how many things went wrong. */
+export const ENDED = 0;
+export const WRONG = 1;
+
+/** Time between two looks of a worker at what others do. */
+const POLL_MS = 2;
+
+function arrive(gate: Int32Array): void {
+  Atomics.add(gate, ARRIVED, 1);
+  Atomics.notify(gate, ARRIVED);
+}
+
+function never(): Promise<never> {
+  return new Promise(() => {});
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, POLL_MS));
+}
+
+/** Burns time until the gate opens. */
+function spinAt(gate: Int32Array): void {
+  while (Atomics.load(gate, OPEN) === 0);
+}
+
+// Owners
+
+/** Acquires them all; what is reentrant, twice. */
+function take(locks: readonly AnyLock[]): void {
+  for (const lock of locks) {
+    lock.acquireSync();
+    if (lock instanceof RLock) lock.acquireSync();
+  }
+}
+
+/** Acquires, and ends its worker once the gate opens. */
+export const holdAndEnd = task(
+  import.meta,
+  function holdAndEnd(locks: AnyLock[], gate: Int32Array, how: End): Promise<never> {
+    take(locks);
+    return endInTask(gate, how);
+  },
+);
+
+/** Acquires, and returns without a release once the gate opens. */
+export const holdAndReturn = task(
+  import.meta,
+  function holdAndReturn(locks: AnyLock[], gate: Int32Array): void {
+    take(locks);
+    hold(gate);
+  },
+);
+
+/** Acquires, and computes until the gate opens. */
+export const holdAndSpin = task(
+  import.meta,
+  function holdAndSpin(locks: AnyLock[], gate: Int32Array): void {
+    take(locks);
+    arrive(gate);
+    spinAt(gate);
+  },
+);
+
+/** Acquires, and never settles. */
+export const holdAndPend = task(
+  import.meta,
+  async function holdAndPend(locks: AnyLock[], gate: Int32Array): Promise<never> {
+    for (const lock of locks) await lock.acquire();
+    arrive(gate);
+    return await never();
+  },
+);
+
+/** Acquires, and blocks for something else. */
+export const holdAndWait = task(
+  import.meta,
+  function holdAndWait(locks: AnyLock[], gate: Int32Array, what: Waitable): void {
+    take(locks);
+    arrive(gate);
+    blockFor(what);
+  },
+);
+
+/** Acquires, and blocks for a task of the pool, which runs until the gate opens. */
+export const holdAndNest = task(
+  import.meta,
+  function holdAndNest(locks: AnyLock[], gate: Int32Array, pool: ThreadPoolExecutor): void {
+    take(locks);
+    pool.submit(hold, gate).resultSync();
+  },
+);
+
+/** Computes until the gate opens, and acquires then. */
+export const spinAndAcquire = task(
+  import.meta,
+  function spinAndAcquire(lock: Lock, gate: Int32Array): void {
+    arrive(gate);
+    spinAt(gate);
+    try {
+      lock.acquireSync();
+    } finally {
+      arrive(gate);
+    }
+  },
+);
+
+/** How a lock that was acquired is released. */
+export type Release = "release()" | "the end of a using block" | "the end of runSync()";
+
+/**
+ * Acquires, and releases once the gate opens; tells in the report how that went. The thread may have been given up
+ * by then.
+ */
+export const holdAndRelease = task(
+  import.meta,
+  function holdAndRelease(
+    lock: AnyLock,
+    gate: Int32Array,
+    report: Int32Array,
+    how: Release,
+  ): void {
+    const body = (): void => {
+      arrive(gate);
+      spinAt(gate);
+    };
+    const acts: Record<Release, () => void> = {
+      "release()": () => {
+        lock.acquireSync();
+        body();
+        lock.release();
+      },
+      "the end of a using block": () => {
+        using _ = lock.holdSync();
+        body();
+      },
+      "the end of runSync()": () => lock.runSync(body),
+    };
+    tellFailure(report, acts[how], RuntimeError.is);
+  },
+);
+
+function tellFailure(
+  report: Int32Array,
+  act: () => void,
+  isExpected: (error: unknown) => boolean,
+): void {
+  let isRight = false;
+  try {
+    act();
+  } catch (error) {
+    isRight = isExpected(error);
+  }
+  Atomics.add(report, isRight ? ENDED : WRONG, 1);
+}
+
+// Those who come after a death
+
+/** Acquires, blocking; releases, and tells whether it got it. */
+export const acquireSync = task(import.meta, function acquireSync(lock: AnyLock): boolean {
+  if (!lock.acquireSync({ timeout: 10_000 })) return false;
+  lock.release();
+  return true;
+});
+
+/** Acquires them all at once as promises; tells what became of each. */
+export const acquireAll = task(import.meta, async function acquireAll(locks: AnyLock[]) {
+  const outcomes = await Promise.allSettled(locks.map((lock) => lock.acquire()));
+  return outcomes.map((outcome, i) => {
+    if (outcome.status === "rejected") return String(outcome.reason.message);
+    locks[i].release();
+    return "acquired";
+  });
+});
+
+/**
+ * Takes a lock over when the first gate opens, if nobody else does, and releases it when the second opens. Tells
+ * whether it has.
+ */
+export const recoverAtGate = task(
+  import.meta,
+  function recoverAtGate(lock: Lock | RLock, start: Int32Array, end: Int32Array): boolean {
+    hold(start);
+    const isMine = lock.recover();
+    hold(end);
+    if (isMine) lock.release();
+    return isMine;
+  },
+);
+
+// Waiters
+
+/** Blocks in the Sync form of the object's wait. */
+function blockFor(what: Waitable): void {
+  if (what instanceof Condition) {
+    what.acquireSync();
+    what.waitSync();
+  } else if ("acquireSync" in what) {
+    what.acquireSync();
+  } else {
+    what.waitSync();
+  }
+}
+
+/** Waits as a promise, and releases what it got so. */
+async function awaitIt(what: Waitable): Promise<void> {
+  if (what instanceof Condition) {
+    await what.acquire();
+    await what.wait();
+    what.release();
+  } else if ("acquire" in what) {
+    await what.acquire();
+    if ("recover" in what) what.release();
+  } else {
+    await what.wait();
+  }
+}
+
+/** Waits, blocking; returns once it got what it waits for. */
+export const waitFor = task(import.meta, function waitFor(what: Waitable): string {
+  blockFor(what);
+  if (what instanceof Condition || "recover" in what) (what as AnyLock).release();
+  return "got it";
+});
+
+/** Waits for each of them as a promise. */
+export const awaitAll = task(import.meta, async function awaitAll(objects: Waitable[]) {
+  await Promise.all(objects.map(awaitIt));
+  return "got them";
+});
+
+function awaitUnheeded(objects: readonly Waitable[]): void {
+  for (const object of objects) awaitIt(object).catch(() => {});
+}
+
+/** Waits for each of them as a promise, and ends its worker once the gate opens. */
+export const awaitAndEnd = task(
+  import.meta,
+  async function awaitAndEnd(objects: Waitable[], gate: Int32Array, how: End): Promise<never> {
+    awaitUnheeded(objects);
+    while (!objects.every((object) => waitersOf(object) > 0)) await turn();
+    return await endInTask(gate, how);
+  },
+);
+
+/** Waits for each of them as a promise, and returns before it got any, once the gate opens. */
+export const awaitAndReturn = task(
+  import.meta,
+  async function awaitAndReturn(objects: Waitable[], gate: Int32Array): Promise<void> {
+    awaitUnheeded(objects);
+    while (!objects.every((object) => waitersOf(object) > 0)) await turn();
+    hold(gate);
+  },
+);
+
+/** Waits for each of them as a promise, and computes until the gate opens. */
+export const awaitAndSpin = task(
+  import.meta,
+  async function awaitAndSpin(objects: Waitable[], gate: Int32Array): Promise<void> {
+    awaitUnheeded(objects);
+    while (!objects.every((object) => waitersOf(object) > 0)) await turn();
+    arrive(gate);
+    spinAt(gate);
+  },
+);
+
+/** Waits, blocking, once and again, and tells in the report how often it threw. */
+export const waitTwice = task(
+  import.meta,
+  function waitTwice(what: Waitable, report: Int32Array): void {
+    for (let i = 0; i < 2; i++) {
+      tellFailure(report, () => blockFor(what), isGivenUp);
+    }
+  },
+);
+
+/** Blocks for a task of the pool, which runs until the gate opens; tells in the report that it threw. */
+export const nestTwice = task(
+  import.meta,
+  function nestTwice(pool: ThreadPoolExecutor, gate: Int32Array, report: Int32Array): void {
+    const future = pool.submit(hold, gate);
+    for (let i = 0; i < 2; i++) tellFailure(report, () => future.resultSync(), isGivenUp);
+  },
+);
+
+function isGivenUp(error: unknown): boolean {
+  return error instanceof Error && error.message.includes("given up");
+}
+
+/** Waits on a condition, in a block that holds its lock; tells in the report that it threw. */
+export const waitInBlock = task(
+  import.meta,
+  function waitInBlock(condition: Condition, report: Int32Array): void {
+    tellFailure(report, () => {
+      using _ = condition.holdSync();
+      condition.waitSync();
+    }, () => true);
+  },
+);
+
+// Barriers
+
+/** Comes to the barrier, blocking; tells when it was there. */
+export const meet = task(import.meta, function meet(barrier: Barrier): number {
+  return barrier.waitSync();
+});
+
+/** Comes to the barrier, and ends its worker once the gate opens. */
+export const meetAndEnd = task(
+  import.meta,
+  function meetAndEnd(barrier: Barrier, gate: Int32Array, how: End): Promise<never> {
+    barrier.wait().catch(() => {});
+    return endInTask(gate, how);
+  },
+);
+
+/** Comes to the barrier last, blocking, with an action that ends its worker once the gate opens. */
+export const actAndEnd = task(
+  import.meta,
+  function actAndEnd(barrier: Barrier, gate: Int32Array, how: End): void {
+    barrier.action = () => {
+      endInTask(gate, how);
+    };
+    barrier.waitSync();
+  },
+);
+
+/** The same, as a promise: the action never settles. */
+export const actAndEndLater = task(
+  import.meta,
+  async function actAndEndLater(barrier: Barrier, gate: Int32Array, how: End): Promise<void> {
+    barrier.action = () => endInTask(gate, how);
+    await barrier.wait();
+  },
+);
+
+/** Comes to the barrier last, blocking, with an action that computes until the gate opens. */
+export const actAndSpin = task(
+  import.meta,
+  function actAndSpin(barrier: Barrier, gate: Int32Array): void {
+    barrier.action = () => {
+      arrive(gate);
+      spinAt(gate);
+    };
+    barrier.waitSync();
+  },
+);
+
+// For threads that are blocked
+
+/** Blocks until somebody waits at the object. */
+function awaitWaiter(object: Waitable): void {
+  while (waitersOf(object) === 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+}
+
+/** Acquires, comes to the gate, and releases when somebody waits. */
+export const releaseWhenAwaited = task(
+  import.meta,
+  function releaseWhenAwaited(lock: AnyLock, gate: Int32Array): void {
+    lock.acquireSync();
+    arrive(gate);
+    awaitWaiter(lock instanceof Condition ? lock.lock : lock);
+    lock.release();
+  },
+);
+
+/** Acquires, comes to the gate; when somebody waits, has a task of the pool run, and then releases. */
+export const nestWhenAwaited = task(
+  import.meta,
+  function nestWhenAwaited(lock: AnyLock, gate: Int32Array, pool: ThreadPoolExecutor): number {
+    lock.acquireSync();
+    arrive(gate);
+    awaitWaiter(lock instanceof Condition ? lock.lock : lock);
+    const result = (pool as Executor).submit(double, 21).resultSync();
+    lock.release();
+    return result;
+  },
+);
+
+/** Acquires, comes to the gate, and ends its worker when somebody waits. */
+export const endWhenAwaited = task(
+  import.meta,
+  function endWhenAwaited(lock: Lock | RLock, gate: Int32Array, how: End): Promise<never> {
+    lock.acquireSync();
+    const opened = new Int32Array(new SharedArrayBuffer(8));
+    arrive(gate);
+    awaitWaiter(lock);
+    Atomics.store(opened, OPEN, 1);
+    return endInTask(opened, how);
+  },
+);
+
+/** Sets an event. */
+export const set = task(import.meta, function set(event: Event): void {
+  event.set();
+});
+
+/** Sets an event once the gate opens. */
+export const setAtGate = task(
+  import.meta,
+  function setAtGate(event: Event, gate: Int32Array): void {
+    hold(gate);
+    event.set();
+  },
+);
+
+/** Releases a permit. */
+export const release = task(import.meta, function release(semaphore: Semaphore): void {
+  semaphore.release();
+});
+
+/** Counts, and notifies. */
+export const notify = task(
+  import.meta,
+  function notify(condition: Condition, count: Int32Array): void {
+    using _ = condition.holdSync();
+    count[0]++;
+    condition.notify();
+  },
+);
+
+/** Releases a permit, and then sets an event. */
+export const releaseAndSet = task(
+  import.meta,
+  function releaseAndSet(semaphore: Semaphore, event: Event): void {
+    semaphore.release();
+    event.set();
+  },
+);
+
+/** Blocks for good. */
+export const block = task(import.meta, function block(what: Waitable, gate: Int32Array): void {
+  arrive(gate);
+  blockFor(what);
+});
+
+/**
+ * Has its worker, some time after this task has returned, do what ends the waits for these objects; once somebody waits
+ * for each of them.
+ */
+export const serveLater = task(
+  import.meta,
+  function serveLater(objects: Waitable[], delayMs: number): void {
+    const timer = setInterval(() => {
+      if (!objects.every((object) => waitersOf(object) > 0)) return;
+      clearInterval(timer);
+      setTimeout(() => objects.forEach(serve), delayMs);
+    }, POLL_MS);
+  },
+);
+
+/** Acquires what has an owner. */
+export const own = task(import.meta, function own(locks: (Lock | RLock)[]): void {
+  for (const lock of locks) lock.acquireSync();
+});
+
+function serve(object: Waitable): void {
+  if (object instanceof Condition) object.runSync(() => object.notify());
+  else if ("release" in object) object.release();
+  else if ("set" in object) object.set();
+  else object.wait();
+}
+
+/** Makes a pool of its own, and blocks until that pool's last task sets an event. */
+export const blockOnOwnPool = task(
+  import.meta,
+  function blockOnOwnPool(count: number): boolean {
+    using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const event = new Event();
+    for (let i = 0; i < count; i++) pool.submit(noop);
+    pool.submit(set, event);
+    return event.waitSync({ timeout: 15_000 });
+  },
+);
+
+/** Has a worker of its own acquire the lock, and end with it once the event is set. */
+export const lendToOwnPool = task(
+  import.meta,
+  function lendToOwnPool(lock: Lock, held: Event, end: Event): void {
+    using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    pool.submit(own, [lock]).resultSync();
+    held.set();
+    end.waitSync();
+  },
+);
