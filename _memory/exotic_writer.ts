@@ -77,6 +77,8 @@ type Field = readonly [key: string, value: unknown];
 export abstract class ExoticWriter extends WordWriter {
   /** How many shared objects the last encoding holds: whoever decodes it must know their classes. */
   handles = 0;
+  /** The kind of the last of them. */
+  handleKind = "";
 
   protected readonly objects: ObjectNumbers = new ObjectNumbers();
   protected readonly keyLists: KeyLists = new KeyLists();
@@ -154,6 +156,7 @@ export abstract class ExoticWriter extends WordWriter {
   protected writeHandle(value: Shareable, pos: number): number {
     const handle: Handle = value[HANDLE]();
     this.handles++;
+    this.handleKind = handle.kind;
     pos = this.writeWord(tags.HANDLE_OF, pos);
     pos = this.writeString(handle.kind, pos);
     return this.writeValue(handle.data, pos);

@@ -71,6 +71,9 @@ function packOne(core: QueueCore, value: unknown, sortBy: SortBy): Batch {
 
 /** Encodes items, in as many batches as they need; valid until this thread packs again. */
 function packAll(core: QueueCore, values: Iterable<unknown>, sortBy: SortBy): Batch[] {
+  if (typeof values?.[Symbol.iterator] !== "function") {
+    throw new TypeError(`Cannot ${core.putting}: expected an iterable, got ${typeof values}`);
+  }
   const batches: Batch[] = [];
   const first = pack((batch) => {
     batches.push(batch);
@@ -95,23 +98,23 @@ function pack(fill: (batch: Batch) => void, core: QueueCore): Batch {
   } finally {
     isPacking = wasPacking;
   }
-  if (batch.large.length > 0) core.checkSizes(batch);
+  core.checkSizes(batch);
   return batch;
 }
 
 /** Adds an item and its key; false when there is no room for it. */
 function addTo(batch: Batch, core: QueueCore, value: unknown, sortBy: SortBy): boolean {
-  if (!batch.add(core.putting, value)) return false;
-  if (sortBy === undefined) return true;
+  const act = core.putting;
+  if (sortBy === undefined) return batch.add(act, value);
   if (sortBy === "item") {
-    batch.encodedKeys = undefined;
-    batch.keys.push(checkKey(core.putting, value));
+    const key = checkKey(act, value);
+    if (!batch.add(act, value)) return false;
+    batch.keys.push(key);
     return true;
   }
-  const key = checkKey(core.putting, (sortBy as (item: unknown) => PriorityKey)(value));
+  const key = checkKey(act, (sortBy as (item: unknown) => PriorityKey)(value));
+  if (!batch.addKey(act, key) || !batch.add(act, value)) return false;
   batch.keys.push(key);
-  batch.encodedKeys ??= new Batch();
-  batch.encodedKeys.add(core.putting, typeof key === "number" ? 0 : key); // Numbers need no words.
   return true;
 }
 
@@ -217,6 +220,7 @@ function tryTake(core: QueueCore, most: number): boolean {
 
 /** Takes an item; waits for one. */
 export async function get(core: QueueCore, options: BlockOptions | undefined): Promise<unknown> {
+  checkNotOver(core);
   const patience = patienceOf(core.getting, options);
   if (tryTake(core, 1)) return core.valueOf(inbox);
   if (!patience.polls) {
@@ -228,6 +232,7 @@ export async function get(core: QueueCore, options: BlockOptions | undefined): P
 
 /** Takes an item; blocks this thread until there is one. */
 export function getSync(core: QueueCore, options: BlockSyncOptions | undefined): unknown {
+  checkNotOver(core);
   const patience = patienceOfSync(core.getting, options);
   if (tryTake(core, 1)) return core.valueOf(inbox);
   if (!patience.polls && core.takeSync(inbox, 1, patience.deadlineMs) > 0) {
@@ -244,10 +249,10 @@ export async function getMany(
 ): Promise<unknown[]> {
   checkMost(core, most);
   const patience = patienceOf(core.getting, options);
-  if (tryTake(core, most)) return core.valuesOf(inbox);
+  if (tryTake(core, most)) return takeMore(core, core.valuesOf(inbox), most);
   if (!patience.polls) {
     const values = await core.takeLater(inbox, most, patience, () => core.valuesOf(inbox));
-    if (values !== undefined) return values;
+    if (values !== undefined) return takeMore(core, values, most);
   }
   throw core.emptyError();
 }
@@ -260,19 +265,34 @@ export function getManySync(
 ): unknown[] {
   checkMost(core, most);
   const patience = patienceOfSync(core.getting, options);
-  if (tryTake(core, most)) return core.valuesOf(inbox);
+  if (tryTake(core, most)) return takeMore(core, core.valuesOf(inbox), most);
   if (!patience.polls && core.takeSync(inbox, most, patience.deadlineMs) > 0) {
-    return core.valuesOf(inbox);
+    return takeMore(core, core.valuesOf(inbox), most);
   }
   throw core.emptyError();
 }
 
-function checkMost(core: QueueCore, most: unknown): void {
+/** Throws if there will never be an item again. */
+function checkNotOver(core: QueueCore): void {
   if (core.isClosed && core.count === 0) throw core.shutDownError("get");
+}
+
+/** Adds to the items what else is there, as far as it is wanted. */
+function takeMore(core: QueueCore, values: unknown[], most: number): unknown[] {
+  while (values.length < most) {
+    inbox.clear();
+    if (core.take(inbox, most - values.length, undefined, false) <= 0) break;
+    values.push(...core.valuesOf(inbox));
+  }
+  return values;
+}
+
+function checkMost(core: QueueCore, most: unknown): void {
+  checkNotOver(core);
   if (typeof most !== "number") {
     throw new TypeError(`Cannot ${core.getting}: expected a number of items, got ${typeof most}`);
   }
-  if (!(most >= 1)) {
-    throw new RangeError(`Cannot ${core.getting}: expected 1 or more items, got ${most}`);
+  if (!(most >= 1) || (most !== Infinity && !Number.isInteger(most))) {
+    throw new RangeError(`Cannot ${core.getting}: expected a whole number from 1 up, got ${most}`);
   }
 }

@@ -53,6 +53,8 @@ export class Batch {
   readonly keys: PriorityKey[] = [];
   /** The same, encoded; left out where each item is its own key. */
   encodedKeys: Batch | undefined;
+  /** Where they were last time, so as not to ask for memory each time. */
+  #spareKeys: Batch | undefined;
   readonly #bytes: Uint8Array;
   #used = 0;
 
@@ -73,7 +75,18 @@ export class Batch {
     if (this.large.length > 0) this.large.length = 0;
     if (this.held.length > 0) this.held.length = 0;
     if (this.keys.length > 0) this.keys.length = 0;
-    this.encodedKeys?.clear();
+    this.encodedKeys = undefined;
+  }
+
+  /** Adds what the next item is sorted by; false when there is no room for it. */
+  addKey(act: string, key: PriorityKey): boolean {
+    if (this.encodedKeys === undefined) {
+      this.encodedKeys = this.#spareKeys ??= new Batch();
+      this.encodedKeys.clear();
+    }
+    this.encodedKeys.count = this.count; // One more if the last item had no room.
+    // Numbers need no words.
+    return this.encodedKeys.add(act, typeof key === "number" ? 0 : key);
   }
 
   // Items to be put
@@ -112,12 +125,11 @@ export class Batch {
       return;
     }
     if (writer.extras.length > 0) {
-      const [extra] = writer.extras;
+      const culprit = writer.handles > 0 ? writer.handleKind : nameOf(writer.extras[0]);
       writer.reset();
       throw new NotShareableError(
-        `Cannot ${act}: ${
-          nameOf(extra)
-        } goes to another thread by a message only; send it as an argument of a task`,
+        `Cannot ${act}: ${withArticle(culprit)} goes to another thread by a message only; ` +
+          `send it as an argument of a task`,
       );
     }
     const { block, externBase } = takeSpilled(writer);
@@ -195,6 +207,9 @@ export function readInPlace(
 }
 
 function nameOf(value: unknown): string {
-  const name = (value as { constructor?: { name?: string } } | null)?.constructor?.name;
-  return name === undefined ? `a value of type ${typeof value}` : `a ${name}`;
+  return (value as { constructor?: { name?: string } } | null)?.constructor?.name ?? typeof value;
+}
+
+function withArticle(name: string): string {
+  return `${/^[AEIO]/.test(name) ? "an" : "a"} ${name}`;
 }

@@ -153,6 +153,8 @@ export class QueueCore {
   /** The control block, in a view that need not be renewed. */
   readonly #control: Int32Array;
   readonly #order: Order;
+  /** Words that the largest item may have. */
+  readonly #mostWords: number;
   readonly #latch: Latch;
   readonly #getters: WaitList;
   readonly #putters: WaitList;
@@ -172,6 +174,7 @@ export class QueueCore {
     this.#heap = new Heap(buffer);
     this.#control = control;
     this.#order = order;
+    this.#mostWords = this.#heap.largestBeside(order.ownWords) - BLOCK.HEADER - order.extraWords;
     this.#latch = new Latch(control, QUEUE.LATCH);
     this.#getters = new WaitList(control, QUEUE.GETTERS, seat, GETTERS_LIST);
     this.#putters = new WaitList(control, QUEUE.PUTTERS, seat, PUTTERS_LIST);
@@ -231,12 +234,13 @@ export class QueueCore {
    * @throws {RangeError} When it has more words than the queue's memory could hold.
    */
   checkSizes(items: Batch): void {
-    const most = this.#heap.largest - this.#order.extraWords;
+    const most = this.#mostWords;
     for (let i = 0; i < items.count; i++) {
-      if (items.large[i] === undefined || this.#sizeOf(items, i) <= most) continue;
+      const size = this.#sizeOf(items, i);
+      if (size <= most) continue;
       throw new RangeError(
         `Cannot put into ${this.label}: the item takes ${
-          4 * items.sizes[i]
+          4 * size
         } bytes, and the queue can hold one of ${4 * most} at most; raise capacityBytes`,
       );
     }
@@ -308,13 +312,16 @@ export class QueueCore {
     const form = items.forms[at];
     words[block + BLOCK.META] |= form << SIZE_BITS;
     words[block + BLOCK.A] = items.sizes[at];
-    if (form === FORM.INT) return;
     words[block + BLOCK.B] = items.externs[at];
     const start = block + BLOCK.HEADER + this.#order.extraWords;
-    copyWords(items, at, words, start);
+    let size = 0;
+    if (form !== FORM.INT) {
+      copyWords(items, at, words, start);
+      size = items.sizes[at];
+    }
     const { encodedKeys } = items;
     if (encodedKeys === undefined || encodedKeys.forms[at] === FORM.INT) return;
-    copyWords(encodedKeys, at, words, start + ((items.sizes[at] + 1) & ~1));
+    copyWords(encodedKeys, at, words, start + ((size + 1) & ~1));
   }
 
   // Getting

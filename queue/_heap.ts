@@ -111,10 +111,10 @@ export class Heap {
     words.fill(0, FREE, FREE + LARGEST + 1);
   }
 
-  /** Words that the largest block can have beside its header. */
-  get largest(): number {
-    const free = this.buffer.maxByteLength / WORD_BYTES - QUEUE.SIZE;
-    return (1 << Math.min(LARGEST, 31 - Math.clz32(free))) - BLOCK.HEADER;
+  /** Words of the largest block that there is room for, beside so many others. */
+  largestBeside(others: number): number {
+    const free = this.buffer.maxByteLength / WORD_BYTES - QUEUE.SIZE - others;
+    return 1 << Math.min(LARGEST, 31 - Math.clz32(free));
   }
 
   /** Has the memory, and the views, reach at least as far as that many bytes. */

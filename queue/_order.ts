@@ -13,6 +13,8 @@ import { BLOCK, type Heap } from "./_heap.ts";
 export interface Order {
   /** Words that each block has for the order, between its header and the item. */
   readonly extraWords: number;
+  /** Words that the order needs for itself, at the least. */
+  readonly ownWords: number;
   /**
    * Sees to it that an item can be added; false when there is no memory for it.
    *
@@ -31,6 +33,7 @@ const TAIL = QUEUE.ORDER + 1;
 /** First in, first out: blocks in a chain, from HEAD to TAIL. */
 export const FIRST_IN_FIRST_OUT: Order = {
   extraWords: 0,
+  ownWords: 0,
   prepare: () => true,
   push: ({ words }, block) => {
     const last = words[TAIL];
@@ -51,6 +54,7 @@ export const FIRST_IN_FIRST_OUT: Order = {
 /** Last in, first out: blocks in a chain, from HEAD. */
 export const LAST_IN_FIRST_OUT: Order = {
   extraWords: 0,
+  ownWords: 0,
   prepare: () => true,
   push: ({ words }, block) => {
     words[block + BLOCK.NEXT] = words[HEAD];

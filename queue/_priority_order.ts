@@ -42,6 +42,7 @@ const halves = new Int32Array(double.buffer);
 /** Smallest first; equal ones first in, first out. */
 export const SMALLEST_FIRST: Order = {
   extraWords: EXTRA_WORDS,
+  ownWords: BLOCK.HEADER + FIRST_CAPACITY,
 
   prepare(heap: Heap, items: Batch, at: number): boolean {
     const { words } = heap;

@@ -24,7 +24,8 @@ export interface PriorityQueueOptions<T> extends QueueOptions {
  *
  * Items are numbers, bigints, strings or arrays of such, or a `priority` function says for each item what to sort it by.
  * Arrays compare element by element, and then by their length; strings by their UTF-16 code units. Among equal ones the first put comes
- * first. An item that cannot be compared with those that it meets in the queue, or is NaN, is refused, and not stored.
+ * first. An item that cannot be compared with those that it meets in the queue, or is NaN, is refused, and not stored; of
+ * several put at once, those before it are in the queue then.
  *
  * A function stays in the thread that made it. So a thread that puts into a queue which was made with a `priority` elsewhere has to
  * set {@linkcode PriorityQueue.priority}; a put without it throws a {@linkcode RuntimeError}.

@@ -124,6 +124,7 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
   constructor(options: number | QueueOptions = {}) {
     const kind = this[Symbol.toStringTag];
     const isNew = !(options instanceof QueueWords);
+    checkOptions(kind, options);
     const given = typeof options === "number" ? { maxsize: options } : options as QueueOptions;
     if (isNew) checkMaxsize(kind, given.maxsize);
     this.#words = isNew ? QueueWords.create(kind, given.name, given.capacityBytes) : options;
@@ -304,7 +305,7 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
   /**
    * Takes up to `most` items out, at least one; waits for the first only.
    *
-   * @param most How many at most. Fewer may come also when there are more in the queue, if they are large.
+   * @param most How many at most; `Infinity` for all that there are.
    * @param options Whether and how long to wait, and what ends the wait early.
    * @returns The items, in their order.
    * @throws {Empty} When there was none in time, or at once with `block: false`.
@@ -462,8 +463,8 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
    * assertThrows(() => queue.getNowait(), ShutDown);
    * ```
    */
-  shutdown(options: QueueShutdownOptions = {}): void {
-    this.#core.close(options.immediate ?? false);
+  shutdown(options?: QueueShutdownOptions): void {
+    this.#core.close(options?.immediate ?? false);
   }
 
   /** True once the queue was shut down. */
@@ -512,6 +513,15 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
 
 /** What classes of other orders do with a queue. */
 export const queueInternals: QueueInternals = internals;
+
+function checkOptions(kind: string, options: unknown): void {
+  if (typeof options === "number" || (typeof options === "object" && options !== null)) return;
+  throw new TypeError(
+    `Cannot make ${kind}: expected a number of items or options, got ${
+      options === null ? "null" : typeof options
+    }`,
+  );
+}
 
 function checkMaxsize(kind: string, maxsize: unknown): void {
   if (maxsize === undefined) return;

@@ -1,0 +1,76 @@
+/** What the parts of the lock contract share. */
+
+import { assertEquals } from "@std/assert";
+import type {
+  AcquireOptions,
+  AcquireSyncOptions,
+  Guard,
+  Handle,
+  WaitOptions,
+  WaitSyncOptions,
+} from "../../sync/mod.ts";
+import { lockWaitersOf } from "../sync/_support.ts";
+
+/** What the classes have in common. */
+export interface Lockable {
+  acquire(options?: AcquireOptions): Promise<boolean>;
+  acquireSync(options?: AcquireSyncOptions): boolean;
+  release(): void;
+  locked(): boolean;
+  hold(options?: WaitOptions): Promise<Guard>;
+  holdSync(options?: WaitSyncOptions): Guard;
+  run<R>(fn: () => R, options?: WaitOptions): Promise<Awaited<R>>;
+  runSync<R>(fn: () => R, options?: WaitSyncOptions): R;
+  readonly handle: Handle;
+}
+
+/** One class under test. */
+export interface LockSuite {
+  readonly name: string;
+  /** How error texts call what is acquired. */
+  readonly label: string;
+  /** Makes one that is free, and that one can hold at a time. */
+  make(name?: string): Lockable;
+  from(handle: Handle): Lockable;
+  /** What an error text says of one that this thread holds. */
+  readonly heldText: string;
+}
+
+/** Enough for a wait that is to be in vain. */
+export const SHORT_MS = 15;
+
+/** The bad arguments of a wait, and how they are refused. */
+export const BAD_WAITS: readonly (readonly [
+  options: unknown,
+  error: new (message: string) => Error,
+  text: string,
+])[] = [
+  [{ timeout: -1 }, RangeError, "timeout must be 0 or more milliseconds, got -1"],
+  [{ timeout: -0.1 }, RangeError, "timeout must be 0 or more milliseconds, got -0.1"],
+  [{ timeout: -Infinity }, RangeError, "timeout must be 0 or more milliseconds, got -Infinity"],
+  [{ timeout: NaN }, RangeError, "timeout must be 0 or more milliseconds, got NaN"],
+  [{ timeout: "5" }, TypeError, "timeout must be a number of milliseconds, got string"],
+  [{ timeout: 5n }, TypeError, "timeout must be a number of milliseconds, got bigint"],
+  [{ timeout: {} }, TypeError, "timeout must be a number of milliseconds, got object"],
+];
+
+/** Bad arguments that only `acquire` knows. */
+export const BAD_ACQUIRES: typeof BAD_WAITS = [
+  [{ blocking: false, timeout: 5 }, RangeError, "a timeout has no meaning with blocking: false"],
+  [{ blocking: false, timeout: 0 }, RangeError, "a timeout has no meaning with blocking: false"],
+  [{ blocking: false, timeout: -1 }, RangeError, "a timeout has no meaning with blocking: false"],
+  [{ blocking: "no" }, TypeError, "blocking must be a boolean, got string"],
+  [{ blocking: null }, TypeError, "blocking must be a boolean, got object"],
+  [{ blocking: 0 }, TypeError, "blocking must be a boolean, got number"],
+];
+
+/** Fails unless the lock is free and works in both forms. */
+export async function assertSound(lock: Lockable): Promise<void> {
+  assertEquals([lock.locked(), lockWaitersOf(lock)], [false, 0]);
+  assertEquals(lock.acquireSync({ blocking: false }), true);
+  lock.release();
+  assertEquals(await lock.acquire({ timeout: 0 }), true);
+  assertEquals(lock.locked(), true);
+  lock.release();
+  assertEquals(lock.locked(), false);
+}

@@ -1,0 +1,277 @@
+/** Items that a thread has taken and not reported done before it ended: join says so, once nothing else is left. */
+
+import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import { type Future, ThreadPoolExecutor, type ThreadPoolOptions } from "../../executors/mod.ts";
+import { LostItemsError, type Queue, RuntimeError } from "../../queue/mod.ts";
+import { test } from "../_support/leaks.ts";
+import { Gate } from "../contracts/gate.ts";
+import {
+  allWaitersOf,
+  assertSound,
+  BOUNDED,
+  drain,
+  NOBODY,
+  numbers,
+  queued,
+  rejectionOf,
+  stateOf,
+  unfinishedOf,
+  until,
+  waitersOf,
+} from "./_support.ts";
+import * as tasks from "./fixtures/queue_tasks.ts";
+
+/** A way in which a worker ends that has taken items. */
+interface End {
+  readonly options?: ThreadPoolOptions;
+  /** Has the worker take so many; it ends once the gate is open, or `kill` was called. */
+  begin(pool: ThreadPoolExecutor, queue: Queue<unknown>, count: number, gate: Gate): () => void;
+}
+
+/** Marks a task whose end is no news. */
+function forget(future: Future<unknown>): void {
+  future.exception();
+}
+
+const ENDS: Record<string, End> = {
+  "calls close()": {
+    options: { onWorkerLost: "replace" },
+    begin: (pool, queue, count, gate) => {
+      forget(pool.submit(tasks.takeAndClose, queue, count, gate.words));
+      return () => gate.open();
+    },
+  },
+  "has run as many tasks as it may": {
+    options: { maxTasksPerChild: 1 },
+    begin: (pool, queue, count, gate) => {
+      pool.submit(tasks.takeAndWait, queue, count, gate.words);
+      return () => gate.open();
+    },
+  },
+  "ends with its pool": {
+    begin: (pool, queue, count, gate) => {
+      pool.submit(tasks.takeAndWait, queue, count, gate.words);
+      return () => {
+        gate.open();
+        pool.shutdown({ wait: false });
+      };
+    },
+  },
+  "is given up": {
+    options: { onWorkerLost: "replace" },
+    begin: (pool, queue, count, gate) => {
+      const controller = new AbortController();
+      forget(
+        pool.with({ signal: controller.signal })
+          .submit(tasks.takeAndSpin, queue, count, gate.words),
+      );
+      return () => controller.abort();
+    },
+  },
+};
+
+/** Fails unless the error says so many items of the worker are lost. */
+function assertLost(error: unknown, count: number, label: string, pool: string): void {
+  assertInstanceOf(error, LostItemsError);
+  assert(error instanceof RuntimeError && LostItemsError.is(error));
+  assertEquals([error.name, error.count], ["LostItemsError", count]);
+  const start =
+    `Cannot join ${label}: ${count} items were taken by threads that ended without taskDone: `;
+  assert(error.message.startsWith(start), error.message);
+  const names = error.message.slice(start.length);
+  assert(new RegExp(`^"${pool}_\\d+"(, "${pool}_\\d+")*$`).test(names), names);
+}
+
+const PREFIX = "taker";
+
+/** Enough for a worker that has started to take an item. */
+const TASK_MS = 500;
+
+function poolOf({ options }: End): ThreadPoolExecutor {
+  return new ThreadPoolExecutor({ maxWorkers: 1, threadNamePrefix: PREFIX, ...options });
+}
+
+for (const { name, make } of BOUNDED) {
+  for (const [how, end] of Object.entries(ENDS)) {
+    test(`${name}.join(): a worker takes items and ${how}; a join that waits rejects, here and in another worker`, async () => {
+      const pool = poolOf(end);
+      await using others = new ThreadPoolExecutor({ maxWorkers: 2 });
+      using gate = new Gate();
+      const queue = make({ name: "jobs" });
+      const label = `${name} "jobs"`;
+      queue.putManySync([1, 2, 3]);
+      const kill = end.begin(pool, queue, 3, gate);
+      await gate.entered();
+      const joins = [
+        queue.join(),
+        others.submit(tasks.joinThere, queue).result(),
+        others.submit(tasks.joinThereSync, queue).result(),
+      ].map(rejectionOf);
+      await queued(queue, "joiners", 3);
+      assertEquals([queue.qsize(), unfinishedOf(queue)], [0, 3]);
+      kill();
+      for (const error of await Promise.all(joins)) assertLost(error, 3, label, PREFIX);
+      // Those who come later hear the same.
+      assertLost(await rejectionOf(queue.join()), 3, label, PREFIX);
+      assertLost(assertThrows(() => queue.joinSync()), 3, label, PREFIX);
+      assertEquals(allWaitersOf(queue), NOBODY);
+      // Somebody else deals with them.
+      queue.taskDone();
+      assertLost(await rejectionOf(queue.join()), 2, label, PREFIX);
+      await others.submit(tasks.reportDone, queue, 2);
+      await queue.join();
+      queue.joinSync();
+      gate.open();
+      await pool.shutdown();
+      await assertSound(queue);
+    });
+
+    test(`${name}.joinSync() on the main thread throws when a worker that took items ${how}`, async () => {
+      const pool = poolOf(end);
+      await using others = new ThreadPoolExecutor({ maxWorkers: 1 });
+      using gate = new Gate();
+      const queue = make();
+      queue.putManySync([1, 2]);
+      const kill = end.begin(pool, queue, 2, gate);
+      await gate.entered();
+      // The main thread blocks when its worker ends: somebody else opens the gate.
+      if (how === "calls close()" || how === "has run as many tasks as it may") {
+        const opening = others.submit(tasks.openWhenQueued, queue, "joiners", 1, gate.words);
+        assertLost(assertThrows(() => queue.joinSync()), 2, name, PREFIX);
+        await opening;
+      } else {
+        kill();
+        assertLost(assertThrows(() => queue.joinSync()), 2, name, PREFIX);
+      }
+      gate.open();
+      await pool.shutdown();
+      queue.taskDone(2);
+      await assertSound(queue);
+    });
+  }
+
+  test(`${name}.join(): a worker takes an item and runs into the timeout of its task`, async () => {
+    const pool = new ThreadPoolExecutor({
+      maxWorkers: 1,
+      onWorkerLost: "replace",
+      threadNamePrefix: PREFIX,
+    });
+    using gate = new Gate();
+    const queue = make();
+    queue.putSync(1);
+    await pool.submit(tasks.sendBack, "warm");
+    forget(pool.with({ timeout: TASK_MS }).submit(tasks.takeAndSpin, queue, 1, gate.words));
+    await gate.entered();
+    assertLost(await rejectionOf(queue.join()), 1, name, PREFIX);
+    gate.open();
+    await pool.shutdown();
+    queue.taskDone();
+    await assertSound(queue);
+  });
+
+  test(`${name}.join() waits for what else is unfinished before it speaks of lost items`, async () => {
+    await using pool = new ThreadPoolExecutor({
+      maxWorkers: 1,
+      maxTasksPerChild: 1,
+      threadNamePrefix: PREFIX,
+    });
+    const queue = make();
+    queue.putManySync(numbers(4));
+    await pool.submit(tasks.getSome, queue, 2);
+    await pool.submit(tasks.getSome, make(), 0); // The first worker has ended.
+    const joined = queue.join();
+    const rejected = rejectionOf(joined);
+    assertEquals([await stateOf(joined), waitersOf(queue, "joiners")], ["pending", 1]);
+    queue.getNowait();
+    queue.taskDone();
+    assertEquals([await stateOf(joined), unfinishedOf(queue)], ["pending", 3]);
+    queue.getNowait();
+    assertEquals(await stateOf(joined), "pending");
+    queue.taskDone();
+    assertLost(await rejected, 2, name, PREFIX);
+  });
+
+  test(`${name}.join(): items that are put again and done by others are not lost`, async () => {
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1, maxTasksPerChild: 1 });
+    const queue = make();
+    queue.putManySync([1, 2]);
+    const seen = await pool.submit(tasks.getSome, queue, 2);
+    await until(() => pool.stats().workers === 0);
+    assertLost(await rejectionOf(queue.join()), 2, name, "ThreadPoolExecutor-\\d+");
+    queue.putManySync(seen);
+    queue.taskDone(2);
+    const joined = queue.join();
+    assertEquals(await stateOf(joined), "pending");
+    drain(queue);
+    queue.taskDone(2);
+    await joined;
+  });
+
+  test(`${name}.join(): a worker that reported what it took has lost nothing when it ends`, async () => {
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1, maxTasksPerChild: 1 });
+    const queue = make();
+    queue.putManySync([1, 2, 3]);
+    await pool.submit((queue: Queue<unknown>): void => {
+      queue.getSync();
+      queue.taskDone();
+      queue.getManySync(1);
+      queue.taskDone();
+    }, queue);
+    await until(() => pool.stats().workers === 0);
+    const joined = queue.join();
+    assertEquals(await stateOf(joined), "pending");
+    queue.getNowait();
+    queue.taskDone();
+    await joined;
+    await assertSound(queue);
+  });
+
+  test(`${name}.join(): items of several threads that ended are counted together, and all are named`, async () => {
+    const pool = new ThreadPoolExecutor({
+      maxWorkers: 2,
+      maxTasksPerChild: 1,
+      threadNamePrefix: PREFIX,
+    });
+    using gate = new Gate();
+    const queue = make();
+    queue.putManySync(numbers(5));
+    const taking = [2, 3].map((n) => pool.submit(tasks.takeAndWait, queue, n, gate.words));
+    await gate.entered(2);
+    const rejected = rejectionOf(queue.join());
+    gate.open();
+    await Promise.all(taking);
+    const error = await rejected;
+    assertLost(error, 5, name, PREFIX);
+    assert((error as Error).message.includes(`"${PREFIX}_0"`), String(error));
+    assert((error as Error).message.includes(`"${PREFIX}_1"`), String(error));
+    await pool.shutdown();
+  });
+
+  test(`${name}.join(): who is alive and has taken items is waited for`, async () => {
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const queue = make();
+    queue.putManySync([1, 2]);
+    await pool.submit(tasks.getSome, queue, 2);
+    const joined = queue.join();
+    assertEquals(await stateOf(joined), "pending");
+    await pool.submit(tasks.reportDone, queue);
+    assertEquals([await stateOf(joined), unfinishedOf(queue)], ["pending", 1]);
+    queue.taskDone();
+    await joined;
+  });
+
+  test(`${name}.join(): what is in the queue after the last getter died is not lost`, async () => {
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1, maxTasksPerChild: 1 });
+    const queue = make();
+    queue.putManySync(numbers(3));
+    await pool.submit(tasks.getSome, queue, 1);
+    await until(() => pool.stats().workers === 0);
+    const joined = queue.join();
+    const rejected = rejectionOf(joined);
+    assertEquals(await stateOf(joined), "pending");
+    queue.shutdown({ immediate: true });
+    assertInstanceOf(await rejected, LostItemsError);
+    queue.taskDone();
+    await queue.join();
+  });
+}
