@@ -21,7 +21,8 @@
  *
  * Invariants
  * 1. A thread is alive exactly while ID of its place holds its id. Whoever ends that adds to DEATHS and then wakes every
- *    sleeper, so that each looks once more at whom it waits for.
+ *    sleeper, so that each looks once more at whom it waits for; so does a thread that leaves after it was given up, as it may
+ *    have taken something in between.
  * 2. The name is written before the id is stored, and stays until the place is claimed anew: a dead thread can be named.
  * 3. The tag of FREE_CHUNKS changes with the head, so that a compare-exchange does not take a chunk that went and came back
  *    for one that has been there all the time, and follow the chain as it was.
@@ -128,7 +129,8 @@ export class ThreadTable {
   leave(id: number): void {
     const place = this.placeOf(id);
     if (replace(this.words, place + THREAD.ID, id, FREE)) this.#announceDeath();
-    else replace(this.words, place + THREAD.ID, -id, FREE);
+    // What it has taken since it was given up is held by a dead thread as well.
+    else if (replace(this.words, place + THREAD.ID, -id, FREE)) this.#announceDeath();
   }
 
   /** True until the thread has ended or was given up. */

@@ -100,7 +100,8 @@ export class LockCore {
   /** Takes the lock if it is free; throws if its owner is dead. */
   tryOrExplain(): boolean {
     if (this.tryAcquire()) return true;
-    this.#checkOwner();
+    const deadOwner = this.#deadOwner();
+    if (deadOwner !== 0) throw this.#ownerDied(deadOwner);
     return false;
   }
 
@@ -170,14 +171,14 @@ export class LockCore {
     else waiters.push(node);
     this.#updateWaiters();
     const isAcquired = this.tryAcquire(); // Invariant 1.
-    const isVain = !isAcquired && !this.#isOwnerAlive();
-    if (isAcquired || isVain) {
+    const deadOwner = isAcquired ? 0 : this.#deadOwner();
+    if (isAcquired || deadOwner !== 0) {
       waiters.remove(node);
       this.#updateWaiters();
       wait.isOver = true;
     }
     this.#latch.give();
-    if (isVain) throw this.#ownerDied();
+    if (deadOwner !== 0) throw this.#ownerDied(deadOwner);
     return isAcquired;
   }
 
@@ -224,9 +225,12 @@ export class LockCore {
   /** Takes what a waiter was granted; false when the wait has to go on. */
   granted(wait: Wait, grant: number): boolean {
     if (grant === OWNED) return true;
-    const isAcquired = this.tryAcquire();
+    const { isHere } = this.seat;
+    const isAcquired = isHere && this.tryAcquire();
     store(this.#words, LOCK.WOKEN, 0); // Not before the try, nor after queueing (Invariant 2).
-    return isAcquired || this.#queue(wait, true);
+    if (isHere) return isAcquired || this.#queue(wait, true);
+    this.wakeNext(); // This thread was given up: it takes no lock any more.
+    return false;
   }
 
   /**
@@ -270,14 +274,24 @@ export class LockCore {
     const woken = load(words, LOCK.WOKEN);
     if (load(words, LOCK.OWNER) === 0 && (woken === 0 || !this.seat.table.isAlive(woken))) {
       const node = this.#waiters.firstAlive();
-      if (node !== 0) {
-        store(words, LOCK.WOKEN, this.#waiters.threadOf(node));
-        thread = this.#waiters.grant(node, TRY);
-      }
+      if (node !== 0) thread = this.#grantFree(node);
       this.#updateWaiters();
     }
     this.#latch.give();
     if (thread !== 0) this.seat.ring(thread);
+  }
+
+  /** Grants a free lock to a waiter: itself to one that was overtaken, else a try. Call with the latch held. */
+  #grantFree(node: number): number {
+    const waiters = this.#waiters;
+    const thread = waiters.threadOf(node);
+    const wasOvertaken = this.seat.table.words[node + NODE.ARGUMENT] === 1;
+    if (wasOvertaken) {
+      // If somebody takes it at this very moment, his release hands it on.
+      return replace(this.#words, LOCK.OWNER, 0, thread) ? waiters.grant(node, OWNED) : 0;
+    }
+    store(this.#words, LOCK.WOKEN, thread);
+    return waiters.grant(node, TRY);
   }
 
   // Locks that were lost
@@ -296,35 +310,31 @@ export class LockCore {
 
   // Owners that died
 
-  #isOwnerAlive(): boolean {
+  /** The owner, if it is dead; else 0. */
+  #deadOwner(): number {
     const { owner } = this;
-    return owner === 0 || this.seat.table.isAlive(owner);
+    return owner === 0 || this.seat.table.isAlive(owner) ? 0 : owner;
   }
 
-  #checkOwner(): void {
-    if (!this.#isOwnerAlive()) throw this.#ownerDied();
-  }
-
-  #ownerDied(): OwnerDiedError {
+  #ownerDied(owner: number): OwnerDiedError {
     return new OwnerDiedError(
       `Cannot acquire ${this.label}: its owner, thread "${
-        this.seat.table.nameOf(this.owner)
+        this.seat.table.nameOf(owner)
       }", has ended or was given up without releasing it; take it over with recover()`,
     );
   }
 
   /** For a waiter, after some thread has died: goes on in the place of a woken one, or throws if the owner is dead. */
   examine(node: number): void {
-    if (this.owner === 0) return this.wakeNext();
-    if (this.#isOwnerAlive() || !this.withdraw(node)) return;
-    throw this.#ownerDied();
+    if (this.owner === 0) this.wakeNext();
+    const deadOwner = this.#deadOwner();
+    if (deadOwner !== 0 && this.withdraw(node)) throw this.#ownerDied(deadOwner);
   }
 
   /** Takes the lock over from a dead owner; false when it is free, or held by a thread that is alive. */
   recover(): boolean {
-    const { owner } = this;
-    if (owner === 0 || this.seat.table.isAlive(owner)) return false;
-    return replace(this.#words, LOCK.OWNER, owner, this.seat.id);
+    const deadOwner = this.#deadOwner();
+    return deadOwner !== 0 && replace(this.#words, LOCK.OWNER, deadOwner, this.seat.id);
   }
 
   // For those who look for deadlocks

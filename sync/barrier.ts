@@ -86,7 +86,10 @@ class BarrierWait extends Wait {
 
   /** Too late while an action runs: all parties have come, and who waits at the gate has not come yet. */
   override giveUp(): boolean {
-    return this.isOver || this.#object.isActing() || super.giveUp();
+    if (this.isOver) return true;
+    this.isOver = this.#object.leave(this.node);
+    if (this.isOver) return false;
+    return this.seat.isHere || super.giveUp();
   }
 
   /** See {@linkcode Wait}. Being told is nothing that could be given back. */
@@ -191,20 +194,13 @@ class BarrierWords {
     this.#locked(() => this.#endRound(FAILED, state));
   }
 
-  /** Takes out a party that gives up, which breaks the barrier; false when it was told already. */
+  /** Takes out a party that gives up, which breaks the barrier; false when it was told already, or will be after the action. */
   leave(node: number): boolean {
     return this.#locked(() => {
-      if (!this.#parties.remove(node)) return false;
+      this.#breakIfDeserted();
+      if (this.state === ACTING || !this.#parties.remove(node)) return false;
       this.#endRound(FAILED, BROKEN);
       return true;
-    });
-  }
-
-  /** True while an action runs, whose end everybody who waits will hear of. */
-  isActing(): boolean {
-    return this.#locked(() => {
-      this.#breakIfDeserted();
-      return this.state === ACTING;
     });
   }
 

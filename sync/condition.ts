@@ -105,7 +105,7 @@ class ConditionWait extends LockWait {
  * **Fairness:** waiters are notified first come, first served; then they acquire the lock as all others do.
  *
  * **Owner's death:** when the thread that holds the lock dies, those who were notified get an {@linkcode OwnerDiedError}, without the
- * lock: the guard, `run` or `release` around the wait then releases nothing. Those who were not notified go on waiting.
+ * lock: the guard or `run` around the wait then releases nothing. Those who were not notified go on waiting.
  *
  * Semantics: Python's `threading.Condition`.
  *

@@ -212,7 +212,7 @@ export class Lock {
    * ```
    */
   async hold(options?: WaitOptions): Promise<Guard> {
-    if (await this.acquire(options)) return new ReleasingGuard(() => this.release());
+    if (await this.acquire(options)) return new ReleasingGuard(() => this.#releaseHeld());
     throw this.#notInTime(options);
   }
 
@@ -235,7 +235,7 @@ export class Lock {
    * ```
    */
   holdSync(options?: WaitSyncOptions): Guard {
-    if (this.acquireSync(options)) return new ReleasingGuard(() => this.release());
+    if (this.acquireSync(options)) return new ReleasingGuard(() => this.#releaseHeld());
     throw this.#notInTime(options);
   }
 
@@ -258,7 +258,7 @@ export class Lock {
     try {
       return await fn();
     } finally {
-      this.release();
+      this.#releaseHeld();
     }
   }
 
@@ -281,7 +281,7 @@ export class Lock {
     try {
       return fn();
     } finally {
-      this.release();
+      this.#releaseHeld();
     }
   }
 
@@ -339,10 +339,14 @@ export class Lock {
     return KIND;
   }
 
+  /** Releases what was acquired a while ago, unless a condition's wait has lost it since. */
+  #releaseHeld(): void {
+    if (!this.#core.release(this.#me) && !this.#core.wasLost()) this.#releaseForeign();
+  }
+
   /** Releases what another thread has acquired. */
   #releaseForeign(): void {
     const core = this.#core;
-    if (core.wasLost()) return;
     for (;;) {
       const { owner } = core;
       // What was taken over from a thread that was given up is not that thread's to release.

@@ -238,8 +238,8 @@ export class RLock {
    * ```
    */
   release(): void {
-    if (this.#isOwned()) this.#leave();
-    else if (!this.#core.wasLost()) throw this.#cannotRelease();
+    if (!this.#isOwned()) throw this.#cannotRelease();
+    this.#leave();
   }
 
   /** True while anybody holds the lock. Not reliable: it may have changed when you read it. */
@@ -269,7 +269,7 @@ export class RLock {
     const patience = patienceOf(`acquire ${this.#core.label}`, options);
     if (this.#isInside()) {
       this.#enterAgain();
-      return new ReleasingGuard(() => this.release());
+      return new ReleasingGuard(() => this.#releaseHeld());
     }
     if (!await this.#acquireAs(TASK, patience)) throw this.#notInTime(options);
     return new ReleasingGuard(() => this.#leaveAs(TASK));
@@ -295,7 +295,7 @@ export class RLock {
    * ```
    */
   holdSync(options?: WaitSyncOptions): Guard {
-    if (this.acquireSync(options)) return new ReleasingGuard(() => this.release());
+    if (this.acquireSync(options)) return new ReleasingGuard(() => this.#releaseHeld());
     throw this.#notInTime(options);
   }
 
@@ -321,7 +321,7 @@ export class RLock {
       try {
         return await fn();
       } finally {
-        this.release();
+        this.#releaseHeld();
       }
     }
     const context = newContext();
@@ -352,7 +352,7 @@ export class RLock {
     try {
       return fn();
     } finally {
-      this.release();
+      this.#releaseHeld();
     }
   }
 
@@ -442,6 +442,12 @@ export class RLock {
   /** Call as the owner. */
   #leave(): void {
     if (--this.#words[LOCK.DEPTH] === 0) this.#releaseAll();
+  }
+
+  /** Releases once what was acquired a while ago, unless a condition's wait has lost it since. */
+  #releaseHeld(): void {
+    if (this.#isOwned()) this.#leave();
+    else if (!this.#core.wasLost()) throw this.#cannotRelease();
   }
 
   /** Releases what was acquired as a context, from wherever. */

@@ -15,7 +15,7 @@ import { explore, replay, type Walk } from "./explorer.ts";
 import { findModels, type FoundModel } from "./models.ts";
 import { formatSchedule, parseSchedule } from "./trace.ts";
 
-const COLUMNS = [26, 8, 12, 10, 10, 12, 8];
+const COLUMNS = [32, 8, 12, 10, 10, 12, 8];
 
 function row(...cells: readonly string[]): string {
   return cells.map((cell, i) => i === 0 ? cell.padEnd(COLUMNS[i]) : cell.padStart(COLUMNS[i]))

@@ -26,13 +26,16 @@ export function point(tag = 0): void {
   control?.step(OP.POINT, PRIVATE, 0, tag, 0);
 }
 
-/** Where in its memory a word lies: views may begin anywhere in it. */
-function place(words: Int32Array, index: number): number {
-  return words.byteOffset / words.BYTES_PER_ELEMENT + index;
+/** Words of 32 bits, or of 64, which are known by their first half. */
+type Words = Int32Array | BigInt64Array;
+
+/** Where in its memory a word lies, in words of 32 bits: views may begin anywhere in it. */
+function place(words: Words, index: number): number {
+  return (words.byteOffset + index * words.BYTES_PER_ELEMENT) / Int32Array.BYTES_PER_ELEMENT;
 }
 
 /** The number of the words' memory while each access to it is a step, else {@linkcode PRIVATE}. */
-function steppedBuffer(words: Int32Array): number {
+function steppedBuffer(words: Words): number {
   return control === undefined ? PRIVATE : numberOf(words.buffer);
 }
 
@@ -84,6 +87,54 @@ export function replace(
   if (buffer === PRIVATE) return real.replace(words, index, expected, value);
   const at = control!.step(OP.REPLACE, buffer, place(words, index), expected, value);
   return result(at, real.replace(words, index, expected, value) ? 1 : 0) === 1;
+}
+
+/** What the trace shows of 64 bits. */
+function lowHalf(value: bigint): number {
+  return Number(BigInt.asIntN(32, value));
+}
+
+/** A step. */
+export function load64(words: BigInt64Array, index: number): bigint {
+  const buffer = steppedBuffer(words);
+  if (buffer === PRIVATE) return real.load64(words, index);
+  const at = control!.step(OP.LOAD, buffer, place(words, index), 0, 0);
+  const value = real.load64(words, index);
+  result(at, lowHalf(value));
+  return value;
+}
+
+/** A step. */
+export function store64(words: BigInt64Array, index: number, value: bigint): void {
+  const buffer = steppedBuffer(words);
+  if (buffer !== PRIVATE) {
+    control!.step(OP.STORE, buffer, place(words, index), lowHalf(value), 0);
+  }
+  real.store64(words, index, value);
+}
+
+/** A step. */
+export function add64(words: BigInt64Array, index: number, value: bigint): bigint {
+  const buffer = steppedBuffer(words);
+  if (buffer === PRIVATE) return real.add64(words, index, value);
+  const at = control!.step(OP.ADD, buffer, place(words, index), lowHalf(value), 0);
+  const before = real.add64(words, index, value);
+  result(at, lowHalf(before));
+  return before;
+}
+
+/** A step. */
+export function replace64(
+  words: BigInt64Array,
+  index: number,
+  expected: bigint,
+  value: bigint,
+): boolean {
+  const buffer = steppedBuffer(words);
+  if (buffer === PRIVATE) return real.replace64(words, index, expected, value);
+  const from = lowHalf(expected);
+  const at = control!.step(OP.REPLACE, buffer, place(words, index), from, lowHalf(value));
+  return result(at, real.replace64(words, index, expected, value) ? 1 : 0) === 1;
 }
 
 /** A step. Threads under control sleep in the control block, and nowhere else. */

@@ -1,0 +1,280 @@
+/**
+ * Lock: mutual exclusion, hand-over, timeouts, and an owner that dies.
+ *
+ * @module
+ */
+
+import type { Handle } from "../../../_memory/handle.ts";
+import { LOCK } from "../../../_memory/layout.ts";
+import { home } from "../../../_memory/seat.ts";
+import { load, store } from "../../../_platform/atomics.ts";
+import { OwnerDiedError, RuntimeError } from "../../../sync/errors.ts";
+import { Lock } from "../../../sync/lock.ts";
+import { defineModel, type Model } from "../model.ts";
+import { emptyTable, sit, tableOf } from "./_seats.ts";
+import { assertOneOf, assertZero, newWords, succeeds, sumOf, visit, wordsOf } from "./_support.ts";
+
+const TIMEOUT_MS = 10;
+
+interface Shared {
+  readonly lock: Handle;
+  readonly inside: Int32Array;
+}
+
+interface View {
+  readonly lock: Lock;
+  readonly inside: Int32Array;
+}
+
+function setUp(): Shared {
+  return { lock: new Lock().handle, inside: newWords(1) };
+}
+
+function open({ lock, inside }: Shared): View {
+  return { lock: Lock.from(lock), inside };
+}
+
+function round({ lock, inside }: View): void {
+  if (!lock.acquireSync()) throw new Error("not acquired, without a timeout");
+  visit(inside);
+  lock.release();
+}
+
+/** The lock is free, nobody waits for it, and it can be acquired. */
+function checkFree({ lock }: Shared): void {
+  assertZero(wordsOf(lock));
+  const view = Lock.from(lock);
+  if (!view.acquireSync({ blocking: false })) throw new Error("the lock cannot be acquired");
+  view.release();
+  assertZero(wordsOf(lock));
+}
+
+/** Each thread acquires and releases so many times. */
+function contended(name: string, threads: number, rounds: number, preemptions: number): Model {
+  return defineModel({
+    name,
+    threads,
+    preemptions,
+    setUp,
+    open,
+    thread(_, view) {
+      for (let i = 0; i < rounds; i++) round(view);
+    },
+    check: checkFree,
+  });
+}
+
+/** Thread 0 acquires again and again. If thread 1 was woken, and lost the lock to it, it has the lock next. */
+const handedOver = defineModel({
+  name: "Lock: hand-over",
+  threads: 2,
+  setUp: () => ({ ...setUp(), served: newWords(1) }),
+  open: ({ served, ...shared }: Shared & { readonly served: Int32Array }) => ({
+    ...open(shared),
+    words: wordsOf(shared.lock),
+    served,
+  }),
+  thread(thread, { lock, inside, words, served }) {
+    if (thread === 1) {
+      lock.acquireSync();
+      store(served, 0, 1);
+      lock.release();
+      return;
+    }
+    let wasWoken = false;
+    let isOvertaken = false;
+    for (let i = 0; i < 4; i++) {
+      lock.acquireSync();
+      if (isOvertaken && load(served, 0) === 0) throw new Error("overtaken again");
+      visit(inside);
+      // It has tried, and queued again.
+      isOvertaken = wasWoken && load(words, LOCK.WOKEN) === 0 && load(words, LOCK.WAITERS) !== 0;
+      lock.release();
+      wasWoken = load(words, LOCK.WOKEN) !== 0;
+    }
+  },
+  check: checkFree,
+});
+
+/** Acquires if that is possible in time, or at once; returns whether it was. */
+function roundInTime(
+  { lock, inside }: View,
+  options: { timeout?: number; blocking?: false },
+): boolean {
+  const isAcquired = lock.acquireSync(options);
+  if (isAcquired) {
+    visit(inside);
+    lock.release();
+  }
+  return isAcquired;
+}
+
+/** One thread gives up, while those around it acquire and release. */
+function timedOut(threads: number): Model {
+  return defineModel({
+    name: `Lock: timeout, ${threads} threads`,
+    threads,
+    setUp,
+    open,
+    thread(thread, view) {
+      if (thread === 1) return roundInTime(view, { timeout: TIMEOUT_MS });
+      round(view);
+      return true;
+    },
+    check: checkFree,
+  });
+}
+
+/** Two threads give up: the permission to try, given to one that leaves, is not lost to the third. */
+const allButOneTimeOut = defineModel({
+  name: "Lock: two timeouts",
+  threads: 3,
+  preemptions: 1,
+  setUp() {
+    const lock = new Lock();
+    lock.acquireSync();
+    return { lock: lock.handle, inside: newWords(1) };
+  },
+  open,
+  thread(thread, view) {
+    if (thread === 2) view.lock.release();
+    else roundInTime(view, { timeout: TIMEOUT_MS });
+  },
+  check: checkFree,
+});
+
+const withoutBlocking = defineModel({
+  name: "Lock: blocking: false",
+  threads: 3,
+  setUp,
+  open,
+  thread(thread, view) {
+    if (thread === 1) roundInTime(view, { blocking: false });
+    else round(view);
+  },
+  check: checkFree,
+});
+
+/** The main thread holds the lock; two threads release it. */
+const releasedTwice = defineModel({
+  name: "Lock: released twice",
+  threads: 3,
+  setUp() {
+    const lock = new Lock();
+    lock.acquireSync();
+    return { lock: lock.handle };
+  },
+  open: ({ lock }) => Lock.from(lock),
+  thread(thread, lock) {
+    if (thread === 2) return lock.acquireSync();
+    return succeeds(() => lock.release(), RuntimeError);
+  },
+  check({ lock }, [first, second, acquired]) {
+    // The second release is of the third thread's acquisition, or it is refused.
+    const isFree = wordsOf(lock)[LOCK.OWNER] === 0;
+    assertOneOf([first && second, acquired], [isFree, true]);
+    assertZero(wordsOf(lock), LOCK.OWNER);
+  },
+});
+
+/** Thread 0 dies as the owner. Whoever is told tries to recover, and acquires if another one did. */
+const deadOwner = defineModel({
+  name: "Lock: dead owner",
+  threads: 3,
+  preemptions: 1,
+  setUp() {
+    emptyTable();
+    return setUp();
+  },
+  open(shared, thread) {
+    sit(tableOf(shared.lock), thread);
+    return open(shared);
+  },
+  thread(thread, view): number {
+    const { lock, inside } = view;
+    if (thread === 0) {
+      lock.acquireSync();
+      home().leave();
+      return 0;
+    }
+    if (succeeds(() => round(view), OwnerDiedError)) return 0;
+    if (!lock.recover()) {
+      round(view);
+      return 0;
+    }
+    visit(inside);
+    lock.release();
+    return 1;
+  },
+  check(shared, recoveries) {
+    // Once, by a thread that was told, or else now.
+    const last = Lock.from(shared.lock);
+    let count = sumOf(recoveries);
+    if (last.recover()) {
+      count++;
+      last.release();
+    }
+    assertOneOf(count, 1);
+    checkFree(shared);
+  },
+});
+
+/**
+ * Thread 1 acquires for good, and is given up: while it waits, or is about to try, or holds the lock. Thread 2 has the
+ * lock all the same.
+ */
+const deadWaiter = defineModel({
+  name: "Lock: dead waiter",
+  threads: 3,
+  setUp() {
+    emptyTable();
+    const lock = new Lock();
+    lock.acquireSync();
+    return { lock: lock.handle, ids: newWords(3) };
+  },
+  open({ lock, ids }, thread) {
+    ids[thread] = sit(tableOf(lock), thread).id;
+    return { lock: Lock.from(lock), ids };
+  },
+  thread(thread, { lock, ids }) {
+    if (thread === 0) {
+      lock.release();
+      home().table.retire(ids[1]);
+    } else if (thread === 1) {
+      try {
+        lock.acquireSync();
+      } catch (error) {
+        if (!String(error).includes("given up")) throw error;
+      }
+    } else {
+      // What cannot be recovered, the dead one has just given back.
+      while (!succeeds(() => lock.acquireSync(), OwnerDiedError) && !lock.recover());
+      lock.release();
+    }
+  },
+  check({ lock }) {
+    const words = wordsOf(lock);
+    // What the dead one left: the lock, or the mark that it is about to try.
+    assertZero(words, LOCK.OWNER, LOCK.WOKEN);
+    const view = Lock.from(lock);
+    if (words[LOCK.OWNER] !== 0 && !view.recover()) throw new Error("held by one that is not dead");
+    if (words[LOCK.OWNER] === 0) view.acquireSync();
+    view.release();
+    assertZero(words, LOCK.WOKEN);
+  },
+});
+
+/** See `models.ts`. */
+export const models: readonly Model[] = [
+  contended("Lock: two threads, twice", 2, 2, 3),
+  contended("Lock: three threads", 3, 1, 2),
+  contended("Lock: three threads, twice", 3, 2, 1),
+  handedOver,
+  timedOut(2),
+  timedOut(3),
+  allButOneTimeOut,
+  withoutBlocking,
+  releasedTwice,
+  deadOwner,
+  deadWaiter,
+];

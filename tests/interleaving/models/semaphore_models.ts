@@ -1,0 +1,168 @@
+/**
+ * Semaphore and BoundedSemaphore: permits are neither lost nor made.
+ *
+ * @module
+ */
+
+import type { Handle } from "../../../_memory/handle.ts";
+import { SEMAPHORE } from "../../../_memory/layout.ts";
+import { BoundedSemaphore, Semaphore } from "../../../sync/semaphore.ts";
+import { defineModel, type Model } from "../model.ts";
+import { assertOneOf, assertZero, newWords, sumOf, visit, wordsOf } from "./_support.ts";
+
+const TIMEOUT_MS = 10;
+
+interface Shared {
+  readonly semaphore: Handle;
+  readonly inside: Int32Array;
+}
+
+interface View {
+  readonly semaphore: Semaphore;
+  readonly inside: Int32Array;
+}
+
+function setUpWith(permits: number): () => Shared {
+  return () => ({ semaphore: new Semaphore(permits).handle, inside: newWords(1) });
+}
+
+function open({ semaphore, inside }: Shared): View {
+  return { semaphore: Semaphore.from(semaphore), inside };
+}
+
+/** So many permits are free, and nobody waits. */
+function checkFree({ semaphore }: Shared, permits: number): void {
+  const words = wordsOf(semaphore);
+  assertOneOf(words[SEMAPHORE.VALUE], permits);
+  assertZero(words, SEMAPHORE.VALUE, SEMAPHORE.BOUND);
+}
+
+interface Crowd {
+  readonly threads: number;
+  readonly rounds: number;
+  readonly permits: number;
+  readonly preemptions: number;
+}
+
+/** Each thread acquires and releases a permit so many times. */
+function crowd({ threads, rounds, permits, preemptions }: Crowd): Model {
+  return defineModel({
+    name: `Semaphore: ${permits} for ${threads}, ${rounds} times`,
+    threads,
+    preemptions,
+    setUp: setUpWith(permits),
+    open,
+    thread(_, { semaphore, inside }) {
+      for (let i = 0; i < rounds; i++) {
+        if (!semaphore.acquireSync()) throw new Error("not acquired, without a timeout");
+        visit(inside, permits);
+        semaphore.release();
+      }
+    },
+    check: (shared) => checkFree(shared, permits),
+  });
+}
+
+/** Two wait; one release serves both. */
+const releaseTwo = defineModel({
+  name: "Semaphore: release(2)",
+  threads: 3,
+  setUp: setUpWith(0),
+  open,
+  thread(thread, { semaphore }) {
+    if (thread === 2) semaphore.release(2);
+    else semaphore.acquireSync();
+  },
+  check: (shared) => checkFree(shared, 0),
+});
+
+/** Two wait; two threads release one permit each. */
+const releasedTwice = defineModel({
+  name: "Semaphore: two releases",
+  threads: 4,
+  preemptions: 1,
+  setUp: setUpWith(0),
+  open,
+  thread(thread, { semaphore }) {
+    if (thread >= 2) semaphore.release();
+    else semaphore.acquireSync();
+  },
+  check: (shared) => checkFree(shared, 0),
+});
+
+/** Acquires in time, or gives up. */
+const timedOut = defineModel({
+  name: "Semaphore: timeout",
+  threads: 2,
+  preemptions: 3,
+  setUp: setUpWith(0),
+  open,
+  thread(thread, { semaphore }) {
+    if (thread === 0) return semaphore.acquireSync({ timeout: TIMEOUT_MS });
+    semaphore.release();
+    return false;
+  },
+  check: (shared, [isAcquired]) => checkFree(shared, isAcquired ? 0 : 1),
+});
+
+/** Thread 0 may give up just when it is to get the only permit; thread 1 gets it in any case. */
+const timedOutBefore = defineModel({
+  name: "Semaphore: timeout before",
+  threads: 3,
+  setUp: setUpWith(0),
+  open,
+  thread(thread, { semaphore }) {
+    if (thread === 1) semaphore.acquireSync();
+    else if (thread === 2) semaphore.release();
+    else if (semaphore.acquireSync({ timeout: TIMEOUT_MS })) semaphore.release();
+  },
+  check: (shared) => checkFree(shared, 0),
+});
+
+const withoutBlocking = defineModel({
+  name: "Semaphore: blocking: false",
+  threads: 3,
+  setUp: setUpWith(1),
+  open,
+  thread(thread, { semaphore, inside }) {
+    if (!semaphore.acquireSync(thread === 1 ? { blocking: false } : undefined)) return;
+    visit(inside);
+    semaphore.release();
+  },
+  check: (shared) => checkFree(shared, 1),
+});
+
+/** Two permits, of which two threads acquire one each; three releases, so one is refused whatever the order. */
+const overReleased = defineModel({
+  name: "BoundedSemaphore: over-release",
+  threads: 3,
+  setUp: () => ({ semaphore: new BoundedSemaphore(2).handle, inside: newWords(1) }),
+  open: ({ semaphore }) => BoundedSemaphore.from(semaphore),
+  thread(thread, semaphore): number {
+    if (thread < 2) semaphore.acquireSync();
+    try {
+      semaphore.release();
+      return 0;
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      return 1;
+    }
+  },
+  check(shared, refused) {
+    assertOneOf(sumOf(refused), 1);
+    checkFree(shared, 2);
+  },
+});
+
+/** See `models.ts`. */
+export const models: readonly Model[] = [
+  crowd({ threads: 2, rounds: 2, permits: 1, preemptions: 3 }),
+  crowd({ threads: 3, rounds: 1, permits: 1, preemptions: 2 }),
+  crowd({ threads: 3, rounds: 2, permits: 2, preemptions: 1 }),
+  releaseTwo,
+  releasedTwice,
+  timedOut,
+  timedOutBefore,
+  withoutBlocking,
+  overReleased,
+];
