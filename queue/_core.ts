@@ -10,7 +10,6 @@
  * Word HELD: blocks of large items that are being read.
  * All words are written plainly, with the latch held; giving the latch back publishes them. Who reads COUNT or STATE without the
  * latch may see what was a moment ago.
- * Accounts: for each thread that has taken items, how many it has not reported done.
  *
  * Invariants
  * 1. Who cannot go on is queued under the same hold of the latch under which that was found out: nobody sleeps unseen beside
@@ -19,8 +18,8 @@
  *    been faster, is queued before all others. For putters and room likewise, as far as room is counted in items.
  * 3. When some thread has died, each waiter sees to it that nobody waits for one that was woken and is no more: it counts none as
  *    woken, and wakes anew.
- * 4. UNFINISHED is COUNT plus all accounts, plus what threads took that found no free account. So when it is no more than
- *    what accounts of dead threads have, nobody is left to finish it.
+ * 4. UNFINISHED is COUNT plus what threads have taken and not reported done (`_accounts.ts`). So when it is no more than what
+ *    dead threads have, nobody is left to finish it.
  *
  * Why waiters are told to try, and not handed an item: a thread that ended before it noticed would take the item
  * along; and while it wakes, for tens of microseconds, nobody else could have it.
@@ -31,9 +30,10 @@
 import { load, pause } from "../_platform/atomics.ts";
 import { platform } from "../_platform/mod.ts";
 import { Spinner } from "../_platform/park.ts";
-import { ACCOUNT, QUEUE } from "../_memory/layout.ts";
+import { QUEUE } from "../_memory/layout.ts";
 import { type Limits, type Seat, Wait } from "../_memory/seat.ts";
 import { Latch, WaitList } from "../_memory/wait_list.ts";
+import { Accounts, type LostItems } from "./_accounts.ts";
 import { type Batch, FORM, readInPlace, SMALL_WORDS } from "./_batch.ts";
 import { BLOCK, Heap, SIZE_BITS } from "./_heap.ts";
 import type { Order } from "./_order.ts";
@@ -58,9 +58,6 @@ const UNBOUNDED = 2 ** 31 - 1;
  */
 const LOOKS = platform.cores > 1 ? 14 : 0;
 const LONGEST_PAUSE = 64;
-
-/** Where a thread has no account. */
-const NO_ACCOUNT = 0;
 
 /** What a queue is. */
 export interface QueueParts {
@@ -159,8 +156,7 @@ export class QueueCore {
   readonly #getters: WaitList;
   readonly #putters: WaitList;
   readonly #joiners: WaitList;
-  /** Index of this thread's account. */
-  #account = NO_ACCOUNT;
+  readonly #accounts: Accounts;
   /** Threads to be rung once the latch is given back. */
   readonly #toRing: number[] = [];
   readonly #spinner = new Spinner();
@@ -178,6 +174,7 @@ export class QueueCore {
     this.#latch = new Latch(control, QUEUE.LATCH);
     this.#getters = new WaitList(control, QUEUE.GETTERS, seat, GETTERS_LIST);
     this.#putters = new WaitList(control, QUEUE.PUTTERS, seat, PUTTERS_LIST);
+    this.#accounts = new Accounts(control, seat);
     this.#joiners = new WaitList(control, QUEUE.JOINERS, seat, JOINERS_LIST);
   }
 
@@ -348,7 +345,7 @@ export class QueueCore {
       taken++;
     }
     if (taken > 0) {
-      this.#charge(taken);
+      this.#accounts.charge(taken);
       this.#wakePutters(taken);
       // Others may have been woken for what this one has taken; and not for what it has left.
       this.#wakeGetters();
@@ -574,7 +571,7 @@ export class QueueCore {
   #wakeJoiners(): void {
     if (this.#joiners.isEmpty) return;
     const unfinished = this.#control[QUEUE.UNFINISHED];
-    if (unfinished > 0 && unfinished > this.#lost().count) return;
+    if (unfinished > 0 && unfinished > this.#accounts.lost().count) return;
     while (this.#wakeOne(this.#joiners));
   }
 
@@ -594,7 +591,7 @@ export class QueueCore {
     const unfinished = control[QUEUE.UNFINISHED];
     if (n <= unfinished) {
       control[QUEUE.UNFINISHED] = unfinished - n;
-      this.#settle(n);
+      this.#accounts.settle(n);
       this.#wakeJoiners();
     }
     this.#leave();
@@ -627,72 +624,13 @@ export class QueueCore {
   #tryJoin(wait: QueueWait): boolean {
     this.#enter();
     const unfinished = this.#control[QUEUE.UNFINISHED];
-    const lost = this.#lost();
+    const lost = this.#accounts.lost();
     const isDone = unfinished === 0;
     const isVain = !isDone && lost.count >= unfinished;
     if (!isDone && !isVain) this.#queue(this.#joiners, wait, false);
     this.#leave();
     if (isVain) throw this.#lostItemsError(lost);
     return isDone;
-  }
-
-  /** What dead threads have taken and not reported done. Call with the latch held. */
-  #lost(): { count: number; threads: number[] } {
-    const control = this.#control;
-    const threads: number[] = [];
-    let count = 0;
-    for (let at = QUEUE.ACCOUNTS; at < QUEUE.ACCOUNTS_END; at += ACCOUNT.SIZE) {
-      const thread = control[at + ACCOUNT.THREAD];
-      if (thread === 0) break;
-      if (control[at + ACCOUNT.TAKEN] === 0 || this.seat.table.isAlive(thread)) continue;
-      count += control[at + ACCOUNT.TAKEN];
-      threads.push(thread);
-    }
-    return { count, threads };
-  }
-
-  /** Books what this thread has taken. Call with the latch held. */
-  #charge(count: number): void {
-    const control = this.#control;
-    if (this.#account === NO_ACCOUNT) this.#account = this.#findAccount();
-    if (this.#account !== NO_ACCOUNT) control[this.#account + ACCOUNT.TAKEN] += count;
-  }
-
-  /** An account for this thread: one that nobody has, or that a dead thread has settled. */
-  #findAccount(): number {
-    const control = this.#control;
-    const { seat } = this;
-    let free = NO_ACCOUNT;
-    for (let at = QUEUE.ACCOUNTS; at < QUEUE.ACCOUNTS_END; at += ACCOUNT.SIZE) {
-      const thread = control[at + ACCOUNT.THREAD];
-      if (thread === seat.id) return at;
-      const isFree = thread === 0 ||
-        (control[at + ACCOUNT.TAKEN] === 0 && !seat.table.isAlive(thread));
-      if (isFree && free === NO_ACCOUNT) free = at;
-      if (thread === 0) break;
-    }
-    if (free !== NO_ACCOUNT) control[free + ACCOUNT.THREAD] = seat.id;
-    return free;
-  }
-
-  /** Books items as done: this thread's own, then dead threads', then whoever's. Call with the latch held. */
-  #settle(count: number): void {
-    const control = this.#control;
-    const { table } = this.seat;
-    let left = count;
-    const settleAt = (at: number): void => {
-      const settled = Math.min(left, control[at + ACCOUNT.TAKEN]);
-      control[at + ACCOUNT.TAKEN] -= settled;
-      left -= settled;
-    };
-    if (this.#account !== NO_ACCOUNT) settleAt(this.#account);
-    for (const wantsDead of [true, false]) {
-      for (let at = QUEUE.ACCOUNTS; left > 0 && at < QUEUE.ACCOUNTS_END; at += ACCOUNT.SIZE) {
-        const thread = control[at + ACCOUNT.THREAD];
-        if (thread === 0) break;
-        if (table.isAlive(thread) !== wantsDead) settleAt(at);
-      }
-    }
   }
 
   // Errors
@@ -734,7 +672,7 @@ export class QueueCore {
     return Object.assign(new Full(`Cannot put: ${this.label} is full, it ${state}`), { count });
   }
 
-  #lostItemsError({ count, threads }: { count: number; threads: number[] }): LostItemsError {
+  #lostItemsError({ count, threads }: LostItems): LostItemsError {
     const names = threads.map((thread) => `"${this.seat.table.nameOf(thread)}"`).join(", ");
     return Object.assign(
       new LostItemsError(
