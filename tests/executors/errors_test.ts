@@ -25,6 +25,7 @@ const CLASSES = {
 };
 const COPIES = {
   ...copy,
+  NotShareableError: syncCopy.NotShareableError,
   RuntimeError: syncCopy.RuntimeError,
   TimeoutError: syncCopy.TimeoutError,
 };

@@ -1,0 +1,144 @@
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { AsyncExecutor, ThreadPoolExecutor } from "../../executors/mod.ts";
+import { Condition, Lock } from "../../sync/mod.ts";
+import { test } from "../_support/leaks.ts";
+import { throughChannel } from "./_support.ts";
+import * as tasks from "./fixtures/sharing_tasks.ts";
+import { classes, type Kit, makeKit, mark, marks, unmark } from "./fixtures/sharing_tasks.ts";
+
+const YES = Array(9).fill(true);
+const NO = Array(9).fill(false);
+
+/** Ways in which objects are found in the arguments of a task. */
+const SHAPES: Record<string, (kit: Kit) => unknown> = {
+  "an object": (kit) => kit,
+  "an array": (kit) => Object.values(kit),
+  "a nested object": (kit) => ({ nested: { other: 1, nested: kit } }),
+  "nested arrays": (kit) => [[Object.values(kit)]],
+  "a map": (kit) => new Map<string, unknown>([["other", 1], ["kit", kit]]),
+  "a set": (kit) => new Set([kit]),
+  "all of them": (kit) => new Set([{ nested: [new Map([["kit", [[kit]]]])] }]),
+};
+
+test("all objects cross in the arguments of a task, wherever in them they are", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  for (const [shape, wrap] of Object.entries(SHAPES)) {
+    const kit = makeKit();
+    assertEquals(await pool.submit(tasks.inspect, wrap(kit)), [YES, NO], shape);
+    mark(kit);
+    assertEquals(await pool.submit(tasks.inspect, wrap(kit)), [YES, YES], shape);
+    unmark(kit);
+    await pool.submit(tasks.markThere, wrap(kit));
+    assertEquals(marks(kit), YES, shape);
+    await pool.submit(tasks.unmarkThere, wrap(kit));
+    assertEquals(marks(kit), NO, shape);
+  }
+});
+
+test("all objects cross as arguments of their own", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const kit = makeKit();
+  mark(kit);
+  const found = await pool.submit(tasks.inspectArguments, ...Object.values(kit));
+  assertEquals(found, [YES, YES]);
+  unmark(kit);
+});
+
+test("all objects cross as items of map()", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+  const kits = Array.from({ length: 10 }, makeKit);
+  kits.forEach(mark);
+  for (const chunksize of [1, 3]) {
+    const found = await pool.map(tasks.inspect, kits, { chunksize }).toArray();
+    assertEquals(found, kits.map(() => [YES, YES]));
+  }
+  kits.forEach(unmark);
+});
+
+test("all objects cross in the initargs of a pool", async () => {
+  for (const wrap of Object.values(SHAPES)) {
+    const kit = makeKit();
+    await using pool = new ThreadPoolExecutor({
+      maxWorkers: 1,
+      initializer: tasks.keepKit,
+      initargs: [wrap(kit)],
+    });
+    assertEquals(await pool.submit(tasks.inspectKept), [YES, NO]);
+    mark(kit);
+    assertEquals(await pool.submit(tasks.inspectKept), [YES, YES]);
+    unmark(kit);
+  }
+});
+
+test("all objects cross in the result of a task, made there or sent there", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const { nested } = await pool.submit(tasks.makeThere);
+  const made = nested.get("kit")!;
+  assertEquals([classes(made), marks(made)], [YES, NO]);
+  mark(made);
+  assertEquals(await pool.submit(tasks.inspect, made), [YES, YES]);
+  unmark(made);
+  const kit = makeKit();
+  const [back] = await pool.submit(tasks.sendBack, [kit]);
+  assertEquals(classes(back), YES);
+  mark(kit);
+  assertEquals(marks(back), YES);
+  unmark(kit);
+});
+
+test("objects that a worker made live on in other threads after it has ended", async () => {
+  let kit: Kit;
+  {
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    kit = (await pool.submit(tasks.makeThere)).nested.get("kit")!;
+  }
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+  mark(kit);
+  assertEquals(await pool.submit(tasks.inspect, kit), [YES, YES]);
+  unmark(kit);
+  const counts = await pool.map((kit: Kit) => kit.value.add(1), [kit, kit, kit]).toArray();
+  assertEquals(counts.sort((a, b) => a - b), [8, 9, 10]);
+});
+
+test("a lock that is sent twice in one call is one lock there", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const lock = new Lock();
+  const [, locked] = await pool.submit(tasks.compareLocks, lock, lock, [lock, lock]);
+  assertEquals(locked, [true, true, true, true]);
+  assertEquals(lock.locked(), false);
+  const condition = new Condition(lock);
+  assertEquals(await pool.submit(tasks.compareLockOf, condition, lock), true);
+  assertEquals(await pool.submit((lock: Lock, other: Lock) => lock === other, lock, lock), true);
+});
+
+test("a hundred locks cross in one call", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const locks = Array.from({ length: 100 }, () => new Lock());
+  assertEquals(await pool.submit(tasks.acquireAll, locks), 100);
+  for (const lock of locks.slice(0, 40)) lock.acquireSync();
+  assertEquals(await pool.submit(tasks.acquireAll, locks), 60);
+  const back = await pool.submit(tasks.sendBack, locks);
+  assertEquals(back.map((lock) => lock.locked()), locks.map((lock) => lock.locked()));
+});
+
+test("an AsyncExecutor passes objects as they are", async () => {
+  await using executor = new AsyncExecutor();
+  const lock = new Lock();
+  assertStrictEquals(await executor.submit(tasks.sendBack, lock), lock);
+  lock.acquireSync();
+  assert(await executor.submit(tasks.isLocked, lock));
+  lock.release();
+});
+
+test("handles of all objects cross by postMessage, alone and nested", async () => {
+  const kit = makeKit();
+  mark(kit);
+  for (const object of Object.values(kit)) {
+    const { kind, data } = await throughChannel(object.handle);
+    assertEquals(kind, object.handle.kind);
+    assert((data as { buffer: unknown }).buffer instanceof SharedArrayBuffer);
+  }
+  const [{ inner }] = await throughChannel([{ inner: kit.lock.handle }]);
+  assertEquals(Lock.from(inner).locked(), true);
+  unmark(kit);
+});
