@@ -277,12 +277,15 @@ function checkNotOver(core: QueueCore): void {
   if (core.isClosed && core.count === 0) throw core.shutDownError("get");
 }
 
-/** Adds to the items what else is there, as far as it is wanted. */
+/** Adds to the items, when they have filled the batch, what else is there now and wanted. */
 function takeMore(core: QueueCore, values: unknown[], most: number): unknown[] {
-  while (values.length < most) {
+  let wanted = Math.min(most - values.length, core.count);
+  while (wanted > 0 && !inbox.hasRoom) {
     inbox.clear();
-    if (core.take(inbox, most - values.length, undefined, false) <= 0) break;
+    const count = core.take(inbox, wanted, undefined, false);
+    if (count <= 0) break;
     values.push(...core.valuesOf(inbox));
+    wanted -= count;
   }
   return values;
 }

@@ -67,7 +67,8 @@ const ORDERS: { readonly [kind: string]: Order } = {
  * right moment may be faster.
  *
  * **Done:** who takes an item calls `taskDone` when it is dealt with, and `join` waits until all are. Items that a thread took and
- * did not report before it ended are lost: `join` says so, by a {@linkcode LostItemsError}, once nothing else is left.
+ * did not report before it ended are lost: `join` says so, by a {@linkcode LostItemsError}, once nothing else is left. That
+ * is known of 256 threads at a time.
  *
  * **Shutdown:** after `shutdown` nothing can be put. What is in the queue can still be taken; then `get` throws {@linkcode ShutDown},
  * and loops over the queue end.
@@ -213,7 +214,8 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
 
   /**
    * Puts several items; waits while there is no room. Consumers are woken once for as many as there is room for. All
-   * items are encoded before the first is put: one that cannot be sent leaves the queue as it was.
+   * items are encoded before the first is put: one that cannot be sent leaves the queue as it was. A signal that aborts leaves
+   * in the queue what was put by then.
    *
    * @param items What to put.
    * @param options Whether and how long to wait, for all together, and what ends the wait early.
@@ -305,7 +307,8 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
   /**
    * Takes up to `most` items out, at least one; waits for the first only.
    *
-   * @param most How many at most; `Infinity` for all that there are.
+   * @param most How many at most; `Infinity` for all that there are. Up to 100 small ones are taken in one step; beyond, others
+   * may put and get in between.
    * @param options Whether and how long to wait, and what ends the wait early.
    * @returns The items, in their order.
    * @throws {Empty} When there was none in time, or at once with `block: false`.
