@@ -77,8 +77,8 @@ export interface Outcome {
   readonly counts: Record<string, readonly number[]>;
   /** The most that waited at a time, for each place where something waits. */
   readonly peaks: Record<string, number>;
-  /** How often somebody woke up, looked, and found nothing to do. */
-  readonly polls: number;
+  /** How often somebody woke up, looked, and found nothing to do; where somebody has to look at all. */
+  readonly polls?: number;
   /** The pictures that were uploaded and arrived as they should, -1 for others. */
   readonly uploaded: readonly number[];
   readonly tookMs: number;
@@ -88,7 +88,7 @@ export interface Outcome {
 export function report({ counts, peaks, polls, uploaded, tookMs }: Outcome): void {
   for (const [stage, each] of Object.entries(counts)) line(stage, ...each);
   for (const [place, peak] of Object.entries(peaks)) line(`most ${place} waiting`, peak);
-  line("polls in vain", polls);
+  if (polls !== undefined) line("polls in vain", polls);
   line("uploads", uploaded.length);
   line("different pictures", new Set(uploaded.filter((number) => number >= 0)).size);
   line("seconds", (tookMs / 1000).toFixed(2));

@@ -107,7 +107,6 @@ if (import.meta.main) {
       upload: countEach(uploads),
     },
     peaks: { addresses: peak, pictures: longest(downloads), thumbnails: longest(resizes) },
-    polls: 0, // A loop over a queue goes round for items only.
     uploaded: uploads.flatMap(({ numbers }) => numbers),
     tookMs: performance.now() - beganMs,
   });

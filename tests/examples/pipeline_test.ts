@@ -46,7 +46,7 @@ function assertAllThrough(report: Report): void {
 }
 
 const STAGES = ["download", "resize", "upload"];
-const ENDING = ["polls in vain", "uploads", "different pictures", "seconds"];
+const ENDING = ["uploads", "different pictures", "seconds"];
 
 test(
   "pipeline.ts takes each picture through once, with no queue longer than it may be",
@@ -71,7 +71,6 @@ test(
       }
       // The uploads are slowest by far: what comes before them waits for them.
       assertEquals(report("most thumbnails waiting"), [MAXSIZE]);
-      assertEquals(report("polls in vain"), [0]);
     }
   },
 );
@@ -81,7 +80,7 @@ test("pipeline_done_wrong.ts does the same, lets arrays grow, and polls", SLOW, 
     const report = linesOf(
       await runProgram(DONE_WRONG),
       `${ITEMS} pictures, 8 threads, arrays without an end`,
-      [...STAGES, "most pictures waiting", "most thumbnails waiting", ...ENDING],
+      [...STAGES, "most pictures waiting", "most thumbnails waiting", "polls in vain", ...ENDING],
     );
     assertAllThrough(report);
     const [peak] = report("most thumbnails waiting");
