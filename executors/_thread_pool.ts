@@ -596,10 +596,14 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     this.#stopWatchTimer = platform.background(WATCH_AFTER_MS, () => {
       this.#stopWatchTimer = undefined;
       if (this.#outstanding === 0) return;
+      let isComplete = true;
       for (const worker of this.#workers) {
-        worker.watch(() => this.#lose(worker, "its thread ended without a word", undefined));
+        const onDeath = (): void =>
+          this.#lose(worker, "its thread ended without a word", undefined);
+        if (!worker.watch(onDeath)) isComplete = false;
       }
-      this.#watchLater();
+      // Whoever comes later is engaged by a thread that then goes to sleep, and comes by here again.
+      if (!isComplete) this.#watchLater();
     });
   }
 

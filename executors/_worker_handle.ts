@@ -109,13 +109,17 @@ export class PoolWorkerHandle {
     this.#thread.post(message, transfer);
   }
 
-  /** Calls back if the worker's sign of life goes out, until {@linkcode stopWatch}. */
-  watch(onDeath: () => void): void {
-    if (this.#watch !== undefined || !this.state.isAlive) return;
+  /**
+   * Calls back if the worker's sign of life goes out, until {@linkcode stopWatch}; false while the worker has none yet.
+   */
+  watch(onDeath: () => void): boolean {
+    if (this.#watch !== undefined) return true;
+    if (!this.state.isAlive) return false;
     const watch = this.#watch = new AbortController();
     platform.waitForName(this.#life, watch.signal).then((isFree) => {
       if (isFree && !this.#ended) onDeath();
     });
+    return true;
   }
 
   /** Lets the event loop go that a watch holds open. */
