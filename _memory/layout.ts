@@ -154,31 +154,34 @@ export const BARRIER = {
 /** A value; see `sync/value.ts`. The number has a line of its own; its lock follows. */
 export const VALUE = { NUMBER: 0, LOCK: LINE, SIZE: LINE + LOCK.SIZE } as const;
 
-/** Control block of a queue; see `queue/_core.ts`. Its blocks follow it. */
+/**
+ * Control block of a queue; see `queue/_core.ts`. Its blocks follow it. What each put and get needs is in one line, the
+ * latch with it: a second line would go from core to core as often.
+ */
 export const QUEUE = {
   LATCH: 0,
   /** Items in the queue. */
-  COUNT: LINE,
-  MAXSIZE: LINE + 1,
+  COUNT: 1,
+  MAXSIZE: 2,
   /** Items put and not done. */
-  UNFINISHED: LINE + 2,
-  STATE: LINE + 3,
+  UNFINISHED: 3,
+  STATE: 4,
   /** Waiters of each side that were woken and have not tried yet. */
-  WOKEN_GETTERS: LINE + 4,
-  WOKEN_PUTTERS: LINE + 5,
-  GETTERS: LINE + 6,
-  PUTTERS: LINE + 8,
-  JOINERS: LINE + 10,
+  WOKEN_GETTERS: 5,
+  WOKEN_PUTTERS: 6,
+  GETTERS: 7,
+  PUTTERS: 9,
+  JOINERS: 11,
   /** Large items that are being read where they lie. */
-  HELD: LINE + 12,
+  HELD: 13,
   /** What the order of the items needs; see `queue/_order.ts`. */
-  ORDER: LINE + 13,
+  ORDER: 14,
   /** Where the memory ends that was never handed out, and the free blocks of each size; see `queue/_heap.ts`. */
-  HEAP: 2 * LINE,
+  HEAP: LINE,
   /** Accounts of the threads that take items, one behind the other; see {@linkcode ACCOUNT}. */
-  ACCOUNTS: 4 * LINE,
-  ACCOUNTS_END: 36 * LINE,
-  SIZE: 36 * LINE,
+  ACCOUNTS: 3 * LINE,
+  ACCOUNTS_END: 35 * LINE,
+  SIZE: 35 * LINE,
 } as const;
 
 /** What a thread has taken from a queue and not reported done. */

@@ -165,8 +165,8 @@ for (const { name, makeAny, orderOf } of SUITES) {
   });
 
   test(`${name}: an item either is too large, or an empty queue has room for it`, () => {
-    // The head of a queue's memory has 2304 bytes; what is left is best used by sizes that are powers of two.
-    const capacities = [INITIAL_BYTES, 2304 + INITIAL_BYTES, 2304 + INITIAL_BYTES + 256, 100_000];
+    // The head of a queue's memory has 2240 bytes; what is left is best used by sizes that are powers of two.
+    const capacities = [INITIAL_BYTES, 2240 + INITIAL_BYTES, 2240 + INITIAL_BYTES + 256, 100_000];
     for (const capacityBytes of capacities) {
       const queue = makeAny({ capacityBytes });
       for (let length = 4200; length < INITIAL_BYTES + 100; length = Math.ceil(length * 1.003)) {
@@ -179,7 +179,7 @@ for (const { name, makeAny, orderOf } of SUITES) {
   });
 
   test(`${name}: an item of less than 4 KiB either is too large, or an empty queue has room for it`, () => {
-    for (const capacityBytes of [LEAST_BYTES, 2304 + 2048, 2304 + 4096, 2304 + 4096 + 256]) {
+    for (const capacityBytes of [LEAST_BYTES, 2240 + 2048, 2240 + 4096, 2240 + 4096 + 256]) {
       const queue = makeAny({ capacityBytes });
       for (let length = 0; length < 4096; length += 4) {
         assertHasRoomOrRefuses(queue, "x".repeat(length));
