@@ -178,6 +178,8 @@ export const QUEUE = {
   ORDER: 14,
   /** Where the memory ends that was never handed out, and the free blocks of each size; see `queue/_heap.ts`. */
   HEAP: LINE,
+  /** Deaths in the table of threads when waiters were last counted as woken. */
+  DEATHS: 3 * LINE - 1,
   /** Accounts of the threads that take items, one behind the other; see {@linkcode ACCOUNT}. */
   ACCOUNTS: 3 * LINE,
   ACCOUNTS_END: 35 * LINE,

@@ -16,8 +16,8 @@
  *    an item, or beside room.
  * 2. While getters are queued, at least as many were woken as there are items. A woken one that finds nothing, others having
  *    been faster, is queued before all others. For putters and room likewise, as far as room is counted in items.
- * 3. When some thread has died, each waiter sees to it that nobody waits for one that was woken and is no more: it counts none as
- *    woken, and wakes anew.
+ * 3. Nobody waits for one that was woken and is no more: when some thread has died since waiters were last counted as woken
+ *    (word DEATHS), none counts as woken; and each waiter, told of the death, has others woken anew.
  * 4. UNFINISHED is COUNT plus what threads have taken and not reported done (`_accounts.ts`). So when it is no more than what
  *    dead threads have, nobody is left to finish it.
  *
@@ -270,6 +270,8 @@ export class QueueCore {
     } finally {
       control[QUEUE.UNFINISHED] += at - from;
       if (at > from) this.#wakeGetters();
+      // One that was woken for the room and did not take it, being refused, leaves it to others.
+      if (wasWoken && wait?.isQueued !== true) this.#wakePutters(control[QUEUE.MAXSIZE]);
       this.#leave();
     }
     return isClosed ? -1 : at - from;
@@ -532,7 +534,7 @@ export class QueueCore {
   wakeAgain(): void {
     const control = this.#control;
     this.#enter();
-    control[QUEUE.WOKEN_GETTERS] = control[QUEUE.WOKEN_PUTTERS] = 0;
+    this.#countNoneAsWoken();
     this.#wakeGetters();
     this.#wakePutters(control[QUEUE.MAXSIZE]);
     this.#wakeJoiners();
@@ -553,8 +555,21 @@ export class QueueCore {
     if (this.#control[word] > 0) this.#control[word]--;
   }
 
+  #countNoneAsWoken(): void {
+    this.#control[QUEUE.DEATHS] = this.seat.table.deaths;
+    this.#control[QUEUE.WOKEN_GETTERS] = this.#control[QUEUE.WOKEN_PUTTERS] = 0;
+  }
+
+  /** True when there is nobody to be woken; sees to Invariant 3 otherwise. */
+  #isDeserted(list: WaitList): boolean {
+    if (list.isEmpty) return true;
+    if (this.#control[QUEUE.DEATHS] !== this.seat.table.deaths) this.#countNoneAsWoken();
+    return false;
+  }
+
   #wakeGetters(): void {
     const control = this.#control;
+    if (this.#isDeserted(this.#getters)) return;
     while (control[QUEUE.WOKEN_GETTERS] < control[QUEUE.COUNT] && this.#wakeOne(this.#getters)) {
       control[QUEUE.WOKEN_GETTERS]++;
     }
@@ -563,6 +578,7 @@ export class QueueCore {
   /** Wakes as many putters as there is room for, `most` at most. */
   #wakePutters(most: number): void {
     const control = this.#control;
+    if (this.#isDeserted(this.#putters)) return;
     const room = control[QUEUE.MAXSIZE] - control[QUEUE.COUNT] - control[QUEUE.WOKEN_PUTTERS];
     for (let i = Math.min(most, room); i > 0 && this.#wakeOne(this.#putters); i--) {
       control[QUEUE.WOKEN_PUTTERS]++;

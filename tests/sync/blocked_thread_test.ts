@@ -4,54 +4,104 @@ import { runProgram } from "../_support/run.ts";
 import { ROOT } from "../_support/scratch.ts";
 
 /** Time that a program has; it needs a fraction of a second. */
-const PROGRAM_MS = 5_000;
+const PROGRAM_MS = 10_000;
 
 const HEAD = `
-import { Condition, RLock, ThreadPoolExecutor } from ${
+import { Condition, Lock, RLock, Semaphore, ThreadPoolExecutor } from ${
   JSON.stringify(new URL("mod.ts", ROOT).href)
 };
 import { Gate } from ${JSON.stringify(new URL("tests/contracts/gate.ts", ROOT).href)};
 import { holdUntilWaitedFor } from ${
   JSON.stringify(new URL("tests/sync/fixtures/lock_tasks.ts", ROOT).href)
 };
-function attempt(act) {
-  try {
-    return act();
-  } catch (error) {
-    return error.name;
-  }
-}
 `;
 
-/** Runs a program; fails if it blocks for ever. */
-async function assertEnds(program: string): Promise<void> {
+/** Runs a program of its own, as it might block for ever; fails if it does, or prints anything else. */
+async function assertPrints(lines: string[], program: string): Promise<void> {
   const { stdout, stderr, timedOut } = await runProgram(HEAD + program, { timeoutMs: PROGRAM_MS });
-  assertEquals([timedOut, stderr, stdout.trim().split("\n").at(-1)], [false, "", "end"]);
+  assertEquals([timedOut, stderr, stdout.trim().split("\n")], [false, "", lines]);
 }
 
-test("RLock.acquireSync() does not block for ever when an async task of this thread is served first", async () => {
-  await assertEnds(`
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-    const lock = new RLock();
-    const gate = new Gate();
-    pool.submit(holdUntilWaitedFor, lock, gate.words, 2);
-    await gate.entered();
-    const task = lock.acquire().then(() => lock.release());
-    // The worker releases once both wait: the task, which cannot go on while this thread is blocked, and the thread.
-    if (attempt(() => lock.acquireSync()) === true) lock.release();
-    await task;
-    console.log("end");
-  `);
-});
+/** How each is made, by the name in the tests' names. */
+const LOCKS = {
+  Lock: "new Lock()",
+  RLock: "new RLock()",
+  Condition: "new Condition()",
+  Semaphore: "new Semaphore(1)",
+};
 
-test("Condition.waitSync() with a timeout does not block for ever when an async task of this thread waits for the lock", async () => {
-  await assertEnds(`
-    const condition = new Condition();
-    condition.acquireSync();
-    const task = condition.run(() => "ran");
-    // The task is served when the wait releases the lock, and cannot go on while this thread is blocked.
-    if (attempt(() => condition.waitSync({ timeout: 10 })) === false) condition.release();
-    await task;
-    console.log("end");
-  `);
-});
+const CONDITIONS = {
+  "Condition of an RLock": "new Condition()",
+  "Condition of a Lock": "new Condition(new Lock())",
+};
+
+for (const [name, made] of Object.entries(LOCKS)) {
+  test(`${name}.acquireSync() goes before the async tasks of its thread, which could not release`, async () => {
+    await assertPrints(
+      ["thread true", "task", "thread true", "task"],
+      `
+      await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+      for (const options of [undefined, { timeout: 5000 }]) {
+        const lock = ${made};
+        const gate = new Gate();
+        const holding = pool.submit(holdUntilWaitedFor, lock, gate.words, 2);
+        await gate.entered();
+        const task = lock.run(() => console.log("task"));
+        // The worker releases once both wait.
+        console.log("thread", lock.acquireSync(options));
+        lock.release();
+        await task;
+        await holding;
+      }
+    `,
+    );
+  });
+}
+
+for (const [name, made] of Object.entries(CONDITIONS)) {
+  test(`${name}.waitSync() that times out while an async task of its thread holds the lock throws RuntimeError`, async () => {
+    const kind = made.includes("new Lock()") ? "Lock" : "RLock";
+    await assertPrints(
+      [
+        `RuntimeError: Cannot acquire ${kind}: an async task of this thread holds it, and cannot release it while the thread is blocked; await the promise form instead`,
+        "task",
+        "false",
+      ],
+      `
+      const condition = ${made};
+      condition.acquireSync();
+      const task = condition.run(() => console.log("task"));
+      // The task is served when the wait releases the lock, and cannot go on while this thread is blocked.
+      try {
+        condition.waitSync({ timeout: 10 });
+      } catch (error) {
+        console.log(String(error));
+      }
+      await task;
+      // Without the lock, but the condition is sound.
+      condition.acquireSync();
+      console.log(condition.waitSync({ timeout: 10 }));
+      condition.release();
+    `,
+    );
+  });
+
+  test(`${name}.waitSync() that lost the lock to an async task leaves nothing for its guard to release`, async () => {
+    await assertPrints(
+      ["RuntimeError", "task", "false"],
+      `
+      const condition = ${made};
+      let task;
+      try {
+        using _ = condition.holdSync();
+        task = condition.run(() => console.log("task"));
+        condition.waitSync({ timeout: 10 });
+      } catch (error) {
+        console.log(error.name);
+      }
+      await task;
+      console.log(condition.locked());
+    `,
+    );
+  });
+}

@@ -1,0 +1,136 @@
+/**
+ * What the models of queues have in common.
+ *
+ * @module
+ */
+
+import type { Handle } from "../../../_memory/handle.ts";
+import { ACCOUNT, QUEUE, WAIT_LIST } from "../../../_memory/layout.ts";
+import { Queue, type QueueOptions } from "../../../queue/queue.ts";
+import { emptyTable, sit, tableOf, wake } from "./_seats.ts";
+import { assertOneOf, wordsOf } from "./_support.ts";
+
+/** Of a timed call. */
+export const TIMEOUT_MS = 10;
+
+/** Little memory, as each schedule has a queue of its own. */
+export const CAPACITY_BYTES = 4096;
+
+/** What the threads share. */
+export interface Shared {
+  readonly queue: Handle;
+}
+
+/** For `setUp`: a queue with items in it. */
+export function setUpWith(items: readonly number[], options?: QueueOptions): () => Shared {
+  return () => {
+    const queue = new Queue<number>({ capacityBytes: CAPACITY_BYTES, ...options });
+    queue.putManySync(items);
+    return { queue: queue.handle };
+  };
+}
+
+/** For `open`. */
+export function open({ queue }: Shared): Queue<number> {
+  return Queue.from(queue);
+}
+
+/** For `setUp`, where threads die. */
+export function setUpSeatsWith(items: readonly number[], options?: QueueOptions): () => Shared {
+  const setUp = setUpWith(items, options);
+  return () => {
+    emptyTable();
+    return setUp();
+  };
+}
+
+/** For `open`, where threads die. */
+export function openSeated(shared: Shared, thread: number): Queue<number> {
+  sit(tableOf(shared.queue), thread);
+  wake();
+  return open(shared);
+}
+
+/**
+ * Throws if somebody sleeps beside an item, or beside room, for which nobody was woken. No steps: call it right after an operation of
+ * the queue, before it is shut down.
+ */
+export function assertNobodyOverlooked(words: Int32Array): void {
+  if (words[QUEUE.LATCH] !== 0) return; // All of this may just be changing.
+  const count = words[QUEUE.COUNT];
+  const isLeft = (list: number, woken: number, wanted: number): boolean =>
+    words[list + WAIT_LIST.HEAD] !== 0 && words[woken] < wanted;
+  if (isLeft(QUEUE.GETTERS, QUEUE.WOKEN_GETTERS, count)) throw new Error("a getter is overlooked");
+  const room = words[QUEUE.MAXSIZE] - count;
+  if (isLeft(QUEUE.PUTTERS, QUEUE.WOKEN_PUTTERS, room)) throw new Error("a putter is overlooked");
+}
+
+/** How a queue is left. */
+export interface Left {
+  readonly count: number;
+  readonly unfinished: number;
+  readonly isClosed?: boolean;
+  /** Whether a thread has died as it waited: it may be in a list still, or be taken to be about to try. */
+  readonly hasDead?: boolean;
+}
+
+/** So much is left in the queue, nobody waits, and nobody is taken to be about to try. */
+export function checkLeft({ queue }: Shared, left: Left): void {
+  const { count, unfinished, isClosed = false, hasDead = false } = left;
+  const words = wordsOf(queue);
+  assertOneOf(
+    [words[QUEUE.COUNT], words[QUEUE.UNFINISHED], words[QUEUE.STATE]],
+    [count, unfinished, isClosed ? 1 : 0],
+  );
+  assertOneOf(accountsOf(words), unfinished - count);
+  for (const [name, at] of ZERO_WORDS) {
+    if (hasDead && WORDS_OF_WAITERS.includes(at)) continue;
+    if (words[at] !== 0) throw new Error(`the queue is left with ${name} ${words[at]}`);
+  }
+}
+
+/** Words of a queue at rest that are 0. */
+const ZERO_WORDS = [
+  ["LATCH", QUEUE.LATCH],
+  ["WOKEN_GETTERS", QUEUE.WOKEN_GETTERS],
+  ["WOKEN_PUTTERS", QUEUE.WOKEN_PUTTERS],
+  ["HELD", QUEUE.HELD],
+  ["the first getter", QUEUE.GETTERS + WAIT_LIST.HEAD],
+  ["the last getter", QUEUE.GETTERS + WAIT_LIST.TAIL],
+  ["the first putter", QUEUE.PUTTERS + WAIT_LIST.HEAD],
+  ["the last putter", QUEUE.PUTTERS + WAIT_LIST.TAIL],
+  ["the first joiner", QUEUE.JOINERS + WAIT_LIST.HEAD],
+  ["the last joiner", QUEUE.JOINERS + WAIT_LIST.TAIL],
+] as const;
+
+/** Those of them in which a dead waiter may show. */
+const WORDS_OF_WAITERS: readonly number[] = [
+  QUEUE.WOKEN_GETTERS,
+  QUEUE.WOKEN_PUTTERS,
+  QUEUE.GETTERS + WAIT_LIST.HEAD,
+  QUEUE.GETTERS + WAIT_LIST.TAIL,
+  QUEUE.PUTTERS + WAIT_LIST.HEAD,
+  QUEUE.PUTTERS + WAIT_LIST.TAIL,
+];
+
+/** What all threads together have taken and not reported done. */
+function accountsOf(words: Int32Array): number {
+  let taken = 0;
+  for (let at = QUEUE.ACCOUNTS; at < QUEUE.ACCOUNTS_END; at += ACCOUNT.SIZE) {
+    taken += words[at + ACCOUNT.TAKEN];
+  }
+  return taken;
+}
+
+/** Each item was got exactly once. */
+export function assertSameItems(got: readonly number[], put: readonly number[]): void {
+  const sorted = (items: readonly number[]): number[] => [...items].sort((a, b) => a - b);
+  assertOneOf(sorted(got), sorted(put));
+}
+
+/** Throws unless the items that are in both come in the order of `expected`. */
+export function assertInOrder(items: readonly number[], expected: readonly number[]): void {
+  const kept = (among: readonly number[], of: readonly number[]): number[] =>
+    among.filter((item) => of.includes(item));
+  assertOneOf(kept(items, expected), kept(expected, items));
+}
