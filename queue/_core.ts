@@ -17,7 +17,8 @@
  * 2. While getters are queued, at least as many were woken as there are items. A woken one that finds nothing, others having
  *    been faster, is queued before all others. For putters and room likewise, as far as room is counted in items.
  * 3. Nobody waits for one that was woken and is no more: when some thread has died since waiters were last counted as woken
- *    (word DEATHS), none counts as woken; and each waiter, told of the death, has others woken anew.
+ *    (word DEATHS), none counts as woken any more, and as many are woken anew. Once a death: who was woken in vain is queued
+ *    first, so waking all would turn their order round.
  * 4. UNFINISHED is COUNT plus what threads have taken and not reported done (`_accounts.ts`). So when it is no more than what
  *    dead threads have, nobody is left to finish it.
  *
@@ -110,7 +111,7 @@ class QueueWait extends Wait {
 
   /** See {@linkcode Wait}. */
   override examine(): boolean {
-    this.#core.wakeAgain();
+    this.#core.afterDeath();
     return false;
   }
 }
@@ -530,13 +531,18 @@ export class QueueCore {
     return isExchanged;
   }
 
-  /** Wakes anew, as some that were woken may be no more (Invariant 3). */
+  /** Wakes anew: one that was woken does not try. */
   wakeAgain(): void {
-    const control = this.#control;
     this.#enter();
-    this.#countNoneAsWoken();
-    this.#wakeGetters();
-    this.#wakePutters(control[QUEUE.MAXSIZE]);
+    this.#wakeAnew();
+    this.#wakeJoiners();
+    this.#leave();
+  }
+
+  /** For a waiter, after some thread has died (Invariant 3). */
+  afterDeath(): void {
+    this.#enter();
+    this.#lookForDead();
     this.#wakeJoiners();
     this.#leave();
   }
@@ -555,30 +561,41 @@ export class QueueCore {
     if (this.#control[word] > 0) this.#control[word]--;
   }
 
-  #countNoneAsWoken(): void {
-    this.#control[QUEUE.DEATHS] = this.seat.table.deaths;
-    this.#control[QUEUE.WOKEN_GETTERS] = this.#control[QUEUE.WOKEN_PUTTERS] = 0;
-  }
-
-  /** True when there is nobody to be woken; sees to Invariant 3 otherwise. */
-  #isDeserted(list: WaitList): boolean {
-    if (list.isEmpty) return true;
-    if (this.#control[QUEUE.DEATHS] !== this.seat.table.deaths) this.#countNoneAsWoken();
-    return false;
-  }
-
   #wakeGetters(): void {
+    if (this.#getters.isEmpty) return;
+    this.#lookForDead();
+    this.#grantGetters();
+  }
+
+  /** Wakes as many putters as there is room for, `most` at most. */
+  #wakePutters(most: number): void {
+    if (this.#putters.isEmpty) return;
+    this.#lookForDead();
+    this.#grantPutters(most);
+  }
+
+  /** Sees to Invariant 3, once a death. */
+  #lookForDead(): void {
+    if (this.#control[QUEUE.DEATHS] !== this.seat.table.deaths) this.#wakeAnew();
+  }
+
+  #wakeAnew(): void {
     const control = this.#control;
-    if (this.#isDeserted(this.#getters)) return;
+    control[QUEUE.DEATHS] = this.seat.table.deaths;
+    control[QUEUE.WOKEN_GETTERS] = control[QUEUE.WOKEN_PUTTERS] = 0;
+    this.#grantGetters();
+    this.#grantPutters(control[QUEUE.MAXSIZE]);
+  }
+
+  #grantGetters(): void {
+    const control = this.#control;
     while (control[QUEUE.WOKEN_GETTERS] < control[QUEUE.COUNT] && this.#wakeOne(this.#getters)) {
       control[QUEUE.WOKEN_GETTERS]++;
     }
   }
 
-  /** Wakes as many putters as there is room for, `most` at most. */
-  #wakePutters(most: number): void {
+  #grantPutters(most: number): void {
     const control = this.#control;
-    if (this.#isDeserted(this.#putters)) return;
     const room = control[QUEUE.MAXSIZE] - control[QUEUE.COUNT] - control[QUEUE.WOKEN_PUTTERS];
     for (let i = Math.min(most, room); i > 0 && this.#wakeOne(this.#putters); i--) {
       control[QUEUE.WOKEN_PUTTERS]++;
