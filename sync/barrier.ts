@@ -49,7 +49,7 @@ export interface BarrierOptions {
  *
  * **Action:** a function stays in the thread that made it. So the last party to arrive must have one in its own view: set
  * {@linkcode Barrier.action} in each thread, to the same function. A barrier that was made with an action and ends a round
- * without one throws a {@linkcode RuntimeError} there, and is broken.
+ * without one throws a {@linkcode RuntimeError} there, and is broken; one that was made without an action runs none.
  *
  * Semantics: Python's `threading.Barrier`.
  *
@@ -124,7 +124,7 @@ export class Barrier {
     return this.#shared.words[BARRIER.PARTIES];
   }
 
-  /** How many parties wait now; 0 while the barrier is broken. Not reliable: it may have changed when you read it. */
+  /** How many parties wait now; 0 while the barrier is broken, or its action runs. Not reliable: it may have changed when you read it. */
   get nWaiting(): number {
     return this.#barrier.waiting;
   }

@@ -316,7 +316,8 @@ export class Condition {
   /**
    * Waits until a predicate holds: tests it, with the lock held, now and after each notification. The timeout is for all of it.
    *
-   * The predicate runs in this thread: what it reads must be in shared memory if other threads change it.
+   * The predicate runs in this thread: what it reads must be in shared memory if other threads change it. It must not be
+   * async: a promise counts as true.
    *
    * @param predicate Tells whether to stop waiting.
    * @param options How long to wait, and what ends the wait early.

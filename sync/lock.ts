@@ -46,7 +46,8 @@ let internals: LockInternals;
  * acquires it again waits for ever. See {@linkcode RLock} for both.
  *
  * **Fairness:** who waits is woken first come, first served, but a thread that comes at the moment of a release may take the
- * lock first. Who was overtaken so is handed the lock by the next release.
+ * lock first. Who was overtaken so is handed the lock by the next release. A thread that blocks for the lock goes before its own
+ * async tasks that wait for it: they could not go on, and release it, while it is blocked.
  *
  * **Owner's death:** when the thread that acquired the lock ends, or is given up by its pool, without a release, all
  * who wait or come later get an {@linkcode OwnerDiedError}, until one calls {@linkcode Lock.recover}.
