@@ -8,7 +8,7 @@ import * as stepped from "./stepped_atomics.ts";
 import { formatSchedule, parseSchedule } from "./trace.ts";
 
 /** Time that the walk over all models of the library has. */
-const WALK_MS = 100_000;
+const WALK_MS = 300_000;
 /** Time that any other run of the explorer has. */
 const RUN_MS = 15_000;
 

@@ -226,6 +226,7 @@ const deadOwner = defineModel({
 const deadWaiter = defineModel({
   name: "Lock: dead waiter",
   threads: 3,
+  preemptions: 1,
   setUp() {
     emptyTable();
     const lock = new Lock();

@@ -344,7 +344,7 @@ export const models: readonly Model[] = [
   givenUpGetter,
   givenUpPutter,
   deadGetter("Queue: dead getter", [1]),
-  deadGetter("Queue: dead getter, twice", [1, 2]),
+  { ...deadGetter("Queue: dead getter, twice", [1, 2]), preemptions: 1 },
   deadPutter("Queue: dead putter", [1]),
   { ...deadPutter("Queue: dead putter, twice", [1, 2]), preemptions: 1 },
   lostItem,

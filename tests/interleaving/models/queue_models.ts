@@ -97,6 +97,7 @@ const timedGet = defineModel({
 const timedGetBefore = defineModel({
   name: "Queue: timed get before",
   threads: 3,
+  preemptions: 1,
   setUp: setUpWith([]),
   open,
   thread(thread, queue) {
