@@ -68,6 +68,16 @@ export class Latch {
     }
   }
 
+  /** Makes a step with the latch held; what it returns is what the step returns. */
+  hold<R>(step: () => R): R {
+    this.take();
+    try {
+      return step();
+    } finally {
+      this.give();
+    }
+  }
+
   /** Lets the next one in. */
   give(): void {
     if (exchange(this.#words, this.#index, FREE) === SLEPT_ON) {

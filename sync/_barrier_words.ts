@@ -121,11 +121,9 @@ export class BarrierWords {
   }
 
   #locked<R>(step: () => R): R {
-    this.#latch.take();
     try {
-      return step();
+      return this.#latch.hold(step);
     } finally {
-      this.#latch.give();
       for (const thread of this.#toRing) this.seat.ring(thread);
       this.#toRing.clear();
     }

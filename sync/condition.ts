@@ -457,15 +457,9 @@ export class Condition {
   }
 
   #queue(): ConditionWait {
-    const wait = new ConditionWait(this.#owned.core, (node) => {
-      this.#latch.take();
-      const wasWaiting = this.#waiters.remove(node);
-      this.#latch.give();
-      return wasWaiting;
-    });
-    this.#latch.take();
-    this.#waiters.push(wait.node);
-    this.#latch.give();
+    const leave = (node: number): boolean => this.#latch.hold(() => this.#waiters.remove(node));
+    const wait = new ConditionWait(this.#owned.core, leave);
+    this.#latch.hold(() => this.#waiters.push(wait.node));
     return wait;
   }
 

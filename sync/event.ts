@@ -240,12 +240,8 @@ export class Event {
   /** Queues a wait; `undefined` when the flag is set after all. */
   #queue(): EventWait | undefined {
     const { seat } = this.#shared;
-    const wait = new EventWait(seat, (node) => {
-      this.#latch.take();
-      const wasQueued = this.#waiters.remove(node);
-      this.#latch.give();
-      return wasQueued;
-    });
+    const leave = (node: number): boolean => this.#latch.hold(() => this.#waiters.remove(node));
+    const wait = new EventWait(seat, leave);
     this.#latch.take();
     wait.isOver = this.isSet();
     if (!wait.isOver) this.#waiters.push(wait.node);

@@ -385,8 +385,8 @@ export class Semaphore {
     const { seat } = this.#shared;
     const wait = new SemaphoreWait(seat, {
       object: this.#words.buffer,
-      withdraw: (node) => this.#locked(() => this.#remove(node)),
-      exchange: (node, other) => this.#locked(() => this.#waiters.exchange(node, other)),
+      withdraw: (node) => this.#latch.hold(() => this.#remove(node)),
+      exchange: (node, other) => this.#latch.hold(() => this.#waiters.exchange(node, other)),
       giveBack: () => this.release(),
     });
     this.#latch.take();
@@ -398,13 +398,6 @@ export class Semaphore {
     if (!wait.isOver) return wait;
     seat.close(wait);
     return undefined;
-  }
-
-  #locked<R>(step: () => R): R {
-    this.#latch.take();
-    const result = step();
-    this.#latch.give();
-    return result;
   }
 
   /** Call with the latch held. */
