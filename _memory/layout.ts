@@ -124,13 +124,15 @@ export const LOCK = {
 /** A condition; see `sync/condition.ts`. */
 export const CONDITION = { LATCH: 0, LIST: 1, SIZE: LINE } as const;
 
-/** A semaphore; see `sync/semaphore.ts`. */
+/** A semaphore; see `sync/_semaphore_core.ts`. */
 export const SEMAPHORE = {
   VALUE: 0,
   WAITERS: 1,
   BOUND: 2,
   LATCH: LINE,
-  LIST: LINE + 1,
+  WOKEN: LINE + 1,
+  DEATHS: LINE + 2,
+  LIST: LINE + 3,
   SIZE: 2 * LINE,
 } as const;
 

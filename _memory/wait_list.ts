@@ -131,6 +131,18 @@ export class WaitList {
     this.#link(node, 0, this.first);
   }
 
+  /** Queues a node before all others but those at the front for which `isFirst` holds. */
+  pushBehind(node: number, isFirst: (other: number) => boolean): void {
+    const nodes = this.#table.words;
+    let previous = 0;
+    let next = this.first;
+    while (next !== 0 && isFirst(next)) {
+      previous = next;
+      next = nodes[next + NODE.NEXT];
+    }
+    this.#link(node, previous, next);
+  }
+
   #link(node: number, previous: number, next: number): void {
     const nodes = this.#table.words;
     nodes[node + NODE.PREVIOUS] = previous;

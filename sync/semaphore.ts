@@ -1,31 +1,13 @@
 /**
- * Semaphore and BoundedSemaphore: a number of permits.
- *
- * Word VALUE: permits that are free. Word BOUND: the most that may be free.
- * Word WAITERS: 1 while somebody is queued. Written under the latch.
- *
- *   VALUE n -> n - 1   acquire()   a thread for itself
- *   VALUE n -> n + k   release(k)
- *   VALUE n -> n - 1   release()   for the waiter that came first, who is told so
- *
- * Invariants
- * 1. Who queues sets WAITERS and then tries once more, under the latch. Who releases adds to VALUE and then looks at
- *    WAITERS. One of the two sees the other's write: no waiter sleeps beside a free permit unseen.
- * 2. A waiter that is woken has its permit already: each permit wakes at most one. Permits of waiters that died before they
- *    noticed are lost with them, as are those that a dead thread held.
- *
- * Fairness: those who wait are served first come, first served. A thread that comes just when a permit is released may take it
- * before it is passed on.
+ * Semaphore and BoundedSemaphore: a number of permits. The algorithm is in `_semaphore_core.ts`.
  *
  * @module
  */
 
-import { load, replace, store } from "../_platform/atomics.ts";
 import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
 import { SEMAPHORE } from "../_memory/layout.ts";
-import { type Seat, Wait } from "../_memory/seat.ts";
-import { Latch, WaitList } from "../_memory/wait_list.ts";
 import { type Guard, notInTime, patienceOf, patienceOfSync, ReleasingGuard } from "./_acquire.ts";
+import { SemaphoreCore } from "./_semaphore_core.ts";
 import { dataOf, SharedWords } from "./_shared.ts";
 import type {
   AcquireOptions,
@@ -37,8 +19,6 @@ import type {
 /** The most permits that there can be. */
 const MOST = 2 ** 31 - 1;
 
-const GRANTED = 1;
-
 const KIND = "Semaphore";
 const BOUNDED_KIND = "BoundedSemaphore";
 
@@ -48,49 +28,6 @@ export interface SemaphoreOptions {
   name?: string;
 }
 
-/** What a wait needs of its semaphore. */
-interface WaitedFor {
-  readonly object: unknown;
-  withdraw(node: number): boolean;
-  exchange(node: number, other: number): boolean;
-  giveBack(): void;
-}
-
-/** A wait for a permit. */
-class SemaphoreWait extends Wait {
-  readonly #core: WaitedFor;
-
-  constructor(seat: Seat, core: WaitedFor) {
-    super(seat);
-    this.#core = core;
-  }
-
-  /** See {@linkcode Wait}. */
-  granted(): boolean {
-    return true;
-  }
-
-  /** See {@linkcode Wait}. */
-  protected withdraw(): boolean {
-    return this.#core.withdraw(this.node);
-  }
-
-  /** See {@linkcode Wait}. */
-  giveBack(): void {
-    this.#core.giveBack();
-  }
-
-  /** See {@linkcode Wait}. */
-  override get object(): unknown {
-    return this.#core.object;
-  }
-
-  /** See {@linkcode Wait}. */
-  override cede(blocked: Wait): boolean {
-    return this.#core.exchange(this.node, blocked.node);
-  }
-}
-
 /**
  * A number of permits, which threads and async tasks acquire one at a time and give back.
  *
@@ -98,8 +35,8 @@ class SemaphoreWait extends Wait {
  * thread may release, also more than were acquired; see {@linkcode BoundedSemaphore}. Whoever acquires a permit sees all that was
  * written to shared memory before it was released.
  *
- * **Fairness:** those who wait are served first come, first served. A thread that comes just when a permit is released may
- * take it before it is passed on.
+ * **Fairness:** those who wait are woken first come, first served. A thread that comes just then may take the permit before the
+ * one that was woken; whoever this has happened to gets the next one that is passed on.
  *
  * **Owner's death:** permits of a thread that dies are lost; another thread may release in its place.
  *
@@ -127,9 +64,7 @@ class SemaphoreWait extends Wait {
  */
 export class Semaphore {
   readonly #shared: SharedWords;
-  readonly #words: Int32Array;
-  readonly #latch: Latch;
-  readonly #waiters: WaitList;
+  readonly #core: SemaphoreCore;
 
   static {
     registerHandle(KIND, (data) => new Semaphore(SharedWords.open(data, SEMAPHORE.SIZE) as never));
@@ -146,16 +81,13 @@ export class Semaphore {
   constructor(value: number | SharedWords = 1, options: SemaphoreOptions = {}) {
     if (value instanceof SharedWords) {
       this.#shared = value;
+      this.#core = new SemaphoreCore(value);
     } else {
       checkCount(`make ${this[Symbol.toStringTag]}`, "value", value, 0);
       this.#shared = SharedWords.create(SEMAPHORE.SIZE, options.name);
-      store(this.#shared.words, SEMAPHORE.VALUE, value);
-      store(this.#shared.words, SEMAPHORE.BOUND, this.isBounded ? value : MOST);
+      this.#core = new SemaphoreCore(this.#shared);
+      this.#core.begin(value, this.isBounded ? value : MOST);
     }
-    const { words, seat } = this.#shared;
-    this.#words = words;
-    this.#latch = new Latch(words, SEMAPHORE.LATCH);
-    this.#waiters = new WaitList(words, SEMAPHORE.LIST, seat, 1);
   }
 
   /** The semaphore's name, if it was given one. */
@@ -181,10 +113,8 @@ export class Semaphore {
    */
   async acquire(options?: AcquireOptions): Promise<boolean> {
     const { polls, ...limits } = patienceOf(this.#act("acquire"), options);
-    if (this.#tryAcquire()) return true;
-    if (polls) return false;
-    const wait = this.#queue();
-    return wait === undefined || await this.#shared.seat.wait(wait, limits);
+    if (this.#core.tryAcquire()) return true;
+    return !polls && await this.#core.acquire(limits);
   }
 
   /**
@@ -206,10 +136,8 @@ export class Semaphore {
    */
   acquireSync(options?: AcquireSyncOptions): boolean {
     const { polls, deadlineMs } = patienceOfSync(this.#act("acquire"), options);
-    if (this.#tryAcquire()) return true;
-    if (polls) return false;
-    const wait = this.#queue();
-    return wait === undefined || this.#shared.seat.waitSync(wait, deadlineMs);
+    if (this.#core.tryAcquire()) return true;
+    return !polls && this.#core.acquireSync(deadlineMs);
   }
 
   /**
@@ -232,23 +160,16 @@ export class Semaphore {
   release(n = 1): void {
     const act = this.#act("release");
     checkCount(act, "n", n, 1);
-    const words = this.#words;
-    const bound = words[SEMAPHORE.BOUND];
-    let value: number;
-    do {
-      value = load(words, SEMAPHORE.VALUE);
-      if (value + n > bound) {
-        throw new RangeError(
-          `Cannot ${act} ${n} times: ${value} permits are free, and there are no more than ${bound}`,
-        );
-      }
-    } while (!replace(words, SEMAPHORE.VALUE, value, value + n));
-    if (load(words, SEMAPHORE.WAITERS) !== 0) this.#passOn();
+    if (this.#core.release(n)) return;
+    const { value, bound } = this.#core;
+    throw new RangeError(
+      `Cannot ${act} ${n} times: ${value} permits are free, and there are no more than ${bound}`,
+    );
   }
 
   /** How many permits are free. Not reliable: it may have changed when you read it. */
   getValue(): number {
-    return load(this.#words, SEMAPHORE.VALUE);
+    return this.#core.value;
   }
 
   /** True while no permit is free. Not reliable: it may have changed when you read it. */
@@ -369,56 +290,6 @@ export class Semaphore {
 
   #act(act: string): string {
     return `${act} ${this.#shared.label(this[Symbol.toStringTag])}`;
-  }
-
-  #tryAcquire(): boolean {
-    const words = this.#words;
-    for (;;) {
-      const value = load(words, SEMAPHORE.VALUE);
-      if (value === 0) return false;
-      if (replace(words, SEMAPHORE.VALUE, value, value - 1)) return true;
-    }
-  }
-
-  /** Queues a wait; `undefined` when a permit was acquired instead. */
-  #queue(): SemaphoreWait | undefined {
-    const { seat } = this.#shared;
-    const wait = new SemaphoreWait(seat, {
-      object: this.#words.buffer,
-      withdraw: (node) => this.#latch.hold(() => this.#remove(node)),
-      exchange: (node, other) => this.#latch.hold(() => this.#waiters.exchange(node, other)),
-      giveBack: () => this.release(),
-    });
-    this.#latch.take();
-    this.#waiters.push(wait.node);
-    store(this.#words, SEMAPHORE.WAITERS, 1);
-    wait.isOver = this.#tryAcquire(); // Invariant 1.
-    if (wait.isOver) this.#remove(wait.node);
-    this.#latch.give();
-    if (!wait.isOver) return wait;
-    seat.close(wait);
-    return undefined;
-  }
-
-  /** Call with the latch held. */
-  #remove(node: number): boolean {
-    const wasQueued = this.#waiters.remove(node);
-    if (this.#waiters.isEmpty) store(this.#words, SEMAPHORE.WAITERS, 0);
-    return wasQueued;
-  }
-
-  /** Gives free permits to those who wait. */
-  #passOn(): void {
-    const waiters = this.#waiters;
-    const threads = new Set<number>();
-    this.#latch.take();
-    for (let node = waiters.firstAlive(); node !== 0; node = waiters.firstAlive()) {
-      if (!this.#tryAcquire()) break;
-      threads.add(waiters.grant(node, GRANTED));
-    }
-    if (waiters.isEmpty) store(this.#words, SEMAPHORE.WAITERS, 0);
-    this.#latch.give();
-    for (const thread of threads) this.#shared.seat.ring(thread);
   }
 }
 

@@ -6,11 +6,16 @@
 
 import type { Handle } from "../../../_memory/handle.ts";
 import { SEMAPHORE } from "../../../_memory/layout.ts";
+import { home } from "../../../_memory/seat.ts";
 import { BoundedSemaphore, Semaphore } from "../../../sync/semaphore.ts";
 import { defineModel, type Model } from "../model.ts";
+import { emptyTable, sit, tableOf } from "./_seats.ts";
 import { assertOneOf, assertZero, newWords, sumOf, visit, wordsOf } from "./_support.ts";
 
 const TIMEOUT_MS = 10;
+
+/** Words that need not be 0 in a semaphore which nobody uses. */
+const SETTINGS = [SEMAPHORE.BOUND, SEMAPHORE.DEATHS];
 
 interface Shared {
   readonly semaphore: Handle;
@@ -34,7 +39,7 @@ function open({ semaphore, inside }: Shared): View {
 function checkFree({ semaphore }: Shared, permits: number): void {
   const words = wordsOf(semaphore);
   assertOneOf(words[SEMAPHORE.VALUE], permits);
-  assertZero(words, SEMAPHORE.VALUE, SEMAPHORE.BOUND);
+  assertZero(words, ...SETTINGS, SEMAPHORE.VALUE);
 }
 
 interface Crowd {
@@ -154,6 +159,45 @@ const overReleased = defineModel({
   },
 });
 
+/**
+ * Thread 1 may die as one that was woken and has not tried yet, or before or after it: thread 2 gets the permit all the same.
+ */
+const deadWaiter = defineModel({
+  name: "Semaphore: dead waiter",
+  threads: 3,
+  preemptions: 1,
+  setUp() {
+    emptyTable();
+    return { semaphore: new Semaphore(0).handle, ids: newWords(3) };
+  },
+  open({ semaphore, ids }, thread) {
+    ids[thread] = sit(tableOf(semaphore), thread).id;
+    return { semaphore: Semaphore.from(semaphore), ids };
+  },
+  thread(thread, { semaphore, ids }) {
+    if (thread === 0) {
+      semaphore.release();
+      home().table.retire(ids[1]);
+    } else if (thread === 1) {
+      try {
+        semaphore.acquireSync();
+        semaphore.release();
+      } catch (error) {
+        if (!String(error).includes("given up")) throw error;
+      }
+    } else {
+      semaphore.acquireSync();
+      semaphore.release();
+    }
+  },
+  check({ semaphore }) {
+    const words = wordsOf(semaphore);
+    // What the dead one left: the mark that it is about to try.
+    assertOneOf(words[SEMAPHORE.VALUE], 1);
+    assertZero(words, ...SETTINGS, SEMAPHORE.VALUE, SEMAPHORE.WOKEN);
+  },
+});
+
 /** See `models.ts`. */
 export const models: readonly Model[] = [
   crowd({ threads: 2, rounds: 2, permits: 1, preemptions: 3 }),
@@ -165,4 +209,5 @@ export const models: readonly Model[] = [
   timedOutBefore,
   withoutBlocking,
   overReleased,
+  deadWaiter,
 ];

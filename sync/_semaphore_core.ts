@@ -1,0 +1,242 @@
+/**
+ * The permits under Semaphore and BoundedSemaphore: how many are free, who waits for one, and how they pass on.
+ *
+ * Word VALUE: permits that are free. Word BOUND: the most that may be free.
+ * Word WAITERS: 1 while somebody is queued. Written under the latch.
+ * Word WOKEN: how many were woken to try their luck and have not done so yet. Written under the latch.
+ * Word DEATHS: how many threads had died when WOKEN was counted. Written under the latch.
+ *
+ *   VALUE n -> n - 1   tryAcquire()   a thread for itself
+ *   VALUE n -> n + k   release(k)
+ *   VALUE n -> n - 1   serve()        for a waiter that was overtaken before, who is told so
+ *
+ * Fairness: waiters are woken first come, first served, but a woken waiter may find that a thread which came later has taken the
+ * permit: keeping it for him would leave it idle for as long as a thread takes to wake, each time. A waiter that
+ * this has happened to waits in front of all others, and the next permit that is passed on is his.
+ *
+ * Invariants
+ * 1. Who queues sets WAITERS and then tries once more, under the latch. Who releases adds to VALUE and then looks at
+ *    WAITERS. One of the two sees the other's write: no waiter sleeps beside a free permit unseen.
+ * 2. While somebody is queued, no more permits are free than WOKEN says, but for those whose release is about to look. One that
+ *    was woken takes itself out of WOKEN and takes a permit in one step under the latch. If there is none, others were quicker, and it
+ *    queues again by Invariant 1.
+ * 3. A woken waiter that dies leaves WOKEN too high, so WOKEN counts only until the next death, after which all who wait look
+ *    for themselves. Too low a count wakes somebody in vain.
+ *
+ * @module
+ */
+
+import { load, replace, store } from "../_platform/atomics.ts";
+import { NODE, SEMAPHORE } from "../_memory/layout.ts";
+import { type Limits, type Seat, Wait } from "../_memory/seat.ts";
+import { Latch, WaitList } from "../_memory/wait_list.ts";
+import type { SharedWords } from "./_shared.ts";
+
+/** What a waiter is granted: a try at a permit, or a permit. */
+const TRY = 1;
+const OWNED = 2;
+
+/** Permits without rules of their own about how many there may be. */
+export class SemaphoreCore {
+  readonly seat: Seat;
+  readonly #words: Int32Array;
+  readonly #latch: Latch;
+  readonly #waiters: WaitList;
+
+  constructor({ words, seat }: SharedWords) {
+    this.seat = seat;
+    this.#words = words;
+    this.#latch = new Latch(words, SEMAPHORE.LATCH);
+    this.#waiters = new WaitList(words, SEMAPHORE.LIST, seat, 1);
+  }
+
+  /** Its memory: the same for all views that this thread has made of one reference. */
+  get buffer(): ArrayBufferLike {
+    return this.#words.buffer;
+  }
+
+  /** How many permits are free. */
+  get value(): number {
+    return load(this.#words, SEMAPHORE.VALUE);
+  }
+
+  /** The most that may be free. */
+  get bound(): number {
+    return this.#words[SEMAPHORE.BOUND];
+  }
+
+  /** Sets a new semaphore up. */
+  begin(value: number, bound: number): void {
+    store(this.#words, SEMAPHORE.VALUE, value);
+    store(this.#words, SEMAPHORE.BOUND, bound);
+  }
+
+  /** Takes a permit if one is free. */
+  tryAcquire(): boolean {
+    const words = this.#words;
+    for (;;) {
+      const value = load(words, SEMAPHORE.VALUE);
+      if (value === 0) return false;
+      if (replace(words, SEMAPHORE.VALUE, value, value - 1)) return true;
+    }
+  }
+
+  /** Takes a permit; blocks until the deadline for it. */
+  acquireSync(deadlineMs: number): boolean {
+    const wait = new SemaphoreWait(this);
+    return this.#begin(wait) || this.seat.waitSync(wait, deadlineMs);
+  }
+
+  /** Takes a permit, within limits. */
+  async acquire(limits: Limits): Promise<boolean> {
+    const wait = new SemaphoreWait(this);
+    return this.#begin(wait) || await this.seat.wait(wait, limits);
+  }
+
+  /**
+   * Frees permits, and passes them on to those who wait.
+   *
+   * @returns False when more would be free than may be: nothing has changed then.
+   */
+  release(permits: number): boolean {
+    const words = this.#words;
+    let value: number;
+    do {
+      value = load(words, SEMAPHORE.VALUE);
+      if (value + permits > this.bound) return false;
+    } while (!replace(words, SEMAPHORE.VALUE, value, value + permits));
+    if (load(words, SEMAPHORE.WAITERS) !== 0) this.serve();
+    return true;
+  }
+
+  /** Passes free permits on to those who wait. */
+  serve(): void {
+    for (const thread of this.#latch.hold(() => this.#grantFree())) this.seat.ring(thread);
+  }
+
+  /** Queues a new wait; true when a permit was taken instead, and the wait closed. */
+  #begin(wait: SemaphoreWait): boolean {
+    this.#latch.hold(() => {
+      this.#waiters.push(wait.node);
+      wait.isOver = this.#tryQueued(wait.node);
+    });
+    if (wait.isOver) this.seat.close(wait);
+    return wait.isOver;
+  }
+
+  /** Tries once more for a node that was just queued (Invariant 1), and takes it out if that succeeds. Call with the latch held. */
+  #tryQueued(node: number): boolean {
+    store(this.#words, SEMAPHORE.WAITERS, 1);
+    if (!this.tryAcquire()) return false;
+    this.#remove(node);
+    return true;
+  }
+
+  /** Takes what a waiter was granted; false when the wait has to go on. */
+  granted({ node }: SemaphoreWait, grant: number): boolean {
+    if (grant === OWNED) return true;
+    return this.#latch.hold(() => {
+      if (!this.seat.isHere) return false; // It was given up: others go on in its place (Invariant 3).
+      this.#countWoken(-1);
+      return this.tryAcquire() || this.#queueAgain(node);
+    });
+  }
+
+  /** Queues a node that was overtaken; true when a permit was taken instead. Call with the latch held. */
+  #queueAgain(node: number): boolean {
+    this.seat.table.words[node + NODE.ARGUMENT] = 1;
+    this.#waiters.pushBehind(node, (other) => this.#wasOvertaken(other));
+    return this.#tryQueued(node);
+  }
+
+  /** Grants free permits to those who wait; returns the threads to be rung. Call with the latch held. */
+  #grantFree(): ReadonlySet<number> {
+    const waiters = this.#waiters;
+    const threads = new Set<number>();
+    for (let node = waiters.firstAlive(); node !== 0; node = waiters.firstAlive()) {
+      if (this.#wasOvertaken(node)) {
+        if (!this.tryAcquire()) break;
+        threads.add(waiters.grant(node, OWNED));
+      } else {
+        if (this.value <= this.#countWoken(0)) break;
+        this.#countWoken(1);
+        threads.add(waiters.grant(node, TRY));
+      }
+    }
+    if (waiters.isEmpty) store(this.#words, SEMAPHORE.WAITERS, 0);
+    return threads;
+  }
+
+  #wasOvertaken(node: number): boolean {
+    return this.seat.table.words[node + NODE.ARGUMENT] === 1;
+  }
+
+  /** Adds to WOKEN, and returns it (Invariant 3). Call with the latch held. */
+  #countWoken(change: number): number {
+    const words = this.#words;
+    const { deaths } = this.seat.table;
+    const isCurrent = words[SEMAPHORE.DEATHS] === deaths;
+    words[SEMAPHORE.DEATHS] = deaths;
+    words[SEMAPHORE.WOKEN] = Math.max(0, (isCurrent ? words[SEMAPHORE.WOKEN] : 0) + change);
+    return words[SEMAPHORE.WOKEN];
+  }
+
+  /** Takes a node out of the list; false when it is not there. */
+  withdraw(node: number): boolean {
+    return this.#latch.hold(() => this.#remove(node));
+  }
+
+  /** Puts the node of a wait that was granted a permit in the place of another, who is to have it; false if that is not queued. */
+  cede(node: number, other: number): boolean {
+    this.seat.table.words[node + NODE.ARGUMENT] = 0;
+    return this.#latch.hold(() => this.#waiters.exchange(node, other));
+  }
+
+  /** Call with the latch held. */
+  #remove(node: number): boolean {
+    const wasQueued = this.#waiters.remove(node);
+    if (this.#waiters.isEmpty) store(this.#words, SEMAPHORE.WAITERS, 0);
+    return wasQueued;
+  }
+}
+
+/** A wait for a permit. */
+class SemaphoreWait extends Wait {
+  readonly #core: SemaphoreCore;
+
+  constructor(core: SemaphoreCore) {
+    super(core.seat);
+    this.#core = core;
+  }
+
+  /** See {@linkcode Wait}. */
+  granted(grant: number): boolean {
+    return this.#core.granted(this, grant);
+  }
+
+  /** See {@linkcode Wait}. */
+  protected withdraw(): boolean {
+    return this.#core.withdraw(this.node);
+  }
+
+  /** See {@linkcode Wait}. */
+  giveBack(): void {
+    this.#core.release(1);
+  }
+
+  /** See {@linkcode Wait}. */
+  override get object(): unknown {
+    return this.#core.buffer;
+  }
+
+  /** See {@linkcode Wait}. */
+  override cede(blocked: Wait): boolean {
+    return this.#core.cede(this.node, blocked.node);
+  }
+
+  /** See {@linkcode Wait}. */
+  override examine(): boolean {
+    this.#core.serve();
+    return false;
+  }
+}
