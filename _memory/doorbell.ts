@@ -172,6 +172,11 @@ export class Doorbell extends Bell {
     if (!this.#scheduled) this.#schedule();
   }
 
+  /** Listens although nothing is expected: whoever rings is heard, but the event loop is not held open. */
+  rest(): void {
+    if (this.#expected === 0) this.#rest();
+  }
+
   /** Drains once, without waiting. */
   poll(): void {
     this.#drain(NEVER);

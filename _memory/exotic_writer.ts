@@ -79,6 +79,8 @@ export abstract class ExoticWriter extends WordWriter {
   handles = 0;
   /** The kind of the last of them. */
   handleKind = "";
+  /** What stands for shared objects, where that is not what they say themselves: on the way to another process. */
+  handleOf: ((object: Shareable) => Handle) | undefined;
 
   protected readonly objects: ObjectNumbers = new ObjectNumbers();
   protected readonly keyLists: KeyLists = new KeyLists();
@@ -154,7 +156,7 @@ export abstract class ExoticWriter extends WordWriter {
   }
 
   protected writeHandle(value: Shareable, pos: number): number {
-    const handle: Handle = value[HANDLE]();
+    const handle: Handle = this.handleOf === undefined ? value[HANDLE]() : this.handleOf(value);
     this.handles++;
     this.handleKind = handle.kind;
     pos = this.writeWord(tags.HANDLE_OF, pos);

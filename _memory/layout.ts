@@ -109,7 +109,7 @@ export const WORKER = {
   SIZE: 3 * LINE,
 } as const;
 
-/** A lock; see `sync/_lock_core.ts`, and `sync/rlock.ts` for DEPTH and CONTEXT. */
+/** A lock; see `sync/_lock_words.ts`, and `sync/_rlock_core.ts` for DEPTH and CONTEXT. */
 export const LOCK = {
   OWNER: 0,
   WAITERS: 1,
@@ -121,7 +121,7 @@ export const LOCK = {
   SIZE: 2 * LINE,
 } as const;
 
-/** A condition; see `sync/condition.ts`. */
+/** A condition; see `sync/_condition_core.ts`. */
 export const CONDITION = { LATCH: 0, LIST: 1, SIZE: LINE } as const;
 
 /** A semaphore; see `sync/_semaphore_core.ts`. */
@@ -136,10 +136,10 @@ export const SEMAPHORE = {
   SIZE: 2 * LINE,
 } as const;
 
-/** An event; see `sync/event.ts`. */
+/** An event; see `sync/_event_core.ts`. */
 export const EVENT = { IS_SET: 0, LATCH: 1, LIST: 2, SIZE: LINE } as const;
 
-/** A barrier; see `sync/barrier.ts`. */
+/** A barrier; see `sync/_barrier_words.ts`. */
 export const BARRIER = {
   PARTIES: 0,
   HAS_ACTION: 1,
@@ -153,7 +153,7 @@ export const BARRIER = {
   SIZE: LINE,
 } as const;
 
-/** A value; see `sync/value.ts`. The number has a line of its own; its lock follows. */
+/** A value; see `sync/_value_core.ts`. The number has a line of its own; its lock follows. */
 export const VALUE = { NUMBER: 0, LOCK: LINE, SIZE: LINE + LOCK.SIZE } as const;
 
 /**

@@ -90,8 +90,12 @@ export interface Limits {
   readonly signal: AbortSignal | undefined;
 }
 
+function newToken(): number {
+  return crypto.getRandomValues(new Int32Array(1))[0];
+}
+
 /** By what this thread is known in all tables. */
-const [TOKEN] = crypto.getRandomValues(new Int32Array(1));
+const TOKEN = newToken();
 
 /** This thread's seat in a table. */
 export class Seat implements Source {
@@ -111,13 +115,13 @@ export class Seat implements Source {
   /** Some node may be in a list for good. */
   #keepsNodes = false;
 
-  /** @param id What the table's `claim` gave for this thread. */
-  constructor(table: ThreadTable, id: number, bell: Doorbell) {
+  /** @param id What the table's `claim` gave for this thread, or for whom it deputizes. */
+  constructor(table: ThreadTable, id: number, bell: Doorbell, token: number = TOKEN) {
     this.table = table;
     this.id = id;
     this.#deathsSeen = table.deaths;
     this.#doorbell = bell;
-    table.words[table.placeOf(id) + THREAD.TOKEN] = TOKEN;
+    table.words[table.placeOf(id) + THREAD.TOKEN] = token;
     bell.adopt(
       table.words,
       table.placeOf(id) + THREAD.BELL,
@@ -319,8 +323,63 @@ export function adoptSeat(buffer: SharedArrayBuffer, id: number): Seat {
   return homeSeat;
 }
 
+/**
+ * Takes seats for a thread of another process, which cannot reach the tables itself: what that one waits for, this
+ * thread waits for in its name, in the promise form.
+ */
+export class Deputy {
+  readonly #name: string;
+  readonly #token = newToken();
+  readonly #seats = new Map<string, Seat>();
+
+  readonly #bell = new Doorbell(new Int32Array(1), 0);
+
+  /** @param id What was claimed for the other one in the table with that memory. */
+  constructor(name: string, buffer: SharedArrayBuffer, id: number) {
+    this.#name = name;
+    this.#sit(new ThreadTable(buffer), id, this.#bell);
+  }
+
+  #sit(table: ThreadTable, id: number, bell = new Doorbell(new Int32Array(1), 0)): Seat {
+    const seat = new Seat(table, id, bell, this.#token);
+    this.#seats.set(table.identity, seat);
+    return seat;
+  }
+
+  /** Its seat in the table with that memory. */
+  seatIn(buffer: SharedArrayBuffer): Seat {
+    const table = new ThreadTable(buffer);
+    return this.#seats.get(table.identity) ?? this.#sit(table, table.claim(this.#name));
+  }
+
+  /** Has this thread look, when the first bell rings, for what else there is for the other one. */
+  listen(source: Pick<Source, "ready" | "drain">): void {
+    this.#bell.add({ ...source, deadlineMs: NEVER, expire() {}, sleeping() {} });
+    this.#bell.rest();
+  }
+
+  /** Runs a step in which objects are rebuilt for the other one. */
+  act<R>(step: () => R): R {
+    const before = acting;
+    acting = this;
+    try {
+      return step();
+    } finally {
+      acting = before;
+    }
+  }
+
+  /** Leaves all tables: the other one has ended. */
+  leave(): void {
+    for (const seat of this.#seats.values()) seat.leave();
+  }
+}
+
+let acting: Deputy | undefined;
+
 /** This thread's seat in the table with that memory; taken now if it has none. */
 export function seatIn(buffer: SharedArrayBuffer): Seat {
+  if (acting !== undefined) return acting.seatIn(buffer);
   let seat = seatByBuffer.get(buffer);
   if (seat === undefined) {
     const table = new ThreadTable(buffer);
@@ -331,18 +390,32 @@ export function seatIn(buffer: SharedArrayBuffer): Seat {
   return seat;
 }
 
+/** This thread's seat in the table of that identity, if it has one. */
+export function seatOf(identity: string): Seat | undefined {
+  return home().table.identity === identity ? home() : seats.get(identity);
+}
+
 /** Takes a seat for a thread that nobody has claimed one for. */
 function sitDown(table: ThreadTable): Seat {
   const bell = homeSeat === undefined ? doorbell : new Doorbell(new Int32Array(1), 0);
   const seat = new Seat(table, table.claim(platform.threadName), bell);
+  if (platform.isMainThread) table.setMain(seat.id);
   homeSeat ??= seat;
   if (seats.size === 0) platform.beforeThreadEnd(leaveAll);
   seats.set(table.identity, seat);
   return seat;
 }
 
+const onLeave: (() => void)[] = [];
+
+/** Has `callback` called when this thread is about to end, before it leaves its tables. */
+export function beforeLeaving(callback: () => void): void {
+  onLeave.push(callback);
+}
+
 /** Leaves all tables: this thread is about to end. */
 export function leaveAll(): void {
+  for (const callback of onLeave.splice(0)) callback();
   for (const seat of seats.values()) seat.leave();
 }
 

@@ -23,7 +23,8 @@
  * 1. A thread is alive exactly while ID of its place holds its id. Whoever ends that adds to DEATHS and then wakes every
  *    sleeper, so that each looks once more at whom it waits for; so does a thread that leaves after it was given up, as it may
  *    have taken something in between.
- * 2. The name is written before the id is stored, and stays until the place is claimed anew: a dead thread can be named.
+ * 2. Name and flags are written before the id is stored, and stay until the place is claimed anew: a dead thread can be
+ *    named. A name that is changed meanwhile may be read half-changed; it is for people to read.
  * 3. The tag of FREE_CHUNKS changes with the head, so that a compare-exchange does not take a chunk that went and came back
  *    for one that has been there all the time, and follow the chain as it was.
  *
@@ -46,6 +47,23 @@ const MAX_CHUNKS = 1 << 14;
 const PLACES = THREAD_TABLE.SIZE;
 const NODES = PLACES + MAX_THREADS * THREAD.SIZE;
 const WORDS = NODES + MAX_CHUNKS * CHUNK_WORDS;
+
+/** Word of the head: id of the main thread, 0 where it has no place. Written once, by that thread. */
+const MAIN = THREAD_TABLE.FREE_CHUNKS + 1;
+/** Word of the head: how many threads were given a number for their names. */
+const NUMBERED = MAIN + 1;
+/** Word of a place: bits of {@linkcode FLAG}. */
+const FLAGS = THREAD.GRANTED + 1;
+
+/** What is known of a thread beside its name. */
+export const FLAG = {
+  /** It was started by a `Thread`. */
+  STARTED: 1,
+  /** It does not hold the program open. */
+  DAEMON: 2,
+  /** It takes in no more reports of the threads that it has started. */
+  CLOSING: 4,
+} as const;
 
 const FREE = 0;
 const CLAIMING = 1;
@@ -91,10 +109,11 @@ export class ThreadTable {
    * Takes a place.
    *
    * @param name The thread's name, for error texts.
+   * @param flags Bits of {@linkcode FLAG}.
    * @returns The thread's id.
    * @throws {RangeError} If all places are taken.
    */
-  claim(name: string): number {
+  claim(name: string, flags = 0): number {
     const { words } = this;
     const first = load(words, THREAD_TABLE.NEXT);
     for (let i = 0; i < MAX_THREADS; i++) {
@@ -104,6 +123,7 @@ export class ThreadTable {
       const generation = add(words, place + THREAD.GENERATION, 1) % GENERATIONS + 1;
       this.#writeName(place, name);
       words[place + THREAD.TOKEN] = 0;
+      words[place + FLAGS] = flags;
       store(words, place + THREAD.BELL, AWAKE);
       store(words, place + THREAD.GRANTED, 0);
       store(words, THREAD_TABLE.NEXT, number + 1);
@@ -172,6 +192,47 @@ export class ThreadTable {
     );
     // A decoder takes no shared memory.
     return new TextDecoder().decode(bytes.slice());
+  }
+
+  /** Changes the name of a thread that is alive. */
+  rename(id: number, name: string): void {
+    if (this.isAlive(id)) this.#writeName(this.placeOf(id), name);
+  }
+
+  /** Bits of {@linkcode FLAG} of a thread that is alive. */
+  flagsOf(id: number): number {
+    return load(this.words, this.placeOf(id) + FLAGS);
+  }
+
+  /** Sets {@linkcode FLAG.CLOSING} for the calling thread. */
+  setClosing(id: number): void {
+    store(this.words, this.placeOf(id) + FLAGS, this.flagsOf(id) | FLAG.CLOSING);
+  }
+
+  /** The ids of all threads that are alive. */
+  ids(): number[] {
+    const ids: number[] = [];
+    const count = load(this.words, THREAD_TABLE.HIGHEST);
+    for (let number = 0; number < count; number++) {
+      const id = load(this.words, PLACES + number * THREAD.SIZE + THREAD.ID);
+      if (id > CLAIMING) ids.push(id);
+    }
+    return ids;
+  }
+
+  /** The id of the main thread, 0 where it has no place here. */
+  get main(): number {
+    return this.words[MAIN];
+  }
+
+  /** Says that the calling thread, which has that id, is the main thread. */
+  setMain(id: number): void {
+    this.words[MAIN] = id;
+  }
+
+  /** A number for a thread's name, from 1 up, given once a table. */
+  nextNumber(): number {
+    return add(this.words, NUMBERED, 1) + 1;
   }
 
   /** Index of the first word of a thread's place. */

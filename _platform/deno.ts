@@ -4,6 +4,8 @@
  * @module
  */
 
+import { builtin } from "./_node_modules.ts";
+import { configFile, endProcess, parentChannel, startProcess } from "./deno_process.ts";
 import type {
   AsyncContext,
   LoopHold,
@@ -139,15 +141,6 @@ class DenoWorker implements WorkerThread {
   }
 }
 
-interface NodeModules {
-  "node:worker_threads": {
-    receiveMessageOnPort(port: MessagePort): { message: unknown } | undefined;
-  };
-  "node:async_hooks": {
-    AsyncLocalStorage: new <T>() => { run<R>(value: T, fn: () => R): R; getStore(): T | undefined };
-  };
-}
-
 /** Web Locks, which Deno's own types do not know yet. */
 interface LockManager {
   request<T>(name: string, options: { signal?: AbortSignal }, held: () => T): Promise<Awaited<T>>;
@@ -155,9 +148,6 @@ interface LockManager {
 
 interface DenoGlobals {
   navigator: { locks: LockManager };
-  process: {
-    getBuiltinModule<K extends keyof NodeModules>(name: K): NodeModules[K];
-  };
   setImmediate(callback: () => void): unknown;
   close(): void;
   name?: string;
@@ -171,11 +161,6 @@ const globals = globalThis as unknown as DenoGlobals;
 /** Whether this thread is a worker's. */
 const isWorker = globals.WorkerGlobalScope !== undefined;
 
-/** A built-in module of Node, loaded when first asked for: most programs never need one. */
-function builtin<K extends keyof NodeModules>(name: K): NodeModules[K] {
-  return globals.process.getBuiltinModule(name);
-}
-
 function waitForName(name: string, signal: AbortSignal): Promise<boolean> {
   return globals.navigator.locks.request(name, { signal }, () => true).catch(() => false);
 }
@@ -183,10 +168,10 @@ function waitForName(name: string, signal: AbortSignal): Promise<boolean> {
 /** Reports every way in which a worker can end itself, before it does. */
 function onThreadEnd(containsErrors: boolean, callback: (end: ThreadEnd) => void): void {
   let ended = false;
-  const end = (how: string, error?: unknown): void => {
+  const end = (how: string, failure?: { readonly error: unknown }): void => {
     if (ended) return;
     ended = true;
-    callback({ how, error });
+    callback({ how, error: failure?.error, isFailure: failure !== undefined });
   };
   // `process.exit` comes by here as well.
   const exit: (code?: number) => never = Deno.exit;
@@ -203,7 +188,7 @@ function onThreadEnd(containsErrors: boolean, callback: (end: ThreadEnd) => void
   const onError = (event: Event, how: string, error: unknown): void => {
     if (containsErrors) event.preventDefault();
     else if (event.defaultPrevented) return; // The worker's own listener has it in hand.
-    end(how, error);
+    end(how, { error });
     if (containsErrors) close();
   };
   globals.addEventListener("error", (event) => {
@@ -223,6 +208,7 @@ let endThread = (): void => globals.close();
 export function createDenoPlatform(): Platform {
   return {
     cores: navigator.hardwareConcurrency,
+    isMainThread: !isWorker,
     threadName: isWorker ? globals.name || "worker" : "main",
     canBlock: true,
     loopHold,
@@ -263,5 +249,13 @@ export function createDenoPlatform(): Platform {
       if (isWorker) onThreadEnd(false, () => callback());
     },
     endThread: () => endThread(),
+    configFile,
+    startProcess,
+    parentChannel,
+    endProcess,
+    signalNumber: (signal) => builtin("node:os").constants.signals[signal] ?? 0,
+    get pid() {
+      return Deno.pid;
+    },
   };
 }

@@ -33,6 +33,55 @@ export interface WorkerThread {
   terminate(): void;
 }
 
+/** What a child process may do: `true` all of the kind, `false` nothing, a list only what it names. */
+export type Permission = boolean | readonly (string | URL)[];
+
+/** The permissions of a child process, by kind. */
+export type Permissions = Readonly<Partial<Record<PermissionKind, Permission>>>;
+
+/** Kinds of permissions. */
+export type PermissionKind = "read" | "write" | "net" | "env" | "run" | "sys" | "ffi" | "import";
+
+/** How a process came to its end. */
+export interface ProcessEnd {
+  /** Its exit code; `null` when a signal ended it. */
+  readonly code: number | null;
+  /** The signal that ended it: `"SIGKILL"`; `null` when it exited. */
+  readonly signal: string | null;
+}
+
+/** How a child process is started. */
+export interface ProcessOptions {
+  /** URL of the module whose `main` runs in the child. */
+  readonly module: string;
+  /** Kinds of permissions that the child has less of than this process. */
+  readonly permissions: Permissions | undefined;
+  /** Folders that the child may read whatever else it may: the package's own. */
+  readonly readable: readonly string[];
+  /** Environment variables added to those of this process. */
+  readonly env: Readonly<Record<string, string>> | undefined;
+  readonly cwd: string | undefined;
+  /** The file with the configuration to use, as {@linkcode Platform.configFile} gave it. */
+  readonly config: string | undefined;
+  /** Called with each frame that the child has sent. */
+  readonly onFrame: (frame: Uint8Array) => void;
+  /** Called once, when it has ended, all its frames having been handed out. */
+  readonly onEnd: (end: ProcessEnd) => void;
+}
+
+/** A channel to another process, for frames of bytes. */
+export interface FrameChannel {
+  /** Sends a frame. It must be a whole buffer, not a part of one, and must not be changed afterwards. */
+  send(frame: Uint8Array): void;
+}
+
+/** A started process. */
+export interface ChildProcess extends FrameChannel {
+  readonly pid: number;
+  /** Sends it a signal; without effect once it has ended. */
+  kill(signal: string): void;
+}
+
 /** A place where the value of the current async context is kept. */
 export interface AsyncContext<T> {
   run<R>(value: T, fn: () => R): R;
@@ -45,12 +94,16 @@ export interface ThreadEnd {
   readonly how: string;
   /** The uncaught error, when that was it. */
   readonly error: unknown;
+  /** Whether an uncaught error was it. */
+  readonly isFailure: boolean;
 }
 
 /** One runtime. */
 export interface Platform {
   /** Processors that threads may run on. */
   readonly cores: number;
+  /** Whether this is the thread that the program begins in. */
+  readonly isMainThread: boolean;
   /** What this thread is called: by its starter, where the runtime tells. */
   readonly threadName: string;
   /** Whether this thread may block. */
@@ -88,6 +141,28 @@ export interface Platform {
   beforeThreadEnd(callback: () => void): void;
   /** In a worker: ends this thread quietly. */
   endThread(): void;
+
+  /** The configuration file of the program that runs, `undefined` when there is none; asked for in the main thread. */
+  configFile(): string | undefined;
+  /**
+   * Starts a process with a channel to it. Its standard output and error are this process's.
+   *
+   * @throws {Error} When it cannot be started, or must not.
+   */
+  startProcess(options: ProcessOptions): ChildProcess;
+  /**
+   * In a child process: the channel to its parent.
+   *
+   * @param onFrame Called with each frame from the parent.
+   * @param onClose Called when the parent has ended or closed the channel.
+   */
+  parentChannel(onFrame: (frame: Uint8Array) => void, onClose: () => void): FrameChannel;
+  /** Ends this process at once, with a code; `"kill"`: as if it had been killed, running nothing any more. */
+  endProcess(code: number | "kill"): never;
+  /** The number of a signal, 0 if there is none of that name. */
+  signalNumber(signal: string): number;
+  /** The number of this process. */
+  readonly pid: number;
 }
 
 function choose(): Platform {

@@ -10,6 +10,7 @@ import { type Arena, ArenaView } from "../_memory/arena.ts";
 import { Decoder } from "../_memory/decoder.ts";
 import type { Bell } from "../_memory/doorbell.ts";
 import { Encoder } from "../_memory/encoder.ts";
+import type { Handle, Shareable } from "../_memory/handle.ts";
 import { decode, type Encoded, externBaseOf, takeSpilled } from "../_memory/message.ts";
 import { RecordReader, type RecordRingPlace, RecordWriter } from "../_memory/record_ring.ts";
 import { PLACE } from "./_protocol.ts";
@@ -18,13 +19,13 @@ import { NotShareableError } from "../sync/errors.ts";
 import { takeTransfers } from "./task.ts";
 
 /** Words of a record before its payload: kind and place, id. */
-const HEADER_WORDS = 2;
+export const HEADER_WORDS = 2;
 
 /** The largest payload in a record. */
-const PAYLOAD_WORDS = 512;
+export const PAYLOAD_WORDS = 512;
 
 /** In a record's first word, the kind stands above the two bits of the place. */
-const KIND_SHIFT = 2;
+export const KIND_SHIFT = 2;
 
 /** The writing end. */
 export class MailboxWriter {
@@ -42,6 +43,11 @@ export class MailboxWriter {
     this.#arena = arena;
     this.#port = port;
     this.#bell = bell;
+  }
+
+  /** Has shared objects stand for by what `handleOf` says, as they go to another process. */
+  exportBy(handleOf: (object: Shareable) => Handle): void {
+    this.#encoder.handleOf = handleOf;
   }
 
   /**
@@ -78,7 +84,7 @@ export class MailboxWriter {
     );
     if (end < 0) {
       place = this.#placeSpilled(words, payload, transfers);
-      end = place === PLACE.BLOCK ? payload + 2 : payload;
+      end = place === PLACE.BLOCK ? payload + 3 : payload;
     }
     words[start] = (kind << KIND_SHIFT) | place;
     words[start + 1] = id;
@@ -103,6 +109,7 @@ export class MailboxWriter {
     encoder.copyTo(this.#arena.words, this.#arena.bytes, offset);
     words[payload] = offset;
     words[payload + 1] = externBaseOf(offset, encoder.spillWords);
+    words[payload + 2] = encoder.blockBytes;
     encoder.reset();
     return PLACE.BLOCK;
   }

@@ -12,17 +12,17 @@
  */
 
 import { KIND, type NestedTask, REPLY } from "./_protocol.ts";
-import type { ThreadPool } from "./_thread_pool.ts";
+import type { WorkerPool } from "./_worker_pool.ts";
 import type { PoolWorkerHandle } from "./_worker_handle.ts";
 import { unsendable } from "./_target.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import { type Future, futureInternals } from "./future.ts";
 
 /** This thread's pools, by name. */
-const pools = new Map<string, ThreadPool>();
+const pools = new Map<string, WorkerPool>();
 
 /** Lets workers submit to a pool, until {@linkcode withdrawPool}. */
-export function offerPool(name: string, pool: ThreadPool): void {
+export function offerPool(name: string, pool: WorkerPool): void {
   pools.set(name, pool);
 }
 
@@ -40,10 +40,10 @@ interface Account {
 
 /** The submissions of one pool's workers. */
 export class NestedTasks {
-  readonly #pool: ThreadPool;
+  readonly #pool: WorkerPool;
   readonly #accounts = new Map<PoolWorkerHandle, Account>();
 
-  constructor(pool: ThreadPool) {
+  constructor(pool: WorkerPool) {
     this.#pool = pool;
   }
 

@@ -15,11 +15,11 @@ import type { Target } from "./_target.ts";
 export const PLACE = {
   /** In the slot or record. */
   INLINE: 0,
-  /** In a block of the sender's arena; two words: byte offset, byte offset of its externs. */
+  /** In a block of the sender's arena; three words: byte offset, byte offset of its externs, length in bytes. */
   BLOCK: 1,
   /** In a message of its own: too large for the arena, or not to be encoded. */
   MESSAGE: 2,
-  /** In a block that refers to shared buffers; after the two words, how many, and their numbers. Tasks only. */
+  /** In a block that refers to shared buffers; instead of the length: how many, and their numbers. Tasks only. */
   SHARED: 3,
   MASK: 3,
 } as const;
@@ -30,8 +30,17 @@ export const CHUNK = 4;
 /** Bit of a form: the payload holds shared objects, so their classes must be loaded before it is read. */
 export const SHARED_OBJECTS = 8;
 
-/** In a form, shifted by this: how many arguments each call of a chunk gets. */
+/** In a form, shifted by this: how many arguments each call of a chunk gets. Eight bits. */
 export const ARITY_SHIFT = 8;
+const ARITY_MASK = 0xff;
+
+/** In a form, shifted by this: how many words of the slot the payload has, for those who pass it on undecoded. */
+export const WORDS_SHIFT = 16;
+
+/** How many arguments each call of a chunk gets. */
+export function arityOf(form: number): number {
+  return (form >> ARITY_SHIFT) & ARITY_MASK;
+}
 
 /** What a worker says, with the index of the task in question. */
 export const KIND = {
@@ -45,7 +54,7 @@ export const KIND = {
   PROGRESS: 3,
   /** The initializer threw: the error. */
   INITIALIZER_FAILED: 4,
-  /** The thread is about to end by itself: a {@linkcode ThreadEnd}. */
+  /** The thread is about to end by itself, or the process has ended: an {@linkcode EndReport}. */
   ENDED: 5,
   /** The worker has stopped in good order and holds nothing. */
   RETIRED: 6,
@@ -55,6 +64,14 @@ export const KIND = {
   BLOCK: 8,
   /** The worker wants a task cancelled that it has submitted; it blocks until it is told. */
   CANCEL: 9,
+  /** In another process: a call of an object of the owner's: a {@linkcode RemoteCall}; the id is the worker's own. */
+  CALL: 10,
+  /** The call with that id is to be ended: its signal has aborted. */
+  CALL_ABORT: 11,
+  /** The worker has no more use for an object of the owner's: its name. */
+  RELEASE: 12,
+  /** The process has been started: its pid. */
+  STARTED: 13,
 } as const;
 
 /** What the owner says to a worker, with the worker's id of the submission in question. */
@@ -67,7 +84,24 @@ export const REPLY = {
   CANCELLED: 2,
   /** The worker, and all others of the pool, would block for ever: the text of the error. */
   DEADLOCK: 3,
+  /** A call of an object has returned: what. */
+  RETURNED: 4,
+  /** A call of an object has thrown: what, in a list of one. */
+  THROWN: 5,
 } as const;
+
+/** How a worker came to its end, and what it did: `[how, error]`; of a process also the tasks that it had. */
+export type EndReport = readonly [how: string, error: unknown, tasks?: readonly number[]];
+
+/** A call of an object that belongs to another process. */
+export interface RemoteCall {
+  /** The object's name; see `RemoteData`. */
+  readonly object: string;
+  readonly method: string;
+  readonly args: readonly unknown[];
+  /** Milliseconds that it may wait; `undefined` where the method does not wait, -1 for ever. */
+  readonly patienceMs: number | undefined;
+}
 
 /** A submission from inside a worker. */
 export interface NestedTask {
@@ -109,4 +143,8 @@ export interface StartMessage {
   readonly initargsShareObjects: boolean;
   readonly maxTasks: number;
   readonly idleTimeoutMs: number | undefined;
+  /** Added to the numbers of tasks, which several rings of a pool count each for itself. */
+  readonly firstTaskId: number;
+  /** In a child process: its name. */
+  readonly process: string | undefined;
 }

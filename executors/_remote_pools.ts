@@ -5,11 +5,11 @@
  * @module
  */
 
-import { doorbell, type Source } from "../_memory/doorbell.ts";
+import { doorbell } from "../_memory/doorbell.ts";
 import { registerHandle } from "../_memory/handle.ts";
 import { NEVER } from "../_platform/clock.ts";
 import { NotShareableError, RuntimeError } from "../sync/errors.ts";
-import type { MailboxReader, MailboxWriter } from "./_mailbox.ts";
+import type { MailboxWriter } from "./_mailbox.ts";
 import { KIND, type NestedTask, REPLY } from "./_protocol.ts";
 import { submissionError, targetOf } from "./_target.ts";
 import { Executor, type ExecutorBackend, type TaskOptions } from "./executor.ts";
@@ -28,17 +28,14 @@ export interface PoolHandle {
 export const POOL_KIND = "ThreadPoolExecutor";
 
 /** A worker's submissions to pools of its owner. */
-export class RemotePools implements Source, Runner {
-  readonly deadlineMs = NEVER;
-  readonly #inbox: MailboxReader;
+export class RemotePools implements Runner {
   readonly #outbox: MailboxWriter;
   readonly #futures = new Map<number, Future<unknown>>();
   #submitted = 0;
   #isBlocked = false;
 
   /** @param owner The thread that this worker belongs to. */
-  constructor(owner: string, inbox: MailboxReader, outbox: MailboxWriter) {
-    this.#inbox = inbox;
+  constructor(owner: string, outbox: MailboxWriter) {
     this.#outbox = outbox;
     registerHandle(POOL_KIND, (data) => {
       const handle = data as PoolHandle;
@@ -79,7 +76,6 @@ export class RemotePools implements Source, Runner {
       futureInternals.reject(future, submissionError(error, signal));
       return future;
     }
-    if (this.#futures.size === 0) doorbell.add(this);
     this.#futures.set(id, future);
     doorbell.expect();
     if (signal !== undefined) this.#watch(future, id, signal);
@@ -95,29 +91,8 @@ export class RemotePools implements Source, Runner {
     futureInternals.whenDone(future, () => signal.removeEventListener("abort", onAbort));
   }
 
-  /** See {@linkcode Source}. */
-  ready(): boolean {
-    return this.#inbox.hasMail;
-  }
-
-  /** See {@linkcode Source}. */
-  drain(): boolean {
-    let found = false;
-    while (this.#inbox.take()) {
-      found = true;
-      const { kind, id, value, isUnreadable } = this.#inbox;
-      this.#handle(isUnreadable ? REPLY.ERROR : kind, id, value);
-    }
-    return found;
-  }
-
-  /** See {@linkcode Source}. */
-  expire(): void {}
-
-  /** See {@linkcode Source}. */
-  sleeping(): void {}
-
-  #handle(kind: number, id: number, value: unknown): void {
+  /** Takes in what the owner says. */
+  answer(kind: number, id: number, value: unknown): void {
     const future = this.#futures.get(id);
     if (kind === REPLY.DEADLOCK) {
       if (this.#isBlocked) throw new RuntimeError(value as string);

@@ -14,7 +14,9 @@ import { Encoder } from "../_memory/encoder.ts";
 import { externBaseOf, takeSpilled } from "../_memory/message.ts";
 import { OwnedTaskRing, PAYLOAD_WORDS, SLOT } from "../_memory/task_ring.ts";
 import { Backlog } from "./_backlog.ts";
-import { PLACE, SHARED_OBJECTS } from "./_protocol.ts";
+import { unsendableExtra } from "./_frames.ts";
+import { PLACE, SHARED_OBJECTS, WORDS_SHIFT } from "./_protocol.ts";
+import type { Exports } from "./_exports.ts";
 import { type BufferNews, SharedBuffers } from "./_shared_buffers.ts";
 import { takeArgumentTransfers } from "./task.ts";
 
@@ -48,19 +50,26 @@ export class TaskQueue {
   readonly #narrowWindow: number;
   readonly #onDropped: (task: number) => void;
 
+  /** Of workers in other processes: how shared objects reach them. */
+  readonly #exports: Exports | undefined;
+
   /**
    * @param narrowWindow How far ahead of the workers tasks are handed out once priorities are used.
    * @param onDropped Called when a task that was taken back from the backlog has left it.
    * @param tell Tells all workers of a shared buffer.
+   * @param exports Given where the workers are in other processes.
    */
   constructor(
     narrowWindow: number,
     onDropped: (task: number) => void,
     tell: (news: BufferNews) => void,
+    exports: Exports | undefined,
   ) {
     this.buffers = new SharedBuffers(tell);
     this.#narrowWindow = narrowWindow;
     this.#onDropped = onDropped;
+    this.#exports = exports;
+    this.#encoder.handleOf = exports?.handleOf;
   }
 
   /** True when all tasks have been published. */
@@ -79,7 +88,23 @@ export class TaskQueue {
     const priority = options?.priority ?? 0;
     if (priority !== 0 && this.#window === Infinity) this.#narrow();
     if (this.#backlog.length > 0) this.refill();
-    const transfers = takeArgumentTransfers(args, options?.transfer);
+    const moved = takeArgumentTransfers(args, options?.transfer);
+    // Nothing can be moved to another process: it is copied, and then taken from the sender.
+    const transfers = this.#exports === undefined ? moved : undefined;
+    this.#place(task, functionNumber, form, args, priority, transfers);
+    if (this.#exports === undefined) return;
+    this.#exports.keep(task);
+    if (moved !== undefined) structuredClone(null, { transfer: [...moved] });
+  }
+
+  #place(
+    task: number,
+    functionNumber: number,
+    form: number,
+    args: readonly unknown[],
+    priority: number,
+    transfers: Set<Transferable> | undefined,
+  ): void {
     const slot = this.#backlog.length === 0 ? this.#freeSlot() : -1;
     if (slot >= 0) {
       const place = this.#encodeToSlot(slot, task, args, transfers);
@@ -97,7 +122,7 @@ export class TaskQueue {
     this.#numbers[task] = IN_BACKLOG;
   }
 
-  /** Encodes a task's arguments into a slot or near it; returns where, or -1 when there is no room. */
+  /** Encodes a task's arguments into a slot or near it; returns where, as a form says it, or -1 when there is no room. */
   #encodeToSlot(
     slot: number,
     task: number,
@@ -107,14 +132,14 @@ export class TaskQueue {
     const encoder = this.#encoder;
     const { words, bytes } = this.ring;
     const start = slot + SLOT.PAYLOAD;
-    if (encoder.encodeList(args, words, bytes, start, start + PAYLOAD_WORDS, transfers) >= 0) {
-      return PLACE.INLINE;
-    }
+    const end = encoder.encodeList(args, words, bytes, start, start + PAYLOAD_WORDS, transfers);
+    if (end >= 0) return PLACE.INLINE | ((end - start) << WORDS_SHIFT);
     const place = this.#placeSpilled(task, words, start, transfers);
     if (place === PLACE.MESSAGE) return place;
     if (!this.#reserveBlock(slot, encoder.blockBytes, externBaseOf(0, encoder.spillWords))) {
       return -1;
     }
+    if (place === PLACE.BLOCK) words[start + 2] = encoder.blockBytes;
     encoder.copyTo(this.arena.words, this.arena.bytes, words[start]);
     encoder.reset();
     return place;
@@ -133,7 +158,8 @@ export class TaskQueue {
     const end = encoder.encodeList(args, words, bytes, start, start + PAYLOAD_WORDS, transfers);
     form |= this.#sharedObjects;
     if (end >= 0) {
-      this.#backlog.commit(task, functionNumber, form | PLACE.INLINE, end);
+      form |= PLACE.INLINE | ((end - start) << WORDS_SHIFT);
+      this.#backlog.commit(task, functionNumber, form, end);
     } else {
       this.#commitSpilled(task, functionNumber, form, words, start, transfers);
     }
@@ -165,6 +191,7 @@ export class TaskQueue {
     transfers: Set<Transferable> | undefined,
   ): number {
     const { extras, blockBytes } = this.#encoder;
+    if (this.#exports !== undefined && extras.length > 0) throw unsendableExtra(extras[0]);
     const isShared = extras.length > 0 && extras.length <= MOST_BUFFERS &&
       extras.every((extra) => extra instanceof SharedArrayBuffer);
     if (blockBytes > this.arena.largestBlock || (extras.length > 0 && !isShared)) {
@@ -248,6 +275,9 @@ export class TaskQueue {
       for (let i = start; i < end; i++) words[payload + i - start] = waiting.words[i];
       if (large !== undefined) {
         if (!this.#reserveBlock(slot, large.block.byteLength, large.externBase)) return;
+        if ((waiting.form & PLACE.MASK) === PLACE.BLOCK) {
+          words[payload + 2] = large.block.byteLength;
+        }
         this.arena.bytes.set(new Uint8Array(large.block), words[payload]);
       }
       this.#publish(slot, task, waiting.functionNumber, waiting.form);
@@ -283,6 +313,12 @@ export class TaskQueue {
       backlog.commit(task, functionNumber, form, region.start + end - start, large);
       old.shift();
     }
+  }
+
+  /** The task has its outcome: what was kept for it is not needed any more. */
+  release(task: number): void {
+    this.buffers.release(task);
+    this.#exports?.release(task);
   }
 
   /** True while no worker has claimed the task. */

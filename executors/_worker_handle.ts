@@ -6,9 +6,11 @@
 
 import { platform, type WorkerThread } from "../_platform/mod.ts";
 import { type Arena, createArenaBuffer } from "../_memory/arena.ts";
+import type { Bell } from "../_memory/doorbell.ts";
 import { bellOf, buryThread, home } from "../_memory/seat.ts";
 import type { ThreadTable } from "../_memory/thread_table.ts";
 import type { Deadline } from "./_deadlines.ts";
+import type { ChildThread } from "./_process_client.ts";
 import { MailboxReader, MailboxWriter } from "./_mailbox.ts";
 import type { StartMessage } from "./_protocol.ts";
 
@@ -18,16 +20,6 @@ import { WorkerState } from "./_worker_state.ts";
 /** Tells this thread from others, in this program and others of the same origin. */
 export const THREAD_ID: string = crypto.randomUUID();
 let livesHeld = 0;
-
-/** Which worker it is. */
-export interface PoolWorkerOptions {
-  readonly name: string;
-  readonly number: number;
-  /** Where replies too large for a record go. */
-  readonly arena: Arena;
-  /** Called when the runtime reports that the worker failed. */
-  readonly onError: (message: string) => void;
-}
 
 /** A worker's task that was asked to stop. */
 export interface GivenUp {
@@ -42,71 +34,68 @@ export type PoolPart = Omit<
   "name" | "number" | "state" | "results" | "threads" | "ownerThread" | "thread" | "port" | "life"
 >;
 
-/** One worker as its pool's owner sees it. */
-export class PoolWorkerHandle {
+/** A worker from the side of whoever has started it: its thread, its words, its rings. */
+export class WorkerLink {
   readonly name: string;
   readonly number: number;
   readonly state = new WorkerState();
-  readonly mail: MailboxReader;
-  readonly replies: MailboxWriter;
-  /** The task that the worker was asked to stop, while it has not said anything. */
-  givenUp: GivenUp | undefined;
+  /** Where its results lie that are too large for a record. */
+  readonly results = createArenaBuffer();
+  /** This thread's end of the channel for what only a message can carry. */
+  readonly port: MessagePort;
+  /** What wakes the worker when a reply has been written. */
+  readonly bell: Bell;
   readonly #life = `@concurrent/futures ${THREAD_ID} ${livesHeld++}`;
-  readonly #results = createArenaBuffer();
   readonly #owner = home();
   readonly #threads: ThreadTable = this.#owner.table;
   readonly #id: number;
-  readonly #channel = new MessageChannel();
-  readonly #thread: WorkerThread;
+  readonly #otherPort: MessagePort;
+  protected readonly thread: WorkerThread;
   #watch: AbortController | undefined;
   #ended = false;
 
-  /** Starts the thread; {@linkcode start} tells it what to do. */
-  constructor({ name, number, arena, onError }: PoolWorkerOptions) {
+  /**
+   * Starts the worker; {@linkcode start} tells it what to do.
+   *
+   * @param startThread Starts what takes the worker's messages.
+   */
+  constructor(name: string, number: number, startThread: () => WorkerThread) {
     this.name = name;
     this.number = number;
     this.#id = this.#threads.claim(name);
-    this.#thread = platform.startWorker({
-      module: import.meta.resolve("./_worker_main.ts"),
-      name,
-      onError,
-    });
-    const { port1 } = this.#channel;
-    this.mail = new MailboxReader(this.state.records, this.#results, port1);
-    this.replies = new MailboxWriter(
-      this.state.replies,
-      arena,
-      port1,
-      bellOf(this.#threads, this.#id),
-    );
+    this.thread = startThread();
+    const { port1, port2 } = new MessageChannel();
+    this.port = port1;
+    this.#otherPort = port2;
+    this.bell = bellOf(this.#threads, this.#id);
   }
 
   /** Gives the worker its place in the pool. */
   start(pool: PoolPart): void {
-    const { port2 } = this.#channel;
+    const port = this.#otherPort;
     const message: StartMessage = {
       ...pool,
       name: this.name,
       number: this.number,
       state: this.state.buffer,
-      results: this.#results,
+      results: this.results,
       threads: this.#threads.buffer,
       ownerThread: this.#owner.id,
       thread: this.#id,
-      port: port2,
+      port,
       life: this.#life,
     };
-    this.#thread.post(message, [port2]);
+    this.thread.post(message, [port]);
   }
 
-  /** True once the pool has no more to do with this worker. */
+  /** True once its starter has no more to do with this worker. */
   get hasEnded(): boolean {
     return this.#ended;
   }
 
   /** Sends a message outside the mail: a port with the arguments of a task, or news of a shared buffer. */
   post(message: MessagePort | BufferNews, transfer: Transferable[]): void {
-    this.#thread.post(message, transfer);
+    this.thread.post(message, transfer);
   }
 
   /**
@@ -129,16 +118,54 @@ export class PoolWorkerHandle {
   }
 
   /**
-   * Ends the thread, as far as the runtime can, and gives back what belongs to it.
+   * Ends the worker, as far as the runtime can, and gives back what belongs to it.
    *
-   * @param isGone Whether the thread is known to run no more. Otherwise it is counted as dead all the same: waits of its
+   * @param isGone Whether it is known to run no more. Otherwise it is counted as dead all the same: waits of its
    * own throw, and what it holds is held by a dead owner.
    */
   end(isGone: boolean): void {
     this.#ended = true;
     buryThread(this.#id, isGone);
     this.stopWatch();
-    this.#channel.port1.close();
-    this.#thread.terminate();
+    this.port.close();
+    this.thread.terminate();
+  }
+}
+
+/** Starts a thread that is a pool's worker. */
+export function startWorkerThread(name: string, onError: (message: string) => void): WorkerThread {
+  return platform.startWorker({
+    module: import.meta.resolve("./_worker_main.ts"),
+    name,
+    onError,
+  });
+}
+
+/** One worker as its pool's owner sees it. */
+export class PoolWorkerHandle extends WorkerLink {
+  readonly mail: MailboxReader;
+  readonly replies: MailboxWriter;
+  /** The task that the worker was asked to stop, while it has not said anything. */
+  givenUp: GivenUp | undefined;
+  /** The number of the process that it is, once that has been started. */
+  pid: number | undefined;
+  /** It was ended by the pool, and has only to tell so. */
+  isDismissed = false;
+
+  /** @param arena Where replies too large for a record go. */
+  constructor(
+    name: string,
+    number: number,
+    arena: Arena,
+    startThread: () => WorkerThread | ChildThread,
+  ) {
+    super(name, number, startThread);
+    this.mail = new MailboxReader(this.state.records, this.results, this.port);
+    this.replies = new MailboxWriter(this.state.replies, arena, this.port, this.bell);
+  }
+
+  /** The process that it is, if it is one. */
+  get child(): ChildThread | undefined {
+    return "kill" in this.thread ? this.thread as ChildThread : undefined;
   }
 }

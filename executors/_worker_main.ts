@@ -21,9 +21,10 @@ import { decode, encode, type Encoded } from "../_memory/message.ts";
 import { SLOT, TaskRing } from "../_memory/task_ring.ts";
 import { type BufferNews, KnownBuffers } from "./_shared_buffers.ts";
 import { CatalogReader } from "./_catalog.ts";
+import { setOwnProcess } from "./_own_process.ts";
 import { type ChunkOutcome, ChunkRun, isThenable } from "./_chunk.ts";
 import { MailboxReader, MailboxWriter } from "./_mailbox.ts";
-import { ARITY_SHIFT, CHUNK, KIND, PLACE, SHARED_OBJECTS, type StartMessage } from "./_protocol.ts";
+import { arityOf, CHUNK, KIND, PLACE, SHARED_OBJECTS, type StartMessage } from "./_protocol.ts";
 import { describe, explainCapture, loadTarget, type Target, unsendable } from "./_target.ts";
 import { WorkerState } from "./_worker_state.ts";
 import { checkFraction, setCurrentTask, type TaskContext } from "./context.ts";
@@ -32,6 +33,12 @@ import { checkFraction, setCurrentTask, type TaskContext } from "./context.ts";
 const TURN_MS = 5;
 /** The most tasks between two looks at the clock. */
 const MOST_UNTIMED = 64;
+
+/**
+ * How long to look for the next task in a child process, in milliseconds: as long as an outcome takes to the parent and the
+ * next task from there. Measured on two cores, one after the other: TODO.
+ */
+const PROCESS_SPIN_MS = 0.3;
 
 /** A function of the catalog, loaded. */
 interface Loaded {
@@ -76,7 +83,7 @@ class PoolWorker {
   #turnEndMs = 0;
   #untimed = 1;
   #untilTimed = 1;
-  readonly #spinner = new Spinner();
+  readonly #spinner: Spinner;
   readonly #hasReady = (): boolean => this.#ring.hasReady();
 
   /** Looks whether the task that asked for its signal last is to stop. */
@@ -91,6 +98,7 @@ class PoolWorker {
 
   constructor(start: StartMessage) {
     this.#start = start;
+    this.#spinner = new Spinner(start.process === undefined ? undefined : PROCESS_SPIN_MS);
     this.#ring = new TaskRing(start.ring);
     this.#arguments = new ArenaView(start.arena);
     this.#catalog = new CatalogReader(start.catalog);
@@ -103,6 +111,7 @@ class PoolWorker {
       bellOf(table, start.ownerThread),
     );
     this.#tasksLeft = start.maxTasks;
+    if (start.process !== undefined) setOwnProcess(start.process);
     for (const news of start.buffers) this.#buffers.learn(news);
     platform.containThreadEnd((end) => this.#tellEnd(end));
   }
@@ -271,13 +280,14 @@ class PoolWorker {
   async #loadSharedObjects(): Promise<void> {
     if (this.#hasSharedObjects) return;
     this.#hasSharedObjects = true;
-    const [{ RemotePools }] = await Promise.all([
-      import("./_remote_pools.ts"),
+    const [{ listenToOwner }] = await Promise.all([
+      import("./_owner_mail.ts"),
       import("../sync/mod.ts"),
       import("../queue/mod.ts"),
     ]);
-    const { owner, arena, port } = this.#start;
-    new RemotePools(owner, new MailboxReader(this.#state.replies, arena, port), this.#mail);
+    const { owner, arena, port, process } = this.#start;
+    const inbox = new MailboxReader(this.#state.replies, arena, port);
+    listenToOwner(owner, inbox, this.#mail, process !== undefined);
   }
 
   async #load(index: number): Promise<Loaded> {
@@ -297,7 +307,7 @@ class PoolWorker {
   }
 
   #call(task: number, form: number, loaded: Loaded, args: unknown[]): Promise<void> | undefined {
-    if ((form & CHUNK) !== 0) return this.#callChunk(task, loaded, args, form >> ARITY_SHIFT);
+    if ((form & CHUNK) !== 0) return this.#callChunk(task, loaded, args, arityOf(form));
     const { call } = loaded;
     let value: unknown;
     try {
@@ -403,7 +413,7 @@ class PoolWorker {
     const signal = (): AbortSignal => this.#signalOf(number);
     let made: AbortSignal | undefined;
     return {
-      id: number,
+      id: this.#start.firstTaskId + number,
       attempt: 1,
       get signal(): AbortSignal {
         return made ??= signal();

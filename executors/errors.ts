@@ -102,3 +102,29 @@ export class BrokenThreadPool extends BrokenExecutor {
     return hasBrand(error, "BrokenThreadPool");
   }
 }
+
+/**
+ * A process of a process pool was lost, or its initializer failed. Every unfinished future of the pool fails with an error
+ * of its own, whose `cause` says which process ended how: `pid`, `exitCode` and `signal`. Python's `BrokenProcessPool`.
+ *
+ * @example
+ * ```ts
+ * import { BrokenProcessPool, ProcessPoolExecutor } from "@concurrent/futures";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const pool = new ProcessPoolExecutor({ maxWorkers: 1 });
+ * const future = pool.submit(() => Deno.exit(3));
+ * await assertRejects(() => future.result(), BrokenProcessPool, "exited with code 3");
+ * await pool.shutdown();
+ * ```
+ */
+export class BrokenProcessPool extends BrokenExecutor {
+  static {
+    brandError(this, "BrokenProcessPool");
+  }
+
+  /** True when `error` is a BrokenProcessPool, also one made by another copy of this package. */
+  static override is(error: unknown): error is BrokenProcessPool {
+    return hasBrand(error, "BrokenProcessPool");
+  }
+}

@@ -18,7 +18,13 @@ export { NotShareableError, RuntimeError, TimeoutError } from "../sync/errors.ts
 export type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
 export { AsyncExecutor, type AsyncExecutorOptions } from "./async_executor.ts";
 export { type TaskContext, taskContext } from "./context.ts";
-export { BrokenExecutor, BrokenThreadPool, CancelledError, InvalidStateError } from "./errors.ts";
+export {
+  BrokenExecutor,
+  BrokenProcessPool,
+  BrokenThreadPool,
+  CancelledError,
+  InvalidStateError,
+} from "./errors.ts";
 export {
   Executor,
   type ExecutorBackend,
@@ -31,8 +37,22 @@ export type { MapArguments, MapOptions, MapResult } from "./_map_run.ts";
 export { map } from "./map.ts";
 export { type ErrorClass, registerErrorClass as registerError } from "../_memory/errors.ts";
 export { type ModuleMeta, task, tasks, type TasksOf, transfer } from "./task.ts";
-export type { PoolStats } from "./_thread_pool.ts";
+export { Thread, type ThreadOptions } from "./thread.ts";
+export { activeCount, currentThread, enumerate, getIdent, mainThread } from "./_thread_list.ts";
+export { type ExceptHook, excepthook, type ExceptHookArgs, setExcepthook } from "./_thread_hook.ts";
+export type { PoolStats } from "./_worker_pool.ts";
+export {
+  activeChildren,
+  cpuCount,
+  type CurrentProcess,
+  currentProcess,
+  Process,
+  type ProcessOptions,
+} from "./process.ts";
+export { ProcessPoolExecutor, type ProcessPoolOptions } from "./process_pool_executor.ts";
+export type { Permission, PermissionKind, Permissions } from "../_platform/mod.ts";
 export { ThreadPoolExecutor, type ThreadPoolOptions } from "./thread_pool_executor.ts";
+export { Timer, type TimerOptions } from "./timer.ts";
 export {
   ALL_COMPLETED,
   asCompleted,

@@ -4,37 +4,18 @@
  * @module
  */
 
-import { platform } from "../_platform/mod.ts";
-import { checkTimeout } from "../_platform/clock.ts";
-import { MAX_WORKERS } from "../_memory/task_ring.ts";
 import { HANDLE, type Handle } from "../_memory/handle.ts";
 import { POOL_KIND, type PoolHandle } from "./_remote_pools.ts";
-import { THREAD_ID } from "./_worker_handle.ts";
-import { type PoolStats, ThreadPool } from "./_thread_pool.ts";
+import { type PoolOptions, poolSettings } from "./_pool_options.ts";
+import { startWorkerThread, THREAD_ID } from "./_worker_handle.ts";
+import { type PoolStats, WorkerPool } from "./_worker_pool.ts";
 // Not used here; so that caches, lock files and compiled programs know the workers' module.
 import "./_worker_main.ts";
+import { BrokenThreadPool } from "./errors.ts";
 import { Executor } from "./executor.ts";
 
 /** How a thread pool is made. */
-export interface ThreadPoolOptions {
-  /** The most workers at a time, 1 to 255. Default: one per processor. */
-  maxWorkers?: number;
-  /** Workers are named `prefix_0`, `prefix_1` ... Default `ThreadPoolExecutor-N`. */
-  threadNamePrefix?: string;
-  /** Called in each worker before its first task; if it throws, the pool is broken. Crosses as a task does. */
-  initializer?: (...args: never[]) => unknown;
-  /** The initializer's arguments, cloned when the pool is made. */
-  initargs?: readonly unknown[];
-  /** Replaces a worker after so many tasks. Default: never. */
-  maxTasksPerChild?: number;
-  /** Ends a worker that had nothing to do for so many milliseconds. Default: never. */
-  idleTimeout?: number | null;
-  /**
-   * What happens when a worker ends without being asked to: `"break"` fails all unfinished futures and accepts no more, as
-   * Python does; `"replace"` fails the task that the worker ran, and starts another worker. Default `"break"`.
-   */
-  onWorkerLost?: "break" | "replace";
-}
+export interface ThreadPoolOptions extends PoolOptions {}
 
 let poolsMade = 0;
 
@@ -73,7 +54,7 @@ let poolsMade = 0;
  * ```
  */
 export class ThreadPoolExecutor extends Executor {
-  readonly #pool: ThreadPool;
+  readonly #pool: WorkerPool;
 
   /**
    * Makes a pool; no worker is started yet.
@@ -83,35 +64,13 @@ export class ThreadPoolExecutor extends Executor {
    */
   constructor(options: ThreadPoolOptions = {}) {
     const name = `ThreadPoolExecutor-${poolsMade}`;
-    const { maxWorkers = platform.cores, initializer, maxTasksPerChild } = options;
-    checkCount("maxWorkers", maxWorkers);
-    if (maxWorkers > MAX_WORKERS) {
-      throw new RangeError(`Cannot make pool: maxWorkers must be at most ${MAX_WORKERS}`);
-    }
-    if (maxTasksPerChild !== undefined) checkCount("maxTasksPerChild", maxTasksPerChild);
-    checkTimeout(options.idleTimeout);
-    if (initializer !== undefined && typeof initializer !== "function") {
-      throw new TypeError(
-        `Cannot make pool: initializer must be a function, got ${typeof initializer}`,
-      );
-    }
-    const { onWorkerLost = "break" } = options;
-    if (onWorkerLost !== "break" && onWorkerLost !== "replace") {
-      throw new TypeError(
-        `Cannot make pool: onWorkerLost must be "break" or "replace", got "${onWorkerLost}"`,
-      );
-    }
-    poolsMade++;
-    const pool = new ThreadPool({
-      name,
-      threadNamePrefix: options.threadNamePrefix ?? name,
-      maxWorkers,
-      initializer,
-      initargs: options.initargs ?? [],
-      maxTasksPerChild,
-      idleTimeoutMs: options.idleTimeout ?? undefined,
-      replaceLost: onWorkerLost === "replace",
+    const pool = new WorkerPool(poolSettings(name, options), {
+      Broken: BrokenThreadPool,
+      exports: undefined,
+      startThread: startWorkerThread,
+      close() {},
     });
+    poolsMade++;
     super(pool);
     this.#pool = pool;
   }
@@ -147,14 +106,5 @@ export class ThreadPoolExecutor extends Executor {
   /** Shows as `ThreadPoolExecutor` in logs and error texts. */
   get [Symbol.toStringTag](): string {
     return "ThreadPoolExecutor";
-  }
-}
-
-function checkCount(name: string, value: number): void {
-  if (!Number.isInteger(value)) {
-    throw new TypeError(`Cannot make pool: ${name} must be an integer, got ${value}`);
-  }
-  if (value < 1) {
-    throw new RangeError(`Cannot make pool: ${name} must be greater than 0, got ${value}`);
   }
 }

@@ -30,7 +30,7 @@ const encoder = new Encoder();
 const decoder = new Decoder();
 
 /** True for numbers that are kept by themselves. */
-function isInt(item: unknown): item is number {
+export function isInt(item: unknown): item is number {
   return typeof item === "number" && (item | 0) === item && (item !== 0 || 1 / item > 0);
 }
 

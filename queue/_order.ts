@@ -11,6 +11,8 @@ import { BLOCK, type Heap } from "./_heap.ts";
 
 /** An order of items. */
 export interface Order {
+  /** Whether it needs the items' keys. */
+  readonly sorts: boolean;
   /** Words that each block has for the order, between its header and the item. */
   readonly extraWords: number;
   /** Words that the order needs for itself, at the least. */
@@ -27,11 +29,29 @@ export interface Order {
   pop(heap: Heap): number;
 }
 
+/** An order of items that does not look at them. */
+export interface Chain extends Order {
+  readonly sorts: false;
+  /** See {@linkcode Order}. */
+  push(heap: Heap, block: number): void;
+}
+
+/** True for a {@linkcode Chain}. */
+export function isChain(order: Order): order is Chain {
+  return !order.sorts;
+}
+
 const HEAD = QUEUE.ORDER;
 const TAIL = QUEUE.ORDER + 1;
 
+/** The block that a chain begins with; 0 when it is empty. */
+export function firstOf({ words }: Heap): number {
+  return words[HEAD];
+}
+
 /** First in, first out: blocks in a chain, from HEAD to TAIL. */
-export const FIRST_IN_FIRST_OUT: Order = {
+export const FIRST_IN_FIRST_OUT: Chain = {
+  sorts: false,
   extraWords: 0,
   ownWords: 0,
   prepare: () => true,
@@ -52,7 +72,8 @@ export const FIRST_IN_FIRST_OUT: Order = {
 };
 
 /** Last in, first out: blocks in a chain, from HEAD. */
-export const LAST_IN_FIRST_OUT: Order = {
+export const LAST_IN_FIRST_OUT: Chain = {
+  sorts: false,
   extraWords: 0,
   ownWords: 0,
   prepare: () => true,

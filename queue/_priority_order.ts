@@ -41,6 +41,7 @@ const halves = new Int32Array(double.buffer);
 
 /** Smallest first; equal ones first in, first out. */
 export const SMALLEST_FIRST: Order = {
+  sorts: true,
   extraWords: EXTRA_WORDS,
   ownWords: BLOCK.HEADER + FIRST_CAPACITY,
 

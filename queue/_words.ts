@@ -1,10 +1,9 @@
 /**
- * A queue's memory, new or found again, and what stands for it while it crosses.
+ * A queue's memory, new or found again.
  *
  * @module
  */
 
-import type { Handle } from "../_memory/handle.ts";
 import { home, type Seat, seatIn } from "../_memory/seat.ts";
 import { createHeapBuffer } from "./_heap.ts";
 
@@ -14,71 +13,47 @@ const LEAST_CAPACITY_BYTES = 1 << 12;
 const MOST_CAPACITY_BYTES = 1 << 30;
 
 /** What stands for a queue while it crosses, beside its kind. */
-interface QueueData {
+export interface QueueData {
   readonly buffer: SharedArrayBuffer;
   readonly threads: SharedArrayBuffer;
+  readonly name: string | undefined;
+  /** Whether a function gives the keys of the items, which stays in the thread that has it. */
+  readonly isSorted: boolean;
+}
+
+/** A queue's memory, as one seat sees it. */
+export interface QueueWords {
+  readonly buffer: SharedArrayBuffer;
+  readonly seat: Seat;
   readonly name: string | undefined;
   readonly isSorted: boolean;
 }
 
-/** A queue's memory, as one thread sees it. */
-export class QueueWords {
-  readonly buffer: SharedArrayBuffer;
-  readonly seat: Seat;
-  readonly name: string | undefined;
-  /** Whether a function sorts the items, which stays in the thread that has it. */
-  isSorted: boolean;
-
-  private constructor(
-    buffer: SharedArrayBuffer,
-    seat: Seat,
-    name: string | undefined,
-    isSorted: boolean,
-  ) {
-    this.buffer = buffer;
-    this.seat = seat;
-    this.name = name;
-    this.isSorted = isSorted;
+/** Memory for a new queue. */
+export function createWords(
+  kind: string,
+  name: unknown,
+  capacityBytes: unknown = DEFAULT_CAPACITY_BYTES,
+): QueueWords {
+  if (name !== undefined && typeof name !== "string") {
+    throw new TypeError(`Cannot make ${kind}: name must be a string, got ${typeof name}`);
   }
-
-  /** Memory for a new queue. */
-  static create(
-    kind: string,
-    name: unknown,
-    capacityBytes: unknown = DEFAULT_CAPACITY_BYTES,
-  ): QueueWords {
-    if (name !== undefined && typeof name !== "string") {
-      throw new TypeError(`Cannot make ${kind}: name must be a string, got ${typeof name}`);
-    }
-    if (typeof capacityBytes !== "number") {
-      throw new TypeError(
-        `Cannot make ${kind}: capacityBytes must be a number, got ${typeof capacityBytes}`,
-      );
-    }
-    if (!(capacityBytes >= LEAST_CAPACITY_BYTES && capacityBytes <= MOST_CAPACITY_BYTES)) {
-      throw new RangeError(
-        `Cannot make ${kind}: capacityBytes must be from ${LEAST_CAPACITY_BYTES} to ${MOST_CAPACITY_BYTES}, got ${capacityBytes}`,
-      );
-    }
-    const bytes = Math.ceil(capacityBytes / 8) * 8;
-    return new QueueWords(createHeapBuffer(bytes), home(), name, false);
+  if (typeof capacityBytes !== "number") {
+    throw new TypeError(
+      `Cannot make ${kind}: capacityBytes must be a number, got ${typeof capacityBytes}`,
+    );
   }
-
-  /** The memory that the data of a handle stand for. */
-  static open(data: unknown): QueueWords {
-    const { buffer, threads, name, isSorted } = data as QueueData;
-    return new QueueWords(buffer, seatIn(threads), name, isSorted);
+  if (!(capacityBytes >= LEAST_CAPACITY_BYTES && capacityBytes <= MOST_CAPACITY_BYTES)) {
+    throw new RangeError(
+      `Cannot make ${kind}: capacityBytes must be from ${LEAST_CAPACITY_BYTES} to ${MOST_CAPACITY_BYTES}, got ${capacityBytes}`,
+    );
   }
+  const buffer = createHeapBuffer(Math.ceil(capacityBytes / 8) * 8);
+  return { buffer, seat: home(), name, isSorted: false };
+}
 
-  /** What stands for the queue while it crosses. */
-  handle(kind: string): Handle {
-    const { buffer, seat, name, isSorted } = this;
-    const data: QueueData = { buffer, threads: seat.table.buffer, name, isSorted };
-    return { kind, data };
-  }
-
-  /** `Queue`, or `Queue "downloads"`: how error texts call the queue. */
-  label(kind: string): string {
-    return this.name === undefined ? kind : `${kind} "${this.name}"`;
-  }
+/** The memory that the data of a handle stand for. */
+export function openWords(data: unknown): QueueWords {
+  const { buffer, threads, name, isSorted } = data as QueueData;
+  return { buffer, seat: seatIn(threads), name, isSorted };
 }

@@ -6,8 +6,8 @@
 
 import { type Handle, registerHandle } from "../_memory/handle.ts";
 import { dataOf } from "../sync/_shared.ts";
-import { QueueWords } from "./_words.ts";
-import { Queue, type QueueOptions } from "./queue.ts";
+import { Opened } from "./_access.ts";
+import { Queue } from "./queue.ts";
 
 const KIND = "LifoQueue";
 
@@ -31,7 +31,7 @@ const KIND = "LifoQueue";
  */
 export class LifoQueue<T> extends Queue<T> {
   static {
-    registerHandle(KIND, (data) => new LifoQueue(QueueWords.open(data) as QueueOptions));
+    registerHandle(KIND, (data) => new LifoQueue(Opened.options(KIND, data)));
   }
 
   /**
@@ -40,7 +40,7 @@ export class LifoQueue<T> extends Queue<T> {
    * @throws {TypeError} When it is no handle of a LifoQueue.
    */
   static override from<T>(handle: Handle): LifoQueue<T> {
-    return new LifoQueue<T>(QueueWords.open(dataOf(handle, KIND)) as QueueOptions);
+    return new LifoQueue<T>(Opened.options(KIND, dataOf(handle, KIND)));
   }
 
   /** Shows as `LifoQueue` in logs and error texts. */

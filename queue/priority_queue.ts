@@ -6,10 +6,9 @@
 
 import { type Handle, registerHandle } from "../_memory/handle.ts";
 import { dataOf } from "../sync/_shared.ts";
-import { RuntimeError } from "../sync/errors.ts";
+import { type KeyOf, Opened } from "./_access.ts";
 import type { PriorityKey } from "./_keys.ts";
-import { QueueWords } from "./_words.ts";
-import { Queue, queueInternals, type QueueOptions } from "./queue.ts";
+import { accessOf, Queue, type QueueOptions } from "./queue.ts";
 
 const KIND = "PriorityQueue";
 
@@ -53,10 +52,8 @@ export interface PriorityQueueOptions<T> extends QueueOptions {
  * ```
  */
 export class PriorityQueue<T> extends Queue<T> {
-  #priority: ((item: T) => PriorityKey) | undefined;
-
   static {
-    registerHandle(KIND, (data) => new PriorityQueue(QueueWords.open(data) as QueueOptions));
+    registerHandle(KIND, (data) => new PriorityQueue(Opened.options(KIND, data)));
   }
 
   /**
@@ -67,19 +64,13 @@ export class PriorityQueue<T> extends Queue<T> {
    */
   constructor(options: number | PriorityQueueOptions<T> = {}) {
     super(options);
-    const priority = typeof options === "object" && !(options instanceof QueueWords)
-      ? options.priority
-      : undefined;
-    if (priority === undefined) {
-      queueInternals.setSortBy(this as Queue<unknown>, this.#words.isSorted ? missing : "item");
-    } else {
-      this.priority = priority;
-    }
+    if (typeof options !== "object" || options instanceof Opened) return;
+    if (options.priority !== undefined) this.priority = options.priority;
   }
 
   /** What an item is sorted by when this thread puts it; `undefined` for the item itself. */
   get priority(): ((item: T) => PriorityKey) | undefined {
-    return this.#priority;
+    return accessOf(this as Queue<unknown>).keyOf;
   }
 
   set priority(priority: (item: T) => PriorityKey) {
@@ -88,13 +79,9 @@ export class PriorityQueue<T> extends Queue<T> {
         `Cannot sort PriorityQueue: priority must be a function, got ${typeof priority}`,
       );
     }
-    this.#priority = priority;
-    this.#words.isSorted = true;
-    queueInternals.setSortBy(this as Queue<unknown>, priority);
-  }
-
-  get #words(): QueueWords {
-    return queueInternals.wordsOf(this as Queue<unknown>);
+    const access = accessOf(this as Queue<unknown>);
+    access.keyOf = priority as KeyOf;
+    access.core.sortByKeys();
   }
 
   /**
@@ -103,18 +90,11 @@ export class PriorityQueue<T> extends Queue<T> {
    * @throws {TypeError} When it is no handle of a PriorityQueue.
    */
   static override from<T>(handle: Handle): PriorityQueue<T> {
-    return new PriorityQueue<T>(QueueWords.open(dataOf(handle, KIND)) as QueueOptions);
+    return new PriorityQueue<T>(Opened.options(KIND, dataOf(handle, KIND)));
   }
 
   /** Shows as `PriorityQueue` in logs and error texts. */
   override get [Symbol.toStringTag](): string {
     return KIND;
   }
-}
-
-/** Stands for the function that another thread has. */
-function missing(): never {
-  throw new RuntimeError(
-    "Cannot put into PriorityQueue: it sorts by a function that is not here; set queue.priority in each thread that puts",
-  );
 }

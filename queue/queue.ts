@@ -1,7 +1,7 @@
 /**
  * Queue: items from threads to threads, first in, first out.
  *
- * The algorithm is in `_core.ts`.
+ * The algorithm is in `_state.ts`.
  *
  * @module
  */
@@ -11,12 +11,8 @@ import { checkMayBlock, patienceOf } from "../sync/_acquire.ts";
 import { dataOf } from "../sync/_shared.ts";
 import { TimeoutError } from "../sync/errors.ts";
 import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
-import * as access from "./_access.ts";
-import type { BlockOptions, BlockSyncOptions, SortBy } from "./_access.ts";
-import { QueueCore } from "./_core.ts";
-import { FIRST_IN_FIRST_OUT, LAST_IN_FIRST_OUT, type Order } from "./_order.ts";
-import { SMALLEST_FIRST } from "./_priority_order.ts";
-import { QueueWords } from "./_words.ts";
+import { Access, type BlockOptions, type BlockSyncOptions, Opened } from "./_access.ts";
+import { LocalQueueCore, type NewQueue } from "./_core.ts";
 import { ShutDown } from "./errors.ts";
 
 const KIND = "Queue";
@@ -37,21 +33,8 @@ export interface QueueShutdownOptions {
   immediate?: boolean;
 }
 
-/** What classes of other orders do with a queue. */
-export interface QueueInternals {
-  setSortBy(queue: Queue<unknown>, sortBy: SortBy): void;
-  wordsOf(queue: Queue<unknown>): QueueWords;
-}
-
-/** Assigned by the class, which alone can reach its private fields. */
-let internals: QueueInternals;
-
-/** The order that each class gives its items in. */
-const ORDERS: { readonly [kind: string]: Order } = {
-  Queue: FIRST_IN_FIRST_OUT,
-  LifoQueue: LAST_IN_FIRST_OUT,
-  PriorityQueue: SMALLEST_FIRST,
-};
+/** Gives classes of other orders a queue's access. Assigned by the class, which alone can reach its private fields. */
+export let accessOf: (queue: Queue<unknown>) => Access;
 
 /**
  * Items from any number of threads and async tasks to any number of others, first in, first out.
@@ -101,19 +84,11 @@ const ORDERS: { readonly [kind: string]: Order } = {
  * ```
  */
 export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
-  readonly #words: QueueWords;
-  readonly #core: QueueCore;
-  /** What sorts the items. */
-  #sortBy: SortBy;
+  readonly #access: Access;
 
   static {
-    internals = {
-      setSortBy: (queue, sortBy) => {
-        queue.#sortBy = sortBy;
-      },
-      wordsOf: (queue) => queue.#words,
-    };
-    registerHandle(KIND, (data) => new Queue(QueueWords.open(data) as QueueOptions));
+    accessOf = (queue) => queue.#access;
+    registerHandle(KIND, (data) => new Queue(Opened.options(KIND, data)));
   }
 
   /**
@@ -124,29 +99,22 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
    */
   constructor(options: number | QueueOptions = {}) {
     const kind = this[Symbol.toStringTag];
-    const isNew = !(options instanceof QueueWords);
-    checkOptions(kind, options);
-    const given = typeof options === "number" ? { maxsize: options } : options as QueueOptions;
-    if (isNew) checkMaxsize(kind, given.maxsize);
-    this.#words = isNew ? QueueWords.create(kind, given.name, given.capacityBytes) : options;
-    const { buffer, seat } = this.#words;
-    this.#core = new QueueCore({
-      buffer,
-      seat,
-      order: ORDERS[kind],
-      label: this.#words.label(kind),
-    });
-    if (isNew) this.#core.limit(given.maxsize ?? 0);
+    this.#access = new Access(
+      options instanceof Opened
+        ? options.core
+        : LocalQueueCore.create(kind, checked(kind, options)),
+      kind,
+    );
   }
 
   /** The queue's name, if it was given one. */
   get name(): string | undefined {
-    return this.#words.name;
+    return this.#access.core.name;
   }
 
   /** How many items there may be at once, 0 for any number. */
   get maxsize(): number {
-    return this.#core.maxsize;
+    return this.#access.core.maxsize();
   }
 
   // Putting
@@ -173,7 +141,7 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
    * ```
    */
   async put(item: T, options?: BlockOptions): Promise<void> {
-    await access.put(this.#core, item, this.#sortBy, options);
+    await this.#access.put(item, options);
   }
 
   /**
@@ -199,7 +167,7 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
    * ```
    */
   putSync(item: T, options?: BlockSyncOptions): void {
-    access.putSync(this.#core, item, this.#sortBy, options);
+    this.#access.putSync(item, options);
   }
 
   /**
@@ -209,7 +177,7 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
    * @throws {ShutDown} When the queue is shut down.
    */
   putNowait(item: T): void {
-    access.putNowait(this.#core, item, this.#sortBy);
+    this.#access.putNowait(item);
   }
 
   /**
@@ -233,7 +201,7 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
    * ```
    */
   async putMany(items: Iterable<T>, options?: BlockOptions): Promise<void> {
-    await access.putMany(this.#core, items, this.#sortBy, options);
+    await this.#access.putMany(items, options);
   }
 
   /**
@@ -243,7 +211,7 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
    * @throws {ShutDown} When the queue is shut down, before or meanwhile; its `count` says how many were put.
    */
   putManySync(items: Iterable<T>, options?: BlockSyncOptions): void {
-    access.putManySync(this.#core, items, this.#sortBy, options);
+    this.#access.putManySync(items, options);
   }
 
   // Getting
@@ -268,7 +236,7 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
    * ```
    */
   async get(options?: BlockOptions): Promise<T> {
-    return await access.get(this.#core, options) as T;
+    return await this.#access.get(options) as T;
   }
 
   /**
@@ -291,7 +259,7 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
    * ```
    */
   getSync(options?: BlockSyncOptions): T {
-    return access.getSync(this.#core, options) as T;
+    return this.#access.getSync(options) as T;
   }
 
   /**
@@ -301,7 +269,7 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
    * @throws {ShutDown} When there is none and the queue is shut down.
    */
   getNowait(): T {
-    return access.getNowait(this.#core) as T;
+    return this.#access.core.tryGet() as T;
   }
 
   /**
@@ -315,7 +283,7 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
    * @throws {ShutDown} When there is none and the queue is shut down, before or meanwhile.
    */
   async getMany(most: number, options?: BlockOptions): Promise<T[]> {
-    return await access.getMany(this.#core, most, options) as T[];
+    return await this.#access.getMany(most, options) as T[];
   }
 
   /**
@@ -325,7 +293,7 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
    * @throws {ShutDown} When there is none and the queue is shut down, before or meanwhile.
    */
   getManySync(most: number, options?: BlockSyncOptions): T[] {
-    return access.getManySync(this.#core, most, options) as T[];
+    return this.#access.getManySync(most, options) as T[];
   }
 
   /** Takes items out, waiting for each, until the queue is shut down and empty. */
@@ -360,17 +328,17 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
 
   /** How many items there are. Not reliable: it may have changed when you read it. */
   qsize(): number {
-    return this.#core.count;
+    return this.#access.core.qsize();
   }
 
   /** True when there are no items. Not reliable: it may have changed when you read it. */
   empty(): boolean {
-    return this.#core.count === 0;
+    return this.#access.core.qsize() === 0;
   }
 
   /** True when there are `maxsize` items. Not reliable: it may have changed when you read it. */
   full(): boolean {
-    return this.#core.isFull;
+    return this.#access.core.isFull();
   }
 
   // Keeping track
@@ -396,10 +364,10 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
   taskDone(n = 1): void {
     if (typeof n !== "number" || !Number.isInteger(n) || n < 1) {
       throw new RangeError(
-        `Cannot call taskDone on ${this.#core.label}: n must be a whole number from 1 up, got ${n}`,
+        `Cannot call taskDone on ${this.#access.label}: n must be a whole number from 1 up, got ${n}`,
       );
     }
-    this.#core.done(n);
+    this.#access.core.taskDone(n);
   }
 
   /**
@@ -423,8 +391,8 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
    * ```
    */
   async join(options?: WaitOptions): Promise<void> {
-    const limits = patienceOf(`join ${this.#core.label}`, options);
-    if (!await this.#core.join(limits)) throw this.#notDone(options);
+    const limits = patienceOf(`join ${this.#access.label}`, options);
+    this.#checkDone(await this.#access.core.join(limits), options);
   }
 
   /**
@@ -436,14 +404,15 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
    * @throws {RuntimeError} Where the host forbids blocking.
    */
   joinSync(options?: WaitSyncOptions): void {
-    const { deadlineMs } = patienceOf(`join ${this.#core.label}`, options);
-    checkMayBlock(`join ${this.#core.label}`);
-    if (!this.#core.joinSync(deadlineMs)) throw this.#notDone(options);
+    const { deadlineMs } = patienceOf(`join ${this.#access.label}`, options);
+    checkMayBlock(`join ${this.#access.label}`);
+    this.#checkDone(this.#access.core.joinSync(deadlineMs), options);
   }
 
-  #notDone(options: WaitOptions | undefined): TimeoutError {
-    return new TimeoutError(
-      `Cannot join ${this.#core.label} within ${options?.timeout} ms: ${this.#core.unfinished} items are unfinished`,
+  #checkDone(unfinished: number | undefined, options: WaitOptions | undefined): void {
+    if (unfinished === undefined) return;
+    throw new TimeoutError(
+      `Cannot join ${this.#access.label} within ${options?.timeout} ms: ${unfinished} items are unfinished`,
     );
   }
 
@@ -467,19 +436,19 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
    * ```
    */
   shutdown(options?: QueueShutdownOptions): void {
-    this.#core.close(options?.immediate ?? false);
+    this.#access.core.shutdown(options?.immediate ?? false);
   }
 
   /** True once the queue was shut down. */
   get isShutdown(): boolean {
-    return this.#core.isClosed;
+    return this.#access.core.isShutdown();
   }
 
   // Crossing
 
   /** What stands for this queue in a message to a raw `Worker`; see {@linkcode Queue.from}. */
   get handle(): Handle {
-    return this.#words.handle(this[Symbol.toStringTag]);
+    return { kind: this[Symbol.toStringTag], data: this.#access.core.data };
   }
 
   /**
@@ -500,7 +469,7 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
    * ```
    */
   static from<T>(handle: Handle): Queue<T> {
-    return new Queue<T>(QueueWords.open(dataOf(handle, KIND)) as QueueOptions);
+    return new Queue<T>(Opened.options(KIND, dataOf(handle, KIND)));
   }
 
   /** See {@linkcode Queue.handle}. */
@@ -514,8 +483,14 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
   }
 }
 
-/** What classes of other orders do with a queue. */
-export const queueInternals: QueueInternals = internals;
+/** What a constructor was given, checked. */
+function checked(kind: string, options: number | QueueOptions): NewQueue {
+  checkOptions(kind, options);
+  if (typeof options === "number") options = { maxsize: options };
+  const { maxsize, name, capacityBytes } = options;
+  checkMaxsize(kind, maxsize);
+  return { maxsize: maxsize ?? 0, name, capacityBytes };
+}
 
 function checkOptions(kind: string, options: unknown): void {
   if (typeof options === "number" || (typeof options === "object" && options !== null)) return;

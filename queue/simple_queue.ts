@@ -6,11 +6,8 @@
 
 import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
 import { dataOf } from "../sync/_shared.ts";
-import * as access from "./_access.ts";
-import type { BlockOptions, BlockSyncOptions } from "./_access.ts";
-import { QueueCore } from "./_core.ts";
-import { FIRST_IN_FIRST_OUT } from "./_order.ts";
-import { QueueWords } from "./_words.ts";
+import { Access, type BlockOptions, type BlockSyncOptions, Opened } from "./_access.ts";
+import { LocalQueueCore } from "./_core.ts";
 
 const KIND = "SimpleQueue";
 
@@ -48,11 +45,10 @@ export interface SimpleQueueOptions {
  * ```
  */
 export class SimpleQueue<T> {
-  readonly #words: QueueWords;
-  readonly #core: QueueCore;
+  readonly #access: Access;
 
   static {
-    registerHandle(KIND, (data) => new SimpleQueue(QueueWords.open(data) as SimpleQueueOptions));
+    registerHandle(KIND, (data) => new SimpleQueue(Opened.options(KIND, data)));
   }
 
   /**
@@ -62,17 +58,19 @@ export class SimpleQueue<T> {
    * @throws {RangeError} When `capacityBytes` is out of its range.
    */
   constructor(options: SimpleQueueOptions = {}) {
-    const isNew = !(options instanceof QueueWords);
-    this.#words = isNew ? QueueWords.create(KIND, options.name, options.capacityBytes) : options;
-    const { buffer, seat } = this.#words;
-    const label = this.#words.label(KIND);
-    this.#core = new QueueCore({ buffer, seat, order: FIRST_IN_FIRST_OUT, label });
-    if (isNew) this.#core.limit(0);
+    this.#access = new Access(
+      options instanceof Opened ? options.core : LocalQueueCore.create(KIND, {
+        name: options.name,
+        capacityBytes: options.capacityBytes,
+        maxsize: 0,
+      }),
+      KIND,
+    );
   }
 
   /** The queue's name, if it was given one. */
   get name(): string | undefined {
-    return this.#words.name;
+    return this.#access.core.name;
   }
 
   /**
@@ -95,7 +93,7 @@ export class SimpleQueue<T> {
 
   /** Puts an item; never waits. See {@linkcode SimpleQueue.put}. */
   putNowait(item: T): void {
-    access.putNowait(this.#core, item, undefined);
+    this.#access.putNowait(item);
   }
 
   /**
@@ -110,7 +108,7 @@ export class SimpleQueue<T> {
 
   /** Puts several items; never waits. See {@linkcode SimpleQueue.putMany}. */
   putManySync(items: Iterable<T>): void {
-    access.putManySync(this.#core, items, undefined, { block: false });
+    this.#access.putManySync(items, { block: false });
   }
 
   /**
@@ -120,7 +118,7 @@ export class SimpleQueue<T> {
    * @throws {Empty} When there was none in time, or at once with `block: false`.
    */
   async get(options?: BlockOptions): Promise<T> {
-    return await access.get(this.#core, options) as T;
+    return await this.#access.get(options) as T;
   }
 
   /**
@@ -131,7 +129,7 @@ export class SimpleQueue<T> {
    * @throws {RuntimeError} Where the host forbids blocking.
    */
   getSync(options?: BlockSyncOptions): T {
-    return access.getSync(this.#core, options) as T;
+    return this.#access.getSync(options) as T;
   }
 
   /**
@@ -140,7 +138,7 @@ export class SimpleQueue<T> {
    * @throws {Empty} When there is none.
    */
   getNowait(): T {
-    return access.getNowait(this.#core) as T;
+    return this.#access.core.tryGet() as T;
   }
 
   /**
@@ -149,7 +147,7 @@ export class SimpleQueue<T> {
    * @throws {Empty} When there was none in time, or at once with `block: false`.
    */
   async getMany(most: number, options?: BlockOptions): Promise<T[]> {
-    return await access.getMany(this.#core, most, options) as T[];
+    return await this.#access.getMany(most, options) as T[];
   }
 
   /**
@@ -158,22 +156,22 @@ export class SimpleQueue<T> {
    * @throws {Empty} When there was none in time, or at once with `block: false`.
    */
   getManySync(most: number, options?: BlockSyncOptions): T[] {
-    return access.getManySync(this.#core, most, options) as T[];
+    return this.#access.getManySync(most, options) as T[];
   }
 
   /** How many items there are. Not reliable: it may have changed when you read it. */
   qsize(): number {
-    return this.#core.count;
+    return this.#access.core.qsize();
   }
 
   /** True when there are no items. Not reliable: it may have changed when you read it. */
   empty(): boolean {
-    return this.#core.count === 0;
+    return this.#access.core.qsize() === 0;
   }
 
   /** What stands for this queue in a message to a raw `Worker`; see {@linkcode SimpleQueue.from}. */
   get handle(): Handle {
-    return this.#words.handle(KIND);
+    return { kind: KIND, data: this.#access.core.data };
   }
 
   /**
@@ -182,7 +180,7 @@ export class SimpleQueue<T> {
    * @throws {TypeError} When it is no handle of a SimpleQueue.
    */
   static from<T>(handle: Handle): SimpleQueue<T> {
-    return new SimpleQueue<T>(QueueWords.open(dataOf(handle, KIND)) as SimpleQueueOptions);
+    return new SimpleQueue<T>(Opened.options(KIND, dataOf(handle, KIND)));
   }
 
   /** See {@linkcode SimpleQueue.handle}. */

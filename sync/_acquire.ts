@@ -23,7 +23,8 @@ export interface Patience {
   readonly signal: AbortSignal | undefined;
 }
 
-const ENDLESS: Patience = { polls: false, deadlineMs: NEVER, signal: undefined };
+/** The patience of those who give no options. */
+export const ENDLESS: Patience = { polls: false, deadlineMs: NEVER, signal: undefined };
 
 /**
  * Checks the options of a wait for a lock or a semaphore. Touches no shared word.

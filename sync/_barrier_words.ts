@@ -1,5 +1,5 @@
 /**
- * A barrier's words: a number of parties wait for each other, round after round.
+ * The words of a barrier: a number of parties wait for each other, round after round.
  *
  * All words are written under the latch. Word COUNT: parties that wait in this round. Word ROUND: changes whenever a
  * round ends, well or not. Word STATE:
@@ -86,11 +86,15 @@ export class BarrierWait extends Wait {
   }
 }
 
-/** How an arrival at the barrier goes on. */
-export type Arrival =
-  | { readonly kind: "complete"; readonly index: number }
-  | { readonly kind: "act"; readonly index: number; readonly round: number }
-  | { readonly kind: "wait"; readonly index: number; readonly wait: BarrierWait };
+/** How an arrival at the barrier goes on: well, if there is nothing more to do. */
+export interface Arrival {
+  /** How many parties of the round had come before. */
+  readonly index: number;
+  /** The round whose action is to be run. */
+  readonly round?: number;
+  /** What is to be waited for; the party has come only after that when it is at the gate. */
+  readonly wait?: BarrierWait;
+}
 
 /** The steps that are made under the latch. */
 export class BarrierWords {
@@ -139,23 +143,23 @@ export class BarrierWords {
       if (this.state === BROKEN) return undefined;
       if (this.state === ACTING) {
         this.#gate.push(wait.node);
-        return { kind: "wait", index: -1, wait };
+        return { index: -1, wait };
       }
       const index = words[BARRIER.COUNT];
       if (index + 1 < words[BARRIER.PARTIES]) {
         this.#parties.push(wait.node);
         store(words, BARRIER.COUNT, index + 1);
-        return { kind: "wait", index, wait };
+        return { index, wait };
       }
       if (words[BARRIER.HAS_ACTION] === 0) {
         this.#endRound(COMPLETE, FILLING);
-        return { kind: "complete", index };
+        return { index };
       }
       store(words, BARRIER.STATE, ACTING);
       words[BARRIER.ACTING] = this.seat.id;
-      return { kind: "act", index, round: words[BARRIER.ROUND] };
+      return { index, round: words[BARRIER.ROUND] };
     });
-    if (arrival?.kind !== "wait") {
+    if (arrival?.wait === undefined) {
       wait.isOver = true;
       this.seat.close(wait);
     }

@@ -1,37 +1,59 @@
 /**
- * Which async context the code that runs now belongs to: the `run` calls of reentrant locks around it.
+ * Which async contexts the code that runs now belongs to: the `run` calls of reentrant locks around it.
  *
  * @module
  */
 
 import { type AsyncContext, platform } from "../_platform/mod.ts";
 
-/** One `run` call, and the one around it. */
-interface Frame {
-  readonly token: number;
-  readonly outer: Frame | undefined;
-}
+/** The ids of `run` calls, each inside of those that follow it. */
+export type Contexts = readonly number[];
+
+const NONE: Contexts = [];
 
 /** Made when first needed: it takes a runtime some milliseconds, and most threads do without. */
-let frames: AsyncContext<Frame> | undefined;
-let tokens = 0;
+let innermost: AsyncContext<Context> | undefined;
+let ids = 0;
 
-/** A number of a new context, unique in this thread, 1 or more. */
-export function newContext(): number {
-  tokens = tokens % 0x7fffffff + 1;
-  return tokens;
-}
+/** One `run` call. */
+export class Context {
+  /** A number, unique in this thread, 1 or more. */
+  readonly id: number;
+  /** The one around it. */
+  outer: Context | undefined;
+  /** True once it holds its lock no more. What was started inside, and may go on for ever, is not inside then. */
+  isOver = false;
 
-/** Runs a function, and whatever it starts, inside a context. */
-export function runInContext<R>(token: number, fn: () => R): R {
-  frames ??= platform.createAsyncContext<Frame>();
-  return frames.run({ token, outer: frames.get() }, fn);
-}
-
-/** True when the code that runs now belongs to the context. */
-export function isInContext(token: number): boolean {
-  for (let frame = frames?.get(); frame !== undefined; frame = frame.outer) {
-    if (frame.token === token) return true;
+  constructor() {
+    ids = ids % 0x7fffffff + 1;
+    this.id = ids;
   }
-  return false;
+
+  /** Runs a function, and whatever it starts, inside this context. */
+  run<R>(fn: () => R): R {
+    innermost ??= platform.createAsyncContext<Context>();
+    this.outer = lasting(innermost.get());
+    return innermost.run(this, fn);
+  }
+}
+
+/** The contexts that the code that runs now belongs to. */
+export function contextsHere(): Contexts {
+  return innermost === undefined ? NONE : idsFrom(lasting(innermost.get()));
+}
+
+function idsFrom(context: Context | undefined): Contexts {
+  if (context === undefined) return NONE;
+  const found: number[] = [];
+  for (; context !== undefined; context = context.outer) {
+    found.push(context.id);
+    context.outer = lasting(context.outer);
+  }
+  return found;
+}
+
+/** The first context that is not over, from this one outwards. */
+function lasting(context: Context | undefined): Context | undefined {
+  while (context !== undefined && context.isOver) context = context.outer;
+  return context;
 }

@@ -5,20 +5,20 @@
  * @module
  */
 
-import type { LockCore } from "./_lock_core.ts";
+import type { LockWords } from "./_lock_words.ts";
 
-const known = new Set<WeakRef<LockCore>>();
-const registry = new FinalizationRegistry<WeakRef<LockCore>>((gone) => known.delete(gone));
+const known = new Set<WeakRef<LockWords>>();
+const registry = new FinalizationRegistry<WeakRef<LockWords>>((gone) => known.delete(gone));
 
 /** Remembers a lock for as long as the program does. Call once. */
-export function rememberLock(core: LockCore): void {
+export function rememberLock(core: LockWords): void {
   const reference = new WeakRef(core);
   known.add(reference);
   registry.register(core, reference);
 }
 
 /** The locks that are remembered and still there. */
-export function* knownLocks(): Generator<LockCore> {
+export function* knownLocks(): Generator<LockWords> {
   for (const reference of known) {
     const core = reference.deref();
     if (core !== undefined) yield core;

@@ -1,5 +1,5 @@
 /**
- * The permits under Semaphore and BoundedSemaphore: how many are free, who waits for one, and how they pass on.
+ * The core of Semaphore and BoundedSemaphore, the permits: how many are free, who waits for one, and how they pass on.
  *
  * Word VALUE: permits that are free. Word BOUND: the most that may be free.
  * Word WAITERS: 1 while somebody is queued. Written under the latch.
@@ -27,27 +27,77 @@
  */
 
 import { load, replace, store } from "../_platform/atomics.ts";
+import { type Core, registerCore } from "../_memory/core.ts";
 import { NODE, SEMAPHORE } from "../_memory/layout.ts";
 import { type Limits, type Seat, Wait } from "../_memory/seat.ts";
 import { Latch, WaitList } from "../_memory/wait_list.ts";
-import type { SharedWords } from "./_shared.ts";
+import { labelOf, SharedWords } from "./_shared.ts";
+
+/** The kinds of semaphore in handles and error texts. */
+export const KIND = "Semaphore";
+/** See {@linkcode KIND}. */
+export const BOUNDED_KIND = "BoundedSemaphore";
 
 /** What a waiter is granted: a try at a permit, or a permit. */
 const TRY = 1;
 const OWNED = 2;
 
-/** Permits without rules of their own about how many there may be. */
-export class SemaphoreCore {
+/** What Semaphore calls. */
+export interface SemaphoreCore extends Core {
+  /** Takes a permit if one is free. */
+  tryAcquire(): boolean;
+  /** Takes a permit, within limits; false when none was to be had in time. */
+  acquire(limits: Limits): Promise<boolean>;
+  /** The same; blocks. */
+  acquireSync(deadlineMs: number): boolean;
+  /** Frees permits, and passes them on to those who wait; throws, and changes nothing, if more would be free than may be. */
+  release(permits: number): void;
+  /** How many permits are free. */
+  value(): number;
+}
+
+/** The core for those who share the memory. */
+export class LocalSemaphoreCore implements SemaphoreCore {
   readonly seat: Seat;
+  readonly name: string | undefined;
+  readonly #kind: string;
+  readonly #shared: SharedWords;
   readonly #words: Int32Array;
   readonly #latch: Latch;
   readonly #waiters: WaitList;
 
-  constructor({ words, seat }: SharedWords) {
+  constructor(kind: string, shared: SharedWords) {
+    const { words, seat, name } = shared;
     this.seat = seat;
+    this.name = name;
+    this.#kind = kind;
+    this.#shared = shared;
     this.#words = words;
     this.#latch = new Latch(words, SEMAPHORE.LATCH);
     this.#waiters = new WaitList(words, SEMAPHORE.LIST, seat, 1);
+  }
+
+  /** The core of a semaphore of another thread's making. */
+  static open(kind: string, data: unknown): LocalSemaphoreCore {
+    return new LocalSemaphoreCore(kind, SharedWords.open(data, SEMAPHORE.SIZE));
+  }
+
+  /** The core of a new semaphore. */
+  static create(
+    kind: string,
+    value: number,
+    bound: number,
+    name: string | undefined,
+  ): LocalSemaphoreCore {
+    const shared = SharedWords.create(SEMAPHORE.SIZE, name);
+    store(shared.words, SEMAPHORE.VALUE, value);
+    store(shared.words, SEMAPHORE.BOUND, bound);
+    return new LocalSemaphoreCore(kind, shared);
+  }
+
+  /** See {@linkcode Core}. */
+  get data(): unknown {
+    return this.#shared.data;
   }
 
   /** Its memory: the same for all views that this thread has made of one reference. */
@@ -55,23 +105,12 @@ export class SemaphoreCore {
     return this.#words.buffer;
   }
 
-  /** How many permits are free. */
-  get value(): number {
+  /** See {@linkcode SemaphoreCore}. */
+  value(): number {
     return load(this.#words, SEMAPHORE.VALUE);
   }
 
-  /** The most that may be free. */
-  get bound(): number {
-    return this.#words[SEMAPHORE.BOUND];
-  }
-
-  /** Sets a new semaphore up. */
-  begin(value: number, bound: number): void {
-    store(this.#words, SEMAPHORE.VALUE, value);
-    store(this.#words, SEMAPHORE.BOUND, bound);
-  }
-
-  /** Takes a permit if one is free. */
+  /** See {@linkcode SemaphoreCore}. */
   tryAcquire(): boolean {
     const words = this.#words;
     for (;;) {
@@ -81,29 +120,41 @@ export class SemaphoreCore {
     }
   }
 
-  /** Takes a permit; blocks until the deadline for it. */
+  /** See {@linkcode SemaphoreCore}. */
+  acquire(limits: Limits): Promise<boolean> {
+    return this.tryAcquire() ? Promise.resolve(true) : this.#acquireContended(limits);
+  }
+
+  async #acquireContended(limits: Limits): Promise<boolean> {
+    const wait = this.#begin();
+    return wait === undefined || await this.seat.wait(wait, limits);
+  }
+
+  /** See {@linkcode SemaphoreCore}. */
   acquireSync(deadlineMs: number): boolean {
-    const wait = new SemaphoreWait(this);
-    return this.#begin(wait) || this.seat.waitSync(wait, deadlineMs);
+    if (this.tryAcquire()) return true;
+    const wait = this.#begin();
+    return wait === undefined || this.seat.waitSync(wait, deadlineMs);
   }
 
-  /** Takes a permit, within limits. */
-  async acquire(limits: Limits): Promise<boolean> {
-    const wait = new SemaphoreWait(this);
-    return this.#begin(wait) || await this.seat.wait(wait, limits);
+  /** See {@linkcode SemaphoreCore}. */
+  release(permits: number): void {
+    if (this.tryRelease(permits)) return;
+    const bound = this.#words[SEMAPHORE.BOUND];
+    throw new RangeError(
+      `Cannot release ${
+        labelOf(this.#kind, this.name)
+      } ${permits} times: ${this.value()} permits are free, and there are no more than ${bound}`,
+    );
   }
 
-  /**
-   * Frees permits, and passes them on to those who wait.
-   *
-   * @returns False when more would be free than may be: nothing has changed then.
-   */
-  release(permits: number): boolean {
+  /** As `release`; false if more would be free than may be. */
+  tryRelease(permits: number): boolean {
     const words = this.#words;
     let value: number;
     do {
       value = load(words, SEMAPHORE.VALUE);
-      if (value + permits > this.bound) return false;
+      if (value + permits > words[SEMAPHORE.BOUND]) return false;
     } while (!replace(words, SEMAPHORE.VALUE, value, value + permits));
     if (load(words, SEMAPHORE.WAITERS) !== 0) this.serve();
     return true;
@@ -114,14 +165,16 @@ export class SemaphoreCore {
     for (const thread of this.#latch.hold(() => this.#grantFree())) this.seat.ring(thread);
   }
 
-  /** Queues a new wait; true when a permit was taken instead, and the wait closed. */
-  #begin(wait: SemaphoreWait): boolean {
+  /** Queues a wait; `undefined` when a permit was taken after all. */
+  #begin(): SemaphoreWait | undefined {
+    const wait = new SemaphoreWait(this);
     this.#latch.hold(() => {
       this.#waiters.push(wait.node);
       wait.isOver = this.#tryQueued(wait.node);
     });
-    if (wait.isOver) this.seat.close(wait);
-    return wait.isOver;
+    if (!wait.isOver) return wait;
+    this.seat.close(wait);
+    return undefined;
   }
 
   /** Tries once more for a node that was just queued (Invariant 1), and takes it out if that succeeds. Call with the latch held. */
@@ -158,7 +211,7 @@ export class SemaphoreCore {
         if (!this.tryAcquire()) break;
         threads.add(waiters.grant(node, OWNED));
       } else {
-        if (this.value <= this.#countWoken(0)) break;
+        if (this.value() <= this.#countWoken(0)) break;
         this.#countWoken(1);
         threads.add(waiters.grant(node, TRY));
       }
@@ -202,9 +255,9 @@ export class SemaphoreCore {
 
 /** A wait for a permit. */
 class SemaphoreWait extends Wait {
-  readonly #core: SemaphoreCore;
+  readonly #core: LocalSemaphoreCore;
 
-  constructor(core: SemaphoreCore) {
+  constructor(core: LocalSemaphoreCore) {
     super(core.seat);
     this.#core = core;
   }
@@ -221,7 +274,7 @@ class SemaphoreWait extends Wait {
 
   /** See {@linkcode Wait}. */
   giveBack(): void {
-    this.#core.release(1);
+    this.#core.tryRelease(1);
   }
 
   /** See {@linkcode Wait}. */
@@ -239,4 +292,8 @@ class SemaphoreWait extends Wait {
     this.#core.serve();
     return false;
   }
+}
+
+for (const kind of [KIND, BOUNDED_KIND]) {
+  registerCore<SemaphoreCore>(kind, (data) => LocalSemaphoreCore.open(kind, data), ["acquire"]);
 }

@@ -5,12 +5,13 @@
  * @module
  */
 
+import { isRemoteData } from "../_memory/core.ts";
 import { HANDLE, type Handle } from "../_memory/handle.ts";
 import { WORD_BYTES } from "../_memory/layout.ts";
 import { home, type Seat, seatIn } from "../_memory/seat.ts";
 
 /** What stands for an object while it crosses, beside its kind. */
-interface SharedData {
+export interface SharedData {
   readonly buffer: SharedArrayBuffer;
   readonly byteOffset: number;
   readonly threads: SharedArrayBuffer;
@@ -53,21 +54,20 @@ export class SharedWords {
   }
 
   /** What stands for the object while it crosses. */
-  handle(kind: string): Handle {
+  get data(): SharedData {
     const { words, seat, name } = this;
-    const data: SharedData = {
+    return {
       buffer: words.buffer as SharedArrayBuffer,
       byteOffset: words.byteOffset,
       threads: seat.table.buffer,
       name,
     };
-    return { kind, data };
   }
+}
 
-  /** `Lock`, or `Lock "accounts"`: how error texts call the object. */
-  label(kind: string): string {
-    return this.name === undefined ? kind : `${kind} "${this.name}"`;
-  }
+/** `Lock`, or `Lock "accounts"`: how error texts call an object. */
+export function labelOf(kind: string, name: string | undefined): string {
+  return name === undefined ? kind : `${kind} "${name}"`;
 }
 
 /**
@@ -89,6 +89,7 @@ export function dataOf(handle: Handle, kind: string): unknown {
       `Cannot rebuild ${kind}: expected a handle of kind "${kind}", got one of "${handle.kind}"`,
     );
   }
+  if (isRemoteData(handle.data)) return handle.data;
   const { buffer, threads } = (handle.data ?? {}) as Partial<SharedData>;
   if (!(buffer instanceof SharedArrayBuffer) || !(threads instanceof SharedArrayBuffer)) {
     throw new TypeError(

@@ -1,29 +1,19 @@
 /**
  * Barrier: a number of parties wait for each other, round after round.
  *
- * The algorithm is in `_barrier_words.ts`; here is what goes on in the thread of a party.
+ * The algorithm is in `_barrier_words.ts`; here is the action, which runs in the thread of a party.
  *
  * @module
  */
 
 import { checkTimeout, deadlineAfter } from "../_platform/clock.ts";
+import { openCore } from "../_memory/core.ts";
 import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
-import { BARRIER } from "../_memory/layout.ts";
 import { checkMayBlock } from "./_acquire.ts";
-import {
-  type Arrival,
-  type BarrierWait,
-  BarrierWords,
-  BROKEN,
-  COMPLETE,
-  FILLING,
-  RETRY,
-} from "./_barrier_words.ts";
-import { dataOf, SharedWords } from "./_shared.ts";
-import { BrokenBarrierError, RuntimeError } from "./errors.ts";
+import { type BarrierCore, KIND, LocalBarrierCore } from "./_barrier_core.ts";
+import { dataOf, labelOf } from "./_shared.ts";
+import { RuntimeError } from "./errors.ts";
 import type { WaitOptions, WaitSyncOptions } from "./options.ts";
-
-const KIND = "Barrier";
 
 const MOST_PARTIES = 2 ** 31 - 1;
 
@@ -71,18 +61,16 @@ export interface BarrierOptions {
 export class Barrier {
   /** What this thread runs when it is the last to arrive; see the class. */
   action: (() => unknown) | undefined;
-  readonly #shared: SharedWords;
-  readonly #barrier: BarrierWords;
-  readonly #timeout: number | null | undefined;
+  readonly #core: BarrierCore;
 
   static {
     registerHandle(KIND, (data) => Barrier.#open(data));
   }
 
   static #open(data: unknown): Barrier {
-    const { timeout } = data as { timeout: number | null | undefined };
-    const shared = SharedWords.open(data, BARRIER.SIZE);
-    return new Barrier(shared as never, { timeout });
+    // The constructor's last parameter is not for users.
+    const make = Barrier as new (parties: number, options: undefined, core: BarrierCore) => Barrier;
+    return new make(0, undefined, openCore(KIND, data));
   }
 
   /**
@@ -93,45 +81,39 @@ export class Barrier {
    * @throws {RangeError} When there are less than 1 or a fractional number of parties, or the timeout is negative.
    */
   constructor(parties: number, options?: BarrierOptions);
-  constructor(parties: number | SharedWords, options: BarrierOptions = {}) {
+  constructor(parties: number, options?: BarrierOptions, core?: BarrierCore) {
+    this.#core = core ?? Barrier.#create(parties, options);
+    this.action = options?.action;
+  }
+
+  static #create(parties: number, options: BarrierOptions = {}): BarrierCore {
     const { action, timeout, name } = options;
     checkTimeout(timeout);
-    if (parties instanceof SharedWords) {
-      this.#shared = parties;
-    } else {
-      checkParties(parties);
-      if (action !== undefined && typeof action !== "function") {
-        throw new TypeError(
-          `Cannot make Barrier: action must be a function, got ${typeof action}`,
-        );
-      }
-      this.#shared = SharedWords.create(BARRIER.SIZE, name);
-      this.#shared.words[BARRIER.PARTIES] = parties;
-      this.#shared.words[BARRIER.HAS_ACTION] = action === undefined ? 0 : 1;
+    checkParties(parties);
+    if (action !== undefined && typeof action !== "function") {
+      throw new TypeError(`Cannot make Barrier: action must be a function, got ${typeof action}`);
     }
-    this.action = action;
-    this.#timeout = timeout;
-    this.#barrier = new BarrierWords(this.#shared);
+    return LocalBarrierCore.create(parties, action !== undefined, timeout, name);
   }
 
   /** The barrier's name, if it was given one. */
   get name(): string | undefined {
-    return this.#shared.name;
+    return this.#core.name;
   }
 
   /** How many parties have to come. */
   get parties(): number {
-    return this.#shared.words[BARRIER.PARTIES];
+    return this.#core.parties();
   }
 
   /** How many parties wait now; 0 while the barrier is broken, or its action runs. Not reliable: it may have changed when you read it. */
   get nWaiting(): number {
-    return this.#barrier.waiting;
+    return this.#core.waiting();
   }
 
   /** True while the barrier is broken. */
   get broken(): boolean {
-    return this.#barrier.state === BROKEN;
+    return this.#core.isBroken();
   }
 
   /**
@@ -159,13 +141,12 @@ export class Barrier {
    */
   async wait(options: WaitOptions = {}): Promise<number> {
     for (;;) {
-      const limits = { deadlineMs: this.#deadlineOf(options), signal: options.signal };
+      const limits = { deadlineMs: deadlineAfter(options.timeout), signal: options.signal };
       options.signal?.throwIfAborted();
-      const arrival = this.#arrive();
-      if (arrival.kind === "complete") return arrival.index;
-      if (arrival.kind === "act") return await this.#act(arrival.index, arrival.round);
-      if (!await this.#barrier.seat.wait(arrival.wait, limits)) throw this.#gaveUp();
-      if (this.#isThrough(arrival.wait)) return arrival.index;
+      const passage = await this.#core.wait(usesOwnTimeout(options), limits);
+      if (passage === undefined) continue;
+      if (passage.round !== undefined) await this.#act(passage.round);
+      return passage.index;
     }
   }
 
@@ -189,29 +170,27 @@ export class Barrier {
   waitSync(options: WaitSyncOptions = {}): number {
     checkMayBlock(`wait at ${this.#label}`);
     for (;;) {
-      const deadlineMs = this.#deadlineOf(options);
-      const arrival = this.#arrive();
-      if (arrival.kind === "complete") return arrival.index;
-      if (arrival.kind === "act") return this.#actSync(arrival.index, arrival.round);
-      if (!this.#barrier.seat.waitSync(arrival.wait, deadlineMs)) throw this.#gaveUp();
-      if (this.#isThrough(arrival.wait)) return arrival.index;
+      const deadlineMs = deadlineAfter(options.timeout);
+      const passage = this.#core.waitSync(usesOwnTimeout(options), deadlineMs);
+      if (passage === undefined) continue;
+      if (passage.round !== undefined) this.#actSync(passage.round);
+      return passage.index;
     }
   }
 
   /** Makes the barrier as new: those who wait get a {@linkcode BrokenBarrierError}. Never waits. */
   reset(): void {
-    this.#barrier.end(FILLING);
+    this.#core.reset();
   }
 
   /** Breaks the barrier until `reset`: those who wait, and who come, get a {@linkcode BrokenBarrierError}. Never waits. */
   abort(): void {
-    this.#barrier.end(BROKEN);
+    this.#core.abort();
   }
 
   /** What stands for this barrier in a message to a raw `Worker`; see {@linkcode Barrier.from}. */
   get handle(): Handle {
-    const { kind, data } = this.#shared.handle(KIND);
-    return { kind, data: { ...(data as object), timeout: this.#timeout } };
+    return { kind: KIND, data: this.#core.data };
   }
 
   /**
@@ -244,38 +223,20 @@ export class Barrier {
   }
 
   get #label(): string {
-    return this.#shared.label(KIND);
+    return labelOf(KIND, this.name);
   }
 
-  #deadlineOf({ timeout = this.#timeout }: WaitSyncOptions): number {
-    return deadlineAfter(timeout ?? this.#timeout);
-  }
-
-  #arrive(): Arrival {
-    const arrival = this.#barrier.arrive();
-    if (arrival !== undefined) return arrival;
-    throw new BrokenBarrierError(`Cannot wait at ${this.#label}: it is broken; reset() repairs it`);
-  }
-
-  /** True when the round is complete, false when the party has to try again. */
-  #isThrough({ grant }: BarrierWait): boolean {
-    if (grant === COMPLETE) return true;
-    if (grant === RETRY) return false;
-    throw this.#wasBroken();
-  }
-
-  async #act(index: number, round: number): Promise<number> {
+  async #act(round: number): Promise<void> {
     let isWell = false;
     try {
       await this.#actionHere()();
       isWell = true;
     } finally {
-      this.#finish(round, isWell);
+      this.#core.finish(round, isWell);
     }
-    return index;
   }
 
-  #actSync(index: number, round: number): number {
+  #actSync(round: number): void {
     let isWell = false;
     try {
       const result = this.#actionHere()();
@@ -286,13 +247,8 @@ export class Barrier {
       }
       isWell = true;
     } finally {
-      this.#finish(round, isWell);
+      this.#core.finish(round, isWell);
     }
-    return index;
-  }
-
-  #finish(round: number, isWell: boolean): void {
-    if (!this.#barrier.finish(round, isWell) && isWell) throw this.#wasBroken();
   }
 
   #actionHere(): () => unknown {
@@ -301,18 +257,11 @@ export class Barrier {
       `Cannot run the action of ${this.#label}: it is not here; set barrier.action in each thread that waits`,
     );
   }
+}
 
-  #wasBroken(): BrokenBarrierError {
-    return new BrokenBarrierError(
-      `Cannot wait at ${this.#label}: it was broken or reset while ${this.parties} parties gathered`,
-    );
-  }
-
-  #gaveUp(): BrokenBarrierError {
-    return new BrokenBarrierError(
-      `Cannot wait at ${this.#label}: the other parties did not come in time; the barrier is broken`,
-    );
-  }
+/** True when the barrier's own timeout counts. */
+function usesOwnTimeout({ timeout }: WaitSyncOptions): boolean {
+  return timeout === undefined || timeout === null;
 }
 
 function checkParties(parties: unknown): void {

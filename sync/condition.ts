@@ -1,94 +1,27 @@
 /**
  * Condition: waiting, with a lock released meanwhile, until another thread says that something has changed.
  *
- * A waiter is a node: first in the condition's own list, then, once it was notified, in its lock's.
- *
- *   condition's list -> lock's list       notify(), by the thread that holds the lock
- *   condition's list -> out               a waiter whose time is up, or whose signal aborted
- *   lock's list      -> out               granted the lock, as any waiter of it
- *
- * Invariants
- * 1. A waiter queues before it releases the lock, and who notifies holds the lock. So no notification that comes after the
- *    release is missed.
- * 2. Notified waiters are moved, not woken: the releases of the lock wake them one by one, as each can have it. So
- *    `notifyAll` does not send a herd after one lock.
- * 3. The move is made under the condition's latch and then the lock's. So a waiter that gives up, and takes the condition's latch,
- *    finds itself in the condition's list, and leaves it, or knows that it was notified in time.
- *
- * Why not the one counter that a condition over a futex needs: it wakes any thread that sleeps on it, and it cannot move
- * a waiter to the lock.
+ * The algorithm is in `_condition_core.ts`; here are the predicates, which run in the thread that waits.
  *
  * @module
  */
 
-import { deadlineAfter, NEVER } from "../_platform/clock.ts";
-import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
-import { CONDITION } from "../_memory/layout.ts";
-import { Latch, WaitList } from "../_memory/wait_list.ts";
+import { deadlineAfter } from "../_platform/clock.ts";
+import { isRemoteData, openCore, partOf } from "../_memory/core.ts";
+import { HANDLE, type Handle, isShareable, registerHandle } from "../_memory/handle.ts";
 import { checkMayBlock, type Guard } from "./_acquire.ts";
-import { type LockCore, LockWait } from "./_lock_core.ts";
-import { dataOf, SharedWords } from "./_shared.ts";
-import { RuntimeError } from "./errors.ts";
-import { Lock, lockInternals } from "./lock.ts";
+import { type ConditionCore, KIND, LocalConditionCore } from "./_condition_core.ts";
+import { contextsHere } from "./_contexts.ts";
+import { KIND as LOCK_KIND } from "./_lock_core.ts";
+import { dataOf, labelOf } from "./_shared.ts";
+import { Lock } from "./lock.ts";
 import type {
   AcquireOptions,
   AcquireSyncOptions,
   WaitOptions,
   WaitSyncOptions,
 } from "./options.ts";
-import { type Held, RLock, rlockInternals } from "./rlock.ts";
-
-const KIND = "Condition";
-
-/** The number by which nodes know the condition's list; the lock's is 1. */
-const LIST_NUMBER = 2;
-
-/** A condition's lock, with what its kind knows of ownership. */
-interface OwnedLock {
-  readonly core: LockCore;
-  isOwned(): boolean;
-  releaseAll(): Held;
-  restore(held: Held): void;
-}
-
-function ownedLockOf(lock: Lock | RLock): OwnedLock {
-  if (lock instanceof RLock) {
-    return {
-      core: rlockInternals.coreOf(lock),
-      isOwned: () => rlockInternals.isOwned(lock),
-      releaseAll: () => rlockInternals.releaseAll(lock),
-      restore: (held) => rlockInternals.restore(lock, held),
-    };
-  }
-  const core = lockInternals.coreOf(lock);
-  return {
-    core,
-    isOwned: () => core.owner === core.seat.id,
-    releaseAll: () => {
-      core.release(core.seat.id);
-      return { context: 0, depth: 1 };
-    },
-    restore: () => {},
-  };
-}
-
-/** A waiter, until it has the lock again. */
-class ConditionWait extends LockWait {
-  readonly #leave: (node: number) => boolean;
-
-  constructor(core: LockCore, leave: (node: number) => boolean) {
-    super(core);
-    this.#leave = leave;
-  }
-
-  /** Too late once notified: the wait then ends with the lock (Invariant 3), but for a thread that gets no lock any more. */
-  override giveUp(): boolean {
-    if (this.isOver) return true;
-    this.isOver = this.#leave(this.node);
-    if (this.isOver) return false;
-    return this.seat.isHere || super.giveUp();
-  }
-}
+import { RLock } from "./rlock.ts";
 
 /**
  * Lets threads and async tasks wait until something has changed, and tell each other so.
@@ -136,21 +69,25 @@ class ConditionWait extends LockWait {
  * ```
  */
 export class Condition {
-  readonly #shared: SharedWords;
+  readonly #core: ConditionCore;
   readonly #lock: Lock | RLock;
-  readonly #owned: OwnedLock;
-  readonly #latch: Latch;
-  readonly #waiters: WaitList;
 
   static {
     registerHandle(KIND, (data) => Condition.#open(data));
   }
 
+  /** @param data May have the lock itself, which then is the condition's. */
   static #open(data: unknown): Condition {
-    const { lock, ...rest } = data as { lock: Lock | RLock };
-    // The constructor's second parameter is not for users.
-    const make = Condition as new (lock: Lock | RLock, shared: SharedWords) => Condition;
-    return new make(lock, SharedWords.open(rest, CONDITION.SIZE));
+    const { lock, ...remote } = data as { readonly lock: unknown };
+    const core = openCore<ConditionCore>(KIND, isRemoteData(data) ? remote : data);
+    // The constructor's last parameter is not for users.
+    const make = Condition as new (lock: Lock | RLock, core: ConditionCore) => Condition;
+    return new make(isShareable(lock) ? lock as Lock | RLock : Condition.#lockOf(core), core);
+  }
+
+  static #lockOf(core: ConditionCore): Lock | RLock {
+    const handle = { kind: core.lockKind(), data: partOf(core, "lock") };
+    return handle.kind === LOCK_KIND ? Lock.from(handle) : RLock.from(handle);
   }
 
   /**
@@ -159,18 +96,13 @@ export class Condition {
    * @param lock The lock to hold while waiting and notifying; left out, the condition makes an {@linkcode RLock}.
    */
   constructor(lock?: Lock | RLock);
-  constructor(given?: Lock | RLock, shared?: SharedWords) {
+  constructor(given?: Lock | RLock, core?: ConditionCore) {
     const lock = given ?? new RLock();
     if (!(lock instanceof Lock) && !(lock instanceof RLock)) {
       throw new TypeError(`Cannot make Condition: expected a Lock or an RLock, got ${typeof lock}`);
     }
     this.#lock = lock;
-    this.#owned = ownedLockOf(lock);
-    const { seat } = this.#owned.core;
-    this.#shared = shared ?? SharedWords.create(CONDITION.SIZE, lock.name, seat);
-    const { words } = this.#shared;
-    this.#latch = new Latch(words, CONDITION.LATCH);
-    this.#waiters = new WaitList(words, CONDITION.LIST, seat, LIST_NUMBER);
+    this.#core = core ?? LocalConditionCore.create(lock.handle);
   }
 
   /** The lock that is held while waiting and notifying. */
@@ -243,26 +175,8 @@ export class Condition {
     return await this.#wait(deadlineMs, options.signal);
   }
 
-  async #wait(deadlineMs: number, signal: AbortSignal | undefined): Promise<boolean> {
-    this.#checkOwned("wait");
-    const { core } = this.#owned;
-    const wait = this.#queue();
-    const held = this.#owned.releaseAll();
-    let isNotified = false;
-    let isHeld = false;
-    try {
-      try {
-        isNotified = isHeld = await core.seat.wait(wait, { deadlineMs, signal });
-      } finally {
-        // A failure of the wait itself means that the lock is lost with its owner.
-        if (!isHeld && wait.failure === undefined) {
-          isHeld = await core.acquire({ deadlineMs: NEVER, signal: undefined });
-        }
-      }
-    } finally {
-      this.#resume(held, isHeld);
-    }
-    return isNotified;
+  #wait(deadlineMs: number, signal: AbortSignal | undefined): Promise<boolean> {
+    return this.#core.wait(false, contextsHere(), { deadlineMs, signal });
   }
 
   /**
@@ -290,27 +204,7 @@ export class Condition {
   }
 
   #waitSync(deadlineMs: number): boolean {
-    this.#checkOwned("wait");
-    const { core } = this.#owned;
-    const wait = this.#queue();
-    const held = this.#owned.releaseAll();
-    let isHeld = false;
-    try {
-      const isNotified = isHeld = core.seat.waitSync(wait, deadlineMs);
-      if (!isHeld) {
-        core.checkNotOwn();
-        isHeld = core.acquireSync(NEVER);
-      }
-      return isNotified;
-    } finally {
-      this.#resume(held, isHeld);
-    }
-  }
-
-  /** The lock is held again, as it was; or it is lost, and what would have released it must not. */
-  #resume(held: Held, isHeld: boolean): void {
-    if (isHeld) this.#owned.restore(held);
-    else this.#owned.core.lose(held.depth);
+    return this.#core.waitSync(true, contextsHere(), deadlineMs);
   }
 
   /**
@@ -395,16 +289,7 @@ export class Condition {
     if (typeof n !== "number" || Number.isNaN(n)) {
       throw new TypeError(`Cannot ${this.#act("notify")}: expected a number, got ${String(n)}`);
     }
-    this.#checkOwned("notify");
-    const waiters = this.#waiters;
-    this.#latch.take();
-    for (let i = 0; i < n; i++) {
-      const node = waiters.firstAlive();
-      if (node === 0) break;
-      waiters.remove(node);
-      this.#owned.core.adopt(node);
-    }
-    this.#latch.give();
+    this.#core.notify(n, contextsHere());
   }
 
   /**
@@ -418,8 +303,7 @@ export class Condition {
 
   /** What stands for this condition and its lock in a message to a raw `Worker`; see {@linkcode Condition.from}. */
   get handle(): Handle {
-    const { kind, data } = this.#shared.handle(KIND);
-    return { kind, data: { ...(data as object), lock: this.#lock.handle } };
+    return { kind: KIND, data: this.#core.data };
   }
 
   /**
@@ -440,15 +324,12 @@ export class Condition {
    * ```
    */
   static from(handle: Handle): Condition {
-    const { lock, ...rest } = dataOf(handle, KIND) as { lock: Handle };
-    const rebuilt = lock.kind === "Lock" ? Lock.from(lock) : RLock.from(lock);
-    return Condition.#open({ ...rest, lock: rebuilt });
+    return Condition.#open(dataOf(handle, KIND));
   }
 
   /** See {@linkcode Condition.handle}. The lock crosses as itself: both sides' tasks share one view of it. */
   [HANDLE](): Handle {
-    const { kind, data } = this.#shared.handle(KIND);
-    return { kind, data: { ...(data as object), lock: this.#lock } };
+    return { kind: KIND, data: { ...this.#core.data as object, lock: this.#lock } };
   }
 
   /** Shows as `Condition` in logs and error texts. */
@@ -456,22 +337,7 @@ export class Condition {
     return KIND;
   }
 
-  #queue(): ConditionWait {
-    const leave = (node: number): boolean => this.#latch.hold(() => this.#waiters.remove(node));
-    const wait = new ConditionWait(this.#owned.core, leave);
-    this.#latch.hold(() => this.#waiters.push(wait.node));
-    return wait;
-  }
-
-  #checkOwned(act: string): void {
-    if (this.#owned.isOwned()) return;
-    const { core } = this.#owned;
-    throw new RuntimeError(
-      `Cannot ${this.#act(act)}: its ${core.label} is not held here, ${core.describeOwner()}`,
-    );
-  }
-
   #act(act: string): string {
-    return `${act} on ${this.#shared.label(KIND)}`;
+    return `${act} on ${labelOf(KIND, this.#core.name)}`;
   }
 }

@@ -5,7 +5,7 @@
  */
 
 import { knownLocks } from "./_known_locks.ts";
-import type { LockCore } from "./_lock_core.ts";
+import type { LockWords } from "./_lock_words.ts";
 
 /** What {@linkcode debugLocks} says of a lock. */
 export interface LockState {
@@ -60,12 +60,12 @@ export function debugLocks(): LockState[] {
 
 /** A lock at one moment, with threads by their ids. */
 interface Locked {
-  readonly core: LockCore;
+  readonly core: LockWords;
   readonly owner: number;
   readonly waiters: readonly number[];
 }
 
-function look(core: LockCore): Locked {
+function look(core: LockWords): Locked {
   return { core, owner: core.owner, waiters: core.waitingThreads() };
 }
 

@@ -1,60 +1,21 @@
 /**
- * Event: a flag that threads wait for.
- *
- * Word IS_SET: 0 or 1.
- *
- *   0 -> 1   set()     under the latch; all who wait are granted in the same step
- *   1 -> 0   clear()
- *
- * Invariants
- * 1. Who queues looks at IS_SET once more under the latch, and `set` holds it from before it writes until the list is empty. So
- *    nobody sleeps who queued before a `set`, and nobody who queued after a `clear` is woken by an earlier `set`.
- * 2. A waiter is told by its node, not by the flag: a `clear` right after the `set` takes nothing back.
+ * Event: a flag that threads wait for. The algorithm is in `_event_core.ts`.
  *
  * @module
  */
 
-import { load, store } from "../_platform/atomics.ts";
 import { deadlineAfter } from "../_platform/clock.ts";
+import { openCore } from "../_memory/core.ts";
 import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
-import { EVENT } from "../_memory/layout.ts";
-import { type Seat, Wait } from "../_memory/seat.ts";
-import { Latch, WaitList } from "../_memory/wait_list.ts";
-import { checkMayBlock } from "./_acquire.ts";
-import { dataOf, SharedWords } from "./_shared.ts";
+import { checkMayBlock, ENDLESS } from "./_acquire.ts";
+import { type EventCore, KIND, LocalEventCore } from "./_event_core.ts";
+import { dataOf, labelOf } from "./_shared.ts";
 import type { WaitOptions, WaitSyncOptions } from "./options.ts";
-
-const KIND = "Event";
-
-const GRANTED = 1;
 
 /** What an event is made with. */
 export interface EventOptions {
   /** Shown in error texts. */
   name?: string;
-}
-
-/** A wait for an event. */
-class EventWait extends Wait {
-  readonly #leave: (node: number) => boolean;
-
-  constructor(seat: Seat, leave: (node: number) => boolean) {
-    super(seat);
-    this.#leave = leave;
-  }
-
-  /** See {@linkcode Wait}. */
-  granted(): boolean {
-    return true;
-  }
-
-  /** See {@linkcode Wait}. */
-  protected withdraw(): boolean {
-    return this.#leave(this.node);
-  }
-
-  /** See {@linkcode Wait}. Being told is nothing that could be given back. */
-  giveBack(): void {}
 }
 
 /**
@@ -84,13 +45,16 @@ class EventWait extends Wait {
  * ```
  */
 export class Event {
-  readonly #shared: SharedWords;
-  readonly #words: Int32Array;
-  readonly #latch: Latch;
-  readonly #waiters: WaitList;
+  readonly #core: EventCore;
 
   static {
-    registerHandle(KIND, (data) => new Event(SharedWords.open(data, EVENT.SIZE)));
+    registerHandle(KIND, (data) => Event.#open(data));
+  }
+
+  static #open(data: unknown): Event {
+    // The constructor's last parameter is not for users.
+    const make = Event as new (options: undefined, core: EventCore) => Event;
+    return new make(undefined, openCore(KIND, data));
   }
 
   /**
@@ -99,24 +63,18 @@ export class Event {
    * @param options The event's name.
    */
   constructor(options?: EventOptions);
-  constructor(options: EventOptions | SharedWords = {}) {
-    const shared = options instanceof SharedWords
-      ? options
-      : SharedWords.create(EVENT.SIZE, options.name);
-    this.#shared = shared;
-    this.#words = shared.words;
-    this.#latch = new Latch(shared.words, EVENT.LATCH);
-    this.#waiters = new WaitList(shared.words, EVENT.LIST, shared.seat, 1);
+  constructor(options: EventOptions = {}, core: EventCore = LocalEventCore.create(options.name)) {
+    this.#core = core;
   }
 
   /** The event's name, if it was given one. */
   get name(): string | undefined {
-    return this.#shared.name;
+    return this.#core.name;
   }
 
   /** True after `set`, until `clear`. */
   isSet(): boolean {
-    return load(this.#words, EVENT.IS_SET) === 1;
+    return this.#core.isSet();
   }
 
   /**
@@ -135,20 +93,12 @@ export class Event {
    * ```
    */
   set(): void {
-    const waiters = this.#waiters;
-    const threads = new Set<number>();
-    this.#latch.take();
-    store(this.#words, EVENT.IS_SET, 1);
-    for (let node = waiters.firstAlive(); node !== 0; node = waiters.firstAlive()) {
-      threads.add(waiters.grant(node, GRANTED));
-    }
-    this.#latch.give();
-    for (const thread of threads) this.#shared.seat.ring(thread);
+    this.#core.set();
   }
 
   /** Clears the flag: those who come from now on wait for the next `set`. Never waits. */
   clear(): void {
-    store(this.#words, EVENT.IS_SET, 0);
+    this.#core.clear();
   }
 
   /**
@@ -165,14 +115,15 @@ export class Event {
    * assertEquals(await new Event().wait({ timeout: 5 }), false);
    * ```
    */
-  async wait(options: WaitOptions = {}): Promise<boolean> {
+  wait(options?: WaitOptions): Promise<boolean> {
+    return options === undefined ? this.#core.wait(ENDLESS) : this.#waitWithin(options);
+  }
+
+  async #waitWithin(options: WaitOptions): Promise<boolean> {
     const deadlineMs = deadlineAfter(options.timeout);
     options.signal?.throwIfAborted();
-    if (this.isSet()) return true;
-    if (options.timeout === 0) return false;
-    const wait = this.#queue();
-    return wait === undefined ||
-      await this.#shared.seat.wait(wait, { deadlineMs, signal: options.signal });
+    if (options.timeout === 0) return this.isSet();
+    return await this.#core.wait({ deadlineMs, signal: options.signal });
   }
 
   /**
@@ -194,16 +145,14 @@ export class Event {
    */
   waitSync(options: WaitSyncOptions = {}): boolean {
     const deadlineMs = deadlineAfter(options.timeout);
-    if (options.timeout !== 0) checkMayBlock(`wait for ${this.#shared.label(KIND)}`);
-    if (this.isSet()) return true;
-    if (options.timeout === 0) return false;
-    const wait = this.#queue();
-    return wait === undefined || this.#shared.seat.waitSync(wait, deadlineMs);
+    if (options.timeout === 0) return this.isSet();
+    checkMayBlock(`wait for ${labelOf(KIND, this.name)}`);
+    return this.#core.waitSync(deadlineMs);
   }
 
   /** What stands for this event in a message to a raw `Worker`; see {@linkcode Event.from}. */
   get handle(): Handle {
-    return this.#shared.handle(KIND);
+    return { kind: KIND, data: this.#core.data };
   }
 
   /**
@@ -224,7 +173,7 @@ export class Event {
    * ```
    */
   static from(handle: Handle): Event {
-    return new Event(SharedWords.open(dataOf(handle, KIND), EVENT.SIZE));
+    return Event.#open(dataOf(handle, KIND));
   }
 
   /** See {@linkcode Event.handle}. */
@@ -235,19 +184,5 @@ export class Event {
   /** Shows as `Event` in logs and error texts. */
   get [Symbol.toStringTag](): string {
     return KIND;
-  }
-
-  /** Queues a wait; `undefined` when the flag is set after all. */
-  #queue(): EventWait | undefined {
-    const { seat } = this.#shared;
-    const leave = (node: number): boolean => this.#latch.hold(() => this.#waiters.remove(node));
-    const wait = new EventWait(seat, leave);
-    this.#latch.take();
-    wait.isOver = this.isSet();
-    if (!wait.isOver) this.#waiters.push(wait.node);
-    this.#latch.give();
-    if (!wait.isOver) return wait;
-    seat.close(wait);
-    return undefined;
   }
 }

@@ -1,18 +1,25 @@
 /**
  * Lock: unlocked or locked, for threads and for async tasks.
  *
- * The algorithm is in `_lock_core.ts`.
+ * The algorithm is in `_lock_words.ts`.
  *
  * @module
  */
 
-import { replace } from "../_platform/atomics.ts";
+import { NEVER } from "../_platform/clock.ts";
 import { platform } from "../_platform/mod.ts";
+import { openCore } from "../_memory/core.ts";
 import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
-import { LOCK } from "../_memory/layout.ts";
-import { type Guard, notInTime, patienceOf, patienceOfSync, ReleasingGuard } from "./_acquire.ts";
-import { LockCore } from "./_lock_core.ts";
-import { dataOf, SharedWords } from "./_shared.ts";
+import {
+  ENDLESS,
+  type Guard,
+  notInTime,
+  patienceOf,
+  patienceOfSync,
+  ReleasingGuard,
+} from "./_acquire.ts";
+import { KIND, LocalLockCore, type LockCore } from "./_lock_core.ts";
+import { dataOf, labelOf } from "./_shared.ts";
 import type {
   AcquireOptions,
   AcquireSyncOptions,
@@ -20,21 +27,11 @@ import type {
   WaitSyncOptions,
 } from "./options.ts";
 
-const KIND = "Lock";
-
 /** What a lock is made with. */
 export interface LockOptions {
   /** Shown in error texts and by `debugLocks`. */
   name?: string;
 }
-
-/** What Condition does with its lock. */
-export interface LockInternals {
-  coreOf(lock: Lock): LockCore;
-}
-
-/** Assigned by the class, which alone can reach its private fields. */
-let internals: LockInternals;
 
 /**
  * A lock that one thread, or one async task, holds at a time.
@@ -77,14 +74,16 @@ let internals: LockInternals;
  * ```
  */
 export class Lock {
-  readonly #shared: SharedWords;
   readonly #core: LockCore;
-  readonly #words: Int32Array;
-  readonly #me: number;
 
   static {
-    internals = { coreOf: (lock) => lock.#core };
-    registerHandle(KIND, (data) => new Lock(SharedWords.open(data, LOCK.SIZE)));
+    registerHandle(KIND, (data) => Lock.#open(data));
+  }
+
+  static #open(data: unknown): Lock {
+    // The constructor's last parameter is not for users.
+    const make = Lock as new (options: undefined, core: LockCore) => Lock;
+    return new make(undefined, openCore(KIND, data));
   }
 
   /**
@@ -93,19 +92,13 @@ export class Lock {
    * @param options The lock's name.
    */
   constructor(options?: LockOptions);
-  constructor(options: LockOptions | SharedWords = {}) {
-    const shared = options instanceof SharedWords
-      ? options
-      : SharedWords.create(LOCK.SIZE, options.name);
-    this.#shared = shared;
-    this.#core = new LockCore(shared, KIND);
-    this.#words = shared.words;
-    this.#me = shared.seat.id;
+  constructor(options: LockOptions = {}, core: LockCore = LocalLockCore.create(options.name)) {
+    this.#core = core;
   }
 
   /** The lock's name, if it was given one. */
   get name(): string | undefined {
-    return this.#shared.name;
+    return this.#core.name;
   }
 
   /**
@@ -127,14 +120,12 @@ export class Lock {
    * ```
    */
   acquire(options?: AcquireOptions): Promise<boolean> {
-    if (options === undefined && this.#core.tryAcquire()) return Promise.resolve(true);
-    return this.#acquireContended(options);
+    return options === undefined ? this.#core.acquire(ENDLESS) : this.#acquireWithin(options);
   }
 
-  async #acquireContended(options: AcquireOptions | undefined): Promise<boolean> {
-    const patience = patienceOf(`acquire ${this.#core.label}`, options);
-    if (patience.polls) return this.#core.tryOrExplain();
-    return await this.#core.acquire(patience);
+  async #acquireWithin(options: AcquireOptions): Promise<boolean> {
+    const patience = patienceOf(this.#act, options);
+    return patience.polls ? this.#core.tryAcquire() : await this.#core.acquire(patience);
   }
 
   /**
@@ -157,17 +148,13 @@ export class Lock {
    * ```
    */
   acquireSync(options?: AcquireSyncOptions): boolean {
-    if (
-      options === undefined && platform.canBlock &&
-      replace(this.#words, LOCK.OWNER, 0, this.#me)
-    ) return true;
-    return this.#acquireSyncContended(options);
+    if (options === undefined && platform.canBlock) return this.#core.acquireSync(NEVER);
+    return this.#acquireSyncWithin(options);
   }
 
-  #acquireSyncContended(options: AcquireSyncOptions | undefined): boolean {
-    const patience = patienceOfSync(`acquire ${this.#core.label}`, options);
-    if (patience.polls) return this.#core.tryOrExplain();
-    return this.#core.acquireSync(patience.deadlineMs);
+  #acquireSyncWithin(options: AcquireSyncOptions | undefined): boolean {
+    const { polls, deadlineMs } = patienceOfSync(this.#act, options);
+    return polls ? this.#core.tryAcquire() : this.#core.acquireSync(deadlineMs);
   }
 
   /**
@@ -185,13 +172,12 @@ export class Lock {
    * ```
    */
   release(): void {
-    if (this.#core.release(this.#me)) return;
-    this.#releaseForeign();
+    this.#core.release();
   }
 
   /** True while somebody holds the lock. Not reliable: it may have changed when you read it. */
   locked(): boolean {
-    return this.#core.owner !== 0;
+    return this.#core.locked();
   }
 
   /**
@@ -213,7 +199,7 @@ export class Lock {
    * ```
    */
   async hold(options?: WaitOptions): Promise<Guard> {
-    if (await this.acquire(options)) return new ReleasingGuard(() => this.#releaseHeld());
+    if (await this.acquire(options)) return new ReleasingGuard(() => this.#core.releaseHeld());
     throw this.#notInTime(options);
   }
 
@@ -236,7 +222,7 @@ export class Lock {
    * ```
    */
   holdSync(options?: WaitSyncOptions): Guard {
-    if (this.acquireSync(options)) return new ReleasingGuard(() => this.#releaseHeld());
+    if (this.acquireSync(options)) return new ReleasingGuard(() => this.#core.releaseHeld());
     throw this.#notInTime(options);
   }
 
@@ -259,7 +245,7 @@ export class Lock {
     try {
       return await fn();
     } finally {
-      this.#releaseHeld();
+      this.#core.releaseHeld();
     }
   }
 
@@ -282,7 +268,7 @@ export class Lock {
     try {
       return fn();
     } finally {
-      this.#releaseHeld();
+      this.#core.releaseHeld();
     }
   }
 
@@ -299,7 +285,7 @@ export class Lock {
 
   /** What stands for this lock in a message to a raw `Worker`; see {@linkcode Lock.from}. */
   get handle(): Handle {
-    return this.#shared.handle(KIND);
+    return { kind: KIND, data: this.#core.data };
   }
 
   /**
@@ -327,7 +313,7 @@ export class Lock {
    * ```
    */
   static from(handle: Handle): Lock {
-    return new Lock(SharedWords.open(dataOf(handle, KIND), LOCK.SIZE));
+    return Lock.#open(dataOf(handle, KIND));
   }
 
   /** See {@linkcode Lock.handle}. */
@@ -340,26 +326,11 @@ export class Lock {
     return KIND;
   }
 
-  /** Releases what was acquired a while ago, unless a condition's wait has lost it since. */
-  #releaseHeld(): void {
-    if (!this.#core.release(this.#me) && !this.#core.wasLost()) this.#releaseForeign();
-  }
-
-  /** Releases what another thread has acquired. */
-  #releaseForeign(): void {
-    const core = this.#core;
-    for (;;) {
-      const { owner } = core;
-      // What was taken over from a thread that was given up is not that thread's to release.
-      if (owner === 0 || !core.seat.isHere) throw core.cannotRelease();
-      if (core.release(owner)) return;
-    }
+  get #act(): string {
+    return `acquire ${labelOf(KIND, this.name)}`;
   }
 
   #notInTime(options: WaitOptions | undefined): Error {
-    return notInTime(`acquire ${this.#core.label}`, options, this.#core.describeOwner());
+    return notInTime(this.#act, options, this.#core.describeOwner());
   }
 }
-
-/** What Condition does with its lock. */
-export const lockInternals: LockInternals = internals;

@@ -1,27 +1,15 @@
 /**
  * RLock: a lock with an owner, who may acquire it again.
  *
- * Beside the words of the lock under it (see `_lock_core.ts`) it has two, written by the owner only:
- *
- * Word CONTEXT: which of the owning thread's activities holds the lock: NOBODY, THREAD (its blocking code), TASK (an async task, by
- * `acquire` or `hold`), or the number of a `run` call.
- * Word DEPTH: how often the owner has acquired it.
- *
- * Invariants
- * 1. CONTEXT is NOBODY from before the lock is released until after it was acquired. So a thread that was handed the lock for one
- *    of its async tasks does not let another of its activities in before that task has noticed.
- * 2. Code is the owner exactly when OWNER is its thread and CONTEXT is THREAD, or TASK, or a `run` that it is inside of.
- *    It enters again when CONTEXT is THREAD and it blocks, or when it is inside that `run`; TASK never enters
- *    again, as two tasks of one thread cannot be told apart.
+ * What it is to own the lock is told in `_rlock_core.ts`; here it is found out which `run` calls the code is inside of.
  *
  * @module
  */
 
-import { load, replace } from "../_platform/atomics.ts";
 import { NEVER } from "../_platform/clock.ts";
 import { platform } from "../_platform/mod.ts";
+import { openCore } from "../_memory/core.ts";
 import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
-import { LOCK } from "../_memory/layout.ts";
 import {
   type Guard,
   notInTime,
@@ -30,10 +18,9 @@ import {
   patienceOfSync,
   ReleasingGuard,
 } from "./_acquire.ts";
-import { isInContext, newContext, runInContext } from "./_contexts.ts";
-import { LockCore } from "./_lock_core.ts";
-import { dataOf, SharedWords } from "./_shared.ts";
-import { RuntimeError } from "./errors.ts";
+import { Context, contextsHere } from "./_contexts.ts";
+import { KIND, LocalRLockCore, type RLockCore, TASK, THREAD } from "./_rlock_core.ts";
+import { dataOf, labelOf } from "./_shared.ts";
 import type { LockOptions } from "./lock.ts";
 import type {
   AcquireOptions,
@@ -41,36 +28,6 @@ import type {
   WaitOptions,
   WaitSyncOptions,
 } from "./options.ts";
-
-const KIND = "RLock";
-
-const NOBODY = -1;
-const THREAD = 0;
-const TASK = -2;
-
-/** How an RLock was held, kept while a condition waits without it. */
-export interface Held {
-  readonly context: number;
-  readonly depth: number;
-}
-
-/** What Condition does with its lock. */
-export interface RLockInternals {
-  coreOf(lock: RLock): LockCore;
-  /** True when the code that runs now owns the lock. */
-  isOwned(lock: RLock): boolean;
-  /** Releases the lock, however deep; returns how it was held. */
-  releaseAll(lock: RLock): Held;
-  /** Takes note of how the lock, just acquired again, is held. */
-  restore(lock: RLock, held: Held): void;
-  /** Makes an RLock of words that are part of another object. */
-  initialize(shared: SharedWords): void;
-  /** The RLock in such words. */
-  within(shared: SharedWords): RLock;
-}
-
-/** Assigned by the class, which alone can reach its private fields. */
-let internals: RLockInternals;
 
 /**
  * A reentrant lock: its owner may acquire it again, and releases it as often.
@@ -109,24 +66,16 @@ let internals: RLockInternals;
  * ```
  */
 export class RLock {
-  readonly #shared: SharedWords;
-  readonly #core: LockCore;
-  readonly #words: Int32Array;
-  readonly #me: number;
+  readonly #core: RLockCore;
 
   static {
-    const open = (shared: SharedWords): RLock => new RLock(shared);
-    internals = {
-      coreOf: (lock) => lock.#core,
-      isOwned: (lock) => lock.#isOwned(),
-      releaseAll: (lock) => lock.#releaseAll(),
-      restore: (lock, { context, depth }) => lock.#enter(context, depth),
-      initialize: ({ words }) => {
-        words[LOCK.CONTEXT] = NOBODY;
-      },
-      within: open,
-    };
-    registerHandle(KIND, (data) => open(SharedWords.open(data, LOCK.SIZE)));
+    registerHandle(KIND, (data) => RLock.#open(data));
+  }
+
+  static #open(data: unknown): RLock {
+    // The constructor's last parameter is not for users.
+    const make = RLock as new (options: undefined, core: RLockCore) => RLock;
+    return new make(undefined, openCore(KIND, data));
   }
 
   /**
@@ -135,19 +84,13 @@ export class RLock {
    * @param options The lock's name.
    */
   constructor(options?: LockOptions);
-  constructor(options: LockOptions | SharedWords = {}) {
-    const isNew = !(options instanceof SharedWords);
-    const shared = isNew ? SharedWords.create(LOCK.SIZE, options.name) : options;
-    this.#shared = shared;
-    this.#core = new LockCore(shared, KIND);
-    this.#words = shared.words;
-    this.#me = shared.seat.id;
-    if (isNew) internals.initialize(shared);
+  constructor(options: LockOptions = {}, core: RLockCore = LocalRLockCore.create(options.name)) {
+    this.#core = core;
   }
 
   /** The lock's name, if it was given one. */
   get name(): string | undefined {
-    return this.#shared.name;
+    return this.#core.name;
   }
 
   /**
@@ -171,16 +114,13 @@ export class RLock {
    * ```
    */
   async acquire(options?: AcquireOptions): Promise<boolean> {
-    const patience = patienceOf(`acquire ${this.#core.label}`, options);
-    if (this.#isInside()) return this.#enterAgain();
-    return await this.#acquireAs(TASK, patience);
+    const patience = patienceOf(this.#act, options);
+    return this.#enterAgain() || await this.#acquireAs(TASK, patience);
   }
 
-  async #acquireAs(context: number, patience: Patience): Promise<boolean> {
+  #acquireAs(context: number, patience: Patience): boolean | Promise<boolean> {
     const core = this.#core;
-    if (!(patience.polls ? core.tryOrExplain() : await core.acquire(patience))) return false;
-    this.#enter(context, 1);
-    return true;
+    return patience.polls ? core.tryAcquire(context) : core.acquire(context, patience);
   }
 
   /**
@@ -207,20 +147,17 @@ export class RLock {
    * ```
    */
   acquireSync(options?: AcquireSyncOptions): boolean {
-    if (
-      options === undefined && platform.canBlock &&
-      replace(this.#words, LOCK.OWNER, 0, this.#me)
-    ) return this.#enter(THREAD, 1);
-    return this.#acquireSyncContended(options);
+    if (options === undefined && platform.canBlock) {
+      return this.#enterAgain() || this.#core.acquireSync(THREAD, NEVER);
+    }
+    return this.#acquireSyncWithin(options);
   }
 
-  #acquireSyncContended(options: AcquireSyncOptions | undefined): boolean {
+  #acquireSyncWithin(options: AcquireSyncOptions | undefined): boolean {
     const core = this.#core;
-    const { polls, deadlineMs } = patienceOfSync(`acquire ${core.label}`, options);
-    if (this.#isInside() || this.#isHeldByThread()) return this.#enterAgain();
-    if (polls) return core.tryOrExplain() && this.#enter(THREAD, 1);
-    if (deadlineMs === NEVER) core.checkNotOwn();
-    return core.acquireSync(deadlineMs) && this.#enter(THREAD, 1);
+    const { polls, deadlineMs } = patienceOfSync(this.#act, options);
+    if (this.#enterAgain()) return true;
+    return polls ? core.tryAcquire(THREAD) : core.acquireSync(THREAD, deadlineMs);
   }
 
   /**
@@ -238,13 +175,12 @@ export class RLock {
    * ```
    */
   release(): void {
-    if (!this.#isOwned()) throw this.#cannotRelease();
-    this.#leave();
+    this.#core.release(contextsHere());
   }
 
   /** True while anybody holds the lock. Not reliable: it may have changed when you read it. */
   locked(): boolean {
-    return this.#core.owner !== 0;
+    return this.#core.locked();
   }
 
   /**
@@ -266,13 +202,10 @@ export class RLock {
    * ```
    */
   async hold(options?: WaitOptions): Promise<Guard> {
-    const patience = patienceOf(`acquire ${this.#core.label}`, options);
-    if (this.#isInside()) {
-      this.#enterAgain();
-      return new ReleasingGuard(() => this.#releaseHeld());
-    }
+    const patience = patienceOf(this.#act, options);
+    if (this.#enterAgain()) return new ReleasingGuard(() => this.#releaseHeld());
     if (!await this.#acquireAs(TASK, patience)) throw this.#notInTime(options);
-    return new ReleasingGuard(() => this.#leaveAs(TASK));
+    return new ReleasingGuard(() => this.#core.releaseAs(TASK));
   }
 
   /**
@@ -315,21 +248,20 @@ export class RLock {
    * ```
    */
   async run<R>(fn: () => R, options?: WaitOptions): Promise<Awaited<R>> {
-    const patience = patienceOf(`acquire ${this.#core.label}`, options);
-    if (this.#isInside()) {
-      this.#enterAgain();
+    const patience = patienceOf(this.#act, options);
+    if (this.#enterAgain()) {
       try {
         return await fn();
       } finally {
         this.#releaseHeld();
       }
     }
-    const context = newContext();
-    if (!await this.#acquireAs(context, patience)) throw this.#notInTime(options);
+    const context = new Context();
+    if (!await this.#acquireAs(context.id, patience)) throw this.#notInTime(options);
     try {
-      return await runInContext(context, fn);
+      return await context.run(fn);
     } finally {
-      this.#leaveAs(context);
+      if (!this.#core.releaseAs(context.id)) context.isOver = true;
     }
   }
 
@@ -364,12 +296,12 @@ export class RLock {
    * nothing to take over: it is free, or its owner is alive, perhaps because another thread has recovered it.
    */
   recover(): boolean {
-    return this.#core.recover() && this.#enter(THREAD, 1);
+    return this.#core.recover();
   }
 
   /** What stands for this lock in a message to a raw `Worker`; see {@linkcode RLock.from}. */
   get handle(): Handle {
-    return this.#shared.handle(KIND);
+    return { kind: KIND, data: this.#core.data };
   }
 
   /**
@@ -390,7 +322,7 @@ export class RLock {
    * ```
    */
   static from(handle: Handle): RLock {
-    return new RLock(SharedWords.open(dataOf(handle, KIND), LOCK.SIZE));
+    return RLock.#open(dataOf(handle, KIND));
   }
 
   /** See {@linkcode RLock.handle}. */
@@ -403,77 +335,21 @@ export class RLock {
     return KIND;
   }
 
-  // Ownership
-
-  get #context(): number {
-    return this.#words[LOCK.CONTEXT];
+  /** Acquires the lock again if the code that runs now is inside of the `run` that holds it. */
+  #enterAgain(): boolean {
+    const inside = contextsHere();
+    return inside.length > 0 && this.#core.enterAgain(inside);
   }
 
-  get #isMine(): boolean {
-    return load(this.#words, LOCK.OWNER) === this.#me;
-  }
-
-  /** True inside of the `run` that holds the lock. */
-  #isInside(): boolean {
-    return this.#isMine && this.#context > THREAD && isInContext(this.#context);
-  }
-
-  #isHeldByThread(): boolean {
-    return this.#isMine && this.#context === THREAD;
-  }
-
-  #isOwned(): boolean {
-    if (!this.#isMine) return false;
-    const context = this.#context;
-    return context === THREAD || context === TASK || (context > THREAD && isInContext(context));
-  }
-
-  #enter(context: number, depth: number): true {
-    this.#words[LOCK.CONTEXT] = context;
-    this.#words[LOCK.DEPTH] = depth;
-    return true;
-  }
-
-  #enterAgain(): true {
-    this.#words[LOCK.DEPTH]++;
-    return true;
-  }
-
-  /** Call as the owner. */
-  #leave(): void {
-    if (--this.#words[LOCK.DEPTH] === 0) this.#releaseAll();
-  }
-
-  /** Releases once what was acquired a while ago, unless a condition's wait has lost it since. */
   #releaseHeld(): void {
-    if (this.#isOwned()) this.#leave();
-    else if (!this.#core.wasLost()) throw this.#cannotRelease();
+    this.#core.releaseHeld(contextsHere());
   }
 
-  /** Releases what was acquired as a context, from wherever. */
-  #leaveAs(context: number): void {
-    if (this.#isMine && this.#context === context) this.#leave();
-    else if (!this.#core.wasLost()) throw this.#cannotRelease();
-  }
-
-  #releaseAll(): Held {
-    const held = { context: this.#context, depth: this.#words[LOCK.DEPTH] };
-    this.#enter(NOBODY, 0); // Before the release (Invariant 1).
-    this.#core.release(this.#me);
-    return held;
-  }
-
-  #cannotRelease(): RuntimeError {
-    if (!this.#isMine) return this.#core.cannotRelease();
-    return new RuntimeError(
-      `Cannot release ${this.#core.label}: it is held by another async task of this thread`,
-    );
+  get #act(): string {
+    return `acquire ${labelOf(KIND, this.name)}`;
   }
 
   #notInTime(options: WaitOptions | undefined): Error {
-    return notInTime(`acquire ${this.#core.label}`, options, this.#core.describeOwner());
+    return notInTime(this.#act, options, this.#core.describeOwner());
   }
 }
-
-/** What Condition does with its lock. */
-export const rlockInternals: RLockInternals = internals;

@@ -4,11 +4,20 @@
  * @module
  */
 
+import { NEVER } from "../_platform/clock.ts";
+import { platform } from "../_platform/mod.ts";
+import { openCore } from "../_memory/core.ts";
 import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
-import { SEMAPHORE } from "../_memory/layout.ts";
-import { type Guard, notInTime, patienceOf, patienceOfSync, ReleasingGuard } from "./_acquire.ts";
-import { SemaphoreCore } from "./_semaphore_core.ts";
-import { dataOf, SharedWords } from "./_shared.ts";
+import {
+  ENDLESS,
+  type Guard,
+  notInTime,
+  patienceOf,
+  patienceOfSync,
+  ReleasingGuard,
+} from "./_acquire.ts";
+import { BOUNDED_KIND, KIND, LocalSemaphoreCore, type SemaphoreCore } from "./_semaphore_core.ts";
+import { dataOf, labelOf } from "./_shared.ts";
 import type {
   AcquireOptions,
   AcquireSyncOptions,
@@ -18,9 +27,6 @@ import type {
 
 /** The most permits that there can be. */
 const MOST = 2 ** 31 - 1;
-
-const KIND = "Semaphore";
-const BOUNDED_KIND = "BoundedSemaphore";
 
 /** What a semaphore is made with, beside its value. */
 export interface SemaphoreOptions {
@@ -63,11 +69,10 @@ export interface SemaphoreOptions {
  * ```
  */
 export class Semaphore {
-  readonly #shared: SharedWords;
   readonly #core: SemaphoreCore;
 
   static {
-    registerHandle(KIND, (data) => new Semaphore(SharedWords.open(data, SEMAPHORE.SIZE) as never));
+    registerHandle(KIND, (data) => withCore(Semaphore, KIND, data));
   }
 
   /**
@@ -78,21 +83,19 @@ export class Semaphore {
    * @throws {RangeError} When the value is negative, fractional or above 2^31 - 1.
    */
   constructor(value?: number, options?: SemaphoreOptions);
-  constructor(value: number | SharedWords = 1, options: SemaphoreOptions = {}) {
-    if (value instanceof SharedWords) {
-      this.#shared = value;
-      this.#core = new SemaphoreCore(value);
-    } else {
-      checkCount(`make ${this[Symbol.toStringTag]}`, "value", value, 0);
-      this.#shared = SharedWords.create(SEMAPHORE.SIZE, options.name);
-      this.#core = new SemaphoreCore(this.#shared);
-      this.#core.begin(value, this.isBounded ? value : MOST);
-    }
+  constructor(value?: number, options?: SemaphoreOptions, core?: SemaphoreCore) {
+    this.#core = core ?? this.#create(value, options);
+  }
+
+  #create(value = 1, { name }: SemaphoreOptions = {}): SemaphoreCore {
+    checkCount(`make ${this[Symbol.toStringTag]}`, "value", value, 0);
+    const bound = this.isBounded ? value : MOST;
+    return LocalSemaphoreCore.create(this[Symbol.toStringTag], value, bound, name);
   }
 
   /** The semaphore's name, if it was given one. */
   get name(): string | undefined {
-    return this.#shared.name;
+    return this.#core.name;
   }
 
   /**
@@ -111,10 +114,13 @@ export class Semaphore {
    * assertEquals(await semaphore.acquire({ timeout: 5 }), false);
    * ```
    */
-  async acquire(options?: AcquireOptions): Promise<boolean> {
-    const { polls, ...limits } = patienceOf(this.#act("acquire"), options);
-    if (this.#core.tryAcquire()) return true;
-    return !polls && await this.#core.acquire(limits);
+  acquire(options?: AcquireOptions): Promise<boolean> {
+    return options === undefined ? this.#core.acquire(ENDLESS) : this.#acquireWithin(options);
+  }
+
+  async #acquireWithin(options: AcquireOptions): Promise<boolean> {
+    const patience = patienceOf(this.#act("acquire"), options);
+    return patience.polls ? this.#core.tryAcquire() : await this.#core.acquire(patience);
   }
 
   /**
@@ -135,9 +141,13 @@ export class Semaphore {
    * ```
    */
   acquireSync(options?: AcquireSyncOptions): boolean {
+    if (options === undefined && platform.canBlock) return this.#core.acquireSync(NEVER);
+    return this.#acquireSyncWithin(options);
+  }
+
+  #acquireSyncWithin(options: AcquireSyncOptions | undefined): boolean {
     const { polls, deadlineMs } = patienceOfSync(this.#act("acquire"), options);
-    if (this.#core.tryAcquire()) return true;
-    return !polls && this.#core.acquireSync(deadlineMs);
+    return polls ? this.#core.tryAcquire() : this.#core.acquireSync(deadlineMs);
   }
 
   /**
@@ -158,18 +168,13 @@ export class Semaphore {
    * ```
    */
   release(n = 1): void {
-    const act = this.#act("release");
-    checkCount(act, "n", n, 1);
-    if (this.#core.release(n)) return;
-    const { value, bound } = this.#core;
-    throw new RangeError(
-      `Cannot ${act} ${n} times: ${value} permits are free, and there are no more than ${bound}`,
-    );
+    if (n !== 1) checkCount(this.#act("release"), "n", n, 1);
+    this.#core.release(n);
   }
 
   /** How many permits are free. Not reliable: it may have changed when you read it. */
   getValue(): number {
-    return this.#core.value;
+    return this.#core.value();
   }
 
   /** True while no permit is free. Not reliable: it may have changed when you read it. */
@@ -245,7 +250,7 @@ export class Semaphore {
 
   /** What stands for this semaphore in a message to a raw `Worker`; see {@linkcode Semaphore.from}. */
   get handle(): Handle {
-    return this.#shared.handle(this[Symbol.toStringTag]);
+    return { kind: this[Symbol.toStringTag], data: this.#core.data };
   }
 
   /**
@@ -266,7 +271,7 @@ export class Semaphore {
    * ```
    */
   static from(handle: Handle): Semaphore {
-    return new Semaphore(SharedWords.open(dataOf(handle, KIND), SEMAPHORE.SIZE) as never);
+    return withCore(Semaphore, KIND, dataOf(handle, KIND));
   }
 
   /** See {@linkcode Semaphore.handle}. */
@@ -289,7 +294,7 @@ export class Semaphore {
   }
 
   #act(act: string): string {
-    return `${act} ${this.#shared.label(this[Symbol.toStringTag])}`;
+    return `${act} ${labelOf(this[Symbol.toStringTag], this.name)}`;
   }
 }
 
@@ -312,10 +317,7 @@ export class Semaphore {
  */
 export class BoundedSemaphore extends Semaphore {
   static {
-    registerHandle(
-      BOUNDED_KIND,
-      (data) => new BoundedSemaphore(SharedWords.open(data, SEMAPHORE.SIZE) as never),
-    );
+    registerHandle(BOUNDED_KIND, (data) => withCore(BoundedSemaphore, BOUNDED_KIND, data));
   }
 
   /** True: the permits that it was made with are all there are. */
@@ -329,15 +331,24 @@ export class BoundedSemaphore extends Semaphore {
    * @throws {TypeError} When it is no handle of a BoundedSemaphore.
    */
   static override from(handle: Handle): BoundedSemaphore {
-    return new BoundedSemaphore(
-      SharedWords.open(dataOf(handle, BOUNDED_KIND), SEMAPHORE.SIZE) as never,
-    );
+    return withCore(BoundedSemaphore, BOUNDED_KIND, dataOf(handle, BOUNDED_KIND));
   }
 
   /** Shows as `BoundedSemaphore` in logs and error texts. */
   override get [Symbol.toStringTag](): string {
     return BOUNDED_KIND;
   }
+}
+
+/** A semaphore over the core of another one. */
+function withCore<S extends Semaphore>(
+  of: new (value?: number, options?: SemaphoreOptions) => S,
+  kind: string,
+  data: unknown,
+): S {
+  // The constructor's last parameter is not for users.
+  const make = of as new (value: undefined, options: undefined, core: SemaphoreCore) => S;
+  return new make(undefined, undefined, openCore(kind, data));
 }
 
 /** Throws unless `value` is a whole number from `least` up. */

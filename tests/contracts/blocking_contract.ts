@@ -10,7 +10,7 @@ import {
   waitSync,
 } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
-import { Gate, Log } from "./gate.ts";
+import { Gate, Log } from "./signals.ts";
 import type { Suite } from "./suite.ts";
 import * as tasks from "./tasks.ts";
 
@@ -46,7 +46,7 @@ function blocking({ name, make }: Suite): void {
   test(`${name}: Future.resultSync() takes timeouts`, () => {
     using executor = make({ maxWorkers: 1 });
     using gate = new Gate();
-    const future = executor.submit(tasks.pass, gate.words, "done");
+    const future = executor.submit(tasks.pass, gate.parts, "done");
     for (const timeout of [0, 1, 20]) {
       assertThrows(() => future.resultSync({ timeout }), TimeoutError, "Cannot read result");
       assertThrows(() => future.exceptionSync({ timeout }), TimeoutError);
@@ -63,7 +63,7 @@ function blocking({ name, make }: Suite): void {
   test(`${name}: Future.resultSync() of a cancelled future throws CancelledError`, async () => {
     await using executor = make({ maxWorkers: 1 });
     using gate = new Gate();
-    executor.submit(tasks.pass, gate.words, 1);
+    executor.submit(tasks.pass, gate.parts, 1);
     const queued = executor.submit(tasks.square, 2);
     await gate.entered();
     queued.cancel();
@@ -102,7 +102,7 @@ function blocking({ name, make }: Suite): void {
   test(`${name}: waitSync() blocks until what it waits for`, () => {
     using executor = make({ maxWorkers: 2 });
     using gate = new Gate();
-    const held = executor.submit(tasks.pass, gate.words, 1);
+    const held = executor.submit(tasks.pass, gate.parts, 1);
     const finished = executor.submit(tasks.square, 2);
     const failed = executor.submit(tasks.fail, "failed");
     const first = waitSync([held, finished], { returnWhen: FIRST_COMPLETED });
@@ -125,7 +125,7 @@ function blocking({ name, make }: Suite): void {
   test(`${name}: for over asCompleted() blocks for one future after the other`, () => {
     using executor = make({ maxWorkers: 2 });
     using gate = new Gate();
-    const held = executor.submit(tasks.pass, gate.words, 1);
+    const held = executor.submit(tasks.pass, gate.parts, 1);
     const quick = executor.submit(tasks.square, 2);
     const seen: Future<number>[] = [];
     for (const future of asCompleted([held, quick, held])) {
@@ -138,7 +138,7 @@ function blocking({ name, make }: Suite): void {
   test(`${name}: for over asCompleted() throws when time is up, and can be left early`, () => {
     using executor = make({ maxWorkers: 1 });
     using gate = new Gate();
-    const held = executor.submit(tasks.pass, gate.words, 1);
+    const held = executor.submit(tasks.pass, gate.parts, 1);
     const queued = executor.submit(tasks.square, 2);
     const iterator = asCompleted([held, queued], { timeout: 20 })[Symbol.iterator]();
     assertThrows(() => iterator.next(), TimeoutError, "2 (of 2) futures unfinished");
@@ -171,7 +171,7 @@ function blocking({ name, make }: Suite): void {
     assertThrows(() => iterator.next(), RangeError, "odd: 3");
     assertEquals(iterator.next().value, 16);
     assertEquals(iterator.next().done, true);
-    const held = executor.map(tasks.pass, [gate.words], [1], { timeout: 20 })[Symbol.iterator]();
+    const held = executor.map(tasks.pass, [gate.parts], [1], { timeout: 20 })[Symbol.iterator]();
     assertThrows(() => held.next(), TimeoutError);
     assertEquals(held.next().done, true);
   });
@@ -186,7 +186,7 @@ function blocking({ name, make }: Suite): void {
   test(`${name}.shutdownSync() blocks until all is done`, () => {
     const executor = make({ maxWorkers: 1 });
     const log = new Log();
-    const futures = [1, 2, 3].map((n) => executor.submit(tasks.record, log.words, n));
+    const futures = [1, 2, 3].map((n) => executor.submit(tasks.record, log.queue, n));
     executor.shutdownSync({ wait: false });
     assertThrows(() => executor.submit(tasks.square, 1), RuntimeError);
     executor.shutdownSync();
@@ -200,7 +200,7 @@ function blocking({ name, make }: Suite): void {
     assertThrows(
       () => {
         using executor = make({ maxWorkers: 1 });
-        for (const n of [1, 2, 3]) executor.submit(tasks.record, log.words, n);
+        for (const n of [1, 2, 3]) executor.submit(tasks.record, log.queue, n);
         throw new RangeError("of the block");
       },
       RangeError,

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { CancelledError, type Future, TimeoutError } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
-import { Gate, Log } from "./gate.ts";
+import { Gate, Log } from "./signals.ts";
 import { errorsLogged, type Suite, turn } from "./suite.ts";
 import * as tasks from "./tasks.ts";
 
@@ -9,7 +9,7 @@ export function futureContract({ name, make }: Suite): void {
   test(`${name}: Future.running() is true from the start of the task to its end`, async () => {
     await using executor = make({ maxWorkers: 1 });
     using gate = new Gate();
-    const first = executor.submit(tasks.pass, gate.words, 1);
+    const first = executor.submit(tasks.pass, gate.parts, 1);
     const second = executor.submit(tasks.square, 2);
     await gate.entered();
     assertEquals([first.running(), first.done(), first.state], [true, false, "running"]);
@@ -23,9 +23,9 @@ export function futureContract({ name, make }: Suite): void {
     await using executor = make({ maxWorkers: 1 });
     using gate = new Gate();
     const log = new Log();
-    const held = executor.submit(tasks.pass, gate.words, 1);
-    const queued = executor.submit(tasks.record, log.words, 2);
-    const after = executor.submit(tasks.record, log.words, 3);
+    const held = executor.submit(tasks.pass, gate.parts, 1);
+    const queued = executor.submit(tasks.record, log.queue, 2);
+    const after = executor.submit(tasks.record, log.queue, 3);
     await gate.entered();
     assertEquals([queued.cancel(), queued.cancel()], [true, true]);
     assertEquals([queued.cancelled(), queued.done(), queued.running()], [true, true, false]);
@@ -40,9 +40,9 @@ export function futureContract({ name, make }: Suite): void {
   test(`${name}: Future.cancel() right after submit() cancels before the task starts, or says false`, async () => {
     await using executor = make({ maxWorkers: 1 });
     const log = new Log();
-    const future = executor.submit(tasks.record, log.words, 1);
+    const future = executor.submit(tasks.record, log.queue, 1);
     const cancelled = future.cancel();
-    await executor.submit(tasks.record, log.words, 2);
+    await executor.submit(tasks.record, log.queue, 2);
     assertEquals(log.entries, cancelled ? [2] : [1, 2]);
     assertEquals(future.cancelled(), cancelled);
   });
@@ -50,7 +50,7 @@ export function futureContract({ name, make }: Suite): void {
   test(`${name}: Future.cancel() of a running task is false and has no effect`, async () => {
     await using executor = make({ maxWorkers: 1 });
     using gate = new Gate();
-    const future = executor.submit(tasks.pass, gate.words, "kept");
+    const future = executor.submit(tasks.pass, gate.parts, "kept");
     await gate.entered();
     assertEquals([future.cancel(), future.cancelled(), future.running()], [false, false, true]);
     gate.open();
@@ -71,8 +71,8 @@ export function futureContract({ name, make }: Suite): void {
     await using executor = make({ maxWorkers: 1 });
     using gate = new Gate();
     const log = new Log();
-    executor.submit(tasks.pass, gate.words, 0);
-    const queued = [1, 2, 3, 4, 5, 6].map((n) => executor.submit(tasks.record, log.words, n));
+    executor.submit(tasks.pass, gate.parts, 0);
+    const queued = [1, 2, 3, 4, 5, 6].map((n) => executor.submit(tasks.record, log.queue, n));
     await gate.entered();
     for (const future of queued) if (queued.indexOf(future) % 2 === 0) future.cancel();
     gate.open();
@@ -83,7 +83,7 @@ export function futureContract({ name, make }: Suite): void {
   test(`${name}: Future.addDoneCallback() calls in order, repeated functions again, each with the future`, async () => {
     await using executor = make({ maxWorkers: 1 });
     using gate = new Gate();
-    const future = executor.submit(tasks.pass, gate.words, 1);
+    const future = executor.submit(tasks.pass, gate.parts, 1);
     const seen: [string, Future<number>][] = [];
     const first = (done: Future<number>): void => void seen.push(["first", done]);
     future.addDoneCallback(first);
@@ -142,7 +142,7 @@ export function futureContract({ name, make }: Suite): void {
   test(`${name}: cancel() calls the callbacks, within the call and once`, async () => {
     await using executor = make({ maxWorkers: 1 });
     using gate = new Gate();
-    executor.submit(tasks.pass, gate.words, 1);
+    executor.submit(tasks.pass, gate.parts, 1);
     const queued = executor.submit(tasks.square, 2);
     await gate.entered();
     const seen: boolean[] = [];
@@ -169,7 +169,7 @@ export function futureContract({ name, make }: Suite): void {
   test(`${name}: Future.result() and exception() take timeouts`, async () => {
     await using executor = make({ maxWorkers: 1 });
     using gate = new Gate();
-    const future = executor.submit(tasks.pass, gate.words, "done");
+    const future = executor.submit(tasks.pass, gate.parts, "done");
     for (const timeout of [0, 1, 20]) {
       await assertRejects(() => future.result({ timeout }), TimeoutError, "Cannot read result");
       await assertRejects(() => future.exception({ timeout }), TimeoutError);
@@ -190,7 +190,7 @@ export function futureContract({ name, make }: Suite): void {
   test(`${name}: a signal ends a wait for a result and leaves the task alone`, async () => {
     await using executor = make({ maxWorkers: 1 });
     using gate = new Gate();
-    const future = executor.submit(tasks.pass, gate.words, "done");
+    const future = executor.submit(tasks.pass, gate.parts, "done");
     const controller = new AbortController();
     const reason = new Error("enough");
     const waits = [

@@ -1,10 +1,13 @@
-/** Holds tasks up and tells when they have come so far, so that no test has to sleep. */
+/**
+ * Holds tasks up and tells when they have come so far, so that no test has to sleep. In words of its own, for the tests of what
+ * waits in shared memory: it wakes nobody by the means that are under test. Tasks in another process need `signals.ts`.
+ */
 
 /** Longer than any test: the timer is there to hold the event loop open. */
 const HOLD_MS = 2 ** 30;
 
 /** Resolves once the shared word satisfies `isMet`. Whoever changes the word notifies. */
-export async function wordBecomes(
+async function wordBecomes(
   words: Int32Array,
   index: number,
   isMet: (value: number) => boolean,
@@ -64,18 +67,4 @@ export function openGate(words: GateWords): void {
 /** Resolves once a gate is open. */
 export function gateOpens(words: GateWords): Promise<void> {
   return wordBecomes(words, OPEN, (value) => value === 1);
-}
-
-/** What tasks write down, in the order in which they do. */
-export class Log {
-  readonly words: GateWords = new Int32Array(new SharedArrayBuffer(4 * 1024));
-
-  get entries(): number[] {
-    return [...this.words.subarray(1, 1 + Atomics.load(this.words, 0))];
-  }
-}
-
-/** Appends a number to a log. */
-export function writeLog(words: GateWords, value: number): void {
-  Atomics.store(words, 1 + Atomics.add(words, 0, 1), value);
 }

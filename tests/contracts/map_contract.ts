@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { RuntimeError, TimeoutError } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
-import { Gate, Log } from "./gate.ts";
+import { Gate, Log } from "./signals.ts";
 import { Numbers, outcomesOf, type Suite, turn } from "./suite.ts";
 import * as tasks from "./tasks.ts";
 
@@ -16,7 +16,7 @@ function range(end: number): number[] {
   return Array.from({ length: end }, (_, i) => i);
 }
 
-export function mapContract({ name, make }: Suite): void {
+export function mapContract({ name, make, traits }: Suite): void {
   test(`${name}.map() gives the results in the order of the inputs`, async () => {
     await using executor = make({ maxWorkers: 2 });
     const expected = range(200).map((n) => n * n);
@@ -31,7 +31,7 @@ export function mapContract({ name, make }: Suite): void {
     await using executor = make({ maxWorkers: 2 });
     using gate = new Gate();
     const log = new Log();
-    const context: Parameters<typeof tasks.recordAndHold>[1] = [log.words, gate.words, 0];
+    const context: Parameters<typeof tasks.recordAndHold>[1] = [log.queue, gate.parts, 0];
     const results = executor.map(tasks.recordAndHold, [0, 1, 2], [context, context, context], {
       chunksize: 1,
     });
@@ -221,7 +221,9 @@ export function mapContract({ name, make }: Suite): void {
     await using executor = make({ maxWorkers: 1 });
     using gate = new Gate();
     const log = new Log();
-    const context: Parameters<typeof tasks.recordAndHold>[1] = [log.words, gate.words, 0];
+    // A worker runs before the clock does.
+    await executor.submit(tasks.square, 1);
+    const context: Parameters<typeof tasks.recordAndHold>[1] = [log.queue, gate.parts, 0];
     const results = executor.map(tasks.recordAndHold, range(6), range(6).map(() => context), {
       chunksize: 1,
       timeout: 30,
@@ -239,7 +241,9 @@ export function mapContract({ name, make }: Suite): void {
     await using executor = make({ maxWorkers: 1 });
     using gate = new Gate();
     const log = new Log();
-    const context: Parameters<typeof tasks.recordAndHold>[1] = [log.words, gate.words, 1];
+    const context: Parameters<typeof tasks.recordAndHold>[1] = [log.queue, gate.parts, 1];
+    // A worker runs before the clock does.
+    await executor.submit(tasks.square, 1);
     const timeout = 50;
     const results = executor.map(tasks.recordAndHold, range(3), range(3).map(() => context), {
       chunksize: 1,
@@ -269,7 +273,7 @@ export function mapContract({ name, make }: Suite): void {
     await using executor = make({ maxWorkers: 1 });
     using gate = new Gate();
     const log = new Log();
-    const context: Parameters<typeof tasks.recordAndHold>[1] = [log.words, gate.words, 1];
+    const context: Parameters<typeof tasks.recordAndHold>[1] = [log.queue, gate.parts, 1];
     const results = executor.map(tasks.recordAndHold, range(9), range(9).map(() => context), {
       chunksize: 1,
     });
@@ -288,9 +292,9 @@ export function mapContract({ name, make }: Suite): void {
     await using executor = make({ maxWorkers: 1 });
     using gate = new Gate();
     const log = new Log();
-    executor.submit(tasks.pass, gate.words, 0);
+    executor.submit(tasks.pass, gate.parts, 0);
     await gate.entered();
-    const results = executor.map(tasks.recordItem, range(9), range(9).map(() => log.words), {
+    const results = executor.map(tasks.recordItem, range(9), range(9).map(() => log.queue), {
       chunksize: 2,
     });
     await results[Symbol.asyncIterator]().return?.();
@@ -302,7 +306,7 @@ export function mapContract({ name, make }: Suite): void {
   test(`${name}.map() whose executor is shut down gives all results`, async () => {
     const executor = make({ maxWorkers: 1 });
     using gate = new Gate();
-    executor.submit(tasks.pass, gate.words, 0);
+    executor.submit(tasks.pass, gate.parts, 0);
     const results = executor.map(tasks.square, range(200));
     const chunked = executor.map(tasks.square, range(200), { chunksize: 7 });
     await gate.entered();
@@ -358,7 +362,7 @@ export function mapContract({ name, make }: Suite): void {
     await using executor = make({ maxWorkers: 1 });
     using gate = new Gate();
     const log = new Log();
-    const context: Parameters<typeof tasks.recordAndHold>[1] = [log.words, gate.words, 0];
+    const context: Parameters<typeof tasks.recordAndHold>[1] = [log.queue, gate.parts, 0];
     const controller = new AbortController();
     const { signal } = controller;
     const results = executor.map(tasks.recordAndHold, range(5), range(5).map(() => context), {
@@ -386,7 +390,7 @@ export function mapContract({ name, make }: Suite): void {
       yield await item.promise;
     };
     const controller = new AbortController();
-    const results = executor.map(tasks.recordItem, source(), [log.words], {
+    const results = executor.map(tasks.recordItem, source(), [log.queue], {
       signal: controller.signal,
     });
     controller.abort(new Error("enough"));
@@ -414,5 +418,19 @@ export function mapContract({ name, make }: Suite): void {
     assertThrows(() => executor.map(tasks.square, 5 as never), TypeError);
     assertThrows(() => executor.map(tasks.square, 5 as never, [1] as never), TypeError);
     assertEquals(await executor.map(tasks.square, [2], { timeout: null }).toArray(), [4]);
+  });
+
+  if (!traits.sharesMemory) return;
+
+  test(`${name}.map() shares the memory of a SharedArrayBuffer with every item`, async () => {
+    await using executor = make({ maxWorkers: 2 });
+    const ones = range(40).map(() => 1);
+    for (const options of [{}, { chunksize: 1 }, { chunksize: 7 }]) {
+      const words = new Int32Array(new SharedArrayBuffer(4));
+      const inputs = ones.map(() => words);
+      const seen = await executor.map(tasks.addToWord, inputs, ones, options).toArray();
+      assertEquals(seen.sort((a, b) => a - b), range(40));
+      assertEquals(words[0], 40);
+    }
   });
 }

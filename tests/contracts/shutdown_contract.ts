@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { CancelledError, RuntimeError, wait } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
-import { Gate, Log } from "./gate.ts";
+import { Gate, Log } from "./signals.ts";
 import { outcomesOf, type Suite } from "./suite.ts";
 import * as tasks from "./tasks.ts";
 
@@ -25,7 +25,7 @@ export function shutdownContract({ name, make }: Suite): void {
   test(`${name}.shutdown({ wait: false }) returns at once, and queued work still runs`, async () => {
     const executor = make({ maxWorkers: 1 });
     using gate = new Gate();
-    const held = executor.submit(tasks.pass, gate.words, 1);
+    const held = executor.submit(tasks.pass, gate.parts, 1);
     const queued = executor.submit(tasks.square, 2);
     await gate.entered();
     await executor.shutdown({ wait: false });
@@ -40,8 +40,8 @@ export function shutdownContract({ name, make }: Suite): void {
     const executor = make({ maxWorkers: 1 });
     using gate = new Gate();
     const log = new Log();
-    const held = executor.submit(tasks.pass, gate.words, 1);
-    const queued = [1, 2, 3].map((n) => executor.submit(tasks.record, log.words, n));
+    const held = executor.submit(tasks.pass, gate.parts, 1);
+    const queued = [1, 2, 3].map((n) => executor.submit(tasks.record, log.queue, n));
     await gate.entered();
     const closing = executor.shutdown({ cancelFutures: true });
     assertEquals(queued.map((future) => future.cancelled()), [true, true, true]);
@@ -56,7 +56,7 @@ export function shutdownContract({ name, make }: Suite): void {
   test(`${name}.shutdown(): a later call may still cancel`, async () => {
     const executor = make({ maxWorkers: 1 });
     using gate = new Gate();
-    const held = executor.submit(tasks.pass, gate.words, 1);
+    const held = executor.submit(tasks.pass, gate.parts, 1);
     const queued = executor.submit(tasks.square, 2);
     await gate.entered();
     await executor.shutdown({ wait: false });
@@ -70,7 +70,7 @@ export function shutdownContract({ name, make }: Suite): void {
   test(`${name}.shutdown() ends when the futures it waits for are cancelled`, async () => {
     const executor = make({ maxWorkers: 1 });
     using gate = new Gate();
-    executor.submit(tasks.pass, gate.words, 1);
+    executor.submit(tasks.pass, gate.parts, 1);
     const queued = executor.submit(tasks.square, 2);
     await gate.entered();
     const closing = executor.shutdown();
@@ -84,7 +84,7 @@ export function shutdownContract({ name, make }: Suite): void {
     const executor = make({ maxWorkers: 1 });
     using gate = new Gate();
     const log = new Log();
-    const context: Parameters<typeof tasks.recordAndHold>[1] = [log.words, gate.words, 0];
+    const context: Parameters<typeof tasks.recordAndHold>[1] = [log.queue, gate.parts, 0];
     const items = Array.from({ length: 50 }, (_, i) => i);
     const results = executor.map(tasks.recordAndHold, items, items.map(() => context));
     await gate.entered();
@@ -103,7 +103,7 @@ export function shutdownContract({ name, make }: Suite): void {
     await assertRejects(
       async () => {
         await using executor = make({ maxWorkers: 1 });
-        for (const n of [1, 2, 3]) executor.submit(tasks.record, log.words, n);
+        for (const n of [1, 2, 3]) executor.submit(tasks.record, log.queue, n);
         throw new RangeError("of the block");
       },
       RangeError,

@@ -2,11 +2,12 @@ import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } f
 import { assertStrictEquals } from "@std/assert";
 import { NotShareableError, RuntimeError } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
-import { Gate, Log } from "./gate.ts";
+import { Gate, Log } from "./signals.ts";
 import type { Suite } from "./suite.ts";
 import * as tasks from "./tasks.ts";
 
-export function submitContract({ name, make, traits }: Suite): void {
+export function submitContract(suite: Suite): void {
+  const { name, make, traits } = suite;
   test(`${name}.submit() gives a future of what the function returns`, async () => {
     await using executor = make({ maxWorkers: 1 });
     assertEquals(await executor.submit(tasks.add, 20, 22), 42);
@@ -42,14 +43,14 @@ export function submitContract({ name, make, traits }: Suite): void {
     await using executor = make({ maxWorkers: 1 });
     const log = new Log();
     const numbers = Array.from({ length: 50 }, (_, i) => i);
-    await Promise.all(numbers.map((n) => executor.submit(tasks.record, log.words, n)));
+    await Promise.all(numbers.map((n) => executor.submit(tasks.record, log.queue, n)));
     assertEquals(log.entries, numbers);
   });
 
   test(`${name}.submit() runs at most maxWorkers tasks at once`, async () => {
     await using executor = make({ maxWorkers: 2 });
     using gate = new Gate();
-    const futures = [1, 2, 3].map((n) => executor.submit(tasks.pass, gate.words, n));
+    const futures = [1, 2, 3].map((n) => executor.submit(tasks.pass, gate.parts, n));
     await gate.entered(2);
     assertEquals(futures.map((future) => future.running()), [true, true, false]);
     assertEquals(gate.count, 2);
@@ -109,8 +110,25 @@ export function submitContract({ name, make, traits }: Suite): void {
     assertEquals(await futures[2], 16);
   });
 
-  if (!traits.clones) return;
+  if (traits.sharesMemory) sharing(suite);
+  if (traits.clones) cloning(suite);
+}
 
+function sharing({ name, make }: Suite): void {
+  test(`${name}.submit() shares the memory of a SharedArrayBuffer, in arguments and results`, async () => {
+    await using executor = make({ maxWorkers: 1 });
+    const words = new Int32Array(new SharedArrayBuffer(4));
+    for (const sum of [1, 2, 3]) {
+      assertEquals(await executor.submit(tasks.addToWord, words, 1), sum - 1);
+      assertEquals(words[0], sum);
+    }
+    const same = await executor.submit(tasks.echo, { nested: [words] }) as { nested: [Int32Array] };
+    words[0] = 7;
+    assertEquals(same.nested[0][0], 7);
+  });
+}
+
+function cloning({ name, make }: Suite): void {
   test(`${name}.submit() clones the arguments at once`, async () => {
     await using executor = make({ maxWorkers: 1 });
     const value = { list: [1, 2] };

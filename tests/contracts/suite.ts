@@ -11,6 +11,10 @@ export interface ExecutorTraits {
   readonly blocks: boolean;
   /** Whether arguments and results are copies. */
   readonly clones: boolean;
+  /** Whether a SharedArrayBuffer in arguments and results is the same memory. */
+  readonly sharesMemory: boolean;
+  /** Whether a running task that is given up is told so and may go on, instead of being ended. */
+  readonly tellsTasks: boolean;
 }
 
 /** One kind of executor under test. */

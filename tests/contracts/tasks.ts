@@ -1,7 +1,9 @@
 /** The tasks of the contracts. Marked with `task`, so that they work in every executor. */
 
 import { registerError, task, taskContext } from "../../executors/mod.ts";
-import { enterGate, gateOpens, type GateWords, openGate, writeLog } from "./gate.ts";
+import type { SimpleQueue } from "../../queue/mod.ts";
+import type { Event } from "../../sync/mod.ts";
+import { enterGate, gateOpens, type GateParts } from "./signals.ts";
 
 /** An error of an application, with a field of its own. */
 export class AppError extends Error {
@@ -70,35 +72,33 @@ export const squareEven = task(import.meta, function squareEven(n: number): numb
 });
 
 /** Returns the value once the gate is open. */
-export const pass = task(import.meta, async function pass<T>(gate: GateWords, value: T) {
+export const pass = task(import.meta, async function pass<T>(gate: GateParts, value: T) {
   enterGate(gate);
   await gateOpens(gate);
   return value;
 });
 
 /** Fails once the gate is open. */
-export const failAtGate = task(import.meta, async function failAtGate(gate: GateWords) {
+export const failAtGate = task(import.meta, async function failAtGate(gate: GateParts) {
   enterGate(gate);
   await gateOpens(gate);
   throw new RangeError("failed at the gate");
 });
 
-/** Opens a gate for others. */
-export const open = task(import.meta, function open(gate: GateWords): void {
-  openGate(gate);
-});
-
 /** Writes the number down and returns it. */
-export const record = task(import.meta, function record(log: GateWords, value: number): number {
-  writeLog(log, value);
-  return value;
-});
+export const record = task(
+  import.meta,
+  function record(log: SimpleQueue<number>, value: number): number {
+    log.putNowait(value);
+    return value;
+  },
+);
 
 /** The same, parameters swapped. */
 export const recordItem = task(
   import.meta,
-  function recordItem(value: number, log: GateWords): number {
-    writeLog(log, value);
+  function recordItem(value: number, log: SimpleQueue<number>): number {
+    log.putNowait(value);
     return value;
   },
 );
@@ -106,8 +106,11 @@ export const recordItem = task(
 /** Writes the number down, and waits for the gate where the number is `held`. */
 export const recordAndHold = task(
   import.meta,
-  async function recordAndHold(value: number, [log, gate, held]: [GateWords, GateWords, number]) {
-    writeLog(log, value);
+  async function recordAndHold(
+    value: number,
+    [log, gate, held]: [SimpleQueue<number>, GateParts, number],
+  ) {
+    log.putNowait(value);
     if (value === held) {
       enterGate(gate);
       await gateOpens(gate);
@@ -116,19 +119,27 @@ export const recordAndHold = task(
   },
 );
 
+/** Adds to a number in shared memory. */
+export const addToWord = task(
+  import.meta,
+  function addToWord(words: Int32Array<SharedArrayBuffer>, value: number): number {
+    return Atomics.add(words, 0, value);
+  },
+);
+
 /** Never ends. */
 export const never = task(import.meta, function never(): Promise<never> {
   return new Promise(() => {});
 });
 
-/** Opens the second gate when it is told to stop, having come to the first. */
+/** Comes to the gate, and sets the event when it is told to stop. */
 export const waitForAbort = task(
   import.meta,
-  async function waitForAbort(started: GateWords, stopped: GateWords) {
+  async function waitForAbort(gate: GateParts, stopped: Event) {
     const { signal } = taskContext();
-    enterGate(started);
+    enterGate(gate);
     await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
-    if (signal.aborted) openGate(stopped);
+    if (signal.aborted) stopped.set();
   },
 );
 
@@ -145,7 +156,7 @@ export const describeItself = task(
 /** Reports progress, and waits. */
 export const reportAtGate = task(
   import.meta,
-  async function reportAtGate(gate: GateWords, fraction: number) {
+  async function reportAtGate(gate: GateParts, fraction: number) {
     taskContext().report(fraction);
     enterGate(gate);
     await gateOpens(gate);

@@ -11,7 +11,7 @@ import {
   wait,
 } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
-import { Gate } from "./gate.ts";
+import { Gate } from "./signals.ts";
 import { type Suite, turn } from "./suite.ts";
 import * as tasks from "./tasks.ts";
 
@@ -28,9 +28,9 @@ export function waitContract({ name, make }: Suite): void {
   test(`${name}: wait() waits for all futures, failed and cancelled ones included`, async () => {
     await using executor = make({ maxWorkers: 1 });
     using gate = new Gate();
-    const held = executor.submit(tasks.pass, gate.words, 1);
-    const failed = executor.submit(tasks.failAtGate, gate.words);
-    const cancelled = executor.submit(tasks.pass, gate.words, 3);
+    const held = executor.submit(tasks.pass, gate.parts, 1);
+    const failed = executor.submit(tasks.failAtGate, gate.parts);
+    const cancelled = executor.submit(tasks.pass, gate.parts, 3);
     await gate.entered();
     cancelled.cancel();
     const waiting = wait([held, failed, cancelled], { returnWhen: ALL_COMPLETED });
@@ -68,8 +68,8 @@ export function waitContract({ name, make }: Suite): void {
     await using executor = make({ maxWorkers: 2 });
     using gate = new Gate();
     using other = new Gate();
-    const held = executor.submit(tasks.pass, gate.words, 1);
-    const failing = executor.submit(tasks.failAtGate, other.words);
+    const held = executor.submit(tasks.pass, gate.parts, 1);
+    const failing = executor.submit(tasks.failAtGate, other.parts);
     const waiting = wait([held, failing], { returnWhen: FIRST_COMPLETED });
     other.open();
     const { done, notDone } = await waiting;
@@ -83,10 +83,10 @@ export function waitContract({ name, make }: Suite): void {
     await using executor = make({ maxWorkers: 2 });
     using gate = new Gate();
     using other = new Gate();
-    const held = executor.submit(tasks.pass, gate.words, 1);
+    const held = executor.submit(tasks.pass, gate.parts, 1);
     const finished = executor.submit(tasks.square, 2);
     await finished;
-    const failing = executor.submit(tasks.failAtGate, other.words);
+    const failing = executor.submit(tasks.failAtGate, other.parts);
     const waiting = wait([held, finished, failing], { returnWhen: FIRST_EXCEPTION });
     other.open();
     const { done, notDone } = await waiting;
@@ -98,7 +98,7 @@ export function waitContract({ name, make }: Suite): void {
   test(`${name}: wait(FIRST_EXCEPTION) waits for all when none fails; a cancelled one is no failure`, async () => {
     await using executor = make({ maxWorkers: 1 });
     using gate = new Gate();
-    const held = executor.submit(tasks.pass, gate.words, 1);
+    const held = executor.submit(tasks.pass, gate.parts, 1);
     const queued = executor.submit(tasks.square, 2);
     await gate.entered();
     let isOver = false;
@@ -114,7 +114,7 @@ export function waitContract({ name, make }: Suite): void {
   test(`${name}: wait() counts a cancelled future as done at once`, async () => {
     await using executor = make({ maxWorkers: 1 });
     using gate = new Gate();
-    const held = executor.submit(tasks.pass, gate.words, 1);
+    const held = executor.submit(tasks.pass, gate.parts, 1);
     const queued = executor.submit(tasks.square, 2);
     await gate.entered();
     const waiting = wait([held, queued], { returnWhen: FIRST_COMPLETED });
@@ -125,7 +125,7 @@ export function waitContract({ name, make }: Suite): void {
   test(`${name}: wait() gives a snapshot when its time is up, and cancels nothing`, async () => {
     await using executor = make({ maxWorkers: 2 });
     using gate = new Gate();
-    const held = executor.submit(tasks.pass, gate.words, 1);
+    const held = executor.submit(tasks.pass, gate.parts, 1);
     const finished = executor.submit(tasks.square, 2);
     await finished;
     for (const timeout of [0, 20]) {
@@ -154,7 +154,7 @@ export function waitContract({ name, make }: Suite): void {
   test(`${name}: a signal ends wait()`, async () => {
     await using executor = make({ maxWorkers: 1 });
     using gate = new Gate();
-    const held = executor.submit(tasks.pass, gate.words, 1);
+    const held = executor.submit(tasks.pass, gate.parts, 1);
     const controller = new AbortController();
     const { signal } = controller;
     const waiting = wait([held], { signal }).catch((error) => error);
@@ -181,8 +181,8 @@ export function waitContract({ name, make }: Suite): void {
     await using executor = make({ maxWorkers: 2 });
     using first = new Gate();
     using second = new Gate();
-    const a = executor.submit(tasks.pass, first.words, "a");
-    const b = executor.submit(tasks.pass, second.words, "b");
+    const a = executor.submit(tasks.pass, first.parts, "a");
+    const b = executor.submit(tasks.pass, second.parts, "b");
     await second.entered();
     const done = new AsyncExecutor().submit(tasks.echo, "done");
     await done;
@@ -198,7 +198,7 @@ export function waitContract({ name, make }: Suite): void {
   test(`${name}: asCompleted() gives each future once, failed and cancelled ones too`, async () => {
     await using executor = make({ maxWorkers: 1 });
     using gate = new Gate();
-    const held = executor.submit(tasks.pass, gate.words, 1);
+    const held = executor.submit(tasks.pass, gate.parts, 1);
     const failed = executor.submit(tasks.fail, "failed");
     const cancelled = executor.submit(tasks.square, 2);
     await gate.entered();
@@ -219,7 +219,7 @@ export function waitContract({ name, make }: Suite): void {
     using gate = new Gate();
     const done = executor.submit(tasks.square, 2);
     await done;
-    const held = executor.submit(tasks.pass, gate.words, 1);
+    const held = executor.submit(tasks.pass, gate.parts, 1);
     const queued = executor.submit(tasks.square, 3);
     for (const timeout of [0, 20]) {
       const iterator = asCompleted([done, held, queued], { timeout })[Symbol.asyncIterator]();
@@ -238,7 +238,7 @@ export function waitContract({ name, make }: Suite): void {
   test(`${name}: asCompleted() refuses bad timeouts at the call, where its clock starts`, async () => {
     await using executor = make({ maxWorkers: 1 });
     using gate = new Gate();
-    const held = executor.submit(tasks.pass, gate.words, 1);
+    const held = executor.submit(tasks.pass, gate.parts, 1);
     assertThrows(() => asCompleted([held], { timeout: -1 }), RangeError);
     assertThrows(() => asCompleted([held], { timeout: NaN }), RangeError);
     const timeout = 200;
@@ -254,7 +254,7 @@ export function waitContract({ name, make }: Suite): void {
     using gate = new Gate();
     const done = executor.submit(tasks.square, 2);
     await done;
-    const held = executor.submit(tasks.pass, gate.words, 1);
+    const held = executor.submit(tasks.pass, gate.parts, 1);
     const completed = asCompleted([done, held]);
     let seen = 0;
     for await (const _ of completed) {
@@ -270,7 +270,7 @@ export function waitContract({ name, make }: Suite): void {
   test(`${name}: a signal ends asCompleted()`, async () => {
     await using executor = make({ maxWorkers: 1 });
     using gate = new Gate();
-    const held = executor.submit(tasks.pass, gate.words, 1);
+    const held = executor.submit(tasks.pass, gate.parts, 1);
     const controller = new AbortController();
     const iterator = asCompleted([held], { signal: controller.signal })[Symbol.asyncIterator]();
     const next = iterator.next().catch((error) => error);

@@ -7,6 +7,8 @@ import { turn } from "../contracts/suite.ts";
 executorContract("AsyncExecutor", (options) => new AsyncExecutor(options), {
   blocks: false,
   clones: false,
+  sharesMemory: true,
+  tellsTasks: true,
 });
 
 test("AsyncExecutor() refuses a bad maxWorkers", () => {

@@ -3,7 +3,7 @@ import { AsyncExecutor, ThreadPoolExecutor } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { runProgram } from "../_support/run.ts";
 import { ROOT } from "../_support/scratch.ts";
-import { Gate } from "../contracts/gate.ts";
+import { Gate } from "../contracts/signals.ts";
 import { outcomesOf } from "../contracts/suite.ts";
 import { pass, square } from "../contracts/tasks.ts";
 import { work } from "./fixtures/helpers.ts";
@@ -34,7 +34,7 @@ test("ThreadPoolExecutor.map() that blocks sends a million small items in few ta
 test("ThreadPoolExecutor.map() has two workers run its first two items at once", async () => {
   await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
   using gate = new Gate();
-  const results = pool.map(pass, [gate.words, gate.words, gate.words], [1, 2, 3]);
+  const results = pool.map(pass, [gate.parts, gate.parts, gate.parts], [1, 2, 3]);
   await gate.entered(2);
   assertEquals(pool.stats().running, 2);
   gate.open();

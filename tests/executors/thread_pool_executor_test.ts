@@ -2,13 +2,15 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { BrokenThreadPool, ThreadPoolExecutor } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { executorContract } from "../contracts/executor_contract.ts";
-import { Gate } from "../contracts/gate.ts";
+import { Gate } from "../contracts/signals.ts";
 import { fail, pass, square } from "../contracts/tasks.ts";
 import { work } from "./fixtures/helpers.ts";
 
 executorContract("ThreadPoolExecutor", (options) => new ThreadPoolExecutor(options), {
   blocks: true,
   clones: true,
+  sharesMemory: true,
+  tellsTasks: true,
 });
 
 test("ThreadPoolExecutor() refuses bad options", () => {
@@ -32,7 +34,7 @@ test("ThreadPoolExecutor starts workers with the tasks, and names them", async (
   assertEquals(pool.stats().workers, 0);
   assertEquals(await pool.submit(work, 0), "crew_0");
   assertEquals(pool.stats().workers, 1);
-  const held = pool.submit(pass, gate.words, 1);
+  const held = pool.submit(pass, gate.parts, 1);
   await gate.entered();
   assertEquals([pool.stats().running, pool.stats().queued], [1, 0]);
   const names = [await pool.submit(work, 0), await pool.submit(work, 0)];
@@ -45,7 +47,7 @@ test("ThreadPoolExecutor starts workers with the tasks, and names them", async (
 test("ThreadPoolExecutor.stats() counts what became of the tasks", async () => {
   await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
   using gate = new Gate();
-  const held = pool.submit(pass, gate.words, 1);
+  const held = pool.submit(pass, gate.parts, 1);
   const queued = [1, 2, 3].map((n) => pool.submit(square, n));
   const failed = pool.submit(fail, "failed");
   await gate.entered();
@@ -59,12 +61,21 @@ test("ThreadPoolExecutor.stats() counts what became of the tasks", async () => {
 
 test("ThreadPoolExecutor starts tasks while this thread is blocked by other means", () => {
   using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  using gate = new Gate();
-  const future = pool.submit(pass, gate.words, 1);
+  const words = new Int32Array(new SharedArrayBuffer(8));
+  const future = pool.submit((words: Int32Array<SharedArrayBuffer>) => {
+    Atomics.store(words, 0, 1);
+    Atomics.notify(words, 0);
+    Atomics.wait(words, 1, 0);
+    return 1;
+  }, words);
   // As a program does that passes shared memory to a task and waits for it there.
-  Atomics.wait(gate.words, 0, 0, 2000);
-  assertEquals([gate.count, future.running()], [1, true]);
-  gate.open();
+  Atomics.wait(words, 0, 0, 2000);
+  try {
+    assertEquals([words[0], future.running()], [1, true]);
+  } finally {
+    Atomics.store(words, 1, 1);
+    Atomics.notify(words, 1);
+  }
   assertEquals(future.resultSync(), 1);
 });
 

@@ -1,5 +1,5 @@
 /**
- * The owner's side of a thread pool: who waits, who runs, who is lost.
+ * The owner's side of a pool of threads or processes: who waits, who runs, who is lost.
  *
  *   submit()                                      owner's thread
  *      |  encodes the arguments
@@ -22,12 +22,15 @@
  *   abandoned  its task was given up and does not end: the thread cannot be stopped and goes on unheeded
  *   discarded  the pool is broken
  *
+ * A worker that is a process can be killed: it is never abandoned, but lost, and it is in `#workers` until its end was told.
+ * It may have more than one task in hand (see `_pool_child.ts`), and says at its end which.
+ *
  * @module
  */
 
 import { load } from "../_platform/atomics.ts";
 import { NEVER, nowMs } from "../_platform/clock.ts";
-import { platform } from "../_platform/mod.ts";
+import { platform, type WorkerThread } from "../_platform/mod.ts";
 import { doorbell, type Source } from "../_memory/doorbell.ts";
 import { Encoder } from "../_memory/encoder.ts";
 import { TASK_RING } from "../_memory/layout.ts";
@@ -36,12 +39,15 @@ import { MAX_WORKERS } from "../_memory/task_ring.ts";
 import { RuntimeError, TimeoutError } from "../sync/errors.ts";
 import { Catalog } from "./_catalog.ts";
 import { Deadlines } from "./_deadlines.ts";
+import { unsendableExtra } from "./_frames.ts";
 import { NestedTasks, offerPool, withdrawPool } from "./_nested_tasks.ts";
-import { ARITY_SHIFT, CHUNK, KIND } from "./_protocol.ts";
+import { ARITY_SHIFT, CHUNK, type EndReport, KIND } from "./_protocol.ts";
 import { type AnyFunction, describe, submissionError, type Target, targetOf } from "./_target.ts";
 import { TaskQueue } from "./_task_queue.ts";
 import { PoolWorkerHandle, THREAD_ID } from "./_worker_handle.ts";
-import { BrokenThreadPool } from "./errors.ts";
+import type { Exports } from "./_exports.ts";
+import type { ChildThread } from "./_process_client.ts";
+import type { BrokenExecutor } from "./errors.ts";
 import type { ExecutorBackend, TaskOptions } from "./executor.ts";
 import { type Future, futureInternals, type Runner } from "./future.ts";
 
@@ -54,22 +60,44 @@ const WATCH_AFTER_MS = 50;
 /** Submissions of one function in a row between two looks at whether the workers keep up. */
 const STREAK = 64;
 
+/** Stands for the initializer's arguments among the tasks that shared objects are kept for. */
+const INITARGS = -1;
+
 /** Outcomes drained between two looks at the clock. */
 const TIMED_EVERY = 32;
 
+/** What a pool's workers are. */
+export interface WorkerKind {
+  /** The error of a pool that is broken. */
+  readonly Broken: new (message: string, options: ErrorOptions) => BrokenExecutor;
+  /** How shared objects reach workers that share no memory with this thread; such workers can be killed. */
+  readonly exports: Exports | undefined;
+  /** Starts what takes a worker's messages. */
+  startThread(name: string, onError: (message: string) => void): WorkerThread | ChildThread;
+  /** The pool has no workers left, and starts no more. */
+  close(): void;
+  /** A process has been started. */
+  onStart?(pid: number): void;
+  /** A process has ended; `cause` says how, if it was lost. */
+  onEnd?(cause: unknown): void;
+}
+
 /** What a pool is made of, checked. */
-export interface ThreadPoolSettings {
+export interface PoolSettings {
   readonly name: string;
-  readonly threadNamePrefix: string;
+  /** What the worker is called that was started after so many others. */
+  readonly workerName: (number: number) => string;
   readonly maxWorkers: number;
   readonly initializer: AnyFunction | undefined;
   readonly initargs: readonly unknown[];
   readonly maxTasksPerChild: number | undefined;
   readonly idleTimeoutMs: number | undefined;
   readonly replaceLost: boolean;
+  /** Whether the program may end while tasks are pending. */
+  readonly isDaemon: boolean;
 }
 
-/** Counts of a pool; see {@linkcode ThreadPoolExecutor.stats}. */
+/** Counts of a pool of threads or processes, at one moment. */
 export interface PoolStats {
   /** Workers started and not ended. */
   readonly workers: number;
@@ -91,11 +119,12 @@ export interface PoolStats {
   readonly abandoned: number;
 }
 
-/** The owner's side of a thread pool. */
-export class ThreadPool implements ExecutorBackend, Source, Runner {
+/** The owner's side of a pool. */
+export class WorkerPool implements ExecutorBackend, Source, Runner {
   readonly concurrency: number;
   readonly prefersChunks = true;
-  readonly #settings: ThreadPoolSettings;
+  readonly #settings: PoolSettings;
+  readonly #kind: WorkerKind;
   readonly #queue: TaskQueue;
   readonly #catalog = new Catalog();
 
@@ -110,6 +139,8 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
   readonly #freeTasks: number[] = [];
   #outstanding = 0;
   readonly #deadlines = new Deadlines();
+  /** Tasks given up that a process was asked to stop. */
+  readonly #stopped = new Set<number>();
 
   readonly #functionNumbers = new WeakMap<AnyFunction, number>();
   #lastFunction: AnyFunction | undefined;
@@ -136,13 +167,15 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
   #lost = 0;
   #abandoned = 0;
 
-  constructor(settings: ThreadPoolSettings) {
+  constructor(settings: PoolSettings, kind: WorkerKind) {
     this.#settings = settings;
+    this.#kind = kind;
     this.concurrency = settings.maxWorkers;
     this.#queue = new TaskQueue(
       settings.maxWorkers,
       (task) => this.#freeTasks.push(task),
       (news) => this.#workers.forEach((worker) => worker.post(news, [])),
+      kind.exports,
     );
     for (let i = Math.min(settings.maxWorkers, MAX_WORKERS); i-- > 0;) this.#workerNumbers.push(i);
     if (settings.initializer !== undefined) {
@@ -150,7 +183,12 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
       try {
         this.#initializer = this.#catalog.numberOf(targetOf(settings.initializer));
         const encoder = new Encoder();
+        encoder.handleOf = kind.exports?.handleOf;
         this.#initargs = encode(encoder, settings.initargs);
+        if (kind.exports !== undefined && this.#initargs.extras.length > 0) {
+          throw unsendableExtra(this.#initargs.extras[0]);
+        }
+        kind.exports?.keep(INITARGS);
         this.#initargsShareObjects = encoder.handles > 0;
       } catch (error) {
         this.#broken = {
@@ -160,12 +198,22 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
       }
     }
     doorbell.add(this);
+    if (settings.isDaemon) doorbell.rest();
     offerPool(settings.name, this);
   }
 
   /** The pool's name. */
   get name(): string {
     return this.#settings.name;
+  }
+
+  /** Says that one more outcome or end is to come, for which the program stays open. */
+  #expect(): void {
+    if (!this.#settings.isDaemon) doorbell.expect();
+  }
+
+  #arrived(): void {
+    if (!this.#settings.isDaemon) doorbell.arrived(1);
   }
 
   // Submitting
@@ -213,7 +261,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
       return future;
     }
     this.#outstanding++;
-    doorbell.expect();
+    this.#expect();
     if (this.#closing) return this.#refuse(future);
     if (!this.#keepsUp()) this.#engage();
     if (options !== undefined) this.#limit(future, task, options);
@@ -233,7 +281,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
 
   #checkOpen(): void {
     if (this.#broken !== undefined) {
-      throw new BrokenThreadPool(
+      throw new this.#kind.Broken(
         `Cannot submit to ${this.#settings.name}: the pool is broken, ${this.#broken.reason}`,
         { cause: this.#broken.cause },
       );
@@ -325,13 +373,16 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
   }
 
   #startWorker(): void {
-    const { threadNamePrefix, maxTasksPerChild, idleTimeoutMs } = this.#settings;
-    const worker: PoolWorkerHandle = new PoolWorkerHandle({
-      name: `${threadNamePrefix}_${this.#workersStarted++}`,
-      number: this.#workerNumbers.pop()!,
-      arena: this.#queue.arena,
-      onError: (message) => this.#lose(worker, `failed: ${message}`, new Error(message)),
-    });
+    const { workerName, maxTasksPerChild, idleTimeoutMs } = this.#settings;
+    const name = workerName(this.#workersStarted++);
+    const onError = (message: string): void =>
+      this.#lose(worker, `failed: ${message}`, new Error(message));
+    const worker: PoolWorkerHandle = new PoolWorkerHandle(
+      name,
+      this.#workerNumbers.pop()!,
+      this.#queue.arena,
+      () => this.#kind.startThread(name, onError),
+    );
     this.#workers.push(worker);
     worker.start({
       ring: this.#queue.ring.buffer,
@@ -344,8 +395,10 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
       maxTasks: maxTasksPerChild ?? Infinity,
       idleTimeoutMs,
       buffers: [...this.#queue.buffers.news()],
+      firstTaskId: 0,
+      process: undefined,
     });
-    if (this.#closing) doorbell.expect();
+    if (this.#closing) this.#expect();
   }
 
   /** Takes a worker off the list: it ended, or is to be heeded no more. */
@@ -354,7 +407,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     this.#workerNumbers.push(worker.number);
     worker.end(isGone);
     this.#nested.forget(worker);
-    if (this.#closing) doorbell.arrived(1);
+    if (this.#closing) this.#arrived();
     this.#closeIfOver();
   }
 
@@ -420,11 +473,16 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
         this.#failInitializer(worker, value);
         break;
       case KIND.ENDED: {
-        const [how, error] = value as [string, unknown];
-        this.#lose(worker, `it ${how}`, error);
+        const [how, error, tasks] = value as EndReport;
+        this.#lose(worker, tasks === undefined ? `it ${how}` : how, error, tasks);
         break;
       }
+      case KIND.STARTED:
+        worker.pid = value as number;
+        this.#kind.onStart?.(worker.pid);
+        break;
       case KIND.RETIRED:
+        this.#kind.onEnd?.(undefined);
         this.#remove(worker);
         this.#engage();
         break;
@@ -436,6 +494,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
   /** Takes in the outcome of a task. */
   #settle(worker: PoolWorkerHandle, task: number, failed: boolean, value: unknown): void {
     const future = this.#futures[task]!;
+    if (this.#stopped.delete(task)) return this.#freeTask(task);
     if (worker.givenUp?.task === task) {
       // It was settled when it was given up; the worker turned out to be well.
       worker.givenUp.grace.cancel();
@@ -461,12 +520,12 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
 
   #bookOut(): void {
     this.#outstanding--;
-    doorbell.arrived(1);
+    this.#arrived();
     if (this.#outstanding === 0) this.#afterLast();
   }
 
   #freeTask(task: number): void {
-    this.#queue.buffers.release(task);
+    this.#queue.release(task);
     this.#futures[task] = undefined;
     this.#freeTasks.push(task);
   }
@@ -544,6 +603,14 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
       futureInternals.reject(future, error);
       return;
     }
+    if (this.#kind.exports !== undefined) {
+      this.#stopped.add(task);
+      for (const worker of this.#workers) worker.child!.stop(task, GRACE_MS);
+      this.#failed++;
+      this.#bookOut();
+      futureInternals.reject(future, error);
+      return;
+    }
     const number = this.#queue.numberOf(task);
     const worker = this.#workers.find(({ state }) => state.isRunningTask(number));
     if (worker === undefined) {
@@ -586,6 +653,8 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
   sleeping(isBlocking: boolean): void {
     if (this.#outstanding === 0) return;
     this.#engageAll();
+    // The end of a process is told by mail.
+    if (this.#kind.exports !== undefined) return;
     if (!isBlocking && this.#stopWatchTimer === undefined) this.#watchLater();
   }
 
@@ -607,31 +676,54 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     });
   }
 
-  /** Books a worker that ended without being asked to. */
-  #lose(worker: PoolWorkerHandle, how: string, cause: unknown): void {
+  /**
+   * Books a worker that ended without being asked to.
+   *
+   * @param inHand The tasks that it had, where it was able to say so.
+   */
+  #lose(
+    worker: PoolWorkerHandle,
+    how: string,
+    cause: unknown,
+    inHand?: readonly number[],
+  ): void {
     if (worker.hasEnded) return;
-    this.#drainWorker(worker, NEVER);
-    if (worker.hasEnded) return; // It has told so itself.
+    if (inHand === undefined) {
+      this.#drainWorker(worker, NEVER);
+      if (worker.hasEnded) return; // It has told so itself.
+    }
+    this.#kind.onEnd?.(cause);
+    const wasReady = worker.state.isReady;
+    const tasks = [...this.#queue.ring.recover(worker.number), ...inHand ?? []];
+    if (inHand === undefined && worker.state.isRunning) tasks.push(worker.state.currentTask);
+    worker.givenUp?.grace.cancel();
+    const { isDismissed } = worker;
+    this.#remove(worker, true);
+    if (isDismissed) {
+      const { reason, cause: first } = this.#broken ??
+        { reason: `worker "${worker.name}" was ended: ${how}`, cause };
+      for (const task of tasks) this.#failLost(task, reason, first);
+      return;
+    }
     this.#lost++;
     const reason = `worker "${worker.name}" was lost: ${how}`;
-    const tasks = this.#queue.ring.recover(worker.number);
-    if (worker.state.isRunning) tasks.push(worker.state.currentTask);
-    worker.givenUp?.grace.cancel();
-    this.#remove(worker, true);
     // One that could not even begin would be followed by others, for ever.
-    if (!this.#settings.replaceLost || !worker.state.isReady) {
+    if (!this.#settings.replaceLost || !wasReady) {
       this.#break(reason, cause);
       return;
     }
     for (const task of new Set(tasks)) this.#failLost(task, reason, cause);
     this.#refill();
     this.#engage();
+    // What a process has returned is not in the ring, and waits for the next one.
+    if (this.#outstanding > 0 && this.#workers.length === 0) this.#startWorker();
   }
 
   /** Fails a task that was in the hands of a worker that is no more. */
   #failLost(task: number, reason: string, cause: unknown): void {
     const future = this.#futures[task];
     if (future === undefined) return;
+    this.#stopped.delete(task);
     if (future.done()) this.#freeTask(task); // It was given up before.
     else this.#fail(future, task, reason, cause);
   }
@@ -641,7 +733,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     this.#failed++;
     futureInternals.reject(
       future,
-      new BrokenThreadPool(`Cannot finish task: ${reason}`, { cause }),
+      new this.#kind.Broken(`Cannot finish task: ${reason}`, { cause }),
     );
   }
 
@@ -650,6 +742,10 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     this.#broken = { reason, cause };
     for (const worker of [...this.#workers]) {
       worker.state.retire(this.#queue.ring);
+      if (worker.child !== undefined) {
+        this.#dismiss(worker, "SIGKILL");
+        continue;
+      }
       worker.givenUp?.grace.cancel();
       if (worker.state.isRunning) this.#abandoned++;
       this.#remove(worker);
@@ -660,18 +756,37 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     this.#closeIfOver();
   }
 
+  /** Sends all processes a signal. */
+  signalWorkers(signal: string): void {
+    for (const worker of this.#workers) worker.child!.kill(signal);
+  }
+
+  /** Ends a process; it is removed once its end is told. */
+  #dismiss(worker: PoolWorkerHandle, signal: string): void {
+    worker.isDismissed = true;
+    worker.child!.kill(signal);
+  }
+
+  /** Ends all processes at once, and takes no more tasks: what has not started is cancelled, what runs fails. */
+  endWorkers(signal: string): void {
+    this.shutdown(true);
+    for (const worker of this.#workers) this.#dismiss(worker, signal);
+  }
+
   /** As Python does: what waits fails, what other workers run ends well. */
   #failInitializer(worker: PoolWorkerHandle, error: unknown): void {
     const reason = `its initializer failed: ${describe(error)}`;
     this.#broken ??= { reason, cause: error };
-    this.#remove(worker);
+    // A process that has told so ends, and tells that too.
+    if (worker.child === undefined) this.#remove(worker);
+    else worker.isDismissed = true;
     for (const { state } of this.#workers) state.retire(this.#queue.ring);
     for (const future of [...this.#futures]) {
       if (future === undefined || future.done() || !this.#takeBack(future)) continue;
       this.#failed++;
       futureInternals.reject(
         future,
-        new BrokenThreadPool(`Cannot run task: ${reason}`, { cause: error }),
+        new this.#kind.Broken(`Cannot run task: ${reason}`, { cause: error }),
       );
     }
     this.#closeIfOver();
@@ -686,7 +801,7 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     }
     if (this.#closing) return;
     this.#closing = true;
-    for (let i = this.#workers.length; i-- > 0;) doorbell.expect();
+    for (let i = this.#workers.length; i-- > 0;) this.#expect();
     this.#refill();
     this.#closeIfOver();
   }
@@ -706,6 +821,8 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     this.#stopWatchTimer?.();
     doorbell.remove(this);
     withdrawPool(this.name);
+    this.#kind.exports?.release(INITARGS);
+    this.#kind.close();
     for (const onClosed of this.#onClosed) onClosed();
   }
 
@@ -715,10 +832,22 @@ export class ThreadPool implements ExecutorBackend, Source, Runner {
     return new Promise((resolve) => this.#onClosed.push(resolve));
   }
 
-  /** Blocks until all workers have ended. */
-  waitClosedSync(): void {
+  /** Blocks until all workers have ended, or the deadline. */
+  waitClosedSync(deadlineMs: number = NEVER): void {
     this.enterBlocking();
-    doorbell.waitSync(() => this.#closed, NEVER);
+    doorbell.waitSync(() => this.#closed, deadlineMs);
+  }
+
+  /** True once all workers have ended, and there will be no more. */
+  get isClosed(): boolean {
+    doorbell.poll();
+    return this.#closed;
+  }
+
+  /** The numbers of the processes that the workers are, as far as they have been started. */
+  get pids(): number[] {
+    doorbell.poll();
+    return this.#workers.map(({ pid }) => pid).filter((pid) => pid !== undefined);
   }
 
   /** The counts of this moment. */

@@ -1,0 +1,83 @@
+/**
+ * Shared objects of this process that others were sent: each is introduced once to the thread that serves the other
+ * processes (see `_process_manager.ts`), under a name, and crosses as that name from then on.
+ *
+ * An object is introduced before the task that names it is published, and kept until that task has its outcome. Once this
+ * process has no more use for it, it is forgotten there, unless a child has called it: then it lives as long as the
+ * child's own use of it.
+ *
+ * @module
+ */
+
+import { hasCore, isRemoteData } from "../_memory/core.ts";
+import { HANDLE, type Handle, type Shareable } from "../_memory/handle.ts";
+import { Encoder } from "../_memory/encoder.ts";
+import { encode, type Encoded } from "../_memory/message.ts";
+import { NotShareableError } from "../sync/errors.ts";
+
+/** What the serving thread is told: an object's name, kind and the data of its handle; without data, a name to forget. */
+export interface ExportNews {
+  readonly object: string;
+  readonly kind: string;
+  /** Encoded, as it may hold other shared objects. */
+  readonly data: Encoded | undefined;
+}
+
+let namesGiven = 0;
+
+/** The shared objects of this thread that other processes know. */
+export class Exports {
+  readonly #tell: (news: ExportNews) => void;
+  readonly #prefix: string;
+  readonly #names = new WeakMap<Shareable, string>();
+  /** Objects that unfinished tasks name. */
+  readonly #inUse = new Map<number, readonly Shareable[]>();
+  #named: Shareable[] = [];
+  readonly #encoder = new Encoder();
+  readonly #registry = new FinalizationRegistry<string>((object) => {
+    this.#tell({ object, kind: "", data: undefined });
+  });
+
+  /**
+   * @param thread Tells this thread's names from those of others.
+   * @param tell Tells the serving thread, in order.
+   */
+  constructor(thread: string, tell: (news: ExportNews) => void) {
+    this.#prefix = thread;
+    this.#tell = tell;
+  }
+
+  /** What stands for an object on its way to another process. */
+  readonly handleOf = (object: Shareable): Handle => {
+    const handle = object[HANDLE]();
+    if (!hasCore(handle.kind)) return handle;
+    if (isRemoteData(handle.data)) {
+      throw new NotShareableError(
+        `Cannot send ${handle.kind} on: it belongs to the parent of this process; have the parent send it`,
+      );
+    }
+    let name = this.#names.get(object);
+    if (name === undefined) {
+      name = `${this.#prefix}/${namesGiven++}`;
+      this.#names.set(object, name);
+      this.#registry.register(object, name);
+      const data = encode(this.#encoder, handle.data);
+      this.#tell({ object: name, kind: handle.kind, data });
+    }
+    this.#named.push(object);
+    const { name: label } = handle.data as { name?: string };
+    return { kind: handle.kind, data: { remote: name, name: label } };
+  };
+
+  /** Keeps what was named since the last call until the task has its outcome. */
+  keep(task: number): void {
+    if (this.#named.length === 0) return;
+    this.#inUse.set(task, this.#named);
+    this.#named = [];
+  }
+
+  /** The task has its outcome. */
+  release(task: number): void {
+    if (this.#inUse.size > 0) this.#inUse.delete(task);
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * What goes between the threads and processes of a process pool.
+ *
+ *   owner's thread                 serving thread                     child process
+ *   WorkerPool       <-- shared memory -->  PoolChild  <-- frames -->  host  <-- shared memory -->  worker
+ *
+ * The owner sees the serving thread's `PoolChild` as it sees a worker of a thread pool: it claims tasks from the ring and writes
+ * mail. The worker in the child sees its host as it would see a thread pool's owner. Between the two, records go over a
+ * channel; the payloads are not decoded on the way.
+ *
+ * @module
+ */
+
+import type { Permissions } from "../_platform/mod.ts";
+import type { Encoded } from "../_memory/message.ts";
+import type { ExportNews } from "./_exports.ts";
+import type { StartMessage } from "./_protocol.ts";
+import type { Target } from "./_target.ts";
+
+/** Records from the serving thread to a child; A, B and C are the numbers of a frame's record. */
+export const DOWN = {
+  /** The first: a {@linkcode HostStart}. */
+  START: 0,
+  /** A function, by the number A: a `Target`. */
+  FUNCTION: 1,
+  /** Task A, to run function B, in form C. */
+  TASK: 2,
+  /** Mail for the worker: kind A, id B. */
+  MAIL: 3,
+  /** Task A is asked to stop. */
+  ABORT: 4,
+  /** End, nothing being under way. */
+  CLOSE: 5,
+} as const;
+
+/** Records from a child to the serving thread. */
+export const UP = {
+  /** Mail from the worker: kind A, id B. */
+  MAIL: 0,
+  /** Task A, to run function B, in form C, was not begun, as the one before it takes long: others may have it. */
+  RETURNED: 1,
+} as const;
+
+/** What a child is told first. */
+export interface HostStart {
+  readonly name: string;
+  /** Of the pool's owner; see `StartMessage`. */
+  readonly owner: string;
+  readonly initializer: Target | undefined;
+  readonly initargs: Encoded | undefined;
+  readonly initargsShareObjects: boolean;
+  readonly firstTaskId: number;
+  readonly isAlone: boolean;
+}
+
+/** How a child process is set up. */
+export interface ProcessSettings {
+  readonly permissions: Permissions | undefined;
+  readonly env: Readonly<Record<string, string>> | undefined;
+  readonly cwd: string | undefined;
+  readonly config: string | undefined;
+  /** Whether the process is there for one task only, and ends as that ends: 0 when it returned, 1 when it threw. */
+  readonly isAlone: boolean;
+}
+
+/** What the owner says to the serving thread. */
+export type ManagerMessage =
+  | {
+    readonly kind: "start";
+    readonly child: number;
+    readonly start: StartMessage;
+    readonly settings: ProcessSettings;
+  }
+  | { readonly kind: "arguments"; readonly child: number; readonly port: MessagePort }
+  | {
+    readonly kind: "stop";
+    readonly child: number;
+    readonly task: number;
+    readonly graceMs: number;
+  }
+  | { readonly kind: "end"; readonly child: number; readonly signal: string }
+  | { readonly kind: "news"; readonly news: ExportNews };

@@ -1,0 +1,153 @@
+/**
+ * Locks, queues and their kin of the parent process, as a child's worker sees them: stubs of their cores. The side where
+ * the objects are is `_broker.ts`.
+ *
+ * A call is a message to the parent and one back. In the blocking form this thread sleeps until the answer is there; the
+ * process's main thread passes it on meanwhile.
+ *
+ * @module
+ */
+
+import { NEVER, nowMs } from "../_platform/clock.ts";
+import { type Core, isRemoteData, type RemoteData, waitingMethods } from "../_memory/core.ts";
+import { doorbell } from "../_memory/doorbell.ts";
+import { HANDLE, type Handle, type Shareable } from "../_memory/handle.ts";
+import type { Limits } from "../_memory/seat.ts";
+import { NotShareableError } from "../sync/errors.ts";
+import type { MailboxWriter } from "./_mailbox.ts";
+import { KIND, type RemoteCall, REPLY } from "./_protocol.ts";
+
+/** What came of a call. */
+interface Answer {
+  readonly hasThrown: boolean;
+  readonly value: unknown;
+}
+
+/** For ever, as a call says it. */
+const FOR_EVER = -1;
+
+function patienceOf(deadlineMs: number): number {
+  return deadlineMs === NEVER ? FOR_EVER : Math.max(0, deadlineMs - nowMs());
+}
+
+/** What stands for an object on its way to the parent: only its own objects find back. */
+export function handleForParent(object: Shareable): Handle {
+  const handle = object[HANDLE]();
+  const { buffer } = (handle.data ?? {}) as { buffer?: unknown };
+  if (isRemoteData(handle.data) || !(buffer instanceof SharedArrayBuffer)) return handle;
+  throw new NotShareableError(
+    `Cannot send ${handle.kind} to another process: it was made in this one; make it in the parent, and send it from there`,
+  );
+}
+
+/** The parent's objects that this thread has. */
+export class RemoteObjects {
+  readonly #outbox: MailboxWriter;
+  readonly #pending = new Map<number, (answer: Answer) => void>();
+  readonly #stubs = new Map<string, WeakRef<Core>>();
+  readonly #registry = new FinalizationRegistry<string>((object) => this.#forget(object));
+  #calls = 0;
+
+  constructor(outbox: MailboxWriter) {
+    this.#outbox = outbox;
+  }
+
+  /** The stub of an object's core. */
+  open(kind: string, data: RemoteData): Core {
+    const { remote } = data;
+    const known = this.#stubs.get(remote)?.deref();
+    if (known !== undefined) return known;
+    const stub = this.#stubOf(waitingMethods(kind), data);
+    this.#stubs.set(remote, new WeakRef(stub));
+    this.#registry.register(stub, remote);
+    return stub;
+  }
+
+  #forget(object: string): void {
+    if (this.#stubs.get(object)?.deref() !== undefined) return;
+    this.#stubs.delete(object);
+    this.#outbox.write(KIND.RELEASE, 0, object);
+  }
+
+  #stubOf(waiting: readonly string[], data: RemoteData): Core {
+    const methods = new Map<string, (...args: unknown[]) => unknown>();
+    return new Proxy({ data, name: data.name } as Core, {
+      get: (target, property): unknown => {
+        if (property in target) return target[property as keyof Core];
+        if (typeof property !== "string") return undefined;
+        let method = methods.get(property);
+        if (method === undefined) {
+          method = this.#methodOf(waiting, data.remote, property);
+          methods.set(property, method);
+        }
+        return method;
+      },
+    });
+  }
+
+  #methodOf(
+    waiting: readonly string[],
+    object: string,
+    name: string,
+  ): (...args: unknown[]) => unknown {
+    if (waiting.includes(name)) {
+      return (...args) => this.#wait(object, name, args, args.pop() as Limits);
+    }
+    const method = name.replace(/Sync$/, "");
+    if (method === name || !waiting.includes(method)) {
+      return (...args) => this.#callSync({ object, method: name, args, patienceMs: undefined });
+    }
+    return (...args) => {
+      const patienceMs = patienceOf(args.pop() as number);
+      return this.#callSync({ object, method, args, patienceMs });
+    };
+  }
+
+  #call(call: RemoteCall, onAnswer: (answer: Answer) => void): number {
+    const id = this.#calls++;
+    this.#outbox.writeSync(KIND.CALL, id, call);
+    this.#pending.set(id, onAnswer);
+    return id;
+  }
+
+  #callSync(call: RemoteCall): unknown {
+    let answer: Answer | undefined;
+    this.#call(call, (got) => answer = got);
+    doorbell.waitSync(() => answer !== undefined, NEVER);
+    const { hasThrown, value } = answer!;
+    if (hasThrown) throw value;
+    return value;
+  }
+
+  #wait(
+    object: string,
+    method: string,
+    args: readonly unknown[],
+    { deadlineMs, signal }: Limits,
+  ): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => void this.#outbox.write(KIND.CALL_ABORT, id, undefined);
+      const id = this.#call(
+        { object, method, args, patienceMs: patienceOf(deadlineMs) },
+        (answer) => {
+          signal?.removeEventListener("abort", onAbort);
+          doorbell.arrived(1);
+          const { hasThrown, value } = answer;
+          if (!hasThrown) resolve(value);
+          else reject(signal?.aborted === true ? signal.reason : value);
+        },
+      );
+      doorbell.expect();
+      signal?.addEventListener("abort", onAbort, { once: true });
+      if (signal?.aborted === true) onAbort();
+    });
+  }
+
+  /** Takes in what came of a call. */
+  answer(kind: number, id: number, value: unknown): void {
+    const onAnswer = this.#pending.get(id);
+    this.#pending.delete(id);
+    const hasThrown = kind !== REPLY.RETURNED;
+    onAnswer?.({ hasThrown, value: kind === REPLY.THROWN ? (value as unknown[])[0] : value });
+  }
+}

@@ -1,0 +1,289 @@
+/**
+ * The workers of threads, from the side of whoever started them: the host. It starts them, holds the event loop open for those
+ * that are no daemons, starts others that they ask for, and notices when one of them is gone without a word.
+ *
+ * A thread that was started by a `Thread` is no host: what it starts is started by its host, so that it can outlive its
+ * starter, and because a worker inside a worker takes the runtime a second to start. The host does so when its event loop
+ * turns, or when it blocks in a call of this package.
+ *
+ * @module
+ */
+
+import { NEVER } from "../_platform/clock.ts";
+import { platform, type WorkerThread } from "../_platform/mod.ts";
+import { doorbell, type Source } from "../_memory/doorbell.ts";
+import { beforeLeaving, buryThread, home } from "../_memory/seat.ts";
+import type { ThreadTable } from "../_memory/thread_table.ts";
+import { RuntimeError } from "../sync/errors.ts";
+import { excepthook } from "./_thread_hook.ts";
+import { errorOf, sendFailure } from "./_thread_links.ts";
+import { knownSelf, threadFactory } from "./_thread_self.ts";
+import {
+  type HostedStart,
+  type HostRequest,
+  type ThreadStart,
+  ThreadState,
+} from "./_thread_state.ts";
+
+/** Threads that run for longer than this have their signs of life watched. */
+const WATCH_AFTER_MS = 50;
+
+/** A thread, from the side of its host. */
+class HostedThread {
+  readonly id: number;
+  readonly name: string;
+  readonly daemon: boolean;
+  readonly state: ThreadState;
+  readonly port: MessagePort;
+  readonly worker: WorkerThread;
+  readonly table: ThreadTable;
+  requestsTaken = 0;
+  /** Promises of this thread that wait for its end. */
+  joiners = 0;
+  /** Whether the event loop is held open until it runs, or, if it is no daemon, has ended. */
+  isExpected = true;
+  hasEnded = false;
+  readonly #life: string;
+  #watch: { readonly stop: AbortController; readonly over: Promise<void> } | undefined;
+
+  constructor(start: ThreadStart, port: MessagePort, worker: WorkerThread, table: ThreadTable) {
+    this.id = start.thread;
+    this.name = start.name;
+    this.daemon = start.daemon;
+    this.state = new ThreadState(start.state);
+    this.port = port;
+    this.worker = worker;
+    this.table = table;
+    this.#life = start.life;
+  }
+
+  get hasLeft(): boolean {
+    return this.state.hasEnded && !this.table.isAlive(this.id);
+  }
+
+  /** Whether the loop need not be held open for it any longer, although it has not ended. */
+  get isLetGo(): boolean {
+    return this.isExpected && this.daemon && this.state.isRunning;
+  }
+
+  get hasNews(): boolean {
+    return this.state.requests !== this.requestsTaken || this.isLetGo || this.hasLeft;
+  }
+
+  /** Whether its sign of life is to be watched. A watch holds the event loop open: so not that of a daemon nobody waits for. */
+  get mustWatch(): boolean {
+    return !this.daemon || this.joiners > 0;
+  }
+
+  /** Calls back if its sign of life goes out; false while it has none yet. */
+  watch(onDeath: () => void): boolean {
+    if (this.#watch !== undefined) return true;
+    if (!this.state.isAlive) return false;
+    const stop = new AbortController();
+    const over = platform.waitForName(this.#life, stop.signal).then((isFree) => {
+      if (isFree && this.#watch === watch) onDeath();
+    });
+    const watch = this.#watch = { stop, over };
+    return true;
+  }
+
+  /** Ends the watch; returns a promise for the moment at which nothing is left of it. */
+  stopWatch(): Promise<void> | undefined {
+    const watch = this.#watch;
+    this.#watch = undefined;
+    watch?.stop.abort();
+    return watch?.over;
+  }
+}
+
+/** All threads that have this thread as their host. */
+class ThreadHost implements Source {
+  readonly deadlineMs = NEVER;
+  readonly #threads = new Map<number, HostedThread>();
+  #stopWatchTimer: (() => void) | undefined;
+  /** Watches that were stopped and are not over. */
+  readonly #stopping = new Set<Promise<void>>();
+  #mindsLeaving = false;
+
+  /**
+   * Starts a thread.
+   *
+   * @throws {Error} When the runtime cannot.
+   */
+  start(start: ThreadStart): void {
+    const seat = home();
+    const { port1, port2 } = new MessageChannel();
+    let worker: WorkerThread;
+    try {
+      worker = platform.startWorker({
+        module: import.meta.resolve("./_thread_main.ts"),
+        name: start.name,
+        onError: (message) => this.#lose(thread, `its worker failed: ${message}`),
+      });
+    } catch (error) {
+      port1.close();
+      port2.close();
+      throw error;
+    }
+    const hosted: HostedStart = { ...start, host: seat.id, hostPort: port2 };
+    worker.post(hosted, [start.port, port2]);
+    const thread: HostedThread = new HostedThread(start, port1, worker, seat.table);
+    if (this.#threads.size === 0) doorbell.add(this);
+    this.#threads.set(thread.id, thread);
+    doorbell.expect();
+    if (this.#mindsLeaving) return;
+    this.#mindsLeaving = true;
+    beforeLeaving(() => this.#leave());
+  }
+
+  /** Says that a promise of this thread begins, or ceases, to wait for the end of a thread. */
+  countJoiner(id: number, change: 1 | -1): void {
+    const thread = this.#threads.get(id);
+    if (thread === undefined) return;
+    thread.joiners += change;
+    if (!thread.mustWatch) this.#stopWatch(thread);
+  }
+
+  #stopWatch(thread: HostedThread): void {
+    const over = thread.stopWatch();
+    if (over === undefined) return;
+    this.#stopping.add(over);
+    over.then(() => this.#stopping.delete(over));
+  }
+
+  /** Resolves once nothing is left of watches that were stopped, which takes an instant. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#stopping);
+  }
+
+  /** See {@linkcode Source}. */
+  ready(): boolean {
+    for (const thread of this.#threads.values()) if (thread.hasNews) return true;
+    return false;
+  }
+
+  /** See {@linkcode Source}. */
+  drain(): boolean {
+    let found = false;
+    for (const thread of [...this.#threads.values()]) {
+      if (!thread.hasNews) continue;
+      found = true;
+      this.#advance(thread);
+    }
+    return found;
+  }
+
+  #advance(thread: HostedThread): void {
+    // Before the messages are looked at: when it has ended, all of them are there.
+    const isOver = thread.hasLeft;
+    const { state } = thread;
+    while (thread.requestsTaken < state.requests) {
+      thread.requestsTaken++;
+      const request = platform.receive(thread.port)!.message as HostRequest;
+      if (request.kind === "start") this.#startFor(request.start);
+      else tell(thread, errorOf(request.failure)); // Claimed by the thread itself.
+    }
+    if (isOver) this.#end(thread);
+    else if (thread.isLetGo) this.#letGo(thread);
+  }
+
+  /** Starts a thread in the place of another one; what fails here fails there. */
+  #startFor(start: ThreadStart): void {
+    try {
+      this.start(start);
+    } catch (error) {
+      const state = new ThreadState(start.state);
+      sendFailure(start.port, error, true);
+      start.port.close();
+      state.addFailure();
+      state.setEnded();
+      buryThread(start.thread, true);
+    }
+  }
+
+  #letGo(thread: HostedThread): void {
+    if (!thread.isExpected) return;
+    thread.isExpected = false;
+    doorbell.arrived(1);
+  }
+
+  #end(thread: HostedThread): void {
+    if (thread.hasEnded) return;
+    thread.hasEnded = true;
+    this.#threads.delete(thread.id);
+    this.#stopWatch(thread);
+    thread.port.close();
+    thread.worker.terminate();
+    this.#letGo(thread);
+    if (this.#threads.size > 0) return;
+    doorbell.remove(this);
+    this.#stopWatchTimer?.();
+    this.#stopWatchTimer = undefined;
+  }
+
+  /** See {@linkcode Source}. */
+  expire(): void {}
+
+  /** See {@linkcode Source}. */
+  sleeping(isBlocking: boolean): void {
+    if (!isBlocking && this.#stopWatchTimer === undefined) this.#watchLater();
+  }
+
+  /** Looks, a while from now, which threads are still there, and watches their signs of life. */
+  #watchLater(): void {
+    if (![...this.#threads.values()].some((thread) => thread.mustWatch)) return;
+    this.#stopWatchTimer = platform.background(WATCH_AFTER_MS, () => {
+      this.#stopWatchTimer = undefined;
+      let isComplete = true;
+      for (const thread of this.#threads.values()) {
+        if (!thread.mustWatch) continue;
+        const onDeath = (): void => this.#lose(thread, "its worker ended without a word");
+        if (!thread.watch(onDeath)) isComplete = false;
+      }
+      if (!isComplete) this.#watchLater();
+    });
+  }
+
+  /** Books a thread that ended and has not said so. */
+  #lose(thread: HostedThread, how: string): void {
+    if (thread.hasEnded) return;
+    this.#advance(thread);
+    if (thread.hasEnded) return;
+    thread.state.setEnded();
+    if (thread.state.claimFailure()) {
+      tell(thread, new RuntimeError(`Thread "${thread.name}" was lost: ${how}`));
+    }
+    buryThread(thread.id, true);
+    this.#end(thread);
+  }
+
+  /** This thread is about to end, and its workers with it. */
+  #leave(): void {
+    for (const thread of [...this.#threads.values()]) {
+      this.#advance(thread);
+      if (thread.hasEnded) continue;
+      thread.state.setEnded();
+      buryThread(thread.id, false);
+      this.#end(thread);
+    }
+  }
+}
+
+/** Calls the hook for a failure that the starter does not tell. */
+function tell(thread: HostedThread, error: unknown): void {
+  excepthook({ excValue: error, thread: threadFactory()!.threadOf(thread.id, thread.name) });
+}
+
+/** All threads that have this thread as their host. */
+export const host: ThreadHost = new ThreadHost();
+
+/**
+ * Starts a thread, or has it started.
+ *
+ * @throws {Error} When the runtime cannot.
+ */
+export function startThread(start: ThreadStart): void {
+  const self = knownSelf();
+  if (self === undefined) host.start(start);
+  else self.start(start);
+}

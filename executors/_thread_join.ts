@@ -1,0 +1,85 @@
+/**
+ * Waiting for a thread's end, in any thread that knows its id.
+ *
+ * A thread has ended when it is alive in the table of threads no more: it leaves the table as the last thing that it does, or
+ * its host buries it. Either wakes all who sleep.
+ *
+ * @module
+ */
+
+import { deadlineAfter } from "../_platform/clock.ts";
+import { type Seat, Wait } from "../_memory/seat.ts";
+import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
+import { host } from "./_thread_host.ts";
+import { links } from "./_thread_links.ts";
+
+/** A wait for a thread's end: it is in no list, but looks whenever some thread has died. */
+class JoinWait extends Wait {
+  readonly #id: number;
+
+  constructor(seat: Seat, id: number) {
+    super(seat);
+    this.#id = id;
+  }
+
+  /** See {@linkcode Wait}. */
+  granted(): boolean {
+    return true;
+  }
+
+  /** See {@linkcode Wait}. */
+  protected withdraw(): boolean {
+    return true;
+  }
+
+  /** See {@linkcode Wait}. There is nothing that could be given back. */
+  giveBack(): void {}
+
+  /** See {@linkcode Wait}. */
+  override examine(): boolean {
+    return !this.seat.table.isAlive(this.#id);
+  }
+}
+
+/** A promise for the thread's end, or for the end of the time. */
+export async function joinThread(seat: Seat, id: number, options: WaitOptions): Promise<void> {
+  const deadlineMs = deadlineAfter(options.timeout);
+  options.signal?.throwIfAborted();
+  const wait = begin(seat, id, options.timeout);
+  if (wait !== undefined) {
+    host.countJoiner(id, 1);
+    try {
+      await seat.wait(wait, { deadlineMs, signal: options.signal });
+    } finally {
+      host.countJoiner(id, -1);
+    }
+  }
+  catchUp();
+  // Whoever looks for what is left over finds nothing.
+  await host.settle();
+}
+
+/** The same; blocks this thread. */
+export function joinThreadSync(seat: Seat, id: number, options: WaitSyncOptions): void {
+  const deadlineMs = deadlineAfter(options.timeout);
+  const wait = begin(seat, id, options.timeout);
+  if (wait !== undefined) seat.waitSync(wait, deadlineMs);
+  catchUp();
+}
+
+/** Begins to wait; `undefined` when there is nothing to wait for. */
+function begin(seat: Seat, id: number, timeout: number | null | undefined): JoinWait | undefined {
+  if (timeout === 0 || !seat.table.isAlive(id)) return undefined;
+  const wait = new JoinWait(seat, id);
+  // The seat has noted before how many threads have died: who dies from now on has it look again.
+  wait.isOver = wait.examine();
+  if (!wait.isOver) return wait;
+  seat.close(wait);
+  return undefined;
+}
+
+/** Takes in what the thread has said before it ended, and has its worker put away. */
+function catchUp(): void {
+  links.drain();
+  host.drain();
+}

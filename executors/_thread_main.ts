@@ -1,0 +1,202 @@
+/**
+ * The worker of a `Thread`: calls its target once, and ends.
+ *
+ *   told ---> loads the modules, reads the values ---> calls the target ---> tells a failure ---> leaves, and ends
+ *                           |                                |
+ *                           +---- fails to, ends itself -----+---- ends itself, an error nobody caught
+ *
+ * @module
+ */
+
+import { platform, type ThreadEnd } from "../_platform/mod.ts";
+import { Decoder } from "../_memory/decoder.ts";
+import { registerHandle } from "../_memory/handle.ts";
+import { decode, type Encoded } from "../_memory/message.ts";
+import { adoptSeat, leaveAll } from "../_memory/seat.ts";
+import { FLAG, type ThreadTable } from "../_memory/thread_table.ts";
+import { NotShareableError } from "../sync/errors.ts";
+import type { Event } from "../sync/event.ts";
+import { describe, explainCapture, loadTarget, type Target } from "./_target.ts";
+import { links, sendFailure } from "./_thread_links.ts";
+import { setSelf, threadFactory } from "./_thread_self.ts";
+import {
+  type HostedStart,
+  type HostRequest,
+  type ThreadStart,
+  ThreadState,
+  type Work,
+} from "./_thread_state.ts";
+
+/** The entry of a thread's worker. */
+export function main(): void {
+  platform.onOwnMessage((message) => {
+    new ThreadRun(message as HostedStart).run();
+  });
+}
+
+/** What the thread does, made ready. */
+type Call = () => unknown;
+
+class ThreadRun {
+  readonly #start: HostedStart;
+  readonly #table: ThreadTable;
+  readonly #state: ThreadState;
+  #hasEnded = false;
+
+  constructor(start: HostedStart) {
+    this.#start = start;
+    this.#state = new ThreadState(start.state);
+    this.#table = adoptSeat(start.threads, start.thread).table;
+    platform.containThreadEnd((end) => this.#endItself(end));
+    setSelf({
+      id: start.thread,
+      name: start.name,
+      daemon: start.daemon,
+      start: (other) => this.#startOther(other),
+    });
+  }
+
+  /** Does what the thread is there for, and ends it. */
+  async run(): Promise<void> {
+    const { work, starter, host } = this.#start;
+    let call: Call;
+    try {
+      call = await this.#prepare();
+    } catch (error) {
+      return this.#end({ error });
+    }
+    if (this.#hasEnded) return;
+    this.#state.setRunning();
+    this.#table.ring(starter);
+    this.#table.ring(host);
+    try {
+      await call();
+    } catch (error) {
+      const target = work.kind === "object" ? undefined : work.target;
+      return this.#end({ error: target === undefined ? error : explainCapture(target, error) });
+    }
+    this.#end();
+  }
+
+  async #prepare(): Promise<Call> {
+    const { port, work, modules, life } = this.#start;
+    const arrived = platform.nextMessage(port);
+    // A thread that blocks from its first step on could not take it later.
+    await new Promise<void>((resolve) => platform.holdName(life, resolve));
+    this.#state.setAlive();
+    // The function before the values: its module registers the classes that they may need.
+    const make = await loadWork(work);
+    await Promise.all(modules.map((module) => import(module)));
+    if (modules.length > 0) refusePools();
+    return make(decode(new Decoder(), await arrived as Encoded));
+  }
+
+  /** See {@linkcode ThreadSelf.start}. */
+  #startOther(start: ThreadStart): void {
+    this.#ask({ kind: "start", start }, [start.port]);
+  }
+
+  #ask(request: HostRequest, transfer: Transferable[]): void {
+    this.#start.hostPort.postMessage(request, transfer);
+    this.#state.addRequest();
+    this.#table.ring(this.#start.host);
+  }
+
+  /** The thread is about to end by something that was called in it, or of an error that nobody caught. */
+  #endItself({ isFailure, error }: ThreadEnd): void {
+    this.#leave(isFailure ? { error } : undefined);
+  }
+
+  #end(failure?: { readonly error: unknown }): void {
+    if (this.#hasEnded) return;
+    this.#leave(failure);
+    // Timers and requests that the target has left do not keep it.
+    platform.endThread();
+  }
+
+  /** Says all that is to be said, and leaves the table: who joins the thread goes on. */
+  #leave(failure: { readonly error: unknown } | undefined): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    if (failure !== undefined) this.#tell(failure.error);
+    this.#table.setClosing(this.#start.thread);
+    links.drain();
+    this.#state.setEnded();
+    leaveAll();
+  }
+
+  #tell(error: unknown): void {
+    const { port, starter } = this.#start;
+    const state = this.#state;
+    const failure = sendFailure(port, error, !state.isRunning);
+    state.addFailure();
+    this.#table.ring(starter);
+    const table = this.#table;
+    const isHeard = table.isAlive(starter) && (table.flagsOf(starter) & FLAG.CLOSING) === 0;
+    if (!isHeard && state.claimFailure()) this.#ask({ kind: "failed", failure }, []);
+  }
+}
+
+/** Loads what the thread runs; the returned function makes a call of it and of the values. */
+async function loadWork(work: Work): Promise<(values: unknown) => Call> {
+  switch (work.kind) {
+    case "call": {
+      const call = await load(work.target);
+      return (values) => () => call(...values as unknown[]);
+    }
+    case "timer": {
+      const call = await load(work.target);
+      return (values) => {
+        const [finished, ...args] = values as [Event, ...unknown[]];
+        return async (): Promise<void> => {
+          await finished.wait({ timeout: Math.max(0, work.intervalMs) });
+          if (finished.isSet()) return;
+          await call(...args);
+          finished.set();
+        };
+      };
+    }
+    case "object": {
+      const subclass = await importClass(work.url, work.name);
+      return (fields) => {
+        const thread = threadFactory()?.makeSelf(subclass, fields as object);
+        if (thread !== undefined) return () => thread.run();
+        throw new NotShareableError(
+          `Cannot run thread: "${work.name}" of module "${work.url}" is no subclass of Thread here`,
+        );
+      };
+    }
+  }
+}
+
+async function load(target: Target | undefined): Promise<(...args: unknown[]) => unknown> {
+  if (target === undefined) return () => {};
+  return await loadTarget(target) as (...args: unknown[]) => unknown;
+}
+
+async function importClass(url: string, name: string): Promise<unknown> {
+  let module: Record<string, unknown>;
+  try {
+    module = await import(url);
+  } catch (error) {
+    throw new NotShareableError(
+      `Cannot run thread: the module "${url}" of class "${name}" failed to import here: ${
+        describe(error)
+      }`,
+      { cause: error },
+    );
+  }
+  if (typeof module[name] === "function") return module[name];
+  throw new NotShareableError(
+    `Cannot run thread: module "${url}" has no export "${name}"; export the class under its own name`,
+  );
+}
+
+/** Says what is wrong when a thread is sent a pool. */
+function refusePools(): void {
+  registerHandle("ThreadPoolExecutor", () => {
+    throw new NotShareableError(
+      "Cannot receive ThreadPoolExecutor: a pool can be sent to its own tasks alone; make one in the thread",
+    );
+  });
+}

@@ -1,0 +1,156 @@
+/**
+ * What a thread shares with whoever started it, and what it is told at its start.
+ *
+ * Three threads have to do with each other here:
+ *
+ *   starter   called `start`; holds the Thread object, and hears of a failure
+ *   host      started the worker, watches its sign of life, holds the program open for it: the starter itself, or, where
+ *             that was started by a Thread as well, its host; so a thread does not end with the one that started it
+ *   thread    runs the target, in a worker
+ *
+ * Word IS_RUNNING: 1 from the moment at which the target is called. Written by the thread.
+ * Word HAS_ENDED: 1 once the thread does nothing more. Written by the thread, right before it leaves the table of threads; or
+ * by the host that found it gone.
+ * Word IS_ALIVE: 1 once the thread holds its sign of life.
+ * Word FAILURES: messages that lie in the starter's port. Word REQUESTS: messages that lie in the host's port. Written by the
+ * thread, after the message.
+ * Word IS_TOLD: 1 once somebody has taken it upon himself to call the hook for the thread's failure.
+ *
+ * Invariants
+ * 1. HAS_ENDED is stored before the thread leaves the table, and the messages are sent before HAS_ENDED is stored. So who sees
+ *    that the thread has left finds all that it had to say.
+ * 2. A starter that is itself a thread says in the table that it is CLOSING before it takes in failures for the last time; a
+ *    failing thread looks at that after it has added to FAILURES. One of the two sees the other, and IS_TOLD decides if both do:
+ *    a failure is told once, by the starter or else by the host.
+ *
+ * @module
+ */
+
+import { add, load, replace, store } from "../_platform/atomics.ts";
+import { WORD_BYTES } from "../_memory/layout.ts";
+import type { Encoded } from "../_memory/message.ts";
+import type { Target } from "./_target.ts";
+
+const IS_RUNNING = 0;
+const HAS_ENDED = 1;
+const IS_ALIVE = 2;
+const FAILURES = 3;
+const REQUESTS = 4;
+const IS_TOLD = 5;
+const WORDS = 6;
+
+/** A thread's words, from all sides. */
+export class ThreadState {
+  readonly #words: Int32Array;
+
+  /** @param buffer The words; left out, new ones are made. */
+  constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(WORDS * WORD_BYTES)) {
+    this.#words = new Int32Array(buffer);
+  }
+
+  /** The shared part. */
+  get buffer(): SharedArrayBuffer {
+    return this.#words.buffer as SharedArrayBuffer;
+  }
+
+  /** True from the moment at which the target is called. */
+  get isRunning(): boolean {
+    return load(this.#words, IS_RUNNING) === 1;
+  }
+
+  /** Says that the target is called now. */
+  setRunning(): void {
+    store(this.#words, IS_RUNNING, 1);
+  }
+
+  /** True once the thread does nothing more. */
+  get hasEnded(): boolean {
+    return load(this.#words, HAS_ENDED) === 1;
+  }
+
+  /** Says that the thread does nothing more. */
+  setEnded(): void {
+    store(this.#words, HAS_ENDED, 1);
+  }
+
+  /** True once the thread holds its sign of life. */
+  get isAlive(): boolean {
+    return load(this.#words, IS_ALIVE) === 1;
+  }
+
+  /** Says that the thread holds its sign of life. */
+  setAlive(): void {
+    store(this.#words, IS_ALIVE, 1);
+  }
+
+  /** How many failures were sent to the starter. */
+  get failures(): number {
+    return load(this.#words, FAILURES);
+  }
+
+  /** Says that one more was sent. */
+  addFailure(): void {
+    add(this.#words, FAILURES, 1);
+  }
+
+  /** How many messages were sent to the host. */
+  get requests(): number {
+    return load(this.#words, REQUESTS);
+  }
+
+  /** Says that one more was sent. */
+  addRequest(): void {
+    add(this.#words, REQUESTS, 1);
+  }
+
+  /** True for the one who has to call the hook for the thread's failure. */
+  claimFailure(): boolean {
+    return replace(this.#words, IS_TOLD, 0, 1);
+  }
+}
+
+/** What a thread does, beside the values that are sent apart: see {@linkcode ThreadStart.port}. */
+export type Work =
+  /** Calls a function; the values are its arguments. */
+  | { readonly kind: "call"; readonly target: Target | undefined }
+  /** The same after a while, unless an event is set before; the values are the event, then the arguments. */
+  | { readonly kind: "timer"; readonly target: Target; readonly intervalMs: number }
+  /** Calls `run` on an object of an exported class; the values are the object's fields. */
+  | { readonly kind: "object"; readonly url: string; readonly name: string };
+
+/** What a thread is told. */
+export interface ThreadStart {
+  readonly name: string;
+  readonly daemon: boolean;
+  /** The table of threads, and in it the ids of the thread and of its starter. */
+  readonly threads: SharedArrayBuffer;
+  readonly thread: number;
+  readonly starter: number;
+  /** The words of a {@linkcode ThreadState}. */
+  readonly state: SharedArrayBuffer;
+  /** The name that the thread holds as a sign of life. */
+  readonly life: string;
+  readonly work: Work;
+  /** The modules to be loaded before the values are read: those of the shared objects among them. */
+  readonly modules: readonly string[];
+  /** The thread's end of a channel to the starter. One message lies in it, the values; failures go back by it. */
+  readonly port: MessagePort;
+}
+
+/** The same, as the host sends it. */
+export interface HostedStart extends ThreadStart {
+  readonly host: number;
+  /** The thread's end of a channel to the host, for its {@linkcode HostRequest}s. */
+  readonly hostPort: MessagePort;
+}
+
+/** What a thread asks of its host: to start another one, or to tell its failure in the place of a starter that has ended. */
+export type HostRequest =
+  | { readonly kind: "start"; readonly start: ThreadStart }
+  | { readonly kind: "failed"; readonly failure: Failure };
+
+/** An error that a thread ended with, encoded; and whether that was before its target was called. */
+export interface Failure {
+  readonly error: Encoded;
+  readonly isEarly: boolean;
+}

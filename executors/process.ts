@@ -1,0 +1,421 @@
+/**
+ * Process: a function in a process of its own; `currentProcess`, `activeChildren`, `cpuCount`.
+ *
+ * A process is run by a pool of its own, of one worker, for one task (see `_worker_pool.ts`).
+ *
+ * @module
+ */
+
+import { callAt, deadlineAfter } from "../_platform/clock.ts";
+import { type Permissions, platform } from "../_platform/mod.ts";
+import { doorbell } from "../_memory/doorbell.ts";
+import { RuntimeError } from "../sync/errors.ts";
+import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
+import { ownProcessName } from "./_own_process.ts";
+import { ProcessClient, processExports } from "./_process_client.ts";
+import { runObject } from "./_run_object.ts";
+import type { AnyFunction } from "./_target.ts";
+import { WorkerPool } from "./_worker_pool.ts";
+import { BrokenProcessPool } from "./errors.ts";
+import { futureInternals } from "./future.ts";
+import type { ModuleMeta } from "./task.ts";
+// Not used here; so that caches, lock files and compiled programs know these modules.
+import "./_process_main.ts";
+import "./_process_manager.ts";
+
+/** How a process is made. */
+export interface ProcessOptions<A extends unknown[] = unknown[]> {
+  /** What it calls: a function marked with `task`, or one that needs nothing from around it. */
+  target?: (...args: A) => unknown;
+  /** The arguments, cloned by `start`. */
+  args?: readonly [...A];
+  /** Its name. Default `Process-N`. */
+  name?: string;
+  /** Whether the program may end before it, which ends it too. Default `false`. */
+  daemon?: boolean;
+  /** `import.meta` of the module that exports a subclass which overrides `run`. */
+  module?: ModuleMeta;
+  /** What it may do less than this process; see `ProcessPoolOptions`. */
+  permissions?: Permissions;
+  /** Environment variables, beside those of this process. */
+  env?: Readonly<Record<string, string>>;
+  /** The folder that it works in. Default: this process's. */
+  cwd?: string;
+}
+
+/** How a process ended, as the cause of a lost worker says it. */
+interface EndFacts {
+  readonly pid?: number;
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+}
+
+/** Exit code of a process that could not be started. */
+const NOT_STARTED = 127;
+
+let processesMade = 0;
+const active = new Set<Process<never[]>>();
+
+/**
+ * A function in a process of its own, with its own memory, modules and globals. What it returns is dropped: let it put results
+ * into a `Queue`.
+ *
+ * Locks, queues and all other objects of `sync` and `queue` may be among the arguments; in the process each operation on
+ * them is a message to this one and its answer. The process's output goes to this one's. It does not outlive this process,
+ * however this one ends; the program waits for it unless it is a `daemon`.
+ *
+ * A subclass may override `run`. It must be exported under its own name, by the module whose `import.meta` it passes to
+ * `super`; its own fields cross, its constructor is not called again.
+ *
+ * Semantics: Python's `multiprocessing.Process` with the start method `spawn`.
+ *
+ * **Differs from Python:** `start` returns before the process runs (see {@linkcode started}); misuse is a `RuntimeError`;
+ * timeouts are in milliseconds.
+ *
+ * @typeParam A The types of the target's arguments.
+ *
+ * @example
+ * ```ts
+ * import { Process, Queue } from "@concurrent/futures";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const squares = new Queue<number>();
+ * const process = new Process({
+ *   target: (squares: Queue<number>, n: number) => squares.put(n * n),
+ *   args: [squares, 7],
+ * });
+ * process.start();
+ * await process.join();
+ * assertEquals([process.exitcode, squares.getNowait()], [0, 49]);
+ * ```
+ */
+export class Process<A extends unknown[] = unknown[]> {
+  readonly #options: ProcessOptions<A>;
+  #name: string;
+  #daemon: boolean;
+  #pool: WorkerPool | undefined;
+  #pid: number | null = null;
+  #exitcode: number | null = null;
+  #isClosed = false;
+  #settleStarted: { resolve: () => void; reject: (error: unknown) => void } | undefined;
+  #started: Promise<void> | undefined;
+  #startError: { readonly error: unknown } | undefined;
+
+  /**
+   * Makes a process; {@linkcode start} starts it.
+   *
+   * @throws {TypeError} When `target` is not a function.
+   */
+  constructor(options: ProcessOptions<A> = {}) {
+    const { target, name, daemon = false } = options;
+    if (target !== undefined && typeof target !== "function") {
+      throw new TypeError(`Cannot make Process: target must be a function, got ${typeof target}`);
+    }
+    this.#options = options;
+    this.#name = name ?? `Process-${++processesMade}`;
+    this.#daemon = daemon;
+  }
+
+  /** Its name; for people only. */
+  get name(): string {
+    return this.#name;
+  }
+
+  set name(name: string) {
+    this.#name = name;
+  }
+
+  /**
+   * Whether the program may end before it, which ends it too.
+   *
+   * @throws {RuntimeError} When set after the start.
+   */
+  get daemon(): boolean {
+    this.#checkOpen("read daemon of");
+    return this.#daemon;
+  }
+
+  set daemon(daemon: boolean) {
+    this.#checkOpen("set daemon of");
+    if (this.#pool !== undefined) {
+      throw new RuntimeError(`Cannot set daemon of ${this.#label}: it has been started`);
+    }
+    this.#daemon = daemon;
+  }
+
+  /** Its number; `null` until it has been started by the system. */
+  get pid(): number | null {
+    this.#checkOpen("read pid of");
+    doorbell.poll();
+    return this.#pid;
+  }
+
+  /** The same as {@linkcode pid}. */
+  get ident(): number | null {
+    return this.pid;
+  }
+
+  /**
+   * `null` until it has ended; then 0 when the target returned, 1 when it threw, `n` after `Deno.exit(n)`, and `-n` when signal
+   * number n ended it.
+   */
+  get exitcode(): number | null {
+    this.#checkOpen("read exitcode of");
+    doorbell.poll();
+    return this.#exitcode;
+  }
+
+  /**
+   * Calls the target once. In the process, `start` has it called; called directly, it runs here. For subclasses to
+   * override.
+   */
+  run(): unknown {
+    const { target, args = [] } = this.#options;
+    return target?.(...args as unknown as A);
+  }
+
+  /**
+   * Starts the process; never waits.
+   *
+   * @throws {RuntimeError} When it has been started before.
+   * @throws {NotShareableError} When the target or an argument cannot be sent. Nothing was started then.
+   */
+  start(): void {
+    this.#checkOpen("start");
+    if (this.#pool !== undefined) {
+      throw new RuntimeError(`Cannot start ${this.#label}: it has been started before`);
+    }
+    const { permissions, env, cwd } = this.#options;
+    const config = platform.configFile();
+    const settings = { permissions, env, cwd, config, isAlone: true };
+    let onFailure: ((message: string) => void) | undefined;
+    const client = new ProcessClient((message) => onFailure?.(message));
+    const pool = new WorkerPool({
+      name: this.#name,
+      workerName: () => this.#name,
+      maxWorkers: 1,
+      initializer: undefined,
+      initargs: [],
+      maxTasksPerChild: undefined,
+      idleTimeoutMs: undefined,
+      replaceLost: false,
+      isDaemon: this.#daemon,
+    }, {
+      Broken: BrokenProcessPool,
+      exports: processExports,
+      startThread: (_name, onError) => {
+        onFailure = onError;
+        return client.start(settings);
+      },
+      onStart: (pid) => {
+        this.#pid = pid;
+        this.#settleStarted?.resolve();
+      },
+      onEnd: (cause) => this.#end(cause),
+      close: () => client.close(),
+    });
+    const [fn, args] = this.#work();
+    const future = pool.submit(fn, args, undefined, 0);
+    if (future.done() && futureInternals.hasFailed(future)) {
+      pool.shutdown(true);
+      throw futureInternals.outcomeOf(future);
+    }
+    this.#pool = pool;
+    pool.shutdown(false);
+    active.add(this as unknown as Process<never[]>);
+  }
+
+  #work(): [AnyFunction, readonly unknown[]] {
+    if (this.run === Process.prototype.run) {
+      const { target = () => {}, args = [] } = this.#options;
+      return [target as AnyFunction, args];
+    }
+    const { module } = this.#options;
+    const { name } = this.constructor;
+    if (module === undefined) {
+      throw new TypeError(
+        `Cannot start ${this.#label}: class ${name} overrides run() and does not say where it is exported; call super({ module: import.meta })`,
+      );
+    }
+    return [runObject as AnyFunction, [module.url, name, { ...this }]];
+  }
+
+  #end(cause: unknown): void {
+    const facts = cause as Partial<EndFacts> | undefined;
+    active.delete(this as unknown as Process<never[]>);
+    if (cause === undefined) this.#exitcode = 0;
+    else if (typeof facts?.signal === "string") {
+      this.#exitcode = -platform.signalNumber(facts.signal);
+    } else this.#exitcode = facts?.exitCode ?? NOT_STARTED;
+    if (this.#pid !== null) return;
+    this.#startError = { error: cause };
+    this.#settleStarted?.reject(cause);
+  }
+
+  /**
+   * A promise for the moment when the system has started the process.
+   *
+   * @throws {RuntimeError} Before {@linkcode start}.
+   */
+  get started(): Promise<void> {
+    this.#checkStarted("wait for");
+    return this.#started ??= new Promise<void>((resolve, reject) => {
+      doorbell.poll();
+      if (this.#pid !== null) return resolve();
+      if (this.#startError !== undefined) return reject(this.#startError.error);
+      this.#settleStarted = { resolve, reject };
+    });
+  }
+
+  /** True from `start` until it has ended. */
+  isAlive(): boolean {
+    this.#checkOpen("ask");
+    return this.#pool !== undefined && !this.#pool.isClosed;
+  }
+
+  /**
+   * Waits until the process has ended, or the time is up: ask {@linkcode exitcode} which. May be called by many, and
+   * again. Its error is not told here, but by the process, on standard error.
+   *
+   * @throws {RuntimeError} Before {@linkcode start}.
+   */
+  async join({ timeout, signal }: WaitOptions = {}): Promise<void> {
+    const pool = this.#checkStarted("join");
+    const deadlineMs = deadlineAfter(timeout);
+    signal?.throwIfAborted();
+    if (pool.isClosed) return;
+    doorbell.expect();
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const onAbort = (): void => reject(signal!.reason);
+        const stopTimer = callAt(deadlineMs, resolve);
+        signal?.addEventListener("abort", onAbort, { once: true });
+        pool.whenClosed().then(resolve).finally(() => {
+          stopTimer();
+          signal?.removeEventListener("abort", onAbort);
+        });
+      });
+    } finally {
+      doorbell.arrived(1);
+    }
+  }
+
+  /**
+   * The blocking form of {@linkcode join}.
+   *
+   * @throws {RuntimeError} Before {@linkcode start}, or where the host forbids blocking.
+   */
+  joinSync({ timeout }: WaitSyncOptions = {}): void {
+    this.#checkStarted("join").waitClosedSync(deadlineAfter(timeout));
+  }
+
+  /**
+   * Ends the process by SIGTERM, without its `finally` blocks. Without effect once it has ended. Locks that it holds are reported
+   * as those of a dead owner.
+   *
+   * @throws {RuntimeError} Before {@linkcode start}.
+   */
+  terminate(): void {
+    this.#checkStarted("terminate").signalWorkers("SIGTERM");
+  }
+
+  /**
+   * Ends the process by SIGKILL.
+   *
+   * @throws {RuntimeError} Before {@linkcode start}.
+   */
+  kill(): void {
+    this.#checkStarted("kill").signalWorkers("SIGKILL");
+  }
+
+  /**
+   * Lets go of what belongs to an ended process; afterwards only its name can be asked for. May be called again.
+   *
+   * @throws {RuntimeError} While it runs.
+   */
+  close(): void {
+    if (this.#isClosed) return;
+    if (this.isAlive()) {
+      throw new RuntimeError(`Cannot close ${this.#label}: it is still running; join it first`);
+    }
+    this.#isClosed = true;
+    this.#pool = undefined;
+  }
+
+  get #label(): string {
+    return `Process "${this.#name}"`;
+  }
+
+  #checkOpen(act: string): void {
+    if (this.#isClosed) throw new RuntimeError(`Cannot ${act} ${this.#label}: it is closed`);
+  }
+
+  #checkStarted(act: string): WorkerPool {
+    this.#checkOpen(act);
+    if (this.#pool !== undefined) return this.#pool;
+    throw new RuntimeError(`Cannot ${act} ${this.#label}: it has not been started`);
+  }
+
+  /** Shows as `Process` in logs and error texts. */
+  get [Symbol.toStringTag](): string {
+    return "Process";
+  }
+}
+
+/** What is known of the process that asks. */
+export interface CurrentProcess {
+  /** `MainProcess`, or the name of the `Process` or of the pool's worker that it is. */
+  readonly name: string;
+  /** Its number. */
+  readonly pid: number;
+}
+
+/**
+ * The process that this code runs in.
+ *
+ * @example
+ * ```ts
+ * import { currentProcess, ProcessPoolExecutor } from "@concurrent/futures";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(currentProcess(), { name: "MainProcess", pid: Deno.pid });
+ * ```
+ */
+export function currentProcess(): CurrentProcess {
+  return { name: ownProcessName() ?? "MainProcess", pid: platform.pid };
+}
+
+/**
+ * The processes that this thread has started by {@linkcode Process} and that have not ended.
+ *
+ * @example
+ * ```ts
+ * import { activeChildren, Process } from "@concurrent/futures";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const process = new Process({ target: () => {} });
+ * process.start();
+ * assertEquals(activeChildren(), [process]);
+ * process.joinSync();
+ * assertEquals(activeChildren(), []);
+ * ```
+ */
+export function activeChildren(): Process[] {
+  doorbell.poll();
+  return [...active] as unknown as Process[];
+}
+
+/**
+ * How many processors there are.
+ *
+ * @example
+ * ```ts
+ * import { cpuCount } from "@concurrent/futures";
+ * import { assert } from "@std/assert";
+ *
+ * assert(cpuCount() >= 1);
+ * ```
+ */
+export function cpuCount(): number {
+  return platform.cores;
+}

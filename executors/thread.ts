@@ -1,0 +1,534 @@
+/**
+ * Thread: a function, or the `run` of a subclass, in a thread of its own.
+ *
+ * A thread's object is made by whoever starts it. Every other thread can have an object for it too, made from its id: the
+ * table of threads says the rest. What all of them share is told in `_thread_state.ts`.
+ *
+ * @module
+ */
+
+import { platform } from "../_platform/mod.ts";
+import { Encoder } from "../_memory/encoder.ts";
+import { HANDLE, type Handle } from "../_memory/handle.ts";
+import { encode } from "../_memory/message.ts";
+import { home, type Seat } from "../_memory/seat.ts";
+import { FLAG } from "../_memory/thread_table.ts";
+import { NotShareableError, RuntimeError } from "../sync/errors.ts";
+import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
+import { type AnyFunction, describe, targetOf } from "./_target.ts";
+import {
+  type Delay,
+  DelayedThread,
+  ExistingThread,
+  isDaemonHere,
+  type ThreadData,
+} from "./_thread_existing.ts";
+import { startThread } from "./_thread_host.ts";
+import { joinThread, joinThreadSync } from "./_thread_join.ts";
+import { links } from "./_thread_links.ts";
+import { knownThreads } from "./_thread_self.ts";
+import { ThreadState, type Work } from "./_thread_state.ts";
+// Not used here; so that caches, lock files and compiled programs know the workers' module.
+import "./_thread_main.ts";
+import { dereference, type ModuleMeta, takeArgumentTransfers } from "./task.ts";
+
+/** The kind of a thread in handles. */
+export const THREAD_KIND = "Thread";
+
+/** What has to be loaded where values hold shared objects. */
+const SHARED_OBJECTS: readonly string[] = [
+  import.meta.resolve("../sync/mod.ts"),
+  import.meta.resolve("../queue/mod.ts"),
+  import.meta.resolve("./_thread_list.ts"),
+  import.meta.resolve("./timer.ts"),
+];
+
+/** What a thread is made with. */
+export interface ThreadOptions<A extends unknown[] = unknown[]> {
+  /**
+   * What the thread calls. It crosses as a task does: as an export marked with `task`, or as its source text, which must be
+   * self-contained then.
+   */
+  target?: (...args: A) => unknown;
+  /** The target's arguments, cloned by `start`. */
+  args?: readonly [...A];
+  /** The thread's name. Default `Thread-N`, with the name of the target behind it. */
+  name?: string;
+  /** Whether the program ends without waiting for the thread. Default: as in the thread that makes the object. */
+  daemon?: boolean | null;
+  /** For a subclass that overrides `run`: `import.meta` of the module that exports it. */
+  module?: ModuleMeta;
+}
+
+/**
+ * A function, or the `run` of a subclass, in a thread of its own.
+ *
+ * The thread is a Web Worker: it has modules and global variables of its own, and gets clones of the arguments; shared objects
+ * (locks, events, queues, values) and `SharedArrayBuffer`s among them are the same there. It ends when the target has
+ * returned, or when the promise that the target returned has settled; timers and requests that are left then are not waited
+ * for, nor are pools that the thread has made and not shut down. What it returned is dropped: a result goes through a queue,
+ * or is the business of a `ThreadPoolExecutor`.
+ *
+ * An error that the target throws goes to the hook (see {@linkcode setExcepthook}), and so does one that nobody has caught in
+ * a timer or a promise, which ends the thread. None of them ends the program. `close()` and `Deno.exit()` in a thread end that
+ * thread alone. Locks that a thread holds when it ends are reported as those of a dead owner.
+ *
+ * A program waits for its threads before it ends, but not for daemons, which end with it. A thread goes on when the one that
+ * started it has ended; only those that a task of a pool has started end with the pool's worker.
+ *
+ * A started thread can be sent to another one, as an argument, which can join it then.
+ *
+ * Semantics: Python's `threading.Thread`.
+ *
+ * **Differs from Python:** nothing is shared but what is sent so; `start` does not wait until the thread runs, `started` does; a
+ * thread that a thread has started begins when the event loop of the main thread turns, or when that one waits in a call of this
+ * package; a main thread that ends with an error does not wait for the others. There are no `group`, `kwargs` and `native_id`.
+ *
+ * @typeParam A The types of the target's arguments.
+ *
+ * @example
+ * ```ts
+ * import { Queue, Thread } from "@concurrent/futures";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const squares = new Queue<number>();
+ * const thread = new Thread({
+ *   target: (squares: Queue<number>, n: number) => squares.putSync(n * n),
+ *   args: [squares, 7],
+ * });
+ * thread.start();
+ * thread.joinSync();
+ * assertEquals(squares.getNowait(), 49);
+ * ```
+ *
+ * @example A subclass; its own fields are sent, and its constructor is not called again
+ * ```ts ignore
+ * import { Thread } from "@concurrent/futures";
+ *
+ * export class Countdown extends Thread {
+ *   readonly from: number;
+ *
+ *   constructor(from: number) {
+ *     super({ module: import.meta });
+ *     this.from = from;
+ *   }
+ *
+ *   override run(): void {
+ *     for (let n = this.from; n > 0; n--) console.log(n);
+ *   }
+ * }
+ *
+ * if (import.meta.main) new Countdown(3).start();
+ * ```
+ */
+export class Thread<A extends unknown[] = unknown[]> {
+  /** This thread's seat in the table that the other one is in. */
+  readonly #seat: Seat | undefined;
+  /** Whether the object was made for a thread that was there, and whether that was started by a `Thread`. */
+  readonly #existing: { readonly isStarted: boolean } | undefined;
+  readonly #module: ModuleMeta | undefined;
+  readonly #delay: Delay | undefined;
+  #target: AnyFunction | undefined;
+  #args: readonly unknown[];
+  #daemon: boolean;
+  #name: string;
+  /** The name in the table when it was looked at last: it is cut there, so it is no name unless another thread changed it. */
+  #nameInTable: string | undefined;
+  #id: number | null;
+  #isStarting = false;
+  #startPromise: Promise<void> | undefined;
+  #settleStart: ((failure?: { readonly error: unknown }) => void) | undefined;
+  #startOutcome: { readonly failure?: { readonly error: unknown } } | undefined;
+
+  /**
+   * Makes the object; no thread is started yet.
+   *
+   * @param options What the thread does, and what it is called.
+   * @throws {TypeError} When `target` is not a function, or `args` not an array.
+   */
+  constructor(options: ThreadOptions<A> = {}) {
+    if (options instanceof ExistingThread) {
+      const { seat, id, name, nameInTable, daemon, isStarted } = options;
+      this.#seat = seat;
+      this.#existing = { isStarted };
+      this.#args = [];
+      this.#daemon = daemon;
+      this.#name = name;
+      this.#id = id;
+      this.#nameInTable = nameInTable;
+      this.#startOutcome = {};
+      return;
+    }
+    const { target, args, module, daemon } = options;
+    if (target !== undefined && typeof target !== "function") {
+      throw new TypeError(`Cannot make thread: target must be a function, got ${typeof target}`);
+    }
+    if (args !== undefined && !Array.isArray(args)) {
+      throw new TypeError(`Cannot make thread: args must be an array, got ${typeof args}`);
+    }
+    this.#seat = home();
+    this.#target = target as AnyFunction | undefined;
+    this.#args = args ?? [];
+    this.#module = module;
+    this.#delay = options instanceof DelayedThread ? options.delay : undefined;
+    this.#daemon = daemon ?? isDaemonHere();
+    this.#id = null;
+    this.#name = String(options.name ?? "") || this.#defaultName();
+  }
+
+  #defaultName(): string {
+    const name = `Thread-${this.#seat!.table.nextNumber()}`;
+    const of = this.#delay === undefined ? this.#target?.name : undefined;
+    return of ? `${name} (${of})` : name;
+  }
+
+  /**
+   * The thread's name, for people to read. It can be changed at any time; other threads see the first 48 bytes of it.
+   */
+  get name(): string {
+    if (this.isAlive() && this.#id !== null) {
+      const inTable = this.#seat!.table.nameOf(this.#id);
+      if (inTable !== this.#nameInTable) this.#name = this.#nameInTable = inTable;
+    }
+    return this.#name;
+  }
+
+  set name(name: string) {
+    this.#name = String(name);
+    this.#publishName();
+  }
+
+  #publishName(): void {
+    if (this.#id === null || !this.isAlive()) return;
+    const { table } = this.#seat!;
+    table.rename(this.#id, this.#name);
+    this.#nameInTable = table.nameOf(this.#id);
+  }
+
+  /** The thread's number, unique among those that live; `null` before the start, kept after the end. */
+  get ident(): number | null {
+    return this.#id;
+  }
+
+  /**
+   * Whether the program ends without waiting for this thread. Can be set before the start.
+   *
+   * @throws {RuntimeError} When it is set later.
+   */
+  get daemon(): boolean {
+    return this.#daemon;
+  }
+
+  set daemon(daemon: boolean) {
+    if (this.#wasStarted) {
+      throw new RuntimeError(
+        `Cannot set daemon of thread "${this.name}": it was started already`,
+      );
+    }
+    this.#daemon = Boolean(daemon);
+  }
+
+  get #wasStarted(): boolean {
+    return this.#existing !== undefined || this.#isStarting;
+  }
+
+  /**
+   * Starts the thread, and returns at once; `await thread.started` waits until it runs, which takes some tens of milliseconds.
+   * The arguments, or the fields of a subclass, are cloned now: later changes are not seen.
+   *
+   * @throws {RuntimeError} When the thread was started before.
+   * @throws {NotShareableError} When target, arguments or fields cannot be sent, or it is not known from which module the
+   * class is. Nothing was started then.
+   * @throws {Error} When the runtime permits no worker.
+   *
+   * @example
+   * ```ts
+   * import { NotShareableError, Thread } from "@concurrent/futures";
+   * import { assertThrows } from "@std/assert";
+   *
+   * const thread = new Thread({ target: (log: () => void) => log(), args: [() => {}] });
+   * assertThrows(() => thread.start(), NotShareableError, "cannot be cloned");
+   * ```
+   */
+  start(): void {
+    if (this.#wasStarted) {
+      throw new RuntimeError(
+        `Cannot start thread "${this.name}": threads can only be started once`,
+      );
+    }
+    this.#isStarting = true;
+    try {
+      this.#start();
+    } catch (error) {
+      this.#isStarting = false;
+      throw error;
+    }
+    // Both went where they are needed.
+    this.#target = undefined;
+    this.#args = [];
+  }
+
+  #start(): void {
+    const { table, id: starter } = home();
+    const { work, values } = this.#describeWork();
+    const { port1, port2 } = new MessageChannel();
+    let id: number | undefined;
+    try {
+      const modules = this.#send(values, port1);
+      id = table.claim(
+        this.#name,
+        FLAG.STARTED | (this.#daemon ? FLAG.DAEMON : 0),
+      );
+      const state = new ThreadState();
+      startThread({
+        name: this.#name,
+        daemon: this.#daemon,
+        threads: table.buffer,
+        thread: id,
+        starter,
+        state: state.buffer,
+        life: `@concurrent/futures thread ${crypto.randomUUID()}`,
+        work,
+        modules,
+        port: port2,
+      });
+      this.#follow(id, state, port1);
+    } catch (error) {
+      if (id !== undefined) table.leave(id);
+      port1.close();
+      port2.close();
+      throw error;
+    }
+  }
+
+  /** What the thread is to do, and what has to be sent for it. */
+  #describeWork(): { work: Work; values: unknown } {
+    const delay = this.#delay;
+    if (this.run !== (delay?.run ?? Thread.prototype.run)) {
+      return { work: this.#describeObject(), values: { ...this } };
+    }
+    if (this.#target === undefined) {
+      return { work: { kind: "call", target: undefined }, values: [] };
+    }
+    const target = targetOf(this.#target);
+    if (delay === undefined) return { work: { kind: "call", target }, values: this.#args };
+    const { intervalMs, finished } = delay;
+    return { work: { kind: "timer", target, intervalMs }, values: [finished, ...this.#args] };
+  }
+
+  #describeObject(): Work {
+    const { name } = this.constructor;
+    const what = name === "" ? "its class" : `class ${name}`;
+    if (this.#module === undefined) {
+      throw new NotShareableError(
+        `Cannot start thread "${this.name}": ${what} overrides run, and it is not known where it is exported; call super({ module: import.meta }) in its constructor`,
+      );
+    }
+    if (name === "") {
+      throw new NotShareableError(
+        `Cannot start thread "${this.name}": its class has no name; name it as it is exported`,
+      );
+    }
+    return { kind: "object", url: this.#module.url, name };
+  }
+
+  /** Sends the values ahead of the thread that is to read them; returns what it has to load for that. */
+  #send(values: unknown, port: MessagePort): readonly string[] {
+    const encoder = new Encoder();
+    try {
+      const transfers = takeArgumentTransfers(
+        Array.isArray(values) ? values : Object.values(values as object),
+        undefined,
+      );
+      const encoded = encode(encoder, values, transfers);
+      port.postMessage(encoded, [encoded.block, ...transfers ?? []]);
+    } catch (error) {
+      if (NotShareableError.is(error)) throw error;
+      throw new NotShareableError(`Cannot start thread "${this.name}": ${describe(error)}`, {
+        cause: error,
+      });
+    }
+    return encoder.handles > 0 ? SHARED_OBJECTS : [];
+  }
+
+  /** Listens to the thread, which was started. */
+  #follow(id: number, state: ThreadState, port: MessagePort): void {
+    const { table } = this.#seat!;
+    this.#id = id;
+    this.#nameInTable = table.nameOf(id);
+    knownThreads.set(id, this);
+    links.add({
+      thread: this,
+      id,
+      table,
+      state,
+      port,
+      onStarted: (failure) => {
+        this.#startOutcome = { failure };
+        this.#settleStart?.(failure);
+      },
+      onEnded: () => {
+        if (knownThreads.get(id) === this) knownThreads.delete(id);
+      },
+    });
+  }
+
+  /**
+   * A promise that resolves when the thread runs, that is, when it calls its target. It rejects with the error when the thread
+   * ended before that: where a module failed to import, for one. The hook is told of that error too, so the promise can be
+   * left alone.
+   *
+   * @example
+   * ```ts
+   * import { Event, Thread } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const stop = new Event();
+   * const thread = new Thread({ target: (stop: Event) => stop.waitSync(), args: [stop] });
+   * thread.start();
+   * await thread.started;
+   * assertEquals(thread.isAlive(), true);
+   * stop.set();
+   * await thread.join();
+   * assertEquals(thread.isAlive(), false);
+   * ```
+   */
+  get started(): Promise<void> {
+    if (this.#startPromise === undefined) {
+      this.#startPromise = new Promise((resolve, reject) => {
+        this.#settleStart = (failure): void => failure ? reject(failure.error) : resolve();
+      });
+      this.#startPromise.catch(() => {});
+      if (this.#startOutcome !== undefined) this.#settleStart!(this.#startOutcome.failure);
+    }
+    return this.#startPromise;
+  }
+
+  /**
+   * What the thread does: calls the target with its arguments. A subclass overrides it.
+   *
+   * Called directly, it runs in the caller, once: the target is forgotten then, as it is when the thread was started.
+   *
+   * @returns What the target returns.
+   *
+   * @example
+   * ```ts
+   * import { Thread } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const seen: number[] = [];
+   * new Thread({ target: (n: number) => seen.push(n), args: [7] }).run();
+   * assertEquals(seen, [7]);
+   * ```
+   */
+  run(): unknown {
+    const target = this.#target;
+    const args = this.#args;
+    this.#target = undefined;
+    this.#args = [];
+    if (target === undefined) return undefined;
+    const fn = dereference(target);
+    const call = (fn: AnyFunction): unknown => (fn as (...args: unknown[]) => unknown)(...args);
+    return fn instanceof Promise ? fn.then(call) : call(fn);
+  }
+
+  /** True from the return of `start` until the thread has ended. */
+  isAlive(): boolean {
+    if (this.#seat === undefined) return true;
+    return this.#id !== null && this.#seat.table.isAlive(this.#id);
+  }
+
+  /**
+   * Waits until the thread has ended, or the time is up; which of them, `isAlive` tells. Any number of threads and async tasks
+   * may join a thread, as often as they like. An error that it ended with is not thrown here: it went to the hook.
+   *
+   * The promise holds the event loop open, also for a daemon.
+   *
+   * @param options How long to wait, and what ends the wait early.
+   * @throws {RuntimeError} Before the start, in the thread itself, and for threads that no `Thread` has started.
+   *
+   * @example
+   * ```ts
+   * import { Thread } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const thread = new Thread({ target: () => {} });
+   * thread.start();
+   * await thread.join();
+   * assertEquals(thread.isAlive(), false);
+   * ```
+   */
+  async join(options: WaitOptions = {}): Promise<void> {
+    const { seat, id } = this.#joined();
+    await joinThread(seat, id, options);
+  }
+
+  /**
+   * Blocks this thread until the other one has ended, or the time is up. It needs no turn of the event loop: the end of the
+   * other thread wakes this one, however it came about.
+   *
+   * @param options How long to wait.
+   * @throws {RuntimeError} As {@linkcode join}, and where the host forbids blocking.
+   *
+   * @example
+   * ```ts
+   * import { Thread } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const thread = new Thread({ target: () => close() });
+   * thread.start();
+   * thread.joinSync();
+   * assertEquals(thread.isAlive(), false);
+   * ```
+   */
+  joinSync(options: WaitSyncOptions = {}): void {
+    const { seat, id } = this.#joined();
+    if (options.timeout !== 0 && !platform.canBlock) {
+      throw new RuntimeError(
+        `Cannot join thread "${this.name}": this thread must not block; await join() instead`,
+      );
+    }
+    joinThreadSync(seat, id, options);
+  }
+
+  /** Checks that the thread can be joined here; returns what is needed for it. */
+  #joined(): { seat: Seat; id: number } {
+    const seat = this.#seat;
+    const id = this.#id;
+    if (this.#existing?.isStarted === false || seat === undefined) {
+      throw new RuntimeError(
+        `Cannot join thread "${this.name}": it was not started by a Thread, so its end is not known`,
+      );
+    }
+    if (id === null) {
+      throw new RuntimeError(`Cannot join thread "${this.name}": it has not been started`);
+    }
+    if (id === seat.id) {
+      throw new RuntimeError(`Cannot join thread "${this.name}": it is the current thread`);
+    }
+    return { seat, id };
+  }
+
+  /** Sent to another thread, it arrives as an object for this thread. */
+  [HANDLE](): Handle {
+    const seat = this.#seat;
+    if (this.#id === null || seat === undefined) {
+      throw new NotShareableError(
+        `Cannot send thread "${this.name}": it has not been started; start it where it was made`,
+      );
+    }
+    const { STARTED, DAEMON } = FLAG;
+    const data: ThreadData = {
+      table: seat.table.identity,
+      id: this.#id,
+      name: this.name,
+      flags: (this.#existing?.isStarted === false ? 0 : STARTED) | (this.#daemon ? DAEMON : 0),
+    };
+    return { kind: THREAD_KIND, data };
+  }
+
+  /** Shows as `Thread` in logs and error texts. */
+  get [Symbol.toStringTag](): string {
+    return THREAD_KIND;
+  }
+}

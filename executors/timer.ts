@@ -1,0 +1,183 @@
+/**
+ * Timer: a thread that waits, and then calls a function.
+ *
+ * @module
+ */
+
+import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
+import { Event } from "../sync/event.ts";
+import {
+  DelayedThread,
+  existingOf,
+  type ExistingThread,
+  type ThreadData,
+} from "./_thread_existing.ts";
+import { Thread } from "./thread.ts";
+
+const KIND = "Timer";
+
+/** What a timer is made with, beside its interval and its function. */
+export interface TimerOptions<A extends unknown[] = unknown[]> {
+  /** The function's arguments, cloned by `start`. */
+  args?: readonly [...A];
+  /** The thread's name. Default `Thread-N`. */
+  name?: string;
+  /** Whether the program ends without waiting for the timer. Default: as in the thread that makes the object. */
+  daemon?: boolean | null;
+}
+
+/** What stands for a timer while it crosses. */
+interface TimerData {
+  readonly thread: ThreadData;
+  readonly finished: Event;
+}
+
+/** A timer's thread that is there already, as the constructor is told of it. */
+class ExistingTimer {
+  readonly thread: ExistingThread;
+  readonly finished: Event;
+
+  constructor({ thread, finished }: TimerData) {
+    this.thread = existingOf(thread);
+    this.finished = finished;
+  }
+}
+
+/**
+ * A thread that waits for a while, and then calls a function, unless it is cancelled before. It fires on time whatever the
+ * thread does that started it, which may be blocked. Until then the program does not end, unless the timer is a daemon.
+ *
+ * The time counts from when the thread runs, some tens of milliseconds after `start`.
+ *
+ * A started timer can be sent to another thread, as an argument, and cancelled there.
+ *
+ * Semantics: Python's `threading.Timer`.
+ *
+ * **Differs from Python:** the interval is in milliseconds, not in seconds.
+ *
+ * @typeParam A The types of the function's arguments.
+ *
+ * @example
+ * ```ts
+ * import { Queue, Timer } from "@concurrent/futures";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const queue = new Queue<string>();
+ * const put = (queue: Queue<string>, word: string) => queue.putSync(word);
+ * const timer = new Timer(20, put, { args: [queue, "time is up"] });
+ * timer.start();
+ * assertEquals(queue.getSync(), "time is up");
+ * timer.joinSync();
+ * ```
+ *
+ * @example One that does not fire
+ * ```ts
+ * import { Timer } from "@concurrent/futures";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const timer = new Timer(60_000, () => console.log("never"));
+ * timer.start();
+ * timer.cancel();
+ * timer.joinSync();
+ * assertEquals(timer.isAlive(), false);
+ * ```
+ */
+export class Timer<A extends unknown[] = unknown[]> extends Thread<A> {
+  readonly #interval: number;
+  readonly #finished: Event;
+
+  static {
+    registerHandle(KIND, (data) => {
+      // Of the two overloads only the first is for others.
+      return new Timer(new ExistingTimer(data as TimerData) as unknown as number, () => {});
+    });
+  }
+
+  /**
+   * Makes the object; nothing is started yet.
+   *
+   * @param interval How long to wait, in milliseconds; 0 and less fire at once, `Infinity` never does.
+   * @param fn What is called then. It crosses as a task does.
+   * @param options The function's arguments; the thread's name.
+   * @throws {TypeError} When `interval` is not a number, or `fn` not a function.
+   * @throws {RangeError} When `interval` is NaN.
+   */
+  constructor(interval: number, fn: (...args: A) => unknown, options?: TimerOptions<A>);
+  constructor(
+    interval: number | ExistingTimer,
+    fn: (...args: A) => unknown,
+    options: TimerOptions<A> = {},
+  ) {
+    if (interval instanceof ExistingTimer) {
+      super(interval.thread);
+      this.#interval = 0;
+      this.#finished = interval.finished;
+      return;
+    }
+    if (typeof interval !== "number") {
+      throw new TypeError(
+        `Cannot make timer: interval must be a number of milliseconds, got ${typeof interval}`,
+      );
+    }
+    if (Number.isNaN(interval)) {
+      throw new RangeError("Cannot make timer: interval must be a number of milliseconds, got NaN");
+    }
+    if (typeof fn !== "function") {
+      throw new TypeError(`Cannot make timer: expected a function, got ${typeof fn}`);
+    }
+    const finished = new Event();
+    super(
+      new DelayedThread(fn, options, {
+        intervalMs: interval,
+        finished,
+        run: Timer.prototype.run,
+      }),
+    );
+    this.#interval = interval;
+    this.#finished = finished;
+  }
+
+  /**
+   * Has the timer end without calling its function, if it has not called it yet; also before `start`. Its thread ends at once.
+   * Later it has no effect. Never waits.
+   *
+   * @example
+   * ```ts
+   * import { Timer } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const timer = new Timer(0, () => console.log("never"));
+   * timer.cancel();
+   * timer.start();
+   * await timer.join();
+   * assertEquals(timer.isAlive(), false);
+   * ```
+   */
+  cancel(): void {
+    this.#finished.set();
+  }
+
+  /**
+   * What the thread does: waits, and calls the function. Called directly, it does so in the caller, as a promise.
+   */
+  override async run(): Promise<void> {
+    await this.#finished.wait({ timeout: Math.max(0, this.#interval) });
+    if (this.#finished.isSet()) return;
+    await super.run();
+    this.#finished.set();
+  }
+
+  /** Sent to another thread, it arrives as an object for this timer. */
+  override [HANDLE](): Handle {
+    const data: TimerData = {
+      thread: super[HANDLE]().data as ThreadData,
+      finished: this.#finished,
+    };
+    return { kind: KIND, data };
+  }
+
+  /** Shows as `Timer` in logs and error texts. */
+  override get [Symbol.toStringTag](): string {
+    return KIND;
+  }
+}

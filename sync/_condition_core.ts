@@ -1,0 +1,218 @@
+/**
+ * The core of Condition: waiting, with a lock released meanwhile, until another thread says that something has changed.
+ *
+ * A waiter is a node: first in the condition's own list, then, once it was notified, in its lock's.
+ *
+ *   condition's list -> lock's list       notify(), by the thread that holds the lock
+ *   condition's list -> out               a waiter whose time is up, or whose signal aborted
+ *   lock's list      -> out               granted the lock, as any waiter of it
+ *
+ * Invariants
+ * 1. A waiter queues before it releases the lock, and who notifies holds the lock. So no notification that comes after the
+ *    release is missed.
+ * 2. Notified waiters are moved, not woken: the releases of the lock wake them one by one, as each can have it. So
+ *    `notifyAll` does not send a herd after one lock.
+ * 3. The move is made under the condition's latch and then the lock's. So a waiter that gives up, and takes the condition's latch,
+ *    finds itself in the condition's list, and leaves it, or knows that it was notified in time.
+ *
+ * Why not the one counter that a condition over a futex needs: it wakes any thread that sleeps on it, and it cannot move
+ * a waiter to the lock.
+ *
+ * @module
+ */
+
+import { NEVER } from "../_platform/clock.ts";
+import { isRemoteData, registerCore, type WholeCore } from "../_memory/core.ts";
+import { HANDLE, type Handle, isShareable } from "../_memory/handle.ts";
+import { CONDITION } from "../_memory/layout.ts";
+import type { Limits, Seat } from "../_memory/seat.ts";
+import { Latch, WaitList } from "../_memory/wait_list.ts";
+import type { Contexts } from "./_contexts.ts";
+import { KIND as LOCK_KIND, LocalLockCore } from "./_lock_core.ts";
+import { LockWait, type LockWords } from "./_lock_words.ts";
+import { lose } from "./_lost_locks.ts";
+import type { Held, OwnedLock } from "./_owned_lock.ts";
+import { KIND as RLOCK_KIND, LocalRLockCore } from "./_rlock_core.ts";
+import { dataOf, labelOf, type SharedData, SharedWords } from "./_shared.ts";
+import { NotShareableError, RuntimeError } from "./errors.ts";
+
+/** The kind of Condition in handles and error texts. */
+export const KIND = "Condition";
+
+/** The number by which nodes know the condition's list; the lock's is 1. */
+const LIST_NUMBER = 2;
+
+/** What Condition calls; its lock is a part of it. `inside` are the `run` calls around the code that calls. */
+export interface ConditionCore extends WholeCore {
+  /** The kind of the lock. */
+  lockKind(): string;
+  /**
+   * Releases the lock, waits for a notification, and acquires the lock again; false when time was up first.
+   *
+   * @param isBlocked Whether the thread does nothing else meanwhile.
+   */
+  wait(isBlocked: boolean, inside: Contexts, limits: Limits): Promise<boolean>;
+  /** The same; blocks. */
+  waitSync(isBlocked: boolean, inside: Contexts, deadlineMs: number): boolean;
+  /** Notifies up to `n` of those who wait. */
+  notify(n: number, inside: Contexts): void;
+}
+
+/** A waiter, until it has the lock again. */
+class ConditionWait extends LockWait {
+  readonly #leave: (node: number) => boolean;
+
+  constructor(lock: LockWords, leave: (node: number) => boolean) {
+    super(lock);
+    this.#leave = leave;
+  }
+
+  /** Too late once notified: the wait then ends with the lock (Invariant 3), but for a thread that gets no lock any more. */
+  override giveUp(): boolean {
+    if (this.isOver) return true;
+    this.isOver = this.#leave(this.node);
+    if (this.isOver) return false;
+    return this.seat.isHere || super.giveUp();
+  }
+}
+
+/** The core for those who share the memory. */
+export class LocalConditionCore implements ConditionCore {
+  readonly name: string | undefined;
+  readonly #shared: SharedWords;
+  readonly #lock: OwnedLock;
+  readonly #latch: Latch;
+  readonly #waiters: WaitList;
+
+  /** @param share Gives the condition's words, for the seat and the name of its lock. */
+  constructor(lock: Handle, share: (seat: Seat, name: string | undefined) => SharedWords) {
+    const [lockKind, { open }] = lock.kind === LOCK_KIND
+      ? [LOCK_KIND, LocalLockCore]
+      : [RLOCK_KIND, LocalRLockCore];
+    const data = dataOf(lock, lockKind);
+    if (isRemoteData(data)) {
+      throw new NotShareableError(
+        `Cannot make ${KIND}: its ${labelOf(lockKind, data.name)} belongs to another process`,
+      );
+    }
+    this.#lock = open(data);
+    const { seat, name } = this.#lock;
+    this.#shared = share(seat, name);
+    const { words } = this.#shared;
+    this.name = this.#shared.name;
+    this.#latch = new Latch(words, CONDITION.LATCH);
+    this.#waiters = new WaitList(words, CONDITION.LIST, seat, LIST_NUMBER);
+  }
+
+  /** The core of a condition of another thread's making; the data name its lock by a handle, or as what has one. */
+  static open(data: unknown): LocalConditionCore {
+    const { lock, ...rest } = data as SharedData & { readonly lock: unknown };
+    const handle = isShareable(lock) ? lock[HANDLE]() : lock as Handle;
+    return new LocalConditionCore(handle, () => SharedWords.open(rest, CONDITION.SIZE));
+  }
+
+  /** The core of a new condition, for which nobody waits. */
+  static create(lock: Handle): LocalConditionCore {
+    return new LocalConditionCore(
+      lock,
+      (seat, name) => SharedWords.create(CONDITION.SIZE, name, seat),
+    );
+  }
+
+  /** See {@linkcode Core}. */
+  get data(): unknown {
+    return { ...this.#shared.data, lock: this.part() };
+  }
+
+  /** See {@linkcode WholeCore}. The lock is the only part. */
+  part(): Handle {
+    return { kind: this.#lock.kind, data: this.#lock.data };
+  }
+
+  /** See {@linkcode ConditionCore}. */
+  lockKind(): string {
+    return this.#lock.kind;
+  }
+
+  /** See {@linkcode ConditionCore}. */
+  async wait(isBlocked: boolean, inside: Contexts, limits: Limits): Promise<boolean> {
+    this.#checkOwned("wait", inside);
+    const lock = this.#lock;
+    const wait = this.#queue();
+    const held = lock.releaseAll();
+    let isNotified = false;
+    let isHeld = false;
+    try {
+      try {
+        isNotified = isHeld = await lock.seat.wait(wait, limits);
+      } finally {
+        // A failure of the wait itself means that the lock is lost with its owner.
+        if (!isHeld && wait.failure === undefined) {
+          if (isBlocked) lock.checkNotOwn();
+          isHeld = await lock.take({ deadlineMs: NEVER, signal: undefined });
+        }
+      }
+    } finally {
+      this.#resume(held, isHeld);
+    }
+    return isNotified;
+  }
+
+  /** See {@linkcode ConditionCore}. */
+  waitSync(isBlocked: boolean, inside: Contexts, deadlineMs: number): boolean {
+    this.#checkOwned("wait", inside);
+    const lock = this.#lock;
+    const wait = this.#queue();
+    const held = lock.releaseAll();
+    let isHeld = false;
+    try {
+      const isNotified = isHeld = lock.seat.waitSync(wait, deadlineMs);
+      if (!isHeld) {
+        if (isBlocked) lock.checkNotOwn();
+        isHeld = lock.takeSync(NEVER);
+      }
+      return isNotified;
+    } finally {
+      this.#resume(held, isHeld);
+    }
+  }
+
+  /** The lock is held again, as it was; or it is lost, and what would have released it must not. */
+  #resume(held: Held, isHeld: boolean): void {
+    if (isHeld) this.#lock.restore(held);
+    else lose(this.#lock, held.depth);
+  }
+
+  /** See {@linkcode ConditionCore}. */
+  notify(n: number, inside: Contexts): void {
+    this.#checkOwned("notify", inside);
+    const waiters = this.#waiters;
+    this.#latch.take();
+    for (let i = 0; i < n; i++) {
+      const node = waiters.firstAlive();
+      if (node === 0) break;
+      waiters.remove(node);
+      this.#lock.adopt(node);
+    }
+    this.#latch.give();
+  }
+
+  #queue(): ConditionWait {
+    const leave = (node: number): boolean => this.#latch.hold(() => this.#waiters.remove(node));
+    const wait = new ConditionWait(this.#lock, leave);
+    this.#latch.hold(() => this.#waiters.push(wait.node));
+    return wait;
+  }
+
+  #checkOwned(act: string, inside: Contexts): void {
+    const lock = this.#lock;
+    if (lock.isOwned(inside)) return;
+    throw new RuntimeError(
+      `Cannot ${act} on ${
+        labelOf(KIND, this.name)
+      }: its ${lock.label} is not held here, ${lock.describeOwner()}`,
+    );
+  }
+}
+
+registerCore<ConditionCore>(KIND, LocalConditionCore.open, ["wait"]);

@@ -1,0 +1,47 @@
+/**
+ * What the cores of Lock and RLock have in common, beside their words.
+ *
+ * @module
+ */
+
+import type { Contexts } from "./_contexts.ts";
+import { LockWords } from "./_lock_words.ts";
+import type { SharedWords } from "./_shared.ts";
+
+/** How a lock was held, kept while a condition waits without it. */
+export interface Held {
+  readonly context: number;
+  readonly depth: number;
+}
+
+/** A lock, with what its kind knows of ownership. */
+export abstract class OwnedLock extends LockWords {
+  /** The id of this thread. */
+  protected readonly me: number;
+  readonly #shared: SharedWords;
+
+  constructor(shared: SharedWords, kind: string) {
+    super(shared, kind);
+    this.me = shared.seat.id;
+    this.#shared = shared;
+  }
+
+  /** What stands for the lock in handles. */
+  get data(): unknown {
+    return this.#shared.data;
+  }
+
+  /** True while somebody holds the lock. */
+  locked(): boolean {
+    return this.owner !== 0;
+  }
+
+  /** True when code inside of these `run` calls owns the lock. */
+  abstract isOwned(inside: Contexts): boolean;
+
+  /** Releases the lock, however deep; returns how it was held. Call as the owner. */
+  abstract releaseAll(): Held;
+
+  /** Takes note of how the lock, just acquired again, is held. */
+  abstract restore(held: Held): void;
+}

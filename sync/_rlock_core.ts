@@ -1,0 +1,214 @@
+/**
+ * The core of RLock: a lock with an owner, who may acquire it again.
+ *
+ * Beside the words of the lock under it (see `_lock_words.ts`) it has two, written by the owner only:
+ *
+ * Word CONTEXT: which of the owning thread's activities holds the lock: NOBODY, THREAD (its blocking code), TASK (an async task, by
+ * `acquire` or `hold`), or the number of a `run` call.
+ * Word DEPTH: how often the owner has acquired it.
+ *
+ * Invariants
+ * 1. CONTEXT is NOBODY from before the lock is released until after it was acquired. So a thread that was handed the lock for one
+ *    of its async tasks does not let another of its activities in before that task has noticed.
+ * 2. Code is the owner exactly when OWNER is its thread and CONTEXT is THREAD, or TASK, or a `run` that it is inside of.
+ *    It enters again when CONTEXT is THREAD and it blocks, or when it is inside that `run`; TASK never enters
+ *    again, as two tasks of one thread cannot be told apart.
+ *
+ * Which `run` calls the code is inside of is known where it runs only (see `_contexts.ts`), and handed to the core.
+ *
+ * @module
+ */
+
+import { load, replace } from "../_platform/atomics.ts";
+import { NEVER } from "../_platform/clock.ts";
+import { type Core, registerCore } from "../_memory/core.ts";
+import { LOCK } from "../_memory/layout.ts";
+import type { Limits } from "../_memory/seat.ts";
+import type { Contexts } from "./_contexts.ts";
+import { wasLost } from "./_lost_locks.ts";
+import { type Held, OwnedLock } from "./_owned_lock.ts";
+import { SharedWords } from "./_shared.ts";
+import { RuntimeError } from "./errors.ts";
+
+/** The kind of RLock in handles and error texts. */
+export const KIND = "RLock";
+
+const NOBODY = -1;
+/** The context of a thread's blocking code; who acquires the lock so blocks. */
+export const THREAD = 0;
+/** The context of an async task. */
+export const TASK = -2;
+
+/** What RLock calls. `context` is THREAD, TASK or the number of a `run`; `inside` are the `run` calls around the code that calls. */
+export interface RLockCore extends Core {
+  /** Acquires the lock again if one of these holds it. */
+  enterAgain(inside: Contexts): boolean;
+  /** Takes the lock if it is free, or held by THREAD and acquired so again; throws if its owner is dead. */
+  tryAcquire(context: number): boolean;
+  /** The same within limits; false when it was not to be had in time. */
+  acquire(context: number, limits: Limits): Promise<boolean>;
+  /** The same; blocks. */
+  acquireSync(context: number, deadlineMs: number): boolean;
+  /** Releases the lock once; throws if the code that calls does not own it. */
+  release(inside: Contexts): void;
+  /** Releases once what was acquired a while ago, unless a condition's wait has lost it since. */
+  releaseHeld(inside: Contexts): void;
+  /** Releases once what was acquired as a context, from wherever; true when the context still holds the lock. */
+  releaseAs(context: number): boolean;
+  /** Takes the lock over from a dead owner, as THREAD; false when there is none. */
+  recover(): boolean;
+  /** True while somebody holds it. */
+  locked(): boolean;
+  /** Who holds it, as the end of a sentence. */
+  describeOwner(): string;
+}
+
+/** The core for those who share the memory. */
+export class LocalRLockCore extends OwnedLock implements RLockCore {
+  constructor(shared: SharedWords) {
+    super(shared, KIND);
+  }
+
+  /** The core of a lock of another thread's making. */
+  static open(data: unknown): LocalRLockCore {
+    return new LocalRLockCore(SharedWords.open(data, LOCK.SIZE));
+  }
+
+  /** The core of a new lock, which is free. */
+  static create(name: string | undefined): LocalRLockCore {
+    const shared = SharedWords.create(LOCK.SIZE, name);
+    LocalRLockCore.initialize(shared);
+    return new LocalRLockCore(shared);
+  }
+
+  /** Makes a free lock of new words. */
+  static initialize({ words }: SharedWords): void {
+    words[LOCK.CONTEXT] = NOBODY;
+  }
+
+  get #context(): number {
+    return this.words[LOCK.CONTEXT];
+  }
+
+  get #isMine(): boolean {
+    return load(this.words, LOCK.OWNER) === this.me;
+  }
+
+  #enter(context: number, depth: number): true {
+    this.words[LOCK.CONTEXT] = context;
+    this.words[LOCK.DEPTH] = depth;
+    return true;
+  }
+
+  #deepen(): true {
+    this.words[LOCK.DEPTH]++;
+    return true;
+  }
+
+  /** See {@linkcode RLockCore}. */
+  enterAgain(inside: Contexts): boolean {
+    return this.#isMine && inside.includes(this.#context) && this.#deepen();
+  }
+
+  #enterAgainAs(context: number): boolean {
+    return context === THREAD && this.#isMine && this.#context === THREAD && this.#deepen();
+  }
+
+  /** See {@linkcode RLockCore}. */
+  tryAcquire(context: number): boolean {
+    if (this.#enterAgainAs(context)) return true;
+    return this.tryOrExplain() && this.#enter(context, 1);
+  }
+
+  /** See {@linkcode RLockCore}. */
+  acquire(context: number, limits: Limits): Promise<boolean> {
+    if (!replace(this.words, LOCK.OWNER, 0, this.me)) {
+      return this.#acquireContended(context, limits);
+    }
+    this.#enter(context, 1);
+    return Promise.resolve(true);
+  }
+
+  async #acquireContended(context: number, limits: Limits): Promise<boolean> {
+    if (this.#enterAgainAs(context)) return true;
+    this.#checkReleasable(context, limits.deadlineMs);
+    return await this.take(limits) && this.#enter(context, 1);
+  }
+
+  /** See {@linkcode RLockCore}. */
+  acquireSync(context: number, deadlineMs: number): boolean {
+    if (replace(this.words, LOCK.OWNER, 0, this.me)) return this.#enter(context, 1);
+    if (this.#enterAgainAs(context)) return true;
+    this.#checkReleasable(context, deadlineMs);
+    return this.takeSync(deadlineMs) && this.#enter(context, 1);
+  }
+
+  /** Throws if blocking for the lock could not end. */
+  #checkReleasable(context: number, deadlineMs: number): void {
+    if (context === THREAD && deadlineMs === NEVER) this.checkNotOwn();
+  }
+
+  /** See {@linkcode RLockCore}. */
+  release(inside: Contexts): void {
+    if (!this.isOwned(inside)) throw this.#cannotRelease();
+    this.#leave();
+  }
+
+  /** See {@linkcode RLockCore}. */
+  releaseHeld(inside: Contexts): void {
+    if (this.isOwned(inside)) this.#leave();
+    else if (!wasLost(this)) throw this.#cannotRelease();
+  }
+
+  /** See {@linkcode RLockCore}. */
+  releaseAs(context: number): boolean {
+    if (this.#isMine && this.#context === context) return !this.#leave();
+    if (wasLost(this)) return false;
+    throw this.#cannotRelease();
+  }
+
+  /** Call as the owner; true when that has freed the lock. */
+  #leave(): boolean {
+    if (--this.words[LOCK.DEPTH] !== 0) return false;
+    this.#leaveAll();
+    return true;
+  }
+
+  #leaveAll(): void {
+    this.#enter(NOBODY, 0); // Before the release (Invariant 1).
+    this.free(this.me);
+  }
+
+  #cannotRelease(): RuntimeError {
+    if (!this.#isMine) return this.cannotRelease();
+    return new RuntimeError(
+      `Cannot release ${this.label}: it is held by another async task of this thread`,
+    );
+  }
+
+  /** See {@linkcode RLockCore}. */
+  override recover(): boolean {
+    return super.recover() && this.#enter(THREAD, 1);
+  }
+
+  /** See {@linkcode OwnedLock}. */
+  isOwned(inside: Contexts): boolean {
+    if (!this.#isMine) return false;
+    const context = this.#context;
+    return context === THREAD || context === TASK || inside.includes(context);
+  }
+
+  /** See {@linkcode OwnedLock}. */
+  releaseAll(): Held {
+    const held = { context: this.#context, depth: this.words[LOCK.DEPTH] };
+    this.#leaveAll();
+    return held;
+  }
+
+  /** See {@linkcode OwnedLock}. */
+  restore({ context, depth }: Held): void {
+    this.#enter(context, depth);
+  }
+}
+
+registerCore<RLockCore>(KIND, LocalRLockCore.open, ["acquire"]);

@@ -1,0 +1,67 @@
+/**
+ * How tests and their tasks tell each other how far they have come, so that no test has to sleep. All of it is made of objects
+ * of the package, which reach a task wherever it runs: on this thread, in another one, or in another process.
+ */
+
+import { SimpleQueue } from "../../queue/mod.ts";
+import { Event, Semaphore } from "../../sync/mod.ts";
+
+/** The part of a {@linkcode Gate} that is passed to tasks. */
+export interface GateParts {
+  /** A permit for each task that has come. */
+  readonly arrivals: Semaphore;
+  /** Set once the gate is open. */
+  readonly opening: Event;
+}
+
+/** A gate before which tasks wait (see the task `pass`). Opened at the end of its `using` block at the latest. */
+export class Gate implements Disposable {
+  readonly parts: GateParts = { arrivals: new Semaphore(0), opening: new Event() };
+  /** Arrivals whose permits have been taken. */
+  #counted = 0;
+
+  /** Resolves once so many tasks have come to the gate. One call at a time. */
+  async entered(count = 1): Promise<void> {
+    while (this.#counted < count) {
+      await this.parts.arrivals.acquire();
+      this.#counted++;
+    }
+  }
+
+  /** How many tasks have come to the gate. */
+  get count(): number {
+    return this.#counted + this.parts.arrivals.getValue();
+  }
+
+  /** Lets all tasks through, also those to come. */
+  open(): void {
+    this.parts.opening.set();
+  }
+
+  [Symbol.dispose](): void {
+    this.open();
+  }
+}
+
+/** Comes to a gate. */
+export function enterGate({ arrivals }: GateParts): void {
+  arrivals.release();
+}
+
+/** Resolves once a gate is open. */
+export async function gateOpens({ opening }: GateParts): Promise<void> {
+  await opening.wait();
+}
+
+/** What tasks write down, in the order in which they do. */
+export class Log {
+  /** The part that is passed to tasks. */
+  readonly queue: SimpleQueue<number> = new SimpleQueue();
+  readonly #entries: number[] = [];
+
+  /** All that was written so far. */
+  get entries(): number[] {
+    while (!this.queue.empty()) this.#entries.push(this.queue.getNowait());
+    return [...this.#entries];
+  }
+}
