@@ -157,7 +157,7 @@ export const BARRIER = {
 export const VALUE = { NUMBER: 0, LOCK: LINE, SIZE: LINE + LOCK.SIZE } as const;
 
 /**
- * Control block of a queue; see `queue/_core.ts`. Its blocks follow it. What each put and get needs is in one line, the
+ * Control block of a queue; see `queue/_state.ts`. Its blocks follow it. What each put and get needs is in one line, the
  * latch with it: a second line would go from core to core as often.
  */
 export const QUEUE = {

@@ -88,6 +88,8 @@ export abstract class Wait {
 export interface Limits {
   readonly deadlineMs: number;
   readonly signal: AbortSignal | undefined;
+  /** The promise is awaited for a thread of another process, which is blocked meanwhile. */
+  readonly isBlocking?: boolean;
 }
 
 function newToken(): number {
@@ -193,9 +195,12 @@ export class Seat implements Source {
    *
    * @returns Whether it was granted.
    */
-  wait(wait: Wait, { deadlineMs, signal }: Limits): Promise<boolean> {
+  wait(wait: Wait, { deadlineMs, signal, isBlocking }: Limits): Promise<boolean> {
+    const outer = this.#blockedIn;
+    if (isBlocking) this.#blockedIn = wait;
     return new Promise((resolve, reject) => {
       const end = (): void => {
+        if (isBlocking) this.#blockedIn = outer;
         stopTimer();
         signal?.removeEventListener("abort", onAbort);
         this.close(wait);
@@ -274,6 +279,7 @@ export class Seat implements Source {
       return false;
     }
     blocked.isOver = true;
+    blocked.onOver?.();
     return true;
   }
 

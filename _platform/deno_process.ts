@@ -27,6 +27,9 @@ const KINDS: readonly PermissionKind[] = [
   "import",
 ];
 
+/** Turns of the event loop without a frame after which a process that has ended is taken to have said all. */
+const LAST_TURNS = 2;
+
 const CONFIG_NAMES = ["deno.json", "deno.jsonc"];
 
 /** Looks for the configuration as the runtime does: from the main module's folder upwards. */
@@ -106,10 +109,28 @@ function commandArgs(options: ProcessOptions): string[] {
   ];
 }
 
+let isContained = false;
+
+/**
+ * A process that dies while it sends leaves half a message in the channel, which the runtime reports as an error that
+ * nobody could catch. The end of the process is told apart from that.
+ */
+function containHalfMessages(): void {
+  if (isContained) return;
+  isContained = true;
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    const { reason } = event;
+    if (reason instanceof Deno.errors.UnexpectedEof && reason.message.startsWith("ipc stream")) {
+      event.preventDefault();
+    }
+  });
+}
+
 /** See `Platform`. */
 export function startProcess(options: ProcessOptions): ChildProcess {
   const { env, cwd, onFrame, onEnd } = options;
   const args = commandArgs(options);
+  containHalfMessages();
   let child: NodeChildProcess;
   try {
     child = builtin("node:child_process").spawn(Deno.execPath(), args, {
@@ -129,13 +150,22 @@ export function startProcess(options: ProcessOptions): ChildProcess {
     hasEnded = true;
     onEnd(how);
   };
-  child.on("message", (message) => onFrame(message as Uint8Array));
-  child.on("exit", (code, signal) => end({ code, signal }));
+  let framesSeen = 0;
+  child.on("message", (message) => {
+    framesSeen++;
+    onFrame(message as Uint8Array);
+  });
+  // What it has sent before its end may still be in the channel: two turns without a frame say that nothing is.
+  const endLater = (how: ProcessEnd, turns: number, seen = framesSeen): void => {
+    if (turns === 0) return end(how);
+    setImmediate(() => endLater(how, framesSeen === seen ? turns - 1 : LAST_TURNS));
+  };
+  child.on("exit", (code, signal) => endLater({ code, signal }, LAST_TURNS));
   child.on("error", () => {}); // What could not be sent: the end is told by "exit".
   return {
     pid,
-    send: (frame) => {
-      if (!hasEnded) child.send(frame);
+    send: (frame, onSent) => {
+      if (!hasEnded) child.send(frame, onSent);
     },
     kill: (signal) => {
       if (!hasEnded) child.kill(signal);
@@ -159,7 +189,7 @@ export function parentChannel(
   const process = builtin("node:process");
   process.on("message", (message) => onFrame(message as Uint8Array));
   process.on("disconnect", onClose);
-  return { send: (frame) => void process.send!(frame) };
+  return { send: (frame, onSent) => void process.send!(frame, onSent) };
 }
 
 /** See `Platform`. */

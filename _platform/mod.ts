@@ -71,8 +71,12 @@ export interface ProcessOptions {
 
 /** A channel to another process, for frames of bytes. */
 export interface FrameChannel {
-  /** Sends a frame. It must be a whole buffer, not a part of one, and must not be changed afterwards. */
-  send(frame: Uint8Array): void;
+  /**
+   * Sends a frame. It must be a whole buffer, not a part of one, and must not be changed afterwards.
+   *
+   * @param onSent Called once it has left this process, or could not; before, a process that ends takes it along.
+   */
+  send(frame: Uint8Array, onSent?: () => void): void;
 }
 
 /** A started process. */

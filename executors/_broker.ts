@@ -14,7 +14,7 @@ import { Decoder } from "../_memory/decoder.ts";
 import { decode } from "../_memory/message.ts";
 import { type Core, openCore, setRemoteCores, type WholeCore } from "../_memory/core.ts";
 import type { Handle, Shareable } from "../_memory/handle.ts";
-import type { Deputy } from "../_memory/seat.ts";
+import type { Deputy, Limits } from "../_memory/seat.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import { type ExportNews, Exports } from "./_exports.ts";
 import { type RemoteCall, REPLY } from "./_protocol.ts";
@@ -132,11 +132,11 @@ export class Broker {
   }
 
   #make(id: number, call: RemoteCall): void {
-    const { object, method, args, patienceMs } = call;
+    const { object, method, args, patienceMs, isBlocking } = call;
     try {
       const core = this.#coreOf(object) as unknown as Methods;
       if (patienceMs === undefined) this.#answer(id, core[method](...args));
-      else this.#wait(id, core, method, args, patienceMs);
+      else this.#wait(id, core, method, args, patienceMs, isBlocking);
     } catch (error) {
       this.#reply(REPLY.THROWN, id, [error]);
     }
@@ -148,12 +148,14 @@ export class Broker {
     method: string,
     args: readonly unknown[],
     patienceMs: number,
+    isBlocking: boolean,
   ): Promise<void> {
     const controller = new AbortController();
     this.#waits.set(id, controller);
     const deadlineMs = patienceMs < 0 ? NEVER : nowMs() + patienceMs;
+    const limits: Limits = { deadlineMs, signal: controller.signal, isBlocking };
     try {
-      this.#answer(id, await core[method](...args, { deadlineMs, signal: controller.signal }));
+      this.#answer(id, await core[method](...args, limits));
     } catch (error) {
       this.#reply(REPLY.THROWN, id, [error]);
     } finally {
@@ -183,6 +185,7 @@ export class Broker {
   readonly handleOf = (object: Shareable): Handle => {
     const handle = ownExports.handleOf(object);
     const { remote } = handle.data as { remote?: string };
+    ownExports.takeNamed();
     if (remote !== undefined) this.#given.set(remote, object);
     return handle;
   };

@@ -2,7 +2,7 @@
  * Shared objects of this process that others were sent: each is introduced once to the thread that serves the other
  * processes (see `_process_manager.ts`), under a name, and crosses as that name from then on.
  *
- * An object is introduced before the task that names it is published, and kept until that task has its outcome. Once this
+ * An object is introduced before the task that names it is published, and kept by the pool until that task has its outcome. Once this
  * process has no more use for it, it is forgotten there, unless a child has called it: then it lives as long as the
  * child's own use of it.
  *
@@ -23,6 +23,8 @@ export interface ExportNews {
   readonly data: Encoded | undefined;
 }
 
+const NONE: readonly Shareable[] = [];
+
 let namesGiven = 0;
 
 /** The shared objects of this thread that other processes know. */
@@ -30,8 +32,6 @@ export class Exports {
   readonly #tell: (news: ExportNews) => void;
   readonly #prefix: string;
   readonly #names = new WeakMap<Shareable, string>();
-  /** Objects that unfinished tasks name. */
-  readonly #inUse = new Map<number, readonly Shareable[]>();
   #named: Shareable[] = [];
   readonly #encoder = new Encoder();
   readonly #registry = new FinalizationRegistry<string>((object) => {
@@ -69,15 +69,11 @@ export class Exports {
     return { kind: handle.kind, data: { remote: name, name: label } };
   };
 
-  /** Keeps what was named since the last call until the task has its outcome. */
-  keep(task: number): void {
-    if (this.#named.length === 0) return;
-    this.#inUse.set(task, this.#named);
+  /** The objects that were named since the last call: whoever sends the names keeps them meanwhile. */
+  takeNamed(): readonly Shareable[] {
+    if (this.#named.length === 0) return NONE;
+    const named = this.#named;
     this.#named = [];
-  }
-
-  /** The task has its outcome. */
-  release(task: number): void {
-    if (this.#inUse.size > 0) this.#inUse.delete(task);
+    return named;
   }
 }

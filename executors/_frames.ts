@@ -58,6 +58,31 @@ export function unsendableExtra(extra: unknown): DOMException {
   return new DOMException(`Cannot send ${kind} to another process: ${remedy}`, "DataCloneError");
 }
 
+/** Payloads from this size on are sent at once, in a frame of their own: what would be collected would be copied again. */
+export const LARGE_BYTES: number = 1 << 16;
+
+/** A frame of one record. */
+export function frameOf(
+  type: number,
+  a: number,
+  b: number,
+  c: number,
+  payload: Payload,
+): Uint8Array {
+  const frame = new Uint8Array((HEAD_BYTES + payload.length + 7) & ~7);
+  new Int32Array(frame.buffer, 0, HEAD.SIZE).set([
+    type,
+    a,
+    b,
+    c,
+    payload.place,
+    payload.externBase,
+    payload.length,
+  ]);
+  copy(payload, frame, HEAD_BYTES);
+  return frame;
+}
+
 /** Collects records until they are sent. */
 export class FrameWriter {
   #bytes: Uint8Array = new Uint8Array(INITIAL_BYTES);
@@ -98,11 +123,6 @@ export class FrameWriter {
   take(): Uint8Array {
     const frame = this.#bytes.slice(0, this.#length);
     this.#length = 0;
-    // One large frame is no reason to keep so much memory for all time.
-    if (this.#bytes.length > 1 << 20) {
-      this.#bytes = new Uint8Array(INITIAL_BYTES);
-      this.#words = new Int32Array(this.#bytes.buffer);
-    }
     return frame;
   }
 }

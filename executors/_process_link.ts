@@ -5,7 +5,14 @@
  */
 
 import { type ChildProcess, platform, type ProcessEnd } from "../_platform/mod.ts";
-import { FrameReader, FrameWriter, type Payload } from "./_frames.ts";
+import {
+  frameOf,
+  FrameReader,
+  FrameWriter,
+  LARGE_BYTES,
+  NO_PAYLOAD,
+  type Payload,
+} from "./_frames.ts";
 import type { ProcessSettings } from "./_process_protocol.ts";
 
 /** The package's own folders, which every child must be able to read. */
@@ -66,7 +73,12 @@ export class ProcessLink {
   }
 
   /** Adds a record to the next frame. */
-  write(type: number, a: number, b: number, c: number, payload?: Payload): void {
+  write(type: number, a: number, b: number, c: number, payload: Payload = NO_PAYLOAD): void {
+    if (payload.length >= LARGE_BYTES) {
+      this.flush();
+      this.#child.send(frameOf(type, a, b, c, payload));
+      return;
+    }
     this.#out.write(type, a, b, c, payload);
     if (this.#out.length > MOST_BYTES) this.flush();
   }

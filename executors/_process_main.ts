@@ -17,15 +17,22 @@ import { Arena, createArenaBuffer } from "../_memory/arena.ts";
 import { Decoder } from "../_memory/decoder.ts";
 import { doorbell } from "../_memory/doorbell.ts";
 import { Encoder } from "../_memory/encoder.ts";
-import { encode, type Encoded } from "../_memory/message.ts";
+import type { Encoded } from "../_memory/message.ts";
 import { OwnedTaskRing, PAYLOAD_WORDS, SLOT } from "../_memory/task_ring.ts";
 import { NEVER } from "../_platform/clock.ts";
 import { Catalog } from "./_catalog.ts";
-import { FrameReader, FrameWriter, type Payload, payloadOf } from "./_frames.ts";
+import {
+  frameOf,
+  FrameReader,
+  FrameWriter,
+  LARGE_BYTES,
+  type Payload,
+  payloadOf,
+} from "./_frames.ts";
 import { DOWN, type HostStart, UP } from "./_process_protocol.ts";
 import { KIND, PLACE, WORDS_SHIFT } from "./_protocol.ts";
 import { RelayReader, RelayWriter } from "./_relay.ts";
-import { describe, type Target, unsendable } from "./_target.ts";
+import { type Target, unsendable } from "./_target.ts";
 import { startWorkerThread, WorkerLink } from "./_worker_handle.ts";
 // Not used here; so that caches, lock files and compiled programs know the workers' module.
 import "./_worker_main.ts";
@@ -81,8 +88,8 @@ class Host {
     );
     this.#worker = new WorkerLink("worker", 0, () =>
       startWorkerThread("worker", (message) => {
+        this.#exitCode = FAILED;
         this.#tellEnd(`failed: ${message}`);
-        platform.endProcess(FAILED);
       }));
     const { state, results, port, bell } = this.#worker;
     this.#mail = new RelayReader(state.records, results, port);
@@ -229,8 +236,8 @@ class Host {
     }
     if (!found) return false;
     this.#lastOutcomeMs = nowMs();
-    this.#flush();
-    if (this.#exitCode !== undefined) platform.endProcess(this.#exitCode);
+    if (this.#exitCode === undefined) this.#flush();
+    else this.#flushAndEnd(this.#exitCode);
     return true;
   }
 
@@ -245,8 +252,12 @@ class Host {
       if (this.#loneName !== undefined) this.#endAlone(kind === KIND.ERROR);
     }
     if (kind === KIND.ENDED) this.#noteEnd();
-    if (refusal === undefined) this.#out.write(UP.MAIL, kind, id, 0, this.#mail);
-    else {
+    if (refusal === undefined && this.#mail.length >= LARGE_BYTES) {
+      this.#flush();
+      this.#channel.send(frameOf(UP.MAIL, kind, id, 0, this.#mail));
+    } else if (refusal === undefined) {
+      this.#out.write(UP.MAIL, kind, id, 0, this.#mail);
+    } else {
       this.#out.write(UP.MAIL, KIND.ERROR, id, 0, payloadOf(new Encoder(), unsendable(refusal)));
     }
   }
@@ -291,7 +302,13 @@ class Host {
 
   #tellEnd(how: string): void {
     this.#out.write(UP.MAIL, KIND.ENDED, 0, 0, payloadOf(new Encoder(), [how, undefined]));
-    this.#flush();
+    this.#flushAndEnd(FAILED);
+  }
+
+  /** Sends the last frame, and ends this process once it has left. */
+  #flushAndEnd(code: number): void {
+    const frame = this.#out.take();
+    this.#channel.send(frame, () => platform.endProcess(code));
   }
 
   // Tasks behind a long one

@@ -101,6 +101,8 @@ export interface RemoteCall {
   readonly args: readonly unknown[];
   /** Milliseconds that it may wait; `undefined` where the method does not wait, -1 for ever. */
   readonly patienceMs: number | undefined;
+  /** Whether the thread that calls is blocked until the answer comes. */
+  readonly isBlocking: boolean;
 }
 
 /** A submission from inside a worker. */

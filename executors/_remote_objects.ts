@@ -95,11 +95,19 @@ export class RemoteObjects {
     }
     const method = name.replace(/Sync$/, "");
     if (method === name || !waiting.includes(method)) {
-      return (...args) => this.#callSync({ object, method: name, args, patienceMs: undefined });
+      return (...args) => {
+        return this.#callSync({
+          object,
+          method: name,
+          args,
+          patienceMs: undefined,
+          isBlocking: true,
+        });
+      };
     }
     return (...args) => {
       const patienceMs = patienceOf(args.pop() as number);
-      return this.#callSync({ object, method, args, patienceMs });
+      return this.#callSync({ object, method, args, patienceMs, isBlocking: true });
     };
   }
 
@@ -128,7 +136,7 @@ export class RemoteObjects {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => void this.#outbox.write(KIND.CALL_ABORT, id, undefined);
       const id = this.#call(
-        { object, method, args, patienceMs: patienceOf(deadlineMs) },
+        { object, method, args, patienceMs: patienceOf(deadlineMs), isBlocking: false },
         (answer) => {
           signal?.removeEventListener("abort", onAbort);
           doorbell.arrived(1);

@@ -11,6 +11,7 @@
 
 import { Arena, createArenaBuffer } from "../_memory/arena.ts";
 import { Encoder } from "../_memory/encoder.ts";
+import type { Shareable } from "../_memory/handle.ts";
 import { externBaseOf, takeSpilled } from "../_memory/message.ts";
 import { OwnedTaskRing, PAYLOAD_WORDS, SLOT } from "../_memory/task_ring.ts";
 import { Backlog } from "./_backlog.ts";
@@ -52,6 +53,8 @@ export class TaskQueue {
 
   /** Of workers in other processes: how shared objects reach them. */
   readonly #exports: Exports | undefined;
+  /** Objects that unfinished tasks have sent to other processes. */
+  readonly #named = new Map<number, readonly Shareable[]>();
 
   /**
    * @param narrowWindow How far ahead of the workers tasks are handed out once priorities are used.
@@ -93,7 +96,8 @@ export class TaskQueue {
     const transfers = this.#exports === undefined ? moved : undefined;
     this.#place(task, functionNumber, form, args, priority, transfers);
     if (this.#exports === undefined) return;
-    this.#exports.keep(task);
+    const named = this.#exports.takeNamed();
+    if (named.length > 0) this.#named.set(task, named);
     if (moved !== undefined) structuredClone(null, { transfer: [...moved] });
   }
 
@@ -318,7 +322,7 @@ export class TaskQueue {
   /** The task has its outcome: what was kept for it is not needed any more. */
   release(task: number): void {
     this.buffers.release(task);
-    this.#exports?.release(task);
+    if (this.#named.size > 0) this.#named.delete(task);
   }
 
   /** True while no worker has claimed the task. */

@@ -28,12 +28,21 @@ export class ExistingThread {
   readonly id: number | null;
   /** Whether a `Thread` started it. */
   readonly isStarted: boolean;
+  /** What it calls, in that thread itself. */
+  readonly target: (() => unknown) | undefined;
 
   /**
    * @param name Its whole name, where that is known.
    * @param flags Bits of `FLAG`.
+   * @param target What it calls, in that thread itself.
    */
-  constructor(seat: Seat | undefined, id: number | null, name: string | undefined, flags: number) {
+  constructor(
+    seat: Seat | undefined,
+    id: number | null,
+    name: string | undefined,
+    flags: number,
+    target?: () => unknown,
+  ) {
     const table = seat?.table;
     const isHere = table !== undefined && id !== null;
     const isMain = !isHere || id === table.main;
@@ -43,6 +52,7 @@ export class ExistingThread {
     else this.name = name?.startsWith(inTable) ? name : inTable;
     this.seat = seat;
     this.id = id;
+    this.target = target;
     this.isStarted = (flags & FLAG.STARTED) !== 0;
     // As in Python: of a thread that nobody here has started nothing is known but that nobody waits for it.
     this.daemon = !isMain && (!this.isStarted || (flags & FLAG.DAEMON) !== 0);

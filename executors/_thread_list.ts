@@ -38,15 +38,15 @@ function threadOf(id: number, name?: string): Thread {
 }
 
 /** See `ThreadFactory`. */
-function makeSelf(subclass: unknown, fields: object): Thread | undefined {
+function makeSelf(
+  subclass: unknown,
+  fields: object,
+  target: () => unknown,
+): Thread | undefined {
   const { id, name, daemon } = knownSelf()!;
   if (!((subclass as { prototype?: unknown }).prototype instanceof Thread)) return undefined;
-  const existing = new ExistingThread(
-    home(),
-    id,
-    name,
-    FLAG.STARTED | (daemon ? FLAG.DAEMON : 0),
-  );
+  const flags = FLAG.STARTED | (daemon ? FLAG.DAEMON : 0);
+  const existing = new ExistingThread(home(), id, name, flags, target);
   // The constructor of this class alone: what its subclasses have made is in the fields.
   const thread = Reflect.construct(Thread, [existing], subclass as NewableFunction) as Thread;
   knownThreads.set(id, thread);

@@ -18,7 +18,7 @@ import { NotShareableError } from "../sync/errors.ts";
 import type { Event } from "../sync/event.ts";
 import { describe, explainCapture, loadTarget, type Target } from "./_target.ts";
 import { links, sendFailure } from "./_thread_links.ts";
-import { setSelf, threadFactory } from "./_thread_self.ts";
+import { setLoading, setSelf, threadFactory } from "./_thread_self.ts";
 import {
   type HostedStart,
   type HostRequest,
@@ -79,15 +79,16 @@ class ThreadRun {
   }
 
   async #prepare(): Promise<Call> {
-    const { port, work, modules, life } = this.#start;
+    const { port, work, classes, life } = this.#start;
     const arrived = platform.nextMessage(port);
     // A thread that blocks from its first step on could not take it later.
     await new Promise<void>((resolve) => platform.holdName(life, resolve));
     this.#state.setAlive();
+    setLoading(true);
     // The function before the values: its module registers the classes that they may need.
     const make = await loadWork(work);
-    await Promise.all(modules.map((module) => import(module)));
-    if (modules.length > 0) refusePools();
+    setLoading(false);
+    if (classes !== undefined) await loadClasses(classes);
     return make(decode(new Decoder(), await arrived as Encoded));
   }
 
@@ -158,8 +159,10 @@ async function loadWork(work: Work): Promise<(values: unknown) => Call> {
     }
     case "object": {
       const subclass = await importClass(work.url, work.name);
-      return (fields) => {
-        const thread = threadFactory()?.makeSelf(subclass, fields as object);
+      const target = await load(work.target);
+      return (values) => {
+        const [fields, ...args] = values as [object, ...unknown[]];
+        const thread = threadFactory()?.makeSelf(subclass, fields, () => target(...args));
         if (thread !== undefined) return () => thread.run();
         throw new NotShareableError(
           `Cannot run thread: "${work.name}" of module "${work.url}" is no subclass of Thread here`,
@@ -192,8 +195,13 @@ async function importClass(url: string, name: string): Promise<unknown> {
   );
 }
 
-/** Says what is wrong when a thread is sent a pool. */
-function refusePools(): void {
+/** Has locks, queues and threads arrive as what they are; says what is wrong with pools. */
+async function loadClasses(modules: readonly string[]): Promise<void> {
+  await Promise.all([
+    import("../sync/mod.ts"),
+    import("../queue/mod.ts"),
+    ...modules.map((module) => import(module)),
+  ]);
   registerHandle("ThreadPoolExecutor", () => {
     throw new NotShareableError(
       "Cannot receive ThreadPoolExecutor: a pool can be sent to its own tasks alone; make one in the thread",

@@ -24,13 +24,15 @@ export interface ThreadFactory {
   /**
    * The object for this thread: one of a subclass, made without its constructor.
    *
+   * @param target What the `run` of the class `Thread` calls.
    * @returns `undefined` when that is no subclass.
    */
-  makeSelf(subclass: unknown, fields: object): Thread | undefined;
+  makeSelf(subclass: unknown, fields: object, target: () => unknown): Thread | undefined;
 }
 
 let self: ThreadSelf | undefined;
 let factory: ThreadFactory | undefined;
+let loads = false;
 
 /** The objects of this thread for threads of its own table: those that it has started, and those that it was asked for. */
 export const knownThreads: Map<number, Thread> = new Map();
@@ -53,4 +55,14 @@ export function setThreadFactory(made: ThreadFactory): void {
 /** What `_thread_list.ts` can do; `undefined` while it is not loaded here. */
 export function threadFactory(): ThreadFactory | undefined {
   return factory;
+}
+
+/** Whether this thread is loading what it is to run, and nothing else. */
+export function isLoading(): boolean {
+  return loads;
+}
+
+/** Says when {@linkcode isLoading} holds. */
+export function setLoading(now: boolean): void {
+  loads = now;
 }

@@ -115,8 +115,13 @@ export type Work =
   | { readonly kind: "call"; readonly target: Target | undefined }
   /** The same after a while, unless an event is set before; the values are the event, then the arguments. */
   | { readonly kind: "timer"; readonly target: Target; readonly intervalMs: number }
-  /** Calls `run` on an object of an exported class; the values are the object's fields. */
-  | { readonly kind: "object"; readonly url: string; readonly name: string };
+  /** Calls `run` on an object of an exported class; the values are the object's fields, then the target's arguments. */
+  | {
+    readonly kind: "object";
+    readonly url: string;
+    readonly name: string;
+    readonly target: Target | undefined;
+  };
 
 /** What a thread is told. */
 export interface ThreadStart {
@@ -131,8 +136,11 @@ export interface ThreadStart {
   /** The name that the thread holds as a sign of life. */
   readonly life: string;
   readonly work: Work;
-  /** The modules to be loaded before the values are read: those of the shared objects among them. */
-  readonly modules: readonly string[];
+  /**
+   * Set when there are shared objects among the values, so that their classes have to be loaded first: the modules of those that
+   * are not to be imported by name.
+   */
+  readonly classes: readonly string[] | undefined;
   /** The thread's end of a channel to the starter. One message lies in it, the values; failures go back by it. */
   readonly port: MessagePort;
 }

@@ -60,9 +60,6 @@ const WATCH_AFTER_MS = 50;
 /** Submissions of one function in a row between two looks at whether the workers keep up. */
 const STREAK = 64;
 
-/** Stands for the initializer's arguments among the tasks that shared objects are kept for. */
-const INITARGS = -1;
-
 /** Outcomes drained between two looks at the clock. */
 const TIMED_EVERY = 32;
 
@@ -154,6 +151,8 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
   #initializer = -1;
   #initargs: Encoded | undefined;
   #initargsShareObjects = false;
+  /** Kept as long as workers may be started. */
+  #initargsNamed: unknown;
 
   #broken: { readonly reason: string; readonly cause: unknown } | undefined;
   #closing = false;
@@ -188,7 +187,7 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
         if (kind.exports !== undefined && this.#initargs.extras.length > 0) {
           throw unsendableExtra(this.#initargs.extras[0]);
         }
-        kind.exports?.keep(INITARGS);
+        this.#initargsNamed = kind.exports?.takeNamed();
         this.#initargsShareObjects = encoder.handles > 0;
       } catch (error) {
         this.#broken = {
@@ -821,7 +820,7 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
     this.#stopWatchTimer?.();
     doorbell.remove(this);
     withdrawPool(this.name);
-    this.#kind.exports?.release(INITARGS);
+    this.#initargsNamed = undefined;
     this.#kind.close();
     for (const onClosed of this.#onClosed) onClosed();
   }

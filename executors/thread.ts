@@ -15,7 +15,7 @@ import { home, type Seat } from "../_memory/seat.ts";
 import { FLAG } from "../_memory/thread_table.ts";
 import { NotShareableError, RuntimeError } from "../sync/errors.ts";
 import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
-import { type AnyFunction, describe, targetOf } from "./_target.ts";
+import { type AnyFunction, describe, type Target, targetOf } from "./_target.ts";
 import {
   type Delay,
   DelayedThread,
@@ -26,7 +26,7 @@ import {
 import { startThread } from "./_thread_host.ts";
 import { joinThread, joinThreadSync } from "./_thread_join.ts";
 import { links } from "./_thread_links.ts";
-import { knownThreads } from "./_thread_self.ts";
+import { isLoading, knownThreads } from "./_thread_self.ts";
 import { ThreadState, type Work } from "./_thread_state.ts";
 // Not used here; so that caches, lock files and compiled programs know the workers' module.
 import "./_thread_main.ts";
@@ -35,10 +35,8 @@ import { dereference, type ModuleMeta, takeArgumentTransfers } from "./task.ts";
 /** The kind of a thread in handles. */
 export const THREAD_KIND = "Thread";
 
-/** What has to be loaded where values hold shared objects. */
-const SHARED_OBJECTS: readonly string[] = [
-  import.meta.resolve("../sync/mod.ts"),
-  import.meta.resolve("../queue/mod.ts"),
+/** Where threads learn to receive threads: nothing that they import may import these. */
+const THREAD_CLASSES: readonly string[] = [
   import.meta.resolve("./_thread_list.ts"),
   import.meta.resolve("./timer.ts"),
 ];
@@ -74,7 +72,8 @@ export interface ThreadOptions<A extends unknown[] = unknown[]> {
  * thread alone. Locks that a thread holds when it ends are reported as those of a dead owner.
  *
  * A program waits for its threads before it ends, but not for daemons, which end with it. A thread goes on when the one that
- * started it has ended; only those that a task of a pool has started end with the pool's worker.
+ * started it has ended; only those that a task of a pool has started end with the pool's worker, and they take the runtime a
+ * second to start.
  *
  * A started thread can be sent to another one, as an argument, which can join it then.
  *
@@ -148,9 +147,10 @@ export class Thread<A extends unknown[] = unknown[]> {
    */
   constructor(options: ThreadOptions<A> = {}) {
     if (options instanceof ExistingThread) {
-      const { seat, id, name, nameInTable, daemon, isStarted } = options;
+      const { seat, id, name, nameInTable, daemon, isStarted, target } = options;
       this.#seat = seat;
       this.#existing = { isStarted };
+      this.#target = target;
       this.#args = [];
       this.#daemon = daemon;
       this.#name = name;
@@ -195,10 +195,6 @@ export class Thread<A extends unknown[] = unknown[]> {
 
   set name(name: string) {
     this.#name = String(name);
-    this.#publishName();
-  }
-
-  #publishName(): void {
     if (this.#id === null || !this.isAlive()) return;
     const { table } = this.#seat!;
     table.rename(this.#id, this.#name);
@@ -256,6 +252,11 @@ export class Thread<A extends unknown[] = unknown[]> {
         `Cannot start thread "${this.name}": threads can only be started once`,
       );
     }
+    if (isLoading()) {
+      throw new RuntimeError(
+        `Cannot start thread "${this.name}": the module that starts it is being imported by a thread; what only the program itself should do belongs under if (import.meta.main)`,
+      );
+    }
     this.#isStarting = true;
     try {
       this.#start();
@@ -270,11 +271,11 @@ export class Thread<A extends unknown[] = unknown[]> {
 
   #start(): void {
     const { table, id: starter } = home();
-    const { work, values } = this.#describeWork();
+    const { work, values, fields = {} } = this.#describeWork();
     const { port1, port2 } = new MessageChannel();
     let id: number | undefined;
     try {
-      const modules = this.#send(values, port1);
+      const classes = this.#send(values, fields, port1);
       id = table.claim(
         this.#name,
         FLAG.STARTED | (this.#daemon ? FLAG.DAEMON : 0),
@@ -289,7 +290,7 @@ export class Thread<A extends unknown[] = unknown[]> {
         state: state.buffer,
         life: `@concurrent/futures thread ${crypto.randomUUID()}`,
         work,
-        modules,
+        classes,
         port: port2,
       });
       this.#follow(id, state, port1);
@@ -301,45 +302,48 @@ export class Thread<A extends unknown[] = unknown[]> {
     }
   }
 
-  /** What the thread is to do, and what has to be sent for it. */
-  #describeWork(): { work: Work; values: unknown } {
+  /** What the thread is to do, and what has to be sent for it; the fields are among the values. */
+  #describeWork(): { work: Work; values: readonly unknown[]; fields?: object } {
+    const args = this.#args;
     const delay = this.#delay;
+    const target = this.#target === undefined ? undefined : targetOf(this.#target);
     if (this.run !== (delay?.run ?? Thread.prototype.run)) {
-      return { work: this.#describeObject(), values: { ...this } };
+      const fields = { ...this };
+      return { work: this.#describeObject(target), values: [fields, ...args], fields };
     }
-    if (this.#target === undefined) {
-      return { work: { kind: "call", target: undefined }, values: [] };
+    if (delay === undefined || target === undefined) {
+      return { work: { kind: "call", target }, values: args };
     }
-    const target = targetOf(this.#target);
-    if (delay === undefined) return { work: { kind: "call", target }, values: this.#args };
     const { intervalMs, finished } = delay;
-    return { work: { kind: "timer", target, intervalMs }, values: [finished, ...this.#args] };
+    return { work: { kind: "timer", target, intervalMs }, values: [finished, ...args] };
   }
 
-  #describeObject(): Work {
+  #describeObject(target: Target | undefined): Work {
     const { name } = this.constructor;
-    const what = name === "" ? "its class" : `class ${name}`;
+    const cannot = (why: string): NotShareableError =>
+      new NotShareableError(`Cannot start thread "${this.name}": ${why}`);
+    if (this.#delay !== undefined) {
+      throw cannot("a subclass of Timer cannot override run; make it one of Thread");
+    }
+    if (name === "") throw cannot("its class has no name; name it as it is exported");
     if (this.#module === undefined) {
-      throw new NotShareableError(
-        `Cannot start thread "${this.name}": ${what} overrides run, and it is not known where it is exported; call super({ module: import.meta }) in its constructor`,
+      throw cannot(
+        `class ${name} overrides run, and it is not known where it is exported; call super({ module: import.meta }) in its constructor`,
       );
     }
-    if (name === "") {
-      throw new NotShareableError(
-        `Cannot start thread "${this.name}": its class has no name; name it as it is exported`,
-      );
-    }
-    return { kind: "object", url: this.#module.url, name };
+    return { kind: "object", url: this.#module.url, name, target };
   }
 
-  /** Sends the values ahead of the thread that is to read them; returns what it has to load for that. */
-  #send(values: unknown, port: MessagePort): readonly string[] {
+  /** Sends the values ahead of the thread that is to read them; see `ThreadStart.classes` for what is returned. */
+  #send(
+    values: readonly unknown[],
+    fields: object,
+    port: MessagePort,
+  ): readonly string[] | undefined {
     const encoder = new Encoder();
     try {
-      const transfers = takeArgumentTransfers(
-        Array.isArray(values) ? values : Object.values(values as object),
-        undefined,
-      );
+      const marked = [...values, ...Object.values(fields)];
+      const transfers = takeArgumentTransfers(marked, undefined);
       const encoded = encode(encoder, values, transfers);
       port.postMessage(encoded, [encoded.block, ...transfers ?? []]);
     } catch (error) {
@@ -348,7 +352,7 @@ export class Thread<A extends unknown[] = unknown[]> {
         cause: error,
       });
     }
-    return encoder.handles > 0 ? SHARED_OBJECTS : [];
+    return encoder.handles > 0 ? THREAD_CLASSES : undefined;
   }
 
   /** Listens to the thread, which was started. */

@@ -38,6 +38,7 @@ export const SIZE_MASK = (1 << SIZE_BITS) - 1;
 const END = QUEUE.HEAP;
 const FREE = QUEUE.HEAP + 1;
 
+/** The header's words and no more. */
 const SMALLEST = 2;
 /** 2^28 words are the most that a buffer can have. */
 const LARGEST = 28;
@@ -76,6 +77,21 @@ export class Heap extends GrowingMemory {
     if (end > words.length && !this.#grow(end * WORD_BYTES)) return 0;
     this.words[END] = end;
     this.words[block + BLOCK.META] = power;
+    return block;
+  }
+
+  /** Takes one of the smallest blocks; 0 when the memory would have to grow for it. Cannot throw. */
+  takeSmallest(): number {
+    const { words } = this;
+    const first = words[FREE + SMALLEST];
+    if (first !== 0) {
+      words[FREE + SMALLEST] = words[first + BLOCK.NEXT];
+      return first;
+    }
+    const block = words[END];
+    if (block + BLOCK.HEADER > words.length) return 0;
+    words[END] = block + BLOCK.HEADER;
+    words[block + BLOCK.META] = SMALLEST;
     return block;
   }
 

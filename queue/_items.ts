@@ -66,12 +66,12 @@ export class StoredItems {
     return true;
   }
 
-  /** Stores a whole number, where items are in a chain; false when there is no memory at hand. */
+  /** Stores a whole number in a chain, if there is a block at hand for it. */
   storeInt(value: number): boolean {
     const heap = this.#heap;
-    const block = this.#chain === undefined ? 0 : heap.allocate(BLOCK.HEADER);
+    const block = heap.takeSmallest();
     if (block === 0) return false;
-    heap.words[block + BLOCK.A] = value; // The form of a block at hand is INT.
+    heap.words[block + BLOCK.A] = value; // META says INT: a block at hand has no form.
     this.#chain!.push(heap, block);
     this.#control[QUEUE.COUNT]++;
     return true;

@@ -184,6 +184,7 @@ export class QueueState {
 
   /** Puts a whole number, if nothing is in the way; else it has to go the way of all items, and nothing has changed. */
   putInt(value: number): boolean {
+    if (this.sorts) return false;
     const control = this.#control;
     this.#enter();
     const isPut = control[QUEUE.STATE] !== CLOSED &&
@@ -217,11 +218,8 @@ export class QueueState {
       taken++;
     }
     if (taken > 0) this.#haveTaken(taken);
-    else if (control[QUEUE.STATE] === CLOSED) {
-      taken = -1;
-    } else if (wait !== undefined) {
-      this.#waiters.queue(this.getters, wait, wasWoken);
-    }
+    else if (control[QUEUE.STATE] === CLOSED) taken = -1;
+    else if (wait !== undefined) this.#waiters.queue(this.getters, wait, wasWoken);
     this.#leave();
     return taken;
   }

@@ -149,7 +149,7 @@ export class LocalConditionCore implements ConditionCore {
         // A failure of the wait itself means that the lock is lost with its owner.
         if (!isHeld && wait.failure === undefined) {
           if (isBlocked) lock.checkNotOwn();
-          isHeld = await lock.take({ deadlineMs: NEVER, signal: undefined });
+          isHeld = await lock.take({ ...limits, deadlineMs: NEVER, signal: undefined });
         }
       }
     } finally {

@@ -1,5 +1,6 @@
 /**
- * `test`: `Deno.test` with a hard timeout and a check that no worker outlives the test.
+ * `test`: `Deno.test` with a hard timeout and a check that no worker outlives the test, and where `processes.ts` is
+ * imported, no child process.
  *
  * The runtime's own sanitizers watch timers and open resources, but not workers. This module wraps the
  * global `Worker` when it is imported and counts every one that is started.
@@ -24,6 +25,9 @@ const live = new Map<Worker, string>();
 
 /** Counters of workers or processes that this module does not start: name to how many live. */
 const counters = new Map<string, () => number>();
+
+/** Lists this process's children and their states, by number; see {@linkcode watchProcesses}. */
+let listProcesses = (): ReadonlyMap<number, string> => new Map();
 
 const NativeWorker = globalThis.Worker;
 
@@ -66,9 +70,15 @@ export function watchCounter(name: string, count: () => number): void {
   counters.set(name, count);
 }
 
+/** Adds the child processes that `list` gives, with their states, to what is compared before and after each test. */
+export function watchProcesses(list: () => ReadonlyMap<number, string>): void {
+  listProcesses = list;
+}
+
 /** What was alive at one moment. */
 export interface Census {
   readonly workers: ReadonlySet<Worker>;
+  readonly processes: ReadonlyMap<number, string>;
   readonly counts: ReadonlyMap<string, number>;
 }
 
@@ -76,6 +86,7 @@ export interface Census {
 export function takeCensus(): Census {
   return {
     workers: new Set(live.keys()),
+    processes: listProcesses(),
     counts: new Map([...counters].map(([name, count]) => [name, count()])),
   };
 }
@@ -85,6 +96,9 @@ export function startedSince(census: Census): string[] {
   const names: string[] = [];
   for (const [worker, name] of live) {
     if (!census.workers.has(worker)) names.push(`worker "${name}"`);
+  }
+  for (const [pid, state] of listProcesses()) {
+    if (!census.processes.has(pid)) names.push(`process ${pid} (${state})`);
   }
   for (const [name, count] of counters) {
     const extra = count() - (census.counts.get(name) ?? 0);

@@ -615,6 +615,38 @@ test("Thread, subclass: run can be called directly", async () => {
   assertEquals([says, isConstructed], ["Hello myself", true]);
 });
 
+test("Thread, subclass: run can call the target, once", async () => {
+  const log: work.Log = new Queue();
+  await runThread(new work.Around(log, 7));
+  assertEquals(await log.getMany(9), ["before", [7], "after"]);
+});
+
+test("Thread, subclass: start() moves the fields that were marked with transfer()", async () => {
+  const log: work.Log = new Queue();
+  const thread = new work.Greeter(log, "world");
+  const bytes = new Uint8Array(8);
+  Object.assign(thread, { bytes: transfer(bytes, [bytes.buffer]) });
+  await runThread(thread);
+  assertEquals([bytes.length, log.qsize()], [0, 1]);
+});
+
+test("Thread.start() throws in a module that is being imported by a thread", async () => {
+  const { code, stdout, stderr, timedOut } = await runProgram(`
+    import { task, Thread } from "@concurrent/futures";
+    export const work = task(import.meta, function work() { console.log("never"); });
+    const thread = new Thread({ target: work });
+    thread.start();
+    thread.joinSync();
+    console.log("end of main");
+  `);
+  assertEquals({ code, stdout, timedOut }, {
+    code: 0,
+    stdout: "end of main\n",
+    timedOut: false,
+  });
+  assertStringIncludes(stderr, "belongs under if (import.meta.main)");
+});
+
 test("Thread, subclass that does not override run: the target is called", async () => {
   const log: work.Log = new Queue();
   await runThread(new work.Plain({ target: work.put as never, args: [log, 1] }));

@@ -1,0 +1,50 @@
+/**
+ * A class of threads: each object has its own numbers to work on, and says what it does in `run`.
+ *
+ *   deno run -A examples/my_thread.ts
+ *
+ * `start` sends the object's fields to a new thread, where an object of the same class runs. It is another object: what is to
+ * be seen here is written to shared memory.
+ *
+ * @module
+ */
+
+import { Thread } from "@concurrent/futures";
+
+const THREADS = 3;
+const LIMIT = 300_000;
+const SHARE = LIMIT / THREADS;
+
+/** Counts the primes in its share of the numbers. It is exported, so that its thread finds it. */
+export class PrimeCounter extends Thread {
+  readonly number: number;
+  readonly counts: Int32Array;
+
+  constructor(number: number, counts: Int32Array) {
+    super({ module: import.meta, name: `counter ${number + 1}` });
+    this.number = number;
+    this.counts = counts;
+  }
+
+  override run(): void {
+    const start = this.number * SHARE;
+    let count = 0;
+    for (let n = start; n < start + SHARE; n++) if (isPrime(n)) count++;
+    this.counts[this.number] = count;
+    console.log(`${this.name}: ${count} primes from ${start} on`);
+  }
+}
+
+function isPrime(n: number): boolean {
+  for (let d = 2; d * d <= n; d++) if (n % d === 0) return false;
+  return n > 1;
+}
+
+// Workers import this module too, and must not run the program again.
+if (import.meta.main) {
+  const counts = new Int32Array(new SharedArrayBuffer(THREADS * Int32Array.BYTES_PER_ELEMENT));
+  const counters = Array.from({ length: THREADS }, (_, i) => new PrimeCounter(i, counts));
+  for (const counter of counters) counter.start();
+  for (const counter of counters) await counter.join();
+  console.log(`${counts.reduce((sum, count) => sum + count)} primes below ${LIMIT}`);
+}

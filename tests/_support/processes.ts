@@ -1,0 +1,155 @@
+/**
+ * Processes as the system sees them: by number, from `/proc`. Importing this module has `test` of `leaks.ts` fail a test that
+ * leaves a child process behind, a zombie included.
+ *
+ * @module
+ */
+
+import { watchProcesses } from "./leaks.ts";
+import { CONFIG, ROOT, scratchFolder } from "./scratch.ts";
+import { fromFileUrl } from "@std/path";
+
+/** Time until something that is only waited for must have come about. */
+const PATIENCE_MS = 10_000;
+
+const POLL_MS = 2;
+
+/** Polls until the condition holds. */
+export async function until(condition: () => boolean): Promise<void> {
+  const deadlineMs = performance.now() + PATIENCE_MS;
+  while (!condition()) {
+    if (performance.now() > deadlineMs) {
+      throw new Error(`Not so in ${PATIENCE_MS} ms: ${condition}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+/** What `/proc/<pid>/stat` says: the state's letter, `Z` for a zombie, and the parent. */
+interface Stat {
+  readonly state: string;
+  readonly parent: number;
+}
+
+function statOf(pid: number | string): Stat | undefined {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  } catch {
+    return undefined;
+  }
+  // The name before it may hold anything.
+  const [state, parent] = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return { state, parent: Number(parent) };
+}
+
+/** The state of a process as one letter: `R`, `S`, `Z` for a zombie; `undefined` when there is none of that number. */
+export function stateOf(pid: number): string | undefined {
+  return statOf(pid)?.state;
+}
+
+/** The children of a process and their states, by number. */
+export function childrenOf(parent: number): Map<number, string> {
+  const children = new Map<number, string>();
+  for (const { name } of Deno.readDirSync("/proc")) {
+    const stat = /^\d+$/.test(name) ? statOf(name) : undefined;
+    if (stat?.parent === parent) children.set(Number(name), stat.state);
+  }
+  return children;
+}
+
+/** Asserts that there is no process of any of those numbers within the time, nor the zombie of one. */
+export async function assertGone(pids: readonly number[], limitMs = 1000): Promise<void> {
+  const deadlineMs = performance.now() + limitMs;
+  for (const pid of pids) {
+    let state = stateOf(pid);
+    while (state !== undefined && performance.now() < deadlineMs) {
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      state = stateOf(pid);
+    }
+    if (state !== undefined) throw new Error(`Process ${pid} is still there: ${state}`);
+  }
+}
+
+/** A program that runs while the test does. */
+export interface RunningProgram extends AsyncDisposable {
+  readonly pid: number;
+  /** The next line that it, or a process that it has started, writes to its output; `undefined` after the last. */
+  line(): Promise<string | undefined>;
+  /** All further lines. Ends when nobody holds the output any more. */
+  lines(): Promise<string[]>;
+  /** Its standard error; ends as {@linkcode RunningProgram.lines} does. */
+  errors(): Promise<string>;
+  /** How it ended. */
+  readonly status: Promise<Deno.CommandStatus>;
+  kill(signal: Deno.Signal): void;
+}
+
+/** How {@linkcode startProgram} starts one. */
+export interface StartOptions {
+  /** Permission flags. Default `["-A"]`. */
+  permissions?: string[];
+  /** Arguments after the program. */
+  args?: string[];
+  env?: Record<string, string>;
+}
+
+/** Starts a Deno program under the repository's configuration; it is killed at the end of the `using` block. */
+export async function startProgram(
+  program: string,
+  { permissions = ["-A"], args = [], env }: StartOptions = {},
+): Promise<RunningProgram> {
+  const scratch = await scratchFolder();
+  const path = await scratch.write("program.ts", program);
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--config", CONFIG, "--no-prompt", "--quiet", ...permissions, path, ...args],
+    cwd: fromFileUrl(ROOT),
+    env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...env },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const output = readerOf(child.stdout);
+  const errors = readerOf(child.stderr);
+  const lines = linesOf(output);
+  const errorLines = Array.fromAsync(linesOf(errors));
+  const { status } = child;
+  let hasEnded = false;
+  status.then(() => hasEnded = true);
+  return {
+    pid: child.pid,
+    status,
+    line: async () => (await lines.next()).value,
+    lines: () => Array.fromAsync(lines),
+    errors: async () => (await errorLines).join("\n"),
+    kill: (signal) => child.kill(signal),
+    async [Symbol.asyncDispose]() {
+      if (!hasEnded) child.kill("SIGKILL");
+      await status;
+      // A process that it has left behind may hold its output.
+      await Promise.all([output.cancel(), errors.cancel(), errorLines]);
+      await scratch[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function readerOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Reader {
+  const decoder = new TextDecoderStream() as ReadableWritablePair<string, Uint8Array<ArrayBuffer>>;
+  return stream.pipeThrough(decoder).getReader();
+}
+
+type Reader = ReadableStreamDefaultReader<string>;
+
+async function* linesOf(reader: Reader): AsyncGenerator<string> {
+  let text = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    const parts = (text + value).split("\n");
+    text = parts.pop()!;
+    yield* parts;
+  }
+  if (text !== "") yield text;
+}
+
+watchProcesses(() => childrenOf(Deno.pid));

@@ -1,0 +1,7 @@
+/** A module that ends the worker which imports it. */
+
+import { task } from "@concurrent/futures";
+
+export const work = task(import.meta, function work(): void {});
+
+if (!import.meta.main && "close" in globalThis && "WorkerGlobalScope" in globalThis) close();
