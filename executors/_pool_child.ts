@@ -153,7 +153,7 @@ export class PoolChild {
     this.#tell(KIND.STARTED, 0, this.#link.pid);
   }
 
-  #sendStart({ isAlone }: ProcessSettings): void {
+  #sendStart({ isAlone, config }: ProcessSettings): void {
     const { name, owner, initializer, initargs, initargsShareObjects, number } = this.#start;
     const start: HostStart = {
       name,
@@ -163,6 +163,7 @@ export class PoolChild {
       initargsShareObjects,
       firstTaskId: number * 2 ** 32,
       isAlone,
+      config,
     };
     this.#link.write(DOWN.START, 0, 0, 0, payloadOf(new Encoder(), start));
     this.#link.flush();
@@ -178,7 +179,8 @@ export class PoolChild {
       if (this.#ended) return;
       const isIdle = this.#inHand.size === 0;
       if (isIdle && (this.#state.isRetired || this.#tasksLeft === 0)) break;
-      if (!this.#mayTakeMore()) {
+      // What is ready and was not sent may not follow what is in hand.
+      if (!this.#mayTakeMore() || (!isIdle && this.#ring.hasReady())) {
         await this.#change();
         continue;
       }

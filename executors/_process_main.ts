@@ -164,7 +164,7 @@ class Host {
       idleTimeoutMs: undefined,
       buffers: [],
       firstTaskId,
-      process: name,
+      origin: { process: name, config: start.config },
     });
   }
 

@@ -51,6 +51,7 @@ export interface HostStart {
   readonly initargsShareObjects: boolean;
   readonly firstTaskId: number;
   readonly isAlone: boolean;
+  readonly config: string | undefined;
 }
 
 /** How a child process is set up. */

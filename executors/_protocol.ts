@@ -9,6 +9,7 @@
 
 import type { Encoded } from "../_memory/message.ts";
 import type { BufferNews } from "./_shared_buffers.ts";
+import type { Origin } from "./_origin.ts";
 import type { Target } from "./_target.ts";
 
 /** Where a payload lies: the low two bits of a form, and of a record's first word. */
@@ -147,6 +148,5 @@ export interface StartMessage {
   readonly idleTimeoutMs: number | undefined;
   /** Added to the numbers of tasks, which several rings of a pool count each for itself. */
   readonly firstTaskId: number;
-  /** In a child process: its name. */
-  readonly process: string | undefined;
+  readonly origin: Origin;
 }

@@ -21,7 +21,7 @@ import { decode, encode, type Encoded } from "../_memory/message.ts";
 import { SLOT, TaskRing } from "../_memory/task_ring.ts";
 import { type BufferNews, KnownBuffers } from "./_shared_buffers.ts";
 import { CatalogReader } from "./_catalog.ts";
-import { setOwnProcess } from "./_own_process.ts";
+import { setOrigin } from "./_origin.ts";
 import { type ChunkOutcome, ChunkRun, isThenable } from "./_chunk.ts";
 import { MailboxReader, MailboxWriter } from "./_mailbox.ts";
 import { arityOf, CHUNK, KIND, PLACE, SHARED_OBJECTS, type StartMessage } from "./_protocol.ts";
@@ -98,7 +98,7 @@ class PoolWorker {
 
   constructor(start: StartMessage) {
     this.#start = start;
-    this.#spinner = new Spinner(start.process === undefined ? undefined : PROCESS_SPIN_MS);
+    this.#spinner = new Spinner(start.origin.process === undefined ? undefined : PROCESS_SPIN_MS);
     this.#ring = new TaskRing(start.ring);
     this.#arguments = new ArenaView(start.arena);
     this.#catalog = new CatalogReader(start.catalog);
@@ -111,7 +111,7 @@ class PoolWorker {
       bellOf(table, start.ownerThread),
     );
     this.#tasksLeft = start.maxTasks;
-    if (start.process !== undefined) setOwnProcess(start.process);
+    setOrigin(start.origin);
     for (const news of start.buffers) this.#buffers.learn(news);
     platform.containThreadEnd((end) => this.#tellEnd(end));
   }
@@ -285,9 +285,9 @@ class PoolWorker {
       import("../sync/mod.ts"),
       import("../queue/mod.ts"),
     ]);
-    const { owner, arena, port, process } = this.#start;
+    const { owner, arena, port, origin } = this.#start;
     const inbox = new MailboxReader(this.#state.replies, arena, port);
-    listenToOwner(owner, inbox, this.#mail, process !== undefined);
+    listenToOwner(owner, inbox, this.#mail, origin.process !== undefined);
   }
 
   async #load(index: number): Promise<Loaded> {

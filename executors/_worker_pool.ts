@@ -40,6 +40,7 @@ import { RuntimeError, TimeoutError } from "../sync/errors.ts";
 import { Catalog } from "./_catalog.ts";
 import { Deadlines } from "./_deadlines.ts";
 import { unsendableExtra } from "./_frames.ts";
+import { ownOrigin } from "./_origin.ts";
 import { NestedTasks, offerPool, withdrawPool } from "./_nested_tasks.ts";
 import { ARITY_SHIFT, CHUNK, type EndReport, KIND } from "./_protocol.ts";
 import { type AnyFunction, describe, submissionError, type Target, targetOf } from "./_target.ts";
@@ -395,7 +396,7 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
       idleTimeoutMs,
       buffers: [...this.#queue.buffers.news()],
       firstTaskId: 0,
-      process: undefined,
+      origin: ownOrigin(),
     });
     if (this.#closing) this.#expect();
   }

@@ -11,7 +11,7 @@ import { type Permissions, platform } from "../_platform/mod.ts";
 import { doorbell } from "../_memory/doorbell.ts";
 import { RuntimeError } from "../sync/errors.ts";
 import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
-import { ownProcessName } from "./_own_process.ts";
+import { ownOrigin } from "./_origin.ts";
 import { ProcessClient, processExports } from "./_process_client.ts";
 import { runObject } from "./_run_object.ts";
 import type { AnyFunction } from "./_target.ts";
@@ -186,7 +186,7 @@ export class Process<A extends unknown[] = unknown[]> {
       throw new RuntimeError(`Cannot start ${this.#label}: it has been started before`);
     }
     const { permissions, env, cwd } = this.#options;
-    const config = platform.configFile();
+    const { config } = ownOrigin();
     const settings = { permissions, env, cwd, config, isAlone: true };
     let onFailure: ((message: string) => void) | undefined;
     const client = new ProcessClient((message) => onFailure?.(message));
@@ -382,7 +382,7 @@ export interface CurrentProcess {
  * ```
  */
 export function currentProcess(): CurrentProcess {
-  return { name: ownProcessName() ?? "MainProcess", pid: platform.pid };
+  return { name: ownOrigin().process ?? "MainProcess", pid: platform.pid };
 }
 
 /**

@@ -4,8 +4,9 @@
  * @module
  */
 
-import { type Permissions, platform } from "../_platform/mod.ts";
+import type { Permissions } from "../_platform/mod.ts";
 import { HANDLE, type Handle } from "../_memory/handle.ts";
+import { ownOrigin } from "./_origin.ts";
 import { type PoolOptions, poolSettings } from "./_pool_options.ts";
 import { ProcessClient, processExports } from "./_process_client.ts";
 import { POOL_KIND, type PoolHandle } from "./_remote_pools.ts";
@@ -82,7 +83,7 @@ export class ProcessPoolExecutor extends Executor {
       permissions,
       env,
       cwd,
-      config: platform.configFile(),
+      config: ownOrigin().config,
       isAlone: false,
     };
     const failures = new Set<(message: string) => void>();
