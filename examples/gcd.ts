@@ -1,5 +1,5 @@
 /**
- * The same work three ways: in a plain loop, on the event loop, and on worker threads.
+ * The same work four ways: in a plain loop, on the event loop, on worker threads, and in processes.
  *
  *   deno task example
  *   deno task example --repeat 2000 --workers 4
@@ -11,7 +11,14 @@
  * @module
  */
 
-import { AsyncExecutor, type Executor, task, ThreadPoolExecutor } from "@concurrent/futures";
+import {
+  AsyncExecutor,
+  Barrier,
+  type Executor,
+  ProcessPoolExecutor,
+  task,
+  ThreadPoolExecutor,
+} from "@concurrent/futures";
 import { parseArgs } from "node:util";
 
 type Pair = readonly [number, number];
@@ -40,7 +47,12 @@ const MODES: readonly Mode[] = [
   {
     name: "threadpool",
     makeExecutor: (maxWorkers) => new ThreadPoolExecutor({ maxWorkers }),
-    startWorkers: startThreads,
+    startWorkers,
+  },
+  {
+    name: "processpool",
+    makeExecutor: (maxWorkers) => new ProcessPoolExecutor({ maxWorkers }),
+    startWorkers,
   },
 ];
 
@@ -73,18 +85,14 @@ async function run(mode: Mode, pairs: readonly Pair[], workers: number): Promise
 }
 
 /** A pool starts its workers as tasks come: this gives one to each, which has it load this module. */
-async function startThreads(executor: Executor, workers: number): Promise<void> {
-  const arrived = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  const futures = Array.from({ length: workers }, () => executor.submit(arrive, arrived, workers));
-  await Promise.all(futures);
+async function startWorkers(executor: Executor, workers: number): Promise<void> {
+  const all = new Barrier(workers);
+  await Promise.all(Array.from({ length: workers }, () => executor.submit(arrive, all)));
 }
 
-/** Returns once as many workers are in here; so none of them does the part of another. */
-export const arrive = task(import.meta, function arrive(arrived: Int32Array, workers: number) {
-  Atomics.add(arrived, 0, 1);
-  Atomics.notify(arrived, 0);
-  // Ends when the last one has come. `wait` returns at once if the count has changed since it was read.
-  for (let seen = 0; (seen = Atomics.load(arrived, 0)) < workers;) Atomics.wait(arrived, 0, seen);
+/** Returns once all workers are in here; so none of them does the part of another. */
+export const arrive = task(import.meta, function arrive(all: Barrier): void {
+  all.waitSync();
 });
 
 const NAME_WIDTH = Math.max(...MODES.map(({ name }) => name.length));
@@ -216,9 +224,9 @@ async function main(args: string[]): Promise<void> {
     checkSame(run, linear);
     console.log(describe(run, linear, longestMs));
   }
+  console.log("\nWith the start of the workers included");
   for (const { name, tookMs, startMs } of runs.filter(({ startMs }) => startMs > 0)) {
-    const ratio = times(linear.tookMs / (startMs + tookMs)).trim();
-    console.log(`\nWith the start of its workers included, ${name} is at ${ratio}`);
+    console.log(`${name.padEnd(NAME_WIDTH)} : ${times(linear.tookMs / (startMs + tookMs)).trim()}`);
   }
 }
 

@@ -104,6 +104,8 @@ export class PoolChild {
   /** Tasks whose arguments the owner has been asked for, oldest first. */
   readonly #fetching: { task: number; fn: number; form: number }[] = [];
   #tasksLeft: number;
+  /** It has returned tasks since the last RESUME. */
+  #hasReturned = false;
   #isClosing = false;
   #ended = false;
   /** Why it was killed, as the end of a sentence. */
@@ -167,7 +169,7 @@ export class PoolChild {
     };
     this.#link.write(DOWN.START, 0, 0, 0, payloadOf(new Encoder(), start));
     this.#link.flush();
-    this.#state.setReady();
+    if (initializer < 0) this.#state.setReady();
   }
 
   // Tasks
@@ -233,6 +235,7 @@ export class PoolChild {
       const back = this.#inHand.size === 0 ? returned.shift() : undefined;
       if (back !== undefined) {
         this.#state.begin(0, back.task);
+        this.#tasksLeft--;
         this.#send(back.task, back.fn, back.form, back.payload);
       } else if (returned.length > 0 || !this.#mayFollow() || !this.#claim()) break;
     }
@@ -355,6 +358,9 @@ export class PoolChild {
       case KIND.CALL:
         this.#call(id, record);
         break;
+      case KIND.READY:
+        this.#state.setReady();
+        break;
       case KIND.CALL_ABORT:
         this.#broker.abort(id);
         break;
@@ -393,6 +399,7 @@ export class PoolChild {
   /** Takes back a task that waits behind a long one. */
   #takeBack(task: Task): void {
     this.#inHand.delete(task.task);
+    this.#hasReturned = true;
     this.#group.ahead.set(task.fn, 1);
     this.#tasksLeft++;
     this.#group.returned.push(task);
@@ -400,6 +407,10 @@ export class PoolChild {
 
   #afterFrame(): void {
     this.#mail.ring();
+    if (this.#hasReturned) {
+      this.#hasReturned = false;
+      this.#link.write(DOWN.RESUME, 0, 0, 0);
+    }
     this.#feed();
     const onChange = this.#onChange;
     this.#onChange = undefined;

@@ -77,6 +77,8 @@ class Host {
   /** The name of the process, if it is there for one task only. */
   #loneName: string | undefined;
   #lastOutcomeMs = 0;
+  /** Tasks have been returned, and those that come were sent before the parent knew: they would overtake the returned ones. */
+  #isReturning = false;
   #stopTimer: (() => void) | undefined;
   readonly #spinner = new Spinner();
   readonly #hasMail = (): boolean => this.#mail.hasMail;
@@ -113,10 +115,15 @@ class Host {
     let hasTasks = false;
     while (record.next()) {
       if (record.type === DOWN.TASK) {
+        if (this.#isReturning) {
+          this.#out.write(UP.RETURNED, record.a, record.b, record.c, record);
+          continue;
+        }
         this.#publish(record.a, record.b, record.c, record);
         hasTasks = true;
       } else this.#handle(record);
     }
+    this.#flush();
     if (!hasTasks) return;
     this.#worker.state.wake(this.#ring);
     if (this.#spinner.isDue()) this.#spinner.look(this.#hasMail);
@@ -144,6 +151,9 @@ class Host {
         if (number !== undefined) this.#worker.state.abort(number);
         break;
       }
+      case DOWN.RESUME:
+        this.#isReturning = false;
+        break;
       case DOWN.CLOSE:
         platform.endProcess(0);
     }
@@ -334,6 +344,7 @@ class Host {
       const form = words[slot + SLOT.FORM];
       const fn = this.#parentFunctions[words[slot + SLOT.FUNCTION]];
       this.#out.write(UP.RETURNED, task, fn, form, this.#takeUp(task, form, slot + SLOT.PAYLOAD));
+      this.#isReturning = true;
     }
     this.#flush();
   }

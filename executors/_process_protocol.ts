@@ -31,6 +31,8 @@ export const DOWN = {
   ABORT: 4,
   /** End, nothing being under way. */
   CLOSE: 5,
+  /** What was returned has come back: tasks from here on were sent knowing that. */
+  RESUME: 6,
 } as const;
 
 /** Records from a child to the serving thread. */

@@ -73,6 +73,8 @@ export const KIND = {
   RELEASE: 12,
   /** The process has been started: its pid. */
   STARTED: 13,
+  /** In another process: the initializer has run. */
+  READY: 14,
 } as const;
 
 /** What the owner says to a worker, with the worker's id of the submission in question. */

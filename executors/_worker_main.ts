@@ -126,6 +126,8 @@ class PoolWorker {
   async run(): Promise<void> {
     if (!await this.#initialize()) return;
     this.#state.setReady();
+    const { initializer, origin } = this.#start;
+    if (initializer >= 0 && origin.process !== undefined) this.#tell(KIND.READY, 0, undefined);
     // Not before the first task: it takes a while, and is needed only for tasks that take longer.
     platform.nextTurn(() => {
       platform.holdName(this.#start.life, () => this.#state.setAlive());

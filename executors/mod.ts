@@ -49,6 +49,7 @@ export {
   Process,
   type ProcessOptions,
 } from "./process.ts";
+export type { PoolOptions } from "./_pool_options.ts";
 export { ProcessPoolExecutor, type ProcessPoolOptions } from "./process_pool_executor.ts";
 export type { Permission, PermissionKind, Permissions } from "../_platform/mod.ts";
 export { ThreadPoolExecutor, type ThreadPoolOptions } from "./thread_pool_executor.ts";

@@ -67,6 +67,13 @@ export const endAtGateSync = task(import.meta, function endAtGateSync(gate: Gate
   return never();
 });
 
+/** Blocks until the gate opens, and throws. */
+export const failAtGateSync = task(import.meta, function failAtGateSync(gate: GateParts): never {
+  enterGate(gate);
+  gate.opening.waitSync();
+  throw new RangeError("failed at the gate");
+});
+
 /** Returns, and has its process end once the gate opens. */
 export const endLater = task(import.meta, function endLater(gate: GateParts, how: End): string {
   enterGate(gate);

@@ -5,7 +5,8 @@ import { runDeno, runProgram, type RunResult } from "../_support/run.ts";
 import { ROOT, scratchFolder } from "../_support/scratch.ts";
 
 const EXAMPLE = new URL("examples/gcd.ts", ROOT);
-const MODES = ["linear", "async", "threadpool"];
+const MODES = ["linear", "async", "threadpool", "processpool"];
+const POOLS = ["threadpool", "processpool"];
 const TOOK = /^(\w+) *: Took \d+\.\d{3} seconds +\d+\.\d\dx {2}█+/;
 
 /** Programs take their time when other tests run beside them. */
@@ -29,8 +30,14 @@ function assertReports(result: RunResult, pairs: string, workers: string): void 
   const took = lines.filter((line) => TOOK.test(line));
   assertEquals(took.map((line) => TOOK.exec(line)![1]), MODES);
   assertEquals(new Set(took.map((line) => line.indexOf(":"))).size, 1);
-  assertMatch(took[2]!, / started in \d+\.\d{3} s$/);
-  assertMatch(result.stdout, /^With the start .+ threadpool is at \d+\.\d\dx$/m);
+  for (const line of took) {
+    const isPool = POOLS.includes(TOOK.exec(line)![1]);
+    assertEquals(/ {2}started in \d+\.\d{3} s$/.test(line), isPool, line);
+  }
+  const included = lines.indexOf("With the start of the workers included");
+  POOLS.forEach((name, i) => {
+    assertMatch(lines[included + 1 + i], new RegExp(`^${name} *: \\d+\\.\\d\\dx$`));
+  });
 }
 
 /** The program ends with code 2, and says that alone. */
@@ -57,8 +64,9 @@ test("gcd.ts runs as the task that the README names", SLOW, async () => {
   assertReports(result, "12 pairs", "2 workers");
 });
 
-test("gcd.ts needs no permission but to read", SLOW, async () => {
-  const options = { permissions: ["--allow-read"], args: ["--repeat", "1"] };
+test("gcd.ts needs no permissions but to read and to start processes", SLOW, async () => {
+  const permissions = ["--allow-read", "--allow-run", "--allow-env"];
+  const options = { permissions, args: ["--repeat", "1"] };
   assertReports(await runProgram(EXAMPLE, options), "4 pairs", "2 workers");
 });
 
