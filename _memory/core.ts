@@ -56,6 +56,9 @@ export interface RemoteData {
 /** Makes the stub of a core. */
 export type OpenRemote = (kind: string, data: RemoteData) => Core;
 
+/** Opens the core of an object of this thread's that comes back from another process; `undefined` when it is none. */
+export type OpenReturned = (data: RemoteData) => Core | undefined;
+
 /** How the cores of a kind are made. */
 interface Opener {
   readonly open: (data: unknown) => Core;
@@ -64,6 +67,7 @@ interface Opener {
 
 const OPENERS = new Map<string, Opener>();
 let openRemote: OpenRemote | undefined;
+let openReturned: OpenReturned | undefined;
 
 /**
  * Registers how the core of a kind is made from a handle's data by a thread that shares the memory.
@@ -83,6 +87,8 @@ export function registerCore<C extends Core>(
 /** The core of an object: made here, or a stub of it where the object belongs to another process. */
 export function openCore<C extends Core>(kind: string, data: unknown): C {
   if (!isRemoteData(data)) return openerOf(kind).open(data) as C;
+  const returned = openReturned?.(data);
+  if (returned !== undefined) return returned as C;
   if (openRemote !== undefined) return openRemote(kind, data) as C;
   throw new Error(`Cannot receive ${kind}: it belongs to another process`);
 }
@@ -106,6 +112,11 @@ function openerOf(kind: string): Opener {
 /** Has objects of another process opened so from now on. */
 export function setRemoteCores(open: OpenRemote): void {
   openRemote = open;
+}
+
+/** Has this thread's own objects found again that come back from another process. */
+export function setReturnedCores(open: OpenReturned): void {
+  openReturned = open;
 }
 
 /** True when the data of a handle stand for an object of another process. */

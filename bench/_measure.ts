@@ -82,9 +82,9 @@ export async function nsEach(
   return (performance.now() - startMs) * 1e6 / steps;
 }
 
-/** Processor time that this process has used, in milliseconds; Linux only. */
-export function processorMs(): number {
-  const stat = Deno.readTextFileSync("/proc/self/stat");
+/** Processor time that this process has used, or the one of that number, in milliseconds; Linux only. */
+export function processorMs(pid: number = Deno.pid): number {
+  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const TICKS_PER_SECOND = 100;
   return (Number(fields[11]) + Number(fields[12])) * 1000 / TICKS_PER_SECOND;

@@ -1,13 +1,30 @@
 /**
- * Work that computes: the pairs of the first example, in a plain loop and with each executor. The pool
- * is made before the first measurement, and its workers have loaded the module by then.
+ * How much faster is work that computes with each executor than in a plain loop?
+ *
+ * `deno run -A bench/gcd_bench.ts` measures in turn, and prints medians and ratios.
+ * `deno bench -A bench/gcd_bench.ts` shows the same one by one.
+ *
+ * The work is the pairs of the first example. Pools are made before the first measurement, and their workers have loaded the
+ * module by then, unless the row says that their start is included.
+ *
+ * @module
  */
 
-import { AsyncExecutor, ThreadPoolExecutor } from "@concurrent/futures";
+import {
+  AsyncExecutor,
+  type Executor,
+  ProcessPoolExecutor,
+  ThreadPoolExecutor,
+} from "@concurrent/futures";
 import { gcd } from "../examples/gcd.ts";
+import { interleave, row } from "./_measure.ts";
 
 const WORKERS = 2;
+const REPEATS = 9;
 const REPEAT = 100;
+/** As often as the start of a pool is to be made up for. */
+const LONG_REPEAT = 2000;
+const LONG_REPEATS = 3;
 
 const LIST: [number, number][] = [
   [1231312, 434344],
@@ -16,23 +33,101 @@ const LIST: [number, number][] = [
   [234345, 345345],
 ];
 const pairs = Array.from({ length: REPEAT }, () => LIST).flat();
-const group = `gcd of ${pairs.length} pairs`;
+const longPairs = Array.from({ length: LONG_REPEAT }, () => LIST).flat();
 
-const loop = new AsyncExecutor({ maxWorkers: WORKERS });
-const pool = new ThreadPoolExecutor({ maxWorkers: WORKERS });
-// Enough for every worker to have its part.
-await pool.map(gcd, pairs).toArray();
+if (import.meta.main) await printTable();
+else await registerBenches();
 
-Deno.bench("linear", { group, baseline: true }, () => {
-  for (const pair of pairs) gcd(pair);
-});
+function makeThreads(): ThreadPoolExecutor {
+  return new ThreadPoolExecutor({ maxWorkers: WORKERS });
+}
 
-Deno.bench("AsyncExecutor", { group }, async () => {
-  await loop.map(gcd, pairs).toArray();
-});
+function makeProcesses(): ProcessPoolExecutor {
+  return new ProcessPoolExecutor({ maxWorkers: WORKERS });
+}
 
-Deno.bench(`ThreadPoolExecutor, ${WORKERS} workers`, { group }, async () => {
-  await pool.map(gcd, pairs).toArray();
-});
+/** Has each worker start and load the module: there is enough for every one to have its part. */
+async function start<E extends Executor>(executor: E): Promise<E> {
+  await executor.map(gcd, pairs).toArray();
+  return executor;
+}
 
-globalThis.addEventListener("unload", () => pool.shutdownSync());
+function inLoop(list: [number, number][]): number {
+  const startMs = performance.now();
+  for (const pair of list) gcd(pair);
+  return performance.now() - startMs;
+}
+
+async function byMap(executor: Executor, list: [number, number][]): Promise<number> {
+  const startMs = performance.now();
+  await executor.map(gcd, list).toArray();
+  return performance.now() - startMs;
+}
+
+async function withStart(make: () => Executor): Promise<number> {
+  const startMs = performance.now();
+  await using executor = make();
+  await byMap(executor, longPairs);
+  return performance.now() - startMs;
+}
+
+/** Times, and how often one fits into that of the plain loop, with what that is held to. */
+function show(what: string, loopMs: number, ms: number, least?: number): void {
+  const ratio = loopMs / ms;
+  const goal = least === undefined ? "" : `>= ${least} x: ${ratio >= least ? "met" : "missed"}`;
+  row(what, `${loopMs.toFixed(0)} ms`, `${ms.toFixed(0)} ms`, `${ratio.toFixed(2)} x`, goal);
+}
+
+async function printTable(): Promise<void> {
+  row(`${pairs.length} pairs, ${WORKERS} workers`, "plain loop", "executor", "ratio", "held to");
+  {
+    const loop = new AsyncExecutor({ maxWorkers: WORKERS });
+    await using threads = await start(makeThreads());
+    await using processes = await start(makeProcesses());
+    const short = await interleave(REPEATS, {
+      linear: () => inLoop(pairs),
+      async: () => byMap(loop, pairs),
+      threads: () => byMap(threads, pairs),
+      processes: () => byMap(processes, pairs),
+    });
+    show("AsyncExecutor", short.linear, short.async);
+    show("ThreadPoolExecutor", short.linear, short.threads);
+    show("ProcessPoolExecutor", short.linear, short.processes, 1.9);
+  }
+  const long = await interleave(LONG_REPEATS, {
+    linear: () => inLoop(longPairs),
+    threads: () => withStart(makeThreads),
+    processes: () => withStart(makeProcesses),
+  });
+  console.log(`${longPairs.length} pairs, start and shutdown included`);
+  show("ThreadPoolExecutor", long.linear, long.threads);
+  show("ProcessPoolExecutor", long.linear, long.processes, 1.85);
+}
+
+async function registerBenches(): Promise<void> {
+  const group = `gcd of ${pairs.length} pairs`;
+  const loop = new AsyncExecutor({ maxWorkers: WORKERS });
+  const threads = await start(makeThreads());
+  const processes = await start(makeProcesses());
+
+  Deno.bench("linear", { group, baseline: true }, () => {
+    for (const pair of pairs) gcd(pair);
+  });
+
+  Deno.bench("AsyncExecutor", { group }, async () => {
+    await loop.map(gcd, pairs).toArray();
+  });
+
+  Deno.bench(`ThreadPoolExecutor, ${WORKERS} workers`, { group }, async () => {
+    await threads.map(gcd, pairs).toArray();
+  });
+
+  Deno.bench(`ProcessPoolExecutor, ${WORKERS} processes`, { group }, async () => {
+    await processes.map(gcd, pairs).toArray();
+  });
+
+  globalThis.addEventListener("unload", () => {
+    threads.shutdownSync();
+    processes.shutdownSync();
+  });
+}

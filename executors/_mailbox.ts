@@ -11,8 +11,9 @@ import { Decoder } from "../_memory/decoder.ts";
 import type { Bell } from "../_memory/doorbell.ts";
 import { Encoder } from "../_memory/encoder.ts";
 import type { Handle, Shareable } from "../_memory/handle.ts";
-import { decode, type Encoded, externBaseOf, takeSpilled } from "../_memory/message.ts";
+import { decode, encode, type Encoded, externBaseOf, takeSpilled } from "../_memory/message.ts";
 import { RecordReader, type RecordRingPlace, RecordWriter } from "../_memory/record_ring.ts";
+import { unsendableExtra } from "./_frames.ts";
 import { PLACE } from "./_protocol.ts";
 import { describe } from "./_target.ts";
 import { NotShareableError } from "../sync/errors.ts";
@@ -34,6 +35,8 @@ export class MailboxWriter {
   readonly #port: MessagePort;
   readonly #bell: Bell;
   readonly #encoder = new Encoder();
+  /** Whether the reader is in another process. */
+  #isOtherProcess = false;
   /** Writes that wait for room, so that they stay in order. */
   #waiting: Promise<void> | undefined;
 
@@ -45,9 +48,13 @@ export class MailboxWriter {
     this.#bell = bell;
   }
 
-  /** Has shared objects stand for by what `handleOf` says, as they go to another process. */
+  /**
+   * Says that the reader is in another process, where shared objects stand for by what `handleOf` says. Nothing can be moved
+   * there: it is copied, and then taken from this thread.
+   */
   exportBy(handleOf: (object: Shareable) => Handle): void {
     this.#encoder.handleOf = handleOf;
+    this.#isOtherProcess = true;
   }
 
   /**
@@ -58,6 +65,12 @@ export class MailboxWriter {
   write(kind: number, id: number, value: unknown): Promise<void> | undefined {
     if (this.#waiting === undefined && this.#tryWrite(kind, id, value)) return undefined;
     return this.#writeInTurn(kind, id, value);
+  }
+
+  /** Throws what sending the value would throw, and sends nothing. */
+  check(value: unknown): void {
+    const { extras } = encode(this.#encoder, value);
+    if (this.#isOtherProcess && extras.length > 0) throw unsendableExtra(extras[0]);
   }
 
   /** Sends a value, blocking this thread until there is room. Overtakes writes that wait. */
@@ -72,7 +85,8 @@ export class MailboxWriter {
     if (start < 0) return false;
     const { words, bytes } = records;
     const payload = start + HEADER_WORDS;
-    const transfers = takeTransfers(value);
+    const moved = takeTransfers(value);
+    const transfers = this.#isOtherProcess ? undefined : moved;
     let place: number = PLACE.INLINE;
     let end = this.#encoder.encode(
       value,
@@ -90,6 +104,7 @@ export class MailboxWriter {
     words[start + 1] = id;
     records.commit(start, end);
     this.#bell.ring();
+    if (moved !== transfers) structuredClone(null, { transfer: [...moved!] });
     return true;
   }
 
@@ -100,6 +115,11 @@ export class MailboxWriter {
     transfers: Set<Transferable> | undefined,
   ): number {
     const encoder = this.#encoder;
+    if (this.#isOtherProcess && encoder.extras.length > 0) {
+      const extra = encoder.extras[0];
+      encoder.reset();
+      throw unsendableExtra(extra);
+    }
     const offset = encoder.extras.length === 0 ? this.#arena.allocate(encoder.blockBytes) : -1;
     if (offset < 0) {
       const message = takeSpilled(encoder);

@@ -66,6 +66,11 @@ export class NestedTasks {
     }
   }
 
+  /** Refuses a submission that cannot be read. */
+  refuse(worker: PoolWorkerHandle, id: number, error: unknown): void {
+    reply(worker, REPLY.ERROR, id, error);
+  }
+
   /** Forgets a worker that is no more. */
   forget(worker: PoolWorkerHandle): void {
     this.#accounts.delete(worker);

@@ -9,7 +9,7 @@ import { setRemoteCores } from "../_memory/core.ts";
 import { doorbell } from "../_memory/doorbell.ts";
 import type { MailboxReader, MailboxWriter } from "./_mailbox.ts";
 import { REPLY } from "./_protocol.ts";
-import { handleForParent, RemoteObjects } from "./_remote_objects.ts";
+import { RemoteObjects } from "./_remote_objects.ts";
 import { RemotePools } from "./_remote_pools.ts";
 
 /**
@@ -27,7 +27,6 @@ export function listenToOwner(
   const pools = new RemotePools(owner, outbox);
   const objects = new RemoteObjects(outbox);
   if (isOtherProcess) {
-    outbox.exportBy(handleForParent);
     setRemoteCores((kind, data) => objects.open(kind, data));
   }
   doorbell.add({

@@ -54,6 +54,8 @@ const WORD_BYTES = Int32Array.BYTES_PER_ELEMENT;
 /** A task as it goes to a child. */
 interface Task {
   readonly task: number;
+  /** Its number in the pool's ring: indexes are used again. */
+  readonly number: number;
   readonly fn: number;
   readonly form: number;
   readonly payload: Payload;
@@ -61,8 +63,11 @@ interface Task {
 
 /** What a task in hand has to be remembered for. */
 interface InHand {
+  readonly number: number;
   readonly fn: number;
   readonly sentMs: number;
+  /** It was asked to stop. */
+  isStopping: boolean;
 }
 
 /** What the children of one pool have in common. */
@@ -102,7 +107,7 @@ export class PoolChild {
   readonly #knownFunctions = new Set<number>();
   readonly #inHand = new Map<number, InHand>();
   /** Tasks whose arguments the owner has been asked for, oldest first. */
-  readonly #fetching: { task: number; fn: number; form: number }[] = [];
+  readonly #fetching: Omit<Task, "payload">[] = [];
   #tasksLeft: number;
   /** It has returned tasks since the last RESUME. */
   #hasReturned = false;
@@ -236,7 +241,7 @@ export class PoolChild {
       if (back !== undefined) {
         this.#state.begin(0, back.task);
         this.#tasksLeft--;
-        this.#send(back.task, back.fn, back.form, back.payload);
+        this.#send(back);
       } else if (returned.length > 0 || !this.#mayFollow() || !this.#claim()) break;
     }
     this.#link.flush();
@@ -257,34 +262,36 @@ export class PoolChild {
     this.#tasksLeft--;
     if ((form & PLACE.MASK) === PLACE.INLINE) {
       const length = (form >>> WORDS_SHIFT) * WORD_BYTES;
-      this.#send(task, fn, form, {
+      const payload = {
         place: PLACE.INLINE,
         externBase: 0,
         bytes,
         start: at * WORD_BYTES,
         length,
-      });
+      };
+      this.#send({ task, number, fn, form, payload });
     } else if ((form & PLACE.MASK) === PLACE.BLOCK) {
       this.#arguments.follow();
       const start = words[at];
-      this.#send(task, fn, form, {
+      const payload = {
         place: PLACE.BLOCK,
         externBase: words[at + 1] - start,
         bytes: this.#arguments.bytes,
         start,
         length: words[at + 2],
-      });
+      };
+      this.#send({ task, number, fn, form, payload });
       this.#arguments.release(start);
     } else {
-      this.#inHand.set(task, { fn, sentMs: nowMs() });
-      this.#fetching.push({ task, fn, form });
+      this.#inHand.set(task, { number, fn, sentMs: nowMs(), isStopping: false });
+      this.#fetching.push({ task, number, fn, form });
       this.#tell(KIND.FETCH, task, undefined);
     }
     ring.release(number);
     return true;
   }
 
-  #send(task: number, fn: number, form: number, payload: Payload): void {
+  #send({ task, number, fn, form, payload }: Task): void {
     if (!this.#knownFunctions.has(fn)) {
       this.#knownFunctions.add(fn);
       this.#link.write(
@@ -295,28 +302,29 @@ export class PoolChild {
         payloadOf(new Encoder(), this.#catalog.targetOf(fn)),
       );
     }
-    this.#inHand.set(task, { fn, sentMs: nowMs() });
+    this.#inHand.set(task, { number, fn, sentMs: nowMs(), isStopping: false });
     this.#link.write(DOWN.TASK, task, fn, form, payload);
   }
 
   /** Takes the port with the arguments that the owner was asked for. */
   async takeArguments(port: MessagePort): Promise<void> {
-    const { task, fn, form } = this.#fetching.shift()!;
+    const fetching = this.#fetching.shift()!;
+    const { task } = fetching;
     const { block, externBase, extras } = await platform.nextMessage(port) as Encoded;
     port.close();
     if (this.#ended) return;
-    if (extras.length > 0) {
+    if (extras.length > 0 || this.#inHand.get(task)!.isStopping) {
+      const error = extras.length > 0 ? unsendable(unsendableExtra(extras[0])) : undefined;
       this.#finish(task);
-      this.#tell(KIND.ERROR, task, unsendable(unsendableExtra(extras[0])));
+      this.#tell(KIND.ERROR, task, error);
+      this.#afterFrame();
       return;
     }
     const bytes = new Uint8Array(block);
-    this.#send(task, fn, form, {
-      place: PLACE.BLOCK,
-      externBase,
-      bytes,
-      start: 0,
-      length: bytes.length,
+    const { length } = bytes;
+    this.#send({
+      ...fetching,
+      payload: { place: PLACE.BLOCK, externBase, bytes, start: 0, length },
     });
     this.#link.flush();
   }
@@ -336,7 +344,7 @@ export class PoolChild {
   #receive(record: FrameReader): void {
     const { type, a, b, c } = record;
     if (type === UP.MAIL) this.#receiveMail(record, a, b);
-    else this.#takeBack({ task: a, fn: b, form: c, payload: record.keep() });
+    else this.#takeBack(a, b, c, record.keep());
   }
 
   #receiveMail(record: FrameReader, kind: number, id: number): void {
@@ -397,12 +405,14 @@ export class PoolChild {
   }
 
   /** Takes back a task that waits behind a long one. */
-  #takeBack(task: Task): void {
-    this.#inHand.delete(task.task);
+  #takeBack(task: number, fn: number, form: number, payload: Payload): void {
+    const { number, isStopping } = this.#inHand.get(task)!;
+    this.#inHand.delete(task);
     this.#hasReturned = true;
-    this.#group.ahead.set(task.fn, 1);
+    this.#group.ahead.set(fn, 1);
     this.#tasksLeft++;
-    this.#group.returned.push(task);
+    if (isStopping) this.#tell(KIND.ERROR, task, undefined);
+    else this.#group.returned.push({ task, number, fn, form, payload });
   }
 
   #afterFrame(): void {
@@ -474,19 +484,23 @@ export class PoolChild {
   // Its end
 
   /** Has a task that it runs asked to stop, and the process ended if it does not in time. */
-  stop(task: number, graceMs: number): void {
+  stop(task: number, number: number, graceMs: number): void {
     const { returned } = this.#group;
-    const at = returned.findIndex((other) => other.task === task);
+    const at = returned.findIndex((other) => other.number === number);
     if (at >= 0) {
       returned.splice(at, 1);
       this.#tell(KIND.ERROR, task, undefined);
       return;
     }
-    if (!this.#inHand.has(task)) return;
+    const inHand = this.#inHand.get(task);
+    // Another task may have its index by now.
+    if (inHand?.number !== number) return;
+    inHand.isStopping = true;
     this.#link.write(DOWN.ABORT, task, 0, 0);
     this.#link.flush();
     callAt(nowMs() + graceMs, () => {
-      if (this.#inHand.has(task)) this.end("SIGKILL", "as its task was to stop and did not");
+      if (this.#inHand.get(task)?.number !== number) return;
+      this.end("SIGKILL", "as its task was to stop and did not");
     });
   }
 

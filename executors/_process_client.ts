@@ -6,6 +6,16 @@
  */
 
 import { platform, type WorkerThread } from "../_platform/mod.ts";
+import {
+  type Core,
+  openCore,
+  type RemoteData,
+  setReturnedCores,
+  type WholeCore,
+} from "../_memory/core.ts";
+import { Decoder } from "../_memory/decoder.ts";
+import { decode } from "../_memory/message.ts";
+import { NotShareableError } from "../sync/errors.ts";
 import { type ExportNews, Exports } from "./_exports.ts";
 import type { ManagerMessage, ProcessSettings } from "./_process_protocol.ts";
 import type { StartMessage } from "./_protocol.ts";
@@ -42,10 +52,28 @@ export const processExports: Exports = new Exports(THREAD_ID, (news) => {
   post({ kind: "news", news });
 });
 
+/** Opens an object that a child sends back: another view of it, as a thread's worker would. */
+function openReturned({ remote }: RemoteData): Core | undefined {
+  const [prefix, number, part] = remote.split("/");
+  const news = known.get(`${prefix}/${number}`);
+  if (news === undefined) {
+    if (prefix !== THREAD_ID) return undefined;
+    throw new NotShareableError(
+      "Cannot receive object that a process sends back: this thread has let go of it; keep it meanwhile",
+    );
+  }
+  const core: Core = openCore(news.kind, decode(new Decoder(), news.data!));
+  if (part === undefined) return core;
+  const { kind, data } = (core as WholeCore).part(part);
+  return openCore(kind, data);
+}
+
+setReturnedCores(openReturned);
+
 /** A child process as whoever started it sees it. */
 export interface ChildThread extends WorkerThread {
   /** Has a task that it runs asked to stop, and the process ended if it does not in time. */
-  stop(task: number, graceMs: number): void;
+  stop(task: number, number: number, graceMs: number): void;
   /** Ends the process by a signal; how it ended comes by mail. */
   kill(signal: string): void;
 }
@@ -74,7 +102,7 @@ export class ProcessClient {
         else post({ kind: "start", child, start: message as StartMessage, settings }, transfer);
         isStarted = true;
       },
-      stop: (task, graceMs) => post({ kind: "stop", child, task, graceMs }),
+      stop: (task, number, graceMs) => post({ kind: "stop", child, task, number, graceMs }),
       kill: (signal) => post({ kind: "end", child, signal }),
       terminate() {},
     };

@@ -148,7 +148,7 @@ class Host {
         break;
       case DOWN.ABORT: {
         const number = this.#numbers.get(a);
-        if (number !== undefined) this.#worker.state.abort(number);
+        if (number !== undefined && !this.#drop(a, number)) this.#worker.state.abort(number);
         break;
       }
       case DOWN.RESUME:
@@ -175,6 +175,7 @@ class Host {
       buffers: [],
       firstTaskId,
       origin: { process: name, config: start.config },
+      isHosted: true,
     });
   }
 
@@ -189,6 +190,17 @@ class Host {
     words[slot + SLOT.FORM] = form & ~PLACE.MASK | this.#lay(task, payload, at);
     if (this.#numbers.size === 0) this.#lastOutcomeMs = nowMs();
     this.#numbers.set(task, ring.publish());
+  }
+
+  /** Takes a task out of the ring that is not wanted any more; false when the worker has claimed it. */
+  #drop(task: number, number: number): boolean {
+    const ring = this.#ring;
+    if (!ring.cancel(number)) return false;
+    const slot = ring.slotOf(number);
+    this.#takeUp(task, ring.words[slot + SLOT.FORM], slot + SLOT.PAYLOAD);
+    this.#numbers.delete(task);
+    this.#out.write(UP.MAIL, KIND.ERROR, task, 0, payloadOf(new Encoder(), undefined));
+    return true;
   }
 
   #lay(task: number, payload: Payload, at: number): number {

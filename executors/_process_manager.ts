@@ -40,7 +40,7 @@ function handle(message: ManagerMessage): void {
       children.get(message.child)?.takeArguments(message.port);
       break;
     case "stop":
-      children.get(message.child)?.stop(message.task, message.graceMs);
+      children.get(message.child)?.stop(message.task, message.number, message.graceMs);
       break;
     case "end":
       children.get(message.child)?.end(message.signal);

@@ -78,7 +78,9 @@ export type ManagerMessage =
   | {
     readonly kind: "stop";
     readonly child: number;
+    /** Its index and its number in the pool's ring. */
     readonly task: number;
+    readonly number: number;
     readonly graceMs: number;
   }
   | { readonly kind: "end"; readonly child: number; readonly signal: string }

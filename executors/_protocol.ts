@@ -151,4 +151,6 @@ export interface StartMessage {
   /** Added to the numbers of tasks, which several rings of a pool count each for itself. */
   readonly firstTaskId: number;
   readonly origin: Origin;
+  /** Whether the owner only stands for one in another process. */
+  readonly isHosted: boolean;
 }

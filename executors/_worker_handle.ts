@@ -7,9 +7,11 @@
 import { platform, type WorkerThread } from "../_platform/mod.ts";
 import { type Arena, createArenaBuffer } from "../_memory/arena.ts";
 import type { Bell } from "../_memory/doorbell.ts";
+import type { Shareable } from "../_memory/handle.ts";
 import { bellOf, buryThread, home } from "../_memory/seat.ts";
 import type { ThreadTable } from "../_memory/thread_table.ts";
 import type { Deadline } from "./_deadlines.ts";
+import type { Exports } from "./_exports.ts";
 import type { ChildThread } from "./_process_client.ts";
 import { MailboxReader, MailboxWriter } from "./_mailbox.ts";
 import type { StartMessage } from "./_protocol.ts";
@@ -151,17 +153,34 @@ export class PoolWorkerHandle extends WorkerLink {
   pid: number | undefined;
   /** It was ended by the pool, and has only to tell so. */
   isDismissed = false;
+  /** Shared objects that it was sent in replies, while it may not have opened them. */
+  #named: Shareable[] = [];
 
-  /** @param arena Where replies too large for a record go. */
+  /**
+   * @param arena Where replies too large for a record go.
+   * @param exports Given where the worker is in another process.
+   */
   constructor(
     name: string,
     number: number,
     arena: Arena,
+    exports: Exports | undefined,
     startThread: () => WorkerThread | ChildThread,
   ) {
     super(name, number, startThread);
     this.mail = new MailboxReader(this.state.records, this.results, this.port);
     this.replies = new MailboxWriter(this.state.replies, arena, this.port, this.bell);
+    if (exports === undefined) return;
+    this.replies.exportBy((object) => {
+      const handle = exports.handleOf(object);
+      this.#named.push(...exports.takeNamed());
+      return handle;
+    });
+  }
+
+  /** Keeps no longer what it was sent in replies: the task that was sent them has its outcome. */
+  forgetNamed(): void {
+    if (this.#named.length > 0) this.#named = [];
   }
 
   /** The process that it is, if it is one. */

@@ -15,9 +15,8 @@ import { platform, type ThreadEnd } from "../_platform/mod.ts";
 import { Arena, ArenaView } from "../_memory/arena.ts";
 import { Decoder } from "../_memory/decoder.ts";
 import { adoptSeat, bellOf, leaveAll } from "../_memory/seat.ts";
-import { Encoder } from "../_memory/encoder.ts";
 import { TASK_RING } from "../_memory/layout.ts";
-import { decode, encode, type Encoded } from "../_memory/message.ts";
+import { decode, type Encoded } from "../_memory/message.ts";
 import { SLOT, TaskRing } from "../_memory/task_ring.ts";
 import { type BufferNews, KnownBuffers } from "./_shared_buffers.ts";
 import { CatalogReader } from "./_catalog.ts";
@@ -25,6 +24,7 @@ import { setOrigin } from "./_origin.ts";
 import { type ChunkOutcome, ChunkRun, isThenable } from "./_chunk.ts";
 import { MailboxReader, MailboxWriter } from "./_mailbox.ts";
 import { arityOf, CHUNK, KIND, PLACE, SHARED_OBJECTS, type StartMessage } from "./_protocol.ts";
+import { handleForParent } from "./_remote_objects.ts";
 import { describe, explainCapture, loadTarget, type Target, unsendable } from "./_target.ts";
 import { WorkerState } from "./_worker_state.ts";
 import { checkFraction, setCurrentTask, type TaskContext } from "./context.ts";
@@ -98,7 +98,7 @@ class PoolWorker {
 
   constructor(start: StartMessage) {
     this.#start = start;
-    this.#spinner = new Spinner(start.origin.process === undefined ? undefined : PROCESS_SPIN_MS);
+    this.#spinner = new Spinner(start.isHosted ? PROCESS_SPIN_MS : undefined);
     this.#ring = new TaskRing(start.ring);
     this.#arguments = new ArenaView(start.arena);
     this.#catalog = new CatalogReader(start.catalog);
@@ -110,6 +110,7 @@ class PoolWorker {
       start.port,
       bellOf(table, start.ownerThread),
     );
+    if (start.isHosted) this.#mail.exportBy(handleForParent);
     this.#tasksLeft = start.maxTasks;
     setOrigin(start.origin);
     for (const news of start.buffers) this.#buffers.learn(news);
@@ -126,8 +127,8 @@ class PoolWorker {
   async run(): Promise<void> {
     if (!await this.#initialize()) return;
     this.#state.setReady();
-    const { initializer, origin } = this.#start;
-    if (initializer >= 0 && origin.process !== undefined) this.#tell(KIND.READY, 0, undefined);
+    const { initializer, isHosted } = this.#start;
+    if (initializer >= 0 && isHosted) this.#tell(KIND.READY, 0, undefined);
     // Not before the first task: it takes a while, and is needed only for tasks that take longer.
     platform.nextTurn(() => {
       platform.holdName(this.#start.life, () => this.#state.setAlive());
@@ -287,9 +288,9 @@ class PoolWorker {
       import("../sync/mod.ts"),
       import("../queue/mod.ts"),
     ]);
-    const { owner, arena, port, origin } = this.#start;
+    const { owner, arena, port, isHosted } = this.#start;
     const inbox = new MailboxReader(this.#state.replies, arena, port);
-    listenToOwner(owner, inbox, this.#mail, origin.process !== undefined);
+    listenToOwner(owner, inbox, this.#mail, isHosted);
   }
 
   async #load(index: number): Promise<Loaded> {
@@ -366,7 +367,7 @@ class PoolWorker {
 
   #errorOfSending(value: unknown): unknown {
     try {
-      encode(new Encoder(), value);
+      this.#mail.check(value);
       return undefined;
     } catch (error) {
       return unsendable(error);

@@ -381,6 +381,7 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
       name,
       this.#workerNumbers.pop()!,
       this.#queue.arena,
+      this.#kind.exports,
       () => this.#kind.startThread(name, onError),
     );
     this.#workers.push(worker);
@@ -397,6 +398,7 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
       buffers: [...this.#queue.buffers.news()],
       firstTaskId: 0,
       origin: ownOrigin(),
+      isHosted: false,
     });
     if (this.#closing) this.#expect();
   }
@@ -443,7 +445,8 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
     do {
       const { kind, id, value } = mail;
       mail.value = undefined;
-      if (mail.isUnreadable) this.#settle(worker, id, true, value);
+      if (mail.isUnreadable && kind === KIND.SUBMIT) this.#nested.refuse(worker, id, value);
+      else if (mail.isUnreadable) this.#settle(worker, id, true, value);
       else this.#handle(worker, kind, id, value);
       if (--untilTimed === 0) {
         if (nowMs() >= untilMs) break;
@@ -493,6 +496,7 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
 
   /** Takes in the outcome of a task. */
   #settle(worker: PoolWorkerHandle, task: number, failed: boolean, value: unknown): void {
+    worker.forgetNamed();
     const future = this.#futures[task]!;
     if (this.#stopped.delete(task)) return this.#freeTask(task);
     if (worker.givenUp?.task === task) {
@@ -605,7 +609,8 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
     }
     if (this.#kind.exports !== undefined) {
       this.#stopped.add(task);
-      for (const worker of this.#workers) worker.child!.stop(task, GRACE_MS);
+      const number = this.#queue.numberOf(task);
+      for (const worker of this.#workers) worker.child!.stop(task, number, GRACE_MS);
       this.#failed++;
       this.#bookOut();
       futureInternals.reject(future, error);

@@ -227,6 +227,11 @@ export const giveBack = task(import.meta, function giveBack(which: string): unkn
   return ODD[which]();
 });
 
+/** Returns what cannot be sent, for odd numbers. */
+export const giveBackIfOdd = task(import.meta, function giveBackIfOdd(n: number): unknown {
+  return n % 2 === 0 ? n : ODD[ODD_VALUES[n]]();
+});
+
 /** Throws what cannot be sent, or an error that holds it. */
 export const throwOdd = task(import.meta, function throwOdd(which: string, inError: boolean) {
   const value = ODD[which]();
