@@ -59,10 +59,22 @@ export type OpenRemote = (kind: string, data: RemoteData) => Core;
 /** Opens the core of an object of this thread's that comes back from another process; `undefined` when it is none. */
 export type OpenReturned = (data: RemoteData) => Core | undefined;
 
+/**
+ * Has a blocking call of a method have what a promise of the same method got for the same thread of another process, which
+ * cannot go on with that while it is blocked; see `Seat.#cedes`. False where it is of no use to the call.
+ */
+export type PassOn<C extends Core> = (
+  core: C,
+  method: string,
+  promised: { readonly args: readonly unknown[]; readonly value: unknown },
+  args: readonly unknown[],
+) => boolean;
+
 /** How the cores of a kind are made. */
 interface Opener {
   readonly open: (data: unknown) => Core;
   readonly waiting: readonly string[];
+  readonly passOn: PassOn<never>;
 }
 
 const OPENERS = new Map<string, Opener>();
@@ -75,13 +87,15 @@ let openReturned: OpenReturned | undefined;
  * @param kind The kind that the objects' handles name.
  * @param open Makes a core for this thread; must not write shared words.
  * @param waiting The methods that may wait, each of which has a twin with `Sync` in its name.
+ * @param passOn Given where these hand out what only one can have.
  */
 export function registerCore<C extends Core>(
   kind: string,
   open: (data: unknown) => C,
   waiting: readonly (keyof C & string)[] = [],
+  passOn: PassOn<C> = () => false,
 ): void {
-  OPENERS.set(kind, { open, waiting });
+  OPENERS.set(kind, { open, waiting, passOn });
 }
 
 /** The core of an object: made here, or a stub of it where the object belongs to another process. */
@@ -96,6 +110,11 @@ export function openCore<C extends Core>(kind: string, data: unknown): C {
 /** The methods of a kind's core that may wait, without their blocking twins. */
 export function waitingMethods(kind: string): readonly string[] {
   return openerOf(kind).waiting;
+}
+
+/** How what one wait got is passed on to another. */
+export function passOnOf(kind: string): PassOn<Core> {
+  return openerOf(kind).passOn as PassOn<Core>;
 }
 
 /** True when objects of that kind have a core: they belong to the process that they were made in. */

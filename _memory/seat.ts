@@ -90,6 +90,8 @@ export interface Limits {
   readonly signal: AbortSignal | undefined;
   /** The promise is awaited for a thread of another process, which is blocked meanwhile. */
   readonly isBlocking?: boolean;
+  /** Called when there is something to wait for. */
+  readonly onWait?: () => void;
 }
 
 function newToken(): number {
@@ -195,7 +197,8 @@ export class Seat implements Source {
    *
    * @returns Whether it was granted.
    */
-  wait(wait: Wait, { deadlineMs, signal, isBlocking }: Limits): Promise<boolean> {
+  wait(wait: Wait, { deadlineMs, signal, isBlocking, onWait }: Limits): Promise<boolean> {
+    onWait?.();
     const outer = this.#blockedIn;
     if (isBlocking) this.#blockedIn = wait;
     return new Promise((resolve, reject) => {

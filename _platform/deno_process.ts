@@ -30,6 +30,9 @@ const KINDS: readonly PermissionKind[] = [
 /** Turns of the event loop without a frame after which a process that has ended is taken to have said all. */
 const LAST_TURNS = 2;
 
+/** How often a child looks whether its parent lives. */
+const PARENT_WATCH_MS = 250;
+
 const CONFIG_NAMES = ["deno.json", "deno.jsonc"];
 
 /** Looks for the configuration as the runtime does: from the main module's folder upwards. */
@@ -90,9 +93,8 @@ function argOf(
 }
 
 function pathOf(item: string | URL): string {
-  return item instanceof URL && item.protocol === "file:"
-    ? decodeURIComponent(item.pathname)
-    : String(item);
+  const text = String(item);
+  return text.startsWith("file:") ? decodeURIComponent(new URL(text).pathname) : text;
 }
 
 function commandArgs(options: ProcessOptions): string[] {
@@ -126,22 +128,68 @@ function containHalfMessages(): void {
   });
 }
 
+/** What starts another of this runtime: its path, or its name, whichever may be run. */
+function runtimeCommand(): string {
+  const commands = [Deno.execPath(), "deno"];
+  const allowed = commands.find((command) =>
+    Deno.permissions.querySync({ name: "run", command }).state === "granted"
+  );
+  if (allowed !== undefined) return allowed;
+  throw new Error(
+    `Cannot start process: running "${
+      commands[0]
+    }" is not permitted; run the program with --allow-run and --allow-env`,
+  );
+}
+
+/** The runtime tells of a folder that is not there only later, and then of a program that is not there. */
+function checkFolder(folder: string): void {
+  try {
+    if (Deno.statSync(folder).isDirectory) return;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return; // It may be there.
+  }
+  throw new Error(`Cannot start process: there is no folder "${folder}" to work in`);
+}
+
+/** What a runtime wants to know of its surroundings. */
+const PASSED_ON = ["DENO_DIR", "HOME", "PATH", "TMPDIR", "XDG_CACHE_HOME"];
+
+/** The variables of a child. Those that this process may not read are not handed on. */
+function environment(
+  added: Readonly<Record<string, string>> | undefined,
+): Record<string, string> | undefined {
+  if (isGranted("env")) {
+    return added === undefined ? undefined : { ...Deno.env.toObject(), ...added };
+  }
+  const env: Record<string, string> = {};
+  for (const variable of PASSED_ON) {
+    if (Deno.permissions.querySync({ name: "env", variable }).state !== "granted") continue;
+    const value = Deno.env.get(variable);
+    if (value !== undefined) env[variable] = value;
+  }
+  return { ...env, ...added };
+}
+
 /** See `Platform`. */
 export function startProcess(options: ProcessOptions): ChildProcess {
-  const { env, cwd, onFrame, onEnd } = options;
+  const { cwd, onFrame, onEnd } = options;
   const args = commandArgs(options);
+  const command = runtimeCommand();
+  if (cwd !== undefined) checkFolder(cwd);
   containHalfMessages();
   let child: NodeChildProcess;
   try {
-    child = builtin("node:child_process").spawn(Deno.execPath(), args, {
+    child = builtin("node:child_process").spawn(command, args, {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
       serialization: "advanced",
       cwd,
-      env: env === undefined ? undefined : { ...Deno.env.toObject(), ...env },
+      env: environment(options.env),
     });
   } catch (error) {
     throw cannotStart(error);
   }
+  child.on("error", () => {}); // What could not be sent: the end is told by "exit".
   const { pid } = child;
   if (pid === undefined) throw cannotStart(new Error("the system refused it"));
   let hasEnded = false;
@@ -161,14 +209,15 @@ export function startProcess(options: ProcessOptions): ChildProcess {
     setImmediate(() => endLater(how, framesSeen === seen ? turns - 1 : LAST_TURNS));
   };
   child.on("exit", (code, signal) => endLater({ code, signal }, LAST_TURNS));
-  child.on("error", () => {}); // What could not be sent: the end is told by "exit".
   return {
     pid,
     send: (frame, onSent) => {
       if (!hasEnded) child.send(frame, onSent);
     },
     kill: (signal) => {
-      if (!hasEnded) child.kill(signal);
+      if (hasEnded) return;
+      child.killed = false; // Otherwise only the first signal is sent.
+      child.kill(signal);
     },
   };
 }
@@ -189,6 +238,11 @@ export function parentChannel(
   const process = builtin("node:process");
   process.on("message", (message) => onFrame(message as Uint8Array));
   process.on("disconnect", onClose);
+  // A parent that dies with something of ours unread resets the channel, which the runtime does not tell.
+  const parent = Deno.ppid;
+  setInterval(() => {
+    if (Deno.ppid !== parent) onClose();
+  }, PARENT_WATCH_MS);
   return { send: (frame, onSent) => void process.send!(frame, onSent) };
 }
 

@@ -63,14 +63,8 @@ export function backOff(length: number, longest: number): number {
 
 /** Looks for a moment before a thread goes to sleep, as long as that pays off. */
 export class Spinner {
-  readonly #spinMs: number;
   #skips = 0;
   #nextSkips = 1;
-
-  /** @param spinMs How long a look may last. */
-  constructor(spinMs = SPIN_MS) {
-    this.#spinMs = spinMs;
-  }
 
   /** False when the next look is to be left out, the last ones having been in vain. */
   isDue(): boolean {
@@ -79,9 +73,9 @@ export class Spinner {
     return false;
   }
 
-  /** Looks until `isReady` or until the time is up; returns what was found. */
+  /** Looks until `isReady`, for SPIN_MS at most; returns what was found. */
   look(isReady: () => boolean): boolean {
-    const endMs = nowMs() + this.#spinMs;
+    const endMs = nowMs() + SPIN_MS;
     do {
       for (let i = 0; i < UNTIMED_LOOKS; i++) {
         if (isReady()) return this.hit();

@@ -12,12 +12,25 @@
 import { NEVER, nowMs } from "../_platform/clock.ts";
 import { Decoder } from "../_memory/decoder.ts";
 import { decode } from "../_memory/message.ts";
-import { type Core, openCore, setRemoteCores, type WholeCore } from "../_memory/core.ts";
+import {
+  type Core,
+  openCore,
+  type PassOn,
+  passOnOf,
+  setRemoteCores,
+  type WholeCore,
+} from "../_memory/core.ts";
 import type { Handle, Shareable } from "../_memory/handle.ts";
 import type { Deputy, Limits } from "../_memory/seat.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import { type ExportNews, Exports } from "./_exports.ts";
 import { type RemoteCall, REPLY } from "./_protocol.ts";
+
+/** An object as it is used here. */
+interface Opened {
+  readonly core: Core;
+  readonly passOn: PassOn<Core>;
+}
 
 /** The objects that other processes know, by name. */
 class ExportTable {
@@ -49,10 +62,13 @@ class ExportTable {
     return number <= (this.#heard.get(prefix) ?? -1);
   }
 
-  /** Opens the core of an object, for the seat that this thread acts for. */
-  open(object: string): Core {
+  /** Opens an object, for the seat that this thread acts for. */
+  open(object: string): Opened {
     const news = this.#known.get(object);
-    if (news !== undefined) return openCore(news.kind, decode(this.#decoder, news.data!));
+    if (news !== undefined) {
+      const core: Core = openCore(news.kind, decode(this.#decoder, news.data!));
+      return { core, passOn: passOnOf(news.kind) };
+    }
     throw new NotShareableError(
       "Cannot use object of another process: that one has let go of it; have it keep the object, or send it again",
     );
@@ -85,20 +101,41 @@ const ownExports = new Exports(crypto.randomUUID(), (news) => {
 
 /** Has objects found again that a child sends back, in the arguments of a call. Only for the serving thread. */
 export function findExports(): void {
-  setRemoteCores((_kind, { remote }) => exportTable.open(wholeOf(remote)));
+  setRemoteCores((_kind, { remote }) => exportTable.open(wholeOf(remote)).core);
 }
 
 type Methods = Record<string, (...args: unknown[]) => unknown>;
 
-/** Makes the calls of one child's thread. */
+/** A call that may wait. */
+interface WaitingCall {
+  readonly call: RemoteCall;
+  readonly deadlineMs: number;
+}
+
+/** A promise of the child's that was told what it got, and may not have been settled yet. */
+interface Promised extends WaitingCall {
+  readonly value: unknown;
+}
+
+/**
+ * Makes the calls of one child's thread.
+ *
+ * A promise of the child's may be granted a lock while the child, which cannot know yet, goes to sleep for the same lock.
+ * The two would wait for each other. So what a promise got is remembered until a later call tells that it was settled; a
+ * blocking call that finds it pending gets that instead, and the promise waits again.
+ */
 export class Broker {
   readonly deputy: Deputy;
   readonly #reply: (kind: number, id: number, value: unknown) => void;
-  readonly #cores = new Map<string, Core>();
+  readonly #opened = new Map<string, Opened>();
   /** Objects that the child was given in results. */
   readonly #given = new Map<string, Shareable>();
   /** Calls that wait. */
   readonly #waits = new Map<number, AbortController>();
+  /** Calls that are to end before they have begun. */
+  readonly #aborted = new Set<number>();
+  /** What promises got, by object and by the ids of their calls. */
+  readonly #promised = new Map<string, Map<number, Promised>>();
   #before: Promise<unknown> | undefined;
 
   /** @param reply Sends the child what came of a call. */
@@ -128,34 +165,39 @@ export class Broker {
   }
 
   #isKnown(object: string): boolean {
-    return this.#cores.has(object) || exportTable.isKnown(wholeOf(object));
+    return this.#opened.has(object) || exportTable.isKnown(wholeOf(object));
   }
 
   #make(id: number, call: RemoteCall): void {
     const { object, method, args, patienceMs, isBlocking } = call;
     try {
-      const core = this.#coreOf(object) as unknown as Methods;
-      if (patienceMs === undefined) this.#answer(id, core[method](...args));
-      else this.#wait(id, core, method, args, patienceMs, isBlocking);
+      this.#forgetSettled(call);
+      const { core } = this.#open(object);
+      if (patienceMs === undefined) {
+        this.#answer(id, (core as unknown as Methods)[method](...args));
+      } else if (!isBlocking || !this.#passOn(id, call)) {
+        this.#wait(id, { call, deadlineMs: patienceMs < 0 ? NEVER : nowMs() + patienceMs });
+      }
     } catch (error) {
       this.#reply(REPLY.THROWN, id, [error]);
     }
   }
 
-  async #wait(
-    id: number,
-    core: Methods,
-    method: string,
-    args: readonly unknown[],
-    patienceMs: number,
-    isBlocking: boolean,
-  ): Promise<void> {
+  async #wait(id: number, { call, deadlineMs }: WaitingCall): Promise<void> {
+    const { object, method, args, isBlocking } = call;
     const controller = new AbortController();
     this.#waits.set(id, controller);
-    const deadlineMs = patienceMs < 0 ? NEVER : nowMs() + patienceMs;
-    const limits: Limits = { deadlineMs, signal: controller.signal, isBlocking };
+    if (this.#aborted.delete(id)) controller.abort();
+    let hasWaited = false;
+    const onWait = (): void => void (hasWaited = true);
+    const limits: Limits = { deadlineMs, signal: controller.signal, isBlocking, onWait };
     try {
-      this.#answer(id, await core[method](...args, limits));
+      const { core } = this.#open(object);
+      const value = await (core as unknown as Methods)[method](...args, limits);
+      if (hasWaited && !isBlocking && value !== false) {
+        this.#remember(id, { call, deadlineMs, value });
+      }
+      this.#answer(id, value);
     } catch (error) {
       this.#reply(REPLY.THROWN, id, [error]);
     } finally {
@@ -167,18 +209,54 @@ export class Broker {
     this.#reply(REPLY.RETURNED, id, value);
   }
 
-  #coreOf(object: string): Core {
-    let core = this.#cores.get(object);
-    if (core === undefined) {
-      const [, , part] = split(object);
-      core = this.deputy.act(() => {
-        if (part === undefined) return exportTable.open(object);
-        const { kind, data } = (this.#coreOf(wholeOf(object)) as WholeCore).part(part);
-        return openCore(kind, data);
-      });
-      this.#cores.set(object, core);
+  // What promises got
+
+  #remember(id: number, promised: Promised): void {
+    const { object } = promised.call;
+    const ofObject = this.#promised.get(object);
+    if (ofObject === undefined) this.#promised.set(object, new Map([[id, promised]]));
+    else ofObject.set(id, promised);
+  }
+
+  /** Forgets the promises that are settled by now. */
+  #forgetSettled({ object, pending }: RemoteCall): void {
+    const ofObject = this.#promised.get(object);
+    if (ofObject === undefined) return;
+    for (const id of ofObject.keys()) if (!pending?.includes(id)) ofObject.delete(id);
+    if (ofObject.size === 0) this.#promised.delete(object);
+  }
+
+  /** Has a blocking call get what a promise got, which waits again; false when there is none. */
+  #passOn(id: number, { object, method, args }: RemoteCall): boolean {
+    const { core, passOn } = this.#open(object);
+    for (const [other, promised] of this.#promised.get(object) ?? []) {
+      const { call, value } = promised;
+      if (call.method !== method || !passOn(core, method, { args: call.args, value }, args)) {
+        continue;
+      }
+      this.#promised.get(object)!.delete(other);
+      this.#reply(REPLY.RETRACTED, other, undefined);
+      this.#answer(id, value);
+      this.#wait(other, promised);
+      return true;
     }
-    return core;
+    return false;
+  }
+
+  // Objects
+
+  #open(object: string): Opened {
+    let opened = this.#opened.get(object);
+    if (opened === undefined) {
+      const [, , part] = split(object);
+      opened = this.deputy.act(() => {
+        if (part === undefined) return exportTable.open(object);
+        const { kind, data } = (this.#open(wholeOf(object)).core as WholeCore).part(part);
+        return { core: openCore(kind, data), passOn: passOnOf(kind) };
+      });
+      this.#opened.set(object, opened);
+    }
+    return opened;
   }
 
   /** What stands for an object in the result of a call. */
@@ -192,12 +270,17 @@ export class Broker {
 
   /** Ends a call that waits. */
   abort(id: number): void {
-    this.#waits.get(id)?.abort();
+    const wait = this.#waits.get(id);
+    if (wait !== undefined) wait.abort();
+    else if (this.#before !== undefined) this.#aborted.add(id);
+    // The promise keeps what it has got.
+    for (const ofObject of this.#promised.values()) ofObject.delete(id);
   }
 
   /** The child has no more use for an object. */
   release(object: string): void {
-    this.#cores.delete(object);
+    this.#opened.delete(object);
+    this.#promised.delete(object);
     this.#given.delete(object);
   }
 

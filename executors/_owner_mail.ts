@@ -37,7 +37,7 @@ export function listenToOwner(
       while (inbox.take()) {
         found = true;
         const { kind, id, value, isUnreadable } = inbox;
-        if (kind === REPLY.RETURNED || kind === REPLY.THROWN) {
+        if (kind >= REPLY.RETURNED) {
           if (isUnreadable) objects.answer(REPLY.ERROR, id, value);
           else objects.answer(kind, id, value);
         } else pools.answer(isUnreadable ? REPLY.ERROR : kind, id, value);

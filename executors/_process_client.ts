@@ -5,7 +5,7 @@
  * @module
  */
 
-import { platform, type WorkerThread } from "../_platform/mod.ts";
+import { type Permissions, platform, type WorkerThread } from "../_platform/mod.ts";
 import {
   type Core,
   openCore,
@@ -24,6 +24,7 @@ import { THREAD_ID } from "./_worker_handle.ts";
 let serving: WorkerThread | undefined;
 /** Those who use the thread, each of which is told if it fails. */
 const clients = new Set<ProcessClient>();
+let clientsMade = 0;
 let childrenStarted = 0;
 /** What the thread knows of, and another one would have to be told. */
 const known = new Map<string, ExportNews>();
@@ -70,6 +71,15 @@ function openReturned({ remote }: RemoteData): Core | undefined {
 
 setReturnedCores(openReturned);
 
+/** The same permissions without URLs, which cannot be posted. */
+function namedByStrings(permissions: Permissions | undefined): Permissions | undefined {
+  if (permissions === undefined) return undefined;
+  const named = Object.entries(permissions).map(([kind, permission]) =>
+    [kind, Array.isArray(permission) ? permission.map(String) : permission] as const
+  );
+  return Object.fromEntries(named);
+}
+
 /** A child process as whoever started it sees it. */
 export interface ChildThread extends WorkerThread {
   /** Has a task that it runs asked to stop, and the process ended if it does not in time. */
@@ -80,6 +90,7 @@ export interface ChildThread extends WorkerThread {
 
 /** Has child processes served, until {@linkcode close}. */
 export class ProcessClient {
+  readonly #number = clientsMade++;
   readonly #onFailure: (message: string) => void;
 
   /** @param onFailure Called when the serving thread has failed, and its children are lost. */
@@ -95,11 +106,16 @@ export class ProcessClient {
     serve();
     clients.add(this);
     const child = childrenStarted++;
+    const permissions = namedByStrings(settings.permissions);
+    const sent: ProcessSettings = { ...settings, permissions };
     let isStarted = false;
     return {
-      post(message, transfer) {
+      post: (message, transfer) => {
         if (isStarted) post({ kind: "arguments", child, port: message as MessagePort }, transfer);
-        else post({ kind: "start", child, start: message as StartMessage, settings }, transfer);
+        else {
+          const start = message as StartMessage;
+          post({ kind: "start", pool: this.#number, child, start, settings: sent }, transfer);
+        }
         isStarted = true;
       },
       stop: (task, number, graceMs) => post({ kind: "stop", child, task, number, graceMs }),

@@ -22,8 +22,8 @@ import "../sync/mod.ts";
 import "../queue/mod.ts";
 
 const children = new Map<number, PoolChild>();
-/** The children of each pool, by its ring. */
-const groups = new WeakMap<SharedArrayBuffer, ChildGroup>();
+/** The children of each pool, by its number: its ring is another object each time that it is sent. */
+const groups = new Map<number, ChildGroup>();
 
 /** The entry of the serving thread. */
 export function main(): void {
@@ -50,17 +50,20 @@ function handle(message: ManagerMessage): void {
   }
 }
 
-function start({ child: number, start, settings }: ManagerMessage & { kind: "start" }): void {
-  let group = groups.get(start.ring);
+function start(message: ManagerMessage & { kind: "start" }): void {
+  const { pool, child: number, start, settings } = message;
+  let group = groups.get(pool);
   if (group === undefined) {
     group = new ChildGroup();
-    groups.set(start.ring, group);
+    groups.set(pool, group);
   }
   let child: PoolChild;
   try {
     child = new PoolChild(start, settings, group, () => {
       children.delete(number);
       group.children.delete(child);
+      // What was returned waits for the pool's next child.
+      if (group.children.size === 0 && group.returned.length === 0) groups.delete(pool);
     });
   } catch (error) {
     return reportFailure(start, error);

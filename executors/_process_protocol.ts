@@ -70,6 +70,8 @@ export interface ProcessSettings {
 export type ManagerMessage =
   | {
     readonly kind: "start";
+    /** The child's pool, by its number among those of the owner. */
+    readonly pool: number;
     readonly child: number;
     readonly start: StartMessage;
     readonly settings: ProcessSettings;

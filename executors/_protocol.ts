@@ -91,6 +91,8 @@ export const REPLY = {
   RETURNED: 4,
   /** A call of an object has thrown: what, in a list of one. */
   THROWN: 5,
+  /** What a call has returned is taken back, and the call goes on: a later one, which blocks, has got it instead. */
+  RETRACTED: 6,
 } as const;
 
 /** How a worker came to its end, and what it did: `[how, error]`; of a process also the tasks that it had. */
@@ -106,6 +108,8 @@ export interface RemoteCall {
   readonly patienceMs: number | undefined;
   /** Whether the thread that calls is blocked until the answer comes. */
   readonly isBlocking: boolean;
+  /** Ids of earlier calls of the object, as promises that are not settled yet. */
+  readonly pending?: readonly number[];
 }
 
 /** A submission from inside a worker. */

@@ -23,6 +23,13 @@ interface Answer {
   readonly value: unknown;
 }
 
+/** A call that has no answer yet. */
+interface Pending {
+  readonly onAnswer: (answer: Answer) => void;
+  /** Whether a promise waits for it, and not the thread. */
+  readonly isPromise: boolean;
+}
+
 /** For ever, as a call says it. */
 const FOR_EVER = -1;
 
@@ -43,7 +50,13 @@ export function handleForParent(object: Shareable): Handle {
 /** The parent's objects that this thread has. */
 export class RemoteObjects {
   readonly #outbox: MailboxWriter;
-  readonly #pending = new Map<number, (answer: Answer) => void>();
+  readonly #pending = new Map<number, Pending>();
+  /** Ids of the waits as promises that are not settled, by object. */
+  readonly #waits = new Map<string, Set<number>>();
+  /** Blocking calls that are under way. */
+  #blocked = 0;
+  /** What came for promises while this thread was blocked, and may be taken back until it goes on. */
+  readonly #unheard = new Map<number, Answer>();
   readonly #stubs = new Map<string, WeakRef<Core>>();
   readonly #registry = new FinalizationRegistry<string>((object) => this.#forget(object));
   #calls = 0;
@@ -111,17 +124,27 @@ export class RemoteObjects {
     };
   }
 
-  #call(call: RemoteCall, onAnswer: (answer: Answer) => void): number {
+  #call(call: RemoteCall, isPromise: boolean, onAnswer: (answer: Answer) => void): number {
     const id = this.#calls++;
-    this.#outbox.writeSync(KIND.CALL, id, call);
-    this.#pending.set(id, onAnswer);
+    const waits = this.#waits.get(call.object);
+    this.#outbox.writeSync(
+      KIND.CALL,
+      id,
+      waits === undefined ? call : { ...call, pending: [...waits] },
+    );
+    this.#pending.set(id, { onAnswer, isPromise });
     return id;
   }
 
   #callSync(call: RemoteCall): unknown {
     let answer: Answer | undefined;
-    this.#call(call, (got) => answer = got);
-    doorbell.waitSync(() => answer !== undefined, NEVER);
+    this.#call(call, false, (got) => answer = got);
+    this.#blocked++;
+    try {
+      doorbell.waitSync(() => answer !== undefined, NEVER);
+    } finally {
+      this.#blocked--;
+    }
     const { hasThrown, value } = answer!;
     if (hasThrown) throw value;
     return value;
@@ -137,7 +160,9 @@ export class RemoteObjects {
       const onAbort = (): void => void this.#outbox.write(KIND.CALL_ABORT, id, undefined);
       const id = this.#call(
         { object, method, args, patienceMs: patienceOf(deadlineMs), isBlocking: false },
+        true,
         (answer) => {
+          this.#endWait(object, id);
           signal?.removeEventListener("abort", onAbort);
           doorbell.arrived(1);
           const { hasThrown, value } = answer;
@@ -145,17 +170,49 @@ export class RemoteObjects {
           else reject(signal?.aborted === true ? signal.reason : value);
         },
       );
+      this.#beginWait(object, id);
       doorbell.expect();
       signal?.addEventListener("abort", onAbort, { once: true });
       if (signal?.aborted === true) onAbort();
     });
   }
 
+  #beginWait(object: string, id: number): void {
+    const waits = this.#waits.get(object);
+    if (waits === undefined) this.#waits.set(object, new Set([id]));
+    else waits.add(id);
+  }
+
+  #endWait(object: string, id: number): void {
+    const waits = this.#waits.get(object)!;
+    waits.delete(id);
+    if (waits.size === 0) this.#waits.delete(object);
+  }
+
   /** Takes in what came of a call. */
   answer(kind: number, id: number, value: unknown): void {
-    const onAnswer = this.#pending.get(id);
-    this.#pending.delete(id);
+    if (kind === REPLY.RETRACTED) {
+      this.#unheard.delete(id);
+      return;
+    }
     const hasThrown = kind !== REPLY.RETURNED;
-    onAnswer?.({ hasThrown, value: kind === REPLY.THROWN ? (value as unknown[])[0] : value });
+    const answer = { hasThrown, value: kind === REPLY.THROWN ? (value as unknown[])[0] : value };
+    if (this.#blocked === 0 || !this.#pending.get(id)?.isPromise) return this.#settle(id, answer);
+    this.#unheard.set(id, answer);
+    queueMicrotask(() => this.#hear(id));
+  }
+
+  /** Settles a promise whose answer came while this thread was blocked. */
+  #hear(id: number): void {
+    const answer = this.#unheard.get(id);
+    if (answer === undefined) return;
+    this.#unheard.delete(id);
+    this.#settle(id, answer);
+  }
+
+  #settle(id: number, answer: Answer): void {
+    const call = this.#pending.get(id);
+    this.#pending.delete(id);
+    call?.onAnswer(answer);
   }
 }

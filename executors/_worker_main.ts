@@ -34,12 +34,6 @@ const TURN_MS = 5;
 /** The most tasks between two looks at the clock. */
 const MOST_UNTIMED = 64;
 
-/**
- * How long to look for the next task in a child process, in milliseconds: as long as an outcome takes to the parent and the
- * next task from there. Measured on two cores, one after the other: TODO.
- */
-const PROCESS_SPIN_MS = 0.3;
-
 /** A function of the catalog, loaded. */
 interface Loaded {
   readonly target: Target;
@@ -83,7 +77,7 @@ class PoolWorker {
   #turnEndMs = 0;
   #untimed = 1;
   #untilTimed = 1;
-  readonly #spinner: Spinner;
+  readonly #spinner = new Spinner();
   readonly #hasReady = (): boolean => this.#ring.hasReady();
 
   /** Looks whether the task that asked for its signal last is to stop. */
@@ -98,7 +92,6 @@ class PoolWorker {
 
   constructor(start: StartMessage) {
     this.#start = start;
-    this.#spinner = new Spinner(start.isHosted ? PROCESS_SPIN_MS : undefined);
     this.#ring = new TaskRing(start.ring);
     this.#arguments = new ArenaView(start.arena);
     this.#catalog = new CatalogReader(start.catalog);

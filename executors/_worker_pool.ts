@@ -157,6 +157,8 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
 
   #broken: { readonly reason: string; readonly cause: unknown } | undefined;
   #closing = false;
+  /** The workers were ended: none is started any more. */
+  #areEnded = false;
   #closed = false;
   readonly #onClosed: (() => void)[] = [];
   #stopWatchTimer: (() => void) | undefined;
@@ -329,7 +331,9 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
   #engage(): void {
     const { ring } = this.#queue;
     const { words } = ring;
-    const mayStart = this.#workers.length < this.#settings.maxWorkers;
+    // Tasks that were taken back are counted as unclaimed until the ring has passed them.
+    const mayStart = this.#workers.length < this.#settings.maxWorkers && this.#outstanding > 0 &&
+      !this.#areEnded;
     const sleeping = load(words, TASK_RING.SLEEPING);
     if ((!mayStart && sleeping <= 0) || this.#broken !== undefined) return;
     const { unclaimed } = ring;
@@ -343,7 +347,13 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
     if (!mayStart) return;
     let available = 0;
     for (const worker of this.#workers) if (!this.#isBusy(worker)) available++;
-    if (unclaimed <= available || this.#isStarting) return;
+    // Looked at again, and last: a worker may have claimed one, and be busy with it, since.
+    if (ring.unclaimed <= available || this.#isStarting) return;
+    this.#tryStart();
+  }
+
+  /** Starts a worker; if that fails, the pool is broken. */
+  #tryStart(): void {
     // Starting a thread may run microtasks, and so come back here.
     this.#isStarting = true;
     try {
@@ -488,6 +498,7 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
         this.#kind.onEnd?.(undefined);
         this.#remove(worker);
         this.#engage();
+        this.#serveReturned();
         break;
       default:
         this.#nested.handle(worker, kind, task, value);
@@ -708,6 +719,8 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
       const { reason, cause: first } = this.#broken ??
         { reason: `worker "${worker.name}" was ended: ${how}`, cause };
       for (const task of tasks) this.#failLost(task, reason, first);
+      // What a process has returned was in nobody's hands.
+      if (this.#workers.length === 0) this.#failAll(reason, first);
       return;
     }
     this.#lost++;
@@ -720,8 +733,14 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
     for (const task of new Set(tasks)) this.#failLost(task, reason, cause);
     this.#refill();
     this.#engage();
-    // What a process has returned is not in the ring, and waits for the next one.
-    if (this.#outstanding > 0 && this.#workers.length === 0) this.#startWorker();
+    this.#serveReturned();
+  }
+
+  /** Starts a process if there is none left and tasks remain: those that one has returned are not in the ring. */
+  #serveReturned(): void {
+    const { exports } = this.#kind;
+    if (exports === undefined || this.#outstanding === 0 || this.#workers.length > 0) return;
+    if (this.#broken === undefined && !this.#areEnded) this.#tryStart();
   }
 
   /** Fails a task that was in the hands of a worker that is no more. */
@@ -755,10 +774,14 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
       if (worker.state.isRunning) this.#abandoned++;
       this.#remove(worker);
     }
+    this.#failAll(reason, cause);
+    this.#closeIfOver();
+  }
+
+  #failAll(reason: string, cause: unknown): void {
     for (const [task, future] of [...this.#futures.entries()]) {
       if (future !== undefined && !future.done()) this.#fail(future, task, reason, cause);
     }
-    this.#closeIfOver();
   }
 
   /** Sends all processes a signal. */
@@ -775,6 +798,7 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
   /** Ends all processes at once, and takes no more tasks: what has not started is cancelled, what runs fails. */
   endWorkers(signal: string): void {
     this.shutdown(true);
+    this.#areEnded = true;
     for (const worker of this.#workers) this.#dismiss(worker, signal);
   }
 

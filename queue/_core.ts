@@ -388,5 +388,7 @@ for (const kind of Object.keys(ORDERS)) {
     kind,
     (data) => LocalQueueCore.open(kind, data),
     ["put", "putMany", "get", "getMany", "join"],
+    (_core, method, { value }, [most]) =>
+      method === "get" || (method === "getMany" && (value as unknown[]).length <= (most as number)),
   );
 }

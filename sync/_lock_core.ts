@@ -101,4 +101,4 @@ export class LocalLockCore extends OwnedLock implements LockCore {
   restore(): void {}
 }
 
-registerCore<LockCore>(KIND, LocalLockCore.open, ["acquire"]);
+registerCore<LockCore>(KIND, LocalLockCore.open, ["acquire"], () => true);

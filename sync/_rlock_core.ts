@@ -186,6 +186,12 @@ export class LocalRLockCore extends OwnedLock implements RLockCore {
     );
   }
 
+  /** Has the lock held as another context, once; false if the first does not hold it so. */
+  passOn(from: number, to: number): boolean {
+    return this.#isMine && this.#context === from && this.words[LOCK.DEPTH] === 1 &&
+      this.#enter(to, 1);
+  }
+
   /** See {@linkcode RLockCore}. */
   override recover(): boolean {
     return super.recover() && this.#enter(THREAD, 1);
@@ -211,4 +217,10 @@ export class LocalRLockCore extends OwnedLock implements RLockCore {
   }
 }
 
-registerCore<RLockCore>(KIND, LocalRLockCore.open, ["acquire"]);
+registerCore<RLockCore>(
+  KIND,
+  LocalRLockCore.open,
+  ["acquire"],
+  (core, _method, { args: [from] }, [to]) =>
+    (core as LocalRLockCore).passOn(from as number, to as number),
+);

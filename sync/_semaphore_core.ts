@@ -295,5 +295,10 @@ class SemaphoreWait extends Wait {
 }
 
 for (const kind of [KIND, BOUNDED_KIND]) {
-  registerCore<SemaphoreCore>(kind, (data) => LocalSemaphoreCore.open(kind, data), ["acquire"]);
+  registerCore<SemaphoreCore>(
+    kind,
+    (data) => LocalSemaphoreCore.open(kind, data),
+    ["acquire"],
+    () => true,
+  );
 }

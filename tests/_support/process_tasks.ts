@@ -1,6 +1,6 @@
 /** What the processes of the tests run. */
 
-import { currentProcess, Process, task, taskContext } from "../../executors/mod.ts";
+import { currentProcess, Process, task, taskContext, transfer } from "../../executors/mod.ts";
 import type { SimpleQueue } from "../../queue/mod.ts";
 import { Lock } from "../../sync/mod.ts";
 import { enterGate, gateOpens, type GateParts } from "../contracts/signals.ts";
@@ -238,6 +238,47 @@ export const throwOdd = task(import.meta, function throwOdd(which: string, inErr
   throw inError ? Object.assign(new RangeError("odd"), { value }) : value;
 });
 
+/** Prints a line after a while. */
+export const print = task(import.meta, async function print(text: string, ms: number) {
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  console.log(text);
+});
+
+/** Returns, and keeps the processor busy afterwards. */
+export const spinInBackground = task(import.meta, function spinInBackground(): void {
+  setTimeout(() => {
+    for (;;);
+  }, 1);
+});
+
+/** Reports its progress for ever; prints "sent" once it has done so while the process of that number was stopped. */
+export const reportForEver = task(
+  import.meta,
+  async function reportForEver(pid: number): Promise<never> {
+    const { report } = taskContext();
+    const isStopped = (): boolean => / T \d/.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
+    let told = false;
+    for (let i = 0;; i++) {
+      const mayTell = !told && isStopped();
+      report(i % 1000 / 1000);
+      // Once the process's main thread has sent it.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      if (!mayTell) continue;
+      told = true;
+      console.log("sent");
+    }
+  },
+);
+
+/** Starts a process that never ends, prints its number, and never ends itself. */
+export const startChild = task(import.meta, async function startChild(): Promise<never> {
+  const process = new Process({ target: () => new Promise(() => {}) });
+  process.start();
+  await process.started;
+  console.log(process.pid);
+  return await never();
+});
+
 /** Works for so many milliseconds. */
 export const burn = task(import.meta, function burn(ms: number): number {
   const endMs = performance.now() + ms;
@@ -258,57 +299,95 @@ export const holdOnce = task(
   },
 );
 
-/** Writes so many lines, each made of one letter. */
+/** The same; says in which process. */
+export const pidAfterHold = task(
+  import.meta,
+  async function pidAfterHold(at: number, gate: GateParts): Promise<number> {
+    await holdOnce(at, gate);
+    return Deno.pid;
+  },
+);
+
+/** Returns the number; if it is `held`, once the gate is open. */
+export const holdIf = task(
+  import.meta,
+  function holdIf(n: number, held: number, gate: GateParts): number | Promise<number> {
+    if (n !== held) return n;
+    enterGate(gate);
+    return gateOpens(gate).then(() => n);
+  },
+);
+
+/** Writes a number down. */
+export const note = task(import.meta, function note(log: SimpleQueue<number>, n: number): void {
+  log.putNowait(n);
+});
+
+/** The same, after a turn of the event loop. */
+export const noteLater = task(
+  import.meta,
+  async function noteLater(log: SimpleQueue<number>, n: number): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    log.putNowait(n);
+  },
+);
+
+/** The task's id, and its process. */
+export const idOf = task(import.meta, function idOf(): [id: number, pid: number] {
+  return [taskContext().id, Deno.pid];
+});
+
+/** The same, once the gate is open. */
+export const idAtGate = task(
+  import.meta,
+  async function idAtGate(gate: GateParts): Promise<[id: number, pid: number]> {
+    const { id } = taskContext();
+    enterGate(gate);
+    await gateOpens(gate);
+    return [id, Deno.pid];
+  },
+);
+
+/** Reports a quarter, waits for the gate, and reports all. */
+export const reportInSteps = task(
+  import.meta,
+  async function reportInSteps(gate: GateParts): Promise<void> {
+    const { report } = taskContext();
+    report(0.25);
+    enterGate(gate);
+    await gateOpens(gate);
+    report(1);
+  },
+);
+
+/** Reports so much. */
+export const report = task(import.meta, function report(fraction: number): void {
+  taskContext().report(fraction);
+});
+
+/** Returns a new array, which it gives away. */
+export const fillAndMove = task(import.meta, function fillAndMove(length: number, value: number) {
+  const bytes = new Uint8Array(length).fill(value);
+  return transfer(bytes, [bytes.buffer]);
+});
+
+/** Writes so many lines, each made of one letter, once the gate is open. */
 export const printLines = task(
   import.meta,
-  function printLines(letter: string, lines: number, length: number): void {
+  async function printLines(
+    gate: GateParts,
+    letter: string,
+    lines: number,
+    length: number,
+  ): Promise<void> {
+    enterGate(gate);
+    await gateOpens(gate);
     for (let i = 0; i < lines; i++) {
       console.log(letter.repeat(length));
       console.error(letter.repeat(length));
     }
   },
 );
-
-/** Tries something, and says how it failed: `"ok"` if it did not. */
-export const attempt = task(
-  import.meta,
-  async function attempt(what: string, argument: string): Promise<string> {
-    try {
-      await ATTEMPTS[what](argument);
-      return "ok";
-    } catch (error) {
-      return (error as Error).name;
-    }
-  },
-);
-
-/** What needs a permission. */
-const ATTEMPTS: Record<string, (argument: string) => unknown> = {
-  read: (path) => Deno.readTextFileSync(path),
-  write: (path) => Deno.writeTextFileSync(path, "written"),
-  net: (port) => Deno.listen({ hostname: "127.0.0.1", port: Number(port) }).close(),
-  env: (name) => Deno.env.get(name),
-  run: (command) => new Deno.Command(command, { args: ["--version"], stdout: "null" }).outputSync(),
-  sys: () => Deno.hostname(),
-  ffi: (path) => Deno.dlopen(path, {}).close(),
-  // The runtime refuses hosts that it may not import from before it looks for them.
-  import: async (url) => {
-    try {
-      await import(url);
-    } catch (error) {
-      if (/Requires import access/.test(String(error))) throw new Deno.errors.NotCapable();
-    }
-  },
-};
-
-/** The states of all permissions, by kind. */
-export const permissionStates = task(import.meta, function permissionStates() {
-  const kinds = ["read", "write", "net", "env", "run", "sys", "ffi", "import"];
-  return Object.fromEntries(kinds.map((name) => {
-    const descriptor = { name } as Deno.PermissionDescriptor;
-    return [name, Deno.permissions.querySync(descriptor).state];
-  }));
-});
 
 /** A process with fields, whose class overrides `run`. */
 export class Sum extends Process {

@@ -48,6 +48,13 @@ export function stateOf(pid: number): string | undefined {
   return statOf(pid)?.state;
 }
 
+/** The numbers of the signals that a process has been sent and has not taken. */
+export function pendingSignals(pid: number): number[] {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  const bits = BigInt(`0x${/ShdPnd:\s*(\w+)/.exec(status)![1]}`);
+  return Array.from({ length: 64 }, (_, i) => i + 1).filter((n) => (bits >> BigInt(n - 1)) & 1n);
+}
+
 /** The children of a process and their states, by number. */
 export function childrenOf(parent: number): Map<number, string> {
   const children = new Map<number, string>();
@@ -68,6 +75,20 @@ export async function assertGone(pids: readonly number[], limitMs = 1000): Promi
       state = stateOf(pid);
     }
     if (state !== undefined) throw new Error(`Process ${pid} is still there: ${state}`);
+  }
+}
+
+/** The same, but where nobody reaps what has lost its parent, a zombie counts as gone. */
+export async function assertDead(pids: readonly number[], limitMs: number): Promise<void> {
+  const isDead = (pid: number): boolean => [undefined, "Z"].includes(stateOf(pid));
+  const deadlineMs = performance.now() + limitMs;
+  while (!pids.every(isDead)) {
+    if (performance.now() > deadlineMs) {
+      const left = pids.filter((pid) => !isDead(pid));
+      for (const pid of left) Deno.kill(pid, "SIGKILL");
+      throw new Error(`Processes ${left.join()} (of ${pids.join()}) live on`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
 

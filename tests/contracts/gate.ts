@@ -64,6 +64,16 @@ export function openGate(words: GateWords): void {
   Atomics.notify(words, OPEN);
 }
 
+/** Whether a gate is open. */
+export function isGateOpen(words: GateWords): boolean {
+  return Atomics.load(words, OPEN) === 1;
+}
+
+/** Blocks until a gate is open. */
+export function gateOpensSync(words: GateWords): void {
+  Atomics.wait(words, OPEN, 0);
+}
+
 /** Resolves once a gate is open. */
 export function gateOpens(words: GateWords): Promise<void> {
   return wordBecomes(words, OPEN, (value) => value === 1);

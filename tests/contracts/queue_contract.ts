@@ -1,7 +1,6 @@
 /** What all four classes of queues promise alike. */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
-import { ThreadPoolExecutor } from "../../executors/mod.ts";
 import {
   type BlockOptions,
   type BlockSyncOptions,
@@ -36,6 +35,7 @@ import {
   waitersOf,
 } from "../queue/_support.ts";
 import * as tasks from "../queue/fixtures/queue_tasks.ts";
+import { ELSEWHERE, type Elsewhere } from "./elsewhere.ts";
 import { BAD_WAITS } from "./lock_suite.ts";
 
 /** Ways to take an item with options. */
@@ -63,7 +63,7 @@ export function queueContract(suite: QueueSuite): void {
   abortedGets(suite);
   several(suite);
   namesAndHandles(suite);
-  crossing(suite);
+  for (const elsewhere of ELSEWHERE) crossing(suite, elsewhere);
 }
 
 function puttingAndGetting({ name, make, makeAny, orderOf }: QueueSuite): void {
@@ -522,53 +522,53 @@ function namesAndHandles({ name, make, from, orderOf }: QueueSuite): void {
   });
 }
 
-function crossing({ name, make, orderOf }: QueueSuite): void {
-  test(`${name} crosses to a worker in arguments, wherever in them it is`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+function crossing({ name, make, orderOf }: QueueSuite, elsewhere: Elsewhere): void {
+  test(`${name} crosses to ${elsewhere.name} in arguments, wherever in them it is`, async () => {
+    await using crew = elsewhere.crew(1);
     for (const [shape, wrap] of Object.entries(SHAPES)) {
       const queues = [make({ name: "a" }), make()];
       queues[0].putManySync([1, 2]);
-      const described = await pool.submit(tasks.describe, wrap(queues), queues[0]);
+      const described = await crew.submit(tasks.describe, wrap(queues), queues[0]);
       assertEquals(described, [[name, "a", 2], [name, undefined, 0], [name, "a", 2]], shape);
-      assertEquals(await pool.submit(tasks.exchange, wrap(queues)), [orderOf([1, 2]), []], shape);
+      assertEquals(await crew.submit(tasks.exchange, wrap(queues)), [orderOf([1, 2]), []], shape);
       assertEquals(queues.map((queue) => queue.getNowait()), [-1, -1]);
       await assertSound(queues[0]);
     }
   });
 
-  test(`${name} crosses back in the result of a task`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  test(`${name} crosses back in the result of a task from ${elsewhere.name}`, async () => {
+    await using crew = elsewhere.crew(1);
     const queue = make({ name: "a" });
-    const { nested: [back] } = await pool.submit(tasks.sendBack, { nested: [queue] });
+    const { nested: [back] } = await crew.submit(tasks.sendBack, { nested: [queue] });
     assertInstanceOf(back, queue.constructor as typeof Queue);
     back.putSync(1);
     assertEquals([back.name, queue.getNowait()], ["a", 1]);
     await assertSound(queue);
   });
 
-  test(`${name}: what a worker puts is taken here and what is put here by a worker, in order`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  test(`${name}: what ${elsewhere.name} puts is taken here and what is put here is taken there, in order`, async () => {
+    await using crew = elsewhere.crew(1);
     const queue = make();
     for (const put of [tasks.putEach, tasks.putTogether, tasks.putTogetherSync]) {
-      await pool.submit(put as typeof tasks.putEach, queue, numbers(300));
+      await crew.submit(put as typeof tasks.putEach, queue, numbers(300));
       assertEquals(drain(queue), orderOf(numbers(300)));
     }
     queue.putManySync(numbers(300));
-    assertEquals(await pool.submit(tasks.getSome, queue, 300), orderOf(numbers(300)));
+    assertEquals(await crew.submit(tasks.getSome, queue, 300), orderOf(numbers(300)));
     await assertSound(queue);
   });
 
   for (const get of [tasks.getOne, tasks.getOneSync]) {
-    test(`${name}: ${get.name} in a worker waits until the main thread puts`, async () => {
-      await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    test(`${name}: ${get.name} in ${elsewhere.name} waits until the main thread puts`, async () => {
+      await using crew = elsewhere.crew(1);
       const queue = make();
       const take = get as (queue: AnyQueue<unknown>, options?: BlockSyncOptions) => unknown;
       for (const options of [{ block: false }, { timeout: 0 }, { timeout: SHORT_MS }]) {
-        const error = await rejectionOf(pool.submit(take, queue, options).result());
+        const error = await rejectionOf(crew.submit(take, queue, options).result());
         assertInstanceOf(error, Empty);
         assertEquals(error.message, `Cannot get: ${name} is empty`);
       }
-      const waiting = pool.submit(take, queue);
+      const waiting = crew.submit(take, queue);
       await queued(queue, "getters");
       queue.putSync(7);
       assertEquals(await waiting, 7);
@@ -577,11 +577,12 @@ function crossing({ name, make, orderOf }: QueueSuite): void {
   }
 
   for (const form of ["get()", "getSync()", "getMany()", "getManySync()"]) {
-    test(`${name}.${form} on the main thread waits until a worker puts`, async () => {
-      await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    test(`${name}.${form} on the main thread waits until ${elsewhere.name} puts`, async () => {
+      await using crew = elsewhere.crew(1);
       const queue = make();
       for (const i of numbers(3)) {
-        const putting = pool.submit(tasks.putWhenQueued, queue, "getters", 1, [i]);
+        const moment = crew.whenQueued(queue, "getters", 1);
+        const putting = crew.submit(tasks.putWhenQueued, queue, "getters", moment, [i]);
         assertEquals(await WAITS[form](queue), i);
         await putting;
       }

@@ -43,6 +43,11 @@ export class Gate implements Disposable {
   }
 }
 
+/** Opens a gate. */
+export function openGate({ opening }: GateParts): void {
+  opening.set();
+}
+
 /** Comes to a gate. */
 export function enterGate({ arrivals }: GateParts): void {
   arrivals.release();
@@ -51,6 +56,16 @@ export function enterGate({ arrivals }: GateParts): void {
 /** Resolves once a gate is open. */
 export async function gateOpens({ opening }: GateParts): Promise<void> {
   await opening.wait();
+}
+
+/** Whether a gate is open. */
+export function isGateOpen({ opening }: GateParts): boolean {
+  return opening.isSet();
+}
+
+/** Blocks until a gate is open. */
+export function gateOpensSync({ opening }: GateParts): void {
+  opening.waitSync();
 }
 
 /** What tasks write down, in the order in which they do. */

@@ -1,7 +1,6 @@
 /** What classes of queues with a size, tracking and shutdown promise alike. */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
-import { ThreadPoolExecutor } from "../../executors/mod.ts";
 import {
   type BlockOptions,
   type BlockSyncOptions,
@@ -11,6 +10,7 @@ import {
   TimeoutError,
 } from "../../queue/mod.ts";
 import { test } from "../_support/leaks.ts";
+import { ELSEWHERE } from "../contracts/elsewhere.ts";
 import { BAD_WAITS } from "../contracts/lock_suite.ts";
 import {
   allWaitersOf,
@@ -349,32 +349,37 @@ function tracking({ name, make }: QueueSuite<Queue<unknown>>): void {
     await other;
   });
 
-  test(`${name}: join of several threads in both forms ends with the last taskDone`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
-    const queue = make();
-    queue.putManySync([1, 2]);
-    const joins = [
-      pool.submit(tasks.joinThere, queue),
-      pool.submit(tasks.joinThereSync, queue),
-      queue.join(),
-    ];
-    await queued(queue, "joiners", 3);
-    queue.taskDone();
-    assertEquals(waitersOf(queue, "joiners"), 3);
-    queue.taskDone();
-    await Promise.all(joins);
-    assertEquals(allWaitersOf(queue), NOBODY);
-  });
+  for (const elsewhere of ELSEWHERE) {
+    test(`${name}: join here and in two ${elsewhere.names} in both forms ends with the last taskDone`, async () => {
+      await using crew = elsewhere.crew(2);
+      const queue = make();
+      queue.putManySync([1, 2]);
+      const joins = [
+        crew.submit(tasks.joinThere, queue),
+        crew.submit(tasks.joinThereSync, queue),
+        queue.join(),
+      ];
+      await queued(queue, "joiners", 3);
+      queue.taskDone();
+      assertEquals(waitersOf(queue, "joiners"), 3);
+      queue.taskDone();
+      await Promise.all(joins);
+      assertEquals(allWaitersOf(queue), NOBODY);
+    });
+  }
 
-  test(`${name}.joinSync() on the main thread ends when a worker reports`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-    const queue = make();
-    queue.putManySync([1, 2]);
-    const reporting = pool.submit(tasks.doneWhenQueued, queue, "joiners", 1, 2);
-    queue.joinSync();
-    await reporting;
-    await assertRejects(() => pool.submit(tasks.reportDone, queue).result(), RangeError);
-  });
+  for (const elsewhere of ELSEWHERE) {
+    test(`${name}.joinSync() on the main thread ends when ${elsewhere.name} reports`, async () => {
+      await using crew = elsewhere.crew(1);
+      const queue = make();
+      queue.putManySync([1, 2]);
+      const moment = crew.whenQueued(queue, "joiners", 1);
+      const reporting = crew.submit(tasks.doneWhenQueued, queue, "joiners", moment, 2);
+      queue.joinSync();
+      await reporting;
+      await assertRejects(() => crew.submit(tasks.reportDone, queue).result(), RangeError);
+    });
+  }
 }
 
 function shutdown({ name, make, makeAny, orderOf }: QueueSuite<Queue<unknown>>): void {
@@ -440,20 +445,22 @@ function shutdown({ name, make, makeAny, orderOf }: QueueSuite<Queue<unknown>>):
     });
   });
 
-  test(`${name}.isShutdown is true everywhere, and shutdown() may be repeated`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-    const queue = make();
-    const view = (queue.constructor as typeof Queue).from(queue.handle);
-    queue.putSync(1);
-    await pool.submit(tasks.shutDownWhenQueued, queue, "getters", 0);
-    assertEquals([queue.isShutdown, view.isShutdown], [true, true]);
-    queue.shutdown();
-    queue.shutdown({});
-    view.shutdown({ immediate: false });
-    assertEquals([queue.isShutdown, queue.qsize()], [true, 1]);
-    assertEquals(await pool.submit(tasks.outcomeOfPut, queue, [1]), "ShutDown after 0");
-    assertEquals(view.getNowait(), 1);
-  });
+  for (const elsewhere of ELSEWHERE) {
+    test(`${name}.isShutdown is true everywhere, and shutdown() by ${elsewhere.name} may be repeated`, async () => {
+      await using crew = elsewhere.crew(1);
+      const queue = make();
+      const view = (queue.constructor as typeof Queue).from(queue.handle);
+      queue.putSync(1);
+      await crew.submit(tasks.shutDown, queue);
+      assertEquals([queue.isShutdown, view.isShutdown], [true, true]);
+      queue.shutdown();
+      queue.shutdown({});
+      view.shutdown({ immediate: false });
+      assertEquals([queue.isShutdown, queue.qsize()], [true, 1]);
+      assertEquals(await crew.submit(tasks.outcomeOfPut, queue, [1]), "ShutDown after 0");
+      assertEquals(view.getNowait(), 1);
+    });
+  }
 
   test(`${name}.taskDone() and join() go on after shutdown`, async () => {
     const queue = make();
@@ -509,47 +516,51 @@ function shutdown({ name, make, makeAny, orderOf }: QueueSuite<Queue<unknown>>):
     await queue.join();
   });
 
-  test(`${name}.shutdown() wakes all who wait to get, here and in workers`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
-    const queue = make();
-    const waits = [
-      queue.get(),
-      queue.getMany(3),
-      queue.get({ timeout: 10_000 }),
-      pool.submit(tasks.getOne, queue).result(),
-      pool.submit(tasks.getOneSync, queue).result(),
-    ].map(rejectionOf);
-    await queued(queue, "getters", 5);
-    queue.shutdown();
-    for (const error of await Promise.all(waits)) {
-      assertInstanceOf(error, ShutDown);
-      assertEquals(error.message, textOf("get"));
-    }
-    assertEquals(allWaitersOf(queue), NOBODY);
-  });
-
-  for (const immediate of [false, true]) {
-    test(`${name}.shutdown({ immediate: ${immediate} }) wakes all who wait to put, with ShutDown even if there is room then`, async () => {
-      await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
-      const queue = make({ maxsize: 2 });
-      queue.putManySync([1, 2]);
+  for (const elsewhere of ELSEWHERE) {
+    test(`${name}.shutdown() wakes all who wait to get, here and in two ${elsewhere.names}`, async () => {
+      await using crew = elsewhere.crew(2);
+      const queue = make();
       const waits = [
-        queue.put(3),
-        queue.put(4, { timeout: 10_000 }),
-        queue.putMany([5, 6]),
-        pool.submit(tasks.putOne, queue, 7).result(),
-        pool.submit(tasks.putOneSync, queue, 8).result(),
+        queue.get(),
+        queue.getMany(3),
+        queue.get({ timeout: 10_000 }),
+        crew.submit(tasks.getOne, queue).result(),
+        crew.submit(tasks.getOneSync, queue).result(),
       ].map(rejectionOf);
-      await queued(queue, "putters", 5);
-      queue.shutdown({ immediate });
-      assertEquals(drain(queue), immediate ? [] : orderOf([1, 2]));
+      await queued(queue, "getters", 5);
+      queue.shutdown();
       for (const error of await Promise.all(waits)) {
         assertInstanceOf(error, ShutDown);
-        assertEquals([error.message, error.count], [textOf("put"), 0]);
+        assertEquals(error.message, textOf("get"));
       }
-      assertEquals([queue.qsize(), unfinishedOf(queue)], [0, immediate ? 0 : 2]);
       assertEquals(allWaitersOf(queue), NOBODY);
     });
+  }
+
+  for (const immediate of [false, true]) {
+    for (const elsewhere of ELSEWHERE) {
+      test(`${name}.shutdown({ immediate: ${immediate} }) wakes all who wait to put, here and in two ${elsewhere.names}, with ShutDown even if there is room then`, async () => {
+        await using crew = elsewhere.crew(2);
+        const queue = make({ maxsize: 2 });
+        queue.putManySync([1, 2]);
+        const waits = [
+          queue.put(3),
+          queue.put(4, { timeout: 10_000 }),
+          queue.putMany([5, 6]),
+          crew.submit(tasks.putOne, queue, 7).result(),
+          crew.submit(tasks.putOneSync, queue, 8).result(),
+        ].map(rejectionOf);
+        await queued(queue, "putters", 5);
+        queue.shutdown({ immediate });
+        assertEquals(drain(queue), immediate ? [] : orderOf([1, 2]));
+        for (const error of await Promise.all(waits)) {
+          assertInstanceOf(error, ShutDown);
+          assertEquals([error.message, error.count], [textOf("put"), 0]);
+        }
+        assertEquals([queue.qsize(), unfinishedOf(queue)], [0, immediate ? 0 : 2]);
+        assertEquals(allWaitersOf(queue), NOBODY);
+      });
+    }
   }
 
   test(`${name}: a put woken by a get puts nothing when the queue is shut down first`, async () => {
@@ -571,46 +582,63 @@ function shutdown({ name, make, makeAny, orderOf }: QueueSuite<Queue<unknown>>):
     assertInstanceOf(await waits[1], ShutDown);
   });
 
-  test(`${name}.putMany(): ShutDown says how many were put before`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-    const queue = make({ maxsize: 3 });
-    const waiting = rejectionOf(queue.putMany(numbers(300)));
-    assertEquals([queue.qsize(), waitersOf(queue, "putters")], [3, 1]);
-    const blocked = pool.submit(tasks.outcomeOfPut, queue, [1]);
-    await queued(queue, "putters", 2);
-    queue.shutdown();
-    const error = await waiting;
-    assertInstanceOf(error, ShutDown);
-    assertEquals([error.count, unfinishedOf(queue)], [3, 3]);
-    assertEquals(await blocked, "ShutDown after 0");
-    assertEquals(drain(queue), orderOf([0, 1, 2]));
-  });
+  for (const elsewhere of ELSEWHERE) {
+    test(`${name}.putMany(): ShutDown says how many were put before, here and in ${elsewhere.name}`, async () => {
+      await using crew = elsewhere.crew(1);
+      const queue = make({ maxsize: 3 });
+      const waiting = rejectionOf(queue.putMany(numbers(300)));
+      assertEquals([queue.qsize(), waitersOf(queue, "putters")], [3, 1]);
+      const blocked = crew.submit(tasks.outcomeOfPut, queue, [1]);
+      await queued(queue, "putters", 2);
+      queue.shutdown();
+      const error = await waiting;
+      assertInstanceOf(error, ShutDown);
+      assertEquals([error.count, unfinishedOf(queue)], [3, 3]);
+      assertEquals(await blocked, "ShutDown after 0");
+      assertEquals(drain(queue), orderOf([0, 1, 2]));
+    });
+  }
 
-  test(`${name}.putManySync(): ShutDown says how many were put before, in a worker and here`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-    const there = make({ maxsize: 200 });
-    const blocked = pool.submit(tasks.outcomeOfPut, there, numbers(300));
-    await queued(there, "putters");
-    there.shutdown();
-    assertEquals(await blocked, "ShutDown after 200");
-    const here = make({ maxsize: 2 });
-    const shutting = pool.submit(tasks.shutDownWhenQueued, here, "putters", 1);
-    const error = assertThrows(() => here.putManySync([1, 2, 3]), ShutDown);
-    assertEquals(error.count, 2);
-    await shutting;
-  });
+  for (const elsewhere of ELSEWHERE) {
+    test(`${name}.putManySync(): ShutDown says how many were put before, in ${elsewhere.name} and here`, async () => {
+      await using crew = elsewhere.crew(1);
+      const there = make({ maxsize: 200 });
+      const blocked = crew.submit(tasks.outcomeOfPut, there, numbers(300));
+      await queued(there, "putters");
+      there.shutdown();
+      assertEquals(await blocked, "ShutDown after 200");
+      const here = make({ maxsize: 2 });
+      const moment = crew.whenQueued(here, "putters", 1);
+      const shutting = crew.submit(tasks.shutDownWhenQueued, here, "putters", moment);
+      const error = assertThrows(() => here.putManySync([1, 2, 3]), ShutDown);
+      assertEquals(error.count, 2);
+      await shutting;
+    });
+  }
 
-  test(`${name}: main blocked in putSync or getSync is woken by the shutdown of a worker`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-    const full = make({ maxsize: 1 });
-    full.putSync(1);
-    const first = pool.submit(tasks.shutDownWhenQueued, full, "putters", 1);
-    assertThrows(() => full.putSync(2), ShutDown, textOf("put"));
-    const empty = make();
-    const second = pool.submit(tasks.shutDownWhenQueued, empty, "getters", 1);
-    assertThrows(() => empty.getSync(), ShutDown, textOf("get"));
-    await Promise.all([first, second]);
-  });
+  for (const elsewhere of ELSEWHERE) {
+    test(`${name}: main blocked in putSync or getSync is woken by the shutdown of ${elsewhere.name}`, async () => {
+      await using crew = elsewhere.crew(1);
+      const full = make({ maxsize: 1 });
+      full.putSync(1);
+      const first = crew.submit(
+        tasks.shutDownWhenQueued,
+        full,
+        "putters",
+        crew.whenQueued(full, "putters", 1),
+      );
+      assertThrows(() => full.putSync(2), ShutDown, textOf("put"));
+      const empty = make();
+      const second = crew.submit(
+        tasks.shutDownWhenQueued,
+        empty,
+        "getters",
+        crew.whenQueued(empty, "getters", 1),
+      );
+      assertThrows(() => empty.getSync(), ShutDown, textOf("get"));
+      await Promise.all([first, second]);
+    });
+  }
 }
 
 function iteration({ name, make, orderOf }: QueueSuite<Queue<unknown>>): void {
@@ -632,15 +660,18 @@ function iteration({ name, make, orderOf }: QueueSuite<Queue<unknown>>): void {
     assertEquals(allWaitersOf(queue), NOBODY);
   });
 
-  test(`${name}: for takes items, and ends when the queue is shut down and empty`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-    const queue = make();
-    queue.putManySync([1, 2]);
-    const shutting = pool.submit(tasks.shutDownWhenQueued, queue, "getters", 1);
-    assertEquals([...queue], orderOf([1, 2]));
-    await shutting;
-    assertEquals([...queue], []);
-  });
+  for (const elsewhere of ELSEWHERE) {
+    test(`${name}: for takes items, and ends when ${elsewhere.name} has shut the queue down and it is empty`, async () => {
+      await using crew = elsewhere.crew(1);
+      const queue = make();
+      queue.putManySync([1, 2]);
+      const moment = crew.whenQueued(queue, "getters", 1);
+      const shutting = crew.submit(tasks.shutDownWhenQueued, queue, "getters", moment);
+      assertEquals([...queue], orderOf([1, 2]));
+      await shutting;
+      assertEquals([...queue], []);
+    });
+  }
 
   test(`${name}: a loop over a queue that is shut down already takes the rest`, async () => {
     for (const immediate of [false, true]) {
@@ -674,19 +705,22 @@ function iteration({ name, make, orderOf }: QueueSuite<Queue<unknown>>): void {
     await assertSound(queue);
   });
 
-  test(`${name}: loops in two workers and here share the items, each once`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
-    const queue = make({ maxsize: 10 });
-    const loops = [
-      pool.submit(tasks.takeAll, queue),
-      pool.submit(tasks.takeAllSync, queue),
-      tasks.takeAll(queue),
-    ];
-    await queue.putMany(numbers(1000));
-    await queue.join();
-    queue.shutdown();
-    const seen = (await Promise.all(loops)).flat() as number[];
-    assertEquals(seen.sort((a, b) => a - b), numbers(1000));
-    assertEquals([unfinishedOf(queue), allWaitersOf(queue)], [0, NOBODY]);
-  });
+  for (const elsewhere of ELSEWHERE) {
+    test(`${name}: loops in two ${elsewhere.names} and here share the items, each once`, async () => {
+      await using crew = elsewhere.crew(2);
+      const queue = make({ maxsize: 10 });
+      const items = numbers(elsewhere.rounds(1000));
+      const loops = [
+        crew.submit(tasks.takeAll, queue),
+        crew.submit(tasks.takeAllSync, queue),
+        tasks.takeAll(queue),
+      ];
+      await queue.putMany(items);
+      await queue.join();
+      queue.shutdown();
+      const seen = (await Promise.all(loops)).flat() as number[];
+      assertEquals(seen.sort((a, b) => a - b), items);
+      assertEquals([unfinishedOf(queue), allWaitersOf(queue)], [0, NOBODY]);
+    });
+  }
 }

@@ -1,10 +1,13 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { LifoQueue, Queue } from "../../queue/mod.ts";
 import { test } from "../_support/leaks.ts";
+import { shareProcesses } from "../contracts/elsewhere.ts";
 import { queueContract } from "../contracts/queue_contract.ts";
 import { boundedQueueContract } from "./_bounded_contract.ts";
 import { checkAgainstModel } from "./_model.ts";
 import { drain, suiteOf } from "./_support.ts";
+
+shareProcesses(1, 2);
 
 const suite = suiteOf("LifoQueue");
 queueContract(suite);

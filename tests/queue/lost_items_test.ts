@@ -4,7 +4,8 @@ import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/asser
 import { type Future, ThreadPoolExecutor, type ThreadPoolOptions } from "../../executors/mod.ts";
 import { LostItemsError, type Queue, RuntimeError } from "../../queue/mod.ts";
 import { test } from "../_support/leaks.ts";
-import { Gate } from "../contracts/gate.ts";
+import { ELSEWHERE, type Elsewhere, type OwnPool, shareProcesses } from "../contracts/elsewhere.ts";
+import type { AnyGate } from "../contracts/parts.ts";
 import {
   allWaitersOf,
   assertSound,
@@ -13,6 +14,7 @@ import {
   NOBODY,
   numbers,
   queued,
+  type QueueSuite,
   rejectionOf,
   stateOf,
   unfinishedOf,
@@ -21,11 +23,15 @@ import {
 } from "./_support.ts";
 import * as tasks from "./fixtures/queue_tasks.ts";
 
+shareProcesses(1, 2);
+
 /** A way in which a worker ends that has taken items. */
 interface End {
   readonly options?: ThreadPoolOptions;
+  /** Whether only a process can end so. */
+  readonly isOfProcesses?: boolean;
   /** Has the worker take so many; it ends once the gate is open, or `kill` was called. */
-  begin(pool: ThreadPoolExecutor, queue: Queue<unknown>, count: number, gate: Gate): () => void;
+  begin(pool: OwnPool, queue: Queue<unknown>, count: number, gate: AnyGate): () => void;
 }
 
 /** Marks a task whose end is no news. */
@@ -37,20 +43,20 @@ const ENDS: Record<string, End> = {
   "calls close()": {
     options: { onWorkerLost: "replace" },
     begin: (pool, queue, count, gate) => {
-      forget(pool.submit(tasks.takeAndClose, queue, count, gate.words));
+      forget(pool.submit(tasks.takeAndClose, queue, count, gate.pass));
       return () => gate.open();
     },
   },
   "has run as many tasks as it may": {
     options: { maxTasksPerChild: 1 },
     begin: (pool, queue, count, gate) => {
-      pool.submit(tasks.takeAndWait, queue, count, gate.words);
+      pool.submit(tasks.takeAndWait, queue, count, gate.pass);
       return () => gate.open();
     },
   },
   "ends with its pool": {
     begin: (pool, queue, count, gate) => {
-      pool.submit(tasks.takeAndWait, queue, count, gate.words);
+      pool.submit(tasks.takeAndWait, queue, count, gate.pass);
       return () => {
         gate.open();
         pool.shutdown({ wait: false });
@@ -63,12 +69,23 @@ const ENDS: Record<string, End> = {
       const controller = new AbortController();
       forget(
         pool.with({ signal: controller.signal })
-          .submit(tasks.takeAndSpin, queue, count, gate.words),
+          .submit(tasks.takeAndSpin, queue, count, gate.pass),
       );
       return () => controller.abort();
     },
   },
+  "is killed": {
+    isOfProcesses: true,
+    options: { onWorkerLost: "replace" },
+    begin: (pool, queue, count, gate) => {
+      forget(pool.submit(tasks.takeAndDie, queue, count, gate.pass));
+      return () => gate.open();
+    },
+  },
 };
+
+/** The ends of those who open the gate first: who blocks has to have somebody else do so. */
+const ENDS_AT_GATE = ["calls close()", "has run as many tasks as it may", "is killed"];
 
 /** Fails unless the error says so many items of the worker are lost. */
 function assertLost(error: unknown, count: number, label: string, pool: string): void {
@@ -87,16 +104,22 @@ const PREFIX = "taker";
 /** Enough for a worker that has started to take an item. */
 const TASK_MS = 500;
 
-function poolOf({ options }: End): ThreadPoolExecutor {
-  return new ThreadPoolExecutor({ maxWorkers: 1, threadNamePrefix: PREFIX, ...options });
+function poolOf({ options }: End, elsewhere: Elsewhere): OwnPool {
+  return elsewhere.pool({ maxWorkers: 1, threadNamePrefix: PREFIX, ...options });
 }
 
-for (const { name, make } of BOUNDED) {
+for (const elsewhere of ELSEWHERE) {
+  for (const suite of BOUNDED) lostItems(suite, elsewhere);
+}
+
+function lostItems({ name, make }: QueueSuite<Queue<unknown>>, elsewhere: Elsewhere): void {
   for (const [how, end] of Object.entries(ENDS)) {
-    test(`${name}.join(): a worker takes items and ${how}; a join that waits rejects, here and in another worker`, async () => {
-      const pool = poolOf(end);
-      await using others = new ThreadPoolExecutor({ maxWorkers: 2 });
-      using gate = new Gate();
+    if (end.isOfProcesses && !elsewhere.isProcess) continue;
+
+    test(`${name}.join(): ${elsewhere.name} takes items and ${how}; a join that waits rejects, here and in another one`, async () => {
+      const pool = poolOf(end, elsewhere);
+      await using others = elsewhere.crew(2);
+      using gate = elsewhere.gate();
       const queue = make({ name: "jobs" });
       const label = `${name} "jobs"`;
       queue.putManySync([1, 2, 3]);
@@ -126,17 +149,17 @@ for (const { name, make } of BOUNDED) {
       await assertSound(queue);
     });
 
-    test(`${name}.joinSync() on the main thread throws when a worker that took items ${how}`, async () => {
-      const pool = poolOf(end);
-      await using others = new ThreadPoolExecutor({ maxWorkers: 1 });
-      using gate = new Gate();
+    test(`${name}.joinSync() on the main thread throws when ${elsewhere.name} that took items ${how}`, async () => {
+      const pool = poolOf(end, elsewhere);
+      await using threads = new ThreadPoolExecutor({ maxWorkers: 1 });
+      using gate = elsewhere.gate();
       const queue = make();
       queue.putManySync([1, 2]);
       const kill = end.begin(pool, queue, 2, gate);
       await gate.entered();
       // The main thread blocks when its worker ends: somebody else opens the gate.
-      if (how === "calls close()" || how === "has run as many tasks as it may") {
-        const opening = others.submit(tasks.openWhenQueued, queue, "joiners", 1, gate.words);
+      if (ENDS_AT_GATE.includes(how)) {
+        const opening = threads.submit(tasks.openWhenQueued, queue, "joiners", gate.pass);
         assertLost(assertThrows(() => queue.joinSync()), 2, name, PREFIX);
         await opening;
       } else {
@@ -150,17 +173,17 @@ for (const { name, make } of BOUNDED) {
     });
   }
 
-  test(`${name}.join(): a worker takes an item and runs into the timeout of its task`, async () => {
-    const pool = new ThreadPoolExecutor({
+  test(`${name}.join(): ${elsewhere.name} takes an item and runs into the timeout of its task`, async () => {
+    const pool = elsewhere.pool({
       maxWorkers: 1,
       onWorkerLost: "replace",
       threadNamePrefix: PREFIX,
     });
-    using gate = new Gate();
+    using gate = elsewhere.gate();
     const queue = make();
     queue.putSync(1);
     await pool.submit(tasks.sendBack, "warm");
-    forget(pool.with({ timeout: TASK_MS }).submit(tasks.takeAndSpin, queue, 1, gate.words));
+    forget(pool.with({ timeout: TASK_MS }).submit(tasks.takeAndSpin, queue, 1, gate.pass));
     await gate.entered();
     assertLost(await rejectionOf(queue.join()), 1, name, PREFIX);
     gate.open();
@@ -169,8 +192,8 @@ for (const { name, make } of BOUNDED) {
     await assertSound(queue);
   });
 
-  test(`${name}.join() waits for what else is unfinished before it speaks of lost items`, async () => {
-    await using pool = new ThreadPoolExecutor({
+  test(`${name}.join() waits for what else is unfinished before it speaks of items lost with ${elsewhere.name}`, async () => {
+    await using pool = elsewhere.pool({
       maxWorkers: 1,
       maxTasksPerChild: 1,
       threadNamePrefix: PREFIX,
@@ -191,13 +214,13 @@ for (const { name, make } of BOUNDED) {
     assertLost(await rejected, 2, name, PREFIX);
   });
 
-  test(`${name}.join(): items that are put again and done by others are not lost`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 1, maxTasksPerChild: 1 });
+  test(`${name}.join(): items that are put again and done by others than ${elsewhere.name} are not lost`, async () => {
+    await using pool = elsewhere.pool({ maxWorkers: 1, maxTasksPerChild: 1 });
     const queue = make();
     queue.putManySync([1, 2]);
     const seen = await pool.submit(tasks.getSome, queue, 2);
     await until(() => pool.stats().workers === 0);
-    assertLost(await rejectionOf(queue.join()), 2, name, "ThreadPoolExecutor-\\d+");
+    assertLost(await rejectionOf(queue.join()), 2, name, "(Thread|Process)PoolExecutor-\\d+");
     queue.putManySync(seen);
     queue.taskDone(2);
     const joined = queue.join();
@@ -207,8 +230,8 @@ for (const { name, make } of BOUNDED) {
     await joined;
   });
 
-  test(`${name}.join(): a worker that reported what it took has lost nothing when it ends`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 1, maxTasksPerChild: 1 });
+  test(`${name}.join(): ${elsewhere.name} that reported what it took has lost nothing when it ends`, async () => {
+    await using pool = elsewhere.pool({ maxWorkers: 1, maxTasksPerChild: 1 });
     const queue = make();
     queue.putManySync([1, 2, 3]);
     await pool.submit((queue: Queue<unknown>): void => {
@@ -226,16 +249,16 @@ for (const { name, make } of BOUNDED) {
     await assertSound(queue);
   });
 
-  test(`${name}.join(): items of several threads that ended are counted together, and all are named`, async () => {
-    const pool = new ThreadPoolExecutor({
+  test(`${name}.join(): items of several ${elsewhere.names} that ended are counted together, and all are named`, async () => {
+    const pool = elsewhere.pool({
       maxWorkers: 2,
       maxTasksPerChild: 1,
       threadNamePrefix: PREFIX,
     });
-    using gate = new Gate();
+    using gate = elsewhere.gate();
     const queue = make();
     queue.putManySync(numbers(5));
-    const taking = [2, 3].map((n) => pool.submit(tasks.takeAndWait, queue, n, gate.words));
+    const taking = [2, 3].map((n) => pool.submit(tasks.takeAndWait, queue, n, gate.pass));
     await gate.entered(2);
     const rejected = rejectionOf(queue.join());
     gate.open();
@@ -247,8 +270,8 @@ for (const { name, make } of BOUNDED) {
     await pool.shutdown();
   });
 
-  test(`${name}.join(): who is alive and has taken items is waited for`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  test(`${name}.join(): who is alive in ${elsewhere.name} and has taken items is waited for`, async () => {
+    await using pool = elsewhere.pool({ maxWorkers: 1 });
     const queue = make();
     queue.putManySync([1, 2]);
     await pool.submit(tasks.getSome, queue, 2);
@@ -260,8 +283,8 @@ for (const { name, make } of BOUNDED) {
     await joined;
   });
 
-  test(`${name}.join(): what is in the queue after the last getter died is not lost`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 1, maxTasksPerChild: 1 });
+  test(`${name}.join(): what is in the queue after the last getter, ${elsewhere.name}, died is not lost`, async () => {
+    await using pool = elsewhere.pool({ maxWorkers: 1, maxTasksPerChild: 1 });
     const queue = make();
     queue.putManySync(numbers(3));
     await pool.submit(tasks.getSome, queue, 1);

@@ -322,7 +322,7 @@ for (const { name, makeAny } of BOUNDED) {
     queue.getManySync(2);
     await waits[1];
     assertEquals([queue.qsize(), allWaitersOf(queue)], [count, NOBODY]);
-    const taking = pool.submit(tasks.getWhenQueued, queue, "putters", 1);
+    const taking = pool.submit(tasks.getWhenQueued, queue, "putters", undefined);
     queue.putSync(item);
     assertEquals([await taking, queue.qsize()], [item, count]);
     drain(queue);

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import * as fc from "fast-check";
-import { ThreadPoolExecutor } from "../../executors/mod.ts";
 import { type PriorityKey, PriorityQueue, Queue, RuntimeError } from "../../queue/mod.ts";
 import { test } from "../_support/leaks.ts";
+import { ELSEWHERE, shareProcesses } from "../contracts/elsewhere.ts";
 import { queueContract } from "../contracts/queue_contract.ts";
 import { boundedQueueContract } from "./_bounded_contract.ts";
 import { checkAgainstModel, type Item } from "./_model.ts";
@@ -21,6 +21,8 @@ import {
   until,
 } from "./_support.ts";
 import * as tasks from "./fixtures/queue_tasks.ts";
+
+shareProcesses(1, 2);
 
 const suite = suiteOf("PriorityQueue");
 queueContract(suite);
@@ -411,40 +413,46 @@ test("PriorityQueue: random items, some of which cannot be compared, leave it wh
 
 // Threads
 
-test("PriorityQueue: a put by a thread that has no function throws RuntimeError that says what to do", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  const queue = new PriorityQueue<number>({ priority: (n) => -n });
-  const text =
-    "Cannot put into PriorityQueue: it sorts by a function that is not here; set queue.priority in each thread that puts";
-  for (const put of [tasks.putEach, tasks.putTogether, tasks.putTogetherSync]) {
-    const future = pool.submit(put as typeof tasks.putEach, queue, [1]);
-    await assertRejects(() => future.result(), RuntimeError, text);
-    assertEquals([queue.qsize(), unfinishedOf(queue)], [0, 0]);
-  }
-  const view = PriorityQueue.from<number>(queue.handle);
-  assertThrows(() => view.putNowait(1), RuntimeError, text);
-  queue.putManySync([1, 3, 2]);
-  assertEquals(view.getNowait(), 3);
-  assertEquals(await pool.submit(tasks.getSome, queue, 2), [2, 1]);
-  assertEquals(queue.qsize(), 0);
-});
+for (const elsewhere of ELSEWHERE) {
+  test(`PriorityQueue: a put by ${elsewhere.name} that has no function throws RuntimeError that says what to do`, async () => {
+    await using crew = elsewhere.crew(1);
+    const queue = new PriorityQueue<number>({ priority: (n) => -n });
+    const text =
+      "Cannot put into PriorityQueue: it sorts by a function that is not here; set queue.priority in each thread that puts";
+    for (const put of [tasks.putEach, tasks.putTogether, tasks.putTogetherSync]) {
+      const future = crew.submit(put as typeof tasks.putEach, queue, [1]);
+      await assertRejects(() => future.result(), RuntimeError, text);
+      assertEquals([queue.qsize(), unfinishedOf(queue)], [0, 0]);
+    }
+    const view = PriorityQueue.from<number>(queue.handle);
+    assertThrows(() => view.putNowait(1), RuntimeError, text);
+    queue.putManySync([1, 3, 2]);
+    assertEquals(view.getNowait(), 3);
+    assertEquals(await crew.submit(tasks.getSome, queue, 2), [2, 1]);
+    assertEquals(queue.qsize(), 0);
+  });
+}
 
-test("PriorityQueue: a thread that sets the function puts in order with all others", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  const queue = new PriorityQueue<number>({ priority: (n) => -n });
-  queue.putManySync([1, 5, 9]);
-  await pool.submit(tasks.putSorted, queue, [2, 6, 8]);
-  assertEquals(drain(queue), [9, 8, 6, 5, 2, 1]);
-});
+for (const elsewhere of ELSEWHERE) {
+  test(`PriorityQueue: ${elsewhere.name} that sets the function puts in order with all others`, async () => {
+    await using crew = elsewhere.crew(1);
+    const queue = new PriorityQueue<number>({ priority: (n) => -n });
+    queue.putManySync([1, 5, 9]);
+    await crew.submit(tasks.putSorted, queue, [2, 6, 8]);
+    assertEquals(drain(queue), [9, 8, 6, 5, 2, 1]);
+  });
+}
 
-test("PriorityQueue without a function sorts what workers put", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
-  const queue = new PriorityQueue<[number, string]>();
-  const items = numbers(200).map((i): [number, string] => [(i * 77) % 200, `item ${i}`]);
-  const halves = [items.slice(0, 100), items.slice(100)];
-  await Promise.all(halves.map((half) => pool.submit(tasks.putEach, queue, half)));
-  assertEquals(drain(queue).map(([key]) => key), numbers(200));
-});
+for (const elsewhere of ELSEWHERE) {
+  test(`PriorityQueue without a function sorts what two ${elsewhere.names} put`, async () => {
+    await using crew = elsewhere.crew(2);
+    const queue = new PriorityQueue<[number, string]>();
+    const items = numbers(200).map((i): [number, string] => [(i * 77) % 200, `item ${i}`]);
+    const halves = [items.slice(0, 100), items.slice(100)];
+    await Promise.all(halves.map((half) => crew.submit(tasks.putEach, queue, half)));
+    assertEquals(drain(queue).map(([key]) => key), numbers(200));
+  });
+}
 
 test("PriorityQueue: a function's long keys take no memory in other queues afterwards", () => {
   const countOf = (): number => {

@@ -1,8 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { Queue, SimpleQueue } from "../../queue/mod.ts";
 import { test } from "../_support/leaks.ts";
+import { shareProcesses } from "../contracts/elsewhere.ts";
 import { queueContract } from "../contracts/queue_contract.ts";
 import { drain, numbers, SIMPLE } from "./_support.ts";
+
+shareProcesses(1, 2);
 
 queueContract(SIMPLE);
 

@@ -7,7 +7,6 @@ import {
   assertMatch,
   assertStrictEquals,
 } from "@std/assert";
-import { ThreadPoolExecutor } from "../../executors/mod.ts";
 import { NotShareableError, Queue, RuntimeError, SimpleQueue } from "../../queue/mod.ts";
 import {
   Barrier,
@@ -20,6 +19,7 @@ import {
   Value,
 } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
+import { ELSEWHERE, shareProcesses } from "../contracts/elsewhere.ts";
 import {
   allWaitersOf,
   assertSound,
@@ -32,6 +32,8 @@ import {
   unfinishedOf,
 } from "./_support.ts";
 import * as tasks from "./fixtures/queue_tasks.ts";
+
+shareProcesses(1);
 
 /** Values of each kind, for which a structured clone is the model. */
 const VALUES: Record<string, () => unknown[]> = {
@@ -141,24 +143,26 @@ for (const { name, makeAny } of SUITES) {
     await assertSound(queue);
   });
 
-  test(`${name} carries every kind to a worker and back`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-    const there = makeAny();
-    for (const [kind, values] of Object.entries(VALUES)) {
-      for (const value of values()) there.putSync(value);
-      const seen = await pool.submit(tasks.getSome, there, values().length);
-      const inOrder = name === "LifoQueue" ? values().toReversed() : values();
-      assertEquals(seen, structuredClone(inOrder), kind);
-    }
-    await assertSound(there);
-    if (name === "PriorityQueue") return; // Its function is here.
-    for (const [kind, values] of Object.entries(VALUES)) {
-      await pool.submit(tasks.putEach, there, values());
-      const inOrder = name === "LifoQueue" ? values().toReversed() : values();
-      assertEquals(drain(there), structuredClone(inOrder), kind);
-    }
-    await assertSound(there);
-  });
+  for (const elsewhere of ELSEWHERE) {
+    test(`${name} carries every kind to ${elsewhere.name} and back`, async () => {
+      await using crew = elsewhere.crew(1);
+      const there = makeAny();
+      for (const [kind, values] of Object.entries(VALUES)) {
+        for (const value of values()) there.putSync(value);
+        const seen = await crew.submit(tasks.getSome, there, values().length);
+        const inOrder = name === "LifoQueue" ? values().toReversed() : values();
+        assertEquals(seen, structuredClone(inOrder), kind);
+      }
+      await assertSound(there);
+      if (name === "PriorityQueue") return; // Its function is here.
+      for (const [kind, values] of Object.entries(VALUES)) {
+        await crew.submit(tasks.putEach, there, values());
+        const inOrder = name === "LifoQueue" ? values().toReversed() : values();
+        assertEquals(drain(there), structuredClone(inOrder), kind);
+      }
+      await assertSound(there);
+    });
+  }
 
   // Refusals
 

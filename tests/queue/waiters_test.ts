@@ -4,6 +4,7 @@ import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/asse
 import { type Future, ThreadPoolExecutor } from "../../executors/mod.ts";
 import { Empty, Full, Queue, ShutDown, SimpleQueue } from "../../queue/mod.ts";
 import { test } from "../_support/leaks.ts";
+import { ELSEWHERE, shareProcesses } from "../contracts/elsewhere.ts";
 import { Gate } from "../contracts/gate.ts";
 import {
   allWaitersOf,
@@ -23,6 +24,8 @@ import {
   waitersOf,
 } from "./_support.ts";
 import * as tasks from "./fixtures/queue_tasks.ts";
+
+shareProcesses(1, 2, 3);
 
 /** More tasks than the ring of a pool holds. */
 const MANY_TASKS = 4000;
@@ -96,61 +99,77 @@ for (const { name, make, orderOf } of SUITES) {
     await assertSound(queue);
   });
 
-  test(`${name}: waits that end as items come lose none and take none twice`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-    const queue = make();
-    const items = numbers(400);
-    const putting = pool.submit(tasks.putEach, queue, items);
-    const seen: number[] = [];
-    while (seen.length < items.length) {
-      const waits = [0, 1, 0.1, 3].map((timeout) => queue.get({ timeout }));
-      for (const outcome of await Promise.allSettled(waits)) {
-        if (outcome.status === "fulfilled") seen.push(outcome.value as number);
-        else assertInstanceOf(outcome.reason, Empty);
+  for (const elsewhere of ELSEWHERE) {
+    test(`${name}: waits that end as items come from ${elsewhere.name} lose none and take none twice`, async () => {
+      await using crew = elsewhere.crew(1);
+      const queue = make();
+      const items = numbers(elsewhere.rounds(400));
+      const putting = crew.submit(tasks.putEach, queue, items);
+      const seen: number[] = [];
+      while (seen.length < items.length) {
+        const waits = [0, 1, 0.1, 3].map((timeout) => queue.get({ timeout }));
+        for (const outcome of await Promise.allSettled(waits)) {
+          if (outcome.status === "fulfilled") seen.push(outcome.value as number);
+          else assertInstanceOf(outcome.reason, Empty);
+        }
       }
-    }
-    await putting;
-    assertEquals(seen.toSorted((a, b) => a - b), items);
-    await assertSound(queue);
-  });
+      await putting;
+      assertEquals(seen.toSorted((a, b) => a - b), items);
+      await assertSound(queue);
+    });
+  }
 
-  test(`${name}: workers blocked for items are served one by one`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 3 });
-    const queue = make();
-    const waits = [1, 2, 3].map(() => pool.submit(tasks.getOneSync, queue));
-    await queued(queue, "getters", 3);
-    for (const i of numbers(3)) {
-      queue.putSync(i);
-      await until(() => waits.filter((future) => future.done()).length === i + 1);
-      assertEquals(waitersOf(queue, "getters"), 2 - i);
-    }
-    assertEquals((await Promise.all(waits) as number[]).toSorted(), [0, 1, 2]);
-    await assertSound(queue);
-  });
+  for (const elsewhere of ELSEWHERE) {
+    test(`${name}: ${elsewhere.names} blocked for items are served one by one`, async () => {
+      await using crew = elsewhere.crew(3);
+      const queue = make();
+      const waits = [1, 2, 3].map(() => crew.submit(tasks.getOneSync, queue));
+      await queued(queue, "getters", 3);
+      for (const i of numbers(3)) {
+        queue.putSync(i);
+        await until(() => waits.filter((future) => future.done()).length === i + 1);
+        assertEquals(waitersOf(queue, "getters"), 2 - i);
+      }
+      assertEquals((await Promise.all(waits) as number[]).toSorted(), [0, 1, 2]);
+      await assertSound(queue);
+    });
+  }
 
-  test(`${name}: main blocked in getSync is served by workers, of thousands of tasks`, {
-    timeout: 60_000,
-  }, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
-    const queue = make();
-    const futures = numbers(MANY_TASKS).map((i) => pool.submit(tasks.putEach, queue, [i]));
-    const seen = numbers(MANY_TASKS).map(() => queue.getSync({ timeout: 10_000 }) as number);
-    assertEquals(seen.toSorted((a, b) => a - b), numbers(MANY_TASKS));
-    await Promise.all(futures);
-    await assertSound(queue);
-  });
+  for (const elsewhere of ELSEWHERE) {
+    test(
+      `${name}: main blocked in getSync is served by ${elsewhere.names}, of thousands of tasks`,
+      {
+        timeout: 60_000,
+      },
+      async () => {
+        await using crew = elsewhere.crew(2);
+        const queue = make();
+        const futures = numbers(MANY_TASKS).map((i) => crew.submit(tasks.putEach, queue, [i]));
+        const seen = numbers(MANY_TASKS).map(() => queue.getSync({ timeout: 10_000 }) as number);
+        assertEquals(seen.toSorted((a, b) => a - b), numbers(MANY_TASKS));
+        await Promise.all(futures);
+        await assertSound(queue);
+      },
+    );
+  }
 
-  test(`${name}: main blocked in getSync is served by tasks that were submitted last`, {
-    timeout: 60_000,
-  }, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-    const queue = make();
-    const others = numbers(MANY_TASKS).map((i) => pool.submit(tasks.sendBack, i));
-    const last = pool.submit(tasks.putEach, queue, [7]);
-    assertEquals(queue.getSync({ timeout: 30_000 }), 7);
-    await last;
-    assertEquals(await Promise.all(others), numbers(MANY_TASKS));
-  });
+  for (const elsewhere of ELSEWHERE) {
+    test(
+      `${name}: main blocked in getSync is served by tasks of ${elsewhere.name} that were submitted last`,
+      {
+        timeout: 60_000,
+      },
+      async () => {
+        await using crew = elsewhere.crew(1);
+        const queue = make();
+        const others = numbers(MANY_TASKS).map((i) => crew.submit(tasks.sendBack, i));
+        const last = crew.submit(tasks.putEach, queue, [7]);
+        assertEquals(queue.getSync({ timeout: 30_000 }), 7);
+        await last;
+        assertEquals(await Promise.all(others), numbers(MANY_TASKS));
+      },
+    );
+  }
 }
 
 for (const { name, make } of BOUNDED) {
@@ -186,41 +205,46 @@ for (const { name, make } of BOUNDED) {
   });
 
   for (const put of [tasks.putOne, tasks.putOneSync]) {
-    test(`${name}: ${put.name} in a worker waits for room until main takes an item`, async () => {
-      await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+    for (const elsewhere of ELSEWHERE) {
+      test(`${name}: ${put.name} in ${elsewhere.name} waits for room until main takes an item`, async () => {
+        await using crew = elsewhere.crew(2);
+        const queue = make({ maxsize: 1 });
+        queue.putSync(0);
+        const putThere = put as typeof tasks.putOneSync;
+        for (const options of [{ block: false }, { timeout: 0 }, { timeout: SHORT_MS }]) {
+          const error = await rejectionOf(crew.submit(putThere, queue, 9, options).result());
+          assertInstanceOf(error, Full);
+          assertEquals(error.message, `Cannot put: ${name} is full, it holds 1 of 1 items`);
+        }
+        const waits = [crew.submit(putThere, queue, 1), crew.submit(putThere, queue, 1)];
+        await queued(queue, "putters", 2);
+        assertEquals(queue.getNowait(), 0);
+        await until(() => waits.some((future) => future.done()));
+        assertEquals([queue.qsize(), waitersOf(queue, "putters")], [1, 1]);
+        assertEquals(await queue.get(), 1);
+        await Promise.all(waits);
+        assertEquals(queue.getNowait(), 1);
+        await assertSound(queue);
+      });
+    }
+  }
+
+  for (const elsewhere of ELSEWHERE) {
+    test(`${name}.putSync() on the main thread waits until ${elsewhere.name} takes an item`, async () => {
+      await using crew = elsewhere.crew(1);
       const queue = make({ maxsize: 1 });
       queue.putSync(0);
-      const putThere = put as typeof tasks.putOneSync;
-      for (const options of [{ block: false }, { timeout: 0 }, { timeout: SHORT_MS }]) {
-        const error = await rejectionOf(pool.submit(putThere, queue, 9, options).result());
-        assertInstanceOf(error, Full);
-        assertEquals(error.message, `Cannot put: ${name} is full, it holds 1 of 1 items`);
+      for (const i of numbers(3)) {
+        const moment = crew.whenQueued(queue, "putters", 1);
+        const taking = crew.submit(tasks.getWhenQueued, queue, "putters", moment);
+        if (i === 1) await queue.put(i + 1);
+        else queue.putSync(i + 1);
+        assertEquals(await taking, i);
       }
-      const waits = [pool.submit(putThere, queue, 1), pool.submit(putThere, queue, 1)];
-      await queued(queue, "putters", 2);
-      assertEquals(queue.getNowait(), 0);
-      await until(() => waits.some((future) => future.done()));
-      assertEquals([queue.qsize(), waitersOf(queue, "putters")], [1, 1]);
-      assertEquals(await queue.get(), 1);
-      await Promise.all(waits);
-      assertEquals(queue.getNowait(), 1);
+      assertEquals(drain(queue), [3]);
       await assertSound(queue);
     });
   }
-
-  test(`${name}.putSync() on the main thread waits until a worker takes an item`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-    const queue = make({ maxsize: 1 });
-    queue.putSync(0);
-    for (const i of numbers(3)) {
-      const taking = pool.submit(tasks.getWhenQueued, queue, "putters", 1);
-      if (i === 1) await queue.put(i + 1);
-      else queue.putSync(i + 1);
-      assertEquals(await taking, i);
-    }
-    assertEquals(drain(queue), [3]);
-    await assertSound(queue);
-  });
 
   test(`${name}: waits for room that time out or abort leave nothing behind, and the next is served`, async () => {
     const queue = make({ maxsize: 1 });
@@ -248,23 +272,27 @@ for (const { name, make } of BOUNDED) {
     await assertSound(queue);
   });
 
-  test(`${name}: a thousand async tasks and two workers go through a queue of one place`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
-    const queue = make({ maxsize: 1 });
-    const there = [
-      pool.submit(tasks.putEach, queue, numbers(200).map((i) => 10_000 + i)),
-      pool.submit(tasks.getSome, queue, 200) as Future<unknown>,
-    ];
-    const putting = numbers(1000).map((i) => queue.put(i));
-    const getting = numbers(1000).map(() => queue.get());
-    const here = await Promise.all(getting);
-    await Promise.all(putting);
-    const [, taken] = await Promise.all(there);
-    const all = [...here, ...taken as unknown[]] as number[];
-    const expected = [...numbers(1000), ...numbers(200).map((i) => 10_000 + i)];
-    assertEquals(all.toSorted((a, b) => a - b), expected);
-    await assertSound(queue);
-  });
+  for (const elsewhere of ELSEWHERE) {
+    test(`${name}: a thousand async tasks and two ${elsewhere.names} go through a queue of one place`, async () => {
+      await using crew = elsewhere.crew(2);
+      const many = elsewhere.rounds(200);
+      const most = 1000;
+      const queue = make({ maxsize: 1 });
+      const there = [
+        crew.submit(tasks.putEach, queue, numbers(many).map((i) => 10_000 + i)),
+        crew.submit(tasks.getSome, queue, many) as Future<unknown>,
+      ];
+      const putting = numbers(most).map((i) => queue.put(i));
+      const getting = numbers(most).map(() => queue.get());
+      const here = await Promise.all(getting);
+      await Promise.all(putting);
+      const [, taken] = await Promise.all(there);
+      const all = [...here, ...taken as unknown[]] as number[];
+      const expected = [...numbers(most), ...numbers(many).map((i) => 10_000 + i)];
+      assertEquals(all.toSorted((a, b) => a - b), expected);
+      await assertSound(queue);
+    });
+  }
 
   test(`${name}: a worker that dies while it waits to get or to put takes nothing along`, async () => {
     const pool = new ThreadPoolExecutor({ maxWorkers: 1, onWorkerLost: "replace" });
@@ -317,23 +345,25 @@ for (const { name, make } of BOUNDED) {
   });
 }
 
-test("Queue: tasks of a pool that wait for each other's items go on beside those that block", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
-  const [there, back] = [new SimpleQueue<number>(), new SimpleQueue<number>()];
-  const echo = pool.submit(
-    (there: SimpleQueue<number>, back: SimpleQueue<number>): void => {
-      for (let n = there.getSync(); n >= 0; n = there.getSync()) back.putSync(n + 1);
-    },
-    there,
-    back,
-  );
-  for (const i of numbers(300)) {
-    there.putSync(i);
-    assertEquals(i % 2 === 0 ? back.getSync() : await back.get(), i + 1);
-  }
-  there.putSync(-1);
-  await echo;
-});
+for (const elsewhere of ELSEWHERE) {
+  test(`Queue: tasks in ${elsewhere.name} that wait for items of this thread go on beside it, which blocks`, async () => {
+    await using crew = elsewhere.crew(2);
+    const [there, back] = [new SimpleQueue<number>(), new SimpleQueue<number>()];
+    const echo = crew.submit(
+      (there: SimpleQueue<number>, back: SimpleQueue<number>): void => {
+        for (let n = there.getSync(); n >= 0; n = there.getSync()) back.putSync(n + 1);
+      },
+      there,
+      back,
+    );
+    for (const i of numbers(elsewhere.rounds(300))) {
+      there.putSync(i);
+      assertEquals(i % 2 === 0 ? back.getSync() : await back.get(), i + 1);
+    }
+    there.putSync(-1);
+    await echo;
+  });
+}
 
 test("Queue: waits of several queues in one thread end each by its own", async () => {
   const queues = numbers(20).map(() => new Queue<number>(1));

@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
-import { ThreadPoolExecutor } from "../../executors/mod.ts";
 import {
   Barrier,
   type BarrierOptions,
@@ -9,8 +8,9 @@ import {
   RuntimeError,
 } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
-import { Gate } from "../contracts/gate.ts";
+import { ELSEWHERE, shareProcesses } from "../contracts/elsewhere.ts";
 import { BAD_WAITS, SHORT_MS } from "../contracts/lock_suite.ts";
+import { readCell } from "../contracts/parts.ts";
 import {
   gateOf,
   jsonCopy,
@@ -23,6 +23,8 @@ import {
   waitersOf,
 } from "./_support.ts";
 import * as tasks from "./fixtures/sync_tasks.ts";
+
+shareProcesses(1, 2);
 
 const IN_VAIN = "Cannot wait at Barrier: it was broken or reset while 3 parties gathered";
 const TOO_LATE =
@@ -512,137 +514,156 @@ test("Barrier shows its kind in logs", () => {
 // Threads
 
 for (const meet of MEETINGS) {
-  test(`Barrier: ${meet.name} in workers and waits here meet, in order of arrival`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
-    const barrier = new Barrier(3);
-    for (let round = 0; round < 5; round++) {
-      const remote = [pool.submit(meet, barrier)];
-      await queued(barrier, 1);
-      if (round % 2 === 0) {
-        const here = barrier.wait();
-        assertEquals(barrier.nWaiting, 2);
-        remote.push(pool.submit(meet, barrier));
-        assertEquals([await remote[0], await here, await remote[1]], [0, 1, 2]);
-      } else {
-        remote.push(pool.submit(meet, barrier));
-        await queued(barrier, 2);
-        assertEquals(barrier.waitSync(), 2);
-        assertEquals([await remote[0], await remote[1]].sort(), [0, 1]);
+  for (const elsewhere of ELSEWHERE) {
+    test(`Barrier: ${meet.name} in ${elsewhere.names} and waits here meet, in order of arrival`, async () => {
+      await using crew = elsewhere.crew(2);
+      const barrier = new Barrier(3);
+      for (let round = 0; round < 5; round++) {
+        const remote = [crew.submit(meet, barrier)];
+        await queued(barrier, 1);
+        if (round % 2 === 0) {
+          const here = barrier.wait();
+          assertEquals(barrier.nWaiting, 2);
+          remote.push(crew.submit(meet, barrier));
+          assertEquals([await remote[0], await here, await remote[1]], [0, 1, 2]);
+        } else {
+          remote.push(crew.submit(meet, barrier));
+          await queued(barrier, 2);
+          assertEquals(barrier.waitSync(), 2);
+          assertEquals([await remote[0], await remote[1]].sort(), [0, 1]);
+        }
       }
-    }
-    await assertSound(barrier);
-  });
+      await assertSound(barrier);
+    });
+  }
 
-  test(`Barrier: ${meet.name} in a worker whose time is up breaks it for the main thread`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  for (const elsewhere of ELSEWHERE) {
+    test(`Barrier: ${meet.name} in ${elsewhere.name} whose time is up breaks it for the main thread`, async () => {
+      await using crew = elsewhere.crew(1);
+      const barrier = new Barrier(3);
+      const waiting = rejectionOf(barrier.wait());
+      const remote = crew.submit(meet, barrier, { timeout: SHORT_MS });
+      await assertRejects(() => remote.result(), BrokenBarrierError, TOO_LATE);
+      assertEquals((await waiting as Error).message, IN_VAIN);
+      const late = crew.submit(meet, barrier);
+      await assertRejects(() => late.result(), BrokenBarrierError, IS_BROKEN);
+      await assertBroken(barrier);
+    });
+  }
+
+  for (const elsewhere of ELSEWHERE) {
+    test(`Barrier: ${meet.name} in ${elsewhere.name} hears of abort(), reset() and timeouts of the main thread`, async () => {
+      await using crew = elsewhere.crew(1);
+      const barrier = new Barrier(3);
+      const ends = [
+        () => barrier.abort(),
+        () => barrier.reset(),
+        () => barrier.wait({ timeout: 1 }).catch(() => {}),
+      ];
+      for (const end of ends) {
+        const remote = crew.submit(meet, barrier);
+        await queued(barrier);
+        end();
+        await assertRejects(() => remote.result(), BrokenBarrierError, IN_VAIN);
+        barrier.reset();
+        await assertSound(barrier);
+      }
+    });
+  }
+}
+
+for (const elsewhere of ELSEWHERE) {
+  test(`Barrier.waitSync() and wait() on the main thread hear of abort() and reset() by ${elsewhere.name}`, async () => {
+    await using crew = elsewhere.crew(1);
     const barrier = new Barrier(3);
-    const waiting = rejectionOf(barrier.wait());
-    const remote = pool.submit(meet, barrier, { timeout: SHORT_MS });
-    await assertRejects(() => remote.result(), BrokenBarrierError, TOO_LATE);
-    assertEquals((await waiting as Error).message, IN_VAIN);
-    const late = pool.submit(meet, barrier);
-    await assertRejects(() => late.result(), BrokenBarrierError, IS_BROKEN);
+    for (const resets of [true, false]) {
+      const moment = crew.whenWaiting(barrier, 2);
+      const ending = crew.submit(tasks.endWhenWaiting, barrier, moment, resets);
+      const other = rejectionOf(barrier.wait());
+      assertThrows(() => barrier.waitSync(), BrokenBarrierError, IN_VAIN);
+      assertEquals((await other as Error).message, IN_VAIN);
+      await ending;
+      assertEquals(barrier.broken, !resets);
+    }
     await assertBroken(barrier);
   });
+}
 
-  test(`Barrier: ${meet.name} in a worker hears of abort(), reset() and timeouts of the main thread`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-    const barrier = new Barrier(3);
-    const ends = [
-      () => barrier.abort(),
-      () => barrier.reset(),
-      () => barrier.wait({ timeout: 1 }).catch(() => {}),
-    ];
-    for (const end of ends) {
-      const remote = pool.submit(meet, barrier);
-      await queued(barrier);
-      end();
-      await assertRejects(() => remote.result(), BrokenBarrierError, IN_VAIN);
-      barrier.reset();
+for (const elsewhere of ELSEWHERE) {
+  test(`Barrier: the main thread and two ${elsewhere.names} meet round after round, in both forms`, async () => {
+    await using crew = elsewhere.crew(2);
+    const count = elsewhere.rounds(60);
+    for (const blocks of [true, false]) {
+      const barrier = new Barrier(3);
+      const rounds = elsewhere.cells(count);
+      const remote = [1, 2].map((me) =>
+        crew.submit(tasks.meetOften, barrier, rounds, me, me === 1)
+      );
+      const indices = [
+        await tasks.meetOften(barrier, rounds, 0, blocks),
+        ...await Promise.all(remote),
+      ];
+      for (let i = 0; i < count; i++) {
+        assertEquals(indices.map((those) => those[i]).sort(), [0, 1, 2]);
+      }
       await assertSound(barrier);
     }
   });
 }
 
-test("Barrier.waitSync() and wait() on the main thread hear of a worker's abort() and reset()", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  const barrier = new Barrier(3);
-  for (const resets of [true, false]) {
-    const ending = pool.submit(tasks.endWhenWaiting, barrier, 2, resets);
-    const other = rejectionOf(barrier.wait());
-    assertThrows(() => barrier.waitSync(), BrokenBarrierError, IN_VAIN);
-    assertEquals((await other as Error).message, IN_VAIN);
-    await ending;
-    assertEquals(barrier.broken, !resets);
-  }
-  await assertBroken(barrier);
-});
-
-test("Barrier: the main thread and two workers meet round after round, in both forms", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
-  const count = 60;
-  for (const blocks of [true, false]) {
-    const barrier = new Barrier(3);
-    const rounds = new Int32Array(new SharedArrayBuffer(4 * count));
-    const remote = [1, 2].map((me) => pool.submit(tasks.meetOften, barrier, rounds, me, me === 1));
-    const indices = [
-      await tasks.meetOften(barrier, rounds, 0, blocks),
-      ...await Promise.all(remote),
-    ];
-    for (let i = 0; i < count; i++) {
-      assertEquals(indices.map((those) => those[i]).sort(), [0, 1, 2]);
+for (const elsewhere of ELSEWHERE) {
+  test(`Barrier: the action that is missing in ${elsewhere.name} fails it there, and breaks the barrier elsewhere`, async () => {
+    await using crew = elsewhere.crew(1);
+    for (const meet of MEETINGS) {
+      const barrier = new Barrier(2, { action: () => {} });
+      assertEquals(await crew.submit(tasks.describeBarrier, barrier), [2, 0, false, true]);
+      const here = rejectionOf(barrier.wait());
+      const remote = crew.submit(meet, barrier);
+      await assertRejects(
+        () => remote.result(),
+        RuntimeError,
+        "Cannot run the action of Barrier: it is not here",
+      );
+      assert(BrokenBarrierError.is(await here));
+      await assertBroken(barrier);
+      // It is not missing where it is not called.
+      const first = crew.submit(meet, barrier);
+      await queued(barrier);
+      assertEquals([await barrier.wait(), await first], [1, 0]);
     }
-    await assertSound(barrier);
-  }
-});
+  });
+}
 
-test("Barrier: the action that is missing in a worker fails it there, and breaks the barrier elsewhere", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  for (const meet of MEETINGS) {
-    const barrier = new Barrier(2, { action: () => {} });
-    assertEquals(await pool.submit(tasks.describeBarrier, barrier), [2, 0, false, true]);
-    const here = rejectionOf(barrier.wait());
-    const remote = pool.submit(meet, barrier);
-    await assertRejects(
-      () => remote.result(),
-      RuntimeError,
-      "Cannot run the action of Barrier: it is not here",
-    );
-    assert(BrokenBarrierError.is(await here));
-    await assertBroken(barrier);
-    // It is not missing where it is not called.
-    const first = pool.submit(meet, barrier);
+for (const elsewhere of ELSEWHERE) {
+  test(`Barrier.action that is set in ${elsewhere.name} runs there when that one is last`, async () => {
+    await using crew = elsewhere.crew(1);
+    const [count] = elsewhere.cells(1);
+    let runs = 0;
+    const barrier = new Barrier(2, { action: () => runs++ });
+    const waiting = barrier.wait();
+    assertEquals(await crew.submit(tasks.meetWithAction, barrier, count), 1);
+    assertEquals([await waiting, readCell(count), runs], [0, 1, 0]);
+    const first = crew.submit(tasks.meetWithAction, barrier, count);
     await queued(barrier);
-    assertEquals([await barrier.wait(), await first], [1, 0]);
-  }
-});
+    assertEquals([barrier.waitSync(), await first, readCell(count), runs], [1, 0, 1, 1]);
+  });
+}
 
-test("Barrier.action that is set in a worker runs there when the worker is last", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  const count = new Int32Array(new SharedArrayBuffer(4));
-  let runs = 0;
-  const barrier = new Barrier(2, { action: () => runs++ });
-  const waiting = barrier.wait();
-  assertEquals(await pool.submit(tasks.meetWithAction, barrier, count), 1);
-  assertEquals([await waiting, count[0], runs], [0, 1, 0]);
-  const first = pool.submit(tasks.meetWithAction, barrier, count);
-  await queued(barrier);
-  assertEquals([barrier.waitSync(), await first, count[0], runs], [1, 0, 1, 1]);
-});
-
-test("Barrier: a worker's running action holds up the main thread, in both forms", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  using gate = new Gate();
-  const barrier = new Barrier(2, { action: () => {} });
-  const first = barrier.wait();
-  const acting = pool.submit(tasks.meetActingAtGate, barrier, gate.words);
-  await gate.entered();
-  const newcomer = barrier.wait();
-  assertEquals(gateOf(barrier), 1);
-  assertEquals(await stateOf(Promise.race([first, newcomer])), "pending");
-  gate.open();
-  assertEquals([await first, await acting], [0, 1]);
-  await queued(barrier);
-  assertEquals([barrier.waitSync(), await newcomer], [1, 0]);
-  assertEquals(barrier.broken, false);
-});
+for (const elsewhere of ELSEWHERE) {
+  test(`Barrier: a running action in ${elsewhere.name} holds up the main thread, in both forms`, async () => {
+    await using crew = elsewhere.crew(1);
+    using gate = elsewhere.gate();
+    const barrier = new Barrier(2, { action: () => {} });
+    const first = barrier.wait();
+    const acting = crew.submit(tasks.meetActingAtGate, barrier, gate.pass);
+    await gate.entered();
+    const newcomer = barrier.wait();
+    assertEquals(gateOf(barrier), 1);
+    assertEquals(await stateOf(Promise.race([first, newcomer])), "pending");
+    gate.open();
+    assertEquals([await first, await acting], [0, 1]);
+    await queued(barrier);
+    assertEquals([barrier.waitSync(), await newcomer], [1, 0]);
+    assertEquals(barrier.broken, false);
+  });
+}

@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
-import { ThreadPoolExecutor } from "../../executors/mod.ts";
 import {
   Condition,
   debugLocks,
@@ -10,11 +9,14 @@ import {
   Semaphore,
 } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
-import { Gate } from "../contracts/gate.ts";
+import { ELSEWHERE, shareProcesses } from "../contracts/elsewhere.ts";
 import { lockContract } from "../contracts/lock_contract.ts";
 import { assertSound, BAD_WAITS, SHORT_MS } from "../contracts/lock_suite.ts";
+import { writeCell } from "../contracts/parts.ts";
 import { jsonCopy, queued, rejectionOf, stateOf, turns, waitersOf } from "./_support.ts";
 import * as tasks from "./fixtures/condition_tasks.ts";
+
+shareProcesses(1, 2);
 
 lockContract({
   name: "Condition of an RLock",
@@ -123,21 +125,23 @@ test("Condition.notify() and notifyAll() without the lock throw RuntimeError and
   }
 });
 
-test("Condition: another thread holding the lock does not do, with a plain Lock neither", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  for (const lock of [new Lock({ name: "a" }), new RLock({ name: "a" })]) {
-    const condition = new Condition(lock);
-    condition.acquireSync();
-    const errors = await pool.submit(tasks.misuse, condition);
-    const { kind } = lock.handle;
-    const state = `its ${kind} "a" is not held here, it is held by thread "main"`;
-    const notify = `RuntimeError: Cannot notify on Condition "a": ${state}`;
-    const wait = `RuntimeError: Cannot wait on Condition "a": ${state}`;
-    assertEquals(errors, [notify, notify, wait, wait, wait, wait]);
-    condition.release();
-    await assertWorks(condition);
-  }
-});
+for (const elsewhere of ELSEWHERE) {
+  test(`Condition: another thread holding the lock does not do in ${elsewhere.name}, with a plain Lock neither`, async () => {
+    await using crew = elsewhere.crew(1);
+    for (const lock of [new Lock({ name: "a" }), new RLock({ name: "a" })]) {
+      const condition = new Condition(lock);
+      condition.acquireSync();
+      const errors = await crew.submit(tasks.misuse, condition);
+      const { kind } = lock.handle;
+      const state = `its ${kind} "a" is not held here, it is held by thread "main"`;
+      const notify = `RuntimeError: Cannot notify on Condition "a": ${state}`;
+      const wait = `RuntimeError: Cannot wait on Condition "a": ${state}`;
+      assertEquals(errors, [notify, notify, wait, wait, wait, wait]);
+      condition.release();
+      await assertWorks(condition);
+    }
+  });
+}
 
 test("Condition: an async task outside of the run() that holds the lock may neither wait nor notify", async () => {
   const condition = new Condition();
@@ -344,16 +348,18 @@ test("Condition.waitSync() within run() keeps what run() holds", async () => {
   await assertWorks(condition);
 });
 
-test("Condition.waitSync() in a worker restores the depth when the main thread notifies", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  using gate = new Gate();
-  const condition = new Condition();
-  const waiting = pool.submit(tasks.waitNestedSync, condition, 3, gate.words);
-  await gate.entered();
-  condition.runSync(() => condition.notify());
-  assertEquals(await waiting, 3);
-  await assertWorks(condition);
-});
+for (const elsewhere of ELSEWHERE) {
+  test(`Condition.waitSync() in ${elsewhere.name} restores the depth when the main thread notifies`, async () => {
+    await using crew = elsewhere.crew(1);
+    using gate = elsewhere.gate();
+    const condition = new Condition();
+    const waiting = crew.submit(tasks.waitNestedSync, condition, 3, gate.pass);
+    await gate.entered();
+    condition.runSync(() => condition.notify());
+    assertEquals(await waiting, 3);
+    await assertWorks(condition);
+  });
+}
 
 // waitFor
 
@@ -649,84 +655,96 @@ test("Condition.from() refuses what is no handle of a Condition", () => {
 for (const form of ["waitOnce", "waitOnceSync"] as const) {
   const wait = tasks[form] as typeof tasks.waitOnce;
 
-  test(`Condition: ${form} in workers and waits here are served first come, first served`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
-    for (const condition of makeBoth()) {
-      using gate = new Gate();
-      const first = pool.submit(wait, condition, gate.words);
-      await queued(condition);
-      const second = condition.run(() => condition.wait());
-      await queued(condition, 2);
-      const third = pool.submit(wait, condition, gate.words);
-      await queued(condition, 3);
-      await notifyUnder(condition);
-      assertEquals(await first, [true, true]);
-      assertEquals([await stateOf(second), third.done()], ["pending", false]);
-      condition.runSync(() => condition.notify());
-      assertEquals(await second, true);
-      assertEquals(waitersOf(condition), 1);
-      await condition.run(() => condition.notifyAll());
-      assertEquals(await third, [true, true]);
-      await assertWorks(condition);
-    }
-  });
+  for (const elsewhere of ELSEWHERE) {
+    test(`Condition: ${form} in ${elsewhere.names} and waits here are served first come, first served`, async () => {
+      await using crew = elsewhere.crew(2);
+      for (const condition of makeBoth()) {
+        using gate = elsewhere.gate();
+        const first = crew.submit(wait, condition, gate.pass);
+        await queued(condition);
+        const second = condition.run(() => condition.wait());
+        await queued(condition, 2);
+        const third = crew.submit(wait, condition, gate.pass);
+        await queued(condition, 3);
+        await notifyUnder(condition);
+        assertEquals(await first, [true, true]);
+        assertEquals([await stateOf(second), third.done()], ["pending", false]);
+        condition.runSync(() => condition.notify());
+        assertEquals(await second, true);
+        assertEquals(waitersOf(condition), 1);
+        await condition.run(() => condition.notifyAll());
+        assertEquals(await third, [true, true]);
+        await assertWorks(condition);
+      }
+    });
+  }
 
-  test(`Condition: ${form} in a worker takes timeouts, and leaves nothing behind`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-    using gate = new Gate();
+  for (const elsewhere of ELSEWHERE) {
+    test(`Condition: ${form} in ${elsewhere.name} takes timeouts, and leaves nothing behind`, async () => {
+      await using crew = elsewhere.crew(1);
+      using gate = elsewhere.gate();
+      for (const condition of makeBoth()) {
+        for (const timeout of [0, SHORT_MS]) {
+          const result = await crew.submit(wait, condition, gate.pass, { timeout });
+          assertEquals(result, [false, true]);
+        }
+        await assertWorks(condition);
+      }
+    });
+  }
+}
+
+for (const elsewhere of ELSEWHERE) {
+  test(`Condition.waitSync() on the main thread waits until ${elsewhere.name} notifies`, async () => {
+    await using crew = elsewhere.crew(1);
     for (const condition of makeBoth()) {
-      for (const timeout of [0, SHORT_MS]) {
-        const result = await pool.submit(wait, condition, gate.words, { timeout });
-        assertEquals(result, [false, true]);
+      for (const notify of [tasks.notifyWhenWaiting, tasks.notifyWhenWaitingAsync]) {
+        const moment = crew.whenWaiting(condition, 1);
+        const there = notify as typeof tasks.notifyWhenWaiting;
+        const notifying = crew.submit(there, condition, 1, moment, 1);
+        assertEquals(condition.runSync(() => condition.waitSync()), true);
+        await notifying;
       }
       await assertWorks(condition);
     }
   });
 }
 
-test("Condition.waitSync() on the main thread waits until a worker notifies", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  for (const condition of makeBoth()) {
-    for (const notify of [tasks.notifyWhenWaiting, tasks.notifyWhenWaitingAsync]) {
-      const notifying = pool.submit(notify as typeof tasks.notifyWhenWaiting, condition, 1, 1);
-      assertEquals(condition.runSync(() => condition.waitSync()), true);
-      await notifying;
+for (const elsewhere of ELSEWHERE) {
+  test(`Condition.wait() on the main thread waits until ${elsewhere.name} notifies exactly so many`, async () => {
+    await using crew = elsewhere.crew(1);
+    const condition = new Condition();
+    const log: string[] = [];
+    const waits = startWaits(condition, ["a", "b", "c", "d"], log);
+    await crew.submit(tasks.notifyWhenWaiting, condition, 4, crew.whenWaiting(condition, 4), 3);
+    await Promise.all(waits.slice(0, 3));
+    await turns();
+    assertEquals([log, waitersOf(condition)], [["a", "b", "c"], 1]);
+    await crew.submit(tasks.notifyWhenWaiting, condition, 1, crew.whenWaiting(condition, 1), 1);
+    await waits[3];
+    await assertWorks(condition);
+  });
+}
+
+for (const elsewhere of ELSEWHERE) {
+  test(`Condition.waitFor() sees what two ${elsewhere.names} have written under the lock, in both forms`, async () => {
+    await using crew = elsewhere.crew(2);
+    const times = elsewhere.rounds(50);
+    for (const condition of makeBoth()) {
+      const [number] = elsewhere.cells(1);
+      const waiting = [tasks.waitForNumber, tasks.waitForNumberSync].map((wait) =>
+        crew.submit(wait as typeof tasks.waitForNumber, condition, number, times)
+      );
+      tasks.countAndNotify(condition, number, times);
+      for (const reached of waiting) assertEquals(await reached, times);
+      writeCell(number, 0);
+      const counting = crew.submit(tasks.countAndNotify, condition, number, times);
+      assertEquals(await tasks.waitForNumber(condition, number, times), times);
+      await counting;
+      writeCell(number, 0);
+      crew.submit(tasks.countAndNotify, condition, number, times);
+      assertEquals(tasks.waitForNumberSync(condition, number, times), times);
+      await assertWorks(condition);
     }
-    await assertWorks(condition);
-  }
-});
-
-test("Condition.wait() on the main thread waits until a worker notifies exactly so many", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  const condition = new Condition();
-  const log: string[] = [];
-  const waits = startWaits(condition, ["a", "b", "c", "d"], log);
-  await pool.submit(tasks.notifyWhenWaiting, condition, 4, 3);
-  await Promise.all(waits.slice(0, 3));
-  await turns();
-  assertEquals([log, waitersOf(condition)], [["a", "b", "c"], 1]);
-  await pool.submit(tasks.notifyWhenWaiting, condition, 1, 1);
-  await waits[3];
-  await assertWorks(condition);
-});
-
-test("Condition.waitFor() sees what other threads have written under the lock, in both forms", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
-  const times = 50;
-  for (const condition of makeBoth()) {
-    const number = new Int32Array(new SharedArrayBuffer(4));
-    const waiting = [tasks.waitForNumber, tasks.waitForNumberSync].map((wait) =>
-      pool.submit(wait as typeof tasks.waitForNumber, condition, number, times)
-    );
-    tasks.countAndNotify(condition, number, times);
-    for (const reached of waiting) assertEquals(await reached, times);
-    number[0] = 0;
-    const counting = pool.submit(tasks.countAndNotify, condition, number, times);
-    assertEquals(await tasks.waitForNumber(condition, number, times), times);
-    await counting;
-    number[0] = 0;
-    pool.submit(tasks.countAndNotify, condition, number, times);
-    assertEquals(tasks.waitForNumberSync(condition, number, times), times);
-    await assertWorks(condition);
-  }
-});
+  });
+}

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows }
 import { ThreadPoolExecutor } from "../../executors/mod.ts";
 import { Event, type Handle, Lock } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
+import { ELSEWHERE, shareProcesses } from "../contracts/elsewhere.ts";
 import { BAD_WAITS, SHORT_MS } from "../contracts/lock_suite.ts";
 import { jsonCopy, queued, rejectionOf, stateOf, throughChannel, waitersOf } from "./_support.ts";
 import {
@@ -10,6 +11,8 @@ import {
   waitForEventSync,
   writeAndSet,
 } from "./fixtures/sync_tasks.ts";
+
+shareProcesses(1, 2);
 
 const WAITS = [waitForEvent, waitForEventSync] as (typeof waitForEvent)[];
 
@@ -195,59 +198,67 @@ test("Event shows its kind in logs", () => {
 });
 
 for (const wait of WAITS) {
-  test(`Event: ${wait.name} in workers waits until the main thread sets it, and may clear it at once`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
-    const event = new Event();
-    for (let i = 0; i < 5; i++) {
-      const waiting = [pool.submit(wait, event), pool.submit(wait, event, { timeout: 10_000 })];
-      await queued(event, 2);
-      event.set();
-      event.clear();
-      assertEquals(await Promise.all(waiting), [true, true]);
-    }
-    await assertSound(event);
-  });
+  for (const elsewhere of ELSEWHERE) {
+    test(`Event: ${wait.name} in ${elsewhere.names} waits until the main thread sets it, and may clear it at once`, async () => {
+      await using crew = elsewhere.crew(2);
+      const event = new Event();
+      for (let i = 0; i < 5; i++) {
+        const waiting = [crew.submit(wait, event), crew.submit(wait, event, { timeout: 10_000 })];
+        await queued(event, 2);
+        event.set();
+        event.clear();
+        assertEquals(await Promise.all(waiting), [true, true]);
+      }
+      await assertSound(event);
+    });
+  }
 
-  test(`Event: ${wait.name} in a worker takes timeouts, and leaves nothing behind`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  for (const elsewhere of ELSEWHERE) {
+    test(`Event: ${wait.name} in ${elsewhere.name} takes timeouts, and leaves nothing behind`, async () => {
+      await using crew = elsewhere.crew(1);
+      const event = new Event();
+      for (const timeout of [0, SHORT_MS]) {
+        assertEquals(await crew.submit(wait, event, { timeout }), false);
+      }
+      await assertSound(event);
+      event.set();
+      assertEquals(await crew.submit(wait, event, { timeout: 0 }), true);
+    });
+  }
+}
+
+for (const elsewhere of ELSEWHERE) {
+  test(`Event.wait() and waitSync() on the main thread wait until ${elsewhere.name} sets it`, async () => {
+    await using crew = elsewhere.crew(1);
     const event = new Event();
-    for (const timeout of [0, SHORT_MS]) {
-      assertEquals(await pool.submit(wait, event, { timeout }), false);
+    for (const clears of [true, false]) {
+      const waits = [event.wait(), event.wait()];
+      const setting = crew.submit(setWhenWaiting, event, 2, crew.whenWaiting(event, 2), clears);
+      assertEquals(await Promise.all(waits), [true, true]);
+      await setting;
+      assertEquals(event.isSet(), !clears);
+      event.clear();
+      const again = crew.submit(setWhenWaiting, event, 1, crew.whenWaiting(event, 1), clears);
+      assertEquals(event.waitSync(), true);
+      await again;
+      event.clear();
     }
     await assertSound(event);
-    event.set();
-    assertEquals(await pool.submit(wait, event, { timeout: 0 }), true);
   });
 }
 
-test("Event.wait() and waitSync() on the main thread wait until a worker sets it", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  const event = new Event();
-  for (const clears of [true, false]) {
-    const waits = [event.wait(), event.wait()];
-    const setting = pool.submit(setWhenWaiting, event, 2, clears);
-    assertEquals(await Promise.all(waits), [true, true]);
-    await setting;
-    assertEquals(event.isSet(), !clears);
-    event.clear();
-    const again = pool.submit(setWhenWaiting, event, 1, clears);
+for (const elsewhere of ELSEWHERE) {
+  test(`Event.waitSync() and wait() at once: set() by ${elsewhere.name} wakes both forms in one thread`, async () => {
+    await using crew = elsewhere.crew(1);
+    const event = new Event();
+    const waiting = event.wait();
+    const setting = crew.submit(setWhenWaiting, event, 2, crew.whenWaiting(event, 2), true);
     assertEquals(event.waitSync(), true);
-    await again;
-    event.clear();
-  }
-  await assertSound(event);
-});
-
-test("Event.waitSync() and wait() at once: set() wakes both forms in one thread", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  const event = new Event();
-  const waiting = event.wait();
-  const setting = pool.submit(setWhenWaiting, event, 2, true);
-  assertEquals(event.waitSync(), true);
-  assertEquals(await waiting, true);
-  await setting;
-  await assertSound(event);
-});
+    assertEquals(await waiting, true);
+    await setting;
+    await assertSound(event);
+  });
+}
 
 test("Event: who finds it set sees what was written before set()", async () => {
   await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });

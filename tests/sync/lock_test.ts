@@ -1,12 +1,13 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { ThreadPoolExecutor } from "../../executors/mod.ts";
 import { Lock, OwnerDiedError, RLock, RuntimeError, Semaphore } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
-import { Gate } from "../contracts/gate.ts";
+import { ELSEWHERE, PREFIX, shareProcesses } from "../contracts/elsewhere.ts";
 import { lockContract } from "../contracts/lock_contract.ts";
 import { assertSound, SHORT_MS } from "../contracts/lock_suite.ts";
 import { queued, stateOf, waitersOf } from "./_support.ts";
 import { acquireOnce, holdAtGate, keep, release } from "./fixtures/lock_tasks.ts";
+
+shareProcesses(1, 2);
 
 lockContract({
   name: "Lock",
@@ -58,44 +59,46 @@ test("Lock.release() of a free lock throws RuntimeError and changes nothing", as
   }
 });
 
-test("Lock.release() of a free lock throws RuntimeError in a worker", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  const lock = new Lock();
-  await assertRejects(
-    () => pool.submit(release, lock).result(),
-    RuntimeError,
-    "Cannot release Lock: it is not held",
-  );
-  await assertSound(lock);
-});
+for (const elsewhere of ELSEWHERE) {
+  test(`Lock.release() of a free lock throws RuntimeError in ${elsewhere.name}`, async () => {
+    await using crew = elsewhere.crew(1);
+    const lock = new Lock();
+    await assertRejects(
+      () => crew.submit(release, lock).result(),
+      RuntimeError,
+      "Cannot release Lock: it is not held",
+    );
+    await assertSound(lock);
+  });
 
-test("Lock.release() may be called by a thread or task that did not acquire it", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  const lock = new Lock();
-  lock.acquireSync();
-  await pool.submit(release, lock);
-  assertEquals(lock.locked(), false);
-  await pool.submit(keep, lock);
-  assertEquals(lock.locked(), true);
-  lock.release();
-  await lock.acquire();
-  await Promise.resolve().then(() => lock.release());
-  await assertSound(lock);
-});
+  test(`Lock.release() may be called by ${elsewhere.name} or task that did not acquire it`, async () => {
+    await using crew = elsewhere.crew(1);
+    const lock = new Lock();
+    lock.acquireSync();
+    await crew.submit(release, lock);
+    assertEquals(lock.locked(), false);
+    await crew.submit(keep, lock);
+    assertEquals(lock.locked(), true);
+    lock.release();
+    await lock.acquire();
+    await Promise.resolve().then(() => lock.release());
+    await assertSound(lock);
+  });
 
-test("Lock.release() by another thread wakes who waits", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  const lock = new Lock();
-  lock.acquireSync();
-  const waiting = lock.acquire();
-  await pool.submit(release, lock);
-  assertEquals(await waiting, true);
-  const remote = pool.submit(acquireOnce, lock);
-  await queued(lock);
-  lock.release();
-  assertEquals(await remote, true);
-  await assertSound(lock);
-});
+  test(`Lock.release() by ${elsewhere.name} wakes who waits`, async () => {
+    await using crew = elsewhere.crew(1);
+    const lock = new Lock();
+    lock.acquireSync();
+    const waiting = lock.acquire();
+    await crew.submit(release, lock);
+    assertEquals(await waiting, true);
+    const remote = crew.submit(acquireOnce, lock);
+    await queued(lock);
+    lock.release();
+    assertEquals(await remote, true);
+    await assertSound(lock);
+  });
+}
 
 test("Lock.release() within run() or hold() makes the end of them throw RuntimeError", async () => {
   const lock = new Lock();
@@ -145,47 +148,49 @@ test("Lock: who was overtaken and gives up leaves the lock to the next", async (
   await assertSound(lock);
 });
 
-test("Lock.recover() is false for a lock that is free or whose holder is alive", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  using gate = new Gate();
-  const lock = new Lock();
-  assertEquals([lock.recover(), lock.locked()], [false, false]);
-  lock.acquireSync();
-  assertEquals(lock.recover(), false);
-  lock.release();
-  const holding = pool.submit(holdAtGate, lock, gate.words);
-  await gate.entered();
-  assertEquals([lock.recover(), lock.locked()], [false, true]);
-  gate.open();
-  await holding;
-  await assertSound(lock);
-});
-
-test("Lock: the owner's death is reported to all who wait or come, until one recovers it", async () => {
-  const lock = new Lock({ name: "accounts" });
-  await using pool = new ThreadPoolExecutor({
-    maxWorkers: 1,
-    maxTasksPerChild: 1,
-    threadNamePrefix: "crew",
+for (const elsewhere of ELSEWHERE) {
+  test(`Lock.recover() is false for a lock that is free or whose holder, ${elsewhere.name}, is alive`, async () => {
+    await using crew = elsewhere.crew(1);
+    using gate = elsewhere.gate();
+    const lock = new Lock();
+    assertEquals([lock.recover(), lock.locked()], [false, false]);
+    lock.acquireSync();
+    assertEquals(lock.recover(), false);
+    lock.release();
+    const holding = crew.submit(holdAtGate, lock, gate.pass);
+    await gate.entered();
+    assertEquals([lock.recover(), lock.locked()], [false, true]);
+    gate.open();
+    await holding;
+    await assertSound(lock);
   });
-  await pool.submit(keep, lock);
-  const text =
-    'Cannot acquire Lock "accounts": its owner, thread "crew_0", has ended or was given up without releasing it; take it over with recover()';
-  await assertRejects(() => lock.acquire(), OwnerDiedError, text);
-  await assertRejects(() => lock.acquire({ timeout: 0 }), OwnerDiedError, text);
-  await assertRejects(() => lock.acquire({ timeout: 10_000 }), OwnerDiedError, text);
-  await assertRejects(() => lock.hold(), OwnerDiedError, text);
-  await assertRejects(() => lock.run(() => 1), OwnerDiedError, text);
-  assertThrows(() => lock.acquireSync(), OwnerDiedError, text);
-  assertThrows(() => lock.acquireSync({ blocking: false }), OwnerDiedError, text);
-  assertThrows(() => lock.holdSync(), OwnerDiedError, text);
-  assertEquals([lock.locked(), waitersOf(lock)], [true, 0]);
-  assertEquals(lock.recover(), true);
-  assertEquals([lock.recover(), lock.locked()], [false, true]);
-  assertEquals(await lock.acquire({ timeout: SHORT_MS }), false);
-  lock.release();
-  await assertSound(lock);
-});
+
+  test(`Lock: the death of its owner, ${elsewhere.name}, is reported to all who wait or come, until one recovers it`, async () => {
+    const lock = new Lock({ name: "accounts" });
+    await using pool = elsewhere.pool({
+      maxWorkers: 1,
+      maxTasksPerChild: 1,
+      threadNamePrefix: PREFIX,
+    });
+    await pool.submit(keep, lock);
+    const text =
+      'Cannot acquire Lock "accounts": its owner, thread "crew_0", has ended or was given up without releasing it; take it over with recover()';
+    await assertRejects(() => lock.acquire(), OwnerDiedError, text);
+    await assertRejects(() => lock.acquire({ timeout: 0 }), OwnerDiedError, text);
+    await assertRejects(() => lock.acquire({ timeout: 10_000 }), OwnerDiedError, text);
+    await assertRejects(() => lock.hold(), OwnerDiedError, text);
+    await assertRejects(() => lock.run(() => 1), OwnerDiedError, text);
+    assertThrows(() => lock.acquireSync(), OwnerDiedError, text);
+    assertThrows(() => lock.acquireSync({ blocking: false }), OwnerDiedError, text);
+    assertThrows(() => lock.holdSync(), OwnerDiedError, text);
+    assertEquals([lock.locked(), waitersOf(lock)], [true, 0]);
+    assertEquals(lock.recover(), true);
+    assertEquals([lock.recover(), lock.locked()], [false, true]);
+    assertEquals(await lock.acquire({ timeout: SHORT_MS }), false);
+    lock.release();
+    await assertSound(lock);
+  });
+}
 
 test("Lock.from() refuses the handles of all other classes", () => {
   for (const other of [new RLock(), new Semaphore()]) {

@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { ThreadPoolExecutor } from "../../executors/mod.ts";
 import {
   debugLocks,
   Lock,
@@ -9,12 +8,14 @@ import {
   TimeoutError,
 } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
-import { Gate } from "../contracts/gate.ts";
+import { ELSEWHERE, shareProcesses } from "../contracts/elsewhere.ts";
 import { lockContract } from "../contracts/lock_contract.ts";
 import { assertSound, SHORT_MS } from "../contracts/lock_suite.ts";
 import { queued, stateOf, turns, waitersOf } from "./_support.ts";
 import { acquireOnce, acquireOnceSync, keep, keepAsTask, release } from "./fixtures/lock_tasks.ts";
 import { excludeEachOther, nestRuns, nestSync } from "./fixtures/rlock_tasks.ts";
+
+shareProcesses(1, 2);
 
 lockContract({
   name: "RLock",
@@ -36,10 +37,6 @@ function makeCounted(): { lock: RLock; depth: () => number } {
 const NOT_HELD = "Cannot release RLock: it is not held";
 const OTHER_TASK = "Cannot release RLock: it is held by another async task of this thread";
 const OTHER_THREAD = 'Cannot release RLock: it is held by thread "crew_0"';
-
-function makeCrew(): ThreadPoolExecutor {
-  return new ThreadPoolExecutor({ maxWorkers: 1, threadNamePrefix: "crew" });
-}
 
 test("RLock.name is what it was given, and must be a string", () => {
   const lock = new RLock({ name: "accounts" });
@@ -190,24 +187,26 @@ test("RLock.acquireSync() for ever throws RuntimeError while an async task of th
   await assertSound(lock);
 });
 
-test("RLock.acquire(): a task that was handed the lock owns it before it has noticed", async () => {
-  await using pool = makeCrew();
-  using gate = new Gate();
-  const lock = new RLock();
-  const holding = pool.submit(nestSync, lock, 1, gate.words);
-  await gate.entered();
-  const waiting = lock.acquire();
-  gate.open();
-  holding.resultSync();
-  // The thread has the lock by now, or is about to; its blocking code must not enter.
-  if (lock.acquireSync({ blocking: false })) {
-    assertEquals(await stateOf(waiting), "pending");
+for (const elsewhere of ELSEWHERE) {
+  test(`RLock.acquire(): a task that was handed the lock by ${elsewhere.name} owns it before it has noticed`, async () => {
+    await using crew = elsewhere.crew(1);
+    using gate = elsewhere.gate();
+    const lock = new RLock();
+    const holding = crew.submit(nestSync, lock, 1, gate.pass);
+    await gate.entered();
+    const waiting = lock.acquire();
+    gate.open();
+    holding.resultSync();
+    // The thread has the lock by now, or is about to; its blocking code must not enter.
+    if (lock.acquireSync({ blocking: false })) {
+      assertEquals(await stateOf(waiting), "pending");
+      lock.release();
+    }
+    assertEquals(await waiting, true);
     lock.release();
-  }
-  assertEquals(await waiting, true);
-  lock.release();
-  await assertSound(lock);
-});
+    await assertSound(lock);
+  });
+}
 
 // run as the owner
 
@@ -388,42 +387,46 @@ test("RLock.run() within Lock.run(), and the other way about", async () => {
 
 // Releasing
 
-test("RLock.release() of a free lock throws RuntimeError and changes nothing", async () => {
-  await using pool = makeCrew();
-  const lock = new RLock();
-  assertThrows(() => lock.release(), RuntimeError, NOT_HELD);
-  await assertRejects(() => pool.submit(release, lock).result(), RuntimeError, NOT_HELD);
-  assertThrows(
-    () => new RLock({ name: "a" }).release(),
-    RuntimeError,
-    'Cannot release RLock "a": it is not held',
-  );
-  await assertSound(lock);
-});
-
-test("RLock.release() by another thread throws RuntimeError and changes nothing", async () => {
-  await using pool = makeCrew();
-  using gate = new Gate();
-  const lock = new RLock();
-  const holding = pool.submit(nestSync, lock, 2, gate.words);
-  await gate.entered();
-  assertThrows(() => lock.release(), RuntimeError, OTHER_THREAD);
-  await lock.run(() => 1, { timeout: 0 }).catch(() => {});
-  assertThrows(() => lock.release(), RuntimeError, OTHER_THREAD);
-  gate.open();
-  assertEquals(await holding, true);
-  const text = 'Cannot release RLock: it is held by thread "main"';
-  for (const acquire of [() => lock.acquireSync(), () => lock.acquire()]) {
-    await acquire();
-    await assertRejects(() => pool.submit(release, lock).result(), RuntimeError, text);
-    assertEquals(lock.locked(), true);
-    lock.release();
-  }
-  await lock.run(async () => {
-    await assertRejects(() => pool.submit(release, lock).result(), RuntimeError, text);
+for (const elsewhere of ELSEWHERE) {
+  test(`RLock.release() of a free lock, here and in ${elsewhere.name}, throws RuntimeError and changes nothing`, async () => {
+    await using crew = elsewhere.crew(1);
+    const lock = new RLock();
+    assertThrows(() => lock.release(), RuntimeError, NOT_HELD);
+    await assertRejects(() => crew.submit(release, lock).result(), RuntimeError, NOT_HELD);
+    assertThrows(
+      () => new RLock({ name: "a" }).release(),
+      RuntimeError,
+      'Cannot release RLock "a": it is not held',
+    );
+    await assertSound(lock);
   });
-  await assertSound(lock);
-});
+}
+
+for (const elsewhere of ELSEWHERE) {
+  test(`RLock.release() of a lock that ${elsewhere.name} holds, and there, throws RuntimeError and changes nothing`, async () => {
+    await using crew = elsewhere.crew(1);
+    using gate = elsewhere.gate();
+    const lock = new RLock();
+    const holding = crew.submit(nestSync, lock, 2, gate.pass);
+    await gate.entered();
+    assertThrows(() => lock.release(), RuntimeError, OTHER_THREAD);
+    await lock.run(() => 1, { timeout: 0 }).catch(() => {});
+    assertThrows(() => lock.release(), RuntimeError, OTHER_THREAD);
+    gate.open();
+    assertEquals(await holding, true);
+    const text = 'Cannot release RLock: it is held by thread "main"';
+    for (const acquire of [() => lock.acquireSync(), () => lock.acquire()]) {
+      await acquire();
+      await assertRejects(() => crew.submit(release, lock).result(), RuntimeError, text);
+      assertEquals(lock.locked(), true);
+      lock.release();
+    }
+    await lock.run(async () => {
+      await assertRejects(() => crew.submit(release, lock).result(), RuntimeError, text);
+    });
+    await assertSound(lock);
+  });
+}
 
 test("RLock.release() by an async task outside of the run that holds the lock throws RuntimeError", async () => {
   const lock = new RLock();
@@ -479,54 +482,60 @@ test("RLock.release() too often within run() makes its end throw RuntimeError", 
 
 // Across threads
 
-test("RLock: a worker that nests holds the lock until it has released as often", async () => {
-  await using pool = makeCrew();
-  for (const nest of [nestSync, nestRuns] as ((l: RLock, n: number, g: unknown) => unknown)[]) {
-    using gate = new Gate();
+for (const elsewhere of ELSEWHERE) {
+  test(`RLock: ${elsewhere.name} that nests holds the lock until it has released as often`, async () => {
+    await using crew = elsewhere.crew(1);
+    for (const nest of [nestSync, nestRuns] as ((l: RLock, n: number, g: unknown) => unknown)[]) {
+      using gate = elsewhere.gate();
+      const lock = new RLock();
+      const nesting = crew.submit(nest, lock, 3, gate.pass);
+      await gate.entered();
+      assertEquals(lock.acquireSync({ blocking: false }), false);
+      assertEquals(await lock.acquire({ timeout: SHORT_MS }), false);
+      const waiting = lock.acquire();
+      gate.open();
+      assertEquals(await nesting, true);
+      assertEquals(await waiting, true);
+      lock.release();
+      await assertSound(lock);
+    }
+  });
+}
+
+for (const elsewhere of ELSEWHERE) {
+  test(`RLock: ${elsewhere.name} waits until the main thread has released as often as it acquired`, async () => {
+    await using crew = elsewhere.crew(1);
     const lock = new RLock();
-    const nesting = pool.submit(nest, lock, 3, gate.words);
-    await gate.entered();
-    assertEquals(lock.acquireSync({ blocking: false }), false);
-    assertEquals(await lock.acquire({ timeout: SHORT_MS }), false);
-    const waiting = lock.acquire();
-    gate.open();
-    assertEquals(await nesting, true);
-    assertEquals(await waiting, true);
-    lock.release();
-    await assertSound(lock);
-  }
-});
-
-test("RLock: a worker waits until the main thread has released as often as it acquired", async () => {
-  await using pool = makeCrew();
-  const lock = new RLock();
-  for (const acquire of [acquireOnce, acquireOnceSync] as ((l: RLock) => unknown)[]) {
-    lock.acquireSync();
-    lock.acquireSync();
-    let remote = pool.submit(acquire, lock);
-    await queued(lock);
-    lock.release();
-    assertEquals([await stateOf(remote.result()), waitersOf(lock)], ["pending", 1]);
-    lock.release();
-    assertEquals(await remote, true);
-    await lock.run(async () => {
-      await lock.run(async () => {
-        remote = pool.submit(acquire, lock);
-        await queued(lock);
-      });
+    for (const acquire of [acquireOnce, acquireOnceSync] as ((l: RLock) => unknown)[]) {
+      lock.acquireSync();
+      lock.acquireSync();
+      let remote = crew.submit(acquire, lock);
+      await queued(lock);
+      lock.release();
       assertEquals([await stateOf(remote.result()), waitersOf(lock)], ["pending", 1]);
-    });
-    assertEquals(await remote, true);
-  }
-  await assertSound(lock);
-});
+      lock.release();
+      assertEquals(await remote, true);
+      await lock.run(async () => {
+        await lock.run(async () => {
+          remote = crew.submit(acquire, lock);
+          await queued(lock);
+        });
+        assertEquals([await stateOf(remote.result()), waitersOf(lock)], ["pending", 1]);
+      });
+      assertEquals(await remote, true);
+    }
+    await assertSound(lock);
+  });
+}
 
-test("RLock.run(): async tasks of one worker exclude each other", async () => {
-  await using pool = makeCrew();
-  const lock = new RLock();
-  assertEquals(await pool.submit(excludeEachOther, lock), 1);
-  await assertSound(lock);
-});
+for (const elsewhere of ELSEWHERE) {
+  test(`RLock.run(): async tasks of ${elsewhere.name} exclude each other`, async () => {
+    await using crew = elsewhere.crew(1);
+    const lock = new RLock();
+    assertEquals(await crew.submit(excludeEachOther, lock), 1);
+    await assertSound(lock);
+  });
+}
 
 test("RLock.recover() is false while the lock is free or its owner alive", async () => {
   const lock = new RLock();
@@ -538,20 +547,22 @@ test("RLock.recover() is false while the lock is free or its owner alive", async
   await assertSound(lock);
 });
 
-test("RLock.recover() makes this thread the owner, once, however the dead one held it", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1, maxTasksPerChild: 1 });
-  for (const hold of [keep, keepAsTask] as ((lock: RLock) => unknown)[]) {
-    const { lock, depth } = makeCounted();
-    await pool.submit(hold, lock);
-    await assertRejects(() => lock.acquire(), OwnerDiedError, "take it over with recover()");
-    await assertRejects(() => lock.run(() => 1), OwnerDiedError);
-    assertThrows(() => lock.acquireSync(), OwnerDiedError);
-    assertThrows(() => lock.release(), RuntimeError, "it is held by thread");
-    assertEquals(lock.recover(), true);
-    assertEquals([lock.recover(), depth()], [false, 1]);
-    assert(lock.acquireSync());
-    lock.release();
-    lock.release();
-    await assertSound(lock);
-  }
-});
+for (const elsewhere of ELSEWHERE) {
+  test(`RLock.recover() makes this thread the owner, once, however ${elsewhere.name} that died held it`, async () => {
+    await using pool = elsewhere.pool({ maxWorkers: 1, maxTasksPerChild: 1 });
+    for (const hold of [keep, keepAsTask] as ((lock: RLock) => unknown)[]) {
+      const { lock, depth } = makeCounted();
+      await pool.submit(hold, lock);
+      await assertRejects(() => lock.acquire(), OwnerDiedError, "take it over with recover()");
+      await assertRejects(() => lock.run(() => 1), OwnerDiedError);
+      assertThrows(() => lock.acquireSync(), OwnerDiedError);
+      assertThrows(() => lock.release(), RuntimeError, "it is held by thread");
+      assertEquals(lock.recover(), true);
+      assertEquals([lock.recover(), depth()], [false, 1]);
+      assert(lock.acquireSync());
+      lock.release();
+      lock.release();
+      await assertSound(lock);
+    }
+  });
+}

@@ -1,9 +1,10 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { ThreadPoolExecutor } from "../../executors/mod.ts";
 import { BoundedSemaphore, Lock, Semaphore } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
+import { ELSEWHERE, type Elsewhere, shareProcesses } from "../contracts/elsewhere.ts";
 import { lockContract } from "../contracts/lock_contract.ts";
 import { assertSound, SHORT_MS } from "../contracts/lock_suite.ts";
+import { readCell } from "../contracts/parts.ts";
 import { queued, stateOf, turns, waitersOf } from "./_support.ts";
 import { release } from "./fixtures/lock_tasks.ts";
 import {
@@ -15,6 +16,8 @@ import {
 
 const CLASSES = [Semaphore, BoundedSemaphore];
 const MOST = 2 ** 31 - 1;
+
+shareProcesses(1, 2);
 
 for (const Class of CLASSES) {
   lockContract({
@@ -119,27 +122,31 @@ for (const Class of CLASSES) {
     await assertSound(semaphore);
   });
 
-  test(`${Class.name}.release() may be called by a thread that acquired nothing`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  for (const elsewhere of ELSEWHERE) together(Class, elsewhere);
+}
+
+function together(Class: typeof Semaphore | typeof BoundedSemaphore, elsewhere: Elsewhere): void {
+  test(`${Class.name}.release() may be called by ${elsewhere.name} that acquired nothing`, async () => {
+    await using crew = elsewhere.crew(1);
     const semaphore = new Class(1);
     semaphore.acquireSync();
-    await pool.submit(release, semaphore);
+    await crew.submit(release, semaphore);
     await assertSound(semaphore);
-    await pool.submit(takePermitSync, semaphore);
+    await crew.submit(takePermitSync, semaphore);
     assertEquals(semaphore.locked(), true);
     semaphore.release();
     await assertSound(semaphore);
   });
 
   for (const take of [takePermit, takePermitSync] as ((semaphore: Semaphore) => unknown)[]) {
-    test(`${Class.name}: ${take.name} in workers and waits here share what is released`, async () => {
-      await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+    test(`${Class.name}: ${take.name} in ${elsewhere.names} and waits here share what is released`, async () => {
+      await using crew = elsewhere.crew(2);
       const semaphore = new Class(3);
       for (let i = 0; i < 3; i++) semaphore.acquireSync();
-      const remote = [pool.submit(take, semaphore)];
+      const remote = [crew.submit(take, semaphore)];
       await queued(semaphore);
       const here = semaphore.acquire();
-      remote.push(pool.submit(take, semaphore));
+      remote.push(crew.submit(take, semaphore));
       await queued(semaphore, 3);
       semaphore.release();
       assertEquals(await remote[0], true);
@@ -152,25 +159,27 @@ for (const Class of CLASSES) {
     });
   }
 
-  test(`${Class.name}.acquireSync() on the main thread waits until a worker releases`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  test(`${Class.name}.acquireSync() on the main thread waits until ${elsewhere.name} releases`, async () => {
+    await using crew = elsewhere.crew(1);
     const semaphore = new Class(2);
     semaphore.acquireSync();
     semaphore.acquireSync();
-    const releasing = pool.submit(releaseWhenWaiting, semaphore, 1, 2);
+    const moment = crew.whenWaiting(semaphore, 1);
+    const releasing = crew.submit(releaseWhenWaiting, semaphore, moment, 2);
     assertEquals(semaphore.acquireSync(), true);
     await releasing;
     assertEquals(semaphore.getValue(), 1);
   });
 
-  test(`${Class.name}: no more than its permits are held at once, by all threads together`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+  test(`${Class.name}: no more than its permits are held at once, by two ${elsewhere.names} and this one together`, async () => {
+    await using crew = elsewhere.crew(2);
     const semaphore = new Class(2);
-    const inside = new Int32Array(new SharedArrayBuffer(4));
-    const futures = [1, 2, 3].map(() => pool.submit(enterTogether, semaphore, inside, 100));
-    const most = [await enterTogether(semaphore, inside, 100), ...await Promise.all(futures)];
+    const [inside] = elsewhere.cells(1);
+    const times = elsewhere.rounds(100);
+    const futures = [1, 2, 3].map(() => crew.submit(enterTogether, semaphore, inside, times));
+    const most = [await enterTogether(semaphore, inside, times), ...await Promise.all(futures)];
     assert(Math.max(...most) <= 2, `${most}`);
-    assertEquals([semaphore.getValue(), waitersOf(semaphore), inside[0]], [2, 0, 0]);
+    assertEquals([semaphore.getValue(), waitersOf(semaphore), readCell(inside)], [2, 0, 0]);
   });
 }
 
@@ -195,23 +204,25 @@ test("Semaphore.release() throws RangeError where there would be more than 2^31 
   assertEquals(semaphore.getValue(), MOST);
 });
 
-test("BoundedSemaphore.release() throws RangeError beyond what it was made with, and changes nothing", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  const semaphore = new BoundedSemaphore(3);
-  const text = (n: number, free: number) =>
-    `Cannot release BoundedSemaphore ${n} times: ${free} permits are free, and there are no more than 3`;
-  assertThrows(() => semaphore.release(), RangeError, text(1, 3));
-  semaphore.acquireSync();
-  assertThrows(() => semaphore.release(2), RangeError, text(2, 2));
-  assertEquals(semaphore.getValue(), 2);
-  semaphore.release();
-  await assertRejects(() => pool.submit(release, semaphore).result(), RangeError, text(1, 3));
-  assertThrows(() => BoundedSemaphore.from(semaphore.handle).release(), RangeError, text(1, 3));
-  assertEquals(semaphore.getValue(), 3);
-  const empty = new BoundedSemaphore(0);
-  assertThrows(() => empty.release(), RangeError, "no more than 0");
-  assertEquals(empty.acquireSync({ blocking: false }), false);
-});
+for (const elsewhere of ELSEWHERE) {
+  test(`BoundedSemaphore.release() throws RangeError beyond what it was made with, here and in ${elsewhere.name}, and changes nothing`, async () => {
+    await using crew = elsewhere.crew(1);
+    const semaphore = new BoundedSemaphore(3);
+    const text = (n: number, free: number) =>
+      `Cannot release BoundedSemaphore ${n} times: ${free} permits are free, and there are no more than 3`;
+    assertThrows(() => semaphore.release(), RangeError, text(1, 3));
+    semaphore.acquireSync();
+    assertThrows(() => semaphore.release(2), RangeError, text(2, 2));
+    assertEquals(semaphore.getValue(), 2);
+    semaphore.release();
+    await assertRejects(() => crew.submit(release, semaphore).result(), RangeError, text(1, 3));
+    assertThrows(() => BoundedSemaphore.from(semaphore.handle).release(), RangeError, text(1, 3));
+    assertEquals(semaphore.getValue(), 3);
+    const empty = new BoundedSemaphore(0);
+    assertThrows(() => empty.release(), RangeError, "no more than 0");
+    assertEquals(empty.acquireSync({ blocking: false }), false);
+  });
+}
 
 test("BoundedSemaphore is a Semaphore, but their handles are not each other's", () => {
   const semaphore = new Semaphore();
@@ -232,11 +243,13 @@ test("BoundedSemaphore is a Semaphore, but their handles are not each other's", 
   assertThrows(() => Semaphore.from(new Lock().handle), TypeError, 'got one of "Lock"');
 });
 
-test("Semaphore: permits of a thread that died are lost, and another thread may release them", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1, maxTasksPerChild: 1 });
-  const semaphore = new BoundedSemaphore(1);
-  await pool.submit(takePermitSync, semaphore);
-  assertEquals(await semaphore.acquire({ timeout: SHORT_MS }), false);
-  semaphore.release();
-  await assertSound(semaphore);
-});
+for (const elsewhere of ELSEWHERE) {
+  test(`Semaphore: permits of ${elsewhere.name} that died are lost, and another thread may release them`, async () => {
+    await using pool = elsewhere.pool({ maxWorkers: 1, maxTasksPerChild: 1 });
+    const semaphore = new BoundedSemaphore(1);
+    await pool.submit(takePermitSync, semaphore);
+    assertEquals(await semaphore.acquire({ timeout: SHORT_MS }), false);
+    semaphore.release();
+    await assertSound(semaphore);
+  });
+}

@@ -2,9 +2,20 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { AsyncExecutor, ThreadPoolExecutor } from "../../executors/mod.ts";
 import { Condition, Lock } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
+import { ELSEWHERE, shareProcesses } from "../contracts/elsewhere.ts";
 import { throughChannel } from "./_support.ts";
 import * as tasks from "./fixtures/sharing_tasks.ts";
-import { classes, type Kit, makeKit, mark, marks, unmark } from "./fixtures/sharing_tasks.ts";
+import {
+  classes,
+  type Kit,
+  kitIn,
+  makeKit,
+  mark,
+  marks,
+  unmark,
+} from "./fixtures/sharing_tasks.ts";
+
+shareProcesses(1, 2);
 
 const YES = Array(9).fill(true);
 const NO = Array(9).fill(false);
@@ -20,55 +31,81 @@ const SHAPES: Record<string, (kit: Kit) => unknown> = {
   "all of them": (kit) => new Set([{ nested: [new Map([["kit", [[kit]]]])] }]),
 };
 
-test("all objects cross in the arguments of a task, wherever in them they are", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  for (const [shape, wrap] of Object.entries(SHAPES)) {
+/** Enough where each takes a process of its own. */
+const LAST_SHAPE = [SHAPES["all of them"]];
+
+for (const elsewhere of ELSEWHERE) {
+  test(`all objects cross in the arguments of a task to ${elsewhere.name}, wherever in them they are`, async () => {
+    await using crew = elsewhere.crew(1);
+    for (const [shape, wrap] of Object.entries(SHAPES)) {
+      const kit = makeKit();
+      assertEquals(await crew.submit(tasks.inspect, wrap(kit)), [YES, NO], shape);
+      mark(kit);
+      assertEquals(await crew.submit(tasks.inspect, wrap(kit)), [YES, YES], shape);
+      unmark(kit);
+      await crew.submit(tasks.markThere, wrap(kit));
+      assertEquals(marks(kit), YES, shape);
+      await crew.submit(tasks.unmarkThere, wrap(kit));
+      assertEquals(marks(kit), NO, shape);
+    }
+  });
+}
+
+for (const elsewhere of ELSEWHERE) {
+  test(`all objects cross to ${elsewhere.name} as arguments of their own`, async () => {
+    await using crew = elsewhere.crew(1);
     const kit = makeKit();
-    assertEquals(await pool.submit(tasks.inspect, wrap(kit)), [YES, NO], shape);
     mark(kit);
-    assertEquals(await pool.submit(tasks.inspect, wrap(kit)), [YES, YES], shape);
+    const found = await crew.submit(tasks.inspectArguments, ...Object.values(kit));
+    assertEquals(found, [YES, YES]);
     unmark(kit);
-    await pool.submit(tasks.markThere, wrap(kit));
-    assertEquals(marks(kit), YES, shape);
-    await pool.submit(tasks.unmarkThere, wrap(kit));
-    assertEquals(marks(kit), NO, shape);
-  }
-});
+  });
+}
 
-test("all objects cross as arguments of their own", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  const kit = makeKit();
-  mark(kit);
-  const found = await pool.submit(tasks.inspectArguments, ...Object.values(kit));
-  assertEquals(found, [YES, YES]);
-  unmark(kit);
-});
+for (const elsewhere of ELSEWHERE) {
+  test(`all objects cross to two ${elsewhere.names} as items of map()`, async () => {
+    await using crew = elsewhere.crew(2);
+    const kits = Array.from({ length: 10 }, makeKit);
+    kits.forEach(mark);
+    for (const chunksize of [1, 3]) {
+      const found = await crew.map(tasks.inspect, kits, { chunksize }).toArray();
+      assertEquals(found, kits.map(() => [YES, YES]));
+    }
+    kits.forEach(unmark);
+  });
+}
 
-test("all objects cross as items of map()", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
-  const kits = Array.from({ length: 10 }, makeKit);
-  kits.forEach(mark);
-  for (const chunksize of [1, 3]) {
-    const found = await pool.map(tasks.inspect, kits, { chunksize }).toArray();
-    assertEquals(found, kits.map(() => [YES, YES]));
-  }
-  kits.forEach(unmark);
-});
+for (const elsewhere of ELSEWHERE) {
+  test(`all objects cross in the initargs of a pool of ${elsewhere.names}`, async () => {
+    for (const wrap of elsewhere.isProcess ? LAST_SHAPE : Object.values(SHAPES)) {
+      const kit = makeKit();
+      await using pool = elsewhere.pool({
+        maxWorkers: 1,
+        initializer: tasks.keepKit,
+        initargs: [wrap(kit)],
+      });
+      assertEquals(await pool.submit(tasks.inspectKept), [YES, NO]);
+      mark(kit);
+      assertEquals(await pool.submit(tasks.inspectKept), [YES, YES]);
+      unmark(kit);
+    }
+  });
+}
 
-test("all objects cross in the initargs of a pool", async () => {
-  for (const wrap of Object.values(SHAPES)) {
-    const kit = makeKit();
-    await using pool = new ThreadPoolExecutor({
-      maxWorkers: 1,
-      initializer: tasks.keepKit,
-      initargs: [wrap(kit)],
-    });
-    assertEquals(await pool.submit(tasks.inspectKept), [YES, NO]);
-    mark(kit);
-    assertEquals(await pool.submit(tasks.inspectKept), [YES, YES]);
-    unmark(kit);
-  }
-});
+for (const elsewhere of ELSEWHERE) {
+  test(`all objects cross in the result of a task from ${elsewhere.name} that was sent them`, async () => {
+    await using crew = elsewhere.crew(1);
+    for (const [shape, wrap] of Object.entries(SHAPES)) {
+      const kit = makeKit();
+      const back = kitIn(await crew.submit(tasks.sendBack, wrap(kit)));
+      assertEquals([classes(back), marks(back)], [YES, NO], shape);
+      mark(kit);
+      assertEquals(marks(back), YES, shape);
+      unmark(back);
+      assertEquals(marks(kit), NO, shape);
+    }
+  });
+}
 
 test("all objects cross in the result of a task, made there or sent there", async () => {
   await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
@@ -100,26 +137,30 @@ test("objects that a worker made live on in other threads after it has ended", a
   assertEquals(counts.sort((a, b) => a - b), [8, 9, 10]);
 });
 
-test("a lock that is sent twice in one call is one lock there", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  const lock = new Lock();
-  const [, locked] = await pool.submit(tasks.compareLocks, lock, lock, [lock, lock]);
-  assertEquals(locked, [true, true, true, true]);
-  assertEquals(lock.locked(), false);
-  const condition = new Condition(lock);
-  assertEquals(await pool.submit(tasks.compareLockOf, condition, lock), true);
-  assertEquals(await pool.submit((lock: Lock, other: Lock) => lock === other, lock, lock), true);
-});
+for (const elsewhere of ELSEWHERE) {
+  test(`a lock that is sent twice to ${elsewhere.name} in one call is one lock there`, async () => {
+    await using crew = elsewhere.crew(1);
+    const lock = new Lock();
+    const [, locked] = await crew.submit(tasks.compareLocks, lock, lock, [lock, lock]);
+    assertEquals(locked, [true, true, true, true]);
+    assertEquals(lock.locked(), false);
+    const condition = new Condition(lock);
+    assertEquals(await crew.submit(tasks.compareLockOf, condition, lock), true);
+    assertEquals(await crew.submit((lock: Lock, other: Lock) => lock === other, lock, lock), true);
+  });
+}
 
-test("a hundred locks cross in one call", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  const locks = Array.from({ length: 100 }, () => new Lock());
-  assertEquals(await pool.submit(tasks.acquireAll, locks), 100);
-  for (const lock of locks.slice(0, 40)) lock.acquireSync();
-  assertEquals(await pool.submit(tasks.acquireAll, locks), 60);
-  const back = await pool.submit(tasks.sendBack, locks);
-  assertEquals(back.map((lock) => lock.locked()), locks.map((lock) => lock.locked()));
-});
+for (const elsewhere of ELSEWHERE) {
+  test(`a hundred locks cross to ${elsewhere.name} in one call, and back`, async () => {
+    await using crew = elsewhere.crew(1);
+    const locks = Array.from({ length: 100 }, () => new Lock());
+    assertEquals(await crew.submit(tasks.acquireAll, locks), 100);
+    for (const lock of locks.slice(0, 40)) lock.acquireSync();
+    assertEquals(await crew.submit(tasks.acquireAll, locks), 60);
+    const back = await crew.submit(tasks.sendBack, locks);
+    assertEquals(back.map((lock) => lock.locked()), locks.map((lock) => lock.locked()));
+  });
+}
 
 test("an AsyncExecutor passes objects as they are", async () => {
   await using executor = new AsyncExecutor();

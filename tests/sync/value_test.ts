@@ -1,14 +1,15 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
-import { ThreadPoolExecutor } from "../../executors/mod.ts";
 import { type Handle, Lock, RLock, Value, type ValueTypes } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
+import { ELSEWHERE, shareProcesses } from "../contracts/elsewhere.ts";
 import { assertSound } from "../contracts/lock_suite.ts";
 import { jsonCopy, queued, throughChannel } from "./_support.ts";
 import { acquireOnceSync, holdUntilWaitedFor } from "./fixtures/lock_tasks.ts";
 import { addOften, addUnderLock, exchangeValue, tryLockOf } from "./fixtures/sync_tasks.ts";
-import { Gate } from "../contracts/gate.ts";
 
 type Type = keyof ValueTypes;
+
+shareProcesses(1, 2);
 
 const TYPES: Type[] = ["i32", "u32", "i64", "f64"];
 
@@ -240,65 +241,81 @@ test("Value.getLock() gives the value's own RLock, each time the same", async ()
   await assertSound(RLock.from(lock.handle));
 });
 
-test("Value.getLock() is one lock for all threads, with the value or sent by itself", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  using gate = new Gate();
-  const value = new Value("i32");
-  const lock = value.getLock();
-  assertEquals(await pool.submit(tryLockOf, value), true);
-  lock.acquireSync();
-  assertEquals(await pool.submit(tryLockOf, value), false);
-  assertEquals(await pool.submit(acquireOnceSync, lock, { timeout: 0 }), false);
-  const waiting = pool.submit(acquireOnceSync, lock);
-  await queued(lock);
-  lock.release();
-  assertEquals(await waiting, true);
-  const holding = pool.submit(holdUntilWaitedFor, lock, gate.words);
-  await gate.entered();
-  assertEquals(await lock.acquire(), true);
-  lock.release();
-  await holding;
-  await assertSound(lock);
-});
+for (const elsewhere of ELSEWHERE) {
+  test(`Value.getLock() is one lock here and in ${elsewhere.name}, with the value or sent by itself`, async () => {
+    await using crew = elsewhere.crew(1);
+    using gate = elsewhere.gate();
+    const value = new Value("i32");
+    const lock = value.getLock();
+    assertEquals(await crew.submit(tryLockOf, value), true);
+    lock.acquireSync();
+    assertEquals(await crew.submit(tryLockOf, value), false);
+    assertEquals(await crew.submit(acquireOnceSync, lock, { timeout: 0 }), false);
+    const waiting = crew.submit(acquireOnceSync, lock);
+    await queued(lock);
+    lock.release();
+    assertEquals(await waiting, true);
+    const holding = crew.submit(
+      holdUntilWaitedFor,
+      lock,
+      gate.pass,
+      crew.whenLockWaiting(lock, 1),
+    );
+    await gate.entered();
+    assertEquals(await lock.acquire(), true);
+    lock.release();
+    await holding;
+    await assertSound(lock);
+  });
+}
 
-test("Value.getLock() makes more than one step exact", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
-  const value = new Value("f64");
-  const adding = [true, false, true].map((blocks) => pool.submit(addUnderLock, value, 100, blocks));
-  await addUnderLock(value, 100, false);
-  await addUnderLock(value, 100, true);
-  await Promise.all(adding);
-  assertEquals(value.value, 500);
-});
+for (const elsewhere of ELSEWHERE) {
+  test(`Value.getLock() makes more than one step exact, with two ${elsewhere.names}`, async () => {
+    await using crew = elsewhere.crew(2);
+    const value = new Value("f64");
+    const times = elsewhere.rounds(100);
+    const adding = [true, false, true].map((blocks) =>
+      crew.submit(addUnderLock, value, times, blocks)
+    );
+    await addUnderLock(value, times, false);
+    await addUnderLock(value, times, true);
+    await Promise.all(adding);
+    assertEquals(value.value, 5 * times);
+  });
+}
 
 // Threads
 
-test("Value crosses to a worker with its type and number, and both write it", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  for (const type of TYPES) {
-    const n = (number: number) => type === "i64" ? BigInt(number) : number;
-    const value = make(type, n(7));
-    assertEquals(await pool.submit(exchangeValue, value, n(8)), [type, n(7)]);
-    assertEquals(value.value, n(8));
-    await assertRejects(
-      () => pool.submit(exchangeValue, value, "9" as never).result(),
-      TypeError,
-      `Cannot use as "${type}"`,
-    );
-    assertEquals(value.value, n(8));
-  }
-});
+for (const elsewhere of ELSEWHERE) {
+  test(`Value crosses to ${elsewhere.name} with its type and number, and both write it`, async () => {
+    await using crew = elsewhere.crew(1);
+    for (const type of TYPES) {
+      const n = (number: number) => type === "i64" ? BigInt(number) : number;
+      const value = make(type, n(7));
+      assertEquals(await crew.submit(exchangeValue, value, n(8)), [type, n(7)]);
+      assertEquals(value.value, n(8));
+      await assertRejects(
+        () => crew.submit(exchangeValue, value, "9" as never).result(),
+        TypeError,
+        `Cannot use as "${type}"`,
+      );
+      assertEquals(value.value, n(8));
+    }
+  });
+}
 
-test("Value.add() by two workers and the main thread loses nothing, in each type", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
-  const times = 5000;
-  for (const type of TYPES) {
-    const value = make(type);
-    const one = type === "i64" ? 1n : 1;
-    const adding = [1, 2].map(() => pool.submit(addOften, value, one, times));
-    addOften(value, one, times);
-    const sums = await Promise.all(adding);
-    assertEquals(Number(value.value), 3 * times);
-    assert(sums.every((sum) => sum <= value.value && Number(sum) >= times));
-  }
-});
+for (const elsewhere of ELSEWHERE) {
+  test(`Value.add() by two ${elsewhere.names} and the main thread loses nothing, in each type`, async () => {
+    await using crew = elsewhere.crew(2);
+    const times = elsewhere.isProcess ? 500 : 5000;
+    for (const type of TYPES) {
+      const value = make(type);
+      const one = type === "i64" ? 1n : 1;
+      const adding = [1, 2].map(() => crew.submit(addOften, value, one, times));
+      addOften(value, one, times);
+      const sums = await Promise.all(adding);
+      assertEquals(Number(value.value), 3 * times);
+      assert(sums.every((sum) => sum <= value.value && Number(sum) >= times));
+    }
+  });
+}

@@ -1,0 +1,270 @@
+/** What child processes may do, where they work and what they know of the program's surroundings. */
+
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { BrokenProcessPool, ProcessPoolExecutor, Queue } from "@concurrent/futures";
+import { fromFileUrl } from "@std/path";
+import { test } from "../_support/leaks.ts";
+import { runDeno, runProgram } from "../_support/run.ts";
+import { ROOT, scratchFolder } from "../_support/scratch.ts";
+import "../_support/processes.ts";
+import { assertEndedWell, errorOf } from "./_support.ts";
+
+type Kind = "read" | "write" | "net" | "env" | "run" | "sys" | "ffi" | "import";
+const KINDS: readonly Kind[] = ["read", "write", "net", "env", "run", "sys", "ffi", "import"];
+
+const NOTHING = Object.fromEntries(KINDS.map((kind) => [kind, false]));
+
+/**
+ * Tries what needs a permission, and says how that failed, or `"ok"`. Crosses as its source text: this module cannot be read
+ * where nothing can.
+ */
+async function attempt(kind: Kind, argument: string): Promise<string> {
+  const acts: Record<Kind, () => unknown> = {
+    read: () => Deno.readTextFileSync(argument),
+    write: () => Deno.writeTextFileSync(argument, "written"),
+    net: () => Deno.listen({ hostname: argument, port: 0 }).close(),
+    env: () => Deno.env.get(argument),
+    run: () => new Deno.Command(argument, { stdout: "null" }).outputSync(),
+    sys: () => argument === "hostname" ? Deno.hostname() : Deno.osRelease(),
+    ffi: () => Deno.dlopen(argument, {}).close(),
+    import: () => import(argument),
+  };
+  try {
+    await acts[kind]();
+    return "ok";
+  } catch (error) {
+    const { name, message } = error as Error;
+    // An import tells of it by the text only.
+    return /Requires import access/.test(message) ? "NotCapable" : name;
+  }
+}
+
+/** The states of the permissions of the process that it runs in. */
+function states(): Record<string, string> {
+  const kinds = ["read", "write", "net", "env", "run", "sys", "ffi", "import"];
+  return Object.fromEntries(
+    kinds.map((name) =>
+      [name, Deno.permissions.querySync({ name } as Deno.PermissionDescriptor).state] as const
+    ),
+  );
+}
+
+/** Something that each kind of permission allows. */
+const USES: Record<Kind, string> = {
+  read: "/etc/hostname",
+  write: "/dev/null",
+  net: "127.0.0.1",
+  env: "HOME",
+  run: "true",
+  sys: "hostname",
+  ffi: "/nowhere.so",
+  import: "https://host.invalid/module.ts",
+};
+
+for (const kind of KINDS) {
+  test(`ProcessPoolExecutor: permissions: { ${kind}: false } takes that away and nothing else`, async () => {
+    await using pool = new ProcessPoolExecutor({ maxWorkers: 1, permissions: { [kind]: false } });
+    assertEquals(await pool.submit(attempt, kind, USES[kind]), "NotCapable");
+    const expected = Object.fromEntries(KINDS.map((name) => [name, "granted"]));
+    assertEquals(await pool.submit(states), { ...expected, [kind]: "prompt" });
+  });
+}
+
+test("ProcessPoolExecutor works with no permission at all, shared objects included", async () => {
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 1, permissions: NOTHING });
+  for (const kind of KINDS) {
+    assertEquals([kind, await pool.submit(attempt, kind, USES[kind])], [kind, "NotCapable"]);
+  }
+  const queue = new Queue<number>();
+  await pool.submit((queue: Queue<number>) => queue.put(6 * 7), queue);
+  assertEquals(queue.getNowait(), 42);
+});
+
+test("ProcessPoolExecutor: lists of permissions allow what they name", async () => {
+  await using scratch = await scratchFolder();
+  const file = await scratch.write("readable.txt", "text");
+  const folder = file.slice(0, file.lastIndexOf("/"));
+  await using pool = new ProcessPoolExecutor({
+    maxWorkers: 1,
+    permissions: {
+      read: [new URL(`file://${folder}/`)],
+      write: [`${folder}/written.txt`],
+      net: ["127.0.0.1"],
+      env: ["HOME", "LANG"],
+      run: ["true"],
+      sys: ["hostname"],
+      ffi: [folder],
+      import: ["example.com"],
+    },
+  });
+  const outcome = async (kind: Kind, ...args: string[]): Promise<string[]> =>
+    await Promise.all(args.map((argument) => pool.submit(attempt, kind, argument)));
+  assertEquals(await outcome("read", file, "/etc/hostname"), ["ok", "NotCapable"]);
+  assertEquals(await outcome("write", `${folder}/written.txt`, `${folder}/other.txt`), [
+    "ok",
+    "NotCapable",
+  ]);
+  assertEquals(await Deno.readTextFile(`${folder}/written.txt`), "written");
+  assertEquals(await outcome("net", "127.0.0.1", "0.0.0.0"), ["ok", "NotCapable"]);
+  assertEquals(await outcome("env", "HOME", "PATH"), ["ok", "NotCapable"]);
+  assertEquals(await outcome("run", "true", "false"), ["ok", "NotCapable"]);
+  assertEquals(await outcome("sys", "hostname", "osRelease"), ["ok", "NotCapable"]);
+  // There is no such library; one that may not even be looked for is refused.
+  assertEquals(await outcome("ffi", `${folder}/no.so`, "/nowhere.so"), ["Error", "NotCapable"]);
+  assertEquals(await outcome("import", "https://host.invalid/module.ts"), ["NotCapable"]);
+});
+
+test("ProcessPoolExecutor says what is wrong with permissions", async () => {
+  const WRONG: [permissions: object, says: string][] = [
+    [{ reading: false }, 'there is no permission "reading"'],
+    [{ read: ["/a,b"] }, '"/a,b" has a comma'],
+  ];
+  for (const [permissions, says] of WRONG) {
+    let error: unknown;
+    try {
+      await using pool = new ProcessPoolExecutor({ maxWorkers: 1, permissions });
+      error = await errorOf(pool.submit(() => 1));
+      assertInstanceOf(error, BrokenProcessPool);
+      assertThrows(() => pool.submit(() => 1), BrokenProcessPool, says);
+      error = error.cause;
+    } catch (thrown) {
+      error = thrown;
+    }
+    assertInstanceOf(error, TypeError);
+    assertStringIncludes(error.message, says);
+  }
+});
+
+// Where they work, and what they know.
+
+test("ProcessPoolExecutor: env and cwd are those of the processes", async () => {
+  await using scratch = await scratchFolder();
+  const folder = (await scratch.write("file.txt", "")).replace("/file.txt", "");
+  const before = [Deno.env.get("FUTURES_TEST"), Deno.cwd()];
+  await using pool = new ProcessPoolExecutor({
+    maxWorkers: 1,
+    env: { FUTURES_TEST: "a=b c\n" },
+    cwd: folder,
+  });
+  const seen = await pool.submit(() => [
+    Deno.env.get("FUTURES_TEST"),
+    Deno.env.get("HOME"),
+    Deno.cwd(),
+  ]);
+  assertEquals(seen, ["a=b c\n", Deno.env.get("HOME"), await Deno.realPath(folder)]);
+  assertEquals([Deno.env.get("FUTURES_TEST"), Deno.cwd()], before);
+
+  await using plain = new ProcessPoolExecutor({ maxWorkers: 1 });
+  const [cwd, path] = await plain.submit(() => [Deno.cwd(), Deno.env.get("PATH")]);
+  assertEquals([cwd, path], [Deno.cwd(), Deno.env.get("PATH")]);
+});
+
+test("ProcessPoolExecutor is broken when its cwd does not exist", async () => {
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 1, cwd: "/nowhere/at/all" });
+  const error = await errorOf(pool.submit(() => 1));
+  assertInstanceOf(error, BrokenProcessPool);
+  assertStringIncludes(error.message, "Cannot start process: ");
+  assertStringIncludes(error.message, '"/nowhere/at/all"');
+});
+
+// What the program itself needs.
+
+const POOL = `
+import { ProcessPoolExecutor } from "@concurrent/futures";
+const pool = new ProcessPoolExecutor({ maxWorkers: 1, env: { FUTURES_TEST: "1" } });
+const error = await pool.submit(() => 6 * 7).exception();
+if (error === null) {
+  console.log(await pool.submit(${states}).then((found) => Object.keys(found).filter((kind) => found[kind] === "granted").join()));
+  console.log(await pool.submit(() => Deno.permissions.querySync({ name: "run" }).state));
+} else console.log(error.name, error.message);
+await pool.shutdown();
+`;
+
+const RUNTIME = Deno.execPath();
+const REPOSITORY = fromFileUrl(ROOT);
+
+const ENOUGH: [flags: string[], granted: string][] = [
+  [["--allow-run", "--allow-env", "--allow-read"], "read,env,run"],
+  [[`--allow-run=${RUNTIME}`, "--allow-env", `--allow-read=${REPOSITORY}`], "env"],
+  [[`--allow-run=${RUNTIME}`, "--allow-env=NODE_V8_COVERAGE", `--allow-read=${REPOSITORY}`], ""],
+];
+
+for (const [flags, granted] of ENOUGH) {
+  const shown = flags.map((flag) => flag.replace(/=\/.*/, "=...")).join(" ");
+  test(`A program has a process pool with ${shown}, whose processes get no more than it has`, async () => {
+    const ended = await runProgram(POOL, { permissions: flags });
+    const run = flags.includes("--allow-run") ? "granted" : "prompt";
+    assertEndedWell(ended, [granted, run]);
+  });
+}
+
+for (
+  const [missing, flags, says] of [
+    ["--allow-run", ["--allow-env", "--allow-read"], "--allow-run"],
+    ["--allow-env", ["--allow-run", "--allow-read"], "--allow-env"],
+    ["--allow-read", ["--allow-run", "--allow-env"], "--allow-read"],
+  ] as const
+) {
+  test(`A process pool says that it needs ${missing}`, async () => {
+    const { code, stdout, stderr } = await runProgram(POOL, { permissions: [...flags] });
+    assertEquals([code, stderr], [0, ""]);
+    assertStringIncludes(stdout, "BrokenProcessPool");
+    assertStringIncludes(stdout, "Cannot start ");
+    assertStringIncludes(stdout, `run the program with `);
+    assertStringIncludes(stdout, says);
+  });
+}
+
+// The program's configuration.
+
+for (const config of ["deno.json", "deno.jsonc"]) {
+  for (const where of ["", "nested/"]) {
+    test(`A task's module imports by the import map of the program's ${config}, from ${where || "its folder"}`, async () => {
+      await using scratch = await scratchFolder();
+      const imports = {
+        "@concurrent/futures": new URL("mod.ts", ROOT).href,
+        "greeting": "./lib/greeting.ts",
+      };
+      const path = await scratch.write(config, JSON.stringify({ imports }));
+      const folder = path.slice(0, path.lastIndexOf("/"));
+      await Deno.mkdir(`${folder}/lib`);
+      await scratch.write("lib/greeting.ts", `export const greeting = "hello";`);
+      if (where !== "") await Deno.mkdir(`${folder}/${where}`);
+      await scratch.write(
+        `${where}work.ts`,
+        `
+        import { task } from "@concurrent/futures";
+        import { greeting } from "greeting";
+        export const greet = task(import.meta, function greet(name: string): string {
+          return greeting + " " + name;
+        });
+      `,
+      );
+      const main = await scratch.write(
+        `${where}main.ts`,
+        `
+        import { Process, ProcessPoolExecutor } from "@concurrent/futures";
+        import { greet } from "./work.ts";
+        await using pool = new ProcessPoolExecutor({ maxWorkers: 1, cwd: "/" });
+        console.log(await pool.submit(greet, "pool"));
+        const process = new Process({
+          target: async () => console.log((await import("greeting")).greeting),
+          cwd: "/",
+        });
+        process.start();
+        await process.join();
+        console.log(process.exitcode);
+      `,
+      );
+      const ended = await runDeno(["run", "--no-prompt", "--quiet", "-A", main]);
+      assertEndedWell(ended, ["hello pool", "hello", "0"]);
+      assert(ended.elapsedMs < 10_000);
+    });
+  }
+}
