@@ -104,7 +104,9 @@ export function openCore<C extends Core>(kind: string, data: unknown): C {
   const returned = openReturned?.(data);
   if (returned !== undefined) return returned as C;
   if (openRemote !== undefined) return openRemote(kind, data) as C;
-  throw new Error(`Cannot receive ${kind}: it belongs to another process`);
+  throw new Error(
+    `Cannot receive ${kind}: it belongs to another process, and only the thread that was sent it from there can use it`,
+  );
 }
 
 /** The methods of a kind's core that may wait, without their blocking twins. */

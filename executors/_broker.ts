@@ -219,10 +219,10 @@ export class Broker {
   }
 
   /** Forgets the promises that are settled by now. */
-  #forgetSettled({ object, pending }: RemoteCall): void {
+  #forgetSettled({ object, settled }: RemoteCall): void {
     const ofObject = this.#promised.get(object);
-    if (ofObject === undefined) return;
-    for (const id of ofObject.keys()) if (!pending?.includes(id)) ofObject.delete(id);
+    if (ofObject === undefined || settled === undefined) return;
+    for (const id of settled) ofObject.delete(id);
     if (ofObject.size === 0) this.#promised.delete(object);
   }
 

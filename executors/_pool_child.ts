@@ -161,14 +161,14 @@ export class PoolChild {
   }
 
   #sendStart({ isAlone, config }: ProcessSettings): void {
-    const { name, owner, initializer, initargs, initargsShareObjects, number } = this.#start;
+    const { name, owner, initializer, initargs, initargsShareObjects, firstTaskId } = this.#start;
     const start: HostStart = {
       name,
       owner,
       initializer: initializer < 0 ? undefined : this.#catalog.targetOf(initializer),
       initargs,
       initargsShareObjects,
-      firstTaskId: number * 2 ** 32,
+      firstTaskId,
       isAlone,
       config,
     };
@@ -239,7 +239,7 @@ export class PoolChild {
       if (this.#inHand.size === 0 && !this.#state.mayClaim()) break;
       const back = this.#inHand.size === 0 ? returned.shift() : undefined;
       if (back !== undefined) {
-        this.#state.begin(0, back.task);
+        this.#state.begin(back.number, back.task);
         this.#tasksLeft--;
         this.#send(back);
       } else if (returned.length > 0 || !this.#mayFollow() || !this.#claim()) break;
@@ -515,8 +515,9 @@ export class PoolChild {
     this.#ended = true;
     this.#broker.end();
     const { pid } = this.#link;
+    const waiting = this.#group.returned.length;
     if (this.#isClosing && end.code === 0 && this.#inHand.size === 0) {
-      this.#tell(KIND.RETIRED, 0, undefined);
+      this.#tell(KIND.RETIRED, 0, waiting);
     } else {
       const told = this.#report === undefined ? "" : `, as it ${this.#report.how}`;
       const why = this.#killedBecause === undefined ? told : `, ${this.#killedBecause}`;
@@ -524,7 +525,7 @@ export class PoolChild {
       const facts: ChildEnd = { pid, exitCode: end.code, signal: end.signal };
       const error = Object.assign(new Error(how, { cause: this.#report?.error }), facts);
       error.name = "ProcessEndError";
-      this.#tell(KIND.ENDED, 0, [how, error, [...this.#inHand.keys()]]);
+      this.#tell(KIND.ENDED, 0, [how, error, [...this.#inHand.keys()], waiting]);
     }
     this.#onChange?.();
     this.#onEnd();

@@ -311,15 +311,19 @@ class Host {
     } catch (undecodable) {
       error = undecodable;
     }
-    console.error(`Uncaught error in process "${this.#loneName}":`, error);
+    this.#printError(error);
   }
 
   /** The worker has told how it ends: this process ends the same way. */
   #noteEnd(): void {
-    const [how] = this.#decodeMail() as [string];
-    this.#exitCode = Number(
-      /exit\((\d+)\)/.exec(how)?.[1] ?? (how.includes("close()") ? 0 : FAILED),
-    );
+    const [how, error] = this.#decodeMail() as [string, unknown];
+    const code = /exit\((\d+)\)/.exec(how)?.[1] ?? (how.includes("close()") ? 0 : undefined);
+    this.#exitCode = Number(code ?? FAILED);
+    if (code === undefined && this.#loneName !== undefined) this.#printError(error);
+  }
+
+  #printError(error: unknown): void {
+    console.error(`Uncaught error in process "${this.#loneName}":`, error);
   }
 
   #tellEnd(how: string): void {

@@ -57,7 +57,7 @@ export const KIND = {
   INITIALIZER_FAILED: 4,
   /** The thread is about to end by itself, or the process has ended: an {@linkcode EndReport}. */
   ENDED: 5,
-  /** The worker has stopped in good order and holds nothing. */
+  /** The worker has stopped in good order and holds nothing; of a process: how many tasks wait that were returned. */
   RETIRED: 6,
   /** A task submits to a pool of the owner's: a {@linkcode NestedTask}; the id is the worker's own. */
   SUBMIT: 7,
@@ -95,8 +95,16 @@ export const REPLY = {
   RETRACTED: 6,
 } as const;
 
-/** How a worker came to its end, and what it did: `[how, error]`; of a process also the tasks that it had. */
-export type EndReport = readonly [how: string, error: unknown, tasks?: readonly number[]];
+/**
+ * How a worker came to its end, and what it did: `[how, error]`; of a process also the tasks that it had, and how many wait
+ * that processes have returned.
+ */
+export type EndReport = readonly [
+  how: string,
+  error: unknown,
+  tasks?: readonly number[],
+  waiting?: number,
+];
 
 /** A call of an object that belongs to another process. */
 export interface RemoteCall {
@@ -108,8 +116,8 @@ export interface RemoteCall {
   readonly patienceMs: number | undefined;
   /** Whether the thread that calls is blocked until the answer comes. */
   readonly isBlocking: boolean;
-  /** Ids of earlier calls of the object, as promises that are not settled yet. */
-  readonly pending?: readonly number[];
+  /** Ids of earlier calls of the object whose promises were settled since the last one. */
+  readonly settled?: readonly number[];
 }
 
 /** A submission from inside a worker. */

@@ -51,8 +51,8 @@ export function handleForParent(object: Shareable): Handle {
 export class RemoteObjects {
   readonly #outbox: MailboxWriter;
   readonly #pending = new Map<number, Pending>();
-  /** Ids of the waits as promises that are not settled, by object. */
-  readonly #waits = new Map<string, Set<number>>();
+  /** Ids of promises that were settled since the last call of their object, by object. */
+  readonly #settled = new Map<string, number[]>();
   /** Blocking calls that are under way. */
   #blocked = 0;
   /** What came for promises while this thread was blocked, and may be taken back until it goes on. */
@@ -79,6 +79,7 @@ export class RemoteObjects {
   #forget(object: string): void {
     if (this.#stubs.get(object)?.deref() !== undefined) return;
     this.#stubs.delete(object);
+    this.#settled.delete(object);
     this.#outbox.write(KIND.RELEASE, 0, object);
   }
 
@@ -126,12 +127,9 @@ export class RemoteObjects {
 
   #call(call: RemoteCall, isPromise: boolean, onAnswer: (answer: Answer) => void): number {
     const id = this.#calls++;
-    const waits = this.#waits.get(call.object);
-    this.#outbox.writeSync(
-      KIND.CALL,
-      id,
-      waits === undefined ? call : { ...call, pending: [...waits] },
-    );
+    const settled = this.#settled.get(call.object);
+    this.#outbox.writeSync(KIND.CALL, id, settled === undefined ? call : { ...call, settled });
+    this.#settled.delete(call.object);
     this.#pending.set(id, { onAnswer, isPromise });
     return id;
   }
@@ -162,7 +160,7 @@ export class RemoteObjects {
         { object, method, args, patienceMs: patienceOf(deadlineMs), isBlocking: false },
         true,
         (answer) => {
-          this.#endWait(object, id);
+          this.#noteSettled(object, id);
           signal?.removeEventListener("abort", onAbort);
           doorbell.arrived(1);
           const { hasThrown, value } = answer;
@@ -170,23 +168,16 @@ export class RemoteObjects {
           else reject(signal?.aborted === true ? signal.reason : value);
         },
       );
-      this.#beginWait(object, id);
       doorbell.expect();
       signal?.addEventListener("abort", onAbort, { once: true });
       if (signal?.aborted === true) onAbort();
     });
   }
 
-  #beginWait(object: string, id: number): void {
-    const waits = this.#waits.get(object);
-    if (waits === undefined) this.#waits.set(object, new Set([id]));
-    else waits.add(id);
-  }
-
-  #endWait(object: string, id: number): void {
-    const waits = this.#waits.get(object)!;
-    waits.delete(id);
-    if (waits.size === 0) this.#waits.delete(object);
+  #noteSettled(object: string, id: number): void {
+    const settled = this.#settled.get(object);
+    if (settled === undefined) this.#settled.set(object, [id]);
+    else settled.push(id);
   }
 
   /** Takes in what came of a call. */

@@ -384,7 +384,8 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
 
   #startWorker(): void {
     const { workerName, maxTasksPerChild, idleTimeoutMs } = this.#settings;
-    const name = workerName(this.#workersStarted++);
+    const started = this.#workersStarted++;
+    const name = workerName(started);
     const onError = (message: string): void =>
       this.#lose(worker, `failed: ${message}`, new Error(message));
     const worker: PoolWorkerHandle = new PoolWorkerHandle(
@@ -406,7 +407,8 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
       maxTasks: maxTasksPerChild ?? Infinity,
       idleTimeoutMs,
       buffers: [...this.#queue.buffers.news()],
-      firstTaskId: 0,
+      // Each process counts in a ring of its own.
+      firstTaskId: this.#kind.exports === undefined ? 0 : started * 2 ** 32,
       origin: ownOrigin(),
       isHosted: false,
     });
@@ -486,8 +488,8 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
         this.#failInitializer(worker, value);
         break;
       case KIND.ENDED: {
-        const [how, error, tasks] = value as EndReport;
-        this.#lose(worker, tasks === undefined ? `it ${how}` : how, error, tasks);
+        const [how, error, tasks, waiting] = value as EndReport;
+        this.#lose(worker, tasks === undefined ? `it ${how}` : how, error, tasks, waiting);
         break;
       }
       case KIND.STARTED:
@@ -498,7 +500,7 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
         this.#kind.onEnd?.(undefined);
         this.#remove(worker);
         this.#engage();
-        this.#serveReturned();
+        this.#serveReturned(value as number | undefined);
         break;
       default:
         this.#nested.handle(worker, kind, task, value);
@@ -696,12 +698,14 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
    * Books a worker that ended without being asked to.
    *
    * @param inHand The tasks that it had, where it was able to say so.
+   * @param waiting How many tasks that processes have returned wait for one to take them.
    */
   #lose(
     worker: PoolWorkerHandle,
     how: string,
     cause: unknown,
     inHand?: readonly number[],
+    waiting?: number,
   ): void {
     if (worker.hasEnded) return;
     if (inHand === undefined) {
@@ -733,14 +737,13 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
     for (const task of new Set(tasks)) this.#failLost(task, reason, cause);
     this.#refill();
     this.#engage();
-    this.#serveReturned();
+    this.#serveReturned(waiting);
   }
 
-  /** Starts a process if there is none left and tasks remain: those that one has returned are not in the ring. */
-  #serveReturned(): void {
-    const { exports } = this.#kind;
-    if (exports === undefined || this.#outstanding === 0 || this.#workers.length > 0) return;
-    if (this.#broken === undefined && !this.#areEnded) this.#tryStart();
+  /** Starts a process, one having ended, if there are tasks that were returned: those are not in the ring. */
+  #serveReturned(waiting = 0): void {
+    if (waiting === 0 || this.#broken !== undefined || this.#areEnded || this.#isStarting) return;
+    if (this.#workers.length < this.#settings.maxWorkers) this.#tryStart();
   }
 
   /** Fails a task that was in the hands of a worker that is no more. */

@@ -1,8 +1,15 @@
 /** What the processes of the tests run. */
 
-import { currentProcess, Process, task, taskContext, transfer } from "../../executors/mod.ts";
+import {
+  currentProcess,
+  Process,
+  ProcessPoolExecutor,
+  task,
+  taskContext,
+  transfer,
+} from "../../executors/mod.ts";
 import type { SimpleQueue } from "../../queue/mod.ts";
-import { Lock } from "../../sync/mod.ts";
+import { type Event, Lock } from "../../sync/mod.ts";
 import { enterGate, gateOpens, type GateParts } from "../contracts/signals.ts";
 
 function never(): Promise<never> {
@@ -173,8 +180,8 @@ export const pidAtGate = task(import.meta, async function pidAtGate(gate: GatePa
 });
 
 /** What its process is called. */
-export const nameOf = task(import.meta, function nameOf(): [process: string, thread: string] {
-  return [currentProcess().name, (globalThis as unknown as { name: string }).name];
+export const nameOf = task(import.meta, function nameOf(): string {
+  return currentProcess().name;
 });
 
 /** Throws. */
@@ -251,10 +258,11 @@ export const spinInBackground = task(import.meta, function spinInBackground(): v
   }, 1);
 });
 
-/** Reports its progress for ever; prints "sent" once it has done so while the process of that number was stopped. */
+/** Prints its process's number, and reports its progress for ever; prints "sent" once it has done so while the process of that number was stopped. */
 export const reportForEver = task(
   import.meta,
   async function reportForEver(pid: number): Promise<never> {
+    console.log(Deno.pid);
     const { report } = taskContext();
     const isStopped = (): boolean => / T \d/.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
     let told = false;
@@ -386,6 +394,45 @@ export const printLines = task(
       console.log(letter.repeat(length));
       console.error(letter.repeat(length));
     }
+  },
+);
+
+/** Tells what its process is called. */
+export const tellName = task(import.meta, function tellName(seen: SimpleQueue<unknown>): void {
+  seen.putNowait(currentProcess());
+});
+
+/** Sets an event and loops for ever. */
+export const setAndSpin = task(import.meta, function setAndSpin(arrived: Event): never {
+  arrived.set();
+  for (;;);
+});
+
+/** Notes its process's number, and exits with the code once the gate is open. */
+export const exitAtGate = task(
+  import.meta,
+  async function exitAtGate(
+    gate: GateParts,
+    log: SimpleQueue<[number, number]>,
+    code: number,
+  ): Promise<void> {
+    log.putNowait([code, Deno.pid]);
+    enterGate(gate);
+    await gateOpens(gate);
+    Deno.exit(code);
+  },
+);
+
+/** Starts a process and a pool of its own; says the numbers of all three, and how the process ended. */
+export const startInner = task(
+  import.meta,
+  async function startInner(): Promise<[own: number, exitcode: number, inner: number, string]> {
+    const process = new Process({ target: () => Deno.exit(7) });
+    process.start();
+    await process.join();
+    await using pool = new ProcessPoolExecutor({ maxWorkers: 1, threadNamePrefix: "inner" });
+    const name = await pool.submit(nameOf);
+    return [Deno.pid, process.exitcode!, await pool.submit(pidOf), name.replace(/_0$/, "")];
   },
 );
 

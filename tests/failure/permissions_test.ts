@@ -44,6 +44,7 @@ const USES: Record<string, string> = {
     const results = new futures.Queue();
     const process = new futures.Process({ target: putWork, args: [results, 6] });
     process.start();
+    await process.started; // which is how a process tells that it could not be started
     await process.join();
     console.log(results.getNowait());`,
 };

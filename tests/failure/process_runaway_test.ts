@@ -53,7 +53,9 @@ for (const onWorkerLost of MODES) {
 
   test(`ProcessPoolExecutor (${onWorkerLost}) kills the process of a task whose signal aborts`, async () => {
     await using pool = new ProcessPoolExecutor({ maxWorkers: 1, onWorkerLost });
-    for (const [endless, reason] of [[work.spin, "enough"], [work.pend, new RangeError("enough")]]) {
+    for (
+      const [endless, reason] of [[work.spin, "enough"], [work.pend, new RangeError("enough")]]
+    ) {
       using gate = new Gate();
       const controller = new AbortController();
       const view = pool.with({ signal: controller.signal });

@@ -1,0 +1,219 @@
+/** What the processes of the locks' failure tests run. */
+
+import { type Barrier, Condition, type Lock, type Queue, RLock, task } from "@concurrent/futures";
+import { type End, endAtGate } from "../_support/process_tasks.ts";
+import { enterGate, gateOpens, gateOpensSync, type GateParts } from "../contracts/signals.ts";
+import type { AnyLock, Waitable } from "./_waiters.ts";
+
+function never(): Promise<never> {
+  return new Promise(() => {});
+}
+
+// Owners
+
+/** Acquires them all; what is reentrant, twice. */
+function take(locks: readonly AnyLock[]): void {
+  for (const lock of locks) {
+    lock.acquireSync();
+    if (lock instanceof RLock) lock.acquireSync();
+  }
+}
+
+/** Acquires, and ends its process once the gate opens. */
+export const holdAndEnd = task(
+  import.meta,
+  async function holdAndEnd(locks: AnyLock[], gate: GateParts, how: End): Promise<void> {
+    take(locks);
+    await endAtGate(gate, how);
+  },
+);
+
+/** Acquires, and returns without a release once the gate opens. */
+export const holdAndReturn = task(
+  import.meta,
+  function holdAndReturn(locks: AnyLock[], gate: GateParts): void {
+    take(locks);
+    enterGate(gate);
+    gateOpensSync(gate);
+  },
+);
+
+/** Acquires, and computes for good. */
+export const holdAndSpin = task(
+  import.meta,
+  function holdAndSpin(locks: AnyLock[], gate: GateParts): never {
+    take(locks);
+    enterGate(gate);
+    for (;;);
+  },
+);
+
+/** Acquires as async tasks do, and never settles. */
+export const holdAndPend = task(
+  import.meta,
+  async function holdAndPend(locks: AnyLock[], gate: GateParts): Promise<never> {
+    for (const lock of locks) await lock.acquire();
+    enterGate(gate);
+    return await never();
+  },
+);
+
+/** Acquires within `run` calls, and never settles. */
+export const runAndPend = task(
+  import.meta,
+  async function runAndPend(locks: AnyLock[], gate: GateParts): Promise<never> {
+    const [first, ...rest] = locks;
+    if (first !== undefined) return await first.run(() => runAndPend(rest, gate)) as never;
+    enterGate(gate);
+    return await never();
+  },
+);
+
+/** Acquires, and blocks for something else. */
+export const holdAndBlock = task(
+  import.meta,
+  function holdAndBlock(locks: AnyLock[], gate: GateParts, what: Waitable): void {
+    take(locks);
+    enterGate(gate);
+    blockFor(what);
+  },
+);
+
+/** Acquires, notifies one, and ends its process at once. */
+export const notifyAndEnd = task(
+  import.meta,
+  async function notifyAndEnd(condition: Condition, gate: GateParts): Promise<void> {
+    condition.acquireSync();
+    condition.notify();
+    await endAtGate(gate, "kill");
+  },
+);
+
+/**
+ * Takes a lock over when the first gate opens, if nobody else does, and releases it when the second opens. Tells
+ * whether it has.
+ */
+export const recoverAtGate = task(
+  import.meta,
+  function recoverAtGate(lock: Lock | RLock, start: GateParts, end: GateParts): boolean {
+    enterGate(start);
+    gateOpensSync(start);
+    const isMine = lock.recover();
+    enterGate(end);
+    gateOpensSync(end);
+    if (isMine) lock.release();
+    return isMine;
+  },
+);
+
+// Waiters
+
+/** Blocks in the Sync form of the object's wait. */
+function blockFor(what: Waitable): void {
+  if (what instanceof Condition) {
+    what.acquireSync();
+    what.waitSync();
+  } else if ("acquireSync" in what) {
+    what.acquireSync();
+  } else {
+    what.waitSync();
+  }
+}
+
+/** Blocks for it for good. */
+export const block = task(import.meta, function block(what: Waitable): void {
+  blockFor(what);
+});
+
+/** Waits for each of them as a promise, and for good. */
+export const awaitEach = task(
+  import.meta,
+  async function awaitEach(objects: Waitable[], isDeaf: boolean, gate: GateParts): Promise<never> {
+    for (const what of objects) {
+      if (what instanceof Condition) what.run(() => what.wait());
+      else if ("acquire" in what) what.acquire();
+      else what.wait();
+    }
+    if (isDeaf) {
+      await gateOpens(gate);
+      for (;;);
+    }
+    return await never();
+  },
+);
+
+// Barriers
+
+/** Comes to the barrier last, with an action that kills its process once the gate opens. */
+export const actAndDie = task(
+  import.meta,
+  async function actAndDie(barrier: Barrier, gate: GateParts, blocks: boolean): Promise<void> {
+    if (blocks) {
+      barrier.action = () => {
+        enterGate(gate);
+        gateOpensSync(gate);
+        Deno.kill(Deno.pid, "SIGKILL");
+      };
+      barrier.waitSync();
+    } else {
+      barrier.action = () => endAtGate(gate, "kill");
+      await barrier.wait();
+    }
+  },
+);
+
+// Queues
+
+/** Waits for a queue in one of the ways, for good. */
+export const waitAtQueue = task(
+  import.meta,
+  async function waitAtQueue(queue: Queue<unknown>, how: string): Promise<void> {
+    await QUEUE_WAITS[how](queue);
+  },
+);
+
+/** The ways. */
+const QUEUE_WAITS: Record<string, (queue: Queue<unknown>) => unknown> = {
+  "get()": (queue) => queue.get(),
+  "getSync()": (queue) => queue.getSync(),
+  "getMany()": (queue) => queue.getMany(3),
+  "getManySync()": (queue) => queue.getManySync(3),
+  "put()": (queue) => queue.put("lost"),
+  "putSync()": (queue) => queue.putSync("lost"),
+  "putMany()": (queue) => queue.putMany(["lost", "lost"]),
+  "putManySync()": (queue) => queue.putManySync(["lost", "lost"]),
+  "join()": (queue) => queue.join(),
+  "joinSync()": (queue) => queue.joinSync(),
+};
+
+/** Names of the ways, by what is waited for. */
+export const WAYS = {
+  getters: ["get()", "getSync()", "getMany()", "getManySync()"],
+  putters: ["put()", "putSync()", "putMany()", "putManySync()"],
+  joiners: ["join()", "joinSync()"],
+} as const;
+
+/** Waits for an item as a promise, comes to the gate, and computes for good: the item reaches it, but not its code. */
+export const getDeaf = task(
+  import.meta,
+  function getDeaf(queue: Queue<unknown>, gate: GateParts): never {
+    queue.get();
+    enterGate(gate);
+    for (;;);
+  },
+);
+
+/** Puts and takes for good. */
+export const churn = task(
+  import.meta,
+  async function churn(queue: Queue<unknown>, lock: Lock, gate: GateParts): Promise<never> {
+    enterGate(gate);
+    const item = { bytes: new Uint8Array(20_000), text: "x".repeat(5000) };
+    for (let i = 0;; i++) {
+      using _ = i % 2 === 0 ? lock.holdSync() : await lock.hold();
+      if (i % 3 === 0) queue.putSync(item);
+      else await queue.put(item);
+      queue.getManySync(2);
+    }
+  },
+);

@@ -1,0 +1,23 @@
+/** Each member of each class does in a process what it does in a worker thread: the same result, the same error. */
+
+import { assertEquals } from "@std/assert";
+import { test } from "../_support/leaks.ts";
+import { ELSEWHERE, shareProcesses } from "../contracts/elsewhere.ts";
+import { differences, membersLeftOut, type Outcome } from "../contracts/outcomes.ts";
+import { type Subject, SUBJECTS, tellOutcomes } from "./fixtures/outcome_tasks.ts";
+
+shareProcesses(1);
+
+for (const [subject, { Class, make, acts }] of Object.entries(SUBJECTS)) {
+  test(`${subject}: each member does in a process what it does in a worker`, async () => {
+    assertEquals(membersLeftOut(Class, Object.keys(acts)), []);
+    const told: Outcome[][] = [];
+    for (const elsewhere of ELSEWHERE) {
+      await using crew = elsewhere.crew(1);
+      told.push(await crew.submit(tellOutcomes, subject as Subject, make()));
+    }
+    const [byWorker, byProcess] = told;
+    assertEquals(byWorker.length, Object.keys(acts).length);
+    assertEquals(differences(byWorker, byProcess), []);
+  });
+}

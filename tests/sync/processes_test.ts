@@ -1,0 +1,352 @@
+/** What is peculiar to objects that are used by tasks in other processes: what crosses, what does not, and for how long. */
+
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { NotShareableError, ProcessPoolExecutor, ThreadPoolExecutor } from "../../executors/mod.ts";
+import { Queue } from "../../queue/mod.ts";
+import { Condition, Lock, RLock, Semaphore, Value } from "../../sync/mod.ts";
+import { test } from "../_support/leaks.ts";
+import { runProgram } from "../_support/run.ts";
+import { ELSEWHERE, shareProcesses } from "../contracts/elsewhere.ts";
+import { assertSound, type Lockable } from "../contracts/lock_suite.ts";
+import { Gate } from "../contracts/signals.ts";
+import { queued as queuedAt } from "../queue/_support.ts";
+import { lockQueued } from "./_support.ts";
+import * as lockTasks from "./fixtures/lock_tasks.ts";
+import * as tasks from "./fixtures/process_tasks.ts";
+
+shareProcesses(1, 2);
+
+/** Enough for what is released here to be granted to a process. */
+const DEAF_MS = 60;
+
+/** Everything that one can hold at a time. */
+const LOCKS: Record<string, () => Lockable> = {
+  "Lock": () => new Lock(),
+  "RLock": () => new RLock(),
+  "Condition": () => new Condition(),
+  "Condition of a Lock": () => new Condition(new Lock()),
+  "Semaphore": () => new Semaphore(1),
+};
+
+// A thread that blocks for what its own promises wait for
+
+for (const [kind, make] of Object.entries(LOCKS)) {
+  for (const elsewhere of ELSEWHERE) {
+    test(`${kind}: ${elsewhere.name} that blocks goes before its own promise that waits`, async () => {
+      await using crew = elsewhere.crew(1);
+      using gate = new Gate();
+      const lock = make();
+      lock.acquireSync();
+      const blocking = crew.submit(tasks.blockBesideOwn, lock, gate.parts);
+      await lockQueued(lock, 2);
+      lock.release();
+      assertEquals(await blocking, ["thread", "promise"]);
+      await assertSound(lock);
+    });
+
+    for (const block of [tasks.blockAfterOwn, tasks.blockAfterLook]) {
+      test(`${kind}: ${elsewhere.name} that blocks goes before its own promise that was granted the lock before (${block.name})`, async () => {
+        await using crew = elsewhere.crew(1);
+        using gate = new Gate();
+        const lock = make();
+        lock.acquireSync();
+        const blocking = crew.submit(block, lock, gate.parts, DEAF_MS);
+        await gate.entered();
+        await lockQueued(lock);
+        lock.release();
+        assertEquals((await blocking).slice(-2), ["thread", "promise"]);
+        await assertSound(lock);
+      });
+    }
+  }
+
+  test(`${kind}: promises and the threads of two processes and this one contend, and nobody is left out`, async () => {
+    await using crew = ELSEWHERE[1].crew(2);
+    const lock = make();
+    const number = new Value("i32");
+    const there = [1, 2].map(() => crew.submit(tasks.contend, lock, number, 40));
+    const held = [await tasks.contend(lock, number, 40), ...await Promise.all(there)];
+    assertEquals(number.value, held.reduce((sum, n) => sum + n));
+    await assertSound(lock);
+  });
+}
+
+for (const elsewhere of ELSEWHERE) {
+  test(`Lock: a promise in ${elsewhere.name} that was granted the lock keeps it when its signal aborts`, async () => {
+    await using crew = elsewhere.crew(1);
+    using gate = new Gate();
+    const lock = new Lock();
+    lock.acquireSync();
+    const blocking = crew.submit(tasks.blockAfterAborted, lock, gate.parts, DEAF_MS);
+    await gate.entered();
+    await lockQueued(lock);
+    lock.release();
+    const [isMine, outcome, isLocked] = await blocking;
+    assert(
+      (outcome === true && !isMine) || (outcome === "reason" && isMine),
+      `${outcome} ${isMine}`,
+    );
+    assertEquals(isLocked, false);
+    await assertSound(lock);
+  });
+
+  test(`Queue: ${elsewhere.name} that blocks goes before its own promise to which an item was on its way`, async () => {
+    await using crew = elsewhere.crew(1);
+    const queue = new Queue<number>();
+    using gate = new Gate();
+    const getting = crew.submit(tasks.getAfterOwn, queue, gate.parts, DEAF_MS);
+    await gate.entered();
+    await queuedAt(queue, "getters");
+    queue.putSync(1);
+    await gate.entered(2);
+    queue.putSync(2);
+    assertEquals(await getting, [1, 2]);
+  });
+
+  test(`Queue: ${elsewhere.name} that blocks goes before its own promise to which items were on their way`, async () => {
+    await using crew = elsewhere.crew(1);
+    const queue = new Queue<number>();
+    using gate = new Gate();
+    const getting = crew.submit(tasks.getManyAfterOwn, queue, gate.parts, DEAF_MS);
+    await gate.entered();
+    await queuedAt(queue, "getters");
+    queue.putManySync([1, 2]);
+    await gate.entered(2);
+    queue.putSync(3);
+    assertEquals(await getting, [[1, 2], [3]]);
+  });
+}
+
+// One object, several parties
+
+for (const [kind, make] of Object.entries(LOCKS)) {
+  test(`${kind} is one lock for this thread, a worker and two processes at the same time`, async () => {
+    await using threads = ELSEWHERE[0].crew(1);
+    await using processes = ELSEWHERE[1].crew(2);
+    const lock = make();
+    const number = new Value("i32");
+    const times = 40;
+    const futures = [
+      threads.submit(lockTasks.countUp, lock, number, times),
+      threads.submit(lockTasks.countUpSync, lock, number, times),
+      processes.submit(lockTasks.countUp, lock, number, times),
+      processes.submit(lockTasks.countUpSync, lock, number, times),
+    ];
+    await lockTasks.countUp(lock, number, times);
+    lockTasks.countUpSync(lock, number, times);
+    await Promise.all(futures);
+    assertEquals(number.value, 6 * times);
+    await assertSound(lock);
+  });
+}
+
+// What comes back
+
+test("An object that a process sends back is another view of the same, its parts too", async () => {
+  await using crew = ELSEWHERE[1].crew(1);
+  for (const condition of [new Condition(), new Condition(new Lock({ name: "a" }))]) {
+    const value = new Value("i32", 5);
+    const back = await crew.submit(tasks.sendBackParts, condition, value);
+    assert(back.condition !== condition && back.lock !== condition.lock);
+    assertInstanceOf(back.lock, condition.lock.constructor as typeof Lock);
+    assertEquals(back.lock.name, condition.lock.name);
+    condition.acquireSync();
+    assertEquals([back.condition.locked(), back.lock.locked()], [true, true]);
+    back.condition.notifyAll();
+    back.lock.release();
+    value.getLock().acquireSync();
+    assertEquals([back.valueLock.locked(), back.value.add(1), value.value], [true, 6, 6]);
+    back.valueLock.release();
+    const again = await crew.submit(tasks.sendBackParts, back.condition, back.value);
+    again.value.value = 7;
+    assertEquals([value.value, value.getLock().locked()], [7, false]);
+    await assertSound(condition);
+  }
+});
+
+for (const how of ["alone", "nested", "queue", "event"]) {
+  test(`An object that was made in a process cannot be returned from it: ${how}`, async () => {
+    // The first task of a process, and one that knows of shared objects.
+    await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
+    const text = "it was made in this one; make it in the parent, and send it from there";
+    await assertRejects(
+      () => pool.submit(tasks.returnOwn, how).result(),
+      NotShareableError,
+      text,
+    );
+    await pool.submit(tasks.lockedThere, new Lock());
+    await assertRejects(
+      () => pool.submit(tasks.returnOwn, how).result(),
+      NotShareableError,
+      text,
+    );
+    // An error without it is better than another one.
+    await assertRejects(() => pool.submit(tasks.throwOwn, how).result(), Error, "mine");
+    assertEquals(await pool.submit(tasks.lockedThere, new Lock()), false);
+  });
+}
+
+test("Objects cannot be put into a queue by a process, as little as by a thread", async () => {
+  await using crew = ELSEWHERE[1].crew(1);
+  const queue = new Queue<unknown>();
+  const texts = await crew.submit(tasks.putObjects, queue, new Lock());
+  assertEquals(texts, [
+    "NotShareableError: Cannot send Lock to another process: it was made in this one; make it in the parent, and send it from there",
+    "NotShareableError: Cannot put into Queue: a Lock goes to another thread by a message only; send it as an argument of a task",
+    "NotShareableError: Cannot put into Queue: a Queue goes to another thread by a message only; send it as an argument of a task",
+  ]);
+  assertEquals(queue.qsize(), 0);
+});
+
+test("What processes cannot share is refused by the call that would carry it, and all goes on", async () => {
+  await using crew = ELSEWHERE[1].crew(1);
+  const queue = new Queue<unknown>();
+  const texts = await crew.submit(tasks.putUnsendable, queue, new Value("i32", 1));
+  const refused = (what: string, why: string) =>
+    `DOMException: Cannot send ${what} to another process: ${why}`;
+  const memory = refused(
+    "SharedArrayBuffer",
+    "processes share no memory: send a copy, or use a Value or a Queue",
+  );
+  const port = refused("MessagePort", "only threads can be sent one");
+  assertEquals(texts, [
+    memory,
+    memory,
+    memory,
+    port,
+    memory,
+    memory,
+    "no error: 0",
+    "no error: 2",
+  ]);
+});
+
+test("A process cannot send on what it was sent, and says so", async () => {
+  await using crew = ELSEWHERE[1].crew(1);
+  assertEquals(await crew.submit(tasks.sendOn, new Lock()), [
+    "Error: Cannot receive Lock: it belongs to another process, and only the thread that was sent it from there can use it",
+    "NotShareableError: Cannot send Lock on: it belongs to the parent of this process; have the parent send it",
+    "no error: false",
+  ]);
+});
+
+test("A process shares objects of its own with threads and processes of its own", async () => {
+  await using crew = ELSEWHERE[1].crew(1);
+  const each = [true, true, "object"];
+  // What a grandchild has made cannot be sent.
+  assertEquals(await crew.submit(tasks.shareOwn), [...each, true, true, "string"]);
+});
+
+for (const blocks of [false, true]) {
+  test(`A process has pools of this thread use its objects, and is sent them back, ${blocks ? "blocking" : "awaiting"}`, async () => {
+    await using threads = new ThreadPoolExecutor({ maxWorkers: 1 });
+    await using processes = new ProcessPoolExecutor({ maxWorkers: 2 });
+    const lock = new Lock();
+    for (const pool of [threads, processes]) {
+      const seen = await processes.submit(tasks.submitThere, pool, lock, blocks);
+      assertEquals(seen, [true, true, false]);
+    }
+    assertEquals(await threads.submit(tasks.submitThere, processes, lock, blocks), [
+      true,
+      true,
+      false,
+    ]);
+    await assertSound(lock);
+  });
+}
+
+test("A wait that a process aborts at once ends, however new the object is", async () => {
+  await using crew = ELSEWHERE[1].crew(1);
+  for (let i = 0; i < 20; i++) {
+    const lock = new Lock();
+    lock.acquireSync();
+    assertEquals(await crew.submit(tasks.abortAtOnce, lock), "reason");
+    lock.release();
+    await assertSound(lock);
+  }
+});
+
+// For how long
+
+/** A program that drops its objects. */
+function dropping(body: string): string {
+  return `
+import { Lock, ProcessPoolExecutor, SimpleQueue } from "@concurrent/futures";
+import * as tasks from ${JSON.stringify(import.meta.resolve("./fixtures/process_tasks.ts"))};
+const pool = new ProcessPoolExecutor({ maxWorkers: 1, env: { DENO_V8_FLAGS: "--expose-gc" } });
+const turn = () => new Promise((resolve) => setTimeout(resolve, 20));
+let dropped = 0;
+const registry = new FinalizationRegistry(() => dropped++);
+async function send(uses) {
+  const [lock, queue] = [new Lock(), new SimpleQueue()];
+  registry.register(lock);
+  registry.register(queue);
+  await pool.submit(tasks.keepObjects, lock, queue, uses);
+}
+async function drop() {
+  while (dropped < 2) {
+    gc();
+    await turn();
+  }
+  await turn();
+}
+const say = async (promise) => console.log(await promise.then(String, (error) => error.name + ": " + error.message));
+${body}
+await pool.shutdown();
+`;
+}
+
+const GC = { permissions: ["-A", "--v8-flags=--expose-gc"] };
+
+test("A process goes on using what it keeps and has used, after this one has dropped it", async () => {
+  const { stdout, stderr, code } = await runProgram(
+    dropping(`
+await send(true);
+await drop();
+await say(pool.submit(tasks.useKept).result());
+await say(pool.submit(tasks.useKept).result());
+await say(pool.submit(tasks.returnKept).result());
+await pool.submit(tasks.forgetKept);
+await say(pool.submit(tasks.lockedThere, new Lock()).result());
+`),
+    GC,
+  );
+  const used = "no error: true,no error: undefined,no error: ";
+  assertEquals([stderr, code], ["", 0]);
+  assertEquals(stdout.split("\n"), [
+    `${used}0,2,no error: undefined`,
+    `${used}2,no error: undefined`,
+    "NotShareableError: Cannot receive value: NotShareableError: Cannot receive object that a process sends back: this thread has let go of it; keep it meanwhile",
+    "false",
+    "",
+  ]);
+});
+
+test("A process that keeps what it has never used is told that this one has dropped it", async () => {
+  const { stdout, stderr, code } = await runProgram(
+    dropping(`
+await send(false);
+await drop();
+await say(pool.submit(tasks.useKept).result());
+await say(pool.submit(tasks.lockedThere, new Lock()).result());
+`),
+    GC,
+  );
+  const gone =
+    "NotShareableError: Cannot use object of another process: that one has let go of it; have it keep the object, or send it again";
+  assertEquals([stderr, code], ["", 0]);
+  assertEquals(stdout.split("\n"), [[gone, gone, gone, gone].join(","), "false", ""]);
+});
+
+test("Objects that were sent to a process are dropped here once nobody uses them", async () => {
+  const { stdout, stderr, code } = await runProgram(
+    dropping(`
+await send(true);
+await pool.submit(tasks.forgetKept);
+await drop();
+console.log("dropped");
+`),
+    GC,
+  );
+  assertEquals([stderr, code, stdout], ["", 0, "dropped\n"]);
+});
