@@ -16,16 +16,19 @@ import type {
   ProcessOptions,
 } from "./mod.ts";
 
-const KINDS: readonly PermissionKind[] = [
-  "read",
-  "write",
-  "net",
-  "env",
-  "run",
-  "sys",
-  "ffi",
-  "import",
-];
+/** The kinds of permissions, and by what each names a part of itself. */
+const SCOPES: Readonly<Record<PermissionKind, string>> = {
+  read: "path",
+  write: "path",
+  net: "host",
+  env: "variable",
+  run: "command",
+  sys: "kind",
+  ffi: "path",
+  import: "host",
+};
+
+const KINDS = Object.keys(SCOPES) as PermissionKind[];
 
 /** Turns of the event loop without a frame after which a process that has ended is taken to have said all. */
 const LAST_TURNS = 2;
@@ -57,7 +60,7 @@ function isFile(file: URL): boolean {
   }
 }
 
-/** The arguments that give a child the permissions it is to have: never more than this process has in full. */
+/** The arguments that give a child the permissions it is to have: never more than this process has. */
 function permissionArgs({ permissions = {}, readable }: ProcessOptions): string[] {
   for (const kind of Object.keys(permissions)) {
     if (KINDS.includes(kind as PermissionKind)) continue;
@@ -70,8 +73,18 @@ function permissionArgs({ permissions = {}, readable }: ProcessOptions): string[
   return wanted.flatMap(([kind, permission]) => argOf(kind, permission, readable));
 }
 
-function isGranted(name: PermissionKind): boolean {
-  return Deno.permissions.querySync({ name } as Deno.PermissionDescriptor).state === "granted";
+function isGranted(name: PermissionKind, scope?: string): boolean {
+  const descriptor = scope === undefined ? { name } : { name, [SCOPES[name]]: scope };
+  return Deno.permissions.querySync(descriptor as Deno.PermissionDescriptor).state === "granted";
+}
+
+/** A child cannot be given what this process has not. */
+function checkGranted(kind: PermissionKind, scope?: string): void {
+  if (isGranted(kind, scope)) return;
+  const what = scope === undefined ? `"${kind}" in full` : `"${kind}" for "${scope}"`;
+  throw new Error(
+    `Cannot start process: this process has no permission ${what} itself; run the program with it, or leave it out`,
+  );
 }
 
 function argOf(
@@ -79,8 +92,12 @@ function argOf(
   permission: Permission,
   readable: readonly string[],
 ): string[] {
-  if (permission === true) return [`--allow-${kind}`];
+  if (permission === true) {
+    checkGranted(kind);
+    return [`--allow-${kind}`];
+  }
   const list = permission === false ? [] : permission.map(pathOf);
+  for (const item of list) checkGranted(kind, item);
   if (kind === "read") list.push(...readable);
   for (const item of list) {
     if (item.includes(",")) {

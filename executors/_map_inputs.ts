@@ -7,8 +7,6 @@
 /** An input of `map`. */
 export type MapInput<T> = Iterable<T> | AsyncIterable<T>;
 
-/** What a chunk should take, in milliseconds: long against dispatching it, short against a wait for it. */
-const CHUNK_MS = 2;
 /** How much larger than one chunk the next may be. */
 const GROWTH = 16;
 /** The most items of a task whose size is left to us. */
@@ -20,11 +18,14 @@ export const IN_FLIGHT_PER_WORKER = 2;
 export class ChunkSizer {
   readonly #fixed: number | undefined;
   readonly #concurrency: number;
+  readonly #chunkMs: number;
   #size = 1;
 
-  constructor(fixed: number | undefined, concurrency: number) {
+  /** @param chunkMs What a chunk should take: long against dispatching it, short against a wait for it. */
+  constructor(fixed: number | undefined, concurrency: number, chunkMs: number) {
     this.#fixed = fixed;
     this.#concurrency = concurrency;
+    this.#chunkMs = chunkMs;
   }
 
   get isAdaptive(): boolean {
@@ -40,7 +41,7 @@ export class ChunkSizer {
 
   /** Learns from a chunk. */
   observe(count: number, elapsedMs: number): void {
-    const ideal = Math.floor(CHUNK_MS * count / elapsedMs);
+    const ideal = Math.floor(this.#chunkMs * count / elapsedMs);
     const limit = Math.min(MAX_CHUNK, Math.max(count, this.#size) * GROWTH);
     this.#size = Math.max(1, Math.min(ideal, limit));
   }

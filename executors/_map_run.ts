@@ -115,8 +115,9 @@ export class MapRun implements MapResult<unknown> {
     this.#deadlineMs = deadlineAfter(options.timeout);
     this.#bufferSize = options.buffersize ?? Infinity;
     this.#sizer = new ChunkSizer(
-      options.chunksize ?? (backend.prefersChunks ? undefined : 1),
+      options.chunksize ?? (backend.chunkMs > 0 ? undefined : 1),
       backend.concurrency,
+      backend.chunkMs,
     );
     this.#signal = options.signal;
     this.#signal?.throwIfAborted();

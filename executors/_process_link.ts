@@ -15,14 +15,21 @@ import {
 } from "./_frames.ts";
 import type { ProcessSettings } from "./_process_protocol.ts";
 
-/** The package's own folders, which every child must be able to read. */
-const FOLDERS = ["../executors/", "../sync/", "../queue/", "../_memory/", "../_platform/"];
+/** The package's own modules, which every child must be able to read. */
+const PARTS = [
+  "../executors/",
+  "../sync/",
+  "../queue/",
+  "../_memory/",
+  "../_platform/",
+  "../mod.ts",
+];
 
 /** Frames larger than this are sent before more is added. */
 const MOST_BYTES = 1 << 20;
 
-function packageFolders(): string[] {
-  return FOLDERS.map((folder) => new URL(folder, import.meta.url))
+function packageFiles(): string[] {
+  return PARTS.map((part) => new URL(part, import.meta.url))
     .filter((url) => url.protocol === "file:")
     .map((url) => decodeURIComponent(url.pathname));
 }
@@ -58,7 +65,7 @@ export class ProcessLink {
     this.#child = platform.startProcess({
       ...settings,
       module,
-      readable: packageFolders(),
+      readable: packageFiles(),
       onFrame: (frame) => {
         this.#in.open(frame);
         while (this.#in.next()) onRecord(this.#in);

@@ -22,6 +22,7 @@ export interface PoolHandle {
   /** The thread that made it. */
   readonly owner: string;
   readonly concurrency: number;
+  readonly chunkMs: number;
 }
 
 /** The kind of a pool's handle. */
@@ -141,12 +142,13 @@ export class RemotePools implements Runner {
 /** One pool of the owner's. */
 class RemoteBackend implements ExecutorBackend {
   readonly concurrency: number;
-  readonly prefersChunks = true;
+  readonly chunkMs: number;
   readonly #name: string;
   readonly #pools: RemotePools;
 
-  constructor({ name, concurrency }: PoolHandle, pools: RemotePools) {
+  constructor({ name, concurrency, chunkMs }: PoolHandle, pools: RemotePools) {
     this.concurrency = concurrency;
+    this.chunkMs = chunkMs;
     this.#name = name;
     this.#pools = pools;
   }

@@ -70,6 +70,8 @@ export interface WorkerKind {
   readonly Broken: new (message: string, options: ErrorOptions) => BrokenExecutor;
   /** How shared objects reach workers that share no memory with this thread; such workers can be killed. */
   readonly exports: Exports | undefined;
+  /** See {@linkcode ExecutorBackend}. */
+  readonly chunkMs: number;
   /** Starts what takes a worker's messages. */
   startThread(name: string, onError: (message: string) => void): WorkerThread | ChildThread;
   /** The pool has no workers left, and starts no more. */
@@ -120,7 +122,7 @@ export interface PoolStats {
 /** The owner's side of a pool. */
 export class WorkerPool implements ExecutorBackend, Source, Runner {
   readonly concurrency: number;
-  readonly prefersChunks = true;
+  readonly chunkMs: number;
   readonly #settings: PoolSettings;
   readonly #kind: WorkerKind;
   readonly #queue: TaskQueue;
@@ -173,6 +175,7 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
     this.#settings = settings;
     this.#kind = kind;
     this.concurrency = settings.maxWorkers;
+    this.chunkMs = kind.chunkMs;
     this.#queue = new TaskQueue(
       settings.maxWorkers,
       (task) => this.#freeTasks.push(task),

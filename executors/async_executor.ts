@@ -36,7 +36,7 @@ interface Waiting {
 /** Runs tasks on this thread's event loop. */
 class LoopBackend implements ExecutorBackend, Runner {
   readonly concurrency: number;
-  readonly prefersChunks = false;
+  readonly chunkMs = 0;
   #waiting: Waiting[] = [];
   /** Index of the first task in `#waiting` that has not been started. */
   #next = 0;

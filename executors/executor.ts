@@ -36,8 +36,8 @@ export interface ShutdownOptions {
 export interface ExecutorBackend {
   /** How many tasks run at once, at most. */
   readonly concurrency: number;
-  /** Whether a task costs enough to hand over that `map` should group small ones. */
-  readonly prefersChunks: boolean;
+  /** How long, in milliseconds, the small tasks should take together that `map` hands over as one; 0 for no such groups. */
+  readonly chunkMs: number;
   /**
    * Has `fn(...args)` run. With `arity` above 0 the args are those of many calls, `arity` each, and the future's value
    * is `[elapsedMs, entries, failed]`: an entry a call, and the numbers of those whose entry is an error.

@@ -203,6 +203,7 @@ export class Process<A extends unknown[] = unknown[]> {
     }, {
       Broken: BrokenProcessPool,
       exports: processExports,
+      chunkMs: 0,
       startThread: (_name, onError) => {
         onFailure = onError;
         return client.start(settings);
@@ -249,7 +250,8 @@ export class Process<A extends unknown[] = unknown[]> {
     } else this.#exitcode = facts?.exitCode ?? NOT_STARTED;
     if (this.#pid !== null) return;
     this.#startError = { error: cause };
-    this.#settleStarted?.reject(cause);
+    if (this.#settleStarted !== undefined) this.#settleStarted.reject(cause);
+    else console.error(`Cannot start ${this.#label}:`, cause);
   }
 
   /**

@@ -67,6 +67,7 @@ export class ThreadPoolExecutor extends Executor {
     const pool = new WorkerPool(poolSettings(name, options), {
       Broken: BrokenThreadPool,
       exports: undefined,
+      chunkMs: 2,
       startThread: startWorkerThread,
       close() {},
     });
@@ -99,6 +100,7 @@ export class ThreadPoolExecutor extends Executor {
       name: this.#pool.name,
       owner: THREAD_ID,
       concurrency: this.#pool.concurrency,
+      chunkMs: this.#pool.chunkMs,
     };
     return { kind: POOL_KIND, data };
   }

@@ -11,7 +11,7 @@ import { Condition, Lock, RLock, Semaphore, ThreadPoolExecutor } from ${
   JSON.stringify(new URL("mod.ts", ROOT).href)
 };
 import { Gate } from ${JSON.stringify(new URL("tests/contracts/gate.ts", ROOT).href)};
-import { holdUntilWaitedFor } from ${
+import { holdUntilAllWait } from ${
   JSON.stringify(new URL("tests/sync/fixtures/lock_tasks.ts", ROOT).href)
 };
 `;
@@ -44,7 +44,7 @@ for (const [name, made] of Object.entries(LOCKS)) {
       for (const options of [undefined, { timeout: 5000 }]) {
         const lock = ${made};
         const gate = new Gate();
-        const holding = pool.submit(holdUntilWaitedFor, lock, gate.words, 2);
+        const holding = pool.submit(holdUntilAllWait, lock, gate.words, 2);
         await gate.entered();
         const task = lock.run(() => console.log("task"));
         // The worker releases once both wait.

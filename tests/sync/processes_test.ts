@@ -266,6 +266,18 @@ test("A wait that a process aborts at once ends, however new the object is", asy
   }
 });
 
+for (const elsewhere of ELSEWHERE) {
+  test(`What a task in ${elsewhere.name} transfers with its result arrives, and is taken from there`, async () => {
+    await using crew = elsewhere.crew(1);
+    for (const length of [10, 100_000, 10_000_000]) {
+      const { bytes } = await crew.submit(tasks.giveBytes, length);
+      assert(bytes.length === length && bytes.every((byte) => byte === 7));
+      const { hadBytes } = await crew.submit(tasks.giveBytes, 1);
+      assertEquals(hadBytes, 0);
+    }
+  });
+}
+
 // For how long
 
 /** A program that drops its objects. */
@@ -296,6 +308,9 @@ await pool.shutdown();
 `;
 }
 
+const LET_GO =
+  "NotShareableError: Cannot receive value: NotShareableError: Cannot receive object that a process sends back: this thread has let go of it; keep it meanwhile";
+
 const GC = { permissions: ["-A", "--v8-flags=--expose-gc"] };
 
 test("A process goes on using what it keeps and has used, after this one has dropped it", async () => {
@@ -306,6 +321,9 @@ await drop();
 await say(pool.submit(tasks.useKept).result());
 await say(pool.submit(tasks.useKept).result());
 await say(pool.submit(tasks.returnKept).result());
+const other = new ProcessPoolExecutor({ maxWorkers: 1 });
+await say(pool.submit(tasks.submitKept, other).result());
+await other.shutdown();
 await pool.submit(tasks.forgetKept);
 await say(pool.submit(tasks.lockedThere, new Lock()).result());
 `),
@@ -316,7 +334,8 @@ await say(pool.submit(tasks.lockedThere, new Lock()).result());
   assertEquals(stdout.split("\n"), [
     `${used}0,2,no error: undefined`,
     `${used}2,no error: undefined`,
-    "NotShareableError: Cannot receive value: NotShareableError: Cannot receive object that a process sends back: this thread has let go of it; keep it meanwhile",
+    LET_GO,
+    LET_GO,
     "false",
     "",
   ]);
