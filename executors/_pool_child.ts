@@ -41,7 +41,7 @@ import {
 import { describeEnd, ProcessLink } from "./_process_link.ts";
 import { DOWN, type HostStart, type ProcessSettings, UP } from "./_process_protocol.ts";
 import { RelayReader, RelayWriter } from "./_relay.ts";
-import { unsendable } from "./_target.ts";
+import { describe, unsendable } from "./_target.ts";
 import { WorkerState } from "./_worker_state.ts";
 
 /** Tasks that come back within this time may be sent ahead, twice as many as before. */
@@ -355,8 +355,7 @@ export class PoolChild {
         this.#pass(kind, id, record);
         break;
       case KIND.ENDED: {
-        const [how, error] = record.decode(this.#decoder) as [string, unknown];
-        this.#report = { how, error };
+        this.#report = this.#readReport(record);
         break;
       }
       case KIND.INITIALIZER_FAILED:
@@ -377,6 +376,15 @@ export class PoolChild {
         break;
       default:
         this.#pass(kind, id, record);
+    }
+  }
+
+  #readReport(record: FrameReader): { how: string; error: unknown } {
+    try {
+      const [how, error] = record.decode(this.#decoder) as [string, unknown];
+      return { how, error };
+    } catch (error) {
+      return { how: "threw an error that cannot be read here", error };
     }
   }
 
@@ -523,11 +531,19 @@ export class PoolChild {
       const why = this.#killedBecause === undefined ? told : `, ${this.#killedBecause}`;
       const how = describeEnd(pid, end) + why;
       const facts: ChildEnd = { pid, exitCode: end.code, signal: end.signal };
-      const error = Object.assign(new Error(how, { cause: this.#report?.error }), facts);
-      error.name = "ProcessEndError";
-      this.#tell(KIND.ENDED, 0, [how, error, [...this.#inHand.keys()], waiting]);
+      const tell = (cause: unknown): void => {
+        const error = Object.assign(new Error(how, { cause }), facts);
+        error.name = "ProcessEndError";
+        this.#tell(KIND.ENDED, 0, [how, error, [...this.#inHand.keys()], waiting]);
+      };
+      try {
+        tell(this.#report?.error);
+      } catch {
+        tell(describe(this.#report?.error)); // It holds a shared object.
+      }
     }
     this.#onChange?.();
+    this.#state.wake(this.#ring); // So that `run` ends, and nobody counts it as asleep.
     this.#onEnd();
   }
 }

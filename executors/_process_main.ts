@@ -316,7 +316,13 @@ class Host {
 
   /** The worker has told how it ends: this process ends the same way. */
   #noteEnd(): void {
-    const [how, error] = this.#decodeMail() as [string, unknown];
+    let how = "threw an error that nobody caught";
+    let error: unknown;
+    try {
+      [how, error] = this.#decodeMail() as [string, unknown];
+    } catch (undecodable) {
+      error = undecodable; // An error may hold what only the parent can read.
+    }
     const code = /exit\((\d+)\)/.exec(how)?.[1] ?? (how.includes("close()") ? 0 : undefined);
     this.#exitCode = Number(code ?? FAILED);
     if (code === undefined && this.#loneName !== undefined) this.#printError(error);

@@ -66,7 +66,15 @@ export const endAtGate = task(import.meta, async function endAtGate(gate: GatePa
   await never();
 });
 
-/** The same, blocking its thread until then. */
+/** Ends its process by an error that holds a shared object. */
+export const endWithLock = task(import.meta, function endWithLock(lock: Lock): Promise<never> {
+  setTimeout(() => {
+    throw Object.assign(new RangeError("thrown with a lock"), { lock });
+  }, 0);
+  return never();
+});
+
+/** The same as {@linkcode endAtGate}, blocking its thread until then. */
 export const endAtGateSync = task(import.meta, function endAtGateSync(gate: GateParts, how: End) {
   enterGate(gate);
   gate.opening.waitSync();

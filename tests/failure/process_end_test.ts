@@ -125,6 +125,18 @@ for (const how of ["exit 3", "throw in a timer", "unhandled rejection"] as const
   }
 }
 
+test("ProcessPoolExecutor loses a process that ends by an error with a shared object in it, and no other", async () => {
+  await using other = new ProcessPoolExecutor({ maxWorkers: 1 });
+  using gate = new Gate();
+  const held = other.submit(pass, gate.parts, "held");
+  await gate.entered();
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 1, onWorkerLost: "replace" });
+  assertNames(await errorOf(pool.submit(work.endWithLock, new Lock())), exits(1));
+  assertEquals(await pool.submit(echo, "next"), "next");
+  gate.open();
+  assertEquals(await held, "held");
+});
+
 // A process that somebody else kills.
 
 for (const signal of ["SIGKILL", "SIGTERM"] as const) {
