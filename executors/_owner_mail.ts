@@ -26,9 +26,7 @@ export function listenToOwner(
 ): void {
   const pools = new RemotePools(owner, outbox);
   const objects = new RemoteObjects(outbox);
-  if (isOtherProcess) {
-    setRemoteCores((kind, data) => objects.open(kind, data));
-  }
+  if (isOtherProcess) setRemoteCores((kind, data) => objects.open(kind, data));
   doorbell.add({
     deadlineMs: NEVER,
     ready: () => inbox.hasMail,

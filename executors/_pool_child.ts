@@ -197,7 +197,7 @@ export class PoolChild {
         await this.#change();
         continue;
       }
-      await this.#state.sleep(this.#ring, this.#start.idleTimeoutMs);
+      await this.#state.sleep(this.#ring, isIdle ? this.#start.idleTimeoutMs : undefined);
     }
     this.#close();
   }
@@ -433,8 +433,18 @@ export class PoolChild {
     const onChange = this.#onChange;
     this.#onChange = undefined;
     onChange?.();
+    if (this.#inHand.size === 0) this.#timeAgain();
     if (this.#group.returned.length === 0) return;
-    for (const child of this.#group.children) if (child.#inHand.size === 0) child.#feed();
+    for (const child of this.#group.children) {
+      if (child.#inHand.size > 0) continue;
+      child.#feed();
+      child.#timeAgain();
+    }
+  }
+
+  /** Has a sleep begin anew, as whether the child is idle, and may be so for its idle timeout only, has changed. */
+  #timeAgain(): void {
+    if (this.#start.idleTimeoutMs !== undefined) this.#state.wake(this.#ring);
   }
 
   // Mail
