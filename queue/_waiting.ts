@@ -192,7 +192,17 @@ export class QueueWaits {
       const wait = new QueueWait(this.#state, list);
       if (isDone(wait, () => attempt(wait, wasWoken))) return true;
       if (!await wait.seat.wait(wait, limits)) return false;
+      if (!wait.seat.isHere) return this.#leave();
     }
+  }
+
+  /**
+   * Lets another one try, and waits for good: this thread is about to end, or was given up, between its being woken and now. What
+   * it took it would take along, after others have been told what it had.
+   */
+  #leave(): Promise<never> {
+    this.#state.wakeAgain();
+    return new Promise(() => {});
   }
 
   /** Looks for a moment, so as not to sleep for what is about to come; true when it came. */
