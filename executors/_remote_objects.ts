@@ -142,6 +142,8 @@ export class RemoteObjects {
       doorbell.waitSync(() => answer !== undefined, NEVER);
     } finally {
       this.#blocked--;
+      // A spin may have left the doorbell awake: nobody would ring for the answers that promises wait for.
+      doorbell.nudge();
     }
     const { hasThrown, value } = answer!;
     if (hasThrown) throw value;
