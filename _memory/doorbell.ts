@@ -143,6 +143,15 @@ export class Doorbell extends Bell {
    * @throws {Error} When this thread is given up by whoever started it.
    */
   waitSync(isDone: () => boolean, deadlineMs: number): boolean {
+    try {
+      return this.#waitSync(isDone, deadlineMs);
+    } finally {
+      // BELL is AWAKE now, so nobody rings for the promise form, which sleeps still: it has to look, and sleep anew.
+      if (this.#parked) this.nudge();
+    }
+  }
+
+  #waitSync(isDone: () => boolean, deadlineMs: number): boolean {
     for (;;) {
       this.#drain(NEVER);
       if (isDone()) return true;
