@@ -20,6 +20,7 @@
  */
 
 import { load, store } from "../_platform/atomics.ts";
+import { createSharedMemory } from "../_platform/memory.ts";
 import { GrowingMemory } from "./growing_memory.ts";
 import { WORD_BYTES } from "./layout.ts";
 
@@ -38,7 +39,7 @@ const MAX_BYTES = 1 << 28;
 
 /** Memory for an arena. */
 export function createArenaBuffer(): SharedArrayBuffer {
-  return new SharedArrayBuffer(INITIAL_BYTES, { maxByteLength: MAX_BYTES });
+  return createSharedMemory(INITIAL_BYTES, MAX_BYTES);
 }
 
 /** An arena, from the side of those who read its blocks. */

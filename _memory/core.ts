@@ -30,6 +30,7 @@
  */
 
 import type { Handle } from "./handle.ts";
+import type { Limits } from "./seat.ts";
 
 /** What does the work of a shared object; see above. */
 export interface Core {
@@ -59,22 +60,45 @@ export type OpenRemote = (kind: string, data: RemoteData) => Core;
 /** Opens the core of an object of this thread's that comes back from another process; `undefined` when it is none. */
 export type OpenReturned = (data: RemoteData) => Core | undefined;
 
-/**
- * Has a blocking call of a method have what a promise of the same method got for the same thread of another process, which
- * cannot go on with that while it is blocked; see `Seat.#cedes`. False where it is of no use to the call.
- */
-export type PassOn<C extends Core> = (
-  core: C,
-  method: string,
-  promised: { readonly args: readonly unknown[]; readonly value: unknown },
-  args: readonly unknown[],
-) => boolean;
+/** A call for a thread of another process. */
+export interface CoreCall {
+  readonly core: Core;
+  readonly method: string;
+  readonly args: readonly unknown[];
+}
+
+/** A call that a promise of such a thread has made, and what came of it; the thread may not have heard. */
+export interface Promised extends CoreCall {
+  readonly hasThrown: boolean;
+  readonly value: unknown;
+}
+
+/** What a blocking call got from a promise. */
+export interface PassedOn {
+  readonly value: unknown;
+  /** Has the promise wait for it again; left out, its call is made again. */
+  readonly again?: (limits: Limits) => Promise<unknown>;
+}
+
+/** The core of an object whose waits hand out what only one can have. */
+export interface PassingCore extends Core {
+  /**
+   * Has a blocking call have what a promise got from this core for the same thread of another process, which cannot go on with
+   * that while it is blocked; see `Seat.#cedes`. `undefined` where it is of no use to the call. Only for those who share the
+   * memory.
+   */
+  passOn(promised: Promised, blocked: CoreCall): PassedOn | undefined;
+}
+
+/** Whether a promise got something by the same method of the same object that a blocking call has called. */
+export function isAlike(promised: Promised, { core, method }: CoreCall): boolean {
+  return !promised.hasThrown && promised.core === core && promised.method === method;
+}
 
 /** How the cores of a kind are made. */
 interface Opener {
   readonly open: (data: unknown) => Core;
   readonly waiting: readonly string[];
-  readonly passOn: PassOn<never>;
 }
 
 const OPENERS = new Map<string, Opener>();
@@ -87,15 +111,13 @@ let openReturned: OpenReturned | undefined;
  * @param kind The kind that the objects' handles name.
  * @param open Makes a core for this thread; must not write shared words.
  * @param waiting The methods that may wait, each of which has a twin with `Sync` in its name.
- * @param passOn Given where these hand out what only one can have.
  */
 export function registerCore<C extends Core>(
   kind: string,
   open: (data: unknown) => C,
   waiting: readonly (keyof C & string)[] = [],
-  passOn: PassOn<C> = () => false,
 ): void {
-  OPENERS.set(kind, { open, waiting, passOn });
+  OPENERS.set(kind, { open, waiting });
 }
 
 /** The core of an object: made here, or a stub of it where the object belongs to another process. */
@@ -112,11 +134,6 @@ export function openCore<C extends Core>(kind: string, data: unknown): C {
 /** The methods of a kind's core that may wait, without their blocking twins. */
 export function waitingMethods(kind: string): readonly string[] {
   return openerOf(kind).waiting;
-}
-
-/** How what one wait got is passed on to another. */
-export function passOnOf(kind: string): PassOn<Core> {
-  return openerOf(kind).passOn as PassOn<Core>;
 }
 
 /** True when objects of that kind have a core: they belong to the process that they were made in. */
@@ -144,6 +161,12 @@ export function setReturnedCores(open: OpenReturned): void {
 export function isRemoteData(data: unknown): data is RemoteData {
   return typeof data === "object" && data !== null &&
     typeof (data as Partial<RemoteData>).remote === "string";
+}
+
+/** Opens a part of an object. Only for those who share the memory. */
+export function openPart(whole: Core, name: string): Core {
+  const { kind, data } = (whole as WholeCore).part(name);
+  return openCore(kind, data);
 }
 
 /** The data of a part's handle, wherever the whole is. */

@@ -14,7 +14,7 @@
  */
 
 import { createError } from "./errors.ts";
-import { fromHandle } from "./handle.ts";
+import { fromHandle, type Handle } from "./handle.ts";
 import * as tags from "./tags.ts";
 import { type KeyList, WordReader } from "./word_reader.ts";
 
@@ -39,6 +39,17 @@ export class Decoder extends WordReader {
   /** The lists of keys of this message, by number. */
   #keyLists: KeyList[] = [];
   #keyListCount = 0;
+  /** How many errors, each in the one before, are being read. */
+  #errorDepth = 0;
+  /** Why shared objects in them could not be rebuilt, by number. */
+  #lost: Map<number, unknown> | undefined;
+  readonly #rebuild: (handle: Handle) => unknown;
+
+  /** @param rebuild What is to stand for a shared object: by default its view of this thread. */
+  constructor(rebuild: (handle: Handle) => unknown = fromHandle) {
+    super();
+    this.#rebuild = rebuild;
+  }
 
   /**
    * Decodes a value.
@@ -49,7 +60,7 @@ export class Decoder extends WordReader {
    * @param externBase Byte at which the externs begin: after the words of a block, at a multiple of 8.
    * @param extras What the message carried beside the words.
    * @returns The value; all of it is this thread's own, but for what is shared by its nature.
-   * @throws {Error} If it holds a shared object whose kind is not registered here.
+   * @throws {Error} If it holds a shared object that cannot be rebuilt here; in an error there is text in its place.
    */
   decode(
     words: Int32Array,
@@ -81,7 +92,7 @@ export class Decoder extends WordReader {
     externBase: number,
     extras: readonly unknown[],
   ): unknown {
-    const nested = new Decoder();
+    const nested = new Decoder(this.#rebuild);
     try {
       return nested.decode(words, bytes, start, externBase, extras);
     } finally {
@@ -96,6 +107,8 @@ export class Decoder extends WordReader {
     this.#count = 0;
     this.#keyListCount = 0;
     this.#extras = NO_EXTRAS;
+    this.#errorDepth = 0;
+    this.#lost = undefined;
     this.#busy = false;
   }
 
@@ -130,7 +143,7 @@ export class Decoder extends WordReader {
       case tags.UTF8:
         return this.readUtf8();
       case tags.REF:
-        return this.#objects[this.readLength(word)];
+        return this.#again(this.readLength(word));
       case tags.ARRAY:
         return this.#array(this.readLength(word));
       case tags.ARRAY_LOOSE:
@@ -159,6 +172,8 @@ export class Decoder extends WordReader {
         return this.#keep(Object(this.#value()));
       case tags.ARRAY_BUFFER:
         return this.#keep(this.#data().buffer);
+      case tags.RESIZABLE:
+        return this.#keep(this.#resizable());
       case tags.TYPED:
         return this.#typed(word >>> 8);
       case tags.VIEW:
@@ -285,6 +300,13 @@ export class Decoder extends WordReader {
     return new Uint8Array(this.bytes.subarray(at, at + length));
   }
 
+  #resizable(): ArrayBuffer {
+    const data = this.#data();
+    const buffer = new ArrayBuffer(data.length, { maxByteLength: this.#value() as number });
+    new Uint8Array(buffer).set(data);
+    return buffer;
+  }
+
   #typed(kind: number): ArrayBufferView {
     const number = this.#count++;
     const data = this.#data();
@@ -295,22 +317,40 @@ export class Decoder extends WordReader {
 
   #view(kind: number): ArrayBufferView {
     const number = this.#count++;
-    const byteOffset = this.words[this.pos++] >>> 0;
-    const length = this.words[this.pos++] >>> 0;
-    const view = makeView(kind, this.#value() as ArrayBufferLike, byteOffset, length);
+    const byteOffset = this.words[this.pos++];
+    const length = this.words[this.pos++];
+    const buffer = this.#value() as ArrayBufferLike;
+    const view = makeView(kind, buffer, byteOffset, length === tags.FOLLOWS ? undefined : length);
     this.#objects[number] = view;
     return view;
   }
 
-  #handle(): object {
+  #handle(): unknown {
     const number = this.#count++;
-    const kind = this.#string();
-    const object = fromHandle({ kind, data: this.#value() });
-    this.#objects[number] = object;
-    return object;
+    const handle = { kind: this.#string(), data: this.#value() };
+    try {
+      return this.#objects[number] = this.#rebuild(handle);
+    } catch (error) {
+      const text = this.#textFor(error);
+      (this.#lost ??= new Map()).set(number, error);
+      return text;
+    }
+  }
+
+  /** What stands in an error for an object that could not be rebuilt; elsewhere nothing can. */
+  #textFor(error: unknown): string {
+    if (this.#errorDepth === 0 || !(error instanceof Error)) throw error;
+    return error.message;
+  }
+
+  /** An object that was read before. */
+  #again(number: number): unknown {
+    const lost = this.#lost?.get(number);
+    return lost === undefined ? this.#objects[number] : this.#textFor(lost);
   }
 
   #error(fields: number): Error {
+    this.#errorDepth++;
     const number = this.#count++;
     const error = createError(this.#string());
     this.#objects[number] = error;
@@ -324,6 +364,7 @@ export class Decoder extends WordReader {
     if (fields & tags.HAS_CAUSE) define(error, "cause", this.#value(), false);
     if (fields & tags.HAS_ERRORS) define(error, "errors", this.#errors(), false);
     if (fields & tags.HAS_OWN) this.#ownFields(error);
+    this.#errorDepth--;
     return error;
   }
 
@@ -336,6 +377,7 @@ export class Decoder extends WordReader {
   }
 
   #domException(fields: number): Error {
+    this.#errorDepth++;
     const number = this.#count++;
     const name = this.#string();
     const message = this.#string();
@@ -351,6 +393,7 @@ export class Decoder extends WordReader {
     if (fields & tags.HAS_STACK) define(error, "stack", this.#string(), false);
     if (fields & tags.HAS_CAUSE) define(error, "cause", this.#value(), false);
     if (fields & tags.HAS_OWN) this.#ownFields(error);
+    this.#errorDepth--;
     return error;
   }
 

@@ -10,7 +10,7 @@
  * Invariants
  * 1. Who publishes looks at BELL afterwards; who sleeps looks at its sources after it stored SLEEPING.
  *    One of the two sees the other's store, so nothing lies unseen while the owner sleeps.
- * 2. The event loop is held open exactly while outcomes are expected; an idle thread can end.
+ * 2. The event loop is held open exactly while outcomes are expected that are not spared; an idle thread can end.
  * 3. A wait spins only while spins have paid off lately, for a moment (see Spinner), and never in a turn of the event
  *    loop that has lasted for TURN_MS already: timers and messages are not starved.
  *
@@ -23,6 +23,7 @@
 
 import { store } from "../_platform/atomics.ts";
 import { NEVER, nowMs } from "../_platform/clock.ts";
+import { createSharedMemory, hasSharedMemory } from "../_platform/memory.ts";
 import { platform } from "../_platform/mod.ts";
 import { park, parkSync, Spinner } from "../_platform/park.ts";
 import { AWAKE, ring, SLEEPING } from "./thread_table.ts";
@@ -40,11 +41,11 @@ export interface Source {
   /** Takes what is there, as far as `until` (a time) allows; true when there was something. */
   drain(untilMs: number): boolean;
   /** When {@linkcode expire} has to be called, for waits that stop the event loop's own timers. */
-  readonly deadlineMs: number;
+  readonly deadlineMs?: number;
   /** Settles what is overdue. */
-  expire(): void;
+  expire?(): void;
   /** The thread is about to sleep: blocked, or as a promise. */
-  sleeping(isBlocking: boolean): void;
+  sleeping?(isBlocking: boolean): void;
 }
 
 /** Doorbells of this thread that hold the event loop open; more than one where it has seats in several tables. */
@@ -79,6 +80,8 @@ export class Bell {
 export class Doorbell extends Bell {
   readonly #sources = new Set<Source>();
   #expected = 0;
+  /** Of those, how many need not hold the event loop open. */
+  #spared = 0;
   /** A microtask or macrotask that pumps is under way. */
   #scheduled = false;
   /** A promise of `waitAsync` is pending. */
@@ -105,6 +108,7 @@ export class Doorbell extends Bell {
    * @param mayWait Whether this thread may block; when it turns false, whoever turns it rings.
    */
   adopt(words: Int32Array, index: number, mayWait: () => boolean): void {
+    this.ring(); // It may sleep already, on the word that it had so far: then it is to sleep anew.
     this.words = words;
     this.index = index;
     this.#mayWait = mayWait;
@@ -123,17 +127,27 @@ export class Doorbell extends Bell {
   /** Says that one more outcome is expected: the event loop is held open until it came. */
   expect(): void {
     this.#expected++;
-    if (!this.#isHeld) {
-      this.#isHeld = true;
-      holdLoop();
-    }
+    if (!this.#isHeld) this.#hold();
     if (!this.#scheduled) this.#schedule();
+  }
+
+  /** Says that the event loop need not be held open for `count` more of the outcomes that are expected, or fewer again. */
+  spare(count: number): void {
+    this.#spared += count;
+    if (!this.#isHeld) this.#hold();
+    if (this.#expected <= this.#spared) this.#rest();
+  }
+
+  #hold(): void {
+    if (this.#expected <= this.#spared) return;
+    this.#isHeld = true;
+    holdLoop();
   }
 
   /** Says that `count` expected outcomes came. */
   arrived(count: number): void {
     this.#expected -= count;
-    if (this.#expected === 0) this.#rest();
+    if (this.#expected <= this.#spared) this.#rest();
   }
 
   /**
@@ -159,8 +173,8 @@ export class Doorbell extends Bell {
       if (this.#spin()) continue;
       let wakeMs = deadlineMs;
       for (const source of this.#sources) {
-        source.sleeping(true);
-        wakeMs = Math.min(wakeMs, source.deadlineMs);
+        source.sleeping?.(true);
+        if (source.deadlineMs !== undefined) wakeMs = Math.min(wakeMs, source.deadlineMs);
       }
       store(this.words, this.index, SLEEPING);
       if (!this.#isReady() && this.#mayWait()) {
@@ -171,7 +185,7 @@ export class Doorbell extends Bell {
         throw new Error("Cannot wait: this thread was given up, as its task did not stop in time");
       }
       if (wakeMs !== NEVER && nowMs() >= wakeMs) {
-        for (const source of this.#sources) source.expire();
+        for (const source of this.#sources) source.expire?.();
       }
     }
   }
@@ -192,18 +206,19 @@ export class Doorbell extends Bell {
   }
 
   /**
-   * In a later turn, if still nothing is expected, lets the event loop end, and sleeps all the same, so as to hear of
-   * workers that end.
+   * In a later turn, if still nothing is expected that is not spared, lets the event loop end, and sleeps all the same, so as
+   * to hear of workers that end.
    */
   #rest(): void {
     if (this.#isResting) return;
     this.#isResting = true;
     platform.nextTurn(() => {
       this.#isResting = false;
-      if (this.#expected > 0) return;
+      if (this.#expected > this.#spared) return;
       if (this.#isHeld) releaseLoop();
       this.#isHeld = false;
-      if (!this.#drain(NEVER) && !this.#sleep()) this.#drain(NEVER);
+      // Until this thread sleeps: before, who leaves something for it does not wake it.
+      if (this.#drain(NEVER) || !this.#sleep()) this.#rest();
     });
   }
 
@@ -252,7 +267,7 @@ export class Doorbell extends Bell {
       store(this.words, this.index, AWAKE);
       return false;
     }
-    for (const source of this.#sources) source.sleeping(false);
+    for (const source of this.#sources) source.sleeping?.(false);
     if (this.#parked) return true;
     const woken = park(this.words, this.index, SLEEPING);
     if (woken === undefined) return false;
@@ -288,4 +303,8 @@ export class Doorbell extends Bell {
 }
 
 /** This thread's doorbell; its word is in no table until the thread has its seat there. */
-export const doorbell: Doorbell = new Doorbell(new Int32Array(new SharedArrayBuffer(4)), 0);
+export const doorbell: Doorbell = new Doorbell(
+  // Where there is no shared memory, nobody will ring.
+  new Int32Array(hasSharedMemory ? createSharedMemory(4) : new ArrayBuffer(4)),
+  0,
+);

@@ -122,10 +122,10 @@ export class Encoder extends ExoticWriter {
     }
   }
 
-  #refusal(root: unknown): Error {
-    const culprit = REFUSED.culprit;
-    REFUSED.culprit = undefined;
-    return cloneError(root, culprit);
+  #refusal(root: unknown): unknown {
+    const { culprit, error } = REFUSED;
+    REFUSED.culprit = REFUSED.error = undefined;
+    return error ?? cloneError(root, culprit);
   }
 
   protected override writeValue(value: unknown, pos: number): number {

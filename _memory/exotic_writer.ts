@@ -19,8 +19,12 @@ const MAX_BYTES = 0x7fffff00;
 
 /** Thrown inside the encoder when a buffer taken for a view's own turns out to be shared. */
 export const RESTART = { restart: true };
-/** Thrown inside the encoder for a value that cannot be cloned; `culprit` is read when it arrives. */
-export const REFUSED = { culprit: undefined as unknown };
+/** Thrown inside the encoder for a value that cannot be sent; what it has is read when it arrives. */
+export const REFUSED = {
+  culprit: undefined as unknown,
+  /** Why, where that is known; otherwise it cannot be cloned. */
+  error: undefined as { readonly message: string } | undefined,
+};
 
 const TO_STRING = Object.prototype.toString;
 const MAP_FOR_EACH = Map.prototype.forEach;
@@ -81,6 +85,8 @@ export abstract class ExoticWriter extends WordWriter {
   handleKind = "";
   /** What stands for shared objects, where that is not what they say themselves: on the way to another process. */
   handleOf: ((object: Shareable) => Handle) | undefined;
+  /** The error of sending what only structured clone can carry, where that has no way: to another process. */
+  refusalOf: ((extra: object) => Error) | undefined;
 
   protected readonly objects: ObjectNumbers = new ObjectNumbers();
   protected readonly keyLists: KeyLists = new KeyLists();
@@ -105,8 +111,9 @@ export abstract class ExoticWriter extends WordWriter {
     this.#ownedBuffers = this.#parts = this.transfer = undefined;
   }
 
-  protected refuse(value: unknown): never {
+  protected refuse(value: unknown, error?: Error): never {
     REFUSED.culprit = value;
+    REFUSED.error = error;
     throw REFUSED;
   }
 
@@ -151,17 +158,27 @@ export abstract class ExoticWriter extends WordWriter {
   }
 
   protected writeExtra(value: object, pos: number): number {
+    if (this.refusalOf !== undefined) return this.refuse(value, this.refusalOf(value));
     this.extras.push(value);
     return this.writeHead(tags.EXTRA, this.extras.length - 1, pos);
   }
 
   protected writeHandle(value: Shareable, pos: number): number {
-    const handle: Handle = this.handleOf === undefined ? value[HANDLE]() : this.handleOf(value);
+    const handle = this.#handleOf(value);
     this.handles++;
     this.handleKind = handle.kind;
     pos = this.writeWord(tags.HANDLE_OF, pos);
     pos = this.writeString(handle.kind, pos);
     return this.writeValue(handle.data, pos);
+  }
+
+  #handleOf(value: Shareable): Handle {
+    if (this.handleOf === undefined) return value[HANDLE]();
+    try {
+      return this.handleOf(value);
+    } catch (error) {
+      return this.refuse(value, error as Error);
+    }
   }
 
   // A Map and a Set are listed first: a getter in an item may change them while they are written.
@@ -185,9 +202,12 @@ export abstract class ExoticWriter extends WordWriter {
     const owner = this.#ownedBuffers?.get(buffer);
     if (owner !== undefined) return this.writeHead(tags.BUFFER_OF, owner, pos);
     this.#claim(buffer);
-    // A resizable buffer stays one, which is for structured clone to do.
-    if (buffer.resizable || buffer.byteLength > MAX_BYTES) return this.writeExtra(buffer, pos);
-    return this.#data(tags.ARRAY_BUFFER, buffer, 0, buffer.byteLength, pos);
+    if (buffer.byteLength > MAX_BYTES) return this.writeExtra(buffer, pos);
+    if (!buffer.resizable) {
+      return this.#data(tags.ARRAY_BUFFER, buffer, 0, buffer.byteLength, pos);
+    }
+    pos = this.#data(tags.RESIZABLE, buffer, 0, buffer.byteLength, pos);
+    return this.writeNumber(buffer.maxByteLength, pos);
   }
 
   /** Call before a whole buffer is written. */
@@ -206,16 +226,17 @@ export abstract class ExoticWriter extends WordWriter {
     const kind = tags.VIEW_NAMES.indexOf(name);
     const buffer = view.buffer;
     const size = buffer.byteLength;
-    if (kind < 0 || size > MAX_BYTES || isResizable(buffer)) {
-      // Whether its length follows a resizable buffer cannot be asked; structured clone knows.
+    // Whether its length follows that of shared memory cannot be found out; structured clone knows.
+    if (kind < 0 || size > MAX_BYTES || isGrowable(buffer)) {
       if (this.#parts?.has(buffer)) throw RESTART;
       return this.writeExtra(view, pos);
     }
+    if (isResizable(buffer)) return this.#viewOf(view, kind, this.#resizableLength(view), pos);
     const length = view.byteLength;
     if (
       !(buffer instanceof ArrayBuffer) || this.transfer?.has(buffer) || this.objects.has(buffer)
     ) {
-      return this.#viewOf(view, kind, buffer, pos);
+      return this.#viewOf(view, kind, lengthOf(view), pos);
     }
     const ownerKnown = this.#ownedBuffers?.has(buffer) === true;
     if (!ownerKnown && length === size) {
@@ -230,15 +251,21 @@ export abstract class ExoticWriter extends WordWriter {
       this.#parts.add(buffer);
       return this.#data(tags.TYPED | kind << 8, buffer, view.byteOffset, length, pos);
     }
-    return this.#viewOf(view, kind, buffer, pos);
+    return this.#viewOf(view, kind, lengthOf(view), pos);
   }
 
-  #viewOf(view: ArrayBufferView, kind: number, buffer: ArrayBufferLike, pos: number): number {
+  /** The length of a view, or that it follows that of its resizable buffer. */
+  #resizableLength(view: ArrayBufferView): number {
+    const copy = copyOf(view) ?? this.refuse(view);
+    return followsWhenResized(copy) ? tags.FOLLOWS : lengthOf(view);
+  }
+
+  #viewOf(view: ArrayBufferView, kind: number, length: number, pos: number): number {
     if (pos + 3 > this.end) pos = this.makeRoom(pos, 3);
     this.words[pos] = tags.VIEW | kind << 8;
     this.words[pos + 1] = view.byteOffset;
-    this.words[pos + 2] = (view as Uint8Array).length ?? view.byteLength;
-    return this.writeValue(buffer, pos + 3);
+    this.words[pos + 2] = length;
+    return this.writeValue(view.buffer, pos + 3);
   }
 
   #data(word: number, buffer: ArrayBuffer, from: number, length: number, pos: number): number {
@@ -324,12 +351,9 @@ export abstract class ExoticWriter extends WordWriter {
       return this.writeValue(value, pos);
     } catch (error) {
       if (error === RESTART) throw error;
-      const culprit = error === REFUSED ? REFUSED.culprit : value;
-      REFUSED.culprit = undefined;
       this.#takeBack(mark);
-      const text = describe(value);
-      const reason = culprit === value ? "" : ` with ${describe(culprit)}`;
-      return this.writeString(text + reason, mark.at + this.base());
+      const text = error === REFUSED ? refusalText(value) : describe(value);
+      return this.writeString(text, mark.at + this.base());
     }
   }
 
@@ -351,10 +375,49 @@ function sourceOf(value: object): string {
   return SOURCE.call(value);
 }
 
+/** What stands for a part of an error that was refused. */
+function refusalText(value: unknown): string {
+  const { culprit, error } = REFUSED;
+  REFUSED.culprit = REFUSED.error = undefined;
+  if (culprit === value) return error?.message ?? describe(value);
+  const text = `${describe(value)} with ${describe(culprit)}`;
+  return error === undefined ? text : `${text}: ${error.message}`;
+}
+
 function isResizable(buffer: ArrayBufferLike): boolean {
-  return buffer instanceof ArrayBuffer
-    ? buffer.resizable === true
-    : (buffer as { growable?: boolean }).growable === true;
+  return (buffer as { resizable?: boolean }).resizable === true;
+}
+
+function isGrowable(buffer: ArrayBufferLike): boolean {
+  return (buffer as { growable?: boolean }).growable === true;
+}
+
+function lengthOf(view: ArrayBufferView): number {
+  return (view as Uint8Array).length ?? view.byteLength;
+}
+
+/** The largest element of a view. */
+const LARGEST_ELEMENT = 8;
+
+/** Whether a view's length follows that of its buffer, which nothing tells but resizing it. */
+function followsWhenResized(view: ArrayBufferView): boolean {
+  const buffer = view.buffer as ArrayBuffer;
+  const { byteOffset, byteLength } = view;
+  buffer.resize(Math.min(buffer.maxByteLength, buffer.byteLength + LARGEST_ELEMENT));
+  if (view.byteLength !== byteLength) return true;
+  if (byteLength === 0) return false;
+  // It reaches the end for good: with a byte less, one that follows is shorter, and any other shows nothing.
+  buffer.resize(byteOffset + byteLength - 1);
+  return copyOf(view) !== undefined;
+}
+
+/** A view like it of a copy of its buffer; `undefined` when the buffer has become too short for it. */
+function copyOf(view: ArrayBufferView): ArrayBufferView | undefined {
+  try {
+    return structuredClone(view);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Reads a part of an error; one that cannot be read is text. */

@@ -18,6 +18,7 @@
 
 import { callAt, NEVER } from "../_platform/clock.ts";
 import { platform } from "../_platform/mod.ts";
+import { randomWord } from "../_platform/random.ts";
 import { Bell, Doorbell, doorbell, type Source } from "./doorbell.ts";
 import { NODE, THREAD } from "./layout.ts";
 import { ThreadTable } from "./thread_table.ts";
@@ -94,16 +95,11 @@ export interface Limits {
   readonly onWait?: () => void;
 }
 
-function newToken(): number {
-  return crypto.getRandomValues(new Int32Array(1))[0];
-}
-
 /** By what this thread is known in all tables. */
-const TOKEN = newToken();
+const TOKEN = randomWord();
 
 /** This thread's seat in a table. */
 export class Seat implements Source {
-  readonly deadlineMs = NEVER;
   readonly table: ThreadTable;
   /** This thread's id. */
   readonly id: number;
@@ -296,12 +292,6 @@ export class Seat implements Source {
     wait.onOver?.();
   }
 
-  /** See {@linkcode Source}. */
-  expire(): void {}
-
-  /** See {@linkcode Source}. */
-  sleeping(): void {}
-
   /** Leaves the table: this thread is about to end. Its waits are given up; what it holds is owned by a dead thread. */
   leave(): void {
     if (this.#hasLeft) return;
@@ -338,7 +328,7 @@ export function adoptSeat(buffer: SharedArrayBuffer, id: number): Seat {
  */
 export class Deputy {
   readonly #name: string;
-  readonly #token = newToken();
+  readonly #token = randomWord();
   readonly #seats = new Map<string, Seat>();
 
   readonly #bell = new Doorbell(new Int32Array(1), 0);
@@ -362,8 +352,8 @@ export class Deputy {
   }
 
   /** Has this thread look, when the first bell rings, for what else there is for the other one. */
-  listen(source: Pick<Source, "ready" | "drain">): void {
-    this.#bell.add({ ...source, deadlineMs: NEVER, expire() {}, sleeping() {} });
+  listen(source: Source): void {
+    this.#bell.add(source);
     this.#bell.rest();
   }
 

@@ -30,8 +30,9 @@
  * | REGEXP         |                  | source and flags                                             |
  * | BOXED          |                  | the primitive                                                |
  * | ARRAY_BUFFER   |                  | length in bytes, bytes                                       |
+ * | RESIZABLE      |                  | length in bytes, bytes, the largest length as a value        |
  * | TYPED          | kind             | length in bytes, bytes: a view that has its buffer to itself |
- * | VIEW           | kind             | byte offset, length, the buffer as a value                   |
+ * | VIEW           | kind             | byte offset, length or FOLLOWS, the buffer as a value        |
  * | BUFFER_OF      | object number    | nothing: the buffer of an earlier TYPED                      |
  * | ERROR          | fields present   | class name, then the fields in order of their bits           |
  * | DOM_EXCEPTION  | fields present   | name, message, then the fields in order of their bits        |
@@ -84,9 +85,13 @@ export const ERROR = 31;
 export const DOM_EXCEPTION = 32;
 export const HANDLE_OF = 33;
 export const EXTRA = 34;
+export const RESIZABLE = 35;
 
 /** The immediate that says: the length is in the next word. */
 export const LONG = 0xffffff;
+
+/** In place of a view's length: it follows that of its resizable buffer. */
+export const FOLLOWS = -1;
 
 /** Byte runs of at least this length are kept out of the words. */
 export const EXTERN_BYTES = 1024;

@@ -49,6 +49,7 @@
  */
 
 import { load, replace, store } from "../_platform/atomics.ts";
+import { createSharedMemory } from "../_platform/memory.ts";
 import { TASK_RING, WORD_BYTES } from "./layout.ts";
 
 /** Binary logarithm of the number of slots. */
@@ -110,7 +111,7 @@ export class TaskRing {
   readonly bytes: Uint8Array;
 
   constructor(
-    buffer: SharedArrayBuffer = new SharedArrayBuffer(
+    buffer: SharedArrayBuffer = createSharedMemory(
       (TASK_RING.SIZE + SLOTS * SLOT_WORDS) * WORD_BYTES,
     ),
   ) {

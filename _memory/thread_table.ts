@@ -34,6 +34,7 @@
  */
 
 import { add, exchange, load, notify, replace, store } from "../_platform/atomics.ts";
+import { createSharedMemory } from "../_platform/memory.ts";
 import { NODE, THREAD, THREAD_TABLE, WORD_BYTES } from "./layout.ts";
 
 /** Threads that a table can hold at once. */
@@ -87,9 +88,11 @@ export class ThreadTable {
 
   /** @param buffer The table's memory; left out, a new table is made. */
   constructor(buffer?: SharedArrayBuffer) {
-    this.words = new Int32Array(buffer ?? new SharedArrayBuffer(WORDS * WORD_BYTES));
+    this.words = new Int32Array(buffer ?? createSharedMemory(WORDS * WORD_BYTES));
     if (buffer === undefined) {
-      crypto.getRandomValues(this.words.subarray(THREAD_TABLE.IDENTITY, THREAD_TABLE.DEATHS));
+      // By way of other memory: browsers do not write random values to shared memory.
+      const length = THREAD_TABLE.DEATHS - THREAD_TABLE.IDENTITY;
+      this.words.set(crypto.getRandomValues(new Int32Array(length)), THREAD_TABLE.IDENTITY);
     }
   }
 

@@ -25,6 +25,26 @@ const KEY_LISTS = 256;
 
 const TEXT_ENCODER = new TextEncoder();
 
+/** Whether TextEncoder takes shared memory: Deno's and Node's do, those of browsers refuse it. */
+let encodesShared = true;
+/** Where they write to instead. */
+let ownBytes = new Uint8Array(0);
+
+function encodeText(value: string, target: Uint8Array): TextEncoderEncodeIntoResult {
+  if (encodesShared) {
+    try {
+      return TEXT_ENCODER.encodeInto(value, target as Uint8Array<ArrayBuffer>);
+    } catch (error) {
+      if (target.buffer instanceof ArrayBuffer) throw error;
+      encodesShared = false;
+    }
+  }
+  if (ownBytes.length < target.length) ownBytes = new Uint8Array(target.length);
+  const encoded = TEXT_ENCODER.encodeInto(value, ownBytes.subarray(0, target.length));
+  target.set(ownBytes.subarray(0, encoded.written));
+  return encoded;
+}
+
 /** Writes words, numbers and strings. */
 export class WordWriter {
   /** Byte runs of at least EXTERN_BYTES that were not put into the words, in order. */
@@ -229,7 +249,7 @@ export class WordWriter {
     for (;;) {
       if (pos + need > this.end) pos = this.makeRoom(pos, need);
       const target = this.bytes.subarray((pos + 2) * 4, this.end * 4);
-      const { read, written } = TEXT_ENCODER.encodeInto(value, target);
+      const { read, written } = encodeText(value, target);
       if (read === length) {
         this.words[pos] = tags.UTF8;
         this.words[pos + 1] = written;

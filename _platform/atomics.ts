@@ -93,6 +93,9 @@ export function waitAsync(
   return Atomics.waitAsync(words, index, expected, timeout);
 }
 
+/** Whether {@linkcode waitAsync} works here. */
+export const canWaitAsync: boolean = typeof Atomics.waitAsync === "function";
+
 const pauseHint = (Atomics as { pause?: () => void }).pause ?? ((): void => {});
 
 /** Tells the processor that this is a spin loop, where the runtime can. */

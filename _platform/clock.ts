@@ -12,6 +12,16 @@ export function nowMs(): number {
   return performance.now();
 }
 
+const ORIGIN_MS = performance.timeOrigin;
+
+/**
+ * Milliseconds since 1970 on the same clock. Threads agree to a microsecond, processes to a few milliseconds; those that were
+ * started before and after the computer slept, or its time was set, disagree by as much.
+ */
+export function epochMs(): number {
+  return ORIGIN_MS + nowMs();
+}
+
 /**
  * Checks a `timeout` argument and turns it into a point in time.
  *
@@ -44,11 +54,11 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 export function callAt(deadlineMs: number, callback: () => void): () => void {
   let timer: ReturnType<typeof setTimeout>;
   const arm = (): void => {
-    const remaining = deadlineMs - nowMs();
-    timer = remaining > LONGEST_TIMER_MS
-      ? setTimeout(arm, LONGEST_TIMER_MS)
-      : setTimeout(callback, Math.max(0, Math.ceil(remaining)));
+    const remaining = Math.ceil(deadlineMs - nowMs());
+    timer = setTimeout(fire, Math.min(LONGEST_TIMER_MS, Math.max(0, remaining)));
   };
+  // A timer may come early, by a millisecond: its clock is another one.
+  const fire = (): void => nowMs() < deadlineMs ? arm() : callback();
   if (deadlineMs === NEVER) return () => {};
   arm();
   return () => clearTimeout(timer);

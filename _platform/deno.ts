@@ -5,11 +5,23 @@
  */
 
 import { builtin } from "./_node_modules.ts";
+import {
+  endThread,
+  holdName,
+  isWorker,
+  nextMessage,
+  onOwnMessage,
+  onThreadEnd as onWebThreadEnd,
+  threadName,
+  whenNameIsFree,
+} from "./_web.ts";
 import { configFile, endProcess, parentChannel, startProcess } from "./deno_process.ts";
+import { codeOfEntry, codeOfScript, isBundled } from "./entry.ts";
 import type {
   AsyncContext,
   LoopHold,
   Platform,
+  StandardError,
   ThreadEnd,
   WorkerOptions,
   WorkerThread,
@@ -106,12 +118,12 @@ function checkReadable(module: string): void {
 class DenoWorker implements WorkerThread {
   readonly #worker: Worker;
 
-  constructor({ module, name, onError }: WorkerOptions) {
+  constructor({ entry, module, name, onError }: WorkerOptions) {
     checkReadable(module);
     // A data: entry, because `import.meta.main` is true in the entry only, and because it also works from
     // `jsr:` packages, compiled programs and bundles.
-    const entry = `import { main } from ${JSON.stringify(module)}; main();`;
-    this.#worker = new Worker(`data:text/javascript,${encodeURIComponent(entry)}`, {
+    const code = isBundled ? codeOfScript(entry, module) : codeOfEntry(entry, module);
+    this.#worker = new Worker(`data:text/javascript,${encodeURIComponent(code)}`, {
       type: "module",
       name,
     });
@@ -139,111 +151,83 @@ class DenoWorker implements WorkerThread {
     loopHold.remove(this);
     this.#worker.terminate();
   }
-}
 
-/** Web Locks, which Deno's own types do not know yet. */
-interface LockManager {
-  request<T>(name: string, options: { signal?: AbortSignal }, held: () => T): Promise<Awaited<T>>;
-}
-
-interface DenoGlobals {
-  navigator: { locks: LockManager };
-  setImmediate(callback: () => void): unknown;
-  close(): void;
-  name?: string;
-  WorkerGlobalScope?: unknown;
-  onmessage: ((event: MessageEvent) => void) | null;
-  addEventListener(type: string, listener: (event: Event) => void): void;
-}
-
-const globals = globalThis as unknown as DenoGlobals;
-
-/** Whether this thread is a worker's. */
-const isWorker = globals.WorkerGlobalScope !== undefined;
-
-function waitForName(name: string, signal: AbortSignal): Promise<boolean> {
-  return globals.navigator.locks.request(name, { signal }, () => true).catch(() => false);
+  whenGone(name: string, signal: AbortSignal): Promise<boolean> {
+    return whenNameIsFree(name, signal);
+  }
 }
 
 /** Reports every way in which a worker can end itself, before it does. */
 function onThreadEnd(containsErrors: boolean, callback: (end: ThreadEnd) => void): void {
-  let ended = false;
-  const end = (how: string, failure?: { readonly error: unknown }): void => {
-    if (ended) return;
-    ended = true;
-    callback({ how, error: failure?.error, isFailure: failure !== undefined });
-  };
-  // `process.exit` comes by here as well.
-  const exit: (code?: number) => never = Deno.exit;
-  Deno.exit = (code?: number): never => {
-    const exitCode = code ?? Deno.exitCode;
-    end(`called Deno.exit(${exitCode}) or process.exit(${exitCode})`);
-    return exit(code);
-  };
-  const close = globals.close.bind(globalThis);
-  globals.close = (): void => {
-    end("called close()");
-    close();
-  };
-  const onError = (event: Event, how: string, error: unknown): void => {
-    if (containsErrors) event.preventDefault();
-    else if (event.defaultPrevented) return; // The worker's own listener has it in hand.
-    end(how, { error });
-    if (containsErrors) close();
-  };
-  globals.addEventListener("error", (event) => {
-    onError(event, "threw an error that nobody caught", (event as ErrorEvent).error);
+  onWebThreadEnd(containsErrors, callback, (report) => {
+    // `process.exit` comes by here as well.
+    const exit: (code?: number) => never = Deno.exit;
+    Deno.exit = (code?: number): never => {
+      const exitCode = code ?? Deno.exitCode;
+      report(`called Deno.exit(${exitCode}) or process.exit(${exitCode})`);
+      return exit(code);
+    };
   });
-  globals.addEventListener("unhandledrejection", (event) => {
-    const { reason } = event as PromiseRejectionEvent;
-    onError(event, "had a promise rejected that nobody handled", reason);
-  });
-  endThread = close;
 }
 
-/** `close` as the runtime has it; {@linkcode onThreadEnd} puts a reporting one in its place. */
-let endThread = (): void => globals.close();
+const standardError: StandardError = {
+  get isTerminal() {
+    return Deno.stderr.isTerminal();
+  },
+  size: () => {
+    try {
+      return Deno.consoleSize();
+    } catch {
+      return { columns: 0, rows: 0 };
+    }
+  },
+  write: (text) => {
+    const bytes = new TextEncoder().encode(text);
+    try {
+      for (let at = 0; at < bytes.length;) at += Deno.stderr.writeSync(bytes.subarray(at));
+    } catch {
+      // Nobody reads it any more, which is no reason to end the program.
+    }
+  },
+};
+
+function environment(name: string): string | undefined {
+  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
+  return state === "granted" ? Deno.env.get(name) : undefined;
+}
 
 /** Makes the Deno implementation. */
 export function createDenoPlatform(): Platform {
   return {
     cores: navigator.hardwareConcurrency,
     isMainThread: !isWorker,
-    threadName: isWorker ? globals.name || "worker" : "main",
+    threadName,
     canBlock: true,
+    servesBlocked: true,
+    keepsContext: true,
+    // The program that runs would be what a compiled program starts: itself.
+    hasProcesses: !Deno.build.standalone,
     loopHold,
     startWorker: (options) => new DenoWorker(options),
     nextTurn: (callback) => {
-      globals.setImmediate(callback);
+      setImmediate(callback);
     },
     receive: (port) => builtin("node:worker_threads").receiveMessageOnPort(port),
-    nextMessage: (port) =>
-      new Promise((resolve) => {
-        port.onmessage = (event): void => {
-          port.onmessage = null;
-          resolve(event.data);
-        };
-      }),
+    nextMessage,
     background: (ms, callback) => {
+      // Referenced: what holds the loop otherwise may be a worker, and that one be gone.
       const timer = setTimeout(callback, ms);
-      Deno.unrefTimer(Number(timer));
       return () => clearTimeout(timer);
     },
     createAsyncContext<T>(): AsyncContext<T> {
       const storage = new (builtin("node:async_hooks").AsyncLocalStorage)<T>();
       return { run: (value, fn) => storage.run(value, fn), get: () => storage.getStore() };
     },
-    waitForName,
     onOwnMessage: (callback) => {
       loopHold.isListening = true;
-      globals.onmessage = (event): void => callback(event.data);
+      onOwnMessage(callback);
     },
-    holdName: (name, onHeld) => {
-      globals.navigator.locks.request(name, {}, () => {
-        onHeld();
-        return new Promise(() => {});
-      });
-    },
+    holdName,
     containThreadEnd: (callback) => onThreadEnd(true, callback),
     beforeThreadEnd: (callback) => {
       if (isWorker) onThreadEnd(false, () => callback());
@@ -257,5 +241,7 @@ export function createDenoPlatform(): Platform {
     get pid() {
       return Deno.pid;
     },
+    standardError,
+    environment,
   };
 }

@@ -1,40 +1,32 @@
 /**
- * Processes on Deno: `node:child_process` with an ipc channel on which frames of bytes go to and fro.
- *
- * Frames are `Uint8Array`s and nothing else: a value that the channel cannot clone would destroy it.
+ * Processes on Deno: the permissions and the configuration of children, and the death of a parent.
  *
  * @module
  */
 
-import { builtin, type NodeChildProcess } from "./_node_modules.ts";
+import { LIFELINE, startChild } from "./_child_process.ts";
+import { builtin } from "./_node_modules.ts";
+import { codeOfEntry, codeOfScript, isBundled } from "./entry.ts";
 import type {
   ChildProcess,
   FrameChannel,
   Permission,
   PermissionKind,
-  ProcessEnd,
   ProcessOptions,
 } from "./mod.ts";
+import { PERMISSION_KINDS, PERMISSION_SCOPES } from "./permissions.ts";
 
-/** The kinds of permissions, and by what each names a part of itself. */
-const SCOPES: Readonly<Record<PermissionKind, string>> = {
-  read: "path",
-  write: "path",
-  net: "host",
-  env: "variable",
-  run: "command",
-  sys: "kind",
-  ffi: "path",
-  import: "host",
-};
+/**
+ * Whether children get a lifeline. A parent that dies with something of a child's unread resets the channel, which the
+ * runtime does not tell the child; on the lifeline the child sends nothing, so that its end is always told. What
+ * Windows has for channels is not reset.
+ */
+function hasLifeline(): boolean {
+  return Deno.build.os !== "windows";
+}
 
-const KINDS = Object.keys(SCOPES) as PermissionKind[];
-
-/** Turns of the event loop without a frame after which a process that has ended is taken to have said all. */
-const LAST_TURNS = 2;
-
-/** How often a child looks whether its parent lives. */
-const PARENT_WATCH_MS = 250;
+/** When a child begins to listen to its lifeline: the module for it takes 8 ms, which a new process has no time for. */
+const LISTEN_AFTER_MS = 100;
 
 const CONFIG_NAMES = ["deno.json", "deno.jsonc"];
 
@@ -62,19 +54,15 @@ function isFile(file: URL): boolean {
 
 /** The arguments that give a child the permissions it is to have: never more than this process has. */
 function permissionArgs({ permissions = {}, readable }: ProcessOptions): string[] {
-  for (const kind of Object.keys(permissions)) {
-    if (KINDS.includes(kind as PermissionKind)) continue;
-    throw new TypeError(
-      `Cannot start process: there is no permission "${kind}"; the kinds are ${KINDS.join(", ")}`,
-    );
-  }
-  const wanted = KINDS.map((kind) => [kind, permissions[kind] ?? isGranted(kind)] as const);
+  const wanted = PERMISSION_KINDS.map((kind) =>
+    [kind, permissions[kind] ?? isGranted(kind)] as const
+  );
   if (wanted.every(([, permission]) => permission === true)) return ["-A"];
   return wanted.flatMap(([kind, permission]) => argOf(kind, permission, readable));
 }
 
 function isGranted(name: PermissionKind, scope?: string): boolean {
-  const descriptor = scope === undefined ? { name } : { name, [SCOPES[name]]: scope };
+  const descriptor = scope === undefined ? { name } : { name, [PERMISSION_SCOPES[name]]: scope };
   return Deno.permissions.querySync(descriptor as Deno.PermissionDescriptor).state === "granted";
 }
 
@@ -115,16 +103,16 @@ function pathOf(item: string | URL): string {
 }
 
 function commandArgs(options: ProcessOptions): string[] {
-  const { module, config } = options;
+  const { entry, module, config } = options;
   // A data: entry needs no permission to be read, nor has what it imports by name.
-  const entry = `import { main } from ${JSON.stringify(module)}; main();`;
+  const code = isBundled ? codeOfScript(entry, module) : codeOfEntry(entry, module);
   return [
     "run",
     "--quiet",
     "--no-prompt",
     config === undefined ? "--no-config" : `--config=${config}`,
     ...permissionArgs(options),
-    `data:text/javascript,${encodeURIComponent(entry)}`,
+    `data:text/javascript,${encodeURIComponent(code)}`,
   ];
 }
 
@@ -195,48 +183,14 @@ export function startProcess(options: ProcessOptions): ChildProcess {
   const command = runtimeCommand();
   if (cwd !== undefined) checkFolder(cwd);
   containHalfMessages();
-  let child: NodeChildProcess;
-  try {
-    child = builtin("node:child_process").spawn(command, args, {
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-      serialization: "advanced",
-      cwd,
-      env: environment(options.env),
-    });
-  } catch (error) {
-    throw cannotStart(error);
-  }
-  child.on("error", () => {}); // What could not be sent: the end is told by "exit".
-  const { pid } = child;
-  if (pid === undefined) throw cannotStart(new Error("the system refused it"));
-  let hasEnded = false;
-  const end = (how: ProcessEnd): void => {
-    if (hasEnded) return;
-    hasEnded = true;
-    onEnd(how);
-  };
-  let framesSeen = 0;
-  child.on("message", (message) => {
-    framesSeen++;
-    onFrame(message as Uint8Array);
+  return startChild(command, args, {
+    hasLifeline: hasLifeline(),
+    cwd,
+    env: environment(options.env),
+    onFrame,
+    onEnd,
+    errorOf: cannotStart,
   });
-  // What it has sent before its end may still be in the channel: two turns without a frame say that nothing is.
-  const endLater = (how: ProcessEnd, turns: number, seen = framesSeen): void => {
-    if (turns === 0) return end(how);
-    setImmediate(() => endLater(how, framesSeen === seen ? turns - 1 : LAST_TURNS));
-  };
-  child.on("exit", (code, signal) => endLater({ code, signal }, LAST_TURNS));
-  return {
-    pid,
-    send: (frame, onSent) => {
-      if (!hasEnded) child.send(frame, onSent);
-    },
-    kill: (signal) => {
-      if (hasEnded) return;
-      child.killed = false; // Otherwise only the first signal is sent.
-      child.kill(signal);
-    },
-  };
 }
 
 function cannotStart(error: unknown): Error {
@@ -255,12 +209,15 @@ export function parentChannel(
   const process = builtin("node:process");
   process.on("message", (message) => onFrame(message as Uint8Array));
   process.on("disconnect", onClose);
-  // A parent that dies with something of ours unread resets the channel, which the runtime does not tell.
-  const parent = Deno.ppid;
-  setInterval(() => {
-    if (Deno.ppid !== parent) onClose();
-  }, PARENT_WATCH_MS);
+  if (hasLifeline()) setTimeout(() => listenToLifeline(onClose), LISTEN_AFTER_MS);
   return { send: (frame, onSent) => void process.send!(frame, onSent) };
+}
+
+function listenToLifeline(onClose: () => void): void {
+  const lifeline = new (builtin("node:net").Socket)({ fd: LIFELINE });
+  lifeline.on("error", onClose);
+  lifeline.on("close", onClose);
+  lifeline.resume();
 }
 
 /** See `Platform`. */

@@ -5,7 +5,9 @@
  * @module
  */
 
+import { createBrowserPlatform, isBrowser } from "./browser.ts";
 import { createDenoPlatform, isDeno } from "./deno.ts";
+import { createNodePlatform, isNode } from "./node.ts";
 
 /** Keeps the event loop open while somebody waits for another thread. */
 export interface LoopHold {
@@ -17,8 +19,12 @@ export interface LoopHold {
 
 /** How a worker is started. */
 export interface WorkerOptions {
-  /** URL of the module whose `main` runs in the worker. */
+  /** What it begins with: the name of an entry, see `entry.ts`. */
+  readonly entry: string;
+  /** Address of the file that registers the entry. */
   readonly module: string;
+  /** Address of a bundle made for such a worker, where the bundler makes one. Only browsers ask for it. */
+  readonly bundle?: string;
   /** The worker's name, shown in error texts and debuggers. */
   readonly name: string;
   /** Called when the runtime itself reports an error that ended the worker. */
@@ -31,6 +37,12 @@ export interface WorkerThread {
   post(message: unknown, transfer: Transferable[]): void;
   /** Ends the worker. A runtime may be unable to stop a thread that computes or blocks; it goes on unheeded. */
   terminate(): void;
+  /**
+   * Resolves once the worker has ended, whatever ended it; or once the signal aborts. Says which.
+   *
+   * @param name What the worker holds; see {@linkcode Platform.holdName}.
+   */
+  whenGone(name: string, signal: AbortSignal): Promise<boolean>;
 }
 
 /** What a child process may do: `true` all of the kind, `false` nothing, a list only what it names. */
@@ -52,7 +64,9 @@ export interface ProcessEnd {
 
 /** How a child process is started. */
 export interface ProcessOptions {
-  /** URL of the module whose `main` runs in the child. */
+  /** What it begins with: the name of an entry, see `entry.ts`. */
+  readonly entry: string;
+  /** Address of the file that registers the entry. */
   readonly module: string;
   /** Kinds of permissions that the child has less of than this process. */
   readonly permissions: Permissions | undefined;
@@ -102,6 +116,16 @@ export interface ThreadEnd {
   readonly isFailure: boolean;
 }
 
+/** The program's standard error, as far as a display of progress needs it. */
+export interface StandardError {
+  /** Whether it is a terminal. */
+  readonly isTerminal: boolean;
+  /** Columns and rows of the terminal; zeros where they are not known. */
+  size(): { readonly columns: number; readonly rows: number };
+  /** Writes all of it, at once; what cannot be written any more is dropped. */
+  write(text: string): void;
+}
+
 /** One runtime. */
 export interface Platform {
   /** Processors that threads may run on. */
@@ -112,26 +136,36 @@ export interface Platform {
   readonly threadName: string;
   /** Whether this thread may block. */
   readonly canBlock: boolean;
+  /** Whether a worker starts, and messages arrive, while the thread that is to start it, or to get them, is blocked. */
+  readonly servesBlocked: boolean;
+  /** Whether {@linkcode createAsyncContext} follows code past its first `await`. */
+  readonly keepsContext: boolean;
+  /** Whether processes can be started. */
+  readonly hasProcesses: boolean;
   /** Holds the event loop of this thread open. */
   readonly loopHold: LoopHold;
   /** Starts a worker. */
   startWorker(options: WorkerOptions): WorkerThread;
   /** Calls back in a later turn of the event loop, timers and input having had their chance. */
   nextTurn(callback: () => void): void;
-  /** The oldest message that has come on a port, boxed; `undefined` when there is none. Works while blocked. */
-  receive(port: MessagePort): { message: unknown } | undefined;
+  /**
+   * The oldest message that was sent to a port, boxed; `undefined` when it has not arrived. That can happen in browsers only,
+   * where it takes a turn of the event loop: then `onLate` is called once, when a message is there.
+   */
+  receive(port: MessagePort, onLate: () => void): { message: unknown } | undefined;
   /** A promise for the next message that comes on a port. */
   nextMessage(port: MessagePort): Promise<unknown>;
-  /** Calls back once, later; does not hold the event loop open. The returned function cancels. */
+  /** Calls back once, a moment later. The returned function cancels. */
   background(ms: number, callback: () => void): () => void;
   /** A value per async context. */
   createAsyncContext<T>(): AsyncContext<T>;
-  /** Resolves once nobody holds `name` (see {@linkcode holdName}), or once the signal aborts; says which. */
-  waitForName(name: string, signal: AbortSignal): Promise<boolean>;
 
   /** In a worker: calls back with each message sent to it. Keeps the worker's event loop open. */
   onOwnMessage(callback: (message: unknown) => void): void;
-  /** In a worker: holds `name` for as long as this thread lives; calls back once it does. */
+  /**
+   * In a worker: holds `name` for as long as this thread lives, as a sign of life; calls back once it does. See
+   * {@linkcode WorkerThread.whenGone}.
+   */
   holdName(name: string, onHeld: () => void): void;
   /**
    * In a worker: calls back at the moment that this thread is about to end by itself (exit, close, uncaught
@@ -167,12 +201,19 @@ export interface Platform {
   signalNumber(signal: string): number;
   /** The number of this process. */
   readonly pid: number;
+
+  readonly standardError: StandardError;
+  /** An environment variable; `undefined` too where it may not be read. Never asks for the permission. */
+  environment(name: string): string | undefined;
 }
 
 function choose(): Platform {
   if (isDeno()) return createDenoPlatform();
+  if (isNode()) return createNodePlatform();
+  // Last: other runtimes may have what browsers have.
+  if (isBrowser()) return createBrowserPlatform();
   throw new Error(
-    "Cannot load @concurrent/futures: this runtime is not supported yet; run it with Deno 2.8 or later",
+    "Cannot load @concurrent/futures: this runtime is not supported; run it with Deno 2.8, Node 20.16 or later, or in a browser",
   );
 }
 

@@ -7,19 +7,10 @@
  */
 
 import { type Barrier, type Queue, task } from "@concurrent/futures";
+import { OBJECT } from "./_object.ts";
 
 /** What goes through. */
 export type Kind = "int" | "100 bytes" | "10 KB";
-
-/** About 100 bytes of JSON. */
-const OBJECT = {
-  id: 12345,
-  name: "widget-17",
-  price: 12.75,
-  tags: ["a", "bc"],
-  active: true,
-  note: "short text here",
-};
 
 /** About 10 KB of JSON. */
 const PAGE = { page: 1, rows: Array.from({ length: 100 }, (_, i) => ({ ...OBJECT, id: i })) };

@@ -8,6 +8,7 @@
  */
 
 import { ThreadPoolExecutor } from "@concurrent/futures";
+import { CallsByHand, copyOfObject, mebibyte, registerCalls } from "./_by_hand.ts";
 import {
   burst,
   grouped,
@@ -23,22 +24,11 @@ import { add, compute, echo, increment, lengthOf, sleep } from "./_tasks.ts";
 
 const REPEATS = 9;
 const BURST = 20_000;
-const MEBIBYTE = 1 << 20;
 const MAP_ITEMS = 1_000_000;
 const PENDING = 200_000;
 
-/** About 100 bytes of JSON. */
-const OBJECT = {
-  id: 12345,
-  name: "widget-17",
-  price: 12.75,
-  tags: ["a", "bc"],
-  active: true,
-  note: "short text here",
-};
-
-/** A worker called by hand: a message there, a message back, an id to find the caller. */
-class RawWorker {
+/** A worker called by hand. */
+class RawWorker extends CallsByHand {
   static readonly #SOURCE = `
     const calls = { add: (a, b) => a + b, echo: (v) => v, lengthOf: (a) => a.length };
     onmessage = ({ data: [id, name, args] }) => postMessage([id, calls[name](...args)]);
@@ -47,30 +37,20 @@ class RawWorker {
     `data:text/javascript,${encodeURIComponent(RawWorker.#SOURCE)}`,
     { type: "module" },
   );
-  readonly #callers = new Map<number, (value: unknown) => void>();
-  #calls = 0;
 
   constructor() {
-    this.#worker.onmessage = ({ data: [id, value] }): void => {
-      const caller = this.#callers.get(id)!;
-      this.#callers.delete(id);
-      caller(value);
-    };
+    super();
+    this.#worker.onmessage = ({ data }): void => this.answer(data);
   }
 
-  call(name: string, ...args: unknown[]): Promise<unknown> {
-    return new Promise((resolve) => {
-      this.#callers.set(++this.#calls, resolve);
-      this.#worker.postMessage([this.#calls, name, args]);
-    });
+  protected send(call: unknown[]): void {
+    this.#worker.postMessage(call);
   }
 
   end(): void {
     this.#worker.terminate();
   }
 }
-
-const copyOf = (): typeof OBJECT => ({ ...OBJECT, tags: [...OBJECT.tags] });
 
 if (import.meta.main) await printTable();
 else registerBenches();
@@ -125,16 +105,16 @@ async function throughput(
   show(
     "100-byte object there and back, burst",
     await interleave(REPEATS, {
-      raw: () => burst(BURST, () => raw.call("echo", copyOf())),
-      pool: () => burst(BURST, () => pool.submit(echo, copyOf())),
+      raw: () => burst(BURST, () => raw.call("echo", copyOfObject())),
+      pool: () => burst(BURST, () => pool.submit(echo, copyOfObject())),
     }),
     ">= 3.3 x",
   );
   show(
     "100-byte object there and back, 64 in flight",
     await interleave(REPEATS, {
-      raw: () => inFlight(BURST, 64, () => raw.call("echo", copyOf())),
-      pool: () => inFlight(BURST, 64, () => pool.submit(echo, copyOf())),
+      raw: () => inFlight(BURST, 64, () => raw.call("echo", copyOfObject())),
+      pool: () => inFlight(BURST, 64, () => pool.submit(echo, copyOfObject())),
     }),
     ">= 3.3 x",
   );
@@ -162,7 +142,7 @@ async function latency(raw: RawWorker, pool: ThreadPoolExecutor): Promise<void> 
 }
 
 async function bulk(raw: RawWorker, pool: ThreadPoolExecutor): Promise<void> {
-  const array = new Float64Array(MEBIBYTE / 8).fill(1.5);
+  const array = mebibyte();
   const times = await interleave(REPEATS, {
     raw: async () => median(await oneByOne(100, () => raw.call("lengthOf", array))),
     pool: async () => median(await oneByOne(100, () => pool.submit(lengthOf, array))),
@@ -302,33 +282,6 @@ async function pending(pool: ThreadPoolExecutor): Promise<void> {
 
 function registerBenches(): void {
   const raw = new RawWorker();
-  const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  const array = new Float64Array(MEBIBYTE / 8).fill(1.5);
-  const contenders: [
-    group: string,
-    raw: () => Promise<unknown>,
-    pool: () => PromiseLike<unknown>,
-  ][] = [
-    ["one call, two ints", () => raw.call("add", 3, 4), () => pool.submit(add, 3, 4)],
-    [
-      "one call, 100-byte object",
-      () => raw.call("echo", copyOf()),
-      () => pool.submit(echo, copyOf()),
-    ],
-    ["one call, 1 MiB in", () => raw.call("lengthOf", array), () => pool.submit(lengthOf, array)],
-    [
-      "burst of 1,000, two ints",
-      () => burst(1000, () => raw.call("add", 3, 4)),
-      () => burst(1000, () => pool.submit(add, 3, 4)),
-    ],
-  ];
-  for (const [group, byHand, byPool] of contenders) {
-    Deno.bench({ group, name: `${group}: postMessage`, baseline: true }, async () => {
-      await byHand();
-    });
-    Deno.bench({ group, name: `${group}: pool` }, async () => {
-      await byPool();
-    });
-  }
+  registerCalls("postMessage", raw, new ThreadPoolExecutor({ maxWorkers: 1 }));
   globalThis.addEventListener("unload", () => raw.end());
 }

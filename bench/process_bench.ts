@@ -9,6 +9,7 @@
 
 import { Lock, ProcessPoolExecutor, Queue, ThreadPoolExecutor } from "@concurrent/futures";
 import { type ChildProcess, spawn } from "node:child_process";
+import { CallsByHand, copyOfObject, mebibyte, registerCalls } from "./_by_hand.ts";
 import {
   burst,
   grouped,
@@ -36,20 +37,8 @@ const ROUNDS = 1_000;
 const ITEMS = 5_000;
 const BATCH = 100;
 
-/** About 100 bytes of JSON. */
-const OBJECT = {
-  id: 12345,
-  name: "widget-17",
-  price: 12.75,
-  tags: ["a", "bc"],
-  active: true,
-  note: "short text here",
-};
-
-const copyOf = (): typeof OBJECT => ({ ...OBJECT, tags: [...OBJECT.tags] });
-
-/** A child called by hand: a message there, a message back, an id to find the caller. */
-class RawChild {
+/** A child called by hand. */
+class RawChild extends CallsByHand {
   static readonly #SOURCE = `
     import process from "node:process";
     const calls = {
@@ -71,28 +60,18 @@ class RawChild {
     ],
     { stdio: ["ignore", "inherit", "inherit", "ipc"], serialization: "advanced" },
   );
-  readonly #callers = new Map<number, (value: unknown) => void>();
-  #calls = 0;
 
   constructor() {
-    this.#child.on("message", (message) => {
-      const [id, value] = message as [number, unknown];
-      const caller = this.#callers.get(id);
-      if (caller === undefined) return;
-      this.#callers.delete(id);
-      caller(value);
-    });
+    super();
+    this.#child.on("message", (message) => this.answer(message as [number, unknown]));
   }
 
   get pid(): number {
     return this.#child.pid!;
   }
 
-  call(name: string, ...args: unknown[]): Promise<unknown> {
-    return new Promise((resolve) => {
-      this.#callers.set(++this.#calls, resolve);
-      this.#child.send([this.#calls, name, args]);
-    });
+  protected send(call: [id: number, name: string, args: unknown[]]): void {
+    this.#child.send(call);
   }
 
   /** Ends the child. */
@@ -215,8 +194,8 @@ async function throughput(
     showRates(`${width} in flight, two ints, 2 processes`, rates.raw, rates.pair);
   }
   const objects = await interleave(REPEATS, {
-    raw: () => burst(BURST, () => raw.call("echo", copyOf())),
-    pair: () => burst(BURST, () => pair.submit(echo, copyOf())),
+    raw: () => burst(BURST, () => raw.call("echo", copyOfObject())),
+    pair: () => burst(BURST, () => pair.submit(echo, copyOfObject())),
   });
   showRates("100-byte object there and back, burst", objects.raw, objects.pair);
 }
@@ -246,7 +225,7 @@ async function bulk(
   one: ProcessPoolExecutor,
   pair: ProcessPoolExecutor,
 ): Promise<void> {
-  const array = new Float64Array(MEBIBYTE / 8).fill(1.5);
+  const array = mebibyte();
   const megabytes = (calls: number): number => calls * MEBIBYTE / 1e6;
   const singly = await interleave(REPEATS, {
     raw: () => inFlight(MEBIBYTES, 1, () => raw.call("lengthOf", array)),
@@ -386,33 +365,7 @@ async function thereAndBack(pool: ProcessPoolExecutor): Promise<number> {
 function registerBenches(): void {
   const raw = new RawChild();
   const pool = new ProcessPoolExecutor({ maxWorkers: 1 });
-  const array = new Float64Array(MEBIBYTE / 8).fill(1.5);
-  const contenders: [
-    group: string,
-    raw: () => Promise<unknown>,
-    pool: () => PromiseLike<unknown>,
-  ][] = [
-    ["one call, two ints", () => raw.call("add", 3, 4), () => pool.submit(add, 3, 4)],
-    [
-      "one call, 100-byte object",
-      () => raw.call("echo", copyOf()),
-      () => pool.submit(echo, copyOf()),
-    ],
-    ["one call, 1 MiB in", () => raw.call("lengthOf", array), () => pool.submit(lengthOf, array)],
-    [
-      "burst of 1,000, two ints",
-      () => burst(1000, () => raw.call("add", 3, 4)),
-      () => burst(1000, () => pool.submit(add, 3, 4)),
-    ],
-  ];
-  for (const [group, byHand, byPool] of contenders) {
-    Deno.bench({ group, name: `${group}: by hand`, baseline: true }, async () => {
-      await byHand();
-    });
-    Deno.bench({ group, name: `${group}: pool` }, async () => {
-      await byPool();
-    });
-  }
+  registerCalls("by hand", raw, pool);
   globalThis.addEventListener("unload", () => {
     void raw.end();
     pool.shutdownSync();

@@ -10,34 +10,24 @@
  */
 
 import { NEVER, nowMs } from "../_platform/clock.ts";
-import { Decoder } from "../_memory/decoder.ts";
-import { decode } from "../_memory/message.ts";
 import {
   type Core,
-  openCore,
-  type PassOn,
-  passOnOf,
+  openPart,
+  type PassedOn,
+  type PassingCore,
+  type Promised,
   setRemoteCores,
-  type WholeCore,
 } from "../_memory/core.ts";
-import type { Handle, Shareable } from "../_memory/handle.ts";
 import type { Deputy, Limits } from "../_memory/seat.ts";
 import { NotShareableError } from "../sync/errors.ts";
-import { type ExportNews, Exports } from "./_exports.ts";
+import { type ExportNews, openExport, parseName } from "./_exports.ts";
 import { type RemoteCall, REPLY } from "./_protocol.ts";
-
-/** An object as it is used here. */
-interface Opened {
-  readonly core: Core;
-  readonly passOn: PassOn<Core>;
-}
 
 /** The objects that other processes know, by name. */
 class ExportTable {
   readonly #known = new Map<string, ExportNews>();
   /** The highest number heard of, by the part of the names before it: a lower one that is not there was forgotten. */
   readonly #heard = new Map<string, number>();
-  readonly #decoder = new Decoder();
   #waiting: (() => void)[] = [];
 
   /** Takes in what is told. */
@@ -48,7 +38,7 @@ class ExportTable {
       return;
     }
     this.#known.set(object, news);
-    const [prefix, number] = split(object);
+    const { prefix, number } = parseName(object);
     this.#heard.set(prefix, Math.max(number, this.#heard.get(prefix) ?? -1));
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -57,21 +47,21 @@ class ExportTable {
 
   /** True once it is known what an object is, or that it was forgotten; false while the news of it is on its way. */
   isKnown(object: string): boolean {
-    if (this.#known.has(object)) return true;
-    const [prefix, number] = split(object);
-    return number <= (this.#heard.get(prefix) ?? -1);
+    const { prefix, number, whole } = parseName(object);
+    return this.#known.has(whole) || number <= (this.#heard.get(prefix) ?? -1);
   }
 
   /** Opens an object, for the seat that this thread acts for. */
-  open(object: string): Opened {
-    const news = this.#known.get(object);
-    if (news !== undefined) {
-      const core: Core = openCore(news.kind, decode(this.#decoder, news.data!));
-      return { core, passOn: passOnOf(news.kind) };
+  open(object: string): Core {
+    const { whole, part } = parseName(object);
+    const news = this.#known.get(whole);
+    if (news === undefined) {
+      throw new NotShareableError(
+        "Cannot use object of another process: that one has let go of it; have it keep the object, or send it again",
+      );
     }
-    throw new NotShareableError(
-      "Cannot use object of another process: that one has let go of it; have it keep the object, or send it again",
-    );
+    const core = openExport(news);
+    return part === undefined ? core : openPart(core, part);
   }
 
   /** A promise for the next news. */
@@ -80,28 +70,12 @@ class ExportTable {
   }
 }
 
-/** The parts of a name: who gave it, a number, and the part of the object that is meant, if not all of it. */
-function split(object: string): [prefix: string, number: number, part: string | undefined] {
-  const [prefix, number, part] = object.split("/");
-  return [prefix, Number(number), part];
-}
-
-function wholeOf(object: string): string {
-  return object.split("/", 2).join("/");
-}
-
 /** What other processes know of this one's objects. */
 export const exportTable: ExportTable = new ExportTable();
 
-/** The objects that this thread itself hands out, in the results of calls. */
-const ownExports = new Exports(crypto.randomUUID(), (news) => {
-  // What a child was given is kept by its broker; only then may it be forgotten.
-  if (news.data !== undefined) exportTable.learn(news);
-});
-
 /** Has objects found again that a child sends back, in the arguments of a call. Only for the serving thread. */
 export function findExports(): void {
-  setRemoteCores((_kind, { remote }) => exportTable.open(wholeOf(remote)).core);
+  setRemoteCores((_kind, { remote }) => exportTable.open(remote));
 }
 
 type Methods = Record<string, (...args: unknown[]) => unknown>;
@@ -112,8 +86,9 @@ interface WaitingCall {
   readonly deadlineMs: number;
 }
 
-/** A promise of the child's that was told what it got, and may not have been settled yet. */
-interface Promised extends WaitingCall {
+/** What a promise of the child's got, which may not have been settled yet. */
+interface Kept extends WaitingCall {
+  readonly hasThrown: boolean;
   readonly value: unknown;
 }
 
@@ -121,21 +96,19 @@ interface Promised extends WaitingCall {
  * Makes the calls of one child's thread.
  *
  * A promise of the child's may be granted a lock while the child, which cannot know yet, goes to sleep for the same lock.
- * The two would wait for each other. So what a promise got is remembered until a later call tells that it was settled; a
- * blocking call that finds it pending gets that instead, and the promise waits again.
+ * The two would wait for each other. So what a promise got is kept in mind until a later call tells that it was settled; a
+ * blocking call that it is of use to gets it instead, and the promise waits again.
  */
 export class Broker {
   readonly deputy: Deputy;
   readonly #reply: (kind: number, id: number, value: unknown) => void;
-  readonly #opened = new Map<string, Opened>();
-  /** Objects that the child was given in results. */
-  readonly #given = new Map<string, Shareable>();
+  readonly #opened = new Map<string, Core>();
   /** Calls that wait. */
   readonly #waits = new Map<number, AbortController>();
-  /** Calls that are to end before they have begun. */
+  /** Calls that are to end before they have begun, or when they wait again. */
   readonly #aborted = new Set<number>();
-  /** What promises got, by object and by the ids of their calls. */
-  readonly #promised = new Map<string, Map<number, Promised>>();
+  /** What promises got, by the ids of their calls. */
+  readonly #kept = new Map<number, Kept>();
   #before: Promise<unknown> | undefined;
 
   /** @param reply Sends the child what came of a call. */
@@ -165,16 +138,19 @@ export class Broker {
   }
 
   #isKnown(object: string): boolean {
-    return this.#opened.has(object) || exportTable.isKnown(wholeOf(object));
+    return this.#opened.has(object) || exportTable.isKnown(object);
   }
 
   #make(id: number, call: RemoteCall): void {
-    const { object, method, args, patienceMs, isBlocking } = call;
+    const { object, method, args, patienceMs, isBlocking, settled } = call;
+    for (const other of settled ?? []) {
+      this.#kept.delete(other);
+      this.#aborted.delete(other);
+    }
     try {
-      this.#forgetSettled(call);
-      const { core } = this.#open(object);
+      const core = this.#open(object);
       if (patienceMs === undefined) {
-        this.#answer(id, (core as unknown as Methods)[method](...args));
+        this.#reply(REPLY.RETURNED, id, (core as unknown as Methods)[method](...args));
       } else if (!isBlocking || !this.#passOn(id, call)) {
         this.#wait(id, { call, deadlineMs: patienceMs < 0 ? NEVER : nowMs() + patienceMs });
       }
@@ -183,61 +159,47 @@ export class Broker {
     }
   }
 
-  async #wait(id: number, { call, deadlineMs }: WaitingCall): Promise<void> {
-    const { object, method, args, isBlocking } = call;
+  /** Has a call wait, or wait again for what it has had to pass on. */
+  async #wait(id: number, waiting: WaitingCall, passedOn?: PassedOn): Promise<void> {
+    const { call: { object, method, args, isBlocking }, deadlineMs } = waiting;
+    const core = this.#open(object);
     const controller = new AbortController();
     this.#waits.set(id, controller);
     if (this.#aborted.delete(id)) controller.abort();
-    let hasWaited = false;
+    let hasWaited = passedOn !== undefined;
     const onWait = (): void => void (hasWaited = true);
     const limits: Limits = { deadlineMs, signal: controller.signal, isBlocking, onWait };
+    const again = passedOn?.again ??
+      ((limits: Limits) => (core as unknown as Methods)[method](...args, limits));
+    let value: unknown;
+    let hasThrown = false;
     try {
-      const { core } = this.#open(object);
-      const value = await (core as unknown as Methods)[method](...args, limits);
-      if (hasWaited && !isBlocking && value !== false) {
-        this.#remember(id, { call, deadlineMs, value });
-      }
-      this.#answer(id, value);
+      value = await again(limits);
     } catch (error) {
-      this.#reply(REPLY.THROWN, id, [error]);
-    } finally {
-      this.#waits.delete(id);
+      value = error;
+      hasThrown = true;
     }
-  }
-
-  #answer(id: number, value: unknown): void {
-    this.#reply(REPLY.RETURNED, id, value);
-  }
-
-  // What promises got
-
-  #remember(id: number, promised: Promised): void {
-    const { object } = promised.call;
-    const ofObject = this.#promised.get(object);
-    if (ofObject === undefined) this.#promised.set(object, new Map([[id, promised]]));
-    else ofObject.set(id, promised);
-  }
-
-  /** Forgets the promises that are settled by now. */
-  #forgetSettled({ object, settled }: RemoteCall): void {
-    const ofObject = this.#promised.get(object);
-    if (ofObject === undefined || settled === undefined) return;
-    for (const id of settled) ofObject.delete(id);
-    if (ofObject.size === 0) this.#promised.delete(object);
+    this.#waits.delete(id);
+    if (hasWaited && !isBlocking && "passOn" in core) {
+      this.#kept.set(id, { ...waiting, hasThrown, value });
+    }
+    if (hasThrown) this.#reply(REPLY.THROWN, id, [value]);
+    else this.#reply(REPLY.RETURNED, id, value);
   }
 
   /** Has a blocking call get what a promise got, which waits again; false when there is none. */
   #passOn(id: number, { object, method, args }: RemoteCall): boolean {
-    const { core, passOn } = this.#open(object);
-    for (const [other, promised] of this.#promised.get(object) ?? []) {
-      const { call, value } = promised;
-      if (call.method !== method || !passOn(core, method, { args: call.args, value }, args)) {
-        continue;
-      }
-      this.#promised.get(object)!.delete(other);
+    const blocked = { core: this.#open(object), method, args };
+    for (const [other, kept] of this.#kept) {
+      const core = this.#open(kept.call.object) as PassingCore;
+      const { call, hasThrown, value } = kept;
+      const promised: Promised = { core, method: call.method, args: call.args, hasThrown, value };
+      const passedOn = core.passOn(promised, blocked);
+      if (passedOn === undefined) continue;
+      this.#kept.delete(other);
       this.#reply(REPLY.RETRACTED, other, undefined);
-      this.#answer(id, value);
-      this.#wait(other, promised);
+      this.#reply(REPLY.RETURNED, id, passedOn.value);
+      this.#wait(other, kept, passedOn);
       return true;
     }
     return false;
@@ -245,43 +207,30 @@ export class Broker {
 
   // Objects
 
-  #open(object: string): Opened {
-    let opened = this.#opened.get(object);
-    if (opened === undefined) {
-      const [, , part] = split(object);
-      opened = this.deputy.act(() => {
-        if (part === undefined) return exportTable.open(object);
-        const { kind, data } = (this.#open(wholeOf(object)).core as WholeCore).part(part);
-        return { core: openCore(kind, data), passOn: passOnOf(kind) };
-      });
-      this.#opened.set(object, opened);
+  #open(object: string): Core {
+    let core = this.#opened.get(object);
+    if (core === undefined) {
+      const { whole, part } = parseName(object);
+      // The whole may be forgotten elsewhere, and still be in use here.
+      core = this.deputy.act(() =>
+        part === undefined ? exportTable.open(object) : openPart(this.#open(whole), part)
+      );
+      this.#opened.set(object, core);
     }
-    return opened;
+    return core;
   }
-
-  /** What stands for an object in the result of a call. */
-  readonly handleOf = (object: Shareable): Handle => {
-    const handle = ownExports.handleOf(object);
-    const { remote } = handle.data as { remote?: string };
-    ownExports.takeNamed();
-    if (remote !== undefined) this.#given.set(remote, object);
-    return handle;
-  };
 
   /** Ends a call that waits. */
   abort(id: number): void {
     const wait = this.#waits.get(id);
     if (wait !== undefined) wait.abort();
-    else if (this.#before !== undefined) this.#aborted.add(id);
-    // The promise keeps what it has got.
-    for (const ofObject of this.#promised.values()) ofObject.delete(id);
+    else if (this.#kept.has(id) || this.#before !== undefined) this.#aborted.add(id);
   }
 
   /** The child has no more use for an object. */
   release(object: string): void {
     this.#opened.delete(object);
-    this.#promised.delete(object);
-    this.#given.delete(object);
+    for (const [id, { call }] of this.#kept) if (call.object === object) this.#kept.delete(id);
   }
 
   /** The child has ended. */

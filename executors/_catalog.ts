@@ -10,6 +10,7 @@
  */
 
 import { load, store } from "../_platform/atomics.ts";
+import { createSharedMemory } from "../_platform/memory.ts";
 import { Decoder } from "../_memory/decoder.ts";
 import { Encoder } from "../_memory/encoder.ts";
 import { WORD_BYTES } from "../_memory/layout.ts";
@@ -28,9 +29,7 @@ const MAX_BYTES = 1 << 26;
 
 /** The catalog as its owner sees it. */
 export class Catalog {
-  readonly buffer: SharedArrayBuffer = new SharedArrayBuffer(INITIAL_BYTES, {
-    maxByteLength: MAX_BYTES,
-  });
+  readonly buffer: SharedArrayBuffer = createSharedMemory(INITIAL_BYTES, MAX_BYTES);
   readonly #words = new Int32Array(this.buffer);
   readonly #bytes = new Uint8Array(this.buffer);
   readonly #numbers = new Map<string, number>();
@@ -40,7 +39,7 @@ export class Catalog {
   /** The number of a target, which is entered if it is new. */
   numberOf(target: Target): number {
     const key = target.kind === "module"
-      ? `m ${target.name} ${target.url}`
+      ? `m ${target.name} ${target.url} ${target.text ?? ""}`
       : `s ${target.name} ${target.text}`;
     const known = this.#numbers.get(key);
     if (known !== undefined) return known;

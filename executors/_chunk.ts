@@ -68,6 +68,12 @@ export class ChunkRun {
     }
   }
 
+  /** How far the chunk is, when the call under way is that far. */
+  share(fraction: number): number {
+    // A report may come late, from what a call has left behind.
+    return Math.min(1, (this.#next + fraction) / this.entries.length);
+  }
+
   /** Makes the entry of a call an error. */
   fail(i: number, error: unknown): void {
     this.entries[i] = error;

@@ -9,31 +9,54 @@
  * @module
  */
 
-import { hasCore, isRemoteData } from "../_memory/core.ts";
+import { type Core, hasCore, isRemoteData, openCore } from "../_memory/core.ts";
+import { Decoder } from "../_memory/decoder.ts";
 import { HANDLE, type Handle, type Shareable } from "../_memory/handle.ts";
 import { Encoder } from "../_memory/encoder.ts";
-import { encode, type Encoded } from "../_memory/message.ts";
+import { decode, encode, type Encoded } from "../_memory/message.ts";
 import { NotShareableError } from "../sync/errors.ts";
 
 /** What the serving thread is told: an object's name, kind and the data of its handle; without data, a name to forget. */
 export interface ExportNews {
   readonly object: string;
   readonly kind: string;
-  /** Encoded, as it may hold other shared objects. */
+  /** Encoded, as it may hold other shared objects, which have been introduced before. */
   readonly data: Encoded | undefined;
+}
+
+/** What a name says. */
+export interface ObjectName {
+  /** The thread that gave it. */
+  readonly prefix: string;
+  /** Counts the names that were given. */
+  readonly number: number;
+  /** The name without a part. */
+  readonly whole: string;
+  /** The part of the object that is meant, if not all of it. */
+  readonly part: string | undefined;
+}
+
+/** Reads a name; see {@linkcode Exports}. */
+export function parseName(object: string): ObjectName {
+  const [prefix, number, part] = object.split("/");
+  return { prefix, number: Number(number), whole: `${prefix}/${number}`, part };
+}
+
+/** Opens an object that was introduced, for the seat that this thread acts for. */
+export function openExport({ kind, data }: ExportNews): Core {
+  return openCore(kind, decode(new Decoder(), data!));
 }
 
 const NONE: readonly Shareable[] = [];
 
 let namesGiven = 0;
 
-/** The shared objects of this thread that other processes know. */
+/** The shared objects of this thread that other processes know, each by a name: `"<thread>/<number>"`. */
 export class Exports {
   readonly #tell: (news: ExportNews) => void;
   readonly #prefix: string;
   readonly #names = new WeakMap<Shareable, string>();
   #named: Shareable[] = [];
-  readonly #encoder = new Encoder();
   readonly #registry = new FinalizationRegistry<string>((object) => {
     this.#tell({ object, kind: "", data: undefined });
   });
@@ -58,10 +81,13 @@ export class Exports {
     }
     let name = this.#names.get(object);
     if (name === undefined) {
+      // An object in it is introduced first: so whoever opens both has one view of its memory.
+      const encoder = new Encoder();
+      encoder.handleOf = this.handleOf;
+      const data = encode(encoder, handle.data);
       name = `${this.#prefix}/${namesGiven++}`;
       this.#names.set(object, name);
       this.#registry.register(object, name);
-      const data = encode(this.#encoder, handle.data);
       this.#tell({ object: name, kind: handle.kind, data });
     }
     this.#named.push(object);

@@ -8,140 +8,98 @@
  *   EXTERNS         of a block: byte position of the externs in it
  *   BYTES           length of the payload
  *
- * Payloads are values as the codec has encoded them. Whoever only passes them on never decodes them.
- *
  * @module
  */
 
-import type { Decoder } from "../_memory/decoder.ts";
-import type { Encoder } from "../_memory/encoder.ts";
-import { encode } from "../_memory/message.ts";
-import { PLACE } from "./_protocol.ts";
+import type { FrameChannel } from "../_platform/mod.ts";
+import { copy, NO_PAYLOAD, type Payload } from "./_payload.ts";
 
 const HEAD = { TYPE: 0, A: 1, B: 2, C: 3, PLACE: 4, EXTERNS: 5, BYTES: 6, SIZE: 8 } as const;
 const HEAD_BYTES = HEAD.SIZE * Int32Array.BYTES_PER_ELEMENT;
 
 const INITIAL_BYTES = 1 << 14;
 
-/** A payload on its way: `bytes` hold it, from `start` on. */
-export interface Payload {
-  readonly place: number;
-  readonly externBase: number;
-  readonly bytes: Uint8Array;
-  readonly start: number;
-  readonly length: number;
-}
-
-/** A payload of nothing. */
-export const NO_PAYLOAD: Payload = {
-  place: PLACE.INLINE,
-  externBase: 0,
-  bytes: new Uint8Array(0),
-  start: 0,
-  length: 0,
-};
-
-/** Encodes a value as a payload. */
-export function payloadOf(encoder: Encoder, value: unknown): Payload {
-  const { block, externBase, extras } = encode(encoder, value);
-  if (extras.length > 0) throw unsendableExtra(extras[0]);
-  const bytes = new Uint8Array(block);
-  return { place: PLACE.BLOCK, externBase, bytes, start: 0, length: bytes.length };
-}
-
-/** The error of sending what cannot leave the process. */
-export function unsendableExtra(extra: unknown): DOMException {
-  const kind = Object.prototype.toString.call(extra).slice(8, -1);
-  const remedy = extra instanceof SharedArrayBuffer
-    ? "processes share no memory: send a copy, or use a Value or a Queue"
-    : "only threads can be sent one";
-  return new DOMException(`Cannot send ${kind} to another process: ${remedy}`, "DataCloneError");
-}
-
 /** Payloads from this size on are sent at once, in a frame of their own: what would be collected would be copied again. */
-export const LARGE_BYTES: number = 1 << 16;
+const LARGE_BYTES = 1 << 16;
 
-/** A frame of one record. */
-export function frameOf(
-  type: number,
-  a: number,
-  b: number,
-  c: number,
-  payload: Payload,
-): Uint8Array {
-  const frame = new Uint8Array((HEAD_BYTES + payload.length + 7) & ~7);
-  new Int32Array(frame.buffer, 0, HEAD.SIZE).set([
-    type,
-    a,
-    b,
-    c,
-    payload.place,
-    payload.externBase,
-    payload.length,
-  ]);
-  copy(payload, frame, HEAD_BYTES);
-  return frame;
-}
+/** Frames larger than this are sent before more is added. */
+const MOST_BYTES = 1 << 20;
 
-/** Collects records until they are sent. */
-export class FrameWriter {
+/** Collects records, and sends them over a channel. */
+export class FrameSender {
+  readonly #channel: FrameChannel;
   #bytes: Uint8Array = new Uint8Array(INITIAL_BYTES);
   #words = new Int32Array(this.#bytes.buffer);
   #length = 0;
 
-  /** Bytes of the records collected. */
-  get length(): number {
-    return this.#length;
+  constructor(channel: FrameChannel) {
+    this.#channel = channel;
   }
 
-  /** Adds a record. */
+  /** Adds a record to the next frame. */
   write(type: number, a: number, b: number, c: number, payload: Payload = NO_PAYLOAD): void {
-    const { length } = payload;
+    const size = (HEAD_BYTES + payload.length + 7) & ~7;
+    if (payload.length >= LARGE_BYTES) {
+      this.flush();
+      const bytes = new Uint8Array(size);
+      writeRecord(new Int32Array(bytes.buffer, 0, HEAD.SIZE), bytes, 0, type, a, b, c, payload);
+      this.#channel.send(bytes);
+      return;
+    }
     const at = this.#length;
-    this.#length = (at + HEAD_BYTES + length + 7) & ~7;
-    if (this.#length > this.#bytes.length) this.#grow();
-    const words = this.#words;
-    const head = at >> 2;
-    words[head + HEAD.TYPE] = type;
-    words[head + HEAD.A] = a;
-    words[head + HEAD.B] = b;
-    words[head + HEAD.C] = c;
-    words[head + HEAD.PLACE] = payload.place;
-    words[head + HEAD.EXTERNS] = payload.externBase;
-    words[head + HEAD.BYTES] = length;
-    copy(payload, this.#bytes, at + HEAD_BYTES);
+    this.#length = at + size;
+    if (this.#length > this.#bytes.length) this.#grow(at);
+    writeRecord(this.#words, this.#bytes, at, type, a, b, c, payload);
+    if (this.#length > MOST_BYTES) this.flush();
   }
 
-  #grow(): void {
+  #grow(used: number): void {
     const bytes = new Uint8Array(Math.max(this.#length, this.#bytes.length * 2));
-    bytes.set(this.#bytes.subarray(0, Math.min(this.#bytes.length, this.#length)));
+    bytes.set(this.#bytes.subarray(0, used));
     this.#bytes = bytes;
     this.#words = new Int32Array(bytes.buffer, 0, bytes.length >> 2);
   }
 
-  /** Takes what was collected, as a frame. */
-  take(): Uint8Array {
+  /** Sends what was collected. */
+  flush(): void {
+    if (this.#length > 0) this.#channel.send(this.#take());
+  }
+
+  /** Sends what was collected; calls back once all has left this process, or could not. */
+  finish(onSent: () => void): void {
+    this.#channel.send(this.#take(), onSent);
+  }
+
+  #take(): Uint8Array {
     const frame = this.#bytes.slice(0, this.#length);
     this.#length = 0;
     return frame;
   }
 }
 
-/** Below this, a loop is faster than a call. */
-const LOOPED_BYTES = 128;
-
-/** Copies a payload. Both places are aligned to words. */
-export function copy({ bytes, start, length }: Payload, to: Uint8Array, at: number): void {
-  if (length > LOOPED_BYTES) {
-    to.set(bytes.subarray(start, start + length), at);
-    return;
-  }
-  for (let i = 0; i < length; i++) to[at + i] = bytes[start + i];
+function writeRecord(
+  words: Int32Array,
+  bytes: Uint8Array,
+  at: number,
+  type: number,
+  a: number,
+  b: number,
+  c: number,
+  payload: Payload,
+): void {
+  const head = at >> 2;
+  words[head + HEAD.TYPE] = type;
+  words[head + HEAD.A] = a;
+  words[head + HEAD.B] = b;
+  words[head + HEAD.C] = c;
+  words[head + HEAD.PLACE] = payload.place;
+  words[head + HEAD.EXTERNS] = payload.externBase;
+  words[head + HEAD.BYTES] = payload.length;
+  copy(payload, bytes, at + HEAD_BYTES);
 }
 
 /** Reads the records of a frame, one after the other; itself the payload of the present one. */
 export class FrameReader implements Payload {
-  #bytes: Uint8Array = NO_PAYLOAD.bytes;
   #words: Int32Array = new Int32Array(0);
   #next = 0;
   type = 0;
@@ -150,30 +108,22 @@ export class FrameReader implements Payload {
   c = 0;
   place = 0;
   externBase = 0;
+  bytes: Uint8Array = NO_PAYLOAD.bytes;
   start = 0;
   length = 0;
-
-  /** The memory in which the payload lies. */
-  get bytes(): Uint8Array {
-    return this.#bytes;
-  }
 
   /** Begins a frame. */
   open(frame: Uint8Array): void {
     // What the channel hands out need not begin at a word of its buffer.
-    this.#bytes = frame.byteOffset % 8 === 0 ? frame : frame.slice();
-    this.#words = new Int32Array(
-      this.#bytes.buffer,
-      this.#bytes.byteOffset,
-      this.#bytes.byteLength >> 2,
-    );
+    const bytes = this.bytes = frame.byteOffset % 8 === 0 ? frame : frame.slice();
+    this.#words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
     this.#next = 0;
   }
 
   /** Goes to the next record; false after the last. */
   next(): boolean {
     const at = this.#next;
-    if (at >= this.#bytes.length) return false;
+    if (at >= this.bytes.length) return false;
     const words = this.#words;
     const head = at >> 2;
     this.type = words[head + HEAD.TYPE];
@@ -186,17 +136,5 @@ export class FrameReader implements Payload {
     this.length = words[head + HEAD.BYTES];
     this.#next = (this.start + this.length + 7) & ~7;
     return true;
-  }
-
-  /** Decodes the payload of the present record. */
-  decode(decoder: Decoder): unknown {
-    const externs = this.place === PLACE.BLOCK ? this.start + this.externBase : 0;
-    return decoder.decode(this.#words, this.#bytes, this.start >> 2, externs);
-  }
-
-  /** Keeps the payload of the present record for later. */
-  keep(): Payload {
-    const { place, externBase, start, length } = this;
-    return { place, externBase, bytes: this.#bytes.slice(start, start + length), start: 0, length };
   }
 }

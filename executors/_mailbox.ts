@@ -8,12 +8,12 @@
 import { platform } from "../_platform/mod.ts";
 import { type Arena, ArenaView } from "../_memory/arena.ts";
 import { Decoder } from "../_memory/decoder.ts";
-import type { Bell } from "../_memory/doorbell.ts";
+import { type Bell, doorbell } from "../_memory/doorbell.ts";
 import { Encoder } from "../_memory/encoder.ts";
 import type { Handle, Shareable } from "../_memory/handle.ts";
 import { decode, encode, type Encoded, externBaseOf, takeSpilled } from "../_memory/message.ts";
 import { RecordReader, type RecordRingPlace, RecordWriter } from "../_memory/record_ring.ts";
-import { unsendableExtra } from "./_frames.ts";
+import { writeForProcess } from "./_payload.ts";
 import { PLACE } from "./_protocol.ts";
 import { describe } from "./_target.ts";
 import { NotShareableError } from "../sync/errors.ts";
@@ -28,6 +28,10 @@ export const PAYLOAD_WORDS = 512;
 /** In a record's first word, the kind stands above the two bits of the place. */
 export const KIND_SHIFT = 2;
 
+/** What a blocked thread is told whose mail is late; see {@linkcode MailboxReader.isLate}. */
+export const NEEDS_EVENT_LOOP =
+  "Cannot block: an outcome has come by a message, as plain memory could not carry it, and a browser hands messages over in the event loop only; await the future";
+
 /** The writing end. */
 export class MailboxWriter {
   readonly #records: RecordWriter;
@@ -35,6 +39,8 @@ export class MailboxWriter {
   readonly #port: MessagePort;
   readonly #bell: Bell;
   readonly #encoder = new Encoder();
+  /** Bytes of the last value that was too large for a record; whoever wants to know sets it to 0 before. */
+  spilledBytes = 0;
   /** Whether the reader is in another process. */
   #isOtherProcess = false;
   /** Writes that wait for room, so that they stay in order. */
@@ -53,7 +59,7 @@ export class MailboxWriter {
    * there: it is copied, and then taken from this thread.
    */
   exportBy(handleOf: (object: Shareable) => Handle): void {
-    this.#encoder.handleOf = handleOf;
+    writeForProcess(this.#encoder, handleOf);
     this.#isOtherProcess = true;
   }
 
@@ -69,8 +75,7 @@ export class MailboxWriter {
 
   /** Throws what sending the value would throw, and sends nothing. */
   check(value: unknown): void {
-    const { extras } = encode(this.#encoder, value);
-    if (this.#isOtherProcess && extras.length > 0) throw unsendableExtra(extras[0]);
+    encode(this.#encoder, value);
   }
 
   /** Sends a value, blocking this thread until there is room. Overtakes writes that wait. */
@@ -115,11 +120,7 @@ export class MailboxWriter {
     transfers: Set<Transferable> | undefined,
   ): number {
     const encoder = this.#encoder;
-    if (this.#isOtherProcess && encoder.extras.length > 0) {
-      const extra = encoder.extras[0];
-      encoder.reset();
-      throw unsendableExtra(extra);
-    }
+    this.spilledBytes = encoder.blockBytes;
     const offset = encoder.extras.length === 0 ? this.#arena.allocate(encoder.blockBytes) : -1;
     if (offset < 0) {
       const message = takeSpilled(encoder);
@@ -161,6 +162,12 @@ export class MailboxReader {
   readonly #arena: ArenaView;
   readonly #port: MessagePort;
   readonly #decoder = new Decoder();
+  /** The oldest value is here but for its message: the event loop has to turn. */
+  #isLate = false;
+  readonly #onLate = (): void => {
+    this.#isLate = false;
+    doorbell.nudge();
+  };
 
   // What take() took.
   kind = 0;
@@ -177,20 +184,35 @@ export class MailboxReader {
 
   /** True when {@linkcode take} would find something. */
   get hasMail(): boolean {
-    return this.#records.hasRecord();
+    return !this.#isLate && this.#records.hasRecord();
+  }
+
+  /** True while the oldest value cannot be taken before the event loop has turned. */
+  get isLate(): boolean {
+    return this.#isLate;
   }
 
   /** Takes the oldest value; false when there is none. */
   take(): boolean {
+    if (this.#isLate) return false;
     const records = this.#records;
     const at = records.peek();
     if (at < 0) return false;
     const head = records.words[at];
+    let message: unknown;
+    if ((head & PLACE.MASK) === PLACE.MESSAGE) {
+      const received = platform.receive(this.#port, this.#onLate);
+      if (received === undefined) {
+        this.#isLate = true;
+        return false;
+      }
+      message = received.message;
+    }
     this.kind = head >> KIND_SHIFT;
     this.id = records.words[at + 1];
     this.isUnreadable = false;
     try {
-      this.value = this.#read(head & PLACE.MASK, at + HEADER_WORDS);
+      this.value = this.#read(head & PLACE.MASK, at + HEADER_WORDS, message);
     } catch (error) {
       this.isUnreadable = true;
       this.value = new NotShareableError(`Cannot receive value: ${describe(error)}`, {
@@ -201,12 +223,10 @@ export class MailboxReader {
     return true;
   }
 
-  #read(place: number, payload: number): unknown {
+  #read(place: number, payload: number, message: unknown): unknown {
     const { words, bytes } = this.#records;
     if (place === PLACE.INLINE) return this.#decoder.decode(words, bytes, payload);
-    if (place === PLACE.MESSAGE) {
-      return decode(this.#decoder, platform.receive(this.#port)!.message as Encoded);
-    }
+    if (place === PLACE.MESSAGE) return decode(this.#decoder, message as Encoded);
     const arena = this.#arena;
     const offset = words[payload];
     arena.follow();

@@ -51,11 +51,15 @@ export class ChunkSizer {
 export class Inputs {
   readonly arity: number;
   readonly isAsync: boolean;
+  /** How many items there are to read; `undefined` when that shows at the end only. */
+  readonly length: number | undefined;
   readonly #iterators: (Iterator<unknown> | AsyncIterator<unknown>)[];
 
   constructor(inputs: readonly MapInput<unknown>[]) {
     this.arity = inputs.length;
     this.isAsync = inputs.some(isAsyncIterable);
+    const lengths = inputs.map(lengthOf);
+    if (lengths.every((length) => length !== undefined)) this.length = Math.min(...lengths);
     this.#iterators = inputs.map((input) =>
       isAsyncIterable(input) ? input[Symbol.asyncIterator]() : input[Symbol.iterator]()
     );
@@ -90,6 +94,14 @@ export class Inputs {
   close(): void {
     for (const it of this.#iterators) it.return?.();
   }
+}
+
+/** How many items an iterable has, where it tells without being read. */
+export function lengthOf(iterable: unknown): number | undefined {
+  if (Array.isArray(iterable)) return iterable.length;
+  if (iterable instanceof Set || iterable instanceof Map) return iterable.size;
+  if (ArrayBuffer.isView(iterable) && "length" in iterable) return iterable.length as number;
+  return undefined;
 }
 
 /** True for what `map` can read. */

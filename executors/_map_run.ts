@@ -16,6 +16,8 @@ import { NotShareableError, RuntimeError, TimeoutError } from "../sync/errors.ts
 import type { ChunkOutcome } from "./_chunk.ts";
 import { CancelledError } from "./errors.ts";
 import type { ExecutorBackend, TaskOptions } from "./executor.ts";
+import { type HasStanding, STANDING, type Standing } from "./_standing.ts";
+import { optionsForLater } from "./_submit_context.ts";
 import {
   ChunkSizer,
   IN_FLIGHT_PER_WORKER,
@@ -68,7 +70,7 @@ interface Chunk {
 }
 
 /** One call of `map`. */
-export class MapRun implements MapResult<unknown> {
+export class MapRun implements MapResult<unknown>, HasStanding {
   readonly #backend: ExecutorBackend;
   readonly #taskOptions: TaskOptions | undefined;
   readonly #fn: (...args: never[]) => unknown;
@@ -93,6 +95,9 @@ export class MapRun implements MapResult<unknown> {
   #inFlight = 0;
   /** Items submitted and not handed out. */
   #buffered = 0;
+  /** Items with an outcome. */
+  #done = 0;
+  #total: number | undefined;
 
   /** What is thrown once the submitted chunks are handed out: an error of an input, or of submitting. */
   #failure: { readonly error: unknown } | undefined;
@@ -109,7 +114,7 @@ export class MapRun implements MapResult<unknown> {
     options: MapOptions,
   ) {
     this.#backend = backend;
-    this.#taskOptions = taskOptions;
+    this.#taskOptions = optionsForLater(backend, taskOptions);
     this.#fn = fn;
     this.#timeout = options.timeout;
     this.#deadlineMs = deadlineAfter(options.timeout);
@@ -122,6 +127,7 @@ export class MapRun implements MapResult<unknown> {
     this.#signal = options.signal;
     this.#signal?.throwIfAborted();
     this.#inputs = new Inputs(inputs);
+    this.#total = this.#inputs.length;
     this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
     if (this.#bufferSize === Infinity && !this.#inputs.isAsync) {
       try {
@@ -141,6 +147,7 @@ export class MapRun implements MapResult<unknown> {
     if (inputs.length === 1) this.#items = Array.from(inputs[0] as Iterable<unknown>);
     else while (this.#inputs.pullSync(this.#items));
     this.#exhausted = true;
+    this.#total = this.#available;
   }
 
   get #available(): number {
@@ -224,6 +231,7 @@ export class MapRun implements MapResult<unknown> {
     this.#chunks.push({ count, future, next: 0 });
     futureInternals.whenDone(future, () => {
       this.#inFlight--;
+      if (!future.cancelled()) this.#done += count;
       if (!futureInternals.hasFailed(future) && !future.cancelled()) {
         const [elapsedMs] = futureInternals.outcomeOf(future) as ChunkOutcome;
         this.#sizer.observe(count, elapsedMs);
@@ -391,6 +399,16 @@ export class MapRun implements MapResult<unknown> {
     throw new RuntimeError(
       "Cannot block: an input is asynchronous and would not advance; use for await",
     );
+  }
+
+  /** See {@linkcode HasStanding}. */
+  [STANDING](): Standing {
+    let reported = 0;
+    for (let i = this.#chunksTaken; i < this.#chunks.length; i++) {
+      const { count, future } = this.#chunks[i];
+      if (!future.done()) reported += count * future.progress;
+    }
+    return { done: this.#done, reported, total: this.#total };
   }
 
   /** See {@linkcode MapResult}. */

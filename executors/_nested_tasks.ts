@@ -11,12 +11,15 @@
  * @module
  */
 
+import type { Handle } from "../_memory/handle.ts";
 import { KIND, type NestedTask, REPLY } from "./_protocol.ts";
+import { POOL_KIND, type PoolHandle } from "./_remote_pools.ts";
 import type { WorkerPool } from "./_worker_pool.ts";
-import type { PoolWorkerHandle } from "./_worker_handle.ts";
+import { type PoolWorkerHandle, THREAD_ID } from "./_worker_handle.ts";
 import { unsendable } from "./_target.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import { type Future, futureInternals } from "./future.ts";
+import type { StreamSink, StreamSource } from "./stream.ts";
 
 /** This thread's pools, by name. */
 const pools = new Map<string, WorkerPool>();
@@ -31,9 +34,24 @@ export function withdrawPool(name: string): void {
   pools.delete(name);
 }
 
+/** What stands for a pool on its way to a task: there it arrives as an executor that submits to this one. */
+export function handleOfPool({ name, concurrency, chunkMs }: WorkerPool): Handle {
+  const data: PoolHandle = { name, owner: THREAD_ID, concurrency, chunkMs };
+  return { kind: POOL_KIND, data };
+}
+
+/** What a worker has submitted. */
+interface Entry {
+  readonly future: Future<unknown>;
+  /** Whether its own pool runs it. */
+  readonly isOwn: boolean;
+  /** Of a stream. */
+  readonly stream: NestedStream | undefined;
+}
+
 /** What one worker has submitted and waits for. */
 interface Account {
-  readonly futures: Map<number, { readonly future: Future<unknown>; readonly isOwn: boolean }>;
+  readonly futures: Map<number, Entry>;
   /** What the worker blocks for, when all of it is unfinished; otherwise empty. */
   blockedOn: number[];
 }
@@ -61,6 +79,12 @@ export class NestedTasks {
       case KIND.BLOCK:
         this.#block(worker, value as number[]);
         break;
+      case KIND.TAKEN:
+        this.#accounts.get(worker)?.futures.get(id)?.stream?.taken(value as number);
+        break;
+      case KIND.LEFT:
+        this.#accounts.get(worker)?.futures.get(id)?.stream?.source.stop();
+        break;
       default:
         throw new Error(`Cannot handle mail of worker "${worker.name}": unknown kind ${kind}`);
     }
@@ -71,9 +95,12 @@ export class NestedTasks {
     reply(worker, REPLY.ERROR, id, error);
   }
 
-  /** Forgets a worker that is no more. */
+  /** Forgets a worker that is no more: nobody takes the values of its streams. */
   forget(worker: PoolWorkerHandle): void {
+    const account = this.#accounts.get(worker);
+    if (account === undefined) return;
     this.#accounts.delete(worker);
+    for (const { stream } of [...account.futures.values()]) stream?.source.stop();
   }
 
   #submit(worker: PoolWorkerHandle, id: number, task: NestedTask): void {
@@ -83,9 +110,17 @@ export class NestedTasks {
       return reply(worker, REPLY.ERROR, id, error);
     }
     let future: Future<unknown>;
+    let stream: NestedStream | undefined;
     try {
-      const { target, args, arity, timeout, priority } = task;
-      future = pool.submitTarget(target, args, { timeout, priority }, arity);
+      const { target, args, arity, buffersize, timeout, priority, carrier } = task;
+      const limits = { timeout, priority };
+      if (buffersize === undefined) {
+        future = pool.submitTarget(target, args, limits, arity, carrier);
+      } else {
+        stream = new NestedStream(worker, id, () => this.#goesOn(worker, id));
+        stream.source = pool.streamTarget(target, args, limits, buffersize, stream, carrier);
+        future = stream.source.future;
+      }
     } catch (error) {
       return reply(worker, REPLY.ERROR, id, error);
     }
@@ -95,20 +130,30 @@ export class NestedTasks {
       this.#accounts.set(worker, account);
     }
     const { futures } = account;
-    futures.set(id, { future, isOwn: pool === this.#pool });
+    futures.set(id, { future, isOwn: pool === this.#pool, stream });
     futureInternals.whenDone(future, () => {
       futures.delete(id);
-      if (account.blockedOn.includes(id)) account.blockedOn = [];
+      this.#goesOn(worker, id);
       if (future.cancelled()) return reply(worker, REPLY.CANCELLED, id, true);
       const kind = futureInternals.hasFailed(future) ? REPLY.ERROR : REPLY.RESULT;
       reply(worker, kind, id, futureInternals.outcomeOf(future));
     });
   }
 
+  /** There is news of what the worker may be blocked for. */
+  #goesOn(worker: PoolWorkerHandle, id: number): void {
+    const account = this.#accounts.get(worker);
+    if (account?.blockedOn.includes(id)) account.blockedOn = [];
+  }
+
   #block(worker: PoolWorkerHandle, ids: number[]): void {
     const account = this.#accounts.get(worker);
     if (account === undefined) return;
-    const isStuck = ids.every((id) => account.futures.get(id)?.isOwn === true);
+    const isStuck = ids.every((id) => {
+      const entry = account.futures.get(id);
+      // A value that has been sent wakes it.
+      return entry?.isOwn === true && (entry.stream?.ahead ?? 0) === 0;
+    });
     account.blockedOn = isStuck ? ids : [];
     if (account.blockedOn.length === 0) return;
     let blocked = 0;
@@ -121,6 +166,44 @@ export class NestedTasks {
       ids[0],
       `Cannot wait: all ${this.#pool.concurrency} workers of ${this.#pool.name} would block for tasks that none is left to run; raise maxWorkers, or submit the tasks from outside the pool`,
     );
+  }
+}
+
+/** A stream that a worker has submitted: sends it the values. */
+class NestedStream implements StreamSink {
+  source!: StreamSource;
+  /** Values that were sent, and not taken. */
+  ahead = 0;
+  readonly #worker: PoolWorkerHandle;
+  readonly #id: number;
+  readonly #onValue: () => void;
+
+  constructor(worker: PoolWorkerHandle, id: number, onValue: () => void) {
+    this.#worker = worker;
+    this.#id = id;
+    this.#onValue = onValue;
+  }
+
+  next(value: unknown): void {
+    if (this.#worker.hasEnded) return;
+    this.ahead++;
+    this.#onValue();
+    try {
+      this.#worker.replies.write(REPLY.YIELDED, this.#id, value);
+    } catch (error) {
+      this.fail(unsendable(error, "a value of the stream"));
+      this.source.stop();
+    }
+  }
+
+  fail(error: unknown): void {
+    reply(this.#worker, REPLY.THREW, this.#id, error);
+  }
+
+  /** The worker has taken so many more. */
+  taken(count: number): void {
+    this.ahead -= count;
+    this.source.taken(count, this.ahead);
   }
 }
 

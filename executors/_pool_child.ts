@@ -2,9 +2,8 @@
  * One child process of a pool, from the thread that serves it: takes tasks from the pool's ring as a worker of a thread
  * pool does, sends them to the child, and passes on what the child says.
  *
- * A child runs one task at a time. Tasks so short that the way to and fro would take longer than they do are sent ahead, as
- * many as have lately come back within AHEAD_MS, of the same function only. If one of them takes long after all, the child
- * returns those behind it (RETURNED), and whichever child has nothing to do takes them.
+ * A child runs one task at a time, and may be sent short ones ahead; see `_tasks_in_hand.ts`. If one of them takes long after
+ * all, the child returns those behind it (RETURNED), and whichever child has nothing to do takes them.
  *
  * Invariants
  * 1. A task is in one place: the ring, the returned ones of its pool, or the hands of one child (`#inHand`) from when it
@@ -15,21 +14,27 @@
  * @module
  */
 
-import { add } from "../_platform/atomics.ts";
 import { callAt, nowMs } from "../_platform/clock.ts";
+import { addressOf } from "../_platform/entry.ts";
 import { platform, type ProcessEnd } from "../_platform/mod.ts";
-import { Spinner } from "../_platform/park.ts";
 import { Arena, ArenaView } from "../_memory/arena.ts";
 import { Decoder } from "../_memory/decoder.ts";
-import { Encoder } from "../_memory/encoder.ts";
-import { TASK_RING } from "../_memory/layout.ts";
+import { HANDLE, type Handle, type Shareable } from "../_memory/handle.ts";
 import type { Encoded } from "../_memory/message.ts";
 import { bellOf, Deputy } from "../_memory/seat.ts";
 import { ThreadTable } from "../_memory/thread_table.ts";
 import { SLOT, TaskRing } from "../_memory/task_ring.ts";
 import { Broker } from "./_broker.ts";
 import { CatalogReader } from "./_catalog.ts";
-import { type FrameReader, type Payload, payloadOf, unsendableExtra } from "./_frames.ts";
+import type { FrameReader } from "./_frames.ts";
+import {
+  blockPayload,
+  decodePayload,
+  keep,
+  type Payload,
+  payloadAt,
+  payloadOf,
+} from "./_payload.ts";
 import {
   KIND,
   PLACE,
@@ -41,43 +46,9 @@ import {
 import { describeEnd, ProcessLink } from "./_process_link.ts";
 import { DOWN, type HostStart, type ProcessSettings, UP } from "./_process_protocol.ts";
 import { RelayReader, RelayWriter } from "./_relay.ts";
-import { describe, unsendable } from "./_target.ts";
+import { unsendable } from "./_target.ts";
+import { type ChildGroup, type Task, type TaskHead, TasksInHand } from "./_tasks_in_hand.ts";
 import { WorkerState } from "./_worker_state.ts";
-
-/** Tasks that come back within this time may be sent ahead, twice as many as before. */
-const AHEAD_MS = 1;
-/** The most tasks in a child's hands. */
-const MOST_AHEAD = 512;
-
-const WORD_BYTES = Int32Array.BYTES_PER_ELEMENT;
-
-/** A task as it goes to a child. */
-interface Task {
-  readonly task: number;
-  /** Its number in the pool's ring: indexes are used again. */
-  readonly number: number;
-  readonly fn: number;
-  readonly form: number;
-  readonly payload: Payload;
-}
-
-/** What a task in hand has to be remembered for. */
-interface InHand {
-  readonly number: number;
-  readonly fn: number;
-  readonly sentMs: number;
-  /** It was asked to stop. */
-  isStopping: boolean;
-}
-
-/** What the children of one pool have in common. */
-export class ChildGroup {
-  readonly children = new Set<PoolChild>();
-  /** Tasks that a child has returned, oldest first. */
-  readonly returned: Task[] = [];
-  /** How many tasks of a function may be in a child's hands. */
-  readonly ahead = new Map<number, number>();
-}
 
 /** What has become of a child. */
 export interface ChildEnd {
@@ -85,6 +56,9 @@ export interface ChildEnd {
   readonly exitCode: number | null;
   readonly signal: string | null;
 }
+
+/** Reads what is only passed on: a shared object stays the handle that stood for it. */
+const passingDecoder = new Decoder((handle: Handle): Shareable => ({ [HANDLE]: () => handle }));
 
 /** One child process of a pool. */
 export class PoolChild {
@@ -96,18 +70,15 @@ export class PoolChild {
   readonly #state: WorkerState;
   readonly #replies: RelayReader;
   readonly #mail: RelayWriter;
-  /** Mail that has to wait for room. */
-  readonly #waitingMail: [kind: number, id: number, payload: Payload][] = [];
   readonly #link: ProcessLink;
   readonly #broker: Broker;
-  readonly #encoder = new Encoder();
   readonly #decoder = new Decoder();
   readonly #onEnd: () => void;
 
   readonly #knownFunctions = new Set<number>();
-  readonly #inHand = new Map<number, InHand>();
+  readonly #inHand: TasksInHand;
   /** Tasks whose arguments the owner has been asked for, oldest first. */
-  readonly #fetching: Omit<Task, "payload">[] = [];
+  readonly #fetching: TaskHead[] = [];
   #tasksLeft: number;
   /** It has returned tasks since the last RESUME. */
   #hasReturned = false;
@@ -118,7 +89,6 @@ export class PoolChild {
   /** What the worker has told of its end. */
   #report: { readonly how: string; readonly error: unknown } | undefined;
   #onChange: (() => void) | undefined;
-  readonly #spinner = new Spinner();
 
   constructor(
     start: StartMessage,
@@ -128,6 +98,7 @@ export class PoolChild {
   ) {
     this.#start = start;
     this.#group = group;
+    this.#inHand = new TasksInHand(group);
     this.#ring = new TaskRing(start.ring);
     this.#arguments = new ArenaView(start.arena);
     this.#catalog = new CatalogReader(start.catalog);
@@ -144,14 +115,13 @@ export class PoolChild {
       bellOf(table, start.ownerThread),
     );
     this.#broker = new Broker(deputy, (kind, id, value) => this.#reply(kind, id, value));
-    this.#encoder.handleOf = this.#broker.handleOf;
     deputy.listen({
       ready: () => this.#replies.hasMail,
       drain: () => this.#passReplies(),
     });
     this.#link = new ProcessLink(
       settings,
-      import.meta.resolve("./_process_main.ts"),
+      addressOf(import.meta.url, () => import.meta.resolve("./_process_main.ts")),
       (record) => this.#receive(record),
       () => this.#afterFrame(),
       (end) => this.#afterEnd(end),
@@ -172,7 +142,7 @@ export class PoolChild {
       isAlone,
       config,
     };
-    this.#link.write(DOWN.START, 0, 0, 0, payloadOf(new Encoder(), start));
+    this.#link.write(DOWN.START, 0, 0, 0, payloadOf(start));
     this.#link.flush();
     if (initializer < 0) this.#state.setReady();
   }
@@ -184,14 +154,14 @@ export class PoolChild {
     for (;;) {
       this.#feed();
       if (this.#ended) return;
-      const isIdle = this.#inHand.size === 0;
+      const isIdle = this.#inHand.isEmpty;
       if (isIdle && (this.#state.isRetired || this.#tasksLeft === 0)) break;
       // What is ready and was not sent may not follow what is in hand.
       if (!this.#mayTakeMore() || (!isIdle && this.#ring.hasReady())) {
         await this.#change();
         continue;
       }
-      if (this.#look()) continue;
+      if (isIdle && this.#state.look(this.#ring)) continue;
       if (this.#ring.isClosed && !this.#ring.hasReady()) {
         if (isIdle) break;
         await this.#change();
@@ -216,18 +186,15 @@ export class PoolChild {
   /** Whether the child's hands are not full. */
   #mayTakeMore(): boolean {
     if (this.#tasksLeft === 0 || this.#state.isRetired) return false;
-    const { size } = this.#inHand;
-    if (size === 0) return true;
-    const [{ fn }] = this.#inHand.values();
-    return size < (this.#group.ahead.get(fn) ?? 1) && this.#fetching.length === 0;
+    return this.#inHand.mayGrow && this.#fetching.length === 0;
   }
 
   /** Whether the next task in the ring may be sent behind those in hand. */
   #mayFollow(): boolean {
-    if (this.#inHand.size === 0) return true;
+    const { fn } = this.#inHand;
+    if (fn === undefined) return true;
     const { words, head } = this.#ring;
     const slot = this.#ring.slotOf(head);
-    const [{ fn }] = this.#inHand.values();
     return words[slot + SLOT.FUNCTION] === fn &&
       (words[slot + SLOT.FORM] & PLACE.MASK) !== PLACE.MESSAGE;
   }
@@ -236,11 +203,11 @@ export class PoolChild {
   #feed(): void {
     const { returned } = this.#group;
     while (!this.#ended && !this.#isClosing && this.#mayTakeMore()) {
-      if (this.#inHand.size === 0 && !this.#state.mayClaim()) break;
-      const back = this.#inHand.size === 0 ? returned.shift() : undefined;
+      const isIdle = this.#inHand.isEmpty;
+      if (isIdle && !this.#state.mayClaim()) break;
+      const back = isIdle ? returned.shift() : undefined;
       if (back !== undefined) {
-        this.#state.begin(back.number, back.task);
-        this.#tasksLeft--;
+        this.#begin(back);
         this.#send(back);
       } else if (returned.length > 0 || !this.#mayFollow() || !this.#claim()) break;
     }
@@ -252,57 +219,38 @@ export class PoolChild {
     const ring = this.#ring;
     const number = ring.claim(this.#start.number);
     if (number < 0) return false;
-    const { words, bytes } = ring;
+    const { words } = ring;
     const slot = ring.slotOf(number);
-    const task = words[slot + SLOT.TASK];
-    const fn = words[slot + SLOT.FUNCTION];
     const form = words[slot + SLOT.FORM];
-    const at = slot + SLOT.PAYLOAD;
-    this.#state.begin(number, task);
-    this.#tasksLeft--;
-    if ((form & PLACE.MASK) === PLACE.INLINE) {
-      const length = (form >>> WORDS_SHIFT) * WORD_BYTES;
-      const payload = {
-        place: PLACE.INLINE,
-        externBase: 0,
-        bytes,
-        start: at * WORD_BYTES,
-        length,
-      };
-      this.#send({ task, number, fn, form, payload });
-    } else if ((form & PLACE.MASK) === PLACE.BLOCK) {
-      this.#arguments.follow();
-      const start = words[at];
-      const payload = {
-        place: PLACE.BLOCK,
-        externBase: words[at + 1] - start,
-        bytes: this.#arguments.bytes,
-        start,
-        length: words[at + 2],
-      };
-      this.#send({ task, number, fn, form, payload });
-      this.#arguments.release(start);
+    const head = { task: words[slot + SLOT.TASK], number, fn: words[slot + SLOT.FUNCTION], form };
+    const place = form & PLACE.MASK;
+    this.#begin(head);
+    if (place === PLACE.MESSAGE) {
+      this.#inHand.add(head);
+      this.#fetching.push(head);
+      this.#tell(KIND.FETCH, head.task, undefined);
     } else {
-      this.#inHand.set(task, { number, fn, sentMs: nowMs(), isStopping: false });
-      this.#fetching.push({ task, number, fn, form });
-      this.#tell(KIND.FETCH, task, undefined);
+      const at = slot + SLOT.PAYLOAD;
+      const payload = payloadAt(place, ring, at, form >>> WORDS_SHIFT, this.#arguments);
+      this.#send({ ...head, payload });
+      if (place === PLACE.BLOCK) this.#arguments.release(payload.start);
     }
     ring.release(number);
     return true;
   }
 
-  #send({ task, number, fn, form, payload }: Task): void {
+  #begin({ task, number }: TaskHead): void {
+    this.#state.begin(number, task);
+    this.#tasksLeft--;
+  }
+
+  #send(sent: Task): void {
+    const { task, fn, form, payload } = sent;
     if (!this.#knownFunctions.has(fn)) {
       this.#knownFunctions.add(fn);
-      this.#link.write(
-        DOWN.FUNCTION,
-        fn,
-        0,
-        0,
-        payloadOf(new Encoder(), this.#catalog.targetOf(fn)),
-      );
+      this.#link.write(DOWN.FUNCTION, fn, 0, 0, payloadOf(this.#catalog.targetOf(fn)));
     }
-    this.#inHand.set(task, { number, fn, sentMs: nowMs(), isStopping: false });
+    this.#inHand.add(sent);
     this.#link.write(DOWN.TASK, task, fn, form, payload);
   }
 
@@ -310,33 +258,17 @@ export class PoolChild {
   async takeArguments(port: MessagePort): Promise<void> {
     const fetching = this.#fetching.shift()!;
     const { task } = fetching;
-    const { block, externBase, extras } = await platform.nextMessage(port) as Encoded;
+    const message = await platform.nextMessage(port) as Encoded;
     port.close();
     if (this.#ended) return;
-    if (extras.length > 0 || this.#inHand.get(task)!.isStopping) {
-      const error = extras.length > 0 ? unsendable(unsendableExtra(extras[0])) : undefined;
-      this.#finish(task);
-      this.#tell(KIND.ERROR, task, error);
+    if (this.#inHand.get(task)!.isStopping) {
+      this.#inHand.finish(task);
+      this.#tell(KIND.ERROR, task, undefined);
       this.#afterFrame();
       return;
     }
-    const bytes = new Uint8Array(block);
-    const { length } = bytes;
-    this.#send({
-      ...fetching,
-      payload: { place: PLACE.BLOCK, externBase, bytes, start: 0, length },
-    });
+    this.#send({ ...fetching, payload: blockPayload(message) });
     this.#link.flush();
-  }
-
-  /** Looks for a task for a moment; true when there is one. */
-  #look(): boolean {
-    if (this.#inHand.size > 0 || !this.#spinner.isDue()) return false;
-    const { words } = this.#ring;
-    const mayLook = add(words, TASK_RING.LOOKING, 1) < platform.cores - 1;
-    const found = mayLook ? this.#spinner.look(() => this.#ring.hasReady()) : this.#spinner.miss();
-    add(words, TASK_RING.LOOKING, -1);
-    return found;
   }
 
   // What the child says
@@ -344,22 +276,21 @@ export class PoolChild {
   #receive(record: FrameReader): void {
     const { type, a, b, c } = record;
     if (type === UP.MAIL) this.#receiveMail(record, a, b);
-    else this.#takeBack(a, b, c, record.keep());
+    else this.#takeBack(a, b, c, keep(record));
   }
 
   #receiveMail(record: FrameReader, kind: number, id: number): void {
     switch (kind) {
       case KIND.RESULT:
       case KIND.ERROR:
-        this.#finish(id);
-        this.#pass(kind, id, record);
+        this.#inHand.finish(id);
+        this.#mail.pass(kind, id, record);
         break;
-      case KIND.ENDED: {
+      case KIND.ENDED:
         this.#report = this.#readReport(record);
         break;
-      }
       case KIND.INITIALIZER_FAILED:
-        this.#pass(kind, id, record);
+        this.#mail.pass(kind, id, record);
         this.#close();
         break;
       case KIND.CALL:
@@ -372,16 +303,16 @@ export class PoolChild {
         this.#broker.abort(id);
         break;
       case KIND.RELEASE:
-        this.#broker.release(record.decode(this.#decoder) as string);
+        this.#broker.release(decodePayload(this.#decoder, record) as string);
         break;
       default:
-        this.#pass(kind, id, record);
+        this.#mail.pass(kind, id, record);
     }
   }
 
   #readReport(record: FrameReader): { how: string; error: unknown } {
     try {
-      const [how, error] = record.decode(this.#decoder) as [string, unknown];
+      const [how, error] = decodePayload(passingDecoder, record) as [string, unknown];
       return { how, error };
     } catch (error) {
       return { how: "threw an error that cannot be read here", error };
@@ -391,33 +322,17 @@ export class PoolChild {
   #call(id: number, record: FrameReader): void {
     let call: RemoteCall;
     try {
-      call = this.#broker.deputy.act(() => record.decode(this.#decoder)) as RemoteCall;
+      call = this.#broker.deputy.act(() => decodePayload(this.#decoder, record)) as RemoteCall;
     } catch (error) {
       return this.#reply(REPLY.THROWN, id, [error]);
     }
     this.#broker.call(id, call);
   }
 
-  /** Books a task that has an outcome, and learns how long its kind takes. */
-  #finish(task: number): void {
-    const inHand = this.#inHand.get(task);
-    if (inHand === undefined) return;
-    this.#inHand.delete(task);
-    const { ahead } = this.#group;
-    const most = ahead.get(inHand.fn) ?? 1;
-    const elapsedMs = nowMs() - inHand.sentMs;
-    if (elapsedMs > AHEAD_MS) ahead.set(inHand.fn, Math.max(1, most >> 1));
-    else if (this.#inHand.size + 1 >= most / 2) {
-      ahead.set(inHand.fn, Math.min(MOST_AHEAD, most * 2));
-    }
-  }
-
   /** Takes back a task that waits behind a long one. */
   #takeBack(task: number, fn: number, form: number, payload: Payload): void {
-    const { number, isStopping } = this.#inHand.get(task)!;
-    this.#inHand.delete(task);
+    const { number, isStopping } = this.#inHand.takeBack(task);
     this.#hasReturned = true;
-    this.#group.ahead.set(fn, 1);
     this.#tasksLeft++;
     if (isStopping) this.#tell(KIND.ERROR, task, undefined);
     else this.#group.returned.push({ task, number, fn, form, payload });
@@ -433,10 +348,10 @@ export class PoolChild {
     const onChange = this.#onChange;
     this.#onChange = undefined;
     onChange?.();
-    if (this.#inHand.size === 0) this.#timeAgain();
+    if (this.#inHand.isEmpty) this.#timeAgain();
     if (this.#group.returned.length === 0) return;
     for (const child of this.#group.children) {
-      if (child.#inHand.size > 0) continue;
+      if (!child.#inHand.isEmpty) continue;
       child.#feed();
       child.#timeAgain();
     }
@@ -449,29 +364,9 @@ export class PoolChild {
 
   // Mail
 
-  /** Puts mail for the owner into the ring, or behind what waits for room there. */
-  #pass(kind: number, id: number, payload: Payload & { keep?(): Payload }): void {
-    if (this.#waitingMail.length === 0 && this.#mail.write(kind, id, payload)) return;
-    this.#waitingMail.push([kind, id, payload.keep?.() ?? payload]);
-    if (this.#waitingMail.length === 1) this.#passWaiting();
-  }
-
-  async #passWaiting(): Promise<void> {
-    while (this.#waitingMail.length > 0) {
-      const [kind, id, payload] = this.#waitingMail[0];
-      if (!this.#mail.write(kind, id, payload)) {
-        this.#mail.ring();
-        await this.#mail.room();
-        continue;
-      }
-      this.#waitingMail.shift();
-    }
-    this.#mail.ring();
-  }
-
   /** Says something to the owner. */
   #tell(kind: number, id: number, value: unknown): void {
-    this.#pass(kind, id, payloadOf(new Encoder(), value));
+    this.#mail.pass(kind, id, payloadOf(value));
     this.#mail.ring();
   }
 
@@ -480,9 +375,9 @@ export class PoolChild {
     if (this.#ended) return;
     let payload: Payload;
     try {
-      payload = payloadOf(this.#encoder, value);
+      payload = payloadOf(value);
     } catch (error) {
-      payload = payloadOf(this.#encoder, [unsendable(error)]);
+      payload = payloadOf([unsendable(error)]);
       kind = REPLY.THROWN;
     }
     this.#link.write(DOWN.MAIL, kind, id, 0, payload);
@@ -490,14 +385,15 @@ export class PoolChild {
   }
 
   #passReplies(): boolean {
-    let found = false;
-    const replies = this.#replies;
-    while (replies.take(() => this.#link.write(DOWN.MAIL, replies.kind, replies.id, 0, replies))) {
-      found = true;
-    }
-    if (found) this.#link.flush();
-    return found;
+    const pass = this.#passReply;
+    if (!this.#replies.take(pass)) return false;
+    while (this.#replies.take(pass));
+    this.#link.flush();
+    return true;
   }
+
+  readonly #passReply = (kind: number, id: number, payload: Payload): void =>
+    this.#link.write(DOWN.MAIL, kind, id, 0, payload);
 
   // Its end
 
@@ -534,23 +430,16 @@ export class PoolChild {
     this.#broker.end();
     const { pid } = this.#link;
     const waiting = this.#group.returned.length;
-    if (this.#isClosing && end.code === 0 && this.#inHand.size === 0) {
+    if (this.#isClosing && end.code === 0 && this.#inHand.isEmpty) {
       this.#tell(KIND.RETIRED, 0, waiting);
     } else {
       const told = this.#report === undefined ? "" : `, as it ${this.#report.how}`;
       const why = this.#killedBecause === undefined ? told : `, ${this.#killedBecause}`;
       const how = describeEnd(pid, end) + why;
       const facts: ChildEnd = { pid, exitCode: end.code, signal: end.signal };
-      const tell = (cause: unknown): void => {
-        const error = Object.assign(new Error(how, { cause }), facts);
-        error.name = "ProcessEndError";
-        this.#tell(KIND.ENDED, 0, [how, error, [...this.#inHand.keys()], waiting]);
-      };
-      try {
-        tell(this.#report?.error);
-      } catch {
-        tell(describe(this.#report?.error)); // It holds a shared object.
-      }
+      const error = Object.assign(new Error(how, { cause: this.#report?.error }), facts);
+      error.name = "ProcessEndError";
+      this.#tell(KIND.ENDED, 0, [how, error, this.#inHand.indexes, waiting]);
     }
     this.#onChange?.();
     this.#state.wake(this.#ring); // So that `run` ends, and nobody counts it as asleep.

@@ -1,13 +1,49 @@
 /**
- * The options that pools of threads and of processes have in common, and how they are checked.
+ * What pools of threads and of processes are made of: their options, how those are checked, and in what the two kinds differ.
  *
  * @module
  */
 
 import { checkTimeout } from "../_platform/clock.ts";
-import { platform } from "../_platform/mod.ts";
+import { platform, type WorkerThread } from "../_platform/mod.ts";
 import { MAX_WORKERS } from "../_memory/task_ring.ts";
-import type { PoolSettings } from "./_worker_pool.ts";
+import type { Exports } from "./_exports.ts";
+import type { ChildThread } from "./_process_client.ts";
+import type { AnyFunction } from "./_target.ts";
+import type { BrokenExecutor } from "./errors.ts";
+
+/** What a pool's workers are. */
+export interface WorkerKind {
+  /** The error of a pool that is broken. */
+  readonly Broken: new (message: string, options: ErrorOptions) => BrokenExecutor;
+  /** How shared objects reach workers that share no memory with this thread; such workers can be killed. */
+  readonly exports: Exports | undefined;
+  /** See {@linkcode ExecutorBackend}. */
+  readonly chunkMs: number;
+  /** Starts what takes a worker's messages. */
+  startThread(name: string, onError: (message: string) => void): WorkerThread | ChildThread;
+  /** The pool has no workers left, and starts no more. */
+  close(): void;
+  /** A process has been started. */
+  onStart?(pid: number): void;
+  /** A process has ended; `cause` says how, if it was lost. */
+  onEnd?(cause: unknown): void;
+}
+
+/** What a pool is made of, checked. */
+export interface PoolSettings {
+  readonly name: string;
+  /** What the worker is called that was started after so many others. */
+  readonly workerName: (number: number) => string;
+  readonly maxWorkers: number;
+  readonly initializer: AnyFunction | undefined;
+  readonly initargs: readonly unknown[];
+  readonly maxTasksPerChild: number | undefined;
+  readonly idleTimeoutMs: number | undefined;
+  readonly replaceLost: boolean;
+  /** Whether the program may end while tasks are pending. */
+  readonly isDaemon: boolean;
+}
 
 /** How a pool of threads or processes is made. */
 export interface PoolOptions {

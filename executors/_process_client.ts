@@ -5,21 +5,27 @@
  * @module
  */
 
+import { addressOfEntry } from "../_platform/entry.ts";
 import { type Permissions, platform, type WorkerThread } from "../_platform/mod.ts";
-import {
-  type Core,
-  openCore,
-  type RemoteData,
-  setReturnedCores,
-  type WholeCore,
-} from "../_memory/core.ts";
-import { Decoder } from "../_memory/decoder.ts";
-import { decode } from "../_memory/message.ts";
-import { NotShareableError } from "../sync/errors.ts";
-import { type ExportNews, Exports } from "./_exports.ts";
+import { PERMISSION_KINDS } from "../_platform/permissions.ts";
+import { type Core, openPart, type RemoteData, setReturnedCores } from "../_memory/core.ts";
+import { NotShareableError, RuntimeError } from "../sync/errors.ts";
+import { type ExportNews, Exports, openExport, parseName } from "./_exports.ts";
 import type { ManagerMessage, ProcessSettings } from "./_process_protocol.ts";
 import type { StartMessage } from "./_protocol.ts";
 import { THREAD_ID } from "./_worker_handle.ts";
+
+/**
+ * Throws where there are no processes.
+ *
+ * @param act What is attempted, for the error text.
+ */
+export function checkProcesses(act: string): void {
+  if (platform.hasProcesses) return;
+  throw new RuntimeError(
+    `Cannot ${act}: a browser or a compiled program cannot start processes; use threads`,
+  );
+}
 
 let serving: WorkerThread | undefined;
 /** Those who use the thread, each of which is told if it fails. */
@@ -36,7 +42,8 @@ function post(message: ManagerMessage, transfer: Transferable[] = []): void {
 function serve(): void {
   if (serving !== undefined) return;
   serving = platform.startWorker({
-    module: import.meta.resolve("./_process_manager.ts"),
+    entry: "process manager",
+    module: addressOfEntry("process manager"),
     name: "process manager",
     onError: (message) => {
       serving = undefined;
@@ -55,29 +62,46 @@ export const processExports: Exports = new Exports(THREAD_ID, (news) => {
 
 /** Opens an object that a child sends back: another view of it, as a thread's worker would. */
 function openReturned({ remote }: RemoteData): Core | undefined {
-  const [prefix, number, part] = remote.split("/");
-  const news = known.get(`${prefix}/${number}`);
+  const { prefix, whole, part } = parseName(remote);
+  const news = known.get(whole);
   if (news === undefined) {
     if (prefix !== THREAD_ID) return undefined;
     throw new NotShareableError(
       "Cannot receive object that a process sends back: this thread has let go of it; keep it meanwhile",
     );
   }
-  const core: Core = openCore(news.kind, decode(new Decoder(), news.data!));
-  if (part === undefined) return core;
-  const { kind, data } = (core as WholeCore).part(part);
-  return openCore(kind, data);
+  const core = openExport(news);
+  return part === undefined ? core : openPart(core, part);
 }
 
 setReturnedCores(openReturned);
 
-/** The same permissions without URLs, which cannot be posted. */
-function namedByStrings(permissions: Permissions | undefined): Permissions | undefined {
+/**
+ * Checks what processes are to have less of; URLs, which cannot be posted, become strings.
+ *
+ * @param act What is attempted, for the error text.
+ * @throws {TypeError} For a kind that there is none of, and for what is neither a boolean nor a list.
+ */
+export function checkPermissions(
+  act: string,
+  permissions: Permissions | undefined,
+): Permissions | undefined {
   if (permissions === undefined) return undefined;
-  const named = Object.entries(permissions).map(([kind, permission]) =>
-    [kind, Array.isArray(permission) ? permission.map(String) : permission] as const
-  );
-  return Object.fromEntries(named);
+  const checked = Object.entries(permissions).map(([kind, permission]) => {
+    if (!(PERMISSION_KINDS as readonly string[]).includes(kind)) {
+      throw new TypeError(
+        `Cannot ${act}: there is no permission "${kind}"; the kinds are ${
+          PERMISSION_KINDS.join(", ")
+        }`,
+      );
+    }
+    if (permission === undefined || typeof permission === "boolean") return [kind, permission];
+    if (Array.isArray(permission)) return [kind, permission.map(String)];
+    throw new TypeError(
+      `Cannot ${act}: permission "${kind}" must be a boolean or a list, got ${typeof permission}`,
+    );
+  });
+  return Object.fromEntries(checked);
 }
 
 /** A child process as whoever started it sees it. */
@@ -106,21 +130,20 @@ export class ProcessClient {
     serve();
     clients.add(this);
     const child = childrenStarted++;
-    const permissions = namedByStrings(settings.permissions);
-    const sent: ProcessSettings = { ...settings, permissions };
     let isStarted = false;
     return {
       post: (message, transfer) => {
         if (isStarted) post({ kind: "arguments", child, port: message as MessagePort }, transfer);
         else {
           const start = message as StartMessage;
-          post({ kind: "start", pool: this.#number, child, start, settings: sent }, transfer);
+          post({ kind: "start", pool: this.#number, child, start, settings }, transfer);
         }
         isStarted = true;
       },
       stop: (task, number, graceMs) => post({ kind: "stop", child, task, number, graceMs }),
       kill: (signal) => post({ kind: "end", child, signal }),
       terminate() {},
+      whenGone: () => new Promise(() => {}), // Its end is told by mail.
     };
   }
 

@@ -5,14 +5,7 @@
  */
 
 import { type ChildProcess, platform, type ProcessEnd } from "../_platform/mod.ts";
-import {
-  frameOf,
-  FrameReader,
-  FrameWriter,
-  LARGE_BYTES,
-  NO_PAYLOAD,
-  type Payload,
-} from "./_frames.ts";
+import { FrameReader, FrameSender } from "./_frames.ts";
 import type { ProcessSettings } from "./_process_protocol.ts";
 
 /** The package's own modules, which every child must be able to read. */
@@ -24,9 +17,6 @@ const PARTS = [
   "../_platform/",
   "../mod.ts",
 ];
-
-/** Frames larger than this are sent before more is added. */
-const MOST_BYTES = 1 << 20;
 
 function packageFiles(): string[] {
   return PARTS.map((part) => new URL(part, import.meta.url))
@@ -42,10 +32,8 @@ export function describeEnd(pid: number, { code, signal }: ProcessEnd): string {
 }
 
 /** The channel to one child. */
-export class ProcessLink {
+export class ProcessLink extends FrameSender {
   readonly #child: ChildProcess;
-  readonly #out = new FrameWriter();
-  readonly #in = new FrameReader();
 
   /**
    * Starts the process.
@@ -62,37 +50,25 @@ export class ProcessLink {
     onFrameEnd: () => void,
     onEnd: (end: ProcessEnd) => void,
   ) {
-    this.#child = platform.startProcess({
+    const record = new FrameReader();
+    const child = platform.startProcess({
       ...settings,
+      entry: "process",
       module,
       readable: packageFiles(),
       onFrame: (frame) => {
-        this.#in.open(frame);
-        while (this.#in.next()) onRecord(this.#in);
+        record.open(frame);
+        while (record.next()) onRecord(record);
         onFrameEnd();
       },
       onEnd,
     });
+    super(child);
+    this.#child = child;
   }
 
   get pid(): number {
     return this.#child.pid;
-  }
-
-  /** Adds a record to the next frame. */
-  write(type: number, a: number, b: number, c: number, payload: Payload = NO_PAYLOAD): void {
-    if (payload.length >= LARGE_BYTES) {
-      this.flush();
-      this.#child.send(frameOf(type, a, b, c, payload));
-      return;
-    }
-    this.#out.write(type, a, b, c, payload);
-    if (this.#out.length > MOST_BYTES) this.flush();
-  }
-
-  /** Sends the frame. */
-  flush(): void {
-    if (this.#out.length > 0) this.#child.send(this.#out.take());
   }
 
   /** Sends the process a signal. */

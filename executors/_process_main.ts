@@ -11,28 +11,32 @@
  */
 
 import { callAt, nowMs } from "../_platform/clock.ts";
+import { registerEntry } from "../_platform/entry.ts";
 import { Spinner } from "../_platform/park.ts";
-import { type FrameChannel, platform } from "../_platform/mod.ts";
+import { platform } from "../_platform/mod.ts";
 import { Arena, createArenaBuffer } from "../_memory/arena.ts";
+import type { RemoteData } from "../_memory/core.ts";
 import { Decoder } from "../_memory/decoder.ts";
 import { doorbell } from "../_memory/doorbell.ts";
-import { Encoder } from "../_memory/encoder.ts";
+import type { Handle } from "../_memory/handle.ts";
 import type { Encoded } from "../_memory/message.ts";
-import { OwnedTaskRing, PAYLOAD_WORDS, SLOT } from "../_memory/task_ring.ts";
-import { NEVER } from "../_platform/clock.ts";
+import { OwnedTaskRing, SLOT } from "../_memory/task_ring.ts";
+import { labelOf } from "../sync/_shared.ts";
 import { Catalog } from "./_catalog.ts";
+import { FrameReader, FrameSender } from "./_frames.ts";
 import {
-  frameOf,
-  FrameReader,
-  FrameWriter,
-  LARGE_BYTES,
+  blockPayload,
+  decodePayload,
+  encodedOf,
+  lay,
   type Payload,
+  payloadAt,
   payloadOf,
-} from "./_frames.ts";
+} from "./_payload.ts";
 import { DOWN, type HostStart, UP } from "./_process_protocol.ts";
 import { KIND, PLACE, WORDS_SHIFT } from "./_protocol.ts";
 import { RelayReader, RelayWriter } from "./_relay.ts";
-import { type Target, unsendable } from "./_target.ts";
+import type { Target } from "./_target.ts";
 import { startWorkerThread, WorkerLink } from "./_worker_handle.ts";
 // Not used here; so that caches, lock files and compiled programs know the workers' module.
 import "./_worker_main.ts";
@@ -43,21 +47,20 @@ const PATIENCE_MS = 5;
 /** Exit code of a process whose worker failed. */
 const FAILED = 1;
 
-/** Frames larger than this are sent before more is added. */
-const MOST_BYTES = 1 << 20;
-
-const WORD_BYTES = Int32Array.BYTES_PER_ELEMENT;
-
 /** The entry of a child process. */
 export function main(): void {
   new Host();
 }
 
+/** What stands for a shared object in an error that is printed here: only the worker could use it. */
+function nameOf({ kind, data }: Handle): string {
+  return `${labelOf(kind, (data as Partial<RemoteData>).name)} of the parent process`;
+}
+
 class Host {
-  readonly #channel: FrameChannel;
   readonly #in = new FrameReader();
-  readonly #out = new FrameWriter();
-  readonly #decoder = new Decoder();
+  readonly #out: FrameSender;
+  readonly #decoder = new Decoder(nameOf);
   readonly #ring = new OwnedTaskRing();
   readonly #arena = new Arena(createArenaBuffer());
   readonly #catalog = new Catalog();
@@ -68,11 +71,10 @@ class Host {
   /** Numbers of the tasks in the ring or running, by the parent's index. */
   readonly #numbers = new Map<number, number>();
   /** Arguments too large for the arena, by the parent's index. */
-  readonly #parked = new Map<number, Payload>();
+  readonly #parked = new Map<number, Encoded>();
   readonly #worker: WorkerLink;
   readonly #mail: RelayReader;
   readonly #replies: RelayWriter;
-  #waitingReplies: Promise<void> | undefined;
   #exitCode: number | undefined;
   /** The name of the process, if it is there for one task only. */
   #loneName: string | undefined;
@@ -84,10 +86,11 @@ class Host {
   readonly #hasMail = (): boolean => this.#mail.hasMail;
 
   constructor() {
-    this.#channel = platform.parentChannel(
+    const channel = platform.parentChannel(
       (frame) => this.#receive(frame),
       () => platform.endProcess("kill"),
     );
+    this.#out = new FrameSender(channel);
     this.#worker = new WorkerLink("worker", 0, () =>
       startWorkerThread("worker", (message) => {
         this.#exitCode = FAILED;
@@ -96,13 +99,7 @@ class Host {
     const { state, results, port, bell } = this.#worker;
     this.#mail = new RelayReader(state.records, results, port);
     this.#replies = new RelayWriter(state.replies, this.#arena, port, bell);
-    doorbell.add({
-      ready: () => this.#mail.hasMail,
-      drain: () => this.#passMail(),
-      deadlineMs: NEVER,
-      expire() {},
-      sleeping() {},
-    });
+    doorbell.add({ ready: this.#hasMail, drain: () => this.#passMail() });
     // For good: outcomes are to be passed on as soon as they are there.
     doorbell.expect();
   }
@@ -123,7 +120,7 @@ class Host {
         hasTasks = true;
       } else this.#handle(record);
     }
-    this.#flush();
+    this.#out.flush();
     if (!hasTasks) return;
     this.#worker.state.wake(this.#ring);
     if (this.#spinner.isDue()) this.#spinner.look(this.#hasMail);
@@ -135,16 +132,17 @@ class Host {
     const { type, a, b } = record;
     switch (type) {
       case DOWN.START:
-        this.#start(record.decode(this.#decoder) as HostStart);
+        this.#start(decodePayload(this.#decoder, record) as HostStart);
         break;
       case DOWN.FUNCTION: {
-        const number = this.#catalog.numberOf(record.decode(this.#decoder) as Target);
+        const number = this.#catalog.numberOf(decodePayload(this.#decoder, record) as Target);
         this.#functions[a] = number;
         this.#parentFunctions[number] = a;
         break;
       }
       case DOWN.MAIL:
-        this.#reply(a, b, record);
+        this.#replies.pass(a, b, record);
+        this.#replies.ring();
         break;
       case DOWN.ABORT: {
         const number = this.#numbers.get(a);
@@ -184,130 +182,67 @@ class Host {
     const ring = this.#ring;
     const { words } = ring;
     const slot = ring.freeSlot();
-    const at = slot + SLOT.PAYLOAD;
+    const place = lay(payload, ring, slot + SLOT.PAYLOAD, this.#arena);
+    if (place === PLACE.MESSAGE) this.#parked.set(task, encodedOf(payload));
     words[slot + SLOT.TASK] = task;
     words[slot + SLOT.FUNCTION] = this.#functions[fn];
-    words[slot + SLOT.FORM] = form & ~PLACE.MASK | this.#lay(task, payload, at);
+    words[slot + SLOT.FORM] = form & ~PLACE.MASK | place;
     if (this.#numbers.size === 0) this.#lastOutcomeMs = nowMs();
     this.#numbers.set(task, ring.publish());
   }
 
   /** Takes a task out of the ring that is not wanted any more; false when the worker has claimed it. */
   #drop(task: number, number: number): boolean {
-    const ring = this.#ring;
-    if (!ring.cancel(number)) return false;
-    const slot = ring.slotOf(number);
-    this.#takeUp(task, ring.words[slot + SLOT.FORM], slot + SLOT.PAYLOAD);
-    this.#numbers.delete(task);
-    this.#out.write(UP.MAIL, KIND.ERROR, task, 0, payloadOf(new Encoder(), undefined));
+    if (!this.#ring.cancel(number)) return false;
+    this.#takeUp(number, () => {});
+    this.#out.write(UP.MAIL, KIND.ERROR, task, 0, payloadOf(undefined));
     return true;
-  }
-
-  #lay(task: number, payload: Payload, at: number): number {
-    const ring = this.#ring;
-    const { bytes, start, length, externBase } = payload;
-    if (payload.place === PLACE.INLINE) {
-      ring.bytes.set(bytes.subarray(start, start + length), at * WORD_BYTES);
-      return PLACE.INLINE;
-    }
-    const offset = this.#arena.allocate(length);
-    if (offset < 0) {
-      const kept = bytes.slice(start, start + length);
-      this.#parked.set(task, { place: PLACE.BLOCK, externBase, bytes: kept, start: 0, length });
-      return PLACE.MESSAGE;
-    }
-    this.#arena.bytes.set(bytes.subarray(start, start + length), offset);
-    ring.words[at] = offset;
-    ring.words[at + 1] = offset + externBase;
-    ring.words[at + 2] = length;
-    return PLACE.BLOCK;
-  }
-
-  #reply(kind: number, id: number, payload: FrameReader): void {
-    if (this.#waitingReplies === undefined && this.#replies.write(kind, id, payload)) {
-      this.#replies.ring();
-      return;
-    }
-    this.#waitingReplies = this.#replyLater(this.#waitingReplies, kind, id, payload.keep());
-  }
-
-  async #replyLater(
-    before: Promise<void> | undefined,
-    kind: number,
-    id: number,
-    payload: Payload,
-  ): Promise<void> {
-    await before;
-    while (!this.#replies.write(kind, id, payload)) await this.#replies.room();
-    this.#replies.ring();
   }
 
   // To the parent
 
-  #flush(): void {
-    if (this.#out.length > 0) this.#channel.send(this.#out.take());
-  }
-
   /** Passes on what the worker has written. */
   #passMail(): boolean {
-    const mail = this.#mail;
-    let found = false;
-    while (mail.take(() => this.#passOne())) {
-      found = true;
-      if (this.#out.length > MOST_BYTES) this.#flush();
-    }
-    if (!found) return false;
-    this.#lastOutcomeMs = nowMs();
-    if (this.#exitCode === undefined) this.#flush();
+    const pass = this.#passOne;
+    const waiting = this.#numbers.size;
+    if (!this.#mail.take(pass)) return false;
+    while (this.#mail.take(pass));
+    // Not by other mail: a task may send some all the time, and never end.
+    if (this.#numbers.size < waiting) this.#lastOutcomeMs = nowMs();
+    if (this.#exitCode === undefined) this.#out.flush();
     else this.#flushAndEnd(this.#exitCode);
     return true;
   }
 
-  #passOne(): void {
-    const { kind, id, refusal } = this.#mail;
+  readonly #passOne = (kind: number, id: number, payload: Payload): void => {
     if (kind === KIND.FETCH) {
       this.#sendParked(id);
       return;
     }
     if (kind === KIND.RESULT || kind === KIND.ERROR) {
       this.#numbers.delete(id);
-      if (this.#loneName !== undefined) this.#endAlone(kind === KIND.ERROR);
+      if (this.#loneName !== undefined) this.#endAlone(kind === KIND.ERROR, payload);
     }
-    if (kind === KIND.ENDED) this.#noteEnd();
-    if (refusal === undefined && this.#mail.length >= LARGE_BYTES) {
-      this.#flush();
-      this.#channel.send(frameOf(UP.MAIL, kind, id, 0, this.#mail));
-    } else if (refusal === undefined) {
-      this.#out.write(UP.MAIL, kind, id, 0, this.#mail);
-    } else {
-      this.#out.write(UP.MAIL, KIND.ERROR, id, 0, payloadOf(new Encoder(), unsendable(refusal)));
-    }
-  }
+    if (kind === KIND.ENDED) this.#noteEnd(payload);
+    this.#out.write(UP.MAIL, kind, id, 0, payload);
+  };
 
   #sendParked(task: number): void {
-    const { bytes, externBase } = this.#parked.get(task)!;
+    const message = this.#parked.get(task)!;
     this.#parked.delete(task);
     const { port1, port2 } = new MessageChannel();
-    const message: Encoded = { block: bytes.buffer as ArrayBuffer, externBase, extras: [] };
     port1.postMessage(message, [message.block]);
     this.#worker.post(port2, [port2]);
     queueMicrotask(() => port1.close());
   }
 
-  #decodeMail(): unknown {
-    const { bytes, start, externBase, length, place } = this.#mail;
-    const block = bytes.slice(start, start + length);
-    const words = new Int32Array(block.buffer);
-    return this.#decoder.decode(words, block, 0, place === PLACE.BLOCK ? externBase : 0);
-  }
-
   /** The only task has an outcome. */
-  #endAlone(hasThrown: boolean): void {
+  #endAlone(hasThrown: boolean, outcome: Payload): void {
     this.#exitCode ??= hasThrown ? FAILED : 0;
     if (!hasThrown) return;
     let error: unknown;
     try {
-      error = this.#decodeMail();
+      error = decodePayload(this.#decoder, outcome);
     } catch (undecodable) {
       error = undecodable;
     }
@@ -315,11 +250,11 @@ class Host {
   }
 
   /** The worker has told how it ends: this process ends the same way. */
-  #noteEnd(): void {
+  #noteEnd(report: Payload): void {
     let how = "threw an error that nobody caught";
     let error: unknown;
     try {
-      [how, error] = this.#decodeMail() as [string, unknown];
+      [how, error] = decodePayload(this.#decoder, report) as [string, unknown];
     } catch (undecodable) {
       error = undecodable; // An error may hold what only the parent can read.
     }
@@ -333,14 +268,13 @@ class Host {
   }
 
   #tellEnd(how: string): void {
-    this.#out.write(UP.MAIL, KIND.ENDED, 0, 0, payloadOf(new Encoder(), [how, undefined]));
+    this.#out.write(UP.MAIL, KIND.ENDED, 0, 0, payloadOf([how, undefined]));
     this.#flushAndEnd(FAILED);
   }
 
   /** Sends the last frame, and ends this process once it has left. */
   #flushAndEnd(code: number): void {
-    const frame = this.#out.take();
-    this.#channel.send(frame, () => platform.endProcess(code));
+    this.#out.finish(() => platform.endProcess(code));
   }
 
   // Tasks behind a long one
@@ -357,42 +291,35 @@ class Host {
 
   #returnWaiting(): void {
     const ring = this.#ring;
-    const { words } = ring;
     for (const number of [...ring.waiting()]) {
       if (!ring.cancel(number)) continue;
-      const slot = ring.slotOf(number);
-      const task = words[slot + SLOT.TASK];
-      this.#numbers.delete(task);
-      const form = words[slot + SLOT.FORM];
-      const fn = this.#parentFunctions[words[slot + SLOT.FUNCTION]];
-      this.#out.write(UP.RETURNED, task, fn, form, this.#takeUp(task, form, slot + SLOT.PAYLOAD));
+      this.#takeUp(number, (task, fn, form, payload) => {
+        this.#out.write(UP.RETURNED, task, fn, form, payload);
+      });
       this.#isReturning = true;
     }
-    this.#flush();
+    this.#out.flush();
   }
 
-  /** The payload of a task that was taken back. */
-  #takeUp(task: number, form: number, at: number): Payload {
-    const { words, bytes } = this.#ring;
+  /** Lets go of a task that was taken out of the ring. `pass` may copy it before, as the parent sent it. */
+  #takeUp(
+    number: number,
+    pass: (task: number, fn: number, form: number, payload: Payload) => void,
+  ): void {
+    const ring = this.#ring;
+    const { words } = ring;
+    const slot = ring.slotOf(number);
+    const task = words[slot + SLOT.TASK];
+    const form = words[slot + SLOT.FORM];
     const place = form & PLACE.MASK;
-    if (place === PLACE.MESSAGE) {
-      const payload = this.#parked.get(task)!;
-      this.#parked.delete(task);
-      return payload;
-    }
-    if (place === PLACE.INLINE) {
-      const length = Math.min(PAYLOAD_WORDS, form >>> WORDS_SHIFT) * WORD_BYTES;
-      return { place, externBase: 0, bytes, start: at * WORD_BYTES, length };
-    }
-    const start = words[at];
-    const payload = {
-      place,
-      externBase: words[at + 1] - start,
-      bytes: this.#arena.bytes.slice(start, start + words[at + 2]),
-      start: 0,
-      length: words[at + 2],
-    };
-    this.#arena.release(start);
-    return payload;
+    const payload = place === PLACE.MESSAGE
+      ? blockPayload(this.#parked.get(task)!)
+      : payloadAt(place, ring, slot + SLOT.PAYLOAD, form >>> WORDS_SHIFT, this.#arena);
+    pass(task, this.#parentFunctions[words[slot + SLOT.FUNCTION]], form, payload);
+    if (place === PLACE.BLOCK) this.#arena.release(payload.start);
+    this.#parked.delete(task);
+    this.#numbers.delete(task);
   }
 }
+
+registerEntry("process", import.meta.url, main);

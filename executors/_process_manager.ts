@@ -6,15 +6,16 @@
  * @module
  */
 
+import { registerEntry } from "../_platform/entry.ts";
 import { platform } from "../_platform/mod.ts";
 import { exportTable, findExports } from "./_broker.ts";
-import { payloadOf } from "./_frames.ts";
-import { ChildGroup, PoolChild } from "./_pool_child.ts";
+import { payloadOf } from "./_payload.ts";
+import { PoolChild } from "./_pool_child.ts";
 import type { ManagerMessage } from "./_process_protocol.ts";
 import { KIND, type StartMessage } from "./_protocol.ts";
 import { RelayWriter } from "./_relay.ts";
+import { ChildGroup } from "./_tasks_in_hand.ts";
 import { Arena } from "../_memory/arena.ts";
-import { Encoder } from "../_memory/encoder.ts";
 import { bellOf } from "../_memory/seat.ts";
 import { ThreadTable } from "../_memory/thread_table.ts";
 import { WorkerState } from "./_worker_state.ts";
@@ -79,6 +80,8 @@ function reportFailure(start: StartMessage, error: unknown): void {
   const { records } = new WorkerState(start.state);
   const mail = new RelayWriter(records, new Arena(start.results), start.port, bell);
   const how = error instanceof Error ? error.message : String(error);
-  mail.write(KIND.ENDED, 0, payloadOf(new Encoder(), [how, error, []]));
+  mail.pass(KIND.ENDED, 0, payloadOf([how, error, []]));
   mail.ring();
 }
+
+registerEntry("process manager", import.meta.url, main);

@@ -31,6 +31,18 @@ export const CHUNK = 4;
 /** Bit of a form: the payload holds shared objects, so their classes must be loaded before it is read. */
 export const SHARED_OBJECTS = 8;
 
+/**
+ * Bit of a form: what the function returns is iterated in the worker. Before its arguments there are the stream's id and how many
+ * values may be ahead; see `_stream_pool.ts`.
+ */
+export const STREAM = 16;
+
+/** Bit of a form: the worker says by RAN when the task began and ended. */
+export const TIMED = 32;
+
+/** Bit of a form that is TIMED as well: behind the arguments there is a {@linkcode Carrier}. */
+export const CARRIES = 64;
+
 /** In a form, shifted by this: how many arguments each call of a chunk gets. Eight bits. */
 export const ARITY_SHIFT = 8;
 const ARITY_MASK = 0xff;
@@ -42,6 +54,12 @@ export const WORDS_SHIFT = 16;
 export function arityOf(form: number): number {
   return (form >> ARITY_SHIFT) & ARITY_MASK;
 }
+
+/** What goes with a task from the context in which it was submitted, as headers do with a request. */
+export type Carrier = Readonly<Record<string, string>>;
+
+/** When a task ran by the worker's clock (see `epochMs`), and its id as its context knows it. */
+export type RanReport = readonly [startMs: number, endMs: number, id: number];
 
 /** What a worker says, with the index of the task in question. */
 export const KIND = {
@@ -75,6 +93,20 @@ export const KIND = {
   STARTED: 13,
   /** In another process: the initializer has run. */
   READY: 14,
+  /** A task that is timed has ended; its outcome is the next thing that is said of it: a {@linkcode RanReport}. */
+  RAN: 15,
+  /** A stream's task begins. */
+  STREAM_STARTED: 16,
+  /** The function of a stream's task has yielded: the value. */
+  YIELDED: 17,
+  /** The value yielded last is a large one: how much more credit it takes than others. */
+  YIELDED_LARGE: 18,
+  /** The function of a stream's task has failed by itself, and not in being closed: the error follows. */
+  THREW: 19,
+  /** A task has taken values of a stream that it has submitted: how many. */
+  TAKEN: 20,
+  /** A task wants no more of a stream that it has submitted. */
+  LEFT: 21,
 } as const;
 
 /** What the owner says to a worker, with the worker's id of the submission in question. */
@@ -93,6 +125,14 @@ export const REPLY = {
   THROWN: 5,
   /** What a call has returned is taken back, and the call goes on: a later one, which blocks, has got it instead. */
   RETRACTED: 6,
+  /** The consumer of a stream wants so much more; the id is the owner's. */
+  WANTED: 7,
+  /** The consumer of a stream wants no more; the id is the owner's. */
+  STOPPED: 8,
+  /** A stream that the worker has submitted has yielded: the value. */
+  YIELDED: 9,
+  /** The function of such a stream has failed by itself, or a value cannot be read: the error. */
+  THREW: 10,
 } as const;
 
 /**
@@ -116,7 +156,7 @@ export interface RemoteCall {
   readonly patienceMs: number | undefined;
   /** Whether the thread that calls is blocked until the answer comes. */
   readonly isBlocking: boolean;
-  /** Ids of earlier calls of the object whose promises were settled since the last one. */
+  /** Ids of earlier calls whose promises were settled since the last one. */
   readonly settled?: readonly number[];
 }
 
@@ -127,8 +167,12 @@ export interface NestedTask {
   readonly target: Target;
   readonly args: readonly unknown[];
   readonly arity: number;
+  /** Of a stream: how many values may be ahead. */
+  buffersize?: number;
   readonly timeout: number | null | undefined;
   readonly priority: number | undefined;
+  /** What goes with it from the context of the task that submits it. */
+  readonly carrier: Carrier | undefined;
 }
 
 /** The first message to a worker. */

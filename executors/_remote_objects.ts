@@ -51,8 +51,8 @@ export function handleForParent(object: Shareable): Handle {
 export class RemoteObjects {
   readonly #outbox: MailboxWriter;
   readonly #pending = new Map<number, Pending>();
-  /** Ids of promises that were settled since the last call of their object, by object. */
-  readonly #settled = new Map<string, number[]>();
+  /** Ids of calls whose promises were settled since the last call. */
+  #settled: number[] = [];
   /** Blocking calls that are under way. */
   #blocked = 0;
   /** What came for promises while this thread was blocked, and may be taken back until it goes on. */
@@ -79,7 +79,6 @@ export class RemoteObjects {
   #forget(object: string): void {
     if (this.#stubs.get(object)?.deref() !== undefined) return;
     this.#stubs.delete(object);
-    this.#settled.delete(object);
     this.#outbox.write(KIND.RELEASE, 0, object);
   }
 
@@ -127,9 +126,9 @@ export class RemoteObjects {
 
   #call(call: RemoteCall, isPromise: boolean, onAnswer: (answer: Answer) => void): number {
     const id = this.#calls++;
-    const settled = this.#settled.get(call.object);
-    this.#outbox.writeSync(KIND.CALL, id, settled === undefined ? call : { ...call, settled });
-    this.#settled.delete(call.object);
+    const settled = this.#settled;
+    this.#outbox.writeSync(KIND.CALL, id, settled.length === 0 ? call : { ...call, settled });
+    if (settled.length > 0) this.#settled = [];
     this.#pending.set(id, { onAnswer, isPromise });
     return id;
   }
@@ -142,8 +141,6 @@ export class RemoteObjects {
       doorbell.waitSync(() => answer !== undefined, NEVER);
     } finally {
       this.#blocked--;
-      // A spin may have left the doorbell awake: nobody would ring for the answers that promises wait for.
-      doorbell.nudge();
     }
     const { hasThrown, value } = answer!;
     if (hasThrown) throw value;
@@ -162,7 +159,7 @@ export class RemoteObjects {
         { object, method, args, patienceMs: patienceOf(deadlineMs), isBlocking: false },
         true,
         (answer) => {
-          this.#noteSettled(object, id);
+          this.#settled.push(id);
           signal?.removeEventListener("abort", onAbort);
           doorbell.arrived(1);
           const { hasThrown, value } = answer;
@@ -174,12 +171,6 @@ export class RemoteObjects {
       signal?.addEventListener("abort", onAbort, { once: true });
       if (signal?.aborted === true) onAbort();
     });
-  }
-
-  #noteSettled(object: string, id: number): void {
-    const settled = this.#settled.get(object);
-    if (settled === undefined) this.#settled.set(object, [id]);
-    else settled.push(id);
   }
 
   /** Takes in what came of a call. */

@@ -9,11 +9,14 @@ import { doorbell } from "../_memory/doorbell.ts";
 import { registerHandle } from "../_memory/handle.ts";
 import { NEVER } from "../_platform/clock.ts";
 import { NotShareableError, RuntimeError } from "../sync/errors.ts";
+import { presentCarrier } from "./_carried_context.ts";
 import type { MailboxWriter } from "./_mailbox.ts";
-import { KIND, type NestedTask, REPLY } from "./_protocol.ts";
+import { type Carrier, KIND, type NestedTask, REPLY } from "./_protocol.ts";
+import { submitContextOf } from "./_submit_context.ts";
 import { submissionError, targetOf } from "./_target.ts";
 import { Executor, type ExecutorBackend, type TaskOptions } from "./executor.ts";
 import { type Future, futureInternals, type Runner } from "./future.ts";
+import type { StreamSink, StreamSource } from "./stream.ts";
 import { takeArgumentTransfers, transfer } from "./task.ts";
 
 /** What stands for a pool while it crosses. */
@@ -32,8 +35,11 @@ export const POOL_KIND = "ThreadPoolExecutor";
 export class RemotePools implements Runner {
   readonly #outbox: MailboxWriter;
   readonly #futures = new Map<number, Future<unknown>>();
+  /** Where the values of streams go, of those that are open. */
+  readonly #sinks = new Map<number, StreamSink>();
   #submitted = 0;
-  #isBlocked = false;
+  /** Whether this worker is blocked for an outcome. */
+  isBlocked = false;
 
   /** @param owner The thread that this worker belongs to. */
   constructor(owner: string, outbox: MailboxWriter) {
@@ -57,6 +63,55 @@ export class RemotePools implements Runner {
     options: TaskOptions | undefined,
     arity: number,
   ): Future<unknown> {
+    return this.#submit(pool, fn, args, options, arity, undefined);
+  }
+
+  /** Submits to a pool of the owner's a function whose values are streamed. */
+  stream(
+    pool: string,
+    fn: (...args: never[]) => unknown,
+    args: readonly unknown[],
+    options: TaskOptions | undefined,
+    buffersize: number,
+    sink: StreamSink,
+  ): StreamSource {
+    const future = this.#submit(pool, fn, args, options, 0, buffersize);
+    const id = futureInternals.taskOf(future);
+    if (!future.done()) {
+      this.#sinks.set(id, sink);
+      futureInternals.whenDone(future, () => this.#sinks.delete(id));
+    }
+    let owed = 0;
+    return {
+      future,
+      taken: (count, left) => {
+        owed += count;
+        // All of it, before this thread may wait: so the owner knows whether it has something to go on with.
+        if (future.done() || (left > 0 && owed < buffersize / 4)) return;
+        this.#outbox.writeSync(KIND.TAKEN, id, owed);
+        owed = 0;
+      },
+      stop: () => this.#outbox.writeSync(KIND.LEFT, id, undefined),
+    };
+  }
+
+  /** Takes in a value of a stream, or the error that ends it. */
+  receive(kind: number, id: number, value: unknown, isUnreadable: boolean): void {
+    const sink = this.#sinks.get(id);
+    if (sink === undefined) return; // It was given up here.
+    if (isUnreadable) this.#outbox.writeSync(KIND.LEFT, id, undefined);
+    if (isUnreadable || kind === REPLY.THREW) sink.fail(value);
+    else sink.next(value);
+  }
+
+  #submit(
+    pool: string,
+    fn: (...args: never[]) => unknown,
+    args: readonly unknown[],
+    options: TaskOptions | undefined,
+    arity: number,
+    buffersize: number | undefined,
+  ): Future<unknown> {
     const id = this.#submitted++;
     const future = futureInternals.create<unknown>(this, id);
     const signal = options?.signal;
@@ -64,12 +119,14 @@ export class RemotePools implements Runner {
       signal?.throwIfAborted();
       const task: NestedTask = {
         pool,
-        target: targetOf(fn),
+        target: targetOf(fn, buffersize !== undefined),
         args,
         arity,
         timeout: options?.timeout,
         priority: options?.priority,
+        carrier: submitContextOf(options) as Carrier | undefined ?? presentCarrier(),
       };
+      if (buffersize !== undefined) task.buffersize = buffersize;
       const transfers = takeArgumentTransfers(args, options?.transfer);
       if (transfers !== undefined) transfer(task, [...transfers]);
       this.#outbox.writeSync(KIND.SUBMIT, id, task);
@@ -79,13 +136,14 @@ export class RemotePools implements Runner {
     }
     this.#futures.set(id, future);
     doorbell.expect();
-    if (signal !== undefined) this.#watch(future, id, signal);
+    const kind = buffersize === undefined ? KIND.CANCEL : KIND.LEFT;
+    if (signal !== undefined) this.#watch(future, id, signal, kind);
     return future;
   }
 
-  #watch(future: Future<unknown>, id: number, signal: AbortSignal): void {
+  #watch(future: Future<unknown>, id: number, signal: AbortSignal, kind: number): void {
     const onAbort = (): void => {
-      this.#outbox.writeSync(KIND.CANCEL, id, undefined);
+      this.#outbox.writeSync(kind, id, undefined);
       futureInternals.reject(future, signal.reason);
     };
     signal.addEventListener("abort", onAbort, { once: true });
@@ -96,7 +154,7 @@ export class RemotePools implements Runner {
   answer(kind: number, id: number, value: unknown): void {
     const future = this.#futures.get(id);
     if (kind === REPLY.DEADLOCK) {
-      if (this.#isBlocked) throw new RuntimeError(value as string);
+      if (this.isBlocked) throw new RuntimeError(value as string);
       return;
     }
     if (kind === REPLY.CANCELLED && value === false) {
@@ -128,13 +186,13 @@ export class RemotePools implements Runner {
 
   /** See {@linkcode Runner}. */
   enterBlocking(futures: readonly Future<unknown>[]): void {
-    this.#isBlocked = true;
+    this.isBlocked = true;
     this.#outbox.writeSync(KIND.BLOCK, 0, futures.map(futureInternals.taskOf));
   }
 
   /** See {@linkcode Runner}. */
   leaveBlocking(): void {
-    this.#isBlocked = false;
+    this.isBlocked = false;
     this.#outbox.writeSync(KIND.BLOCK, 0, []);
   }
 }
@@ -160,6 +218,21 @@ class RemoteBackend implements ExecutorBackend {
     arity: number,
   ): Future<unknown> {
     return this.#pools.submit(this.#name, fn, args, options, arity);
+  }
+
+  stream(
+    fn: (...args: never[]) => unknown,
+    args: readonly unknown[],
+    options: TaskOptions | undefined,
+    buffersize: number,
+    sink: StreamSink,
+  ): StreamSource {
+    return this.#pools.stream(this.#name, fn, args, options, buffersize, sink);
+  }
+
+  /** See `_submit_context.ts`. */
+  submitContext(): unknown {
+    return presentCarrier();
   }
 
   shutdown(): void {

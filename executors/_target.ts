@@ -1,17 +1,32 @@
 /**
  * How a function is named across a boundary.
  *
- * A function marked with `task` crosses as module URL and export name, as Python's pickle does it. Any other
- * crosses as its source text, and must then be self-contained.
+ * A function marked with `task` crosses as module URL and name, as Python's pickle does it. Any other crosses as its source
+ * text, and must then be self-contained.
+ *
+ * A marked function is looked for among those that its module has marked, and then among the module's exports. In a bundle
+ * the former is what counts: there a file holds many modules, a minifier has taken the functions' names or given them
+ * others, and the exports are gone. But the file is the same here and there, and so is what it marks.
  *
  * @module
  */
 
+import { isBundled, isForPages } from "../_platform/entry.ts";
 import { NotShareableError } from "../sync/errors.ts";
+import { STARTS_WHILE_LOADING } from "./_thread_self.ts";
+
+/** A marked function as it crosses. */
+export interface ModuleTarget {
+  readonly kind: "module";
+  readonly url: string;
+  readonly name: string;
+  /** Its source text, where several functions of its file have that name, or it has none. */
+  readonly text?: string;
+}
 
 /** A function as it crosses. */
 export type Target =
-  | { readonly kind: "module"; readonly url: string; readonly name: string }
+  | ModuleTarget
   | { readonly kind: "source"; readonly text: string; readonly name: string };
 
 /** Any function. */
@@ -26,6 +41,45 @@ export interface TaskMark {
   readonly name: string;
 }
 
+const MARKED: unique symbol = Symbol.for("@concurrent/futures.marked");
+
+/** The marked functions of this thread, by the address of their file and their names; survives a second copy of the package. */
+const marked: Map<string, AnyFunction[]> =
+  (globalThis as { [MARKED]?: Map<string, AnyFunction[]> })[MARKED] ??= new Map();
+
+function keyOf({ url, name }: TaskMark): string {
+  return `${name} ${url}`;
+}
+
+function textOf(fn: AnyFunction): string {
+  return Function.prototype.toString.call(fn);
+}
+
+/** Marks a function, so that it crosses by its name. */
+export function mark(fn: AnyFunction, by: TaskMark): void {
+  Object.defineProperty(fn, TASK, { value: by, configurable: true });
+  const namesakes = marked.get(keyOf(by));
+  if (namesakes === undefined) marked.set(keyOf(by), [fn]);
+  // Functions of one text are taken to be the same function, made anew.
+  else if (namesakes.every((other) => textOf(other) !== textOf(fn))) namesakes.push(fn);
+}
+
+/** The marked function that a target names, if this thread has it. */
+function findMarked({ url, name, text }: ModuleTarget): AnyFunction | undefined {
+  const namesakes = marked.get(keyOf({ url, name })) ?? [];
+  if (text !== undefined) return namesakes.find((fn) => textOf(fn) === text);
+  return namesakes.length === 1 ? namesakes[0] : undefined;
+}
+
+function moduleTarget(fn: AnyFunction, { url, name }: TaskMark): ModuleTarget {
+  const namesakes = marked.get(keyOf({ url, name })) ?? [];
+  if (name !== "" && namesakes.length < 2) return { kind: "module", url, name };
+  const text = textOf(fn);
+  // What `tasks` makes is not among them, and has no text of its own.
+  const isAmong = namesakes.some((other) => textOf(other) === text);
+  return isAmong ? { kind: "module", url, name, text } : { kind: "module", url, name };
+}
+
 /** The mark of a function, if it has one. */
 export function markOf(fn: AnyFunction): TaskMark | undefined {
   return (fn as { [TASK]?: TaskMark })[TASK];
@@ -37,17 +91,18 @@ const NATIVE = /\{\s*\[native code\]\s*\}\s*$/;
 /**
  * How `fn` crosses.
  *
+ * @param mayGenerate Whether what it returns is iterated where it runs, so that it may be a generator function.
  * @throws {NotShareableError} When it cannot.
  */
-export function targetOf(fn: AnyFunction): Target {
-  if (GENERATOR.test(Object.prototype.toString.call(fn))) {
+export function targetOf(fn: AnyFunction, mayGenerate = false): Target {
+  if (!mayGenerate && GENERATOR.test(Object.prototype.toString.call(fn))) {
     throw new NotShareableError(
-      `Cannot send generator function "${fn.name}": the generator that it returns cannot be sent back; return an array`,
+      `Cannot send generator function "${fn.name}": the generator that it returns cannot be sent back; stream it, or return an array`,
     );
   }
-  const mark = markOf(fn);
-  if (mark !== undefined) return { kind: "module", url: mark.url, name: mark.name };
-  const text = Function.prototype.toString.call(fn);
+  const by = markOf(fn);
+  if (by !== undefined) return moduleTarget(fn, by);
+  const text = textOf(fn);
   const name = fn.name;
   if (NATIVE.test(text)) {
     const kind = name.startsWith("bound ") ? "bound" : "native";
@@ -71,27 +126,49 @@ export function targetOf(fn: AnyFunction): Target {
  */
 export async function loadTarget(target: Target): Promise<AnyFunction> {
   return target.kind === "module"
-    ? await importTarget(target.url, target.name)
+    ? await importTarget(target)
     : compileTarget(target.text, target.name);
 }
 
-async function importTarget(url: string, name: string): Promise<AnyFunction> {
+async function importTarget(target: ModuleTarget): Promise<AnyFunction> {
+  const { url, name } = target;
+  // Minifiers take names away.
+  const label = name === "" ? "task without a name" : `task "${name}"`;
   let module: Record<string, unknown>;
   try {
-    module = await import(url);
+    module = await importModule(url);
   } catch (error) {
+    // A bundle's code for the page may have failed after what it marks. That a program starts itself again is to be told.
+    const isTold = describe(error).includes(STARTS_WHILE_LOADING);
+    const fn = isBundled && !isTold ? findMarked(target) : undefined;
+    if (fn !== undefined) return fn;
     throw new NotShareableError(
-      `Cannot load task "${name}": its module "${url}" failed to import here: ${describe(error)}`,
+      `Cannot load ${label}: its module "${url}" failed to import here: ${describe(error)}${
+        hintFor(error)
+      }`,
       { cause: error },
     );
   }
-  const value = module[name];
+  const value = findMarked(target) ?? module[name];
   if (typeof value !== "function") {
     throw new NotShareableError(
-      `Cannot load task "${name}": module "${url}" has no export "${name}" that is a function; export the task under the name of its function`,
+      `Cannot load ${label}: module "${url}" has no export "${name}" that is a function; export the task under the name of its function`,
     );
   }
   return value as AnyFunction;
+}
+
+/** Imports a module of the user's. */
+export function importModule(url: string): Promise<Record<string, unknown>> {
+  // Not for bundlers to look into.
+  return import(/* @vite-ignore */ /* webpackIgnore: true */ url);
+}
+
+/** What to do about a module that failed to import, where that shows. */
+function hintFor(error: unknown): string {
+  return isForPages(error)
+    ? "; the file has code for the page too: have the bundler put tasks into a file of their own, by importing their module with import()"
+    : "";
 }
 
 function compileTarget(text: string, name: string): AnyFunction {
@@ -142,9 +219,7 @@ export function submissionError(error: unknown, signal: AbortSignal | undefined)
   return new NotShareableError(`Cannot submit task: ${describe(error)}`, { cause: error });
 }
 
-/** The error in place of an outcome that cannot be sent back. */
-export function unsendable(error: unknown): NotShareableError {
-  return new NotShareableError(`Cannot send the task's outcome: ${describe(error)}`, {
-    cause: error,
-  });
+/** The error in place of an outcome, or of something else, that cannot be sent back. */
+export function unsendable(error: unknown, what = "the task's outcome"): NotShareableError {
+  return new NotShareableError(`Cannot send ${what}: ${describe(error)}`, { cause: error });
 }

@@ -12,10 +12,10 @@
 import { Arena, createArenaBuffer } from "../_memory/arena.ts";
 import { Encoder } from "../_memory/encoder.ts";
 import type { Shareable } from "../_memory/handle.ts";
-import { externBaseOf, takeSpilled } from "../_memory/message.ts";
+import { type Encoded, externBaseOf, takeSpilled } from "../_memory/message.ts";
 import { OwnedTaskRing, PAYLOAD_WORDS, SLOT } from "../_memory/task_ring.ts";
 import { Backlog } from "./_backlog.ts";
-import { unsendableExtra } from "./_frames.ts";
+import { writeForProcess } from "./_payload.ts";
 import { PLACE, SHARED_OBJECTS, WORDS_SHIFT } from "./_protocol.ts";
 import type { Exports } from "./_exports.ts";
 import { type BufferNews, SharedBuffers } from "./_shared_buffers.ts";
@@ -72,7 +72,7 @@ export class TaskQueue {
     this.#narrowWindow = narrowWindow;
     this.#onDropped = onDropped;
     this.#exports = exports;
-    this.#encoder.handleOf = exports?.handleOf;
+    if (exports !== undefined) writeForProcess(this.#encoder, exports.handleOf);
   }
 
   /** True when all tasks have been published. */
@@ -116,13 +116,24 @@ export class TaskQueue {
         this.#publish(slot, task, functionNumber, form | place | this.#sharedObjects);
         return;
       }
-      // The arena is full: the task waits until others have been claimed.
-      const { words, start } = this.#backlog.reserve(priority);
-      form |= this.#sharedObjects;
-      this.#commitSpilled(task, functionNumber, form, words, start, transfers);
-    } else {
-      this.#encodeToBacklog(task, functionNumber, form, args, priority, transfers);
     }
+    const encoder = this.#encoder;
+    const { words, bytes, start } = this.#backlog.reserve(priority);
+    // With a free slot it was the arena that had no room, and what was encoded is there still.
+    let end = slot >= 0
+      ? -1
+      : encoder.encodeList(args, words, bytes, start, start + PAYLOAD_WORDS, transfers);
+    form |= this.#sharedObjects;
+    let large: Encoded | undefined;
+    if (end >= 0) {
+      form |= PLACE.INLINE | ((end - start) << WORDS_SHIFT);
+    } else {
+      const place = this.#placeSpilled(task, words, start, transfers);
+      form |= place;
+      end = place === PLACE.SHARED ? start + 3 + words[start + 2] : start;
+      if (place !== PLACE.MESSAGE) large = takeSpilled(encoder);
+    }
+    this.#backlog.commit(task, functionNumber, form, end, large);
     this.#numbers[task] = IN_BACKLOG;
   }
 
@@ -149,41 +160,6 @@ export class TaskQueue {
     return place;
   }
 
-  #encodeToBacklog(
-    task: number,
-    functionNumber: number,
-    form: number,
-    args: readonly unknown[],
-    priority: number,
-    transfers: Set<Transferable> | undefined,
-  ): void {
-    const encoder = this.#encoder;
-    const { words, bytes, start } = this.#backlog.reserve(priority);
-    const end = encoder.encodeList(args, words, bytes, start, start + PAYLOAD_WORDS, transfers);
-    form |= this.#sharedObjects;
-    if (end >= 0) {
-      form |= PLACE.INLINE | ((end - start) << WORDS_SHIFT);
-      this.#backlog.commit(task, functionNumber, form, end);
-    } else {
-      this.#commitSpilled(task, functionNumber, form, words, start, transfers);
-    }
-  }
-
-  /** Has the backlog keep what the encoder has spilled. */
-  #commitSpilled(
-    task: number,
-    functionNumber: number,
-    form: number,
-    words: Int32Array,
-    start: number,
-    transfers: Set<Transferable> | undefined,
-  ): void {
-    const place = this.#placeSpilled(task, words, start, transfers);
-    const end = place === PLACE.SHARED ? start + 3 + words[start + 2] : start;
-    const large = place === PLACE.MESSAGE ? undefined : takeSpilled(this.#encoder);
-    this.#backlog.commit(task, functionNumber, form | place, end, large);
-  }
-
   /**
    * Chooses where what the encoder has spilled is to go, and sends ahead what goes by message: all of it, or the shared
    * buffers that no worker knows yet.
@@ -195,7 +171,6 @@ export class TaskQueue {
     transfers: Set<Transferable> | undefined,
   ): number {
     const { extras, blockBytes } = this.#encoder;
-    if (this.#exports !== undefined && extras.length > 0) throw unsendableExtra(extras[0]);
     const isShared = extras.length > 0 && extras.length <= MOST_BUFFERS &&
       extras.every((extra) => extra instanceof SharedArrayBuffer);
     if (blockBytes > this.arena.largestBlock || (extras.length > 0 && !isShared)) {

@@ -9,12 +9,13 @@
  * @module
  */
 
-import { NEVER } from "../_platform/clock.ts";
+import { addressOfEntry } from "../_platform/entry.ts";
 import { platform, type WorkerThread } from "../_platform/mod.ts";
 import { doorbell, type Source } from "../_memory/doorbell.ts";
 import { beforeLeaving, buryThread, home } from "../_memory/seat.ts";
 import type { ThreadTable } from "../_memory/thread_table.ts";
 import { RuntimeError } from "../sync/errors.ts";
+import { addressOfBundle } from "./_bundle_address.ts";
 import { excepthook } from "./_thread_hook.ts";
 import { errorOf, sendFailure } from "./_thread_links.ts";
 import { knownSelf, threadFactory } from "./_thread_self.ts";
@@ -38,6 +39,8 @@ class HostedThread {
   readonly worker: WorkerThread;
   readonly table: ThreadTable;
   requestsTaken = 0;
+  /** A request is here but for its message: the event loop has to turn. */
+  isLate = false;
   /** Promises of this thread that wait for its end. */
   joiners = 0;
   /** Whether the event loop is held open until it runs, or, if it is no daemon, has ended. */
@@ -67,6 +70,7 @@ class HostedThread {
   }
 
   get hasNews(): boolean {
+    if (this.isLate) return false;
     return this.state.requests !== this.requestsTaken || this.isLetGo || this.hasLeft;
   }
 
@@ -80,8 +84,8 @@ class HostedThread {
     if (this.#watch !== undefined) return true;
     if (!this.state.isAlive) return false;
     const stop = new AbortController();
-    const over = platform.waitForName(this.#life, stop.signal).then((isFree) => {
-      if (isFree && this.#watch === watch) onDeath();
+    const over = this.worker.whenGone(this.#life, stop.signal).then((isGone) => {
+      if (isGone && this.#watch === watch) onDeath();
     });
     const watch = this.#watch = { stop, over };
     return true;
@@ -98,7 +102,6 @@ class HostedThread {
 
 /** All threads that have this thread as their host. */
 class ThreadHost implements Source {
-  readonly deadlineMs = NEVER;
   readonly #threads = new Map<number, HostedThread>();
   #stopWatchTimer: (() => void) | undefined;
   /** Watches that were stopped and are not over. */
@@ -116,7 +119,9 @@ class ThreadHost implements Source {
     let worker: WorkerThread;
     try {
       worker = platform.startWorker({
-        module: import.meta.resolve("./_thread_main.ts"),
+        entry: "thread",
+        module: addressOfEntry("thread"),
+        bundle: addressOfBundle(),
         name: start.name,
         onError: (message) => this.#lose(thread, `its worker failed: ${message}`),
       });
@@ -134,6 +139,18 @@ class ThreadHost implements Source {
     if (this.#mindsLeaving) return;
     this.#mindsLeaving = true;
     beforeLeaving(() => this.#leave());
+  }
+
+  /** Whether it has started a thread that does not run yet. */
+  isStarting(id: number): boolean {
+    const thread = this.#threads.get(id);
+    return thread !== undefined && !thread.state.isRunning && !thread.hasLeft;
+  }
+
+  /** Whether something is late that a thread has asked for. */
+  get hasLate(): boolean {
+    for (const { isLate } of this.#threads.values()) if (isLate) return true;
+    return false;
   }
 
   /** Says that a promise of this thread begins, or ceases, to wait for the end of a thread. */
@@ -178,8 +195,14 @@ class ThreadHost implements Source {
     const isOver = thread.hasLeft;
     const { state } = thread;
     while (thread.requestsTaken < state.requests) {
+      const received = platform.receive(thread.port, () => {
+        thread.isLate = false;
+        doorbell.nudge();
+      });
+      thread.isLate = received === undefined;
+      if (received === undefined) return;
       thread.requestsTaken++;
-      const request = platform.receive(thread.port)!.message as HostRequest;
+      const request = received.message as HostRequest;
       if (request.kind === "start") this.#startFor(request.start);
       else tell(thread, errorOf(request.failure)); // Claimed by the thread itself.
     }
@@ -220,9 +243,6 @@ class ThreadHost implements Source {
     this.#stopWatchTimer?.();
     this.#stopWatchTimer = undefined;
   }
-
-  /** See {@linkcode Source}. */
-  expire(): void {}
 
   /** See {@linkcode Source}. */
   sleeping(isBlocking: boolean): void {

@@ -7,11 +7,16 @@
  * @module
  */
 
-import { deadlineAfter } from "../_platform/clock.ts";
+import { deadlineAfter, NEVER } from "../_platform/clock.ts";
+import { platform } from "../_platform/mod.ts";
 import { type Seat, Wait } from "../_memory/seat.ts";
+import { RuntimeError } from "../sync/errors.ts";
 import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
 import { host } from "./_thread_host.ts";
 import { links } from "./_thread_links.ts";
+
+/** Turns of the event loop that messages may take which were sent before a thread ended. Most runtimes need none. */
+const MOST_TURNS = 100;
 
 /** A wait for a thread's end: it is in no list, but looks whenever some thread has died. */
 class JoinWait extends Wait {
@@ -55,6 +60,9 @@ export async function joinThread(seat: Seat, id: number, options: WaitOptions): 
     }
   }
   catchUp();
+  for (let turns = 0; turns < MOST_TURNS && (links.isLate(id) || host.hasLate); turns++) {
+    await new Promise<void>((resolve) => platform.nextTurn(resolve));
+  }
   // Whoever looks for what is left over finds nothing.
   await host.settle();
 }
@@ -62,6 +70,11 @@ export async function joinThread(seat: Seat, id: number, options: WaitOptions): 
 /** The same; blocks this thread. */
 export function joinThreadSync(seat: Seat, id: number, options: WaitSyncOptions): void {
   const deadlineMs = deadlineAfter(options.timeout);
+  if (deadlineMs === NEVER && !platform.servesBlocked && host.isStarting(id)) {
+    throw new RuntimeError(
+      "Cannot join thread: it does not run yet, and a browser does not start it while this thread is blocked; await its started first",
+    );
+  }
   const wait = begin(seat, id, options.timeout);
   if (wait !== undefined) seat.waitSync(wait, deadlineMs);
   catchUp();

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { NEVER } from "../_platform/clock.ts";
 import { platform } from "../_platform/mod.ts";
 import { Decoder } from "../_memory/decoder.ts";
 import { doorbell, type Source } from "../_memory/doorbell.ts";
@@ -65,19 +64,26 @@ export interface Link {
 interface Progress extends Link {
   isStarted: boolean;
   failuresTaken: number;
+  /** A failure is here but for its message: the event loop has to turn. */
+  isLate: boolean;
 }
 
 /** All threads that this thread has started. */
 class Links implements Source {
-  readonly deadlineMs = NEVER;
   readonly #links = new Set<Progress>();
 
   /** Listens to a thread until it has ended. */
   add(link: Link): void {
     if (this.#links.size === 0) doorbell.add(this);
-    this.#links.add({ ...link, isStarted: false, failuresTaken: 0 });
+    this.#links.add({ ...link, isStarted: false, failuresTaken: 0, isLate: false });
     // Nothing is expected here, unless this thread is the host as well; it goes to sleep so that it can be woken.
     doorbell.nudge();
+  }
+
+  /** Whether something is late that a thread has said. */
+  isLate(id: number): boolean {
+    for (const link of this.#links) if (link.id === id && link.isLate) return true;
+    return false;
   }
 
   /** See {@linkcode Source}. */
@@ -108,8 +114,14 @@ class Links implements Source {
     };
     if (state.isRunning) started();
     while (link.failuresTaken < state.failures) {
+      const received = platform.receive(port, () => {
+        link.isLate = false;
+        doorbell.nudge();
+      });
+      link.isLate = received === undefined;
+      if (received === undefined) return;
       link.failuresTaken++;
-      const failure = platform.receive(port)!.message as Failure;
+      const failure = received.message as Failure;
       const error = errorOf(failure);
       if (failure.isEarly) started({ error });
       if (state.claimFailure()) excepthook({ excValue: error, thread: link.thread });
@@ -124,15 +136,10 @@ class Links implements Source {
       ),
     });
   }
-
-  /** See {@linkcode Source}. */
-  expire(): void {}
-
-  /** See {@linkcode Source}. */
-  sleeping(): void {}
 }
 
 function hasNews(link: Progress): boolean {
+  if (link.isLate) return false;
   const { state } = link;
   return state.failures !== link.failuresTaken || (!link.isStarted && state.isRunning) ||
     hasLeft(link);

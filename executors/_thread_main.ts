@@ -8,6 +8,7 @@
  * @module
  */
 
+import { checkMayStart, registerEntry } from "../_platform/entry.ts";
 import { platform, type ThreadEnd } from "../_platform/mod.ts";
 import { Decoder } from "../_memory/decoder.ts";
 import { registerHandle } from "../_memory/handle.ts";
@@ -16,7 +17,7 @@ import { adoptSeat, leaveAll } from "../_memory/seat.ts";
 import { FLAG, type ThreadTable } from "../_memory/thread_table.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import type { Event } from "../sync/event.ts";
-import { describe, explainCapture, loadTarget, type Target } from "./_target.ts";
+import { describe, explainCapture, importModule, loadTarget, type Target } from "./_target.ts";
 import { links, sendFailure } from "./_thread_links.ts";
 import { setLoading, setSelf, threadFactory } from "./_thread_self.ts";
 import {
@@ -94,6 +95,7 @@ class ThreadRun {
 
   /** See {@linkcode ThreadSelf.start}. */
   #startOther(start: ThreadStart): void {
+    checkMayStart();
     this.#ask({ kind: "start", start }, [start.port]);
   }
 
@@ -180,7 +182,7 @@ async function load(target: Target | undefined): Promise<(...args: unknown[]) =>
 async function importClass(url: string, name: string): Promise<unknown> {
   let module: Record<string, unknown>;
   try {
-    module = await import(url);
+    module = await importModule(url);
   } catch (error) {
     throw new NotShareableError(
       `Cannot run thread: the module "${url}" of class "${name}" failed to import here: ${
@@ -200,7 +202,8 @@ async function loadClasses(modules: readonly string[]): Promise<void> {
   await Promise.all([
     import("../sync/mod.ts"),
     import("../queue/mod.ts"),
-    ...modules.map((module) => import(module)),
+    // In a bundle they may be here already, and their address be that of the page's own program.
+    ...(threadFactory() === undefined ? modules.map(importModule) : []),
   ]);
   registerHandle("ThreadPoolExecutor", () => {
     throw new NotShareableError(
@@ -208,3 +211,5 @@ async function loadClasses(modules: readonly string[]): Promise<void> {
     );
   });
 }
+
+registerEntry("thread", import.meta.url, main);

@@ -57,6 +57,10 @@ export function threadFactory(): ThreadFactory | undefined {
   return factory;
 }
 
+/** What a pool says whose owner is loading what it is to run: see {@linkcode isLoading}. */
+export const STARTS_WHILE_LOADING =
+  "the module that submits is being imported by a worker; what only the program itself should do belongs under if (import.meta.main), or in another module";
+
 /** Whether this thread is loading what it is to run, and nothing else. */
 export function isLoading(): boolean {
   return loads;

@@ -27,6 +27,7 @@
  */
 
 import { add, load, replace, store } from "../_platform/atomics.ts";
+import { createSharedMemory } from "../_platform/memory.ts";
 import { WORD_BYTES } from "../_memory/layout.ts";
 import type { Encoded } from "../_memory/message.ts";
 import type { Target } from "./_target.ts";
@@ -44,7 +45,7 @@ export class ThreadState {
   readonly #words: Int32Array;
 
   /** @param buffer The words; left out, new ones are made. */
-  constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(WORDS * WORD_BYTES)) {
+  constructor(buffer: SharedArrayBuffer = createSharedMemory(WORDS * WORD_BYTES)) {
     this.#words = new Int32Array(buffer);
   }
 

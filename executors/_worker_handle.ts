@@ -4,23 +4,26 @@
  * @module
  */
 
+import { addressOfEntry } from "../_platform/entry.ts";
 import { platform, type WorkerThread } from "../_platform/mod.ts";
+import { randomName } from "../_platform/random.ts";
 import { type Arena, createArenaBuffer } from "../_memory/arena.ts";
 import type { Bell } from "../_memory/doorbell.ts";
 import type { Shareable } from "../_memory/handle.ts";
 import { bellOf, buryThread, home } from "../_memory/seat.ts";
 import type { ThreadTable } from "../_memory/thread_table.ts";
+import { addressOfBundle } from "./_bundle_address.ts";
 import type { Deadline } from "./_deadlines.ts";
 import type { Exports } from "./_exports.ts";
 import type { ChildThread } from "./_process_client.ts";
 import { MailboxReader, MailboxWriter } from "./_mailbox.ts";
+import { WorkerAccount } from "./_meter.ts";
 import type { StartMessage } from "./_protocol.ts";
-
 import type { BufferNews } from "./_shared_buffers.ts";
 import { WorkerState } from "./_worker_state.ts";
 
 /** Tells this thread from others, in this program and others of the same origin. */
-export const THREAD_ID: string = crypto.randomUUID();
+export const THREAD_ID: string = randomName();
 let livesHeld = 0;
 
 /** A worker's task that was asked to stop. */
@@ -107,8 +110,8 @@ export class WorkerLink {
     if (this.#watch !== undefined) return true;
     if (!this.state.isAlive) return false;
     const watch = this.#watch = new AbortController();
-    platform.waitForName(this.#life, watch.signal).then((isFree) => {
-      if (isFree && !this.#ended) onDeath();
+    this.thread.whenGone(this.#life, watch.signal).then((isGone) => {
+      if (isGone && !this.#ended) onDeath();
     });
     return true;
   }
@@ -137,7 +140,9 @@ export class WorkerLink {
 /** Starts a thread that is a pool's worker. */
 export function startWorkerThread(name: string, onError: (message: string) => void): WorkerThread {
   return platform.startWorker({
-    module: import.meta.resolve("./_worker_main.ts"),
+    entry: "worker",
+    module: addressOfEntry("worker"),
+    bundle: addressOfBundle(),
     name,
     onError,
   });
@@ -147,6 +152,7 @@ export function startWorkerThread(name: string, onError: (message: string) => vo
 export class PoolWorkerHandle extends WorkerLink {
   readonly mail: MailboxReader;
   readonly replies: MailboxWriter;
+  readonly account: WorkerAccount = new WorkerAccount();
   /** The task that the worker was asked to stop, while it has not said anything. */
   givenUp: GivenUp | undefined;
   /** The number of the process that it is, once that has been started. */

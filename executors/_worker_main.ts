@@ -8,14 +8,12 @@
  * @module
  */
 
-import { add } from "../_platform/atomics.ts";
-import { nowMs } from "../_platform/clock.ts";
-import { Spinner } from "../_platform/park.ts";
+import { epochMs, nowMs } from "../_platform/clock.ts";
+import { registerEntry } from "../_platform/entry.ts";
 import { platform, type ThreadEnd } from "../_platform/mod.ts";
 import { Arena, ArenaView } from "../_memory/arena.ts";
 import { Decoder } from "../_memory/decoder.ts";
 import { adoptSeat, bellOf, leaveAll } from "../_memory/seat.ts";
-import { TASK_RING } from "../_memory/layout.ts";
 import { decode, type Encoded } from "../_memory/message.ts";
 import { SLOT, TaskRing } from "../_memory/task_ring.ts";
 import { type BufferNews, KnownBuffers } from "./_shared_buffers.ts";
@@ -23,9 +21,24 @@ import { CatalogReader } from "./_catalog.ts";
 import { setOrigin } from "./_origin.ts";
 import { type ChunkOutcome, ChunkRun, isThenable } from "./_chunk.ts";
 import { MailboxReader, MailboxWriter } from "./_mailbox.ts";
-import { arityOf, CHUNK, KIND, PLACE, SHARED_OBJECTS, type StartMessage } from "./_protocol.ts";
+import {
+  arityOf,
+  type Carrier,
+  CARRIES,
+  CHUNK,
+  KIND,
+  PLACE,
+  type RanReport,
+  SHARED_OBJECTS,
+  type StartMessage,
+  STREAM,
+  TIMED,
+} from "./_protocol.ts";
+import type { OwnerMail } from "./_owner_mail.ts";
 import { handleForParent } from "./_remote_objects.ts";
+import type { StreamHost } from "./_stream_worker.ts";
 import { describe, explainCapture, loadTarget, type Target, unsendable } from "./_target.ts";
+import { setLoading } from "./_thread_self.ts";
 import { WorkerState } from "./_worker_state.ts";
 import { checkFraction, setCurrentTask, type TaskContext } from "./context.ts";
 
@@ -57,6 +70,29 @@ export function main(): void {
   });
 }
 
+/** Calls `fn`; calls `end` when it has returned or thrown, or the promise that it returned is settled. */
+function callTimed(fn: () => unknown, end: () => void): unknown {
+  let value: unknown;
+  try {
+    value = fn();
+  } catch (error) {
+    end();
+    throw error;
+  }
+  if (!isThenable(value)) {
+    end();
+    return value;
+  }
+  const settled = async (promise: PromiseLike<unknown>): Promise<unknown> => {
+    try {
+      return await promise;
+    } finally {
+      end();
+    }
+  };
+  return settled(value);
+}
+
 class PoolWorker {
   readonly #start: StartMessage;
   readonly #ring: TaskRing;
@@ -70,6 +106,10 @@ class PoolWorker {
   /** The thread is about to end: nothing more is claimed or told. */
   #ended = false;
   #hasSharedObjects = false;
+  /** The chunk that is under way, when the task is one. */
+  #chunk: ChunkRun | undefined;
+  /** Calls a function in the context that a task carries; loaded with the first such task. */
+  #within: (<R>(carrier: Carrier, fn: () => R) => R) | undefined;
   readonly #buffers = new KnownBuffers();
   /** Takes the port with the arguments of the task that was claimed last. */
   #onArguments: ((port: MessagePort) => void) | undefined;
@@ -77,9 +117,10 @@ class PoolWorker {
   #turnEndMs = 0;
   #untimed = 1;
   #untilTimed = 1;
-  readonly #spinner = new Spinner();
-  readonly #hasReady = (): boolean => this.#ring.hasReady();
 
+  #ownerMail: OwnerMail | undefined;
+  /** Takes in what the owner says, while a stream's task runs, which is asked to stop so. */
+  #pollOwner: (() => boolean) | undefined;
   /** Looks whether the task that asked for its signal last is to stop. */
   #checkAbort: (() => boolean) | undefined;
 
@@ -136,7 +177,7 @@ class PoolWorker {
       setCurrentTask(undefined);
       if (this.#ended) return;
       if (this.#state.isRetired || this.#tasksLeft === 0) break;
-      if (this.#look()) continue;
+      if (this.#state.look(this.#ring)) continue;
       if (this.#ring.isClosed && !this.#ring.hasReady()) break;
       if (!await this.#state.sleep(this.#ring, this.#start.idleTimeoutMs)) break;
       this.#turnEndMs = nowMs() + TURN_MS;
@@ -209,7 +250,7 @@ class PoolWorker {
     const loaded = this.#functions[index];
     const place = form & PLACE.MASK;
     const isPrepared = loaded !== undefined && place !== PLACE.MESSAGE &&
-      ((form & SHARED_OBJECTS) === 0 || this.#hasSharedObjects);
+      ((form & (SHARED_OBJECTS | CARRIES)) === 0 || this.#isEquipped(form));
     const payload = slot + SLOT.PAYLOAD;
     const extras = place === PLACE.SHARED && isPrepared
       ? this.#buffers.find(bufferNumbers(words, payload))
@@ -226,6 +267,12 @@ class PoolWorker {
     }
     ring.release(number);
     return this.#call(task, form, loaded, args);
+  }
+
+  /** Whether the modules are loaded that a task of that form needs. */
+  #isEquipped(form: number): boolean {
+    return ((form & SHARED_OBJECTS) === 0 || this.#hasSharedObjects) &&
+      ((form & CARRIES) === 0 || this.#within !== undefined);
   }
 
   #decodeBlock(offset: number, externBase: number, extras: readonly unknown[]): unknown[] {
@@ -254,6 +301,7 @@ class PoolWorker {
       const place = form & PLACE.MASK;
       const message = place === PLACE.MESSAGE ? await this.#fetch(task) : undefined;
       if ((form & SHARED_OBJECTS) !== 0) await this.#loadSharedObjects();
+      if ((form & CARRIES) !== 0) this.#within ??= (await import("./_carried_context.ts")).within;
       // The function before its arguments: its module registers the classes that they may need.
       loaded = this.#functions[index] ?? await this.#load(index);
       if (message !== undefined) args = decode(this.#decoder, message) as unknown[];
@@ -276,20 +324,30 @@ class PoolWorker {
   async #loadSharedObjects(): Promise<void> {
     if (this.#hasSharedObjects) return;
     this.#hasSharedObjects = true;
-    const [{ listenToOwner }] = await Promise.all([
-      import("./_owner_mail.ts"),
-      import("../sync/mod.ts"),
-      import("../queue/mod.ts"),
-    ]);
-    const { owner, arena, port, isHosted } = this.#start;
-    const inbox = new MailboxReader(this.#state.replies, arena, port);
-    listenToOwner(owner, inbox, this.#mail, isHosted);
+    await Promise.all([this.#listen(), import("../sync/mod.ts"), import("../queue/mod.ts")]);
+  }
+
+  /** Has what the owner says taken in from now on. */
+  async #listen(): Promise<OwnerMail> {
+    if (this.#ownerMail === undefined) {
+      const { listenToOwner } = await import("./_owner_mail.ts");
+      const { owner, arena, port, isHosted } = this.#start;
+      const inbox = new MailboxReader(this.#state.replies, arena, port);
+      this.#ownerMail = listenToOwner(owner, inbox, this.#mail, isHosted);
+    }
+    return this.#ownerMail;
   }
 
   async #load(index: number): Promise<Loaded> {
     const target = this.#catalog.targetOf(index);
-    const call = await loadTarget(target) as Loaded["call"];
-    return this.#functions[index] = { target, call };
+    // Before a task has run, whoever starts a thread can only be the module of the first.
+    setLoading(this.#functions.every((_, i) => i === this.#start.initializer));
+    try {
+      const call = await loadTarget(target) as Loaded["call"];
+      return this.#functions[index] = { target, call };
+    } finally {
+      setLoading(false);
+    }
   }
 
   /** Asks the owner for the message with a task's arguments. */
@@ -303,7 +361,10 @@ class PoolWorker {
   }
 
   #call(task: number, form: number, loaded: Loaded, args: unknown[]): Promise<void> | undefined {
-    if ((form & CHUNK) !== 0) return this.#callChunk(task, loaded, args, arityOf(form));
+    if ((form & STREAM) !== 0) return this.#callStream(task, form, loaded, args);
+    if ((form & TIMED) !== 0) loaded = this.#timed(task, form, loaded, args);
+    if ((form & CHUNK) !== 0) return this.#callChunk(task, form, loaded, args);
+    this.#chunk = undefined;
     const { call } = loaded;
     let value: unknown;
     try {
@@ -313,6 +374,64 @@ class PoolWorker {
     }
     if (isThenable(value)) return this.#settle(task, loaded, value);
     return this.#tell(KIND.RESULT, task, value);
+  }
+
+  /** The function of a timed task, which says when it ran; called in the context that the task carries, if it does. */
+  #timed(task: number, form: number, { target, call }: Loaded, args: unknown[]): Loaded {
+    let timed = call;
+    if ((form & CARRIES) !== 0) {
+      const carrier = args.pop() as Carrier;
+      timed = (...args) => this.#within!(carrier, () => call(...args));
+    }
+    // A chunk is timed as a whole.
+    if ((form & CHUNK) !== 0) return { target, call: timed };
+    const startMs = epochMs();
+    const end = (): void => this.#tellRan(task, startMs);
+    return { target, call: (...args) => callTimed(() => timed(...args), end) };
+  }
+
+  async #callStream(
+    task: number,
+    form: number,
+    { target, call }: Loaded,
+    args: unknown[],
+  ): Promise<void> {
+    this.#chunk = undefined;
+    const startMs = (form & TIMED) === 0 ? undefined : epochMs();
+    const carrier = (form & CARRIES) === 0 ? undefined : args.pop() as Carrier;
+    const [id, buffersize, ...rest] = args as [number, number, ...unknown[]];
+    const { runStream } = await import("./_stream_worker.ts");
+    const owner = await this.#listen();
+    const host: StreamHost = {
+      task,
+      mail: this.#mail,
+      owner,
+      hasEnded: () => this.#ended,
+      abort: () => this.#state.abort(this.#number),
+      turn: async () => {
+        await this.#letTurn();
+        setCurrentTask(this.#makeContext);
+      },
+    };
+    const run = (): Promise<void> => runStream(host, id, buffersize, () => call(...rest));
+    this.#pollOwner = owner.poll;
+    let failure: { readonly error: unknown } | undefined;
+    try {
+      await (carrier === undefined ? run() : this.#within!(carrier, run));
+    } catch (error) {
+      failure = { error: explainCapture(target, error) };
+    }
+    this.#pollOwner = undefined;
+    if (startMs !== undefined) this.#tellRan(task, startMs);
+    await (failure === undefined
+      ? this.#tell(KIND.RESULT, task, undefined)
+      : this.#tell(KIND.ERROR, task, failure.error));
+  }
+
+  /** Says when the task has run that ends now. */
+  #tellRan(task: number, startMs: number): void {
+    const report: RanReport = [startMs, epochMs(), this.#start.firstTaskId + this.#number];
+    this.#tell(KIND.RAN, task, report);
   }
 
   async #settle(task: number, { target }: Loaded, promise: PromiseLike<unknown>): Promise<void> {
@@ -328,21 +447,25 @@ class PoolWorker {
 
   #callChunk(
     task: number,
+    form: number,
     { call, target }: Loaded,
     items: unknown[],
-    arity: number,
   ): Promise<void> | undefined {
     const startMs = nowMs();
-    const chunk = new ChunkRun(call, items, arity);
+    const chunk = this.#chunk = new ChunkRun(call, items, arityOf(form));
     const finish = (): Promise<void> | undefined => {
+      const elapsedMs = nowMs() - startMs;
+      if ((form & TIMED) !== 0) this.#tellRan(task, epochMs() - elapsedMs);
       for (const i of chunk.failed) chunk.entries[i] = explainCapture(target, chunk.entries[i]);
-      return this.#tellChunk(task, chunk, nowMs() - startMs);
+      return this.#tellChunk(task, chunk, elapsedMs);
     };
     const pending = chunk.advance();
     return pending === undefined ? finish() : chunk.finish(pending).then(finish);
   }
 
   #tellChunk(task: number, chunk: ChunkRun, elapsedMs: number): Promise<void> | undefined {
+    // Where `close` returns, a task that has called it does, too.
+    if (this.#ended) return undefined;
     const outcome: ChunkOutcome = [elapsedMs, chunk.entries, chunk.failed];
     try {
       return this.#mail.write(KIND.RESULT, task, outcome);
@@ -394,17 +517,6 @@ class PoolWorker {
     leaveAll();
   }
 
-  /** Looks for a task for a moment; true when there is one. */
-  #look(): boolean {
-    if (!this.#spinner.isDue()) return false;
-    const { words } = this.#ring;
-    // Spinning threads must leave a processor to those that work.
-    const mayLook = add(words, TASK_RING.LOOKING, 1) < platform.cores - 1;
-    const found = mayLook ? this.#spinner.look(this.#hasReady) : this.#spinner.miss();
-    add(words, TASK_RING.LOOKING, -1);
-    return found;
-  }
-
   #contextOf(number: number, task: number): TaskContext {
     const signal = (): AbortSignal => this.#signalOf(number);
     let made: AbortSignal | undefined;
@@ -416,7 +528,8 @@ class PoolWorker {
       },
       report: (fraction) => {
         checkFraction(fraction);
-        if (this.#number === number) this.#tell(KIND.PROGRESS, task, fraction);
+        if (this.#number !== number) return;
+        this.#tell(KIND.PROGRESS, task, this.#chunk?.share(fraction) ?? fraction);
       },
     };
   }
@@ -430,6 +543,7 @@ class PoolWorker {
     const { signal } = controller;
     let aborted = false;
     const check = (): boolean => {
+      this.#pollOwner?.();
       if (!aborted && this.#state.isAborted(number)) {
         aborted = true;
         // The runtime asks `aborted` itself before it aborts.
@@ -459,3 +573,5 @@ class PoolWorker {
     }
   }
 }
+
+registerEntry("worker", import.meta.url, main);

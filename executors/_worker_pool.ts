@@ -30,27 +30,43 @@
 
 import { load } from "../_platform/atomics.ts";
 import { NEVER, nowMs } from "../_platform/clock.ts";
-import { platform, type WorkerThread } from "../_platform/mod.ts";
+import { platform } from "../_platform/mod.ts";
 import { doorbell, type Source } from "../_memory/doorbell.ts";
-import { Encoder } from "../_memory/encoder.ts";
 import { TASK_RING } from "../_memory/layout.ts";
-import { encode, type Encoded } from "../_memory/message.ts";
 import { MAX_WORKERS } from "../_memory/task_ring.ts";
-import { RuntimeError, TimeoutError } from "../sync/errors.ts";
+import { RuntimeError } from "../sync/errors.ts";
 import { Catalog } from "./_catalog.ts";
 import { Deadlines } from "./_deadlines.ts";
-import { unsendableExtra } from "./_frames.ts";
+import { FunctionNumbers } from "./_function_numbers.ts";
+import { encodeInitializer, NO_INITIALIZER } from "./_initializer.ts";
+import { limitTask } from "./_limits.ts";
 import { ownOrigin } from "./_origin.ts";
 import { NestedTasks, offerPool, withdrawPool } from "./_nested_tasks.ts";
-import { ARITY_SHIFT, CHUNK, type EndReport, KIND } from "./_protocol.ts";
+import type { ExecutorObserver, Observable, WorkerFate } from "./_observer.ts";
+import type { PoolSettings, WorkerKind } from "./_pool_options.ts";
+import {
+  ARITY_SHIFT,
+  type Carrier,
+  CARRIES,
+  CHUNK,
+  type EndReport,
+  KIND,
+  type RanReport,
+  STREAM,
+  TIMED,
+} from "./_protocol.ts";
+import { type PoolStream, PoolStreams } from "./_stream_pool.ts";
 import { type AnyFunction, describe, submissionError, type Target, targetOf } from "./_target.ts";
+import { submitContextOf } from "./_submit_context.ts";
 import { TaskQueue } from "./_task_queue.ts";
+import { TaskWatch } from "./_task_watch.ts";
+import { NEEDS_EVENT_LOOP } from "./_mailbox.ts";
+import { isLoading, STARTS_WHILE_LOADING } from "./_thread_self.ts";
 import { PoolWorkerHandle, THREAD_ID } from "./_worker_handle.ts";
-import type { Exports } from "./_exports.ts";
-import type { ChildThread } from "./_process_client.ts";
-import type { BrokenExecutor } from "./errors.ts";
 import type { ExecutorBackend, TaskOptions } from "./executor.ts";
 import { type Future, futureInternals, type Runner } from "./future.ts";
+import type { ExecutorStats } from "./stats.ts";
+import type { StreamSink } from "./stream.ts";
 
 /** How long a task that was given up may take to notice before its worker is abandoned. */
 const GRACE_MS = 50;
@@ -64,63 +80,8 @@ const STREAK = 64;
 /** Outcomes drained between two looks at the clock. */
 const TIMED_EVERY = 32;
 
-/** What a pool's workers are. */
-export interface WorkerKind {
-  /** The error of a pool that is broken. */
-  readonly Broken: new (message: string, options: ErrorOptions) => BrokenExecutor;
-  /** How shared objects reach workers that share no memory with this thread; such workers can be killed. */
-  readonly exports: Exports | undefined;
-  /** See {@linkcode ExecutorBackend}. */
-  readonly chunkMs: number;
-  /** Starts what takes a worker's messages. */
-  startThread(name: string, onError: (message: string) => void): WorkerThread | ChildThread;
-  /** The pool has no workers left, and starts no more. */
-  close(): void;
-  /** A process has been started. */
-  onStart?(pid: number): void;
-  /** A process has ended; `cause` says how, if it was lost. */
-  onEnd?(cause: unknown): void;
-}
-
-/** What a pool is made of, checked. */
-export interface PoolSettings {
-  readonly name: string;
-  /** What the worker is called that was started after so many others. */
-  readonly workerName: (number: number) => string;
-  readonly maxWorkers: number;
-  readonly initializer: AnyFunction | undefined;
-  readonly initargs: readonly unknown[];
-  readonly maxTasksPerChild: number | undefined;
-  readonly idleTimeoutMs: number | undefined;
-  readonly replaceLost: boolean;
-  /** Whether the program may end while tasks are pending. */
-  readonly isDaemon: boolean;
-}
-
-/** Counts of a pool of threads or processes, at one moment. */
-export interface PoolStats {
-  /** Workers started and not ended. */
-  readonly workers: number;
-  /** Workers that run nothing. */
-  readonly idle: number;
-  /** Tasks that run. */
-  readonly running: number;
-  /** Tasks that wait. */
-  readonly queued: number;
-  /** Tasks that returned. */
-  readonly completed: number;
-  /** Tasks that threw, or were lost or given up. */
-  readonly failed: number;
-  /** Tasks cancelled before they ran. */
-  readonly cancelled: number;
-  /** Workers that ended without being asked to. */
-  readonly lost: number;
-  /** Workers given up with a task that does not end. Their threads may go on using a processor. */
-  readonly abandoned: number;
-}
-
 /** The owner's side of a pool. */
-export class WorkerPool implements ExecutorBackend, Source, Runner {
+export class WorkerPool implements ExecutorBackend, Observable, Source, Runner {
   readonly concurrency: number;
   readonly chunkMs: number;
   readonly #settings: PoolSettings;
@@ -142,20 +103,13 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
   /** Tasks given up that a process was asked to stop. */
   readonly #stopped = new Set<number>();
 
-  readonly #functionNumbers = new WeakMap<AnyFunction, number>();
-  #lastFunction: AnyFunction | undefined;
-  #lastFunctionNumber = 0;
-  /** How often the last function has been submitted in a row. */
-  #streak = 0;
+  readonly #functions = new FunctionNumbers(this.#catalog);
   /** HEAD of the ring at the last look, and what was found. */
   #lastHead = 0;
   #isKeepingUp = false;
   readonly #nested = new NestedTasks(this);
-  #initializer = -1;
-  #initargs: Encoded | undefined;
-  #initargsShareObjects = false;
-  /** Kept as long as workers may be started. */
-  #initargsNamed: unknown;
+  readonly #streams = new PoolStreams((change) => this.#letRest(change));
+  #initializer = NO_INITIALIZER;
 
   #broken: { readonly reason: string; readonly cause: unknown } | undefined;
   #closing = false;
@@ -163,13 +117,12 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
   #areEnded = false;
   #closed = false;
   readonly #onClosed: (() => void)[] = [];
+  /** Waits for this pool's outcomes that this thread is blocked in. */
+  #blocking = 0;
   #stopWatchTimer: (() => void) | undefined;
 
-  #completed = 0;
-  #failed = 0;
-  #cancelled = 0;
-  #lost = 0;
-  #abandoned = 0;
+  readonly #watch = new TaskWatch();
+  readonly #meter = this.#watch.meter;
 
   constructor(settings: PoolSettings, kind: WorkerKind) {
     this.#settings = settings;
@@ -183,24 +136,11 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
       kind.exports,
     );
     for (let i = Math.min(settings.maxWorkers, MAX_WORKERS); i-- > 0;) this.#workerNumbers.push(i);
-    if (settings.initializer !== undefined) {
-      // What cannot be sent breaks the pool, and the first submit says so.
-      try {
-        this.#initializer = this.#catalog.numberOf(targetOf(settings.initializer));
-        const encoder = new Encoder();
-        encoder.handleOf = kind.exports?.handleOf;
-        this.#initargs = encode(encoder, settings.initargs);
-        if (kind.exports !== undefined && this.#initargs.extras.length > 0) {
-          throw unsendableExtra(this.#initargs.extras[0]);
-        }
-        this.#initargsNamed = kind.exports?.takeNamed();
-        this.#initargsShareObjects = encoder.handles > 0;
-      } catch (error) {
-        this.#broken = {
-          reason: `its initializer cannot be sent: ${describe(error)}`,
-          cause: error,
-        };
-      }
+    // What cannot be sent breaks the pool, and the first submit says so.
+    try {
+      this.#initializer = encodeInitializer(settings, this.#catalog, kind.exports);
+    } catch (error) {
+      this.#broken = { reason: `its initializer cannot be sent: ${describe(error)}`, cause: error };
     }
     doorbell.add(this);
     if (settings.isDaemon) doorbell.rest();
@@ -221,6 +161,17 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
     if (!this.#settings.isDaemon) doorbell.arrived(1);
   }
 
+  /** Says that the program need not stay open for so many more outcomes and ends that are to come, or fewer again. */
+  #letEnd(change: number): void {
+    if (!this.#settings.isDaemon) doorbell.spare(change);
+  }
+
+  /** So many more streams, or fewer again, rest: nothing comes of their tasks, nor, at shutdown, of their workers. */
+  #letRest(change: number): void {
+    this.#letEnd(this.#closing ? 2 * change : change);
+    if (this.#outstanding <= this.#streams.resting) this.#stopWatch();
+  }
+
   // Submitting
 
   /** See {@linkcode ExecutorBackend}. */
@@ -239,8 +190,36 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
     args: readonly unknown[],
     options: TaskOptions,
     arity: number,
+    carrier: Carrier | undefined,
   ): Future<unknown> {
-    return this.#submit(undefined, target, args, options, arity);
+    return this.#submit(undefined, target, args, options, arity, carrier);
+  }
+
+  /** See {@linkcode ExecutorBackend}. */
+  stream(
+    fn: AnyFunction,
+    args: readonly unknown[],
+    options: TaskOptions | undefined,
+    buffersize: number,
+    sink: StreamSink,
+  ): PoolStream {
+    const stream = this.#streams.open(buffersize, sink, true);
+    this.#submit(fn, undefined, [stream.id, buffersize, ...args], options, 0, undefined, stream);
+    return stream;
+  }
+
+  /** The same with a function that another thread has named, which has the consumer too. */
+  streamTarget(
+    target: Target,
+    args: readonly unknown[],
+    options: TaskOptions,
+    buffersize: number,
+    sink: StreamSink,
+    carrier: Carrier | undefined,
+  ): PoolStream {
+    const stream = this.#streams.open(buffersize, sink, false);
+    this.#submit(undefined, target, [stream.id, buffersize, ...args], options, 0, carrier, stream);
+    return stream;
   }
 
   #submit(
@@ -249,19 +228,42 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
     args: readonly unknown[],
     options: TaskOptions | undefined,
     arity: number,
+    cameWith?: Carrier,
+    stream?: PoolStream,
   ): Future<unknown> {
     this.#checkOpen();
     const task = this.#freeTasks.pop() ?? this.#futures.length;
     const future = futureInternals.create<unknown>(this, task);
     this.#futures[task] = future;
+    if (stream !== undefined) this.#streams.add(task, stream, future);
     try {
       options?.signal?.throwIfAborted();
-      const number = fn === undefined ? this.#catalog.numberOf(target!) : this.#numberOf(fn);
-      const form = arity === 0 ? 0 : CHUNK | (arity << ARITY_SHIFT);
+      if (stream !== undefined) target ??= targetOf(fn!, true);
+      const number = target !== undefined
+        ? this.#catalog.numberOf(target)
+        : this.#functions.of(fn!);
+      let form = stream === undefined ? 0 : STREAM;
+      const chunk = arity === 0 ? 0 : args.length / arity;
+      if (chunk > 0) {
+        form = CHUNK | (arity << ARITY_SHIFT);
+        this.#meter.addCalls(chunk - 1);
+      }
+      if (this.#meter.isDue()) {
+        const carrier = this.#watch.submitted(
+          task,
+          (fn ?? target)!,
+          chunk,
+          future,
+          submitContextOf(options),
+          cameWith,
+        );
+        form |= carrier === undefined ? TIMED : TIMED | CARRIES;
+        if (carrier !== undefined) args = [...args, carrier];
+      }
       this.#queue.push(task, number, form, args, options);
     } catch (error) {
       this.#freeTask(task);
-      this.#failed++;
+      this.#meter.failed++;
       futureInternals.reject(future, submissionError(error, options?.signal));
       return future;
     }
@@ -269,14 +271,16 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
     this.#expect();
     if (this.#closing) return this.#refuse(future);
     if (!this.#keepsUp()) this.#engage();
-    if (options !== undefined) this.#limit(future, task, options);
+    if (options !== undefined) {
+      limitTask(future, options, this.#deadlines, (error) => this.#giveUp(future, task, error));
+    }
     return future;
   }
 
   /** Takes back a task whose own arguments shut the pool down, by a getter. */
   #refuse(future: Future<unknown>): Future<unknown> {
     this.#takeBack(future);
-    this.#failed++;
+    this.#meter.failed++;
     futureInternals.reject(
       future,
       new RuntimeError(`Cannot submit to ${this.name}: it was shut down meanwhile`),
@@ -298,22 +302,6 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
     }
   }
 
-  #numberOf(fn: AnyFunction): number {
-    if (fn === this.#lastFunction) {
-      this.#streak++;
-      return this.#lastFunctionNumber;
-    }
-    this.#streak = 0;
-    let number = this.#functionNumbers.get(fn);
-    if (number === undefined) {
-      number = this.#catalog.numberOf(targetOf(fn));
-      this.#functionNumbers.set(fn, number);
-    }
-    this.#lastFunction = fn;
-    this.#lastFunctionNumber = number;
-    return number;
-  }
-
   // Workers
 
   /**
@@ -322,9 +310,10 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
    * from it. Whatever waits when this thread goes to sleep gets its worker then.
    */
   #keepsUp(): boolean {
-    if (this.#streak % STREAK === 0) {
+    const { streak } = this.#functions;
+    if (streak % STREAK === 0) {
       const { head } = this.#queue.ring;
-      this.#isKeepingUp = this.#streak > 0 && ((head - this.#lastHead) | 0) > STREAK / 4;
+      this.#isKeepingUp = streak > 0 && ((head - this.#lastHead) | 0) > STREAK / 4;
       this.#lastHead = head;
     }
     return this.#isKeepingUp;
@@ -360,6 +349,7 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
     // Starting a thread may run microtasks, and so come back here.
     this.#isStarting = true;
     try {
+      if (isLoading()) throw new RuntimeError(STARTS_WHILE_LOADING);
       this.#startWorker();
     } catch (error) {
       this.#break(`a worker could not be started: ${describe(error)}`, error);
@@ -404,9 +394,7 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
       arena: this.#queue.arena.buffer,
       catalog: this.#catalog.buffer,
       owner: THREAD_ID,
-      initializer: this.#initializer,
-      initargs: this.#initargs,
-      initargsShareObjects: this.#initargsShareObjects,
+      ...this.#initializer.told,
       maxTasks: maxTasksPerChild ?? Infinity,
       idleTimeoutMs,
       buffers: [...this.#queue.buffers.news()],
@@ -415,11 +403,13 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
       origin: ownOrigin(),
       isHosted: false,
     });
+    this.#watch.workerStarted(worker);
     if (this.#closing) this.#expect();
   }
 
   /** Takes a worker off the list: it ended, or is to be heeded no more. */
-  #remove(worker: PoolWorkerHandle, isGone = false): void {
+  #remove(worker: PoolWorkerHandle, fate: WorkerFate, isGone = false): void {
+    this.#watch.workerEnded(worker, fate);
     this.#workers.splice(this.#workers.indexOf(worker), 1);
     this.#workerNumbers.push(worker.number);
     worker.end(isGone);
@@ -461,6 +451,7 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
       const { kind, id, value } = mail;
       mail.value = undefined;
       if (mail.isUnreadable && kind === KIND.SUBMIT) this.#nested.refuse(worker, id, value);
+      else if (mail.isUnreadable && kind === KIND.YIELDED) this.#streams.refuse(id, value);
       else if (mail.isUnreadable) this.#settle(worker, id, true, value);
       else this.#handle(worker, kind, id, value);
       if (--untilTimed === 0) {
@@ -478,6 +469,9 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
         break;
       case KIND.ERROR:
         this.#settle(worker, task, true, value);
+        break;
+      case KIND.RAN:
+        this.#watch.ran(worker, task, value as RanReport);
         break;
       case KIND.FETCH:
         this.#queue.sendParked(task, (port) => worker.post(port, [port]));
@@ -501,9 +495,15 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
         break;
       case KIND.RETIRED:
         this.#kind.onEnd?.(undefined);
-        this.#remove(worker);
+        this.#remove(worker, "retired");
         this.#engage();
         this.#serveReturned(value as number | undefined);
+        break;
+      case KIND.STREAM_STARTED:
+      case KIND.YIELDED:
+      case KIND.YIELDED_LARGE:
+      case KIND.THREW:
+        this.#streams.handle(worker, kind, task, value);
         break;
       default:
         this.#nested.handle(worker, kind, task, value);
@@ -517,17 +517,19 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
     if (this.#stopped.delete(task)) return this.#freeTask(task);
     if (worker.givenUp?.task === task) {
       // It was settled when it was given up; the worker turned out to be well.
+      worker.account.done++;
       worker.givenUp.grace.cancel();
       worker.givenUp = undefined;
       this.#freeTask(task);
       return;
     }
     this.#finish(task);
+    worker.account.done++;
     if (failed) {
-      this.#failed++;
+      this.#meter.failed++;
       futureInternals.reject(future, value);
     } else {
-      this.#completed++;
+      this.#meter.completed++;
       futureInternals.resolve(future, value);
     }
   }
@@ -541,19 +543,25 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
   #bookOut(): void {
     this.#outstanding--;
     this.#arrived();
-    if (this.#outstanding === 0) this.#afterLast();
+    if (this.#outstanding <= this.#streams.resting) this.#afterLast();
   }
 
   #freeTask(task: number): void {
     this.#queue.release(task);
+    this.#streams.remove(task);
     this.#futures[task] = undefined;
     this.#freeTasks.push(task);
   }
 
+  /** There is no task, but for streams that rest. */
   #afterLast(): void {
-    for (const worker of this.#workers) worker.stopWatch();
+    this.#stopWatch();
     this.#refill();
     this.#closeIfOver();
+  }
+
+  #stopWatch(): void {
+    for (const worker of this.#workers) worker.stopWatch();
   }
 
   /** Publishes waiting tasks as far as there is room. */
@@ -567,7 +575,7 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
   /** See {@linkcode Runner}. */
   cancel(future: Future<unknown>): boolean {
     if (!this.#takeBack(future)) return false;
-    this.#cancelled++;
+    this.#meter.cancelled++;
     return true;
   }
 
@@ -578,40 +586,38 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
 
   /** See {@linkcode Runner}. */
   enterBlocking(): void {
-    if (platform.canBlock) return;
-    throw new RuntimeError(
-      "Cannot block: this thread must not wait; await the future, or wait in a worker",
-    );
+    if (!platform.canBlock) {
+      throw new RuntimeError(
+        "Cannot block: this thread must not wait; await the future, or wait in a worker",
+      );
+    }
+    this.#blocking++;
   }
 
   /** See {@linkcode Runner}. */
-  leaveBlocking(): void {}
+  leaveBlocking(): void {
+    this.#blocking--;
+  }
+
+  /** Throws if this thread is about to be blocked for what only its event loop could bring. */
+  #checkServed(): void {
+    if (this.#workers.some(({ mail }) => mail.isLate)) throw new RuntimeError(NEEDS_EVENT_LOOP);
+    if (this.#workers.some(({ state }) => state.isReady)) return;
+    throw new RuntimeError(
+      `Cannot block: no worker of ${this.name} runs yet, and a browser starts none while this thread is blocked; await an outcome first`,
+    );
+  }
 
   /** Takes a task back that no worker has claimed, and books it out; false when one has. */
   #takeBack(future: Future<unknown>): boolean {
     const task = futureInternals.taskOf(future);
     const { isTaken, isGone } = this.#queue.takeBack(task);
     if (!isTaken) return false;
+    this.#streams.remove(task);
     this.#futures[task] = undefined;
     if (isGone) this.#freeTasks.push(task);
     this.#bookOut();
     return true;
-  }
-
-  /** Watches a task's own time limit and signal. */
-  #limit(future: Future<unknown>, task: number, { timeout, signal }: TaskOptions): void {
-    if (timeout === undefined && signal === undefined) return;
-    const stop = (error: unknown): void => this.#giveUp(future, task, error);
-    const onAbort = (): void => stop(signal!.reason);
-    const isLimited = timeout !== undefined && timeout !== null && timeout !== Infinity;
-    const deadline = !isLimited ? undefined : this.#deadlines.at(nowMs() + timeout, () => {
-      stop(new TimeoutError(`Cannot finish task: it was not done within ${timeout} ms`));
-    });
-    signal?.addEventListener("abort", onAbort, { once: true });
-    futureInternals.whenDone(future, () => {
-      signal?.removeEventListener("abort", onAbort);
-      deadline?.cancel();
-    });
   }
 
   /** Fails a task that nobody waits for any more; if a worker runs it, asks it to stop, and abandons it if it does not. */
@@ -619,15 +625,18 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
     doorbell.poll(); // It may have ended in time.
     if (future.done()) return;
     if (this.#takeBack(future)) {
-      this.#failed++;
+      this.#watch.fails(task, "given up");
+      this.#meter.failed++;
       futureInternals.reject(future, error);
       return;
     }
+    this.#streams.stop(task);
     if (this.#kind.exports !== undefined) {
       this.#stopped.add(task);
       const number = this.#queue.numberOf(task);
       for (const worker of this.#workers) worker.child!.stop(task, number, GRACE_MS);
-      this.#failed++;
+      this.#watch.fails(task, "given up");
+      this.#meter.failed++;
       this.#bookOut();
       futureInternals.reject(future, error);
       return;
@@ -639,7 +648,8 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
       this.#deadlines.at(nowMs() + 1, () => this.#giveUp(future, task, error));
       return;
     }
-    this.#failed++;
+    this.#watch.fails(task, "given up", worker);
+    this.#meter.failed++;
     worker.state.abort(number);
     const grace = this.#deadlines.at(nowMs() + GRACE_MS, () => this.#abandon(worker, number));
     worker.givenUp = { task, grace };
@@ -654,9 +664,9 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
     worker.state.retire(this.#queue.ring);
     // If the task ended at this moment, the worker says RETIRED by itself (invariant 1 of its state).
     if (!worker.state.isRunningTask(number)) return;
-    this.#abandoned++;
+    this.#meter.abandoned++;
     this.#freeTask(worker.givenUp.task);
-    this.#remove(worker);
+    this.#remove(worker, "abandoned");
     this.#engage();
   }
 
@@ -672,8 +682,10 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
 
   /** See {@linkcode Source}. */
   sleeping(isBlocking: boolean): void {
+    this.#meter.catchUp();
     if (this.#outstanding === 0) return;
     this.#engageAll();
+    if (isBlocking && this.#blocking > 0 && !platform.servesBlocked) this.#checkServed();
     // The end of a process is told by mail.
     if (this.#kind.exports !== undefined) return;
     if (!isBlocking && this.#stopWatchTimer === undefined) this.#watchLater();
@@ -685,7 +697,7 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
   #watchLater(): void {
     this.#stopWatchTimer = platform.background(WATCH_AFTER_MS, () => {
       this.#stopWatchTimer = undefined;
-      if (this.#outstanding === 0) return;
+      if (this.#outstanding === this.#streams.resting) return;
       let isComplete = true;
       for (const worker of this.#workers) {
         const onDeath = (): void =>
@@ -719,9 +731,10 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
     const wasReady = worker.state.isReady;
     const tasks = [...this.#queue.ring.recover(worker.number), ...inHand ?? []];
     if (inHand === undefined && worker.state.isRunning) tasks.push(worker.state.currentTask);
+    this.#watchLoss(worker, inHand?.[0]);
     worker.givenUp?.grace.cancel();
     const { isDismissed } = worker;
-    this.#remove(worker, true);
+    this.#remove(worker, isDismissed ? "discarded" : "lost", true);
     if (isDismissed) {
       const { reason, cause: first } = this.#broken ??
         { reason: `worker "${worker.name}" was ended: ${how}`, cause };
@@ -730,7 +743,7 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
       if (this.#workers.length === 0) this.#failAll(reason, first);
       return;
     }
-    this.#lost++;
+    this.#meter.lost++;
     const reason = `worker "${worker.name}" was lost: ${how}`;
     // One that could not even begin would be followed by others, for ever.
     if (!this.#settings.replaceLost || !wasReady) {
@@ -741,6 +754,12 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
     this.#refill();
     this.#engage();
     this.#serveReturned(waiting);
+  }
+
+  /** Tells of the task that a worker ran which is no more; of a process, the first of those that it had. */
+  #watchLoss(worker: PoolWorkerHandle, inHand?: number): void {
+    const task = inHand ?? (this.#isBusy(worker) ? worker.state.currentTask : undefined);
+    if (task !== undefined) this.#watch.fails(task, "lost", worker);
   }
 
   /** Starts a process, one having ended, if there are tasks that were returned: those are not in the ring. */
@@ -759,8 +778,9 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
   }
 
   #fail(future: Future<unknown>, task: number, reason: string, cause: unknown): void {
+    this.#watch.fails(task, "lost");
     if (!this.#takeBack(future)) this.#finish(task);
-    this.#failed++;
+    this.#meter.failed++;
     futureInternals.reject(
       future,
       new this.#kind.Broken(`Cannot finish task: ${reason}`, { cause }),
@@ -776,9 +796,10 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
         this.#dismiss(worker, "SIGKILL");
         continue;
       }
+      this.#watchLoss(worker);
       worker.givenUp?.grace.cancel();
-      if (worker.state.isRunning) this.#abandoned++;
-      this.#remove(worker);
+      if (worker.state.isRunning) this.#meter.abandoned++;
+      this.#remove(worker, "discarded");
     }
     this.#failAll(reason, cause);
     this.#closeIfOver();
@@ -813,12 +834,13 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
     const reason = `its initializer failed: ${describe(error)}`;
     this.#broken ??= { reason, cause: error };
     // A process that has told so ends, and tells that too.
-    if (worker.child === undefined) this.#remove(worker);
+    if (worker.child === undefined) this.#remove(worker, "discarded");
     else worker.isDismissed = true;
     for (const { state } of this.#workers) state.retire(this.#queue.ring);
     for (const future of [...this.#futures]) {
       if (future === undefined || future.done() || !this.#takeBack(future)) continue;
-      this.#failed++;
+      this.#watch.fails(futureInternals.taskOf(future), "lost");
+      this.#meter.failed++;
       futureInternals.reject(
         future,
         new this.#kind.Broken(`Cannot run task: ${reason}`, { cause: error }),
@@ -837,6 +859,7 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
     if (this.#closing) return;
     this.#closing = true;
     for (let i = this.#workers.length; i-- > 0;) this.#expect();
+    this.#letEnd(this.#streams.resting);
     this.#refill();
     this.#closeIfOver();
   }
@@ -856,7 +879,7 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
     this.#stopWatchTimer?.();
     doorbell.remove(this);
     withdrawPool(this.name);
-    this.#initargsNamed = undefined;
+    this.#initializer = NO_INITIALIZER;
     this.#kind.close();
     for (const onClosed of this.#onClosed) onClosed();
   }
@@ -870,7 +893,15 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
   /** Blocks until all workers have ended, or the deadline. */
   waitClosedSync(deadlineMs: number = NEVER): void {
     this.enterBlocking();
-    doorbell.waitSync(() => this.#closed, deadlineMs);
+    try {
+      doorbell.waitSync(() => this.#closed || this.#streams.isStuck, deadlineMs);
+    } finally {
+      this.leaveBlocking();
+    }
+    if (this.#closed || !this.#streams.isStuck) return;
+    throw new RuntimeError(
+      `Cannot wait for the end of ${this.name}: a stream waits for this thread to take its values; take them, or leave it first`,
+    );
   }
 
   /** True once all workers have ended, and there will be no more. */
@@ -885,20 +916,25 @@ export class WorkerPool implements ExecutorBackend, Source, Runner {
     return this.#workers.map(({ pid }) => pid).filter((pid) => pid !== undefined);
   }
 
-  /** The counts of this moment. */
-  stats(): PoolStats {
+  /** See {@linkcode Observable}. */
+  observe(observer: ExecutorObserver): () => void {
+    return this.#watch.observe(observer, this.#workers);
+  }
+
+  /** See `_submit_context.ts`. */
+  submitContext(): unknown {
+    return this.#watch.context();
+  }
+
+  /** The counts and times of this moment. */
+  stats(): ExecutorStats {
     doorbell.poll();
-    const running = this.#workers.filter(({ state }) => state.isRunning).length;
-    return {
-      workers: this.#workers.length,
-      idle: this.#workers.length - running,
-      running,
-      queued: Math.max(0, this.#outstanding - running),
-      completed: this.#completed,
-      failed: this.#failed,
-      cancelled: this.#cancelled,
-      lost: this.#lost,
-      abandoned: this.#abandoned,
-    };
+    let running = 0;
+    const perWorker = this.#workers.map(({ state, account, name, pid }) => {
+      if (state.isRunning) running++;
+      const sinceMs = state.isRunning ? this.#meter.submittedMsOf(state.currentTask) : undefined;
+      return account.statsOf(name, pid, sinceMs, this.#meter.meanMs);
+    });
+    return this.#meter.stats(perWorker, this.#outstanding, running);
   }
 }

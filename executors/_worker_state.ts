@@ -24,7 +24,9 @@
  */
 
 import { add, load, notify, replace, store } from "../_platform/atomics.ts";
-import { park } from "../_platform/park.ts";
+import { createSharedMemory } from "../_platform/memory.ts";
+import { platform } from "../_platform/mod.ts";
+import { park, Spinner } from "../_platform/park.ts";
 import { RECORD_RING, TASK_RING, WORD_BYTES, WORKER } from "../_memory/layout.ts";
 import type { RecordRingPlace } from "../_memory/record_ring.ts";
 import type { TaskRing } from "../_memory/task_ring.ts";
@@ -47,9 +49,10 @@ const REPLIES = WORKER.SIZE + RECORD_RING.SIZE + RECORD_WORDS;
 export class WorkerState {
   readonly buffer: SharedArrayBuffer;
   readonly #words: Int32Array;
+  readonly #spinner = new Spinner();
 
   constructor(
-    buffer: SharedArrayBuffer = new SharedArrayBuffer(
+    buffer: SharedArrayBuffer = createSharedMemory(
       (REPLIES + RECORD_RING.SIZE + REPLY_WORDS) * WORD_BYTES,
     ),
   ) {
@@ -90,6 +93,17 @@ export class WorkerState {
     this.#words[WORKER.CURRENT] = number;
     this.#words[WORKER.CURRENT_TASK] = task;
     store(this.#words, WORKER.PHASE, RUNNING);
+  }
+
+  /** Looks for a task for a moment, as long as that pays off; true when there is one. */
+  look(ring: TaskRing): boolean {
+    const spinner = this.#spinner;
+    if (!spinner.isDue()) return false;
+    // Spinning threads must leave a processor to those that work.
+    const mayLook = add(ring.words, TASK_RING.LOOKING, 1) < platform.cores - 1;
+    const found = mayLook ? spinner.look(() => ring.hasReady()) : spinner.miss();
+    add(ring.words, TASK_RING.LOOKING, -1);
+    return found;
   }
 
   /**

@@ -5,12 +5,20 @@
  */
 
 import { callAt } from "../_platform/clock.ts";
-import { RuntimeError, TimeoutError } from "../sync/errors.ts";
+import { platform } from "../_platform/mod.ts";
+import { RuntimeError } from "../sync/errors.ts";
 import { ChunkRun } from "./_chunk.ts";
 import { nowMs } from "../_platform/clock.ts";
+import { limitTask } from "./_limits.ts";
+import { LoopWatch, type TimedTask } from "./_loop_watch.ts";
+import { submitContextOf } from "./_submit_context.ts";
+import type { ExecutorObserver, Observable } from "./_observer.ts";
 import { checkFraction, runInContext, type TaskContext } from "./context.ts";
 import { Executor, type ExecutorBackend, type TaskOptions } from "./executor.ts";
 import { type Future, futureInternals, type Runner } from "./future.ts";
+import { StreamDriver } from "./_stream_driver.ts";
+import type { StreamSink, StreamSource } from "./stream.ts";
+import type { ExecutorStats } from "./stats.ts";
 import { dereference } from "./task.ts";
 
 /** How an {@linkcode AsyncExecutor} is made. */
@@ -20,6 +28,8 @@ export interface AsyncExecutorOptions {
 }
 
 const DEFAULT_MAX_WORKERS = 32;
+
+let executorsMade = 0;
 
 type Call = (...args: unknown[]) => unknown;
 
@@ -31,10 +41,14 @@ interface Waiting {
   readonly arity: number;
   readonly priority: number;
   readonly controller: AbortController;
+  /** What iterates that the function returns, of a stream. */
+  readonly driver: StreamDriver | undefined;
+  readonly timed: TimedTask | undefined;
 }
 
 /** Runs tasks on this thread's event loop. */
-class LoopBackend implements ExecutorBackend, Runner {
+class LoopBackend implements ExecutorBackend, Observable, Runner {
+  readonly name: string;
   readonly concurrency: number;
   readonly chunkMs = 0;
   #waiting: Waiting[] = [];
@@ -45,9 +59,12 @@ class LoopBackend implements ExecutorBackend, Runner {
   #scheduled = false;
   #closing = false;
   readonly #onClosed: (() => void)[] = [];
+  readonly #watch: LoopWatch;
 
-  constructor(concurrency: number) {
+  constructor(name: string, concurrency: number) {
+    this.name = name;
     this.concurrency = concurrency;
+    this.#watch = new LoopWatch(name);
   }
 
   submit(
@@ -56,23 +73,77 @@ class LoopBackend implements ExecutorBackend, Runner {
     options: TaskOptions | undefined,
     arity: number,
   ): Future<unknown> {
+    return this.#push(fn, args, options, arity, undefined).future;
+  }
+
+  stream(
+    fn: (...args: never[]) => unknown,
+    args: readonly unknown[],
+    options: TaskOptions | undefined,
+    buffersize: number,
+    sink: StreamSink,
+  ): StreamSource {
+    let hasThrown = false;
+    const driver = new StreamDriver({
+      put: (value) => {
+        sink.next(value);
+        return 1;
+      },
+      poll() {},
+      failing: () => hasThrown = true,
+      turn: () => new Promise((resolve) => platform.nextTurn(resolve)),
+    }, buffersize);
+    const { future, controller } = this.#push(fn, args, options, 0, driver);
+    futureInternals.whenDone(future, () => {
+      if (hasThrown) sink.fail(futureInternals.outcomeOf(future));
+      driver.stop(); // It may have been given up.
+    });
+    return {
+      future,
+      taken: (count) => driver.request(count),
+      stop: () => {
+        if (future.cancel()) return;
+        controller.abort();
+        driver.stop();
+      },
+    };
+  }
+
+  #push(
+    fn: (...args: never[]) => unknown,
+    args: readonly unknown[],
+    options: TaskOptions | undefined,
+    arity: number,
+    driver: StreamDriver | undefined,
+  ): Waiting {
     if (this.#closing) {
       throw new RuntimeError("Cannot submit: cannot schedule new futures after shutdown");
     }
-    const future = futureInternals.create<unknown>(this, this.#submitted);
+    const number = this.#submitted++;
+    const future = futureInternals.create<unknown>(this, number);
     const controller = new AbortController();
     const waiting: Waiting = {
-      number: this.#submitted++,
+      number,
       future,
       fn,
       args,
       arity,
       priority: options?.priority ?? 0,
       controller,
+      driver,
+      timed: this.#watch.add(
+        fn,
+        arity === 0 ? 0 : args.length / arity,
+        future,
+        number,
+        submitContextOf(options),
+      ),
     };
-    if (options !== undefined) limit(waiting, options);
+    if (options !== undefined) {
+      limitTask(future, options, TIMERS, (error) => this.#giveUp(waiting, error));
+    }
     if (!future.done()) this.#enqueue(waiting);
-    return future;
+    return waiting;
   }
 
   #enqueue(task: Waiting): void {
@@ -97,8 +168,12 @@ class LoopBackend implements ExecutorBackend, Runner {
       this.#running++;
       // Not at the end of the task, which may be given up and never end.
       futureInternals.whenDone(task.future, () => {
+        const { meter } = this.#watch.tasks;
+        if (futureInternals.hasFailed(task.future)) meter.failed++;
+        else meter.completed++;
         this.#running--;
         this.#startTasks();
+        if (this.#running === 0) meter.catchUp();
       });
       run(task);
     }
@@ -113,7 +188,16 @@ class LoopBackend implements ExecutorBackend, Runner {
   }
 
   cancel(): boolean {
+    this.#watch.tasks.meter.cancelled++;
     return true; // A future that is still pending has not been started.
+  }
+
+  /** Fails a task that nobody waits for any more, and tells it so, if it runs. */
+  #giveUp({ future, timed, controller }: Waiting, error: unknown): void {
+    timed?.giveUp();
+    if (!future.running()) this.#watch.tasks.meter.failed++; // It is in nobody's hands.
+    futureInternals.reject(future, error);
+    controller.abort(error);
   }
 
   isRunning(): boolean {
@@ -143,6 +227,7 @@ class LoopBackend implements ExecutorBackend, Runner {
 
   #closeIfOver(): void {
     if (!this.#closing || !this.#isOver) return;
+    this.#watch.close();
     for (const onClosed of this.#onClosed.splice(0)) onClosed();
   }
 
@@ -154,20 +239,42 @@ class LoopBackend implements ExecutorBackend, Runner {
   waitClosedSync(): void {
     if (!this.#isOver) this.enterBlocking();
   }
-}
 
-async function run(task: Waiting): Promise<void> {
-  const { future } = task;
-  try {
-    const fn = await dereference(task.fn) as Call;
-    futureInternals.resolve(future, await runInContext(contextOf(task), () => call(task, fn)));
-  } catch (error) {
-    futureInternals.reject(future, error);
+  /** See {@linkcode Observable}. */
+  observe(observer: ExecutorObserver): () => void {
+    return this.#watch.observe(observer);
+  }
+
+  submitContext(): unknown {
+    return this.#watch.tasks.context();
+  }
+
+  stats(): ExecutorStats {
+    return this.#watch.stats(this.#submitted, this.#running);
   }
 }
 
-function call({ args, arity }: Waiting, fn: Call): unknown {
-  return arity === 0 ? fn(...args) : callChunk(new ChunkRun(fn, args, arity));
+async function run(task: Waiting): Promise<void> {
+  const { future, timed } = task;
+  try {
+    const fn = await dereference(task.fn) as Call;
+    // Of a chunk, each call has to begin in the context; where that ends at an await, it is entered anew.
+    const one = platform.keepsContext
+      ? fn
+      : (...args: unknown[]): unknown => runInContext(context, () => fn(...args));
+    const chunk = task.arity === 0 ? undefined : new ChunkRun(one, task.args, task.arity);
+    const context = contextOf(task, chunk);
+    const plain = (): unknown => chunk === undefined ? fn(...task.args) : callChunk(chunk);
+    const { driver } = task;
+    const call = driver === undefined ? plain : (): unknown => driver.run(plain);
+    const inContext = (): unknown => runInContext(context, call);
+    const value = await (timed === undefined ? inContext() : timed.call(inContext));
+    timed?.end();
+    futureInternals.resolve(future, value);
+  } catch (error) {
+    timed?.end();
+    futureInternals.reject(future, error);
+  }
 }
 
 async function callChunk(chunk: ChunkRun): Promise<unknown> {
@@ -176,36 +283,25 @@ async function callChunk(chunk: ChunkRun): Promise<unknown> {
   return [nowMs() - startMs, chunk.entries, chunk.failed];
 }
 
-function contextOf({ number, future, controller }: Waiting): TaskContext {
+function contextOf(
+  { number, future, controller }: Waiting,
+  chunk: ChunkRun | undefined,
+): TaskContext {
   return {
     id: number,
     attempt: 1,
     signal: controller.signal,
     report: (fraction) => {
       checkFraction(fraction);
-      futureInternals.setProgress(future, fraction);
+      futureInternals.setProgress(future, chunk?.share(fraction) ?? fraction);
     },
   };
 }
 
-/** Gives a task up when its signal aborts or its time is up. */
-function limit({ future, controller }: Waiting, { signal, timeout }: TaskOptions): void {
-  const stop = (error: unknown): void => {
-    futureInternals.reject(future, error);
-    controller.abort(error);
-  };
-  if (signal?.aborted) return stop(signal.reason);
-  const onAbort = (): void => stop(signal!.reason);
-  const stopTimer = timeout === undefined || timeout === null ? undefined : callAt(
-    nowMs() + timeout,
-    () => stop(new TimeoutError(`Cannot finish task: it was not done within ${timeout} ms`)),
-  );
-  signal?.addEventListener("abort", onAbort, { once: true });
-  futureInternals.whenDone(future, () => {
-    stopTimer?.();
-    signal?.removeEventListener("abort", onAbort);
-  });
-}
+/** Points in time by timers: this thread never blocks for its own tasks. */
+const TIMERS = {
+  at: (atMs: number, run: () => void): { cancel(): void } => ({ cancel: callAt(atMs, run) }),
+};
 
 /**
  * Runs tasks on the calling thread's event loop: concurrent, not parallel. For work that waits, such as requests; what
@@ -231,6 +327,8 @@ function limit({ future, controller }: Waiting, { signal, timeout }: TaskOptions
  * ```
  */
 export class AsyncExecutor extends Executor {
+  readonly #backend: LoopBackend;
+
   /**
    * Makes an executor.
    *
@@ -246,7 +344,28 @@ export class AsyncExecutor extends Executor {
         `Cannot make executor: maxWorkers must be greater than 0, got ${maxWorkers}`,
       );
     }
-    super(new LoopBackend(maxWorkers));
+    const backend = new LoopBackend(`AsyncExecutor-${executorsMade++}`, maxWorkers);
+    super(backend);
+    this.#backend = backend;
+  }
+
+  /**
+   * Counts and times of this moment. Tasks that were given up count as failed at once, and are not timed.
+   *
+   * @example
+   * ```ts
+   * import { AsyncExecutor } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using executor = new AsyncExecutor({ maxWorkers: 1 });
+   * const futures = [executor.submit(() => 1), executor.submit(() => 2)];
+   * assertEquals(executor.stats().queued, 2);
+   * await Promise.all(futures);
+   * assertEquals(executor.stats().completed, 2);
+   * ```
+   */
+  stats(): ExecutorStats {
+    return this.#backend.stats();
   }
 
   /** Shows as `AsyncExecutor` in logs and error texts. */

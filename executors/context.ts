@@ -29,6 +29,9 @@ let contexts: AsyncContext<TaskContext> | undefined;
 /**
  * The context of the task that calls it.
  *
+ * In a browser, a task of an `AsyncExecutor` must ask before its first `await`, and keep what it gets: code cannot be followed
+ * further there.
+ *
  * @throws {RuntimeError} Outside a task.
  *
  * @example A computation that stops when it is no longer wanted
@@ -45,7 +48,9 @@ export function taskContext(): TaskContext {
   const context = contexts?.get() ?? current?.();
   if (context === undefined) {
     throw new RuntimeError(
-      "Cannot read task context: no task runs here; call taskContext() inside a task",
+      `Cannot read task context: no task runs here; call taskContext() inside a task${
+        platform.keepsContext ? "" : ", on an AsyncExecutor before its first await"
+      }`,
     );
   }
   return context;

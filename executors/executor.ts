@@ -8,6 +8,8 @@ import { checkTimeout } from "../_platform/clock.ts";
 import type { AnyFunction } from "./_target.ts";
 import type { Future } from "./future.ts";
 import { finishMaps, type MapArguments, type MapResult, startMap } from "./_map_run.ts";
+import { checkBuffersize, startStream } from "./_stream_run.ts";
+import type { Streamable, StreamResult, StreamSink, StreamSource } from "./stream.ts";
 
 /** Options of the tasks submitted through {@linkcode Executor.with}. */
 export interface TaskOptions {
@@ -22,6 +24,11 @@ export interface TaskOptions {
   transfer?: readonly Transferable[];
   /** Tasks of higher priority are handed to workers first; 0 unless given. */
   priority?: number;
+  /**
+   * Of streams: how many values the task may be ahead of those that were taken, 1024 unless given. Large values count for
+   * more: together they take no more than 16 MiB, or one of them does. `map` has an option of its own.
+   */
+  buffersize?: number;
 }
 
 /** How an executor ends. */
@@ -48,6 +55,17 @@ export interface ExecutorBackend {
     options: TaskOptions | undefined,
     arity: number,
   ): Future<unknown>;
+  /**
+   * Has what `fn(...args)` returns iterated, where it runs: as far as `buffersize` values ahead of those that the sink's
+   * consumer has taken.
+   */
+  stream(
+    fn: (...args: never[]) => unknown,
+    args: readonly unknown[],
+    options: TaskOptions | undefined,
+    buffersize: number,
+    sink: StreamSink,
+  ): StreamSource;
   /** Accepts nothing more; ends when all is done. Repeatable. */
   shutdown(cancelFutures: boolean): void;
   /** A promise for the end. */
@@ -55,6 +73,9 @@ export interface ExecutorBackend {
   /** Blocks until the end. */
   waitClosedSync(): void;
 }
+
+/** Assigned by the class, which alone can reach its private fields. */
+let readBackend: (executor: Executor) => ExecutorBackend;
 
 /**
  * Runs functions somewhere else and hands out futures of what they return. The classes differ in where: on this event
@@ -82,6 +103,10 @@ export interface ExecutorBackend {
 export class Executor {
   readonly #backend: ExecutorBackend;
   readonly #options: TaskOptions | undefined;
+
+  static {
+    readBackend = (executor) => executor.#backend;
+  }
 
   /** For subclasses: makes an executor of a backend. */
   protected constructor(backend: ExecutorBackend, options?: TaskOptions) {
@@ -136,6 +161,7 @@ export class Executor {
     if (priority !== undefined && !Number.isFinite(priority)) {
       throw new RangeError(`Cannot submit with priority ${priority}: expected a finite number`);
     }
+    checkBuffersize(options.buffersize);
     return new Executor(this.#backend, { ...this.#options, ...options });
   }
 
@@ -181,8 +207,69 @@ export class Executor {
   }
 
   /**
+   * Submits a function whose values are handed out one by one while it runs: a generator function, synchronous or not, or one
+   * that returns anything else that can be iterated.
+   *
+   * The function is ahead of the consumer, by as many values as `with({ buffersize })` says, and then waits. Each value is sent
+   * as soon as it is there, and cloned where it runs on another thread. An error is thrown after the values that came before it;
+   * so is the loss of the worker, and what else becomes of a task. Then the stream has ended.
+   *
+   * **Leaving early:** `break`, an error in the loop, `return()` or the end of a `using` block close the function where it runs, at
+   * its next `yield`: its `finally` blocks are run. As with an asynchronous generator of JavaScript's own, that is waited
+   * for; an error in closing is thrown. What the function awaits is not interrupted, but its
+   * `taskContext().signal` aborts. A task that has not started is cancelled.
+   *
+   * **An open stream keeps its worker** until all values were taken, or it was left: so two streams of one worker are
+   * read one after the other, and `shutdown` waits for a stream that is open, for ever if nobody reads it. While the function
+   * waits for a consumer, it does not keep the program open, unless its task has a `timeout`, and then no longer than that. A
+   * stream that the program has dropped is left once it is collected.
+   *
+   * @typeParam T What the function yields.
+   * @param fn The function; see `task` for how it reaches another thread.
+   * @param args Its arguments, cloned at once where it runs on another thread.
+   * @returns The values: for `for await`, or, blocking this thread, for `for`.
+   * @throws {TypeError} When `fn` is not a function.
+   * @throws {BrokenExecutor} When the executor is broken.
+   * @throws {RuntimeError} When it was shut down.
+   *
+   * **Differs from Python:** Python has nothing like it. What the function `return`s is dropped, as by a loop.
+   *
+   * @example
+   * ```ts
+   * import { ThreadPoolExecutor } from "@concurrent/futures";
+   * import { assertEquals } from "@std/assert";
+   *
+   * function* primes(): Generator<number> {
+   *   for (let n = 2;; n++) {
+   *     let d = 2;
+   *     while (d * d <= n && n % d !== 0) d++;
+   *     if (d * d > n) yield n;
+   *   }
+   * }
+   *
+   * await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+   * const found: number[] = [];
+   * for await (const prime of pool.stream(primes)) {
+   *   if (prime > 20) break; // closes the generator in the worker
+   *   found.push(prime);
+   * }
+   * assertEquals(found, [2, 3, 5, 7, 11, 13, 17, 19]);
+   * ```
+   */
+  stream<A extends unknown[], T>(
+    fn: (...args: A) => Streamable<T>,
+    ...args: A
+  ): StreamResult<Awaited<T>> {
+    return startStream(this.#backend, this.#options, fn as AnyFunction, args) as StreamResult<
+      Awaited<T>
+    >;
+  }
+
+  /**
    * Accepts nothing more. What was submitted is run, unless `cancelFutures` says otherwise; then the workers end. May
    * be called again.
+   *
+   * A stream that is open counts as a task that runs: it is waited for until its values were taken, or it was left.
    *
    * @returns A promise for the end of all tasks and workers; with `wait: false`, one that is fulfilled at once.
    *
@@ -206,7 +293,8 @@ export class Executor {
    * The blocking form of {@linkcode shutdown}: blocks this thread until all tasks and workers have ended, unless `wait`
    * is false.
    *
-   * @throws {RuntimeError} When tasks are pending that only this thread could run.
+   * @throws {RuntimeError} When tasks are pending that only this thread could run, or a stream whose values only this
+   * thread could take.
    */
   shutdownSync(options: ShutdownOptions = {}): void {
     this.#end(options);
@@ -227,4 +315,9 @@ export class Executor {
   [Symbol.dispose](): void {
     this.shutdownSync();
   }
+}
+
+/** What runs an executor's tasks: of a view the same as of the executor itself. */
+export function backendOf(executor: Executor): ExecutorBackend {
+  return readBackend(executor);
 }

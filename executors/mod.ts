@@ -13,6 +13,9 @@
  * @module
  */
 
+// Not used here; so that packages have it for bundlers, see `_bundle_address.ts`.
+import "./_worker.ts";
+
 export type { Handle } from "../_memory/handle.ts";
 export { NotShareableError, RuntimeError, TimeoutError } from "../sync/errors.ts";
 export type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
@@ -37,10 +40,11 @@ export type { MapArguments, MapOptions, MapResult } from "./_map_run.ts";
 export { map } from "./map.ts";
 export { type ErrorClass, registerErrorClass as registerError } from "../_memory/errors.ts";
 export { type ModuleMeta, task, tasks, type TasksOf, transfer } from "./task.ts";
+export type { Streamable, StreamResult, StreamSink, StreamSource } from "./stream.ts";
 export { Thread, type ThreadOptions } from "./thread.ts";
 export { activeCount, currentThread, enumerate, getIdent, mainThread } from "./_thread_list.ts";
 export { type ExceptHook, excepthook, type ExceptHookArgs, setExcepthook } from "./_thread_hook.ts";
-export type { PoolStats } from "./_worker_pool.ts";
+export type { Durations, ExecutorStats, WorkerStats } from "./stats.ts";
 export {
   activeChildren,
   cpuCount,

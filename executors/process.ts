@@ -12,7 +12,12 @@ import { doorbell } from "../_memory/doorbell.ts";
 import { RuntimeError } from "../sync/errors.ts";
 import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
 import { ownOrigin } from "./_origin.ts";
-import { ProcessClient, processExports } from "./_process_client.ts";
+import {
+  checkPermissions,
+  checkProcesses,
+  ProcessClient,
+  processExports,
+} from "./_process_client.ts";
 import { runObject } from "./_run_object.ts";
 import type { AnyFunction } from "./_target.ts";
 import { WorkerPool } from "./_worker_pool.ts";
@@ -104,14 +109,17 @@ export class Process<A extends unknown[] = unknown[]> {
   /**
    * Makes a process; {@linkcode start} starts it.
    *
-   * @throws {TypeError} When `target` is not a function.
+   * @throws {TypeError} When `target` is not a function, or there is no permission of some name.
+   * @throws {RuntimeError} In a browser or a compiled program, which cannot start processes.
    */
   constructor(options: ProcessOptions<A> = {}) {
+    checkProcesses("make Process");
     const { target, name, daemon = false } = options;
     if (target !== undefined && typeof target !== "function") {
       throw new TypeError(`Cannot make Process: target must be a function, got ${typeof target}`);
     }
-    this.#options = options;
+    const permissions = checkPermissions("make Process", options.permissions);
+    this.#options = { ...options, permissions };
     this.#name = name ?? `Process-${++processesMade}`;
     this.#daemon = daemon;
   }

@@ -7,13 +7,18 @@
 import type { Permissions } from "../_platform/mod.ts";
 import { HANDLE, type Handle } from "../_memory/handle.ts";
 import { ownOrigin } from "./_origin.ts";
+import { handleOfPool } from "./_nested_tasks.ts";
 import { type PoolOptions, poolSettings } from "./_pool_options.ts";
-import { ProcessClient, processExports } from "./_process_client.ts";
-import { POOL_KIND, type PoolHandle } from "./_remote_pools.ts";
-import { THREAD_ID } from "./_worker_handle.ts";
-import { type PoolStats, WorkerPool } from "./_worker_pool.ts";
+import {
+  checkPermissions,
+  checkProcesses,
+  ProcessClient,
+  processExports,
+} from "./_process_client.ts";
+import { WorkerPool } from "./_worker_pool.ts";
 import { BrokenProcessPool } from "./errors.ts";
 import { Executor } from "./executor.ts";
+import type { ExecutorStats } from "./stats.ts";
 // Not used here; so that caches, lock files and compiled programs know these modules.
 import "./_process_main.ts";
 import "./_process_manager.ts";
@@ -73,14 +78,16 @@ export class ProcessPoolExecutor extends Executor {
    * Makes a pool; no process is started yet.
    *
    * @throws {RangeError} For a `maxWorkers` or `maxTasksPerChild` below 1, or a negative `idleTimeout`.
-   * @throws {TypeError} When a number is not an integer, or `initializer` not a function.
+   * @throws {TypeError} When a number is not an integer, `initializer` not a function, or there is no permission of some name.
+   * @throws {RuntimeError} In a browser or a compiled program, which cannot start processes.
    */
   constructor(options: ProcessPoolOptions = {}) {
+    checkProcesses("make ProcessPoolExecutor");
     const name = `ProcessPoolExecutor-${poolsMade}`;
     const settings = poolSettings(name, options);
-    const { permissions, env, cwd } = options;
+    const { env, cwd } = options;
     const processSettings = {
-      permissions,
+      permissions: checkPermissions("make pool", options.permissions),
       env,
       cwd,
       config: ownOrigin().config,
@@ -104,20 +111,23 @@ export class ProcessPoolExecutor extends Executor {
   }
 
   /**
-   * Counts of this moment.
+   * Counts and times of this moment: how many tasks wait, run and are done, how long they waited and ran, and how busy each
+   * worker is. It is always counted; asking costs what going through the workers costs.
    *
    * @example
    * ```ts
    * import { ProcessPoolExecutor } from "@concurrent/futures";
-   * import { assertEquals } from "@std/assert";
+   * import { assert, assertEquals } from "@std/assert";
    *
    * await using pool = new ProcessPoolExecutor({ maxWorkers: 2 });
    * assertEquals(pool.stats().workers, 0);
    * await pool.submit(() => 1);
-   * assertEquals(pool.stats().completed, 1);
+   * const { completed, run, perWorker } = pool.stats();
+   * assertEquals([completed, run.count, perWorker[0].done], [1, 1, 1]);
+   * assert(run.p50 <= run.p99 && run.p99 <= run.max);
    * ```
    */
-  stats(): PoolStats {
+  stats(): ExecutorStats {
     return this.#pool.stats();
   }
 
@@ -156,13 +166,7 @@ export class ProcessPoolExecutor extends Executor {
 
   /** Sent to a task, the pool arrives as an executor that submits to this one. */
   [HANDLE](): Handle {
-    const data: PoolHandle = {
-      name: this.#pool.name,
-      owner: THREAD_ID,
-      concurrency: this.#pool.concurrency,
-      chunkMs: this.#pool.chunkMs,
-    };
-    return { kind: POOL_KIND, data };
+    return handleOfPool(this.#pool);
   }
 
   /** Shows as `ProcessPoolExecutor` in logs and error texts. */

@@ -5,7 +5,7 @@
  */
 
 import { NotShareableError } from "../sync/errors.ts";
-import { type AnyFunction, loadTarget, TASK, type TaskMark } from "./_target.ts";
+import { type AnyFunction, loadTarget, mark, TASK, type TaskMark } from "./_target.ts";
 
 /** The part of `import.meta` that names a module. */
 export interface ModuleMeta {
@@ -18,12 +18,12 @@ export interface ModuleMeta {
  * that name. Returns the same function; it is called in place as before.
  *
  * The module is imported once more in each worker, with `import.meta.main` false there: what only the
- * program itself should do belongs under `if (import.meta.main)`, as in Python.
+ * program itself should do belongs under `if (import.meta.main)`, as in Python. Workers also find a function that the module
+ * marks and does not export, if it does so each time that it is imported.
  *
  * @param meta The module's `import.meta`.
  * @param fn The function, named as it is exported.
  * @param name The export's name, where it is not the function's.
- * @throws {TypeError} When the function has no name and none is given.
  *
  * @example
  * ```ts
@@ -41,13 +41,7 @@ export function task<F extends (...args: never[]) => unknown>(
   fn: F,
   name: string = fn.name,
 ): F {
-  if (name === "") {
-    throw new TypeError(
-      'Cannot mark task: the function has no name; name it as it is exported, or give the name last: task(import.meta, fn, "name")',
-    );
-  }
-  const mark: TaskMark = { url: meta.url, name };
-  Object.defineProperty(fn, TASK, { value: mark, configurable: true });
+  mark(fn, { url: meta.url, name });
   return fn;
 }
 
@@ -89,14 +83,14 @@ export function tasks<M>(url: string): TasksOf<M> {
 
 const REFERENCES = new WeakSet<AnyFunction>();
 
-function makeReference(mark: TaskMark): AnyFunction {
+function makeReference(by: TaskMark): AnyFunction {
   const reference = (): never => {
     throw new NotShareableError(
-      `Cannot call "${mark.name}" here: it is a reference made by tasks(); submit it to an executor, or import it`,
+      `Cannot call "${by.name}" here: it is a reference made by tasks(); submit it to an executor, or import it`,
     );
   };
-  Object.defineProperty(reference, "name", { value: mark.name });
-  Object.defineProperty(reference, TASK, { value: mark });
+  Object.defineProperty(reference, "name", { value: by.name });
+  Object.defineProperty(reference, TASK, { value: by });
   REFERENCES.add(reference);
   return reference;
 }
@@ -104,8 +98,8 @@ function makeReference(mark: TaskMark): AnyFunction {
 /** The function behind a reference, loaded in this thread; any other function is returned as it is. */
 export function dereference(fn: AnyFunction): AnyFunction | Promise<AnyFunction> {
   if (!REFERENCES.has(fn)) return fn;
-  const mark = (fn as unknown as Record<typeof TASK, TaskMark>)[TASK];
-  return loadTarget({ kind: "module", ...mark });
+  const by = (fn as unknown as Record<typeof TASK, TaskMark>)[TASK];
+  return loadTarget({ kind: "module", ...by });
 }
 
 const transferred = new WeakMap<object, readonly Transferable[]>();

@@ -7,7 +7,9 @@
  * @module
  */
 
+import { addressOf } from "../_platform/entry.ts";
 import { platform } from "../_platform/mod.ts";
+import { randomName } from "../_platform/random.ts";
 import { Encoder } from "../_memory/encoder.ts";
 import { HANDLE, type Handle } from "../_memory/handle.ts";
 import { encode } from "../_memory/message.ts";
@@ -37,8 +39,8 @@ export const THREAD_KIND = "Thread";
 
 /** Where threads learn to receive threads: nothing that they import may import these. */
 const THREAD_CLASSES: readonly string[] = [
-  import.meta.resolve("./_thread_list.ts"),
-  import.meta.resolve("./timer.ts"),
+  addressOf(import.meta.url, () => import.meta.resolve("./_thread_list.ts")),
+  addressOf(import.meta.url, () => import.meta.resolve("./timer.ts")),
 ];
 
 /** What a thread is made with. */
@@ -288,7 +290,7 @@ export class Thread<A extends unknown[] = unknown[]> {
         thread: id,
         starter,
         state: state.buffer,
-        life: `@concurrent/futures thread ${crypto.randomUUID()}`,
+        life: `@concurrent/futures thread ${randomName()}`,
         work,
         classes,
         port: port2,

@@ -5,14 +5,15 @@
  */
 
 import { HANDLE, type Handle } from "../_memory/handle.ts";
-import { POOL_KIND, type PoolHandle } from "./_remote_pools.ts";
+import { handleOfPool } from "./_nested_tasks.ts";
 import { type PoolOptions, poolSettings } from "./_pool_options.ts";
-import { startWorkerThread, THREAD_ID } from "./_worker_handle.ts";
-import { type PoolStats, WorkerPool } from "./_worker_pool.ts";
+import { startWorkerThread } from "./_worker_handle.ts";
+import { WorkerPool } from "./_worker_pool.ts";
 // Not used here; so that caches, lock files and compiled programs know the workers' module.
 import "./_worker_main.ts";
 import { BrokenThreadPool } from "./errors.ts";
 import { Executor } from "./executor.ts";
+import type { ExecutorStats } from "./stats.ts";
 
 /** How a thread pool is made. */
 export interface ThreadPoolOptions extends PoolOptions {}
@@ -60,9 +61,16 @@ export class ThreadPoolExecutor extends Executor {
    * Makes a pool; no worker is started yet.
    *
    * @throws {RangeError} For a `maxWorkers` or `maxTasksPerChild` below 1, or a negative `idleTimeout`.
-   * @throws {TypeError} When a number is not an integer, or `initializer` not a function.
+   * @throws {TypeError} When a number is not an integer, or `initializer` not a function; and for `permissions`, which only
+   * processes can have less of.
    */
   constructor(options: ThreadPoolOptions = {}) {
+    if ((options as { permissions?: unknown }).permissions !== undefined) {
+      // It would be dangerous to leave unheeded what is meant to confine tasks.
+      throw new TypeError(
+        "Cannot make pool: threads have the permissions of the program; use a ProcessPoolExecutor to narrow them",
+      );
+    }
     const name = `ThreadPoolExecutor-${poolsMade}`;
     const pool = new WorkerPool(poolSettings(name, options), {
       Broken: BrokenThreadPool,
@@ -77,32 +85,29 @@ export class ThreadPoolExecutor extends Executor {
   }
 
   /**
-   * Counts of this moment.
+   * Counts and times of this moment: how many tasks wait, run and are done, how long they waited and ran, and how busy each
+   * worker is. It is always counted; asking costs what going through the workers costs.
    *
    * @example
    * ```ts
    * import { ThreadPoolExecutor } from "@concurrent/futures";
-   * import { assertEquals } from "@std/assert";
+   * import { assert, assertEquals } from "@std/assert";
    *
    * await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
    * assertEquals(pool.stats().workers, 0);
    * await pool.submit(() => 1);
-   * assertEquals(pool.stats().completed, 1);
+   * const { completed, run, perWorker } = pool.stats();
+   * assertEquals([completed, run.count, perWorker[0].done], [1, 1, 1]);
+   * assert(run.p50 <= run.p99 && run.p99 <= run.max);
    * ```
    */
-  stats(): PoolStats {
+  stats(): ExecutorStats {
     return this.#pool.stats();
   }
 
   /** Sent to a task, the pool arrives as an executor that submits to this one. */
   [HANDLE](): Handle {
-    const data: PoolHandle = {
-      name: this.#pool.name,
-      owner: THREAD_ID,
-      concurrency: this.#pool.concurrency,
-      chunkMs: this.#pool.chunkMs,
-    };
-    return { kind: POOL_KIND, data };
+    return handleOfPool(this.#pool);
   }
 
   /** Shows as `ThreadPoolExecutor` in logs and error texts. */

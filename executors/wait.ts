@@ -8,6 +8,7 @@ import { doorbell } from "../_memory/doorbell.ts";
 import { callAt, deadlineAfter, NEVER } from "../_platform/clock.ts";
 import { TimeoutError } from "../sync/errors.ts";
 import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
+import { type HasStanding, STANDING, type Standing } from "./_standing.ts";
 import { blockUntil, type Future, futureInternals } from "./future.ts";
 
 /** Return from `wait` once any future is done. */
@@ -246,7 +247,7 @@ export interface CompletedFutures<T> extends AsyncIterable<Future<T>>, Iterable<
   [Symbol.iterator](): IterableIterator<Future<T>>;
 }
 
-class Completion<T> implements CompletedFutures<T> {
+class Completion<T> implements CompletedFutures<T>, HasStanding {
   readonly #total: number;
   readonly #timeout: number | null | undefined;
   readonly #deadlineMs: number;
@@ -367,6 +368,12 @@ class Completion<T> implements CompletedFutures<T> {
       if (!isReady) throw this.#timeUp();
     }
     return this.#take();
+  }
+
+  [STANDING](): Standing {
+    let reported = 0;
+    for (const future of this.#pending) reported += future.progress;
+    return { done: this.#total - this.#pending.size, reported, total: this.#total };
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<Future<T>> {

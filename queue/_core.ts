@@ -4,7 +4,15 @@
  * @module
  */
 
-import { type Core, registerCore } from "../_memory/core.ts";
+import {
+  type Core,
+  type CoreCall,
+  isAlike,
+  type PassedOn,
+  type PassingCore,
+  type Promised,
+  registerCore,
+} from "../_memory/core.ts";
 import type { Limits } from "../_memory/seat.ts";
 import { labelOf } from "../sync/_shared.ts";
 import { Batch, isInt } from "./_batch.ts";
@@ -107,7 +115,7 @@ export interface NewQueue {
 const inbox = new Batch();
 
 /** The core for those who share the memory. */
-export class LocalQueueCore implements QueueCore {
+export class LocalQueueCore implements QueueCore, PassingCore {
   readonly name: string | undefined;
   readonly #words: QueueWords;
   readonly #state: QueueState;
@@ -323,6 +331,15 @@ export class LocalQueueCore implements QueueCore {
     return values;
   }
 
+  /** See {@linkcode PassingCore}: items that are not too many for the call. */
+  passOn(promised: Promised, blocked: CoreCall): PassedOn | undefined {
+    const { method, value } = promised;
+    if (!isAlike(promised, blocked)) return undefined;
+    const isWanted = method === "get" ||
+      (method === "getMany" && (value as unknown[]).length <= (blocked.args[0] as number));
+    return isWanted ? { value } : undefined;
+  }
+
   // Its state
 
   /** See {@linkcode QueueCore}. */
@@ -388,7 +405,5 @@ for (const kind of Object.keys(ORDERS)) {
     kind,
     (data) => LocalQueueCore.open(kind, data),
     ["put", "putMany", "get", "getMany", "join"],
-    (_core, method, { value }, [most]) =>
-      method === "get" || (method === "getMany" && (value as unknown[]).length <= (most as number)),
   );
 }

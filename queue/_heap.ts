@@ -15,6 +15,7 @@
  * @module
  */
 
+import { createSharedMemory } from "../_platform/memory.ts";
 import { GrowingMemory } from "../_memory/growing_memory.ts";
 import { QUEUE, WORD_BYTES } from "../_memory/layout.ts";
 
@@ -48,9 +49,7 @@ const INITIAL_BYTES = 1 << 16;
 
 /** A buffer for a queue of up to that many bytes. */
 export function createHeapBuffer(capacityBytes: number): SharedArrayBuffer {
-  const buffer = new SharedArrayBuffer(Math.min(INITIAL_BYTES, capacityBytes), {
-    maxByteLength: capacityBytes,
-  });
+  const buffer = createSharedMemory(Math.min(INITIAL_BYTES, capacityBytes), capacityBytes);
   new Int32Array(buffer, 0, QUEUE.SIZE)[END] = QUEUE.SIZE;
   return buffer;
 }

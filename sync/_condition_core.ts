@@ -22,7 +22,15 @@
  */
 
 import { NEVER } from "../_platform/clock.ts";
-import { isRemoteData, registerCore, type WholeCore } from "../_memory/core.ts";
+import {
+  type CoreCall,
+  isRemoteData,
+  type PassedOn,
+  type PassingCore,
+  type Promised,
+  registerCore,
+  type WholeCore,
+} from "../_memory/core.ts";
 import { HANDLE, type Handle, isShareable } from "../_memory/handle.ts";
 import { CONDITION } from "../_memory/layout.ts";
 import type { Limits, Seat } from "../_memory/seat.ts";
@@ -34,7 +42,7 @@ import { lose } from "./_lost_locks.ts";
 import type { Held, OwnedLock } from "./_owned_lock.ts";
 import { KIND as RLOCK_KIND, LocalRLockCore } from "./_rlock_core.ts";
 import { dataOf, labelOf, type SharedData, SharedWords } from "./_shared.ts";
-import { NotShareableError, RuntimeError } from "./errors.ts";
+import { NotShareableError, OwnerDiedError, RuntimeError } from "./errors.ts";
 
 /** The kind of Condition in handles and error texts. */
 export const KIND = "Condition";
@@ -77,7 +85,7 @@ class ConditionWait extends LockWait {
 }
 
 /** The core for those who share the memory. */
-export class LocalConditionCore implements ConditionCore {
+export class LocalConditionCore implements ConditionCore, PassingCore {
   readonly name: string | undefined;
   readonly #shared: SharedWords;
   readonly #lock: OwnedLock;
@@ -175,6 +183,24 @@ export class LocalConditionCore implements ConditionCore {
     } finally {
       this.#resume(held, isHeld);
     }
+  }
+
+  /** See {@linkcode PassingCore}: the lock, which a wait holds again however it has ended, unless that was lost. */
+  passOn({ hasThrown, value }: Promised, blocked: CoreCall): PassedOn | undefined {
+    const lock = this.#lock;
+    if (OwnerDiedError.is(value) || !lock.isHeldFor(blocked)) return undefined;
+    const held = lock.handOver(blocked.args);
+    const again = async (limits: Limits): Promise<unknown> => {
+      let isHeld = false;
+      try {
+        isHeld = await lock.take({ ...limits, deadlineMs: NEVER, signal: undefined });
+      } finally {
+        this.#resume(held, isHeld);
+      }
+      if (hasThrown) throw value;
+      return value;
+    };
+    return { value: true, again };
   }
 
   /** The lock is held again, as it was; or it is lost, and what would have released it must not. */

@@ -5,7 +5,14 @@
  */
 
 import { replace } from "../_platform/atomics.ts";
-import { type Core, registerCore } from "../_memory/core.ts";
+import {
+  type Core,
+  type CoreCall,
+  type PassedOn,
+  type PassingCore,
+  type Promised,
+  registerCore,
+} from "../_memory/core.ts";
 import { LOCK } from "../_memory/layout.ts";
 import type { Limits } from "../_memory/seat.ts";
 import { wasLost } from "./_lost_locks.ts";
@@ -14,6 +21,9 @@ import { SharedWords } from "./_shared.ts";
 
 /** The kind of Lock in handles and error texts. */
 export const KIND = "Lock";
+
+/** It is held in one way only. */
+const HELD: Held = { context: 0, depth: 1 };
 
 /** What Lock calls. */
 export interface LockCore extends Core {
@@ -36,7 +46,7 @@ export interface LockCore extends Core {
 }
 
 /** The core for those who share the memory. */
-export class LocalLockCore extends OwnedLock implements LockCore {
+export class LocalLockCore extends OwnedLock implements LockCore, PassingCore {
   constructor(shared: SharedWords) {
     super(shared, KIND);
   }
@@ -94,11 +104,21 @@ export class LocalLockCore extends OwnedLock implements LockCore {
   /** See {@linkcode OwnedLock}. */
   releaseAll(): Held {
     this.free(this.me);
-    return { context: 0, depth: 1 };
+    return HELD;
   }
 
   /** See {@linkcode OwnedLock}. */
   restore(): void {}
+
+  /** See {@linkcode OwnedLock}. */
+  handOver(): Held {
+    return HELD;
+  }
+
+  /** See {@linkcode PassingCore}. */
+  passOn({ value }: Promised, blocked: CoreCall): PassedOn | undefined {
+    return value === true && this.isHeldFor(blocked) ? { value } : undefined;
+  }
 }
 
-registerCore<LockCore>(KIND, LocalLockCore.open, ["acquire"], () => true);
+registerCore<LockCore>(KIND, LocalLockCore.open, ["acquire"]);

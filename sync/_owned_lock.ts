@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { CoreCall } from "../_memory/core.ts";
 import type { Contexts } from "./_contexts.ts";
 import { LockWords } from "./_lock_words.ts";
 import type { SharedWords } from "./_shared.ts";
@@ -44,4 +45,13 @@ export abstract class OwnedLock extends LockWords {
 
   /** Takes note of how the lock, just acquired again, is held. */
   abstract restore(held: Held): void;
+
+  /** Has the lock held as an `acquire` with these arguments would have it; returns how it was held. Call as the owner. */
+  abstract handOver(args: readonly unknown[]): Held;
+
+  /** Whether the call is for this lock, which its thread has already. */
+  isHeldFor({ core, method }: CoreCall): boolean {
+    return method === "acquire" && core instanceof LockWords && core.buffer === this.buffer &&
+      this.owner === this.me;
+  }
 }

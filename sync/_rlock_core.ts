@@ -21,7 +21,15 @@
 
 import { load, replace } from "../_platform/atomics.ts";
 import { NEVER } from "../_platform/clock.ts";
-import { type Core, registerCore } from "../_memory/core.ts";
+import { platform } from "../_platform/mod.ts";
+import {
+  type Core,
+  type CoreCall,
+  type PassedOn,
+  type PassingCore,
+  type Promised,
+  registerCore,
+} from "../_memory/core.ts";
 import { LOCK } from "../_memory/layout.ts";
 import type { Limits } from "../_memory/seat.ts";
 import type { Contexts } from "./_contexts.ts";
@@ -64,7 +72,7 @@ export interface RLockCore extends Core {
 }
 
 /** The core for those who share the memory. */
-export class LocalRLockCore extends OwnedLock implements RLockCore {
+export class LocalRLockCore extends OwnedLock implements RLockCore, PassingCore {
   constructor(shared: SharedWords) {
     super(shared, KIND);
   }
@@ -186,12 +194,6 @@ export class LocalRLockCore extends OwnedLock implements RLockCore {
     );
   }
 
-  /** Has the lock held as another context, once; false if the first does not hold it so. */
-  passOn(from: number, to: number): boolean {
-    return this.#isMine && this.#context === from && this.words[LOCK.DEPTH] === 1 &&
-      this.#enter(to, 1);
-  }
-
   /** See {@linkcode RLockCore}. */
   override recover(): boolean {
     return super.recover() && this.#enter(THREAD, 1);
@@ -201,7 +203,9 @@ export class LocalRLockCore extends OwnedLock implements RLockCore {
   isOwned(inside: Contexts): boolean {
     if (!this.#isMine) return false;
     const context = this.#context;
-    return context === THREAD || context === TASK || inside.includes(context);
+    // Where async contexts end at the first `await`, a run is told apart no better than other tasks.
+    return context === THREAD || context === TASK || !platform.keepsContext ||
+      inside.includes(context);
   }
 
   /** See {@linkcode OwnedLock}. */
@@ -215,12 +219,21 @@ export class LocalRLockCore extends OwnedLock implements RLockCore {
   restore({ context, depth }: Held): void {
     this.#enter(context, depth);
   }
+
+  /** See {@linkcode OwnedLock}. */
+  handOver([context]: readonly unknown[]): Held {
+    const held = { context: this.#context, depth: this.words[LOCK.DEPTH] };
+    this.#enter(context as number, 1);
+    return held;
+  }
+
+  /** See {@linkcode PassingCore}. */
+  passOn({ value, args: [context] }: Promised, blocked: CoreCall): PassedOn | undefined {
+    if (value !== true || !this.isHeldFor(blocked)) return undefined;
+    if (this.#context !== context || this.words[LOCK.DEPTH] !== 1) return undefined;
+    this.handOver(blocked.args);
+    return { value };
+  }
 }
 
-registerCore<RLockCore>(
-  KIND,
-  LocalRLockCore.open,
-  ["acquire"],
-  (core, _method, { args: [from] }, [to]) =>
-    (core as LocalRLockCore).passOn(from as number, to as number),
-);
+registerCore<RLockCore>(KIND, LocalRLockCore.open, ["acquire"]);

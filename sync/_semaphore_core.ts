@@ -27,7 +27,15 @@
  */
 
 import { load, replace, store } from "../_platform/atomics.ts";
-import { type Core, registerCore } from "../_memory/core.ts";
+import {
+  type Core,
+  type CoreCall,
+  isAlike,
+  type PassedOn,
+  type PassingCore,
+  type Promised,
+  registerCore,
+} from "../_memory/core.ts";
 import { NODE, SEMAPHORE } from "../_memory/layout.ts";
 import { type Limits, type Seat, Wait } from "../_memory/seat.ts";
 import { Latch, WaitList } from "../_memory/wait_list.ts";
@@ -57,7 +65,7 @@ export interface SemaphoreCore extends Core {
 }
 
 /** The core for those who share the memory. */
-export class LocalSemaphoreCore implements SemaphoreCore {
+export class LocalSemaphoreCore implements SemaphoreCore, PassingCore {
   readonly seat: Seat;
   readonly name: string | undefined;
   readonly #kind: string;
@@ -128,6 +136,11 @@ export class LocalSemaphoreCore implements SemaphoreCore {
   async #acquireContended(limits: Limits): Promise<boolean> {
     const wait = this.#begin();
     return wait === undefined || await this.seat.wait(wait, limits);
+  }
+
+  /** See {@linkcode PassingCore}. */
+  passOn(promised: Promised, blocked: CoreCall): PassedOn | undefined {
+    return promised.value === true && isAlike(promised, blocked) ? { value: true } : undefined;
   }
 
   /** See {@linkcode SemaphoreCore}. */
@@ -295,10 +308,5 @@ class SemaphoreWait extends Wait {
 }
 
 for (const kind of [KIND, BOUNDED_KIND]) {
-  registerCore<SemaphoreCore>(
-    kind,
-    (data) => LocalSemaphoreCore.open(kind, data),
-    ["acquire"],
-    () => true,
-  );
+  registerCore<SemaphoreCore>(kind, (data) => LocalSemaphoreCore.open(kind, data), ["acquire"]);
 }

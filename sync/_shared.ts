@@ -5,6 +5,7 @@
  * @module
  */
 
+import { createSharedMemory } from "../_platform/memory.ts";
 import { isRemoteData } from "../_memory/core.ts";
 import { HANDLE, type Handle } from "../_memory/handle.ts";
 import { WORD_BYTES } from "../_memory/layout.ts";
@@ -36,7 +37,7 @@ export class SharedWords {
       throw new TypeError(`Cannot name object: expected a string, got ${typeof name}`);
     }
     return new SharedWords(
-      new Int32Array(new SharedArrayBuffer(size * WORD_BYTES)),
+      new Int32Array(createSharedMemory(size * WORD_BYTES)),
       seat,
       name,
     );

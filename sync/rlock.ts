@@ -21,6 +21,7 @@ import {
 import { Context, contextsHere } from "./_contexts.ts";
 import { KIND, LocalRLockCore, type RLockCore, TASK, THREAD } from "./_rlock_core.ts";
 import { dataOf, labelOf } from "./_shared.ts";
+import { RuntimeError } from "./errors.ts";
 import type { LockOptions } from "./lock.ts";
 import type {
   AcquireOptions,
@@ -37,6 +38,9 @@ import type {
  * other threads do. `run` makes the function that it runs the owner, with everything that this calls and awaits: inside, acquiring
  * again is free, in either form. Async tasks cannot be told apart outside of `run`, so there a second `acquire`
  * waits for the first one's release, also when both are made by the same task.
+ *
+ * In a browser they cannot be told apart inside of `run` either: acquiring again there throws before the first `await`, and waits
+ * after it. The blocking forms, in workers, are reentrant as everywhere.
  *
  * It can be sent to any task in its arguments. Whoever acquires it sees all that was written to shared memory
  * before it was released.
@@ -338,7 +342,13 @@ export class RLock {
   /** Acquires the lock again if the code that runs now is inside of the `run` that holds it. */
   #enterAgain(): boolean {
     const inside = contextsHere();
-    return inside.length > 0 && this.#core.enterAgain(inside);
+    if (inside.length === 0 || !this.#core.enterAgain(inside)) return false;
+    if (platform.keepsContext) return true;
+    this.#core.releaseHeld(inside);
+    // Told at once: after an await nobody would know, and it would wait for itself.
+    throw new RuntimeError(
+      `Cannot ${this.#act}: it is held by a run() around this code, and a browser does not tell async tasks apart; acquire it once, or use the Sync form in a worker`,
+    );
   }
 
   #releaseHeld(): void {

@@ -5,6 +5,7 @@ import { ROOT } from "./_support/scratch.ts";
 import {
   codeOnly,
   findAtomics,
+  findDependencies,
   findImportCycles,
   findMachinePaths,
   findMissingImports,
@@ -16,6 +17,7 @@ import {
 import config from "../deno.json" with { type: "json" };
 
 const SKIPPED = new Set([".git", "node_modules", "coverage", ".tmp"]);
+const BUILT = new URL("npm/", ROOT).href;
 const TEXT = /(?:\.(?:[cm]?[jt]s|json|md|sh|ya?ml)|\/run)$/;
 
 async function readTree(folder: URL): Promise<SourceFile[]> {
@@ -23,6 +25,7 @@ async function readTree(folder: URL): Promise<SourceFile[]> {
   for await (const entry of Deno.readDir(folder)) {
     if (SKIPPED.has(entry.name)) continue;
     const url = new URL(entry.name + (entry.isDirectory ? "/" : ""), folder);
+    if (url.href === BUILT) continue;
     if (entry.isDirectory) files.push(...await readTree(url));
     else if (entry.isFile && TEXT.test(url.pathname)) {
       const path = relative(fromFileUrl(ROOT), fromFileUrl(url)).replaceAll("\\", "/");
@@ -48,6 +51,10 @@ test("the source uses Atomics in _platform/atomics.ts only", () => {
 
 test("imports go one way", () => {
   assertEquals(findUpwardImports(files), []);
+});
+
+test("nothing but progress/ depends on another package", () => {
+  assertEquals(findDependencies(files), []);
 });
 
 test("imports have no cycle", () => {
@@ -96,6 +103,21 @@ test("findUpwardImports finds an import of a later layer and of what is not publ
   assertEquals(find("_platform/a.ts", "../mod.ts"), 1);
   assertEquals(find("executors/a.ts", "../_platform/b.ts"), 0);
   assertEquals(find("queue/a.ts", "./b.ts"), 0);
+  assertEquals(find("executors/a.ts", "../progress/b.ts"), 1);
+  assertEquals(find("progress/a.ts", "../executors/b.ts"), 0);
+});
+
+test("findDependencies finds an import of a package where there may be none", () => {
+  const find = (path: string, from: string) =>
+    findDependencies(one(path, `import { a } from "${from}";`)).length;
+  assertEquals(find("sync/a.ts", "fast-check"), 1);
+  assertEquals(find("executors/a.ts", "cli-progress"), 1);
+  assertEquals(find("progress/a.ts", "fast-check"), 1);
+  assertEquals(find("mod.ts", "jsr:@std/path"), 1);
+  assertEquals(find("progress/a.ts", "cli-progress"), 0);
+  assertEquals(find("_platform/a.ts", "node:os"), 0);
+  assertEquals(find("sync/a.ts", "./b.ts"), 0);
+  assertEquals(find("tests/a.ts", "fast-check"), 0);
 });
 
 test("findImportCycles finds a cycle and spares a diamond", () => {

@@ -74,6 +74,12 @@ export const endWithLock = task(import.meta, function endWithLock(lock: Lock): P
   return never();
 });
 
+/** Throws an error that holds objects: one it was sent, and one of its own. */
+export const throwLocks = task(import.meta, function throwLocks(lock: Lock): never {
+  const cause = { lock, memory: new SharedArrayBuffer(8) };
+  throw Object.assign(new RangeError("thrown with locks", { cause }), { lock, own: new Lock() });
+});
+
 /** The same as {@linkcode endAtGate}, blocking its thread until then. */
 export const endAtGateSync = task(import.meta, function endAtGateSync(gate: GateParts, how: End) {
   enterGate(gate);
@@ -192,17 +198,6 @@ export const nameOf = task(import.meta, function nameOf(): string {
   return currentProcess().name;
 });
 
-/** Throws. */
-export const fail = task(import.meta, function fail(text: string): never {
-  throw new RangeError(text);
-});
-
-/** Rejects. */
-export const reject = task(import.meta, async function reject(text: string): Promise<never> {
-  await Promise.resolve();
-  throw new RangeError(text);
-});
-
 const state = globalThis as { initialized?: number };
 
 /** Counts its calls in this process. */
@@ -266,25 +261,24 @@ export const spinInBackground = task(import.meta, function spinInBackground(): v
   }, 1);
 });
 
-/** Prints its process's number, and reports its progress for ever; prints "sent" once it has done so while the process of that number was stopped. */
-export const reportForEver = task(
+/** Prints its process's number; reports its progress once the process of that number is stopped, prints "sent", and says nothing more. */
+export const reportToStopped = task(
   import.meta,
-  async function reportForEver(pid: number): Promise<never> {
+  async function reportToStopped(pid: number): Promise<never> {
     console.log(Deno.pid);
-    const { report } = taskContext();
-    const isStopped = (): boolean => / T \d/.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
-    let told = false;
-    for (let i = 0;; i++) {
-      const mayTell = !told && isStopped();
-      report(i % 1000 / 1000);
-      // Once the process's main thread has sent it.
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      if (!mayTell) continue;
-      told = true;
-      console.log("sent");
-    }
+    while (!/ T \d/.test(Deno.readTextFileSync(`/proc/${pid}/stat`))) await pause(1);
+    taskContext().report(0.5);
+    // Its process's main thread sends it on.
+    await pause(20);
+    console.log("sent");
+    return await never();
   },
 );
+
+/** Lets so many milliseconds go by. */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
 
 /** Starts a process that never ends, prints its number, and never ends itself. */
 export const startChild = task(import.meta, async function startChild(): Promise<never> {

@@ -47,12 +47,21 @@ export async function runProgram(
 }
 
 /** Runs `deno` with the given arguments in the repository's root, as {@linkcode runProgram} does. */
-export async function runDeno(args: string[], options: RunOptions = {}): Promise<RunResult> {
-  const { timeoutMs = RUN_TIMEOUT_MS, stdin, env } = options;
+export function runDeno(args: string[], options: RunOptions = {}): Promise<RunResult> {
+  return runCommand(Deno.execPath(), args, { cwd: ROOT, ...options });
+}
+
+/** Runs any command, as {@linkcode runProgram} runs a program. */
+export async function runCommand(
+  command: string,
+  args: string[],
+  options: Omit<RunOptions, "args" | "permissions"> & { cwd: string | URL },
+): Promise<RunResult> {
+  const { timeoutMs = RUN_TIMEOUT_MS, stdin, env, cwd } = options;
   const startMs = performance.now();
-  const child = new Deno.Command(Deno.execPath(), {
+  const child = new Deno.Command(command, {
     args,
-    cwd: fromFileUrl(ROOT),
+    cwd,
     env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...env },
     stdin: stdin === undefined ? "null" : "piped",
     stdout: "piped",

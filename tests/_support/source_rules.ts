@@ -7,7 +7,17 @@ export interface SourceFile {
 }
 
 /** Folders of the package, each of which may import from itself and from those before it. */
-export const LAYERS: readonly string[] = ["_platform", "_memory", "sync", "queue", "executors"];
+export const LAYERS: readonly string[] = [
+  "_platform",
+  "_memory",
+  "sync",
+  "queue",
+  "executors",
+  "progress",
+];
+
+/** What a folder may import from other packages. The core has no dependency. */
+const DEPENDENCIES: Readonly<Record<string, readonly string[]>> = { progress: ["cli-progress"] };
 
 /** The folder that a path begins with, or `""` for a file at the root. */
 function layerOf(path: string): string {
@@ -196,6 +206,17 @@ export function findUpwardImports(files: readonly SourceFile[]): string[] {
     }
   }
   return problems;
+}
+
+/** Imports of other packages, of those that the folder may not. */
+export function findDependencies(files: readonly SourceFile[]): string[] {
+  return files.filter((file) => isPackageSource(file.path)).flatMap((file) => {
+    const allowed = DEPENDENCIES[layerOf(file.path)] ?? [];
+    return importsOf(file)
+      .filter(({ specifier }) => !isRelative(specifier) && !specifier.startsWith("node:"))
+      .filter(({ specifier }) => !allowed.includes(specifier))
+      .map(({ specifier, index }) => `${place(file, index)} depends on "${specifier}"`);
+  });
 }
 
 /** Relative imports of files that are not there. */

@@ -1,4 +1,6 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { doorbell } from "../../_memory/doorbell.ts";
+import { SLEEPING } from "../../_memory/thread_table.ts";
 import {
   asCompleted,
   CancelledError,
@@ -11,8 +13,16 @@ import {
 } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { Gate, Log } from "./signals.ts";
-import type { Suite } from "./suite.ts";
+import { type Suite, turn } from "./suite.ts";
 import * as tasks from "./tasks.ts";
+
+/** Nothing but the outcome itself ends this test. */
+const COMES = { timeout: 5_000 };
+
+/** Whether this thread listens as a promise, and waits to be rung. */
+function isAsleep(): boolean {
+  return Atomics.load(doorbell["words"], doorbell["index"]) === SLEEPING;
+}
 
 export function blockingContract(suite: Suite): void {
   if (suite.traits.blocks) blocking(suite);
@@ -97,6 +107,19 @@ function blocking({ name, make }: Suite): void {
     let result = attempt();
     while (result === undefined) result = attempt();
     assertEquals(result, 9);
+  });
+
+  test(`${name}: what is awaited comes after a blocking wait that timed out`, COMES, async () => {
+    await using executor = make({ maxWorkers: 1 });
+    using gate = new Gate();
+    const future = executor.submit(tasks.pass, gate.parts, "done");
+    const awaited = future.then((value) => value);
+    await gate.entered();
+    // The wait of the promise form is under way when the blocking one begins.
+    while (!isAsleep()) await turn();
+    assertThrows(() => future.resultSync({ timeout: 50 }), TimeoutError);
+    gate.open();
+    assertEquals(await awaited, "done");
   });
 
   test(`${name}: waitSync() blocks until what it waits for`, () => {

@@ -4,6 +4,8 @@ import { blockingContract } from "./blocking_contract.ts";
 import { futureContract } from "./future_contract.ts";
 import { mapContract } from "./map_contract.ts";
 import { shutdownContract } from "./shutdown_contract.ts";
+import { streamContract } from "./stream_contract.ts";
+import { streamEndContract } from "./stream_end_contract.ts";
 import { submitContract } from "./submit_contract.ts";
 import type { ExecutorFactory, ExecutorTraits } from "./suite.ts";
 import { waitContract } from "./wait_contract.ts";
@@ -26,6 +28,8 @@ export function executorContract(
   futureContract(suite);
   waitContract(suite);
   mapContract(suite);
+  streamContract(suite);
+  streamEndContract(suite);
   withContract(suite);
   shutdownContract(suite);
   blockingContract(suite);

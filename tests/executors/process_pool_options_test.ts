@@ -6,7 +6,6 @@ import {
   assertInstanceOf,
   assertRejects,
   assertStrictEquals,
-  assertThrows,
 } from "@std/assert";
 import {
   currentProcess,
@@ -19,22 +18,11 @@ import { test } from "../_support/leaks.ts";
 import { stateOf, until } from "../_support/processes.ts";
 import * as work from "../_support/process_tasks.ts";
 import { runProgram } from "../_support/run.ts";
+import { refusesBadOptions } from "../contracts/pool_options_contract.ts";
 import { Gate } from "../contracts/signals.ts";
 import { echo, pass, square } from "../contracts/tasks.ts";
 
-test("ProcessPoolExecutor() refuses bad options", () => {
-  const refused = (options: object, text: string): void => {
-    assertThrows(() => new ProcessPoolExecutor(options), Error, text);
-  };
-  refused({ maxWorkers: 0 }, "maxWorkers must be greater than 0");
-  refused({ maxWorkers: 1.5 }, "maxWorkers must be an integer");
-  refused({ maxWorkers: 256 }, "maxWorkers must be at most 255");
-  refused({ maxTasksPerChild: 0 }, "maxTasksPerChild must be greater than 0");
-  refused({ maxTasksPerChild: "2" }, "maxTasksPerChild must be an integer");
-  refused({ idleTimeout: -1 }, "timeout");
-  refused({ initializer: "run" }, "initializer must be a function");
-  refused({ onWorkerLost: "ignore" }, "onWorkerLost");
-});
+refusesBadOptions("ProcessPoolExecutor", (options) => new ProcessPoolExecutor(options));
 
 test("ProcessPoolExecutor starts processes with the tasks, and names them", async () => {
   await using pool = new ProcessPoolExecutor({ maxWorkers: 2, threadNamePrefix: "crew" });

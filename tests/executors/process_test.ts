@@ -76,7 +76,7 @@ test("Process.exitcode says how the process ended", async () => {
     [() => Deno.exit(300), 44],
     [() => Deno.kill(Deno.pid, "SIGKILL"), -9],
     [() => (Deno.kill(Deno.pid, "SIGTERM"), new Promise(() => {})), -15],
-    [() => (Deno.kill(Deno.pid, "SIGUSR1"), new Promise(() => {})), -10],
+    [() => (Deno.kill(Deno.pid, "SIGUSR2"), new Promise(() => {})), -12],
   ];
   const processes = exits.map(([target]) => new Process({ target }));
   for (const process of processes) process.start();
@@ -107,6 +107,30 @@ test("Process.exitcode is 1 after an error, which the process prints on standard
   assertStringIncludes(stderr, "TypeError: rejected later");
   assertStringIncludes(stderr, "thrown in a timer");
   assertStringIncludes(stderr, 'odd: "no error"');
+});
+
+test("Process prints its error as it is, and what stands for the objects in it", async () => {
+  const { code, stdout, stderr } = await runProgram(`
+    import { Lock, Process } from "@concurrent/futures";
+    import * as work from ${JSON.stringify(import.meta.resolve("../_support/process_tasks.ts"))};
+    const lock = new Lock({ name: "jobs" });
+    for (const target of [work.throwLocks, work.endWithLock]) {
+      const process = new Process({ target, args: [lock] });
+      process.start();
+      await process.join();
+      console.log(process.exitcode, lock.locked());
+    }
+  `);
+  assertEquals([code, stdout], [0, "1 false\n1 false\n"]);
+  assertStringIncludes(stderr, "RangeError: thrown with locks");
+  assertStringIncludes(stderr, "at throwLocks");
+  assertStringIncludes(
+    stderr,
+    'own: "Cannot send Lock to another process: it was made in this one',
+  );
+  assertStringIncludes(stderr, '[cause]: "Object with SharedArrayBuffer: Cannot send');
+  assertStringIncludes(stderr, "RangeError: thrown with a lock");
+  assertEquals(stderr.match(/lock: 'Lock "jobs" of the parent process'/g)?.length, 2);
 });
 
 test("Process.start() can be called once", async () => {

@@ -10,7 +10,7 @@ import {
 import { test } from "../_support/leaks.ts";
 import { outcomesOf } from "../contracts/suite.ts";
 import { square } from "../contracts/tasks.ts";
-import { fill, hidden, renamed, sum, unsendableIfOdd } from "./fixtures/helpers.ts";
+import { fill, makeHidden, renamed, sum, unnamed, unsendableIfOdd } from "./fixtures/helpers.ts";
 
 const WORK = import.meta.resolve("./fixtures/work.ts");
 const work = tasks<typeof import("./fixtures/work.ts")>(WORK);
@@ -28,15 +28,24 @@ test("task() returns the same function, callable in place", () => {
   assertEquals(square(7), 49);
 });
 
-test("task() needs a name, and takes one", async () => {
-  assertThrows(() => task(import.meta, () => 1), TypeError, "the function has no name");
+test("task() takes a name, and does without one", async () => {
   await using pool = makePool();
   assertEquals(await pool.submit(renamed, 1), 2);
+  const [first, second] = unnamed;
+  assertEquals(await pool.submit(second, 1), 21);
+  assertEquals(await pool.submit(first, 1), 11);
 });
 
-test("task() of a function that is not exported under its name fails the future", async () => {
+test("task() tells functions of one name apart, of which the module exports none", async () => {
   await using pool = makePool();
-  const future = pool.submit(hidden, 1);
+  const [, , first, second] = unnamed;
+  assertEquals(await pool.submit(second, 1), 41);
+  assertEquals(await pool.submit(first, 1), 31);
+});
+
+test("task() of a function that its module neither marks at import nor exports fails the future", async () => {
+  await using pool = makePool();
+  const future = pool.submit(makeHidden(), 1);
   await assertRejects(() => future.result(), NotShareableError, 'no export "absent"');
   assertEquals(await pool.submit(square, 3), 9);
 });

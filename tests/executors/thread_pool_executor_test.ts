@@ -1,7 +1,8 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { BrokenThreadPool, ThreadPoolExecutor } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { executorContract } from "../contracts/executor_contract.ts";
+import { refusesBadOptions } from "../contracts/pool_options_contract.ts";
 import { Gate } from "../contracts/signals.ts";
 import { fail, pass, square } from "../contracts/tasks.ts";
 import { work } from "./fixtures/helpers.ts";
@@ -13,20 +14,7 @@ executorContract("ThreadPoolExecutor", (options) => new ThreadPoolExecutor(optio
   tellsTasks: true,
 });
 
-test("ThreadPoolExecutor() refuses bad options", () => {
-  const refused = (options: object, text: string): void => {
-    assertThrows(() => new ThreadPoolExecutor(options), Error, text);
-  };
-  refused({ maxWorkers: 0 }, "maxWorkers must be greater than 0");
-  refused({ maxWorkers: -1 }, "maxWorkers must be greater than 0");
-  refused({ maxWorkers: 1.5 }, "maxWorkers must be an integer");
-  refused({ maxWorkers: 256 }, "maxWorkers must be at most 255");
-  refused({ maxTasksPerChild: 0 }, "maxTasksPerChild must be greater than 0");
-  refused({ maxTasksPerChild: "2" }, "maxTasksPerChild must be an integer");
-  refused({ idleTimeout: -1 }, "timeout");
-  refused({ initializer: "run" }, "initializer must be a function");
-  refused({ onWorkerLost: "ignore" }, "onWorkerLost");
-});
+refusesBadOptions("ThreadPoolExecutor", (options) => new ThreadPoolExecutor(options));
 
 test("ThreadPoolExecutor starts workers with the tasks, and names them", async () => {
   await using pool = new ThreadPoolExecutor({ maxWorkers: 2, threadNamePrefix: "crew" });

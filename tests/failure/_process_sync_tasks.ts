@@ -1,8 +1,16 @@
 /** What the processes of the locks' failure tests run. */
 
-import { type Barrier, Condition, type Lock, type Queue, RLock, task } from "@concurrent/futures";
+import {
+  type Barrier,
+  Condition,
+  type Lock,
+  type Queue,
+  type RLock,
+  task,
+} from "@concurrent/futures";
 import { type End, endAtGate } from "../_support/process_tasks.ts";
 import { enterGate, gateOpens, gateOpensSync, type GateParts } from "../contracts/signals.ts";
+import { blockFor, take } from "./_lock_acts.ts";
 import type { AnyLock, Waitable } from "./_waiters.ts";
 
 function never(): Promise<never> {
@@ -10,14 +18,6 @@ function never(): Promise<never> {
 }
 
 // Owners
-
-/** Acquires them all; what is reentrant, twice. */
-function take(locks: readonly AnyLock[]): void {
-  for (const lock of locks) {
-    lock.acquireSync();
-    if (lock instanceof RLock) lock.acquireSync();
-  }
-}
 
 /** Acquires, and ends its process once the gate opens. */
 export const holdAndEnd = task(
@@ -107,18 +107,6 @@ export const recoverAtGate = task(
 );
 
 // Waiters
-
-/** Blocks in the Sync form of the object's wait. */
-function blockFor(what: Waitable): void {
-  if (what instanceof Condition) {
-    what.acquireSync();
-    what.waitSync();
-  } else if ("acquireSync" in what) {
-    what.acquireSync();
-  } else {
-    what.waitSync();
-  }
-}
 
 /** Blocks for it for good. */
 export const block = task(import.meta, function block(what: Waitable): void {

@@ -6,12 +6,13 @@ import {
   Event,
   type Executor,
   type Lock,
-  RLock,
+  type RLock,
   RuntimeError,
   type Semaphore,
   task,
   ThreadPoolExecutor,
 } from "@concurrent/futures";
+import { blockFor, take } from "./_lock_acts.ts";
 import { double, type End, endInTask, hold, noop } from "./_tasks.ts";
 import { type AnyLock, type Waitable, waitersOf } from "./_waiters.ts";
 
@@ -45,14 +46,6 @@ function spinAt(gate: Int32Array): void {
 }
 
 // Owners
-
-/** Acquires them all; what is reentrant, twice. */
-function take(locks: readonly AnyLock[]): void {
-  for (const lock of locks) {
-    lock.acquireSync();
-    if (lock instanceof RLock) lock.acquireSync();
-  }
-}
 
 /** Acquires, and ends its worker once the gate opens. */
 export const holdAndEnd = task(
@@ -209,18 +202,6 @@ export const recoverAtGate = task(
 );
 
 // Waiters
-
-/** Blocks in the Sync form of the object's wait. */
-function blockFor(what: Waitable): void {
-  if (what instanceof Condition) {
-    what.acquireSync();
-    what.waitSync();
-  } else if ("acquireSync" in what) {
-    what.acquireSync();
-  } else {
-    what.waitSync();
-  }
-}
 
 /** Waits as a promise, and releases what it got so. */
 async function awaitIt(what: Waitable): Promise<void> {

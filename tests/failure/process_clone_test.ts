@@ -6,6 +6,7 @@ import { test } from "../_support/leaks.ts";
 import * as work from "../_support/process_tasks.ts";
 import { scratchFolder } from "../_support/scratch.ts";
 import { AppError, echo, failAsApp } from "../contracts/tasks.ts";
+import { UNLOADABLE } from "./_modules.ts";
 import { MODES } from "./_process_support.ts";
 import { errorOf } from "./_support.ts";
 
@@ -81,17 +82,51 @@ for (const onWorkerLost of MODES) {
 test("ProcessPoolExecutor tells the error of a task although some property of it cannot be sent", async () => {
   await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
   for (const what of work.ODD_VALUES) {
-    const error = await errorOf(pool.submit(work.throwOdd, what, true));
-    // What only threads can be sent takes the whole error with it.
-    const isForThreads = /Shared|shared|MessagePort/.test(what);
-    if (isForThreads) assertInstanceOf(error, NotShareableError, what);
-    else assertInstanceOf(error, RangeError, what);
-    assertStringIncludes(error.message, isForThreads ? "to another process" : "odd");
+    const error = await errorOf(pool.submit(work.throwOdd, what, true)) as Error & {
+      value?: unknown;
+    };
+    assertInstanceOf(error, RangeError, what);
+    assertEquals(error.message, "odd");
+    // In its place there is text, which says why where that is not plain; a function is left out.
+    assertEquals(typeof error.value, what === "a function" ? "undefined" : "string", what);
+    const isForThreads = /[Ss]hared|MessagePort|lock/.test(what);
+    assertEquals(/to another process: /.test(String(error.value)), isForThreads, what);
   }
   const error = await errorOf(pool.submit(failAsApp, 7));
   assertInstanceOf(error, AppError);
   assertEquals(error.code, 7);
   assertEquals(pool.stats().lost, 0);
+});
+
+test("ProcessPoolExecutor sends errors to a process without what cannot be sent in them", async () => {
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
+  const error = new RangeError("mine", { cause: { memory: new SharedArrayBuffer(8) } });
+  const arrived = await pool.submit(echo, [Object.assign(error, { port }), "kept"]);
+  const [back, kept] = arrived as [RangeError & { port: unknown }, unknown];
+  assertInstanceOf(back, RangeError);
+  assertEquals([back.message, kept], ["mine", "kept"]);
+  const why = "Cannot send SharedArrayBuffer to another process: processes share no memory: " +
+    "send a copy, or use a Value or a Queue";
+  assertEquals(back.cause, `Object with SharedArrayBuffer: ${why}`);
+  assertEquals(
+    back.port,
+    "Cannot send MessagePort to another process: only threads can be sent one",
+  );
+});
+
+test("ProcessPoolExecutor sends resizable buffers and their views both ways, as structured clone does", async () => {
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
+  for (const [length, maxByteLength] of [[0, 64], [4, 4], [100, 1000], [100_000, 200_000]]) {
+    const buffer = new ArrayBuffer(length, { maxByteLength });
+    const bytes = new Uint8Array(buffer).fill(7);
+    const sent = { buffer, bytes, first: new DataView(buffer, 0, Math.min(length, 2)) };
+    const back = await pool.submit(echo, sent) as typeof sent;
+    assert(back.bytes.buffer === back.buffer && back.first.buffer === back.buffer);
+    assertEquals([back.buffer.resizable, back.buffer.maxByteLength], [true, maxByteLength]);
+    assertEquals(back.bytes, bytes);
+    back.buffer.resize(maxByteLength);
+    assertEquals([back.bytes.length, back.first.byteLength], [maxByteLength, Math.min(length, 2)]);
+  }
 });
 
 test("ProcessPoolExecutor.map() fails the items that cannot be sent, and no others", async () => {
@@ -108,33 +143,12 @@ test("ProcessPoolExecutor.map() fails the items that cannot be sent, and no othe
 
 // Modules that cannot be loaded: their tasks fail, and nothing else does.
 
-const MODULES: Record<string, { text: string; says: string }> = {
-  "throws at its top level": {
-    text: `throw new RangeError("not today"); export function run() {}`,
-    says: "not today",
-  },
-  "throws undefined at its top level": {
-    text: `throw undefined; export function run() {}`,
-    says: "failed to import",
-  },
-  "has a syntax error": { text: "export function run( {", says: "failed to import" },
-  "imports a file that is missing": {
-    text: `import "./nowhere.ts"; export function run() {}`,
-    says: "nowhere.ts",
-  },
-  "does not export the task": { text: "export function walk() {}", says: '"run"' },
-  "exports something else under the task's name": {
-    text: "export const run = 42;",
-    says: '"run"',
-  },
-};
-
 for (const onWorkerLost of MODES) {
   test(`ProcessPoolExecutor (${onWorkerLost}) fails only the tasks whose module cannot be loaded`, async () => {
     await using scratch = await scratchFolder();
     await using pool = new ProcessPoolExecutor({ maxWorkers: 1, onWorkerLost });
     const pid = await pool.submit(work.pidOf);
-    for (const [what, { text, says }] of Object.entries(MODULES)) {
+    for (const [what, { text, says }] of Object.entries(UNLOADABLE)) {
       const path = await scratch.write(`${what.replaceAll(/\W/g, "_")}.js`, text);
       const { run } = tasks<{ run(): void }>(new URL(`file://${path}`).href);
       const before = pool.submit(echo, 1);

@@ -3,7 +3,7 @@
  * no process behind.
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { BrokenProcessPool, type Future, Lock, ProcessPoolExecutor } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
 import { assertGone } from "../_support/processes.ts";
@@ -131,7 +131,14 @@ test("ProcessPoolExecutor loses a process that ends by an error with a shared ob
   const held = other.submit(pass, gate.parts, "held");
   await gate.entered();
   await using pool = new ProcessPoolExecutor({ maxWorkers: 1, onWorkerLost: "replace" });
-  assertNames(await errorOf(pool.submit(work.endWithLock, new Lock())), exits(1));
+  const lock = new Lock();
+  const error = await errorOf(pool.submit(work.endWithLock, lock));
+  assertNames(error, exits(1, [RangeError, "thrown with a lock"]));
+  const uncaught = (error.cause as Error).cause as Error & { lock: Lock };
+  assertInstanceOf(uncaught.lock, Lock);
+  lock.acquireSync();
+  assert(uncaught.lock.locked());
+  lock.release();
   assertEquals(await pool.submit(echo, "next"), "next");
   gate.open();
   assertEquals(await held, "held");

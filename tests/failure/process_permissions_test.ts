@@ -7,7 +7,14 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { BrokenProcessPool, ProcessPoolExecutor, Queue } from "@concurrent/futures";
+import {
+  BrokenProcessPool,
+  Process,
+  ProcessPoolExecutor,
+  Queue,
+  ThreadPoolExecutor,
+  type ThreadPoolOptions,
+} from "@concurrent/futures";
 import { fromFileUrl } from "@std/path";
 import { test } from "../_support/leaks.ts";
 import { runDeno, runProgram } from "../_support/run.ts";
@@ -120,25 +127,31 @@ test("ProcessPoolExecutor: lists of permissions allow what they name", async () 
   assertEquals(await outcome("import", "https://host.invalid/module.ts"), ["NotCapable"]);
 });
 
-test("ProcessPoolExecutor says what is wrong with permissions", async () => {
+test("ProcessPoolExecutor and Process refuse at once permissions that there are none of", () => {
   const WRONG: [permissions: object, says: string][] = [
-    [{ reading: false }, 'there is no permission "reading"'],
-    [{ read: ["/a,b"] }, '"/a,b" has a comma'],
+    [{ reading: false }, 'there is no permission "reading"; the kinds are read, write, net, env,'],
+    [{ read: true, hrtime: true }, 'there is no permission "hrtime"'],
+    [{ read: "/tmp" }, 'permission "read" must be a boolean or a list, got string'],
+    [{ net: null }, 'permission "net" must be a boolean or a list, got object'],
   ];
   for (const [permissions, says] of WRONG) {
-    let error: unknown;
-    try {
-      await using pool = new ProcessPoolExecutor({ maxWorkers: 1, permissions });
-      error = await errorOf(pool.submit(() => 1));
-      assertInstanceOf(error, BrokenProcessPool);
-      assertThrows(() => pool.submit(() => 1), BrokenProcessPool, says);
-      error = error.cause;
-    } catch (thrown) {
-      error = thrown;
-    }
-    assertInstanceOf(error, TypeError);
-    assertStringIncludes(error.message, says);
+    assertThrows(() => new ProcessPoolExecutor({ permissions }), TypeError, `make pool: ${says}`);
+    assertThrows(() => new Process({ permissions }), TypeError, `make Process: ${says}`);
   }
+});
+
+test("ThreadPoolExecutor refuses permissions, which threads cannot have less of", () => {
+  const options = { permissions: { read: false } } as ThreadPoolOptions;
+  assertThrows(() => new ThreadPoolExecutor(options), TypeError, "use a ProcessPoolExecutor");
+});
+
+test("ProcessPoolExecutor says what is wrong with the path of a permission", async () => {
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 1, permissions: { read: ["/a,b"] } });
+  const error = await errorOf(pool.submit(() => 1));
+  assertInstanceOf(error, BrokenProcessPool);
+  assertThrows(() => pool.submit(() => 1), BrokenProcessPool, '"/a,b" has a comma');
+  assertInstanceOf(error.cause, TypeError);
+  assertStringIncludes(error.cause.message, '"/a,b" has a comma');
 });
 
 // Where they work, and what they know.

@@ -26,6 +26,7 @@ import {
   program,
   startedWorkers,
 } from "./_support.ts";
+import { UNLOADABLE } from "./_modules.ts";
 import * as work from "./_tasks.ts";
 
 const MODES = ["break", "replace"] as const;
@@ -368,36 +369,7 @@ test("Executor.submit() fails the future when the runtime starts no thread", asy
 
 // Modules that cannot be loaded: their tasks fail, and nothing else does.
 
-const MODULES: Record<string, { text: string; says: string }> = {
-  "throws at its top level": {
-    text: `throw new RangeError("not today"); export function run() {}`,
-    says: "not today",
-  },
-  "rejects at its top level": {
-    text: `await Promise.reject(new RangeError("not ever")); export function run() {}`,
-    says: "not ever",
-  },
-  "throws undefined at its top level": {
-    text: `throw undefined; export function run() {}`,
-    says: "failed to import",
-  },
-  "has a syntax error": { text: "export function run( {", says: "failed to import" },
-  "imports a file that is missing": {
-    text: `import "./nowhere.ts"; export function run() {}`,
-    says: "nowhere.ts",
-  },
-  "imports a name that is missing": {
-    text: `import { nothing } from "node:path"; nothing(); export function run() {}`,
-    says: "nothing",
-  },
-  "does not export the task": { text: "export function walk() {}", says: '"run"' },
-  "exports something else under the task's name": {
-    text: "export const run = 42;",
-    says: '"run"',
-  },
-};
-
-for (const [what, { text, says }] of Object.entries(MODULES)) {
+for (const [what, { text, says }] of Object.entries(UNLOADABLE)) {
   for (const onWorkerLost of MODES) {
     test(`ThreadPoolExecutor (${onWorkerLost}) fails only the task whose module ${what}`, async () => {
       await using scratch = await scratchFolder();

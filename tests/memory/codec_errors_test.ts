@@ -309,6 +309,45 @@ Deno.test("Decoder: a handle of unknown kind says what to import", () => {
   assertEquals(send([1, { a: 2 }]), [1, { a: 2 }]);
 });
 
+Deno.test("Decoder: a handle of unknown kind in an error is text, and the error arrives", () => {
+  const lock = { [HANDLE]: (): Handle => ({ kind: "Gate", data: { a: [1] } }) };
+  const cause = Object.assign(new DOMException("inner", "AbortError"), { lock });
+  const error = Object.assign(new RangeError("outer", { cause }), { list: [lock, lock] });
+  const [copy, beside] = send([error, { c: 3 }] as const);
+  const text = 'Cannot receive "Gate": its module is not loaded here; ' +
+    'import "@concurrent/futures" in the module of the task';
+  assert(copy instanceof RangeError && copy.cause instanceof DOMException);
+  assertEquals((copy.cause as typeof cause).lock as unknown, text);
+  assertEquals([copy.list as unknown, beside], [[text, text], { c: 3 }]);
+  // Beside the error there is nothing that may be replaced.
+  assertThrows(() => send([error, lock]), Error, "Cannot receive");
+  assertEquals(send([1, { a: 2 }]), [1, { a: 2 }]);
+});
+
+Deno.test("Decoder: what it is to put for handles is in its hands", () => {
+  const { words, bytes } = { words: new Int32Array(100), bytes: new Uint8Array(0) };
+  const gate = { [HANDLE]: (): Handle => ({ kind: "Gate", data: 5 }) };
+  new Encoder().encode([gate, 1, gate], words, new Uint8Array(words.buffer), 0, 100);
+  const named = new Decoder(({ kind, data }) => `${kind} ${data}`);
+  assertEquals(named.decode(words, bytes, 0), ["Gate 5", 1, "Gate 5"]);
+});
+
+Deno.test("Encoder: where extras are refused, the error says so, and in errors there is text", () => {
+  const strict = new Encoder();
+  strict.refusalOf = (extra) => new TypeError(`no ${extra.constructor.name} here`);
+  const memory = new SharedArrayBuffer(8);
+  const value = Object.assign(new Error("kept"), {
+    memory,
+    deep: { words: new Int32Array(memory) },
+  });
+  assertThrows(() => strict.encode([memory], words, bytes, 0, ROOM), TypeError, "no SharedArray");
+  const next = strict.encode(value, words, bytes, 0, ROOM);
+  assert(next > 0);
+  const copy = decoder.decode(words, bytes, 0) as typeof value;
+  assertEquals(copy.memory as unknown, "no SharedArrayBuffer here");
+  assertEquals(copy.deep as unknown, "Object with SharedArrayBuffer: no SharedArrayBuffer here");
+});
+
 Deno.test("Decoder: rebuilding a handle may decode with the same decoder", () => {
   const inner = new Int32Array(64);
   new Encoder().encode({ inner: [{ a: 1 }] }, inner, new Uint8Array(inner.buffer), 0, 64);

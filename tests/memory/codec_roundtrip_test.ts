@@ -5,7 +5,7 @@
  * for a few words only, so that it spills at every place at which it can.
  */
 
-import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import * as fc from "fast-check";
 import { Decoder } from "../../_memory/decoder.ts";
 import { Encoder } from "../../_memory/encoder.ts";
@@ -262,7 +262,9 @@ const VALUES: [behavior: string, values: () => unknown[]][] = [
   ]],
   ["resizable buffers", () => [
     new ArrayBuffer(8, { maxByteLength: 16 }),
-    { a: new Uint8Array(new ArrayBuffer(8, { maxByteLength: 16 })) },
+    new ArrayBuffer(0, { maxByteLength: 0 }),
+    new ArrayBuffer(5000, { maxByteLength: 9000 }),
+    { a: new Uint8Array(new ArrayBuffer(8, { maxByteLength: 16 })).fill(3) },
   ]],
   ["objects whose tag lies", () => [
     { [Symbol.toStringTag]: "Map", a: 1 },
@@ -441,6 +443,70 @@ Deno.test("Encoder/Decoder: encodeList writes what encode writes", () => {
     assertEquals(encoder.encodeList(list, words, bytes, 0, 1000), next);
     assertEquals(words.slice(0, next), expected);
   }
+});
+
+/** Views of all sorts of a resizable buffer: with and without a length, to its end and not. */
+function viewsOf(buffer: ArrayBuffer): Record<string, ArrayBufferView> {
+  const { byteLength, maxByteLength } = buffer;
+  return {
+    following: new Uint8Array(buffer),
+    followingFrom: new Uint8Array(buffer, 3),
+    followingAtEnd: new Uint8Array(buffer, byteLength),
+    fixed: new Uint8Array(buffer, 2, 4),
+    fixedToEnd: new Uint8Array(buffer, 1, byteLength - 1),
+    fixedWhole: new Uint8Array(buffer, 0, byteLength),
+    empty: new Uint8Array(buffer, 4, 0),
+    doubles: new Float64Array(buffer, 8),
+    double: new Float64Array(buffer, 0, 1),
+    look: new DataView(buffer, 1),
+    fixedLook: new DataView(buffer, maxByteLength === byteLength ? 0 : 1, 5),
+  };
+}
+
+/** What a view shows; "void" when its buffer is too short for it. */
+function shownBy(view: ArrayBufferView): unknown {
+  try {
+    return [view.byteOffset, [...bytesOf(view)]];
+  } catch {
+    return "void";
+  }
+}
+
+Deno.test("Encoder/Decoder: views of a resizable buffer behave as those that structured clone makes", () => {
+  for (const maxByteLength of [16, 17, 23, 24, 40]) {
+    const buffer = new ArrayBuffer(16, { maxByteLength });
+    new Uint8Array(buffer).forEach((_, i, bytes) => bytes[i] = i + 1);
+    const value = { views: viewsOf(buffer), buffer };
+    for (const room of [0, 9, 5000]) {
+      const copy = send(value, room) as typeof value;
+      const expected = structuredClone(value);
+      for (let size = maxByteLength; size >= 0; size--) {
+        copy.buffer.resize(size);
+        expected.buffer.resize(size);
+        for (const [name, view] of Object.entries(copy.views)) {
+          assertStrictEquals(view.buffer, copy.buffer);
+          const there = shownBy(expected.views[name]);
+          assertEquals(shownBy(view), there, `${name} at ${size} of ${maxByteLength}`);
+        }
+      }
+    }
+    assertEquals([...new Uint8Array(buffer).keys()].length, 16);
+  }
+});
+
+Deno.test("Encoder: a view that its buffer has become too short for is refused, as by structured clone", () => {
+  const makes = [
+    (buffer: ArrayBuffer) => new Uint8Array(buffer, 4, 4),
+    (buffer: ArrayBuffer) => new DataView(buffer, 4, 4),
+  ];
+  for (const make of makes) {
+    const buffer = new ArrayBuffer(8, { maxByteLength: 8 });
+    const view = make(buffer);
+    buffer.resize(6);
+    assertThrows(() => send([view]), DOMException, "cannot be cloned");
+    assertThrows(() => structuredClone([view]), DOMException);
+  }
+  check([1, { a: "b" }]);
 });
 
 Deno.test("Encoder/Decoder: works over growable shared memory", () => {

@@ -44,13 +44,13 @@ for (const [kind, make] of Object.entries(LOCKS)) {
       await assertSound(lock);
     });
 
-    for (const block of [tasks.blockAfterOwn, tasks.blockAfterLook]) {
-      test(`${kind}: ${elsewhere.name} that blocks goes before its own promise that was granted the lock before (${block.name})`, async () => {
+    for (const [when, looks] of [["before", false], ["before it looked", true]] as const) {
+      test(`${kind}: ${elsewhere.name} that blocks goes before its own promise that was granted the lock ${when}`, async () => {
         await using crew = elsewhere.crew(1);
         using gate = new Gate();
         const lock = make();
         lock.acquireSync();
-        const blocking = crew.submit(block, lock, gate.parts, DEAF_MS);
+        const blocking = crew.submit(tasks.blockAfterOwn, lock, gate.parts, DEAF_MS, looks);
         await gate.entered();
         await lockQueued(lock);
         lock.release();
@@ -72,7 +72,7 @@ for (const [kind, make] of Object.entries(LOCKS)) {
 }
 
 for (const elsewhere of ELSEWHERE) {
-  test(`Lock: a promise in ${elsewhere.name} that was granted the lock keeps it when its signal aborts`, async () => {
+  test(`Lock: a promise in ${elsewhere.name} that was granted the lock and is aborted keeps it, or leaves it to the thread`, async () => {
     await using crew = elsewhere.crew(1);
     using gate = new Gate();
     const lock = new Lock();
@@ -115,6 +115,64 @@ for (const elsewhere of ELSEWHERE) {
     queue.putSync(3);
     assertEquals(await getting, [[1, 2], [3]]);
   });
+}
+
+/** Ways to have a condition and something else with the same lock. */
+const SHARERS: Record<string, () => [condition: Condition, same: Condition | Lock | RLock]> = {
+  "itself": () => {
+    const condition = new Condition();
+    return [condition, condition];
+  },
+  "itself, over a Lock": () => {
+    const condition = new Condition(new Lock());
+    return [condition, condition];
+  },
+  "its RLock": () => {
+    const condition = new Condition();
+    return [condition, condition.lock];
+  },
+  "its Lock": () => {
+    const lock = new Lock();
+    return [new Condition(lock), lock];
+  },
+  "another condition of its lock": () => {
+    const lock = new RLock();
+    return [new Condition(lock), new Condition(lock)];
+  },
+};
+
+/** What a promise of a wait is told. */
+const TOLD: Record<tasks.WaitEnd, unknown> = {
+  "is notified": true,
+  "times out": false,
+  "is aborted": "reason",
+};
+
+for (const elsewhere of ELSEWHERE) {
+  for (const [what, make] of Object.entries(SHARERS)) {
+    for (const end of Object.keys(TOLD) as tasks.WaitEnd[]) {
+      test(`Condition: ${elsewhere.name} that blocks for ${what} goes before its own promise whose wait ${end}`, async () => {
+        await using crew = elsewhere.crew(1);
+        const [condition, same] = make();
+        for (const depth of condition.lock instanceof Lock ? [1] : [1, 3]) {
+          using gate = new Gate();
+          const blocking = crew.submit(
+            tasks.blockAfterWait,
+            condition,
+            same,
+            gate.parts,
+            DEAF_MS,
+            end,
+            depth,
+          );
+          await gate.entered();
+          if (end === "is notified") await condition.run(() => condition.notify());
+          assertEquals(await blocking, ["thread", "promise", TOLD[end], true, false]);
+          await assertSound(condition);
+        }
+      });
+    }
+  }
 }
 
 // One object, several parties

@@ -322,7 +322,7 @@ test("a raw worker that ends by itself with a lock is reported as dead", async (
   const worker = new Worker(
     `data:text/javascript,${
       encodeURIComponent(`
-        import { Lock } from ${JSON.stringify(new URL("sync/mod.ts", ROOT).href)};
+        import { Lock } from ${JSON.stringify(import.meta.resolve("../../sync/mod.ts"))};
         onmessage = ({ data }) => {
           const lock = data.kind === "Lock" ? Lock.from(data) : new Lock();
           lock.acquireSync();

@@ -7,6 +7,7 @@ import {
   type Future,
   map,
   type MapResult,
+  type StreamResult,
   task,
   tasks,
   ThreadPoolExecutor,
@@ -71,6 +72,53 @@ function inferred(executor: Executor): unknown {
   return [one, later, inline, nothing, optional, rest, never, mapped, mappedLater, zipped, three];
 }
 
+const numbers = task(import.meta, function* numbers(end: number): Generator<number, string> {
+  for (let n = 0; n < end; n++) yield n;
+  return "the end";
+});
+
+async function* words(text: string): AsyncGenerator<string> {
+  for (const word of text.split(" ")) yield await Promise.resolve(word);
+}
+
+/** Is checked and never called. */
+async function streamed(executor: Executor): Promise<void> {
+  const fromGenerator = executor.stream(numbers, 3);
+  assertType<IsExact<typeof fromGenerator, StreamResult<number>>>(true);
+  const fromAsync = executor.with({ buffersize: 4 }).stream(words, "a b");
+  assertType<IsExact<typeof fromAsync, StreamResult<string>>>(true);
+  const fromInline = executor.stream(
+    function* (n: number, text: string) {
+      yield { n, text };
+    },
+    1,
+    "a",
+  );
+  assertType<IsExact<typeof fromInline, StreamResult<{ n: number; text: string }>>>(true);
+  const fromArray = executor.stream(() => [1, "a"]);
+  assertType<IsExact<typeof fromArray, StreamResult<number | string>>>(true);
+  const fromMap = executor.stream(() => new Map([["a", 1]]));
+  assertType<IsExact<typeof fromMap, StreamResult<[string, number]>>>(true);
+  const fromPromise = executor.stream(async () => await Promise.resolve([true]));
+  assertType<IsExact<typeof fromPromise, StreamResult<boolean>>>(true);
+  const fromStream = executor.stream(() => ReadableStream.from([1]));
+  assertType<IsExact<typeof fromStream, StreamResult<number>>>(true);
+  const ofPromises = executor.stream(function* () {
+    yield Promise.resolve(1);
+  });
+  assertType<IsExact<typeof ofPromises, StreamResult<number>>>(true);
+  const module = tasks<{ count(end: number): Generator<number> }>("work.ts");
+  const fromReference = executor.stream(module.count, 3);
+  assertType<IsExact<typeof fromReference, StreamResult<number>>>(true);
+  for await (const word of fromAsync) assertType<IsExact<typeof word, string>>(true);
+  for (const number of fromGenerator) assertType<IsExact<typeof number, number>>(true);
+  const array = await fromInline.toArray();
+  assertType<IsExact<typeof array, { n: number; text: string }[]>>(true);
+  await using leftLater = executor.stream(numbers, 3);
+  using leftBlocking = executor.stream(numbers, 3);
+  assertType<IsExact<typeof leftLater, typeof leftBlocking>>(true);
+}
+
 /** Is checked and never called. */
 async function awaited(executor: Executor): Promise<void> {
   const future = executor.submit(gcd, [1, 2]);
@@ -103,7 +151,10 @@ async function awaited(executor: Executor): Promise<void> {
 }
 
 test("types follow from the function that is passed", () => {
-  assertEquals([typeof inferred, typeof awaited], ["function", "function"]);
+  assertEquals(
+    [typeof inferred, typeof awaited, typeof streamed].join(),
+    "function,function,function",
+  );
 });
 
 test("task() keeps the type of the function", () => {
@@ -124,6 +175,9 @@ import { asCompleted, AsyncExecutor, Executor, Future, map, tasks, wait } from $
 const executor = new AsyncExecutor();
 const double = (n: number): number => n * 2;
 const add = (a: number, b: number): number => a + b;
+function* count(end: number): Generator<number> {
+  for (let n = 0; n < end; n++) yield n;
+}
 `;
 
 test("calls with wrong arguments do not compile", { timeout: 60_000 }, async () => {
@@ -141,6 +195,11 @@ test("calls with wrong arguments do not compile", { timeout: 60_000 }, async () 
     "wrong map option": 'executor.map(double, [1], { timeout: "5" });',
     "wrong input of the shared map": 'map(double, ["a"]);',
     "unknown task option": "executor.with({ timeOut: 5 });",
+    "wrong argument of a stream": 'executor.stream(count, "3");',
+    "missing argument of a stream": "executor.stream(count);",
+    "a stream of what cannot be iterated": "executor.stream(double, 1);",
+    "wrong use of a stream's values": "for await (const n of executor.stream(count, 1)) n.trim();",
+    "wrong buffersize": 'executor.with({ buffersize: "2" });',
     "unknown shutdown option": "executor.shutdown({ cancel: true });",
     "signal in a blocking form":
       "executor.submit(double, 1).resultSync({ signal: new AbortController().signal });",

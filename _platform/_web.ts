@@ -1,0 +1,107 @@
+/**
+ * What Deno and browsers have in common: workers with a global scope of their own, and Web Locks.
+ *
+ * @module
+ */
+
+import { beginning } from "./entry.ts";
+import type { ThreadEnd } from "./mod.ts";
+
+/** Web Locks, which Deno's own types do not know yet. */
+interface LockManager {
+  request<T>(name: string, options: { signal?: AbortSignal }, held: () => T): Promise<Awaited<T>>;
+}
+
+interface WebGlobals {
+  navigator: { locks: LockManager };
+  close(): void;
+  name?: string;
+  WorkerGlobalScope?: unknown;
+  onmessage: ((event: MessageEvent) => void) | null;
+  addEventListener(type: string, listener: (event: Event) => void): void;
+}
+
+const globals = globalThis as unknown as WebGlobals;
+
+/** Whether this thread is a worker's. */
+export const isWorker: boolean = globals.WorkerGlobalScope !== undefined;
+
+/** See `Platform`. */
+export const threadName: string = isWorker ? globals.name || "worker" : "main";
+
+/** Resolves once nobody holds `name`, or once the signal aborts; says which. */
+export function whenNameIsFree(name: string, signal: AbortSignal): Promise<boolean> {
+  return globals.navigator.locks.request(name, { signal }, () => true).catch(() => false);
+}
+
+/** See `Platform`. Where the host has no locks to give, the thread goes on without. */
+export function holdName(name: string, onHeld: () => void): void {
+  const held = globals.navigator.locks.request(name, {}, () => {
+    onHeld();
+    return new Promise(() => {});
+  });
+  held.catch(onHeld);
+}
+
+/** See `Platform`. */
+export function nextMessage(port: MessagePort): Promise<unknown> {
+  return new Promise((resolve) => {
+    port.onmessage = (event): void => {
+      port.onmessage = null;
+      resolve(event.data);
+    };
+  });
+}
+
+/** See `Platform`. */
+export function onOwnMessage(callback: (message: unknown) => void): void {
+  globals.onmessage = (event): void => callback(event.data);
+  const early = beginning?.early.splice(0) ?? [];
+  // The file that this is in may have code that has not run yet.
+  if (early.length > 0) queueMicrotask(() => early.forEach(callback));
+}
+
+/** Reports that this thread is about to end by itself. */
+export type ReportEnd = (how: string, failure?: { readonly error: unknown }) => void;
+
+/**
+ * Reports every way in which a worker can end itself, before it does.
+ *
+ * @param containsErrors Whether an error ends this thread only, and its starter does not see it.
+ * @param watchMore Has other ways reported that the runtime knows.
+ */
+export function onThreadEnd(
+  containsErrors: boolean,
+  callback: (end: ThreadEnd) => void,
+  watchMore: (report: ReportEnd) => void = () => {},
+): void {
+  let ended = false;
+  const report: ReportEnd = (how, failure) => {
+    if (ended) return;
+    ended = true;
+    callback({ how, error: failure?.error, isFailure: failure !== undefined });
+  };
+  watchMore(report);
+  const close = globals.close.bind(globalThis);
+  globals.close = (): void => {
+    report("called close()");
+    close();
+  };
+  const onError = (event: Event, how: string, error: unknown): void => {
+    if (containsErrors) event.preventDefault();
+    else if (event.defaultPrevented) return; // The worker's own listener has it in hand.
+    report(how, { error });
+    if (containsErrors) close();
+  };
+  globals.addEventListener("error", (event) => {
+    onError(event, "threw an error that nobody caught", (event as ErrorEvent).error);
+  });
+  globals.addEventListener("unhandledrejection", (event) => {
+    const { reason } = event as PromiseRejectionEvent;
+    onError(event, "had a promise rejected that nobody handled", reason);
+  });
+  endThread = close;
+}
+
+/** `close` as the runtime has it; {@linkcode onThreadEnd} puts a reporting one in its place. */
+export let endThread = (): void => globals.close();

@@ -1,0 +1,245 @@
+/**
+ * Browsers: Web Workers, Web Locks, shared memory where the page is isolated. The main thread must not block.
+ *
+ * Where a worker finds its code
+ *
+ * Each worker begins with a `blob:` module of a few lines, because only that may import from everywhere: a package on
+ * another host, such as a CDN, could not be a worker's address. The lines import
+ *
+ * 1. the package's own module, where its modules are files of their own;
+ * 2. in a bundle, the file that the package is in. The worker then has the same copy of the package, and the same addresses
+ *    of modules, as the page, so tasks find each other whatever the bundler has called them. Development servers that bundle
+ *    dependencies ahead, and builds in which the package has a file apart from the page's own code, are of this kind;
+ * 3. but where that file is a script of the document, it holds the page's program, which a worker cannot run as
+ *    a rule: so a bundle that was made for the worker (`WorkerOptions.bundle`), if the bundler makes such. Vite does,
+ *    as it recognises `new Worker(new URL("...", import.meta.url))`. It is another copy of the package: functions
+ *    sent as source text work, modules of tasks need a file apart from the page's program, and then it is case 2;
+ * 4. the same file in spite of that, where there is none, as in what esbuild makes. The program runs again in each worker, up to
+ *    where it fails for want of a document, which is no error there. So that it cannot start workers without end, it may
+ *    not start any.
+ *
+ * What differs from other runtimes: a worker starts, and a message arrives, only when the event loop of the thread that starts it,
+ * or gets it, turns; and `terminate` ends a thread that computes, after two seconds in Chromium.
+ *
+ * @module
+ */
+
+import { wait } from "./atomics.ts";
+import {
+  endThread,
+  holdName,
+  isWorker,
+  nextMessage,
+  onOwnMessage,
+  onThreadEnd,
+  threadName,
+  whenNameIsFree,
+} from "./_web.ts";
+import { beginning, codeOfEntry, codeOfScript, isBundled, isOfProgram } from "./entry.ts";
+import type { AsyncContext, Platform, WorkerOptions, WorkerThread } from "./mod.ts";
+
+/** True in browsers, in whatever kind of thread. Other runtimes may have all of this too: ask for them first. */
+export function isBrowser(): boolean {
+  return typeof navigator === "object" && typeof self === "object" &&
+    typeof MessageChannel === "function";
+}
+
+/** The part of a document that says what its scripts are. Workers have none. */
+interface Document {
+  querySelectorAll(selector: string): Iterable<{ readonly src: string }>;
+}
+
+/** Whether a file is a script of the document's own. */
+function isProgram(address: string): boolean {
+  const { document } = globalThis as { document?: Document };
+  if (document === undefined) return false;
+  return [...document.querySelectorAll("script[src]")].some(({ src }) => src === address);
+}
+
+/** Where a worker's code comes from, and the lines that import it. */
+function sourceOf({ entry, module, bundle }: WorkerOptions): { address: string; code: string } {
+  if (!isBundled) return { address: module, code: codeOfEntry(entry, module) };
+  if (beginning !== undefined) {
+    const { address, isProgram } = beginning;
+    return { address, code: codeOfScript(entry, address, isProgram) };
+  }
+  if (!URL.canParse(module)) {
+    throw new Error(
+      "Cannot start worker: this bundle does not know its own address; build it as an ES module",
+    );
+  }
+  const isOwn = isProgram(module);
+  const address = isOwn && bundle !== undefined ? bundle : module;
+  return { address, code: codeOfScript(entry, address, isOwn && bundle === undefined) };
+}
+
+/** Has what the program fails with, run once more, end nothing. */
+function forgiveProgram(): void {
+  if (beginning?.isProgram !== true) return;
+  const forgive = (event: Event, error: unknown): void => {
+    if (!isOfProgram(error)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  };
+  // Before any other listener: at the target, those that capture come first.
+  addEventListener("error", (event) => forgive(event, event.error), { capture: true });
+  addEventListener("unhandledrejection", (event) => forgive(event, event.reason), {
+    capture: true,
+  });
+}
+
+/** Addresses of the lines that workers begin with. */
+const blobs = new Map<string, string>();
+
+function blobOf(code: string): string {
+  let url = blobs.get(code);
+  if (url === undefined) {
+    url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+    blobs.set(code, url);
+  }
+  return url;
+}
+
+class BrowserWorker implements WorkerThread {
+  readonly #worker: Worker;
+
+  constructor(options: WorkerOptions) {
+    const { address, code } = sourceOf(options);
+    this.#worker = new Worker(blobOf(code), { type: "module", name: options.name });
+    this.#worker.onerror = (event): void => {
+      event.preventDefault();
+      // A file that cannot be loaded is told without a message.
+      options.onError(event.message || `its file "${address}" could not be loaded`);
+    };
+  }
+
+  post(message: unknown, transfer: Transferable[]): void {
+    this.#worker.postMessage(message, transfer);
+  }
+
+  terminate(): void {
+    this.#worker.terminate();
+  }
+
+  whenGone(name: string, signal: AbortSignal): Promise<boolean> {
+    return whenNameIsFree(name, signal);
+  }
+}
+
+/** Where shared memory is to be had, and a host lets this thread wait, waiting for a word that differs ends at once. */
+function mayBlock(): boolean {
+  try {
+    return wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1, 0) === "not-equal";
+  } catch {
+    return false;
+  }
+}
+
+/** Turns of the event loop to come. A timer would have each of them wait for four milliseconds. */
+class Turns {
+  readonly #channel = new MessageChannel();
+  readonly #callbacks: (() => void)[] = [];
+
+  constructor() {
+    this.#channel.port1.onmessage = (): void => this.#callbacks.shift()!();
+  }
+
+  add(callback: () => void): void {
+    this.#callbacks.push(callback);
+    this.#channel.port2.postMessage(undefined);
+  }
+}
+
+/** Messages of the ports that were asked for one: a browser hands them out in the event loop only. */
+class Arrivals {
+  readonly #messages: unknown[] = [];
+  #onLate: (() => void) | undefined;
+
+  constructor(port: MessagePort) {
+    port.onmessage = ({ data }): void => {
+      this.#messages.push(data);
+      const onLate = this.#onLate;
+      this.#onLate = undefined;
+      onLate?.();
+    };
+  }
+
+  take(onLate: () => void): { message: unknown } | undefined {
+    if (this.#messages.length > 0) return { message: this.#messages.shift() };
+    this.#onLate = onLate;
+    return undefined;
+  }
+}
+
+/** A value that code sees until its first `await`: the language does not follow it further. */
+class SyncContext<T> implements AsyncContext<T> {
+  #value: T | undefined;
+
+  run<R>(value: T, fn: () => R): R {
+    const outer = this.#value;
+    this.#value = value;
+    try {
+      return fn();
+    } finally {
+      this.#value = outer;
+    }
+  }
+
+  get(): T | undefined {
+    return this.#value;
+  }
+}
+
+function noProcesses(): never {
+  throw new Error("Cannot start process: a browser has none; use threads");
+}
+
+/** Makes the implementation for browsers. */
+export function createBrowserPlatform(): Platform {
+  forgiveProgram();
+  const turns = new Turns();
+  const arrivals = new WeakMap<MessagePort, Arrivals>();
+  return {
+    cores: navigator.hardwareConcurrency ?? 1,
+    isMainThread: !isWorker,
+    threadName,
+    canBlock: mayBlock(),
+    servesBlocked: false,
+    keepsContext: false,
+    hasProcesses: false,
+    // A page stays as long as it is looked at, a worker as long as it listens.
+    loopHold: { hold() {}, release() {} },
+    startWorker: (options) => new BrowserWorker(options),
+    nextTurn: (callback) => turns.add(callback),
+    receive: (port, onLate) => {
+      let arrived = arrivals.get(port);
+      if (arrived === undefined) arrivals.set(port, arrived = new Arrivals(port));
+      return arrived.take(onLate);
+    },
+    nextMessage,
+    background: (ms, callback) => {
+      const timer = setTimeout(callback, ms);
+      return () => clearTimeout(timer);
+    },
+    createAsyncContext: <T>() => new SyncContext<T>(),
+    onOwnMessage,
+    holdName,
+    containThreadEnd: (callback) => onThreadEnd(true, callback),
+    beforeThreadEnd: (callback) => {
+      if (isWorker) onThreadEnd(false, () => callback());
+    },
+    endThread: () => endThread(),
+    configFile: () => undefined,
+    startProcess: noProcesses,
+    parentChannel: noProcesses,
+    endProcess: noProcesses,
+    signalNumber: () => 0,
+    pid: 0,
+    standardError: {
+      isTerminal: false,
+      size: () => ({ columns: 0, rows: 0 }),
+      write() {},
+    },
+    environment: () => undefined,
+  };
+}

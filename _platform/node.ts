@@ -1,0 +1,227 @@
+/**
+ * Node, and what offers its modules as Node does: `node:worker_threads`.
+ *
+ * How a worker ends is seen by its starter's event loop alone. A starter that blocks is told by the worker itself, ahead of
+ * its end: see {@linkcode onThreadEnd}. What ends a worker without a word, as when its memory is used up, such a starter sees
+ * only when it blocks no longer.
+ *
+ * @module
+ */
+
+import { wait } from "./atomics.ts";
+import { builtin, hasBuiltins, type NodeStream, type NodeWorkerThread } from "./_node_modules.ts";
+import { codeOfScript } from "./entry.ts";
+import type {
+  AsyncContext,
+  LoopHold,
+  Platform,
+  StandardError,
+  ThreadEnd,
+  WorkerOptions,
+  WorkerThread,
+} from "./mod.ts";
+import { endProcess, parentChannel, startProcess } from "./node_process.ts";
+
+/** True in Node. Ask for Deno first, which offers the same modules. */
+export function isNode(): boolean {
+  return hasBuiltins();
+}
+
+/** An interval that fires never to speak of: it exists to be referenced. */
+const IDLE_INTERVAL_MS = 2 ** 31 - 1;
+
+/** A timer, as Node has it. */
+interface NodeTimer {
+  ref(): void;
+  unref(): void;
+}
+
+/** Holds the event loop by a timer. */
+class TimerHold implements LoopHold {
+  #timer: NodeTimer | undefined;
+
+  hold(): void {
+    this.#timer ??= setInterval(() => {}, IDLE_INTERVAL_MS) as unknown as NodeTimer;
+    this.#timer.ref();
+  }
+
+  release(): void {
+    this.#timer?.unref();
+  }
+}
+
+/** The message that asks a worker to end. */
+const END = "@concurrent/futures.end";
+
+class NodeWorker implements WorkerThread {
+  readonly #worker: NodeWorkerThread;
+  #isGone = false;
+  #onGone: (() => void) | undefined;
+
+  constructor({ entry, module, name, onError }: WorkerOptions) {
+    const { Worker, SHARE_ENV } = builtin("node:worker_threads");
+    // Not by `eval`: in such a worker modules that the program was started with, by --import, are not loaded.
+    const address = `data:text/javascript,${encodeURIComponent(codeOfScript(entry, module))}`;
+    this.#worker = new Worker(new URL(address), { name, env: SHARE_ENV });
+    this.#worker.on("error", (error) => {
+      onError(error instanceof Error ? error.message : String(error));
+    });
+    this.#worker.on("exit", () => {
+      this.#isGone = true;
+      this.#onGone?.();
+    });
+    this.#worker.unref();
+  }
+
+  post(message: unknown, transfer: Transferable[]): void {
+    this.#worker.postMessage(message, transfer);
+  }
+
+  /** Asks it to end itself. Stopped by the runtime, it could leave a latch taken, for which others would wait for ever. */
+  terminate(): void {
+    this.#worker.postMessage(END, []);
+  }
+
+  /** The runtime tells by itself, so that the name is not needed. */
+  whenGone(_name: string, signal: AbortSignal): Promise<boolean> {
+    return new Promise((resolve) => {
+      if (this.#isGone) return resolve(true);
+      this.#onGone = () => resolve(true);
+      signal.addEventListener("abort", () => resolve(false), { once: true });
+    });
+  }
+}
+
+/** How long to sleep when a pipe is full, in milliseconds. */
+const FULL_PIPE_MS = 1;
+
+function writeAll(file: number, bytes: Uint8Array): void {
+  const { writeSync } = builtin("node:fs");
+  const never = new Int32Array(new SharedArrayBuffer(4));
+  for (let written = 0; written < bytes.length;) {
+    try {
+      written += writeSync(file, bytes.subarray(written));
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (code !== "EAGAIN") return; // Nobody reads any more.
+      wait(never, 0, 0, FULL_PIPE_MS);
+    }
+  }
+}
+
+/**
+ * Has what this worker prints written at once. Otherwise it goes by the main thread: it is lost if the program ends first, and is
+ * held back while that thread blocks.
+ */
+function printAtOnce(): void {
+  const process = builtin("node:process");
+  // A console there does not take bytes for text of their encoding.
+  if (process.platform === "win32") return;
+  const streams: [NodeStream, number][] = [[process.stdout, 1], [process.stderr, 2]];
+  for (const [stream, file] of streams) {
+    stream._writev = null;
+    stream._write = (chunk, encoding, done): void => {
+      const isText = typeof chunk === "string";
+      writeAll(file, isText ? builtin("node:buffer").Buffer.from(chunk, encoding) : chunk);
+      done();
+    };
+  }
+}
+
+/** Ends this thread; {@linkcode onThreadEnd} puts a function in its place that tells nobody. */
+let endThread = (): void => builtin("node:process").exit(0);
+
+/** Reports every way in which a worker can end itself, before it does. */
+function onThreadEnd(callback: (end: ThreadEnd) => void): void {
+  const process = builtin("node:process");
+  let ended = false;
+  const report = (how: string, failure?: { readonly error: unknown }): void => {
+    if (ended) return;
+    ended = true;
+    callback({ how, error: failure?.error, isFailure: failure !== undefined });
+  };
+  const exit = process.exit.bind(process);
+  process.exit = (code): never => {
+    report(`called process.exit(${code ?? process.exitCode ?? 0})`);
+    return exit(code);
+  };
+  const fail = (how: string, error: unknown): void => {
+    report(how, { error });
+    exit(1);
+  };
+  process.on("uncaughtException", (error) => fail("threw an error that nobody caught", error));
+  process.on(
+    "unhandledRejection",
+    (reason) => fail("had a promise rejected that nobody handled", reason),
+  );
+  process.on("exit", (code) => report(`ended by itself, with code ${code}`));
+  endThread = (): void => {
+    ended = true;
+    exit(0);
+  };
+}
+
+const standardError: StandardError = {
+  get isTerminal() {
+    return builtin("node:process").stderr.isTTY === true;
+  },
+  size: () => {
+    const { columns = 0, rows = 0 } = builtin("node:process").stderr;
+    return { columns, rows };
+  },
+  write: (text) => writeAll(2, new TextEncoder().encode(text)),
+};
+
+/** Makes the Node implementation. */
+export function createNodePlatform(): Platform {
+  const { isMainThread, threadName, parentPort } = builtin("node:worker_threads");
+  return {
+    cores: builtin("node:os").availableParallelism(),
+    isMainThread,
+    threadName: isMainThread ? "main" : threadName || "worker",
+    canBlock: true,
+    servesBlocked: true,
+    keepsContext: true,
+    hasProcesses: true,
+    loopHold: new TimerHold(),
+    startWorker: (options) => new NodeWorker(options),
+    nextTurn: (callback) => {
+      setImmediate(callback);
+    },
+    receive: (port) => builtin("node:worker_threads").receiveMessageOnPort(port),
+    nextMessage: (port) =>
+      new Promise((resolve) => {
+        (port as unknown as NonNullable<typeof parentPort>).once("message", resolve);
+      }),
+    background: (ms, callback) => {
+      const timer = setTimeout(callback, ms);
+      (timer as unknown as NodeTimer).unref();
+      return () => clearTimeout(timer);
+    },
+    createAsyncContext<T>(): AsyncContext<T> {
+      const storage = new (builtin("node:async_hooks").AsyncLocalStorage)<T>();
+      return { run: (value, fn) => storage.run(value, fn), get: () => storage.getStore() };
+    },
+    onOwnMessage: (callback) => {
+      printAtOnce();
+      parentPort!.on("message", (message) => message === END ? endThread() : callback(message));
+    },
+    // Its end is a sign by itself.
+    holdName: (_name, onHeld) => onHeld(),
+    containThreadEnd: onThreadEnd,
+    beforeThreadEnd: (callback) => {
+      if (!isMainThread) builtin("node:process").on("exit", () => callback());
+    },
+    endThread: () => endThread(),
+    configFile: () => undefined,
+    startProcess,
+    parentChannel,
+    endProcess,
+    signalNumber: (signal) => builtin("node:os").constants.signals[signal] ?? 0,
+    get pid() {
+      return builtin("node:process").pid;
+    },
+    standardError,
+    environment: (name) => builtin("node:process").env[name],
+  };
+}

@@ -1,0 +1,83 @@
+/**
+ * Processes on Node.
+ *
+ * @module
+ */
+
+import { startChild } from "./_child_process.ts";
+import { builtin } from "./_node_modules.ts";
+import type { ChildProcess, FrameChannel, ProcessOptions } from "./mod.ts";
+import { codeOfScript } from "./entry.ts";
+
+/** Options of the runtime that say what the program is, and how it is watched: those of a child are others. */
+const NOT_PASSED_ON =
+  /^--?(e|p|pe|i|c|eval|print|interactive|check|test|watch|run|input-type|inspect)\b/;
+
+/** Of those, the ones that take the next argument as well, unless they have a value behind `=`. */
+const WITH_VALUE = /^--?(e|p|pe|eval|print|input-type|watch-path)$/;
+
+/** The options that this process was started with, so that loaders of the program's are there in children too. */
+function passedOn(): string[] {
+  const args: string[] = [];
+  const { execArgv } = builtin("node:process");
+  for (let i = 0; i < execArgv.length; i++) {
+    if (!NOT_PASSED_ON.test(execArgv[i])) args.push(execArgv[i]);
+    else if (WITH_VALUE.test(execArgv[i])) i++;
+  }
+  return args;
+}
+
+function checkPermissions({ permissions }: ProcessOptions): void {
+  const kinds = Object.keys(permissions ?? {});
+  if (kinds.length === 0) return;
+  throw new Error(
+    `Cannot start process: this runtime has no permissions, and "${
+      kinds[0]
+    }" is to be limited; leave them out, or run the program with Deno`,
+  );
+}
+
+/** The runtime tells of a folder that is not there only later, and then of a program that is not there. */
+function checkFolder(folder: string): void {
+  const { statSync } = builtin("node:fs");
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
+  throw new Error(`Cannot start process: there is no folder "${folder}" to work in`);
+}
+
+/** See `Platform`. */
+export function startProcess(options: ProcessOptions): ChildProcess {
+  const { entry, module, cwd, onFrame, onEnd } = options;
+  checkPermissions(options);
+  if (cwd !== undefined) checkFolder(cwd);
+  const { execPath, env } = builtin("node:process");
+  return startChild(execPath, [...passedOn(), "--eval", codeOfScript(entry, module)], {
+    hasLifeline: false,
+    cwd,
+    env: options.env === undefined ? undefined : { ...env, ...options.env },
+    onFrame,
+    onEnd,
+    errorOf: (cause) => {
+      const text = cause instanceof Error ? cause.message : String(cause);
+      return new Error(`Cannot start process: ${text}`, { cause });
+    },
+  });
+}
+
+/** See `Platform`. */
+export function parentChannel(
+  onFrame: (frame: Uint8Array) => void,
+  onClose: () => void,
+): FrameChannel {
+  const process = builtin("node:process");
+  process.on("message", (message) => onFrame(message as Uint8Array));
+  process.on("disconnect", onClose);
+  // Without a callback, what could not be sent would be an error that nobody catches.
+  return { send: (frame, onSent = () => {}) => void process.send!(frame, onSent) };
+}
+
+/** See `Platform`. */
+export function endProcess(code: number | "kill"): never {
+  const process = builtin("node:process");
+  if (code === "kill") process.kill(process.pid, "SIGKILL");
+  return process.exit(code as number);
+}

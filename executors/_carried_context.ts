@@ -1,0 +1,75 @@
+/**
+ * What a task carries from the context in which it was submitted, made that of its function again, and handed on to tasks
+ * that it submits: in the worker, for OpenTelemetry's context.
+ *
+ * The API finds its parts (context manager, propagator) under a symbol of the global object, which is how all copies of
+ * `@opentelemetry/api` 1.x in a thread share them, and where Deno puts its own (`OTEL_DENO=true`) in each thread. So a
+ * worker needs no import for this, and whose spans a task makes is up to the task.
+ *
+ * @module
+ */
+
+import type { Carrier } from "./_protocol.ts";
+
+interface ContextManager {
+  active(): unknown;
+  with<R>(context: unknown, fn: () => R): R;
+}
+
+interface Getter {
+  keys(carrier: Carrier): string[];
+  get(carrier: Carrier, key: string): string | undefined;
+}
+
+interface Setter {
+  set(carrier: Record<string, string>, key: string, value: string): void;
+}
+
+interface Propagator {
+  inject(context: unknown, carrier: Record<string, string>, setter: Setter): void;
+  extract(context: unknown, carrier: Carrier, getter: Getter): unknown;
+}
+
+/** The parts of the API that have been registered in this thread. */
+interface Registered {
+  readonly context?: ContextManager;
+  readonly propagation?: Propagator;
+}
+
+const GETTER: Getter = {
+  keys: (carrier) => Object.keys(carrier),
+  get: (carrier, key) => carrier[key],
+};
+
+const SETTER: Setter = {
+  set: (carrier, key, value) => {
+    carrier[key] = value;
+  },
+};
+
+const API: unique symbol = Symbol.for("opentelemetry.js.api.1");
+
+/** Whether a task of this thread has had a carrier: its executor is watched, and those that it submits may be. */
+let isCarrying = false;
+
+function registered(): Registered {
+  return (globalThis as { [API]?: Registered })[API] ?? {};
+}
+
+/** What is to go with a task that is submitted here, from the present context; `undefined` for nothing. */
+export function presentCarrier(): Carrier | undefined {
+  if (!isCarrying) return undefined;
+  const { context, propagation } = registered();
+  if (context === undefined || propagation === undefined) return undefined;
+  const carrier: Record<string, string> = {};
+  propagation.inject(context.active(), carrier, SETTER);
+  return Object.keys(carrier).length > 0 ? carrier : undefined;
+}
+
+/** Calls `fn` in the context that the carrier stands for; as it is, where nothing reads such carriers. */
+export function within<R>(carrier: Carrier, fn: () => R): R {
+  isCarrying = true;
+  const { context, propagation } = registered();
+  if (context === undefined || propagation === undefined) return fn();
+  return context.with(propagation.extract(context.active(), carrier, GETTER), fn);
+}

@@ -1,0 +1,37 @@
+/**
+ * A task's own limits: its time, and its signal.
+ *
+ * @module
+ */
+
+import { nowMs } from "../_platform/clock.ts";
+import { TimeoutError } from "../sync/errors.ts";
+import type { Deadline } from "./_deadlines.ts";
+import type { TaskOptions } from "./executor.ts";
+import { type Future, futureInternals } from "./future.ts";
+
+/** What calls back at a time. */
+interface Clock {
+  at(atMs: number, run: () => void): Deadline;
+}
+
+/** Has a task given up when its signal aborts or its time is up, until its future is done. */
+export function limitTask(
+  future: Future<unknown>,
+  { timeout, signal }: TaskOptions,
+  clock: Clock,
+  giveUp: (error: unknown) => void,
+): void {
+  if (signal?.aborted === true) return giveUp(signal.reason);
+  const isLimited = timeout !== undefined && timeout !== null && timeout !== Infinity;
+  if (!isLimited && signal === undefined) return;
+  const deadline = !isLimited ? undefined : clock.at(nowMs() + timeout, () => {
+    giveUp(new TimeoutError(`Cannot finish task: it was not done within ${timeout} ms`));
+  });
+  const onAbort = (): void => giveUp(signal!.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  futureInternals.whenDone(future, () => {
+    signal?.removeEventListener("abort", onAbort);
+    deadline?.cancel();
+  });
+}

@@ -1,0 +1,135 @@
+/**
+ * What an executor on the event loop counts, times and tells observers. It has no workers: each timed task under way has a place,
+ * which stands for one.
+ *
+ * @module
+ */
+
+import { epochMs } from "../_platform/clock.ts";
+import { WorkerAccount } from "./_meter.ts";
+import type { ExecutorObserver } from "./_observer.ts";
+import { TaskWatch, type WatchedWorker } from "./_task_watch.ts";
+import { type Future, futureInternals } from "./future.ts";
+import type { ExecutorStats } from "./stats.ts";
+
+/** Where a task runs that is timed. */
+class Place implements WatchedWorker {
+  readonly name: string;
+  readonly pid = undefined;
+  readonly account = new WorkerAccount();
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** A task that is timed. */
+export class TimedTask {
+  readonly #watch: LoopWatch;
+  readonly #future: Future<unknown>;
+  readonly #index: number;
+  readonly #id: number;
+  #place: Place | undefined;
+  #startMs: number | undefined;
+
+  constructor(watch: LoopWatch, future: Future<unknown>, index: number, id: number) {
+    this.#watch = watch;
+    this.#future = future;
+    this.#index = index;
+    this.#id = id;
+  }
+
+  /** Calls its function, in the context in which it was submitted where an observer keeps that. */
+  call<R>(fn: () => R): R {
+    this.#place = this.#watch.takePlace();
+    this.#startMs = epochMs();
+    return this.#watch.tasks.within(this.#index, fn);
+  }
+
+  /** Its function has ended; told before the future is. */
+  end(): void {
+    // One that was given up has left its place to others.
+    if (this.#startMs === undefined || this.#future.done()) return;
+    this.#watch.tasks.ran(this.#place!, this.#index, [this.#startMs, epochMs(), this.#id]);
+  }
+
+  /** It is given up; told before the future is. */
+  giveUp(): void {
+    this.#watch.tasks.fails(this.#index, "given up", this.#place, this.#startMs);
+  }
+
+  /** Its future is done. */
+  leave(): void {
+    this.#watch.release(this.#index, this.#place);
+  }
+}
+
+/** The meter of an executor on the event loop, and those who watch it. */
+export class LoopWatch {
+  readonly tasks: TaskWatch = new TaskWatch();
+  readonly #name: string;
+  readonly #freeIndexes: number[] = [];
+  #indexes = 0;
+  readonly #places: Place[] = [];
+  readonly #freePlaces: Place[] = [];
+
+  /** @param name The executor's. */
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /**
+   * A task is being submitted; returns what times it, if it is timed.
+   *
+   * @param chunk How many calls it is, if it is a chunk of `map`, otherwise 0.
+   */
+  add(
+    fn: { readonly name: string },
+    chunk: number,
+    future: Future<unknown>,
+    id: number,
+    context: unknown,
+  ): TimedTask | undefined {
+    const { meter } = this.tasks;
+    if (chunk > 1) meter.addCalls(chunk - 1);
+    if (!meter.isDue()) return undefined;
+    const index = this.#freeIndexes.pop() ?? this.#indexes++;
+    this.tasks.submitted(index, fn, chunk, future, context);
+    const timed = new TimedTask(this, future, index, id);
+    futureInternals.whenDone(future, () => timed.leave());
+    return timed;
+  }
+
+  /** A place for a task that begins. */
+  takePlace(): Place {
+    let place = this.#freePlaces.pop();
+    if (place !== undefined) return place;
+    place = new Place(`${this.#name}_${this.#places.length}`);
+    this.#places.push(place);
+    this.tasks.workerStarted(place);
+    return place;
+  }
+
+  /** A timed task is done. */
+  release(index: number, place: Place | undefined): void {
+    this.#freeIndexes.push(index);
+    if (place !== undefined) this.#freePlaces.push(place);
+  }
+
+  /** Begins to tell an observer; the returned function ends that. */
+  observe(observer: ExecutorObserver): () => void {
+    return this.tasks.observe(observer, this.#places);
+  }
+
+  /** There will be no more tasks. */
+  close(): void {
+    for (const place of this.#places.splice(0)) this.tasks.workerEnded(place, "retired");
+  }
+
+  /** The counts and times of this moment. */
+  stats(submitted: number, running: number): ExecutorStats {
+    const { meter } = this.tasks;
+    const ended = meter.completed + meter.failed + meter.cancelled;
+    return meter.stats([], submitted - ended, running, running);
+  }
+}

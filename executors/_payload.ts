@@ -1,0 +1,158 @@
+/**
+ * Payloads: encoded values on their way through threads and processes that pass them on. Those never decode them.
+ *
+ * @module
+ */
+
+import type { Arena, ArenaView } from "../_memory/arena.ts";
+import type { Decoder } from "../_memory/decoder.ts";
+import { Encoder } from "../_memory/encoder.ts";
+import type { Handle, Shareable } from "../_memory/handle.ts";
+import { encode, type Encoded } from "../_memory/message.ts";
+import { PLACE } from "./_protocol.ts";
+
+const WORD_BYTES = Int32Array.BYTES_PER_ELEMENT;
+
+/** A payload: `bytes` hold it, from `start` on, which is aligned to words. */
+export interface Payload {
+  /** INLINE: words alone; BLOCK: a block as `Encoder.copyTo` writes it. */
+  readonly place: number;
+  /** Of a block: byte position of the externs in it. */
+  readonly externBase: number;
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly length: number;
+}
+
+/** Memory in which payloads lie: a ring. */
+interface Memory {
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
+}
+
+/** A payload of nothing. */
+export const NO_PAYLOAD: Payload = {
+  place: PLACE.INLINE,
+  externBase: 0,
+  bytes: new Uint8Array(0),
+  start: 0,
+  length: 0,
+};
+
+/**
+ * Has an encoder write for another process.
+ *
+ * @param handleOf What stands for a shared object on the way there.
+ */
+export function writeForProcess(
+  encoder: Encoder,
+  handleOf: ((object: Shareable) => Handle) | undefined,
+): void {
+  encoder.handleOf = handleOf;
+  encoder.refusalOf = refusalOf;
+}
+
+/** The error of sending what cannot leave the process. */
+function refusalOf(extra: object): DOMException {
+  const kind = extra.constructor.name; // A port's tag is another in Node.
+  const memory = ArrayBuffer.isView(extra) ? extra.buffer : extra;
+  let remedy = "only threads can be sent one";
+  if (memory instanceof SharedArrayBuffer) {
+    remedy = "processes share no memory: send a copy, or use a Value or a Queue";
+  } else if (memory instanceof ArrayBuffer) remedy = "it is too large: send it in parts";
+  return new DOMException(`Cannot send ${kind} to another process: ${remedy}`, "DataCloneError");
+}
+
+const encoder = new Encoder();
+writeForProcess(encoder, undefined);
+
+/** Encodes a value as a payload. */
+export function payloadOf(value: unknown): Payload {
+  return blockPayload(encode(encoder, value));
+}
+
+/** A payload that was encoded for another process: it has no extras. */
+export function blockPayload({ block, externBase }: Encoded): Payload {
+  const bytes = new Uint8Array(block);
+  return { place: PLACE.BLOCK, externBase, bytes, start: 0, length: bytes.length };
+}
+
+/** A payload that is a block, for a message. */
+export function encodedOf(payload: Payload): Encoded {
+  const { bytes, externBase } = keep(payload);
+  return { block: bytes.buffer as ArrayBuffer, externBase, extras: [] };
+}
+
+/** The value of a payload. */
+export function decodePayload(decoder: Decoder, payload: Payload): unknown {
+  const { place, externBase, bytes, start } = payload;
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
+  return decoder.decode(words, bytes, start >> 2, place === PLACE.BLOCK ? start + externBase : 0);
+}
+
+/** A copy, for when the place where a payload lies is given back. */
+export function keep({ place, externBase, bytes, start, length }: Payload): Payload {
+  return { place, externBase, bytes: bytes.slice(start, start + length), start: 0, length };
+}
+
+/** Below this, a loop is faster than a call. */
+const LOOPED_BYTES = 128;
+
+/** Copies a payload to a place that is aligned to words. */
+export function copy({ bytes, start, length }: Payload, to: Uint8Array, at: number): void {
+  if (length > LOOPED_BYTES) {
+    to.set(bytes.subarray(start, start + length), at);
+    return;
+  }
+  for (let i = 0; i < length; i++) to[at + i] = bytes[start + i];
+}
+
+// In a slot or a record, and the arena beside its ring
+
+/**
+ * Lays a payload into the words from `at` on, or into a block that three words there name.
+ *
+ * @returns Where it lies; MESSAGE when the arena has no room, and nothing was written.
+ */
+export function lay(payload: Payload, { words, bytes }: Memory, at: number, arena: Arena): number {
+  const { length } = payload;
+  if (payload.place === PLACE.INLINE) {
+    copy(payload, bytes, at * WORD_BYTES);
+    return PLACE.INLINE;
+  }
+  const offset = arena.allocate(length);
+  if (offset < 0) return PLACE.MESSAGE;
+  copy(payload, arena.bytes, offset);
+  words[at] = offset;
+  words[at + 1] = offset + payload.externBase;
+  words[at + 2] = length;
+  return PLACE.BLOCK;
+}
+
+/**
+ * The payload that was laid there, in place: valid until its words, and its block, are given back.
+ *
+ * @param place INLINE or BLOCK.
+ * @param inlineWords How long it is where it is words alone.
+ */
+export function payloadAt(
+  place: number,
+  { words, bytes }: Memory,
+  at: number,
+  inlineWords: number,
+  arena: ArenaView,
+): Payload {
+  if (place === PLACE.INLINE) {
+    const length = inlineWords * WORD_BYTES;
+    return { place, externBase: 0, bytes, start: at * WORD_BYTES, length };
+  }
+  arena.follow();
+  const start = words[at];
+  return {
+    place,
+    externBase: words[at + 1] - start,
+    bytes: arena.bytes,
+    start,
+    length: words[at + 2],
+  };
+}

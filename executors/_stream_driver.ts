@@ -1,0 +1,176 @@
+/**
+ * The task of a stream, where it runs: iterates what the function returned, as far as values are wanted.
+ *
+ * Each value is passed on as soon as it is there, and the next one is not computed before there is room for it.
+ *
+ *   waits for room     while the credit is used up             ended by request(), stop()
+ *   waits for a value  of an asynchronous iterator             ended by the value, stop()
+ *   waits to pass on   while the way to the consumer is full   ended by whoever empties it
+ *
+ * Once it was stopped, the iterator gets its `return()` as soon as it can take it, so that its `finally` blocks run; what it yields
+ * or throws up to then has been asked for by nobody. What `return()` throws is the task's error.
+ *
+ * @module
+ */
+
+import { nowMs } from "../_platform/clock.ts";
+import { isThenable } from "./_chunk.ts";
+
+/** How long a function runs before the event loop may turn. */
+const TURN_MS = 5;
+/** The most values between two looks at the clock. */
+const MOST_UNTIMED = 64;
+
+/** The way to the consumer. */
+export interface StreamOutlet {
+  /**
+   * Passes a value on, now or when there is room. Returns how much credit that took.
+   *
+   * @throws {unknown} When it cannot be sent.
+   */
+  put(value: unknown): number | Promise<number>;
+  /** Has {@linkcode StreamDriver.request} and {@linkcode StreamDriver.stop} called, if the consumer has said so. */
+  poll(): void;
+  /** The function has failed by itself: that is what {@linkcode StreamDriver.run} will reject with. */
+  failing(): void;
+  /** A promise for a turn of the event loop. */
+  turn(): Promise<void>;
+}
+
+/** What both kinds of iterators have. */
+interface AnyIterator {
+  next(): IteratorResult<unknown> | PromiseLike<IteratorResult<unknown>>;
+  return?(): unknown;
+}
+
+/** Iterates for a consumer. */
+export class StreamDriver {
+  readonly #outlet: StreamOutlet;
+  /** What may still be passed on; a large value may take it below 0. */
+  #credit: number;
+  #isStopped = false;
+  /** True while the iterator is at a `yield`, or has not begun: it can be closed. */
+  #isSuspended = false;
+  #onCredit: (() => void) | undefined;
+  #onStop: (() => void) | undefined;
+  #turnEndMs = 0;
+  #untimed = 1;
+  #untilTimed = 1;
+
+  constructor(outlet: StreamOutlet, credit: number) {
+    this.#outlet = outlet;
+    this.#credit = credit;
+  }
+
+  /** Adds to what may be passed on. */
+  request(credit: number): void {
+    this.#credit += credit;
+    if (this.#credit > 0) this.#onCredit?.();
+  }
+
+  /** Has the iterator closed. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#onCredit?.();
+    this.#onStop?.();
+  }
+
+  /** Runs the task; rejects with its error. */
+  async run(call: () => unknown): Promise<void> {
+    let iterator: AnyIterator | undefined;
+    try {
+      const returned = call();
+      const iterable = isThenable(returned) ? await returned : returned;
+      const asAsync = asyncIteratorOf(iterable);
+      iterator = asAsync ?? iteratorOf(iterable);
+      this.#isSuspended = true;
+      if (await this.#iterate(iterator, asAsync !== undefined)) return;
+    } catch (error) {
+      if (!this.#isStopped) {
+        this.#outlet.failing();
+        if (this.#isSuspended) await closeQuietly(iterator!);
+        throw error;
+      }
+      if (!this.#isSuspended) return;
+    }
+    await iterator!.return?.();
+  }
+
+  /** Passes all values on; true at their end, false when it was stopped before. */
+  async #iterate(iterator: AnyIterator, isAsync: boolean): Promise<boolean> {
+    const outlet = this.#outlet;
+    while (!this.#isStopped) {
+      if (this.#credit <= 0) {
+        await new Promise<void>((resolve) => this.#onCredit = resolve);
+        this.#onCredit = undefined;
+        continue;
+      }
+      this.#isSuspended = false; // One that throws is not to be closed.
+      const step = iterator.next();
+      const result = isAsync ? await this.#unlessStopped(step) : step as IteratorResult<unknown>;
+      this.#isSuspended = true;
+      if (result === STOPPED) break;
+      if (result.done) return true;
+      const { value } = result;
+      const plain = isThenable(value) ? await this.#unlessStopped(value) : value;
+      if (plain === STOPPED) break;
+      const cost = outlet.put(plain);
+      this.#credit -= typeof cost === "number" ? cost : await cost;
+      outlet.poll();
+      if (--this.#untilTimed === 0 && this.#isTurnOver()) {
+        await outlet.turn();
+        this.#turnEndMs = nowMs() + TURN_MS;
+      }
+    }
+    return false;
+  }
+
+  /** What a promise resolves to, or {@linkcode STOPPED}, whichever comes first. */
+  #unlessStopped<T>(promise: T | PromiseLike<T>): Promise<T | typeof STOPPED> {
+    return new Promise((resolve, reject) => {
+      this.#onStop = (): void => resolve(STOPPED);
+      if (isThenable(promise)) promise.then(resolve as (value: unknown) => void, reject);
+      else resolve(promise);
+    });
+  }
+
+  /** Looks at the clock; the faster values come, the more of them go by until the next look. */
+  #isTurnOver(): boolean {
+    const remaining = this.#turnEndMs - nowMs();
+    this.#untimed = remaining > TURN_MS / 2 ? Math.min(MOST_UNTIMED, this.#untimed * 2) : 1;
+    this.#untilTimed = this.#untimed;
+    return remaining <= 0;
+  }
+}
+
+/** In place of a value: nobody waits for it any more. */
+const STOPPED: unique symbol = Symbol("stopped");
+
+function asyncIteratorOf(iterable: unknown): AnyIterator | undefined {
+  return (iterable as Partial<AsyncIterable<unknown>> | null | undefined)
+    ?.[Symbol.asyncIterator]?.() as AnyIterator | undefined;
+}
+
+function iteratorOf(iterable: unknown): AnyIterator {
+  const iterate = (iterable as Partial<Iterable<unknown>> | null | undefined)?.[Symbol.iterator];
+  if (typeof iterate === "function") return iterate.call(iterable) as AnyIterator;
+  throw new TypeError(
+    `Cannot stream: the function returned ${
+      describeKind(iterable)
+    }, which cannot be iterated; make it a generator function, or return an array`,
+  );
+}
+
+function describeKind(value: unknown): string {
+  if (typeof value === "function") return "a function";
+  if (value === null || typeof value !== "object") return String(value);
+  return `an object of ${value.constructor?.name ?? "no class"}`;
+}
+
+async function closeQuietly(iterator: AnyIterator): Promise<void> {
+  try {
+    await iterator.return?.();
+  } catch {
+    // The first error counts.
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * What a drawing of a trace shows: a lane a worker, in it a bar a task, and how many tasks waited when. Plain data, which a page
+ * takes along as JSON.
+ *
+ * @module
+ */
+
+import type { TaskEvent, TaskOutcome, TraceEvent, WorkerEvent } from "./trace.ts";
+
+/**
+ * A task in a lane, or several that follow one another, drawn as one. Times are milliseconds since the trace began.
+ *
+ * `fn` is the function of the task, or the one that most of the time went to. What follows `waitMs` is told of a single task only;
+ * of several, `waitMs` is instead by how much the time of `fn` leads that of the others.
+ */
+export type Bar = readonly [
+  from: number,
+  to: number,
+  fn: number,
+  tasks: number,
+  busyMs: number,
+  failed: number,
+  waitMs?: number,
+  calls?: number,
+  id?: number,
+  outcome?: TaskOutcome | "running",
+];
+
+/** One worker. */
+export interface Lane {
+  readonly name: string;
+  readonly pid: number | undefined;
+  readonly from: number;
+  readonly to: number;
+  /** Whether it has ended otherwise than in good order. */
+  readonly wasLost: boolean;
+  readonly tasks: number;
+  readonly busyMs: number;
+  /** In the order of their beginnings; they do not overlap. */
+  readonly bars: readonly Bar[];
+}
+
+/** One function, and what is told of its calls. */
+export interface FunctionTotals {
+  readonly name: string;
+  readonly tasks: number;
+  readonly calls: number;
+  readonly failed: number;
+  readonly totalMs: number;
+  readonly maxMs: number;
+}
+
+/** What a drawing shows. */
+export interface Timeline {
+  readonly title: string;
+  readonly durationMs: number;
+  readonly lanes: readonly Lane[];
+  /** Those that took most of the time first. */
+  readonly functions: readonly FunctionTotals[];
+  /** How many tasks waited, from a time on. */
+  readonly queue: readonly (readonly [ms: number, depth: number])[];
+  readonly tasks: number;
+  readonly calls: number;
+  /** How many tasks came to which end, in words: "3 threw". */
+  readonly failures: readonly string[];
+  readonly dropped: number;
+}
+
+/** The most points of the line that shows how many tasks wait. */
+const MOST_POINTS = 2000;
+
+function isTask(event: TraceEvent): event is TaskEvent {
+  return event.kind === "task";
+}
+
+/** To the microsecond: what follows would only be digits in a file. */
+function round(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
+
+/** What a trace's drawing shows. */
+export function timelineOf(
+  title: string,
+  events: readonly TraceEvent[],
+  durationMs: number,
+  dropped: number,
+): Timeline {
+  const tasks = events.filter(isTask);
+  const functions = functionTotals(tasks, durationMs);
+  const numbers = new Map(functions.map(({ name }, i) => [name, i]));
+  const workers = events.filter((event) => event.kind === "worker");
+  const byWorker = new Map<string, TaskEvent[]>(workers.map(({ name }) => [name, []]));
+  for (const task of tasks) if (task.worker !== undefined) byWorker.get(task.worker)?.push(task);
+  const lanes = workers
+    .map((worker) => laneOf(worker, byWorker.get(worker.name)!, numbers, durationMs))
+    // Whoever was there and gone before the trace began, or has done nothing in it, would only take space.
+    .filter(({ to, tasks }) => to > 0 || tasks > 0);
+  return {
+    title,
+    durationMs: round(durationMs),
+    lanes,
+    functions,
+    queue: queueOf(tasks, durationMs),
+    tasks: tasks.length,
+    calls: tasks.reduce((sum, { calls }) => sum + calls, 0),
+    failures: failuresOf(tasks),
+    dropped,
+  };
+}
+
+function spanOf(task: TaskEvent, durationMs: number): readonly [from: number, to: number] {
+  const from = task.started!;
+  return [Math.max(0, from), Math.max(from, task.ended ?? durationMs)];
+}
+
+function functionTotals(tasks: readonly TaskEvent[], durationMs: number): FunctionTotals[] {
+  const totals = new Map<string, { -readonly [K in keyof FunctionTotals]: FunctionTotals[K] }>();
+  for (const task of tasks) {
+    const { name } = task;
+    let total = totals.get(name);
+    if (total === undefined) {
+      total = { name, tasks: 0, calls: 0, failed: 0, totalMs: 0, maxMs: 0 };
+      totals.set(name, total);
+    }
+    total.tasks++;
+    total.calls += task.calls;
+    if (hasFailed(task)) total.failed++;
+    if (task.started === undefined) continue;
+    const [from, to] = spanOf(task, durationMs);
+    total.totalMs += to - from;
+    total.maxMs = Math.max(total.maxMs, to - from);
+  }
+  return [...totals.values()]
+    .map((total) => ({ ...total, totalMs: round(total.totalMs), maxMs: round(total.maxMs) }))
+    .sort((a, b) => b.totalMs - a.totalMs);
+}
+
+function hasFailed({ outcome }: TaskEvent): boolean {
+  return outcome === "threw" || outcome === "lost" || outcome === "given up";
+}
+
+function failuresOf(tasks: readonly TaskEvent[]): string[] {
+  const counts = new Map<TaskOutcome, number>();
+  for (const { outcome } of tasks) {
+    if (outcome !== undefined) counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
+  }
+  const shown: TaskOutcome[] = ["threw", "cancelled", "lost", "given up"];
+  return shown.filter((outcome) => counts.has(outcome))
+    .map((outcome) => `${counts.get(outcome)} ${outcome}`);
+}
+
+function laneOf(
+  worker: WorkerEvent,
+  tasks: readonly TaskEvent[],
+  numbers: ReadonlyMap<string, number>,
+  durationMs: number,
+): Lane {
+  const bars: Bar[] = [];
+  let busyMs = 0;
+  for (const task of tasks) {
+    if (task.started === undefined) continue;
+    const [from, to] = spanOf(task, durationMs);
+    busyMs += to - from;
+    bars.push([
+      round(from),
+      round(to),
+      numbers.get(task.name)!,
+      1,
+      round(to - from),
+      hasFailed(task) ? 1 : 0,
+      round(Math.max(0, task.started - task.submitted)),
+      task.calls,
+      task.id,
+      task.outcome ?? "running",
+    ]);
+  }
+  bars.sort((a, b) => a[0] - b[0]);
+  return {
+    name: worker.name,
+    pid: worker.pid,
+    from: round(Math.max(0, worker.started)),
+    to: round(worker.ended ?? durationMs),
+    wasLost: worker.fate !== undefined && worker.fate !== "retired",
+    tasks: bars.length,
+    busyMs: round(busyMs),
+    bars,
+  };
+}
+
+function queueOf(tasks: readonly TaskEvent[], durationMs: number): [ms: number, depth: number][] {
+  const steps: [ms: number, change: number][] = [];
+  for (const { submitted, started, ended } of tasks) {
+    steps.push([submitted, 1], [started ?? ended ?? durationMs, -1]);
+  }
+  steps.sort((a, b) => a[0] - b[0] || b[1] - a[1]);
+  const points: [number, number][] = [];
+  const width = durationMs / MOST_POINTS;
+  let depth = 0;
+  for (const [ms, change] of steps) {
+    depth += change;
+    const last = points.at(-1);
+    // Of several steps that lie together the highest is shown, and where they have led.
+    if (last !== undefined && ms - last[0] < width) last[1] = Math.max(last[1], depth);
+    else points.push([round(ms), depth]);
+  }
+  // The area ends with the picture.
+  if (points.length > 0 && points.at(-1)![0] < round(durationMs)) {
+    points.push([round(durationMs), depth]);
+  }
+  return points;
+}

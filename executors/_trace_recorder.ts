@@ -1,0 +1,206 @@
+/**
+ * What a trace keeps: a record a task and a worker, within bounds.
+ *
+ * A task's record is written in place until its future is done, and of one that was given up, until its worker is done with it.
+ * Those that are done lie in a ring: the oldest make room. Of those that are not, so many are kept as the ring holds;
+ * further ones are counted.
+ *
+ * @module
+ */
+
+import { epochMs } from "../_platform/clock.ts";
+import type { ChunkOutcome } from "./_chunk.ts";
+import type {
+  ExecutorObserver,
+  ObservedTask,
+  ObservedWorker,
+  TaskFate,
+  TaskObservation,
+  WorkerFate,
+} from "./_observer.ts";
+import { futureInternals } from "./future.ts";
+import type { TaskEvent, TaskOutcome, WorkerEvent } from "./trace.ts";
+
+/** What is known of one worker; times are milliseconds since 1970. */
+export interface WorkerRecord {
+  readonly worker: ObservedWorker;
+  readonly startMs: number;
+  endMs: number | undefined;
+  fate: WorkerFate | undefined;
+}
+
+/** What is known of one task; times are milliseconds since 1970. */
+export class TaskRecord implements TaskObservation {
+  readonly carrier = undefined;
+  readonly name: string;
+  readonly calls: number;
+  readonly submittedMs: number;
+  worker: WorkerRecord | undefined;
+  startMs: number | undefined;
+  endMs: number | undefined;
+  id: number | undefined;
+  outcome: TaskOutcome | undefined;
+  #fate: TaskFate | undefined;
+  readonly #recorder: Recorder;
+
+  constructor(recorder: Recorder, { name, calls, submittedMs }: ObservedTask) {
+    this.#recorder = recorder;
+    this.name = name;
+    this.calls = calls;
+    this.submittedMs = submittedMs;
+  }
+
+  ran(worker: ObservedWorker, startMs: number, endMs: number, id: number): void {
+    this.worker = this.#recorder.recordOf(worker);
+    this.startMs = startMs;
+    this.endMs = endMs;
+    this.id = id;
+  }
+
+  fails(fate: TaskFate, worker: ObservedWorker | undefined, startMs: number | undefined): void {
+    this.#fate ??= fate;
+    if (worker === undefined || this.worker !== undefined) return;
+    this.worker = this.#recorder.recordOf(worker);
+    this.startMs = startMs;
+    // Of one that was given up before, this is when its process was.
+    if (this.outcome !== undefined) this.endMs = epochMs();
+  }
+
+  /** Its future is done. */
+  finish({ future, isChunk }: ObservedTask): void {
+    if (future.cancelled()) this.outcome = "cancelled";
+    else if (futureInternals.hasFailed(future)) this.outcome = this.#fate ?? "threw";
+    else {
+      const outcome = isChunk ? futureInternals.outcomeOf(future) as ChunkOutcome : undefined;
+      this.outcome = outcome !== undefined && outcome[2].length > 0 ? "threw" : "returned";
+    }
+    this.endMs ??= epochMs();
+  }
+}
+
+/** A task that there is no room for. */
+const UNRECORDED: TaskObservation = {
+  carrier: undefined,
+  ran() {},
+  fails() {},
+};
+
+/** What a trace keeps. */
+export class Recorder implements ExecutorObserver {
+  readonly startMs: number = epochMs();
+  /** When it was stopped. */
+  endMs: number | undefined;
+  /** Records that there was no room for. */
+  dropped = 0;
+  readonly #most: number;
+  readonly #open = new Set<TaskRecord>();
+  /** A ring, once it is full: the oldest is at `#next`. */
+  readonly #done: TaskRecord[] = [];
+  #next = 0;
+  /** Oldest first. */
+  readonly #workers = new Map<ObservedWorker, WorkerRecord>();
+
+  /** @param most How many tasks that are done are kept, and how many that are not. */
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** See {@linkcode ExecutorObserver}. */
+  submitted(task: ObservedTask): TaskObservation {
+    if (this.#open.size >= this.#most) {
+      this.dropped++;
+      return UNRECORDED;
+    }
+    const record = new TaskRecord(this, task);
+    this.#open.add(record);
+    futureInternals.whenDone(task.future, () => this.#finish(record, task));
+    return record;
+  }
+
+  #finish(record: TaskRecord, task: ObservedTask): void {
+    if (this.endMs !== undefined) return;
+    record.finish(task);
+    this.#open.delete(record);
+    if (this.#done.length < this.#most) {
+      this.#done.push(record);
+      return;
+    }
+    this.dropped++;
+    this.#done[this.#next] = record;
+    this.#next = (this.#next + 1) % this.#most;
+  }
+
+  /** See {@linkcode ExecutorObserver}. */
+  workerStarted(worker: ObservedWorker, startMs: number): void {
+    if (this.#workers.size >= this.#most) this.#dropWorker();
+    this.#workers.set(worker, { worker, startMs, endMs: undefined, fate: undefined });
+  }
+
+  #dropWorker(): void {
+    for (const [worker, { endMs }] of this.#workers) {
+      if (endMs === undefined) continue;
+      this.#workers.delete(worker);
+      this.dropped++;
+      return;
+    }
+  }
+
+  /** See {@linkcode ExecutorObserver}. */
+  workerEnded(worker: ObservedWorker, endMs: number, fate: WorkerFate): void {
+    const record = this.recordOf(worker);
+    record.endMs = endMs;
+    record.fate = fate;
+  }
+
+  /** The record of a worker. */
+  recordOf(worker: ObservedWorker): WorkerRecord {
+    const record = this.#workers.get(worker);
+    if (record !== undefined) return record;
+    // There was no room for it any more.
+    return { worker, startMs: this.startMs, endMs: undefined, fate: undefined };
+  }
+
+  /** The workers, in the order in which they were started. */
+  get workers(): WorkerRecord[] {
+    return [...this.#workers.values()];
+  }
+
+  /** The tasks, in the order in which they were submitted. */
+  get tasks(): TaskRecord[] {
+    return [...this.#done, ...this.#open]
+      .sort((a, b) => a.submittedMs - b.submittedMs);
+  }
+
+  /** A worker as it is told. */
+  workerEvent({ worker, startMs, endMs, fate }: WorkerRecord): WorkerEvent {
+    return {
+      kind: "worker",
+      name: worker.name,
+      pid: worker.pid,
+      started: startMs - this.startMs,
+      ended: this.#since(endMs),
+      fate,
+    };
+  }
+
+  /** A task as it is told. */
+  taskEvent(
+    { name, id, calls, submittedMs, startMs, endMs, worker, outcome }: TaskRecord,
+  ): TaskEvent {
+    return {
+      kind: "task",
+      name,
+      id,
+      calls,
+      submitted: submittedMs - this.startMs,
+      started: this.#since(startMs),
+      ended: this.#since(endMs),
+      worker: worker?.worker.name,
+      outcome,
+    };
+  }
+
+  #since(ms: number | undefined): number | undefined {
+    return ms === undefined ? undefined : ms - this.startMs;
+  }
+}

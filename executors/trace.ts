@@ -1,0 +1,255 @@
+/**
+ * Tracing: who ran what, and when. Records the tasks and workers of an executor, and shows them as a timeline: in
+ * Perfetto or Chrome, as a picture, or as a page.
+ *
+ * An entry of its own, so that programs that do not trace do not load the drawing.
+ *
+ * @example
+ * ```ts
+ * import { ThreadPoolExecutor } from "@concurrent/futures";
+ * import { trace } from "@concurrent/futures/trace";
+ * import { assertEquals, assertStringIncludes } from "@std/assert";
+ *
+ * function square(n: number): number {
+ *   return n * n;
+ * }
+ *
+ * await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+ * using tracing = trace(pool);
+ * await Promise.all([1, 2, 3].map((n) => pool.submit(square, n)));
+ * tracing.stop();
+ *
+ * const tasks = tracing.events.filter((event) => event.kind === "task");
+ * assertEquals(tasks.map(({ name, outcome }) => `${name} ${outcome}`), [
+ *   "square returned",
+ *   "square returned",
+ *   "square returned",
+ * ]);
+ * assertStringIncludes(tracing.toSVG(), "square");
+ * ```
+ *
+ * @module
+ */
+
+import { epochMs } from "../_platform/clock.ts";
+import { chromeTrace } from "./_chrome_trace.ts";
+import { observableOf } from "./_observable.ts";
+import type { Observable } from "./_observer.ts";
+import { timelineOf } from "./_timeline.ts";
+import { pageOf } from "./_timeline_html.ts";
+import { drawTimeline } from "./_timeline_svg.ts";
+import { Recorder } from "./_trace_recorder.ts";
+import type { Executor } from "./executor.ts";
+
+/**
+ * What became of a task: `"lost"` with its worker, `"given up"` as its time was up or its signal aborted, `"cancelled"` before it
+ * ran. A chunk of `map` of which one call threw has `"threw"`.
+ */
+export type TaskOutcome = "returned" | "threw" | "cancelled" | "lost" | "given up";
+
+/** One task in a trace. Times are milliseconds since the trace began. */
+export interface TaskEvent {
+  /** Tells it from a worker's. */
+  readonly kind: "task";
+  /** The name of its function; empty for one without. */
+  readonly name: string;
+  /** Its number, as `taskContext().id` gives it; `undefined` of one that has not run to its end. */
+  readonly id: number | undefined;
+  /** How many calls it is: more than one for a chunk of `map`. */
+  readonly calls: number;
+  /** When it was submitted. */
+  readonly submitted: number;
+  /**
+   * When its function was called; `undefined` of one that was not. Of one that was lost or given up: when its worker was free for
+   * it, where no more is known.
+   */
+  readonly started: number | undefined;
+  /** When its function had ended, or it had failed without; `undefined` while neither is so. */
+  readonly ended: number | undefined;
+  /** The name of the worker that ran it. */
+  readonly worker: string | undefined;
+  /** What became of it; `undefined` while nothing has. */
+  readonly outcome: TaskOutcome | undefined;
+}
+
+/** One worker in a trace. Times are milliseconds since the trace began; one that was there before has a negative start. */
+export interface WorkerEvent {
+  /** Tells it from a task's. */
+  readonly kind: "worker";
+  /** Its name. */
+  readonly name: string;
+  /** The number of the process that it is, if it is one. */
+  readonly pid: number | undefined;
+  /** When it was started. */
+  readonly started: number;
+  /** When it ended, or was given up; `undefined` while it lives. */
+  readonly ended: number | undefined;
+  /**
+   * How it ended: in good order, by itself, given up with a task that did not end, or as its pool was broken or ended;
+   * `undefined` while it lives.
+   */
+  readonly fate: "retired" | "lost" | "abandoned" | "discarded" | undefined;
+}
+
+/** What a trace has recorded. */
+export type TraceEvent = TaskEvent | WorkerEvent;
+
+/** How a trace is made. */
+export interface TraceOptions {
+  /**
+   * The most tasks that have ended which are kept, the latest, and the most that have not; 100,000 unless given. A task takes
+   * about 200 bytes.
+   */
+  maxEvents?: number;
+}
+
+/** How a picture is made. */
+export interface PictureOptions {
+  /** Pixels, from 400. Default 1200. */
+  width?: number;
+}
+
+const DEFAULT_MAX_EVENTS = 100_000;
+const DEFAULT_WIDTH = 1200;
+const LEAST_WIDTH = 400;
+
+/**
+ * Records what an executor does. Made by {@linkcode trace}.
+ *
+ * Everything can be asked while it still records: it shows what there is so far.
+ */
+export class Trace {
+  readonly #name: string;
+  readonly #recorder: Recorder;
+  #unobserve: (() => void) | undefined;
+
+  /** Use {@linkcode trace}. */
+  constructor(observable: Observable, maxEvents: number) {
+    this.#name = observable.name;
+    this.#recorder = new Recorder(maxEvents);
+    this.#unobserve = observable.observe(this.#recorder);
+  }
+
+  /** Records nothing more. What has no outcome then stays so. May be called again. */
+  stop(): void {
+    if (this.#unobserve === undefined) return;
+    this.#unobserve();
+    this.#unobserve = undefined;
+    this.#recorder.endMs = epochMs();
+  }
+
+  /** Stops, at the end of a block. */
+  [Symbol.dispose](): void {
+    this.stop();
+  }
+
+  /** When it began, in milliseconds since 1970. */
+  get startTime(): number {
+    return this.#recorder.startMs;
+  }
+
+  /** How many tasks and workers were left out, as `maxEvents` had no room for them. */
+  get dropped(): number {
+    return this.#recorder.dropped;
+  }
+
+  /** What was recorded: workers in the order of their start, then tasks in the order of their submission. A copy. */
+  get events(): TraceEvent[] {
+    const recorder = this.#recorder;
+    return [
+      ...recorder.workers.map((record) => recorder.workerEvent(record)),
+      ...recorder.tasks.map((record) => recorder.taskEvent(record)),
+    ];
+  }
+
+  /**
+   * As JSON in the Trace Event Format: written to a file, it opens in Perfetto (ui.perfetto.dev) and in Chrome under
+   * `chrome://tracing`. A row a worker, a line for how many tasks wait, and, up to 1,000 tasks, arrows from
+   * submission to run.
+   */
+  toChromeTrace(): string {
+    return chromeTrace(this.#name, this.events, this.#durationMs, this.dropped);
+  }
+
+  /**
+   * As a picture, for a web page or a document: a lane a worker, a bar a task in the colour of its function, how many tasks
+   * wait, and what share of its life each worker was busy. Tasks too short to be seen are drawn together, pale where
+   * the worker was idle in between; what failed has a red edge.
+   *
+   * @throws {RangeError} For a `width` below 400.
+   */
+  toSVG({ width = DEFAULT_WIDTH }: PictureOptions = {}): string {
+    if (!(width >= LEAST_WIDTH && width < Infinity)) {
+      throw new RangeError(`Cannot draw trace: width must be ${LEAST_WIDTH} or more, got ${width}`);
+    }
+    const timeline = this.#timeline();
+    return drawTimeline(timeline, { from: 0, to: timeline.durationMs, width: Math.floor(width) });
+  }
+
+  /**
+   * As a page of its own, which needs nothing else: the picture, as wide as the window, which can be enlarged and tells more under
+   * the mouse, and tables of the functions and workers. It stays below 2 MB, whatever was recorded.
+   */
+  toHTML(): string {
+    return pageOf(this.#timeline());
+  }
+
+  #timeline(): ReturnType<typeof timelineOf> {
+    return timelineOf(this.#name, this.events, this.#durationMs, this.dropped);
+  }
+
+  get #durationMs(): number {
+    const { startMs, endMs } = this.#recorder;
+    return Math.max(0.001, (endMs ?? epochMs()) - startMs);
+  }
+
+  /** Shows as `Trace` in logs and error texts. */
+  get [Symbol.toStringTag](): string {
+    return "Trace";
+  }
+}
+
+/**
+ * Records what an executor does from now on: each task submitted to it, by whatever way (`submit`, `map`, from inside a task),
+ * and each worker. Tasks that were submitted before are not in it.
+ *
+ * It costs a few microseconds a task. An executor that is not traced pays nothing.
+ *
+ * A pool belongs to the thread that made it, and is traced there. Several traces of one executor may be under way.
+ *
+ * @param executor A thread pool, process pool or `AsyncExecutor`; a view of one (`with`) stands for all of it.
+ * @param options How much is kept.
+ * @throws {RuntimeError} When the executor cannot be traced here: inside a task, one that was sent to it.
+ * @throws {TypeError} When `executor` is none, or `maxEvents` not an integer.
+ * @throws {RangeError} For a `maxEvents` below 1.
+ *
+ * **Differs from Python:** Python has nothing like it.
+ *
+ * @example Writing a timeline to a file
+ * ```ts
+ * import { AsyncExecutor } from "@concurrent/futures";
+ * import { trace } from "@concurrent/futures/trace";
+ * import { assertStringIncludes } from "@std/assert";
+ *
+ * await using executor = new AsyncExecutor({ maxWorkers: 2 });
+ * const tracing = trace(executor);
+ * await executor.map((n: number) => n + 1, [1, 2, 3]).toArray();
+ * tracing.stop();
+ *
+ * const file = await Deno.makeTempFile({ suffix: ".html" });
+ * await Deno.writeTextFile(file, tracing.toHTML());
+ * assertStringIncludes(await Deno.readTextFile(file), "AsyncExecutor");
+ * await Deno.remove(file);
+ * ```
+ */
+export function trace(executor: Executor, options: TraceOptions = {}): Trace {
+  const observable = observableOf(executor, "trace");
+  const { maxEvents = DEFAULT_MAX_EVENTS } = options;
+  if (!Number.isInteger(maxEvents)) {
+    throw new TypeError(`Cannot trace: maxEvents must be an integer, got ${maxEvents}`);
+  }
+  if (maxEvents < 1) {
+    throw new RangeError(`Cannot trace: maxEvents must be 1 or more, got ${maxEvents}`);
+  }
+  return new Trace(observable, maxEvents);
+}

@@ -1,0 +1,156 @@
+/**
+ * Bars on a terminal, drawn by cli-progress.
+ *
+ * The library draws where it is told to; when is decided here. Its own timer would hold the program open, and stand still
+ * while the thread is blocked. It hides no cursor and changes no mode of the terminal beyond a frame, so there is nothing
+ * to restore, however the program ends.
+ *
+ * log-update is newer and draws as well, but reads environment variables when it is imported: without the permission that
+ * ends the program, or asks for it on the very terminal.
+ *
+ * @module
+ */
+
+import cliProgress from "cli-progress";
+import { platform } from "../_platform/mod.ts";
+import { wrapConsole } from "./_console.ts";
+import type { Meter } from "./_meter.ts";
+import { barLine } from "./_text.ts";
+import { View } from "./_view.ts";
+
+const INTERVAL_MS = 100;
+/** Where the terminal does not tell its size. */
+const DEFAULT_COLUMNS = 80;
+const DEFAULT_ROWS = 24;
+
+/** Lines that are too long are cut, not wrapped: of one that is two, only one would be drawn over. */
+const NO_WRAP = "\x1b[?7l";
+const WRAP = "\x1b[?7h";
+
+/** What is used of cli-progress, which comes without types. */
+interface Library {
+  readonly MultiBar: new (options: object) => MultiBar;
+  readonly Format: { BarFormat(fraction: number, style: BarStyle): string };
+}
+
+interface MultiBar {
+  /** The library's timer, which every drawing sets. */
+  readonly timer: ReturnType<typeof setTimeout> | null;
+  create(total: number, start: number, payload: { readonly meter: Meter }): Bar;
+  remove(bar: Bar): void;
+  /** Has text written above the bars at the next drawing. */
+  log(text: string): void;
+  update(): void;
+  /** Takes the bars off the screen; a drawing brings them back. */
+  stop(): void;
+}
+
+/** A bar of the library's, to be given back to it. */
+type Bar = { readonly payload: object };
+
+interface BarStyle {
+  readonly barsize: number;
+  readonly barCompleteString: string;
+  readonly barIncompleteString: string;
+  readonly barGlue: string;
+}
+
+const { MultiBar, Format } = cliProgress as Library;
+
+function drawBar(fraction: number, columns: number): string {
+  return Format.BarFormat(fraction, {
+    barsize: columns,
+    barCompleteString: "█".repeat(columns),
+    barIncompleteString: "░".repeat(columns),
+    barGlue: "",
+  });
+}
+
+function lineOf(meter: Meter): string {
+  // The last column is left free: some terminals go to the next line there.
+  const columns = (platform.standardError.size().columns || DEFAULT_COLUMNS) - 1;
+  return barLine(meter.read(), columns, drawBar);
+}
+
+class Bars extends View {
+  /** What the library has written in the present frame. */
+  #frame = "";
+  readonly #bars = new Map<Meter, Bar>();
+  #made: MultiBar | undefined;
+  #isPrinting = false;
+  #unwrapConsole: () => void = () => {};
+
+  constructor() {
+    super(INTERVAL_MS);
+  }
+
+  /** Made for the first bar: the library looks at the process then, which takes a while. */
+  get #multi(): MultiBar {
+    return this.#made ??= new MultiBar({
+      stream: {
+        isTTY: true,
+        columns: Infinity,
+        write: (text: string) => {
+          this.#frame += text;
+          return true;
+        },
+      },
+      format: (_options: object, _state: object, { meter }: { meter: Meter }) => lineOf(meter),
+      clearOnComplete: true,
+      forceRedraw: true,
+      linewrap: true,
+    });
+  }
+
+  override open(meter: Meter, nowMs: number): void {
+    if (this.isEmpty) this.#unwrapConsole = wrapConsole((print) => this.#printAbove(print));
+    super.open(meter, nowMs);
+    const rows = platform.standardError.size().rows || DEFAULT_ROWS;
+    // One that has no room is shown when it is closed.
+    if (this.#bars.size >= rows - 1) return;
+    this.#inFrame(() => this.#bars.set(meter, this.#multi.create(0, 0, { meter })));
+    this.draw();
+  }
+
+  protected override draw(): void {
+    this.#inFrame(() => this.#multi.update());
+  }
+
+  override close(meter: Meter): void {
+    super.close(meter);
+    const bar = this.#bars.get(meter);
+    this.#bars.delete(meter);
+    this.#inFrame(() => {
+      if (meter.settings.leave) this.#multi.log(lineOf(meter) + "\n");
+      if (bar !== undefined) this.#multi.remove(bar);
+      this.#multi.update();
+      if (this.#bars.size === 0) this.#multi.stop();
+    });
+    if (this.isEmpty) this.#unwrapConsole();
+  }
+
+  /** Takes the bars away while the program prints something, which then stands above them. */
+  #printAbove(print: () => void): void {
+    if (this.#isPrinting) return print();
+    this.#isPrinting = true;
+    this.#inFrame(() => this.#multi.stop());
+    try {
+      print();
+    } finally {
+      this.#isPrinting = false;
+      this.draw();
+    }
+  }
+
+  /** Has the library draw, and writes what it has drawn in one go. */
+  #inFrame(change: () => void): void {
+    change();
+    if (this.#multi.timer !== null) clearTimeout(this.#multi.timer);
+    const frame = this.#frame;
+    this.#frame = "";
+    if (frame !== "") platform.standardError.write(NO_WRAP + frame + WRAP);
+  }
+}
+
+/** The terminal of this program. */
+export const bars: View = new Bars();

@@ -1,0 +1,208 @@
+/**
+ * `progress`: a loop that shows how far it is.
+ *
+ * @module
+ */
+
+import { platform } from "../_platform/mod.ts";
+import { lengthOf } from "../executors/_map_inputs.ts";
+import type { MapResult } from "../executors/_map_run.ts";
+import { type HasStanding, STANDING } from "../executors/_standing.ts";
+import { bars } from "./_bars.ts";
+import { lines } from "./_lines.ts";
+import type { MeterSettings } from "./_meter.ts";
+import type { StreamResult } from "../executors/stream.ts";
+import { AsyncSteps, Steps, SyncSteps } from "./_steps.ts";
+import type { View } from "./_view.ts";
+
+/** Options of {@linkcode progress}. */
+export interface ProgressOptions {
+  /** How many items there will be. Needed only where the iterable does not tell. */
+  total?: number;
+  /** What stands before the figures. */
+  label?: string;
+  /** Shows nothing. Default: what the environment says, see {@linkcode progress}. */
+  silent?: boolean;
+  /** Whether the last state stays to be seen after the loop. Default `true`; `false` is for a loop inside another. */
+  leave?: boolean;
+  /** The least milliseconds between two drawings. Default 100 on a terminal, 5000 for lines. */
+  mininterval?: number;
+}
+
+/**
+ * Gives the values of an iterable, unchanged, and shows on standard error how far the loop over them is: as Python's
+ * `tqdm`. A bar when standard error is a terminal, a line every five seconds when it is not, for a log.
+ *
+ * Iterating waits where the iterable waits, and the display costs it next to nothing: it is drawn by the clock, a few
+ * times a second, also while the thread is blocked, and it does not hold the program open. It begins with the first
+ * item that is asked for. When the loop ends, is left early, or fails, the last state stays (see `leave`), and the
+ * iterable is closed.
+ *
+ * **What is counted.** For `map` and `asCompleted`: tasks that are done, whatever has been handed out; of the others, what
+ * they have reported through `taskContext().report(fraction)`, so that the bar also moves within a long task. For any other
+ * iterable: items that the loop is through with. How many there are is taken from `map`, `asCompleted`, arrays, sets and
+ * maps; `total` goes before that. Where it is not known, the display has no bar and no remaining time. Rate and
+ * remaining time are those of all the loop so far.
+ *
+ * **Several at once** are drawn below one another, up to the height of the terminal. What this thread prints through
+ * `console` meanwhile stands above them; what is written in any other way, or by a worker, may run into a bar, which is
+ * drawn anew below.
+ *
+ * **Environment**, as far as it may be read: `NO_PROGRESS`, when it is set to anything but an empty text, silences the
+ * display; `CI` makes it lines even on a terminal, and so does `TERM=dumb`. A worker, which shares the terminal with
+ * the rest of the program, writes lines.
+ *
+ * **Differs from Python:** a function instead of a class; `label` is `desc`, `silent` is `disable`, `mininterval` is in
+ * milliseconds.
+ *
+ * @typeParam T What the iterable gives.
+ * @param iterable What is to be iterated.
+ * @param options What is shown.
+ * @returns What gives the same values, in the same ways. With nothing to show it is `iterable` itself.
+ * @throws {TypeError} When `iterable` is none, or an option is of the wrong type.
+ * @throws {RangeError} For a negative `total` or `mininterval`.
+ *
+ * @example Results of `map`
+ * ```ts
+ * import { ThreadPoolExecutor } from "@concurrent/futures";
+ * import { progress } from "@concurrent/futures/progress";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+ * const results = pool.map((n: number) => n * n, [1, 2, 3]);
+ * assertEquals(await progress(results, { label: "squares" }).toArray(), [1, 4, 9]);
+ * ```
+ *
+ * @example One long task that tells how far it is
+ * ```ts
+ * import { asCompleted, AsyncExecutor, taskContext } from "@concurrent/futures";
+ * import { progress } from "@concurrent/futures/progress";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using executor = new AsyncExecutor();
+ * const future = executor.submit(() => {
+ *   taskContext().report(0.5); // the bar stands at 50 %
+ *   return "done";
+ * });
+ * for await (const done of progress(asCompleted([future]))) assertEquals(await done, "done");
+ * ```
+ */
+export function progress<T>(iterable: StreamResult<T>, options?: ProgressOptions): StreamResult<T>;
+/** What `map` returns keeps `toArray`. */
+export function progress<T>(iterable: MapResult<T>, options?: ProgressOptions): MapResult<T>;
+/** What can be iterated both ways stays so: what `asCompleted` returns, for example. */
+export function progress<T>(
+  iterable: AsyncIterable<T> & Iterable<T>,
+  options?: ProgressOptions,
+): AsyncIterable<T> & Iterable<T>;
+/** How far an asynchronous iterable is. */
+export function progress<T>(
+  iterable: AsyncIterable<T>,
+  options?: ProgressOptions,
+): AsyncIterable<T>;
+/** How far a blocking iterable is. */
+export function progress<T>(iterable: Iterable<T>, options?: ProgressOptions): Iterable<T>;
+export function progress(iterable: unknown, options: ProgressOptions = {}): unknown {
+  const { total, label = "", silent = isSilenced(), leave = true, mininterval } = options;
+  checkIterable(iterable);
+  checkNumber("total", total);
+  checkNumber("mininterval", mininterval);
+  if (silent) return iterable;
+  const known = Object(iterable) as Forms & Partial<HasStanding>;
+  return watched(known, {
+    // A line break or an escape sequence would spoil the display.
+    label: `${label}`.replace(/\p{Cc}+/gu, " "),
+    total: total === Infinity ? undefined : total ?? lengthOf(iterable),
+    source: known[STANDING] === undefined ? undefined : known as HasStanding,
+    leave,
+    intervalMs: mininterval,
+    view: viewHere(),
+  });
+}
+
+/** What an iterable may have that is kept. */
+type Forms = { -readonly [K in keyof StreamResult<unknown>]?: StreamResult<unknown>[K] };
+
+/** The same iterable, in the forms that it has, with a meter for each loop over it. */
+function watched(iterable: Forms, settings: MeterSettings): Forms {
+  const result: Forms = {};
+  let last: Steps | undefined;
+  const begin = <S extends Steps>(steps: S): S => {
+    last = steps;
+    return steps;
+  };
+  if (Symbol.asyncIterator in iterable) {
+    result[Symbol.asyncIterator] = () =>
+      begin(new AsyncSteps(iterable[Symbol.asyncIterator]!(), settings));
+  }
+  if (Symbol.iterator in iterable) {
+    result[Symbol.iterator] = () => begin(new SyncSteps(iterable[Symbol.iterator]!(), settings));
+  }
+  if ("toArray" in iterable) {
+    // What knows its standing need not hand out one by one to be counted.
+    const knows = settings.source !== undefined;
+    result.toArray = knows
+      ? () => new Steps(settings).during(() => iterable.toArray!())
+      : () => allOf(result[Symbol.asyncIterator]!());
+    result.toArraySync = knows
+      ? () => new Steps(settings).duringSync(() => iterable.toArraySync!())
+      : () => [...result[Symbol.iterator]!()];
+  }
+  if (Symbol.asyncDispose in iterable) {
+    result[Symbol.asyncDispose] = () => {
+      last?.leave();
+      return iterable[Symbol.asyncDispose]!();
+    };
+  }
+  if (Symbol.dispose in iterable) {
+    result[Symbol.dispose] = () => {
+      last?.leave();
+      iterable[Symbol.dispose]!();
+    };
+  }
+  return result;
+}
+
+async function allOf(values: AsyncIterable<unknown>): Promise<unknown[]> {
+  const all: unknown[] = [];
+  for await (const value of values) all.push(value);
+  return all;
+}
+
+function viewHere(): View {
+  const { isTerminal } = platform.standardError;
+  const isScreen = isTerminal && platform.isMainThread && !isSet("CI") &&
+    platform.environment("TERM") !== "dumb";
+  return isScreen ? bars : lines;
+}
+
+function isSilenced(): boolean {
+  return (platform.environment("NO_PROGRESS") ?? "") !== "";
+}
+
+/** Whether a variable says yes. Some set `CI` to `false` on their own machine. */
+function isSet(name: string): boolean {
+  return !["", "0", "false"].includes(platform.environment(name) ?? "");
+}
+
+function checkIterable(iterable: unknown): void {
+  if (typeof iterable === "string") return;
+  if (typeof iterable === "object" && iterable !== null || typeof iterable === "function") {
+    if (Symbol.iterator in iterable || Symbol.asyncIterator in iterable) return;
+  }
+  throw new TypeError(
+    `Cannot show progress: expected an iterable, got ${
+      iterable === null ? "null" : typeof iterable
+    }`,
+  );
+}
+
+function checkNumber(name: string, value: unknown): void {
+  if (value === undefined) return;
+  if (typeof value !== "number") {
+    throw new TypeError(`Cannot show progress: ${name} must be a number, got ${typeof value}`);
+  }
+  if (!(value >= 0)) {
+    throw new RangeError(`Cannot show progress: ${name} must be 0 or more, got ${value}`);
+  }
+}

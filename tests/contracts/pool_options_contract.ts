@@ -1,0 +1,22 @@
+/** What pools of threads and of processes do about options that they cannot work with. */
+
+import { assertThrows } from "@std/assert";
+import { test } from "../_support/leaks.ts";
+
+/** Registers the test for the pool that is called so, which `make` makes. */
+export function refusesBadOptions(name: string, make: (options: object) => unknown): void {
+  test(`${name}() refuses bad options`, () => {
+    const refused = (options: object, text: string): void => {
+      assertThrows(() => make(options), Error, text);
+    };
+    refused({ maxWorkers: 0 }, "maxWorkers must be greater than 0");
+    refused({ maxWorkers: -1 }, "maxWorkers must be greater than 0");
+    refused({ maxWorkers: 1.5 }, "maxWorkers must be an integer");
+    refused({ maxWorkers: 256 }, "maxWorkers must be at most 255");
+    refused({ maxTasksPerChild: 0 }, "maxTasksPerChild must be greater than 0");
+    refused({ maxTasksPerChild: "2" }, "maxTasksPerChild must be an integer");
+    refused({ idleTimeout: -1 }, "timeout");
+    refused({ initializer: "run" }, "initializer must be a function");
+    refused({ onWorkerLost: "ignore" }, "onWorkerLost");
+  });
+}

@@ -1,0 +1,330 @@
+/** The streamed tasks of the contracts. Marked with `task`, so that they work in every executor. */
+
+import { task, taskContext, transfer } from "../../executors/mod.ts";
+import type { SimpleQueue } from "../../queue/mod.ts";
+import type { Value } from "../../sync/mod.ts";
+import { enterGate, gateOpens, gateOpensSync, type GateParts } from "./signals.ts";
+import { AppError } from "./tasks.ts";
+
+/** Notes of what a function has come to, written to a log. */
+export const CLOSED = -1;
+export const ABORTED = -2;
+
+/** Counts from 0 up to `end`. */
+export const count = task(import.meta, function* count(end = Infinity): Generator<number> {
+  for (let n = 0; n < end; n++) yield n;
+});
+
+/** The same, asynchronous: it waits for the event loop before each value if it is told to. */
+export const countLater = task(
+  import.meta,
+  async function* countLater(end: number, waits: boolean): AsyncGenerator<number> {
+    for (let n = 0; n < end; n++) {
+      if (waits) await new Promise((resolve) => setTimeout(resolve, 0));
+      yield n;
+    }
+  },
+);
+
+/** Counts, and writes down that it was closed. */
+export const countUntilClosed = task(
+  import.meta,
+  function* countUntilClosed(log: SimpleQueue<number>): Generator<number> {
+    try {
+      for (let n = 0;; n++) yield n;
+    } finally {
+      log.putNowait(CLOSED);
+    }
+  },
+);
+
+/** The same, asynchronous; it waits for the gate before it is closed. */
+export const countUntilClosedLater = task(
+  import.meta,
+  async function* countUntilClosedLater(
+    log: SimpleQueue<number>,
+    gate: GateParts,
+  ): AsyncGenerator<number> {
+    try {
+      for (let n = 0;; n++) yield n;
+    } finally {
+      enterGate(gate);
+      await gateOpens(gate);
+      log.putNowait(CLOSED);
+    }
+  },
+);
+
+/** Things that can be iterated, or promises of them. */
+const ITERABLES = {
+  "an array": () => [1, 2, 3],
+  "a Set": () => new Set([1, 2, 3]),
+  "a typed array": () => new Int8Array([1, 2, 3]),
+  "a promise of an array": () => Promise.resolve([1, 2, 3]),
+  "a promise of a generator": () => Promise.resolve(count(3)),
+  "a stream": () => ReadableStream.from([1, 2, 3]),
+  "an iterator that has no return()": () => {
+    let n = 1;
+    const next = () => ({ done: n > 3, value: n++ });
+    return { [Symbol.iterator]: () => ({ next }) } as Iterable<number>;
+  },
+  "nothing": () => [],
+} satisfies Record<string, () => Iterable<number> | AsyncIterable<number> | Promise<unknown>>;
+
+export type IterableName = keyof typeof ITERABLES;
+export const ITERABLE_NAMES = Object.keys(ITERABLES) as IterableName[];
+
+/** Returns something that can be iterated. */
+export const giveIterable = task(
+  import.meta,
+  function giveIterable(name: IterableName): Iterable<number> {
+    return ITERABLES[name]() as Iterable<number>;
+  },
+);
+
+/** Returns the value, which may be nothing that can be iterated. */
+export const giveBack = task(import.meta, function giveBack(value: unknown): Iterable<unknown> {
+  return value as Iterable<unknown>;
+});
+
+/** Yields the values. */
+export const yieldAll = task(
+  import.meta,
+  function* yieldAll(...values: unknown[]): Generator<unknown> {
+    yield* values;
+  },
+);
+
+/** Yields promises: one that is fulfilled, and one that is rejected. */
+export const yieldPromises = task(
+  import.meta,
+  function* yieldPromises(log: SimpleQueue<number>): Generator<Promise<number>> {
+    try {
+      yield Promise.resolve(1);
+      yield Promise.reject(new RangeError("rejected"));
+      yield Promise.resolve(3);
+    } finally {
+      log.putNowait(CLOSED);
+    }
+  },
+);
+
+/** Yields so many numbers, then throws. */
+export const failAfter = task(
+  import.meta,
+  function* failAfter(end: number, code: number): Generator<number> {
+    for (let n = 0; n < end; n++) yield n;
+    throw new AppError("the application failed", code);
+  },
+);
+
+/** The same, asynchronous. */
+export const failAfterLater = task(
+  import.meta,
+  async function* failAfterLater(end: number, code: number): AsyncGenerator<number> {
+    for (let n = 0; n < end; n++) yield n;
+    await Promise.resolve();
+    throw new AppError("the application failed", code);
+  },
+);
+
+/** Yields a number, and throws the value. */
+export const throwAfter = task(
+  import.meta,
+  function* throwAfter(value: unknown): Generator<number> {
+    yield 1;
+    throw value;
+  },
+);
+
+/** Throws instead of returning anything. */
+export const failAtOnce = task(import.meta, function failAtOnce(): Iterable<number> {
+  throw new RangeError("failed at once");
+});
+
+/** Yields a number, and then a function. */
+export const yieldFunction = task(
+  import.meta,
+  function* yieldFunction(log: SimpleQueue<number>): Generator<unknown> {
+    try {
+      yield 1;
+      yield () => {};
+      yield 3;
+    } finally {
+      log.putNowait(CLOSED);
+    }
+  },
+);
+
+/** Yields one number, comes to the gate, and yields another once it is open. */
+export const yieldAroundGate = task(
+  import.meta,
+  async function* yieldAroundGate(gate: GateParts): AsyncGenerator<number> {
+    yield 1;
+    enterGate(gate);
+    await gateOpens(gate);
+    yield 2;
+  },
+);
+
+/** The same, blocking its thread; it yields so many numbers before. */
+export const yieldAroundGateSync = task(
+  import.meta,
+  function* yieldAroundGateSync(gate: GateParts, before: number): Generator<number> {
+    for (let n = 0; n < before; n++) yield n;
+    enterGate(gate);
+    gateOpensSync(gate);
+    yield before;
+  },
+);
+
+/** Yields a number, comes to the gate, and throws once it is open. */
+export const failAtGate = task(
+  import.meta,
+  async function* failAtGate(gate: GateParts): AsyncGenerator<number> {
+    yield 1;
+    enterGate(gate);
+    await gateOpens(gate);
+    throw new RangeError("failed at the gate");
+  },
+);
+
+/** Throws when it is closed. */
+export const failAtClose = task(import.meta, function* failAtClose(): Generator<number> {
+  try {
+    for (let n = 0;; n++) yield n;
+  } finally {
+    // deno-lint-ignore no-unsafe-finally
+    throw new RangeError("failed at close");
+  }
+});
+
+/** Goes on yielding when it is closed. */
+export const yieldAtClose = task(
+  import.meta,
+  function* yieldAtClose(log: SimpleQueue<number>): Generator<number> {
+    try {
+      for (let n = 0;; n++) yield n;
+    } finally {
+      log.putNowait(CLOSED);
+      yield -1;
+      log.putNowait(ABORTED);
+    }
+  },
+);
+
+/** Writes down that it was called, and yields numbers. */
+export const recordCall = task(
+  import.meta,
+  function* recordCall(log: SimpleQueue<number>, value: number): Generator<number> {
+    log.putNowait(value);
+    yield value;
+  },
+);
+
+/** Yields how far it is ahead of what was taken: the number of each value, less that of those taken when it was made. */
+export const yieldLead = task(
+  import.meta,
+  function* yieldLead(taken: Value<"i32">, end: number): Generator<number> {
+    for (let n = 0; n < end; n++) yield n - taken.value;
+  },
+);
+
+/** The same, in large arrays. */
+export const yieldLargeLead = task(
+  import.meta,
+  function* yieldLargeLead(
+    taken: Value<"i32">,
+    end: number,
+    bytes: number,
+  ): Generator<Float64Array> {
+    for (let n = 0; n < end; n++) {
+      yield new Float64Array(bytes / Float64Array.BYTES_PER_ELEMENT).fill(n - taken.value);
+    }
+  },
+);
+
+/** Yields a number, and never another; ends when its signal aborts. */
+export const waitForAbort = task(
+  import.meta,
+  async function* waitForAbort(log: SimpleQueue<number>, gate: GateParts): AsyncGenerator<number> {
+    const { signal } = taskContext();
+    try {
+      yield 1;
+      enterGate(gate);
+      await new Promise((_resolve, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      });
+    } catch (error) {
+      if (error === signal.reason) log.putNowait(ABORTED);
+      throw error;
+    } finally {
+      log.putNowait(CLOSED);
+    }
+  },
+);
+
+/** Gives one value, and never another; what waits for it ends by `return()` alone. */
+export const waitForReturn = task(
+  import.meta,
+  function waitForReturn(log: SimpleQueue<number>, gate: GateParts): AsyncIterable<number> {
+    let given = 0;
+    const next = (): Promise<IteratorResult<number>> => {
+      if (given++ === 0) return Promise.resolve({ done: false, value: 1 });
+      enterGate(gate);
+      return new Promise(() => {});
+    };
+    const close = (): Promise<IteratorResult<number>> => {
+      log.putNowait(CLOSED);
+      return Promise.resolve({ done: true, value: undefined });
+    };
+    return { [Symbol.asyncIterator]: () => ({ next, return: close }) };
+  },
+);
+
+/** The same, computing until its signal has aborted. */
+export const computeUntilAborted = task(
+  import.meta,
+  function* computeUntilAborted(log: SimpleQueue<number>, gate: GateParts): Generator<number> {
+    const { signal } = taskContext();
+    yield 1;
+    enterGate(gate);
+    while (!signal.aborted);
+    log.putNowait(ABORTED);
+    yield 2;
+  },
+);
+
+/** What the task knows about itself at each step. */
+export const describeItself = task(
+  import.meta,
+  async function* describeItself(): AsyncGenerator<number> {
+    for (let i = 0; i < 3; i++) {
+      yield taskContext().id;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  },
+);
+
+/** Yields arrays whose buffers are moved, and then their lengths afterwards. */
+export const yieldMoved = task(import.meta, function* yieldMoved(): Generator<unknown> {
+  const arrays = [1, 2].map((n) => new Float64Array(n).fill(n));
+  for (const array of arrays) yield transfer(array, [array.buffer]);
+  yield arrays.map(({ length }) => length);
+});
+
+/** Yields shared memory, and writes to it afterwards. */
+export const yieldShared = task(import.meta, function* yieldShared(): Generator<Int32Array> {
+  const words = new Int32Array(new SharedArrayBuffer(4));
+  yield words;
+  Atomics.store(words, 0, 7);
+});
+
+/** Yields what is changed after each yield. */
+export const yieldChanging = task(import.meta, function* yieldChanging(): Generator<number[]> {
+  const list = [0];
+  while (list[0] < 3) {
+    yield list;
+    list[0]++;
+  }
+});

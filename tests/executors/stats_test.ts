@@ -1,0 +1,282 @@
+import { assert, assertAlmostEquals, assertEquals, assertLess } from "@std/assert";
+import {
+  AsyncExecutor,
+  type ExecutorStats,
+  ProcessPoolExecutor,
+  ThreadPoolExecutor,
+} from "../../executors/mod.ts";
+import { Histogram } from "../../executors/_histogram.ts";
+import { Meter, WorkerAccount } from "../../executors/_meter.ts";
+import { test } from "../_support/leaks.ts";
+import { until } from "../_support/processes.ts";
+import { Gate } from "../contracts/signals.ts";
+import { fail, pass, square } from "../contracts/tasks.ts";
+import { toil } from "./fixtures/timed.ts";
+
+/** What a percentile may be off by. */
+const ERROR = 1 / 64;
+
+/** A clock that stands until it is set, and what counts by it. */
+class Bench {
+  nowMs = 1e12;
+  readonly clock = (): number => this.nowMs;
+  readonly meter: Meter = new Meter(this.clock);
+  readonly worker: WorkerAccount = new WorkerAccount(this.clock);
+  timed = 0;
+  #tasks = 0;
+
+  /** Submits a task that comes so much later than the one before, waits for `waitMs` and takes `runMs`. */
+  run(gapMs: number, waitMs: number, runMs: number): void {
+    this.nowMs += gapMs;
+    const id = this.#tasks++;
+    if (!this.meter.isDue()) return;
+    this.timed++;
+    this.meter.time(id, 1);
+    const startMs = this.nowMs + waitMs;
+    // The outcome is heard of later; the next submission does not wait for that.
+    const submittedMs = this.nowMs;
+    this.nowMs = startMs + runMs;
+    this.meter.ran(this.worker, id, startMs, startMs + runMs);
+    this.nowMs = submittedMs;
+  }
+
+  get stats(): ExecutorStats {
+    return this.meter.stats([], 0, 0);
+  }
+}
+
+test("Histogram.percentile() is off by at most 1.6 % at any size", () => {
+  for (const scale of [0.001, 0.37, 1, 42, 1e4, 1e7]) {
+    const histogram = new Histogram();
+    const values = Array.from({ length: 1000 }, (_, i) => scale * (1 + i / 7));
+    for (const value of values) histogram.add(value, 1);
+    for (const share of [0.01, 0.5, 0.9, 0.99, 1]) {
+      const exact = values[Math.ceil(share * values.length) - 1];
+      assertAlmostEquals(histogram.percentile(share), exact, exact * ERROR);
+    }
+    assertEquals([histogram.count, histogram.max], [1000, values.at(-1)]);
+  }
+});
+
+test("Histogram counts a value as often as it weighs", () => {
+  const histogram = new Histogram();
+  histogram.add(1, 98);
+  histogram.add(100, 2);
+  assertEquals(histogram.count, 100);
+  assertAlmostEquals(histogram.percentile(0.98), 1, ERROR);
+  assertAlmostEquals(histogram.percentile(0.99), 100, 100 * ERROR);
+});
+
+test("Histogram takes nothing, no time and what is beyond all bounds", () => {
+  const histogram = new Histogram();
+  assertEquals([histogram.percentile(0.5), histogram.max, histogram.count], [0, 0, 0]);
+  histogram.add(0, 1);
+  histogram.add(-1, 1);
+  assertEquals([histogram.percentile(1), histogram.max], [0, 0]);
+  histogram.add(1e300, 1);
+  assertEquals([histogram.count, histogram.max], [3, 1e300]);
+  assert(histogram.percentile(1) > 1e9);
+});
+
+test("Meter times every task that comes slowly", () => {
+  const bench = new Bench();
+  for (let i = 0; i < 500; i++) bench.run(2, 1, 10);
+  assertEquals([bench.timed, bench.stats.run.count], [500, 500]);
+  assertAlmostEquals(bench.stats.wait.p50, 1, ERROR);
+  assertAlmostEquals(bench.stats.run.p99, 10, 10 * ERROR);
+});
+
+test("Meter times few of the tasks that come fast, and each of them stands for others", () => {
+  const bench = new Bench();
+  for (let i = 0; i < 100_000; i++) bench.run(0.001, 0.01, 0.001);
+  // One each half millisecond, of 100, and those that it takes to find out how fast they come.
+  assert(bench.timed > 100 && bench.timed < 500, `${bench.timed} were timed`);
+  assertEquals(bench.stats.run.count, 100_000);
+});
+
+test("Meter sees tasks that come in turns by what share they have", () => {
+  const bench = new Bench();
+  // Every fourth one takes long; a fixed distance between samples might see that kind alone, or never.
+  for (let i = 0; i < 400_000; i++) bench.run(0.002, 0, i % 4 === 0 ? 50 : 0.002);
+  const { p50, p90, count } = bench.stats.run;
+  assertEquals(count, 400_000);
+  assertAlmostEquals(p50, 0.002, 0.002 * ERROR);
+  assertAlmostEquals(p90, 50, 50 * ERROR);
+});
+
+test("Meter does not have a slow task stand for the fast ones before it", () => {
+  const bench = new Bench();
+  for (let i = 0; i < 10_000; i++) bench.run(0.001, 0, 0.004);
+  for (let i = 0; i < 50; i++) {
+    bench.nowMs += 1000;
+    bench.meter.catchUp();
+    bench.run(0, 0, 1000);
+  }
+  const { run } = bench.stats;
+  assertEquals([run.count, run.max], [10_050, 1000]);
+  assertLess(run.p99, 1);
+});
+
+test("Meter counts a chunk as many times as it has calls, each with its share of the time", () => {
+  const { meter, worker, clock } = new Bench();
+  meter.addCalls(99);
+  assert(meter.isDue());
+  meter.time(0, 100);
+  meter.ran(worker, 0, clock(), clock() + 50);
+  const { run } = meter.stats([], 0, 0);
+  assertEquals([run.count, run.max], [100, 0.5]);
+});
+
+test("WorkerAccount finds out by how much a worker's clock is off", () => {
+  const HOUR_MS = 3_600_000;
+  for (const offMs of [HOUR_MS, -HOUR_MS, 0]) {
+    let nowMs = 1e12;
+    const account = new WorkerAccount(() => nowMs);
+    for (let i = 0; i < 5; i++) {
+      const submittedMs = nowMs;
+      const [startMs, endMs] = [nowMs + 2, nowMs + 7];
+      nowMs += 9;
+      const span = account.book(submittedMs, startMs + offMs, endMs + offMs);
+      assert(span.startMs >= submittedMs && span.endMs <= nowMs);
+      assertAlmostEquals(span.endMs - span.startMs, 5, 1e-3);
+      if (offMs === 0) assertEquals(span, { startMs, endMs });
+    }
+  }
+});
+
+test("WorkerAccount.utilization() counts what runs, and never exceeds 1", () => {
+  let nowMs = 1e12;
+  const account = new WorkerAccount(() => nowMs);
+  assertEquals(account.utilization(undefined, 0), 0);
+  const startMs = nowMs;
+  nowMs += 25;
+  account.book(startMs, startMs, startMs + 25);
+  account.done++;
+  nowMs += 25;
+  assertEquals(account.utilization(undefined, 0), 0.5);
+  assertEquals(account.utilization(startMs + 10, 0), 1);
+  account.done = 100;
+  assertEquals(account.utilization(undefined, 0), 1);
+});
+
+const EXECUTORS = [
+  ["ThreadPoolExecutor", () => new ThreadPoolExecutor({ maxWorkers: 2 })],
+  ["ProcessPoolExecutor", () => new ProcessPoolExecutor({ maxWorkers: 2 })],
+  ["AsyncExecutor", () => new AsyncExecutor({ maxWorkers: 2 })],
+] as const;
+
+for (const [name, make] of EXECUTORS) {
+  const isPool = name !== "AsyncExecutor";
+
+  test(`${name}.stats() of a new executor has nothing`, async () => {
+    await using executor = make();
+    const nothing = { count: 0, p50: 0, p90: 0, p99: 0, max: 0 };
+    assertEquals(executor.stats(), {
+      workers: 0,
+      idle: 0,
+      running: 0,
+      queued: 0,
+      completed: 0,
+      failed: 0,
+      cancelled: 0,
+      lost: 0,
+      abandoned: 0,
+      wait: nothing,
+      run: nothing,
+      perWorker: [],
+    });
+  });
+
+  test(`${name}.stats() tells how long calls waited and ran`, async () => {
+    await using executor = make();
+    const startMs = performance.now();
+    const took: number[] = [];
+    for (const ms of [5, 2, 8, 2, 3, 6]) took.push(await executor.submit(toil, ms));
+    const lastedMs = performance.now() - startMs;
+    const { wait, run } = executor.stats();
+    assertEquals([wait.count, run.count], [6, 6]);
+    // The clock is read around the function, so what it has seen itself is less; to a microsecond.
+    assert(run.max >= Math.max(...took) - 0.01, `${run.max} is less than ${took}`);
+    assert(run.p50 >= took.toSorted((a, b) => a - b)[2] * (1 - ERROR) - 0.01);
+    for (const { p50, p90, p99, max } of [wait, run]) {
+      assert(0 <= p50 && p50 <= p90 && p90 <= p99 && p99 <= max && max <= lastedMs + 0.01);
+    }
+  });
+
+  test(`${name}.stats() counts queue, outcomes and calls of chunks`, async () => {
+    await using executor = make();
+    using gate = new Gate();
+    const held = [1, 2].map((n) => executor.submit(pass, gate.parts, n));
+    await gate.entered(2);
+    const queued = [1, 2, 3].map((n) => executor.submit(square, n));
+    const failing = executor.submit(fail, "failed");
+    assertEquals([executor.stats().running, executor.stats().queued], [2, 4]);
+    queued[0].cancel();
+    gate.open();
+    await Promise.allSettled([...held, ...queued, failing]);
+    await executor.map(square, [1, 2, 3, 4, 5, 6, 7, 8], { chunksize: 4 }).toArray();
+    await until(() => executor.stats().running === 0);
+    const { completed, failed, cancelled, run } = executor.stats();
+    assertEquals([completed, failed, cancelled], [4 + 2, 1, 1]);
+    assertEquals(run.count, 5 + 8);
+  });
+
+  test(`${name}.stats() counts every one of many fast tasks`, async () => {
+    await using executor = make();
+    for (let round = 0; round < 4; round++) {
+      await Promise.all(Array.from({ length: 2000 }, (_, i) => executor.submit(square, i)));
+    }
+    await until(() => executor.stats().running === 0);
+    const { completed, run, wait } = executor.stats();
+    assertEquals([completed, run.count, wait.count], [8000, 8000, 8000]);
+  });
+
+  test(`${name}.stats() counts a task given up while it waits as failed`, async () => {
+    await using executor = make();
+    using gate = new Gate();
+    const held = [1, 2].map((n) => executor.submit(pass, gate.parts, n));
+    await gate.entered(2);
+    const controller = new AbortController();
+    const waiting = executor.with({ signal: controller.signal }).submit(square, 2);
+    controller.abort(new RangeError("enough"));
+    await waiting.exception();
+    assertEquals([executor.stats().failed, executor.stats().queued], [1, 0]);
+    gate.open();
+    await Promise.all(held);
+  });
+
+  if (!isPool) continue;
+
+  test(`${name}.stats() tells what each worker has done`, async () => {
+    await using executor = make();
+    using gate = new Gate();
+    const held = executor.submit(pass, gate.parts, 0);
+    await gate.entered();
+    for (let i = 0; i < 5; i++) await executor.submit(toil, 1);
+    const { perWorker, workers } = executor.stats();
+    assertEquals(perWorker.length, workers);
+    assertEquals(perWorker.map(({ done }) => done).toSorted(), [0, 5]);
+    for (const { name, pid, utilization } of perWorker) {
+      assert(name.startsWith(executor.stats().perWorker[0].name.slice(0, -1)));
+      assertEquals(pid === undefined, executor instanceof ThreadPoolExecutor);
+      assert(utilization > 0 && utilization <= 1, `${name} was busy for ${utilization}`);
+    }
+    if (executor instanceof ProcessPoolExecutor) {
+      assertEquals(perWorker.map(({ pid }) => pid), executor.pids);
+    }
+    gate.open();
+    await held;
+    await until(() => executor.stats().running === 0);
+    assertEquals(executor.stats().perWorker.reduce((sum, { done }) => sum + done, 0), 6);
+  });
+
+  test(`${name}.stats() has no times of tasks that were lost`, async () => {
+    await using executor = name === "ThreadPoolExecutor"
+      ? new ThreadPoolExecutor({ maxWorkers: 1, onWorkerLost: "replace" })
+      : new ProcessPoolExecutor({ maxWorkers: 1, onWorkerLost: "replace" });
+    await executor.submit(() => Deno.exit(0)).exception();
+    assertEquals(await executor.submit(square, 3), 9);
+    const { completed, failed, lost, run } = executor.stats();
+    assertEquals([completed, failed, lost, run.count], [1, 1, 1, 1]);
+  });
+}

@@ -1,0 +1,70 @@
+import { assertEquals } from "@std/assert";
+import { NEVER } from "../../_platform/clock.ts";
+import { Doorbell } from "../../_memory/doorbell.ts";
+import { AWAKE, SLEEPING } from "../../_memory/thread_table.ts";
+import { test } from "../_support/leaks.ts";
+import { turn } from "../contracts/suite.ts";
+
+/** Nothing but its being asleep ends the wait for that. */
+const SLEEPS = { timeout: 5_000 };
+
+/** A doorbell with one source. */
+class Setting {
+  readonly words = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  readonly bell = new Doorbell(this.words, 0);
+  /** What lies in the source. */
+  left = 0;
+  /** What is left there while it is drained, each time. */
+  readonly next: number[] = [];
+  taken = 0;
+
+  constructor() {
+    this.bell.add({
+      deadlineMs: NEVER,
+      ready: () => this.left > 0,
+      drain: () => {
+        const found = this.left > 0;
+        this.taken += this.left;
+        this.left = this.next.shift() ?? 0;
+        return found;
+      },
+      expire() {},
+      sleeping() {},
+    });
+  }
+
+  async asleep(): Promise<void> {
+    while (Atomics.load(this.words, 0) !== SLEEPING) await turn();
+  }
+
+  /** Leaves something, as another thread does. */
+  leave(): void {
+    this.left++;
+    if (Atomics.compareExchange(this.words, 0, SLEEPING, AWAKE) === SLEEPING) {
+      Atomics.notify(this.words, 0);
+    }
+  }
+}
+
+test(
+  "Doorbell.rest() sleeps once nothing is left, though something came just before",
+  SLEEPS,
+  async () => {
+    for (const coming of [[], [1], [1, 1], [0, 1]]) {
+      const setting = new Setting();
+      setting.left = 1;
+      setting.next.push(...coming);
+      setting.bell.rest();
+      await setting.asleep();
+      assertEquals(setting.left, 0);
+      // So it is heard when one rings; also when more comes while that is taken in.
+      for (let i = 0; i < 3; i++) {
+        const before = setting.taken;
+        setting.next.push(1);
+        setting.leave();
+        while (setting.taken < before + 2) await turn();
+        await setting.asleep();
+      }
+    }
+  },
+);

@@ -1,0 +1,44 @@
+/** Time that passes when a test says so. */
+
+import { platform } from "../../_platform/mod.ts";
+
+/** A clock that stands still until it is told to go on; also calls what was put off until then. */
+export class FakeClock implements Disposable {
+  #timeMs = Math.ceil(performance.now());
+  readonly #timers = new Map<() => void, number>();
+  readonly #now = performance.now;
+  readonly #background = platform.background;
+
+  constructor() {
+    performance.now = () => this.#timeMs;
+    (platform as { background: typeof platform.background }).background = (ms, callback) => {
+      this.#timers.set(callback, this.#timeMs + ms);
+      return () => this.#timers.delete(callback);
+    };
+  }
+
+  /** Time passes; nothing of this thread runs meanwhile. */
+  pass(ms: number): void {
+    this.#timeMs += ms;
+  }
+
+  /** Time passes, and the event loop turns. */
+  turn(ms: number): void {
+    this.pass(ms);
+    for (const [callback, dueMs] of [...this.#timers]) {
+      if (dueMs > this.#timeMs) continue;
+      this.#timers.delete(callback);
+      callback();
+    }
+  }
+
+  /** What is still to be called. */
+  get pending(): number {
+    return this.#timers.size;
+  }
+
+  [Symbol.dispose](): void {
+    performance.now = this.#now;
+    (platform as { background: typeof platform.background }).background = this.#background;
+  }
+}

@@ -1,0 +1,66 @@
+/** What the tests have pools do. */
+
+import { task, taskContext } from "../../executors/mod.ts";
+import type { Value } from "../../sync/mod.ts";
+import { enterGate, gateOpens, type GateParts } from "../contracts/signals.ts";
+
+export const square = task(import.meta, function square(n: number): number {
+  return n * n;
+});
+
+/** Fails for odd numbers. */
+export const squareEven = task(import.meta, function squareEven(n: number): number {
+  if (n % 2 !== 0) throw new RangeError(`odd: ${n}`);
+  return n * n;
+});
+
+/** Reports, and returns once the gate is open. */
+export const reportAndPass = task(
+  import.meta,
+  async function reportAndPass(fraction: number, gate: GateParts): Promise<number> {
+    taskContext().report(fraction);
+    enterGate(gate);
+    await gateOpens(gate);
+    return fraction;
+  },
+);
+
+/** Reports after it has waited for a timer. */
+export const reportLater = task(
+  import.meta,
+  async function reportLater(fraction: number, gate: GateParts): Promise<number> {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    taskContext().report(fraction);
+    await gateOpens(gate);
+    return fraction;
+  },
+);
+
+/** Reports that all is done; the item that is `held` reports that half of it is, and waits for the gate. */
+export const reportItem = task(
+  import.meta,
+  async function reportItem(
+    item: number,
+    [gate, held]: [gate: GateParts, held: number],
+  ): Promise<number> {
+    taskContext().report(item === held ? 0.5 : 1);
+    if (item === held) await gateOpens(gate);
+    return item;
+  },
+);
+
+export const countTo = task(import.meta, function* countTo(end: number): Generator<number> {
+  for (let n = 0; n < end; n++) yield n;
+});
+
+/** Counts how often it was closed, too. */
+export const countForEver = task(
+  import.meta,
+  function* countForEver(closings: Value<"i32">): Generator<number> {
+    try {
+      for (let n = 0;; n++) yield n;
+    } finally {
+      closings.add(1);
+    }
+  },
+);
