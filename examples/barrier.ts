@@ -6,6 +6,28 @@
  *
  * Whoever comes last runs the barrier's action, which prints the row that is now complete.
  *
+ * It prints, for instance:
+ *
+ *                   █
+ *                  █ █
+ *                 █   █
+ *                █ █ █ █
+ *               █       █
+ *              █ █     █ █
+ *             █   █   █   █
+ *            █ █ █ █ █ █ █ █
+ *           █               █
+ *          █ █             █ █
+ *         █   █           █   █
+ *        █ █ █ █         █ █ █ █
+ *       █       █       █       █
+ *      █ █     █ █     █ █     █ █
+ *     █   █   █   █   █   █   █   █
+ *    █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █
+ *   Thread 0 came first 8, second 2, last 6 times
+ *   Thread 1 came first 4, second 8, last 4 times
+ *   Thread 2 came first 4, second 6, last 6 times
+ *
  * @module
  */
 

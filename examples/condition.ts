@@ -6,6 +6,31 @@
  * Two conditions share the lock that guards the shelf. The producer, an async task, waits while the shelf is full; a
  * consumer, a thread, blocks while it is empty. Whoever changes it notifies one of the other side.
  *
+ * It prints, for instance:
+ *
+ *   Producer puts loaf 1, 1 on the shelf
+ *   Producer puts loaf 2, 2 on the shelf
+ *   Producer puts loaf 3, 3 on the shelf
+ *   Consumer A takes loaf 1, 2 on the shelf
+ *   Producer puts loaf 4, 3 on the shelf
+ *   Consumer A takes loaf 2, 2 on the shelf
+ *   Producer puts loaf 5, 3 on the shelf
+ *   Consumer B takes loaf 3, 2 on the shelf
+ *   Producer puts loaf 6, 3 on the shelf
+ *   Consumer A takes loaf 4, 2 on the shelf
+ *   Producer puts loaf 7, 3 on the shelf
+ *   Consumer B takes loaf 5, 2 on the shelf
+ *   Producer puts loaf 8, 3 on the shelf
+ *   Consumer A takes loaf 6, 2 on the shelf
+ *   Producer puts loaf 9, 3 on the shelf
+ *   Consumer B takes loaf 7, 2 on the shelf
+ *   Producer puts loaf 10, 3 on the shelf
+ *   Consumer A takes loaf 8, 2 on the shelf
+ *   Consumer B takes loaf 9, 1 on the shelf
+ *   Consumer A takes loaf 10, 0 on the shelf
+ *
+ *   A has eaten 6, B has eaten 4
+ *
  * @module
  */
 

@@ -3,7 +3,7 @@
  *
  *   deno task example
  *   deno task example --repeat 2000 --workers 4
- *   deno task example --file pairs.csv
+ *   deno task example --file examples/pairs.csv
  *
  * The work is the greatest common divisor of some pairs of numbers, found the slow way: by trying
  * every number from the smaller one downwards.

@@ -6,6 +6,13 @@
  * `start` sends the object's fields to a new thread, where an object of the same class runs. It is another object: what is to
  * be seen here is written to shared memory.
  *
+ * It prints, for instance:
+ *
+ *   counter 1: 9592 primes from 0 on
+ *   counter 2: 8392 primes from 100000 on
+ *   counter 3: 8013 primes from 200000 on
+ *   25997 primes below 300000
+ *
  * @module
  */
 

@@ -7,6 +7,20 @@
  * So the fast stages slow down by themselves, memory stays bounded, and nobody looks in vain for something to do.
  * `pipeline_done_wrong.ts` beside it does the same work without queues, and prints the same lines.
  *
+ * It prints, for instance:
+ *
+ *   1000 pictures, 8 threads, queues of 16
+ *
+ *   download                   365   357   278
+ *   resize                     510   490
+ *   upload                     480   323   197
+ *   most addresses waiting      16
+ *   most pictures waiting       16
+ *   most thumbnails waiting     16
+ *   uploads                   1000
+ *   different pictures        1000
+ *   seconds                   1.94
+ *
  * @module
  */
 

@@ -6,6 +6,20 @@
  * Nothing slows the fast stages down, so an array grows as long as they are ahead. Who has nothing to do looks again every
  * millisecond, mostly in vain.
  *
+ * It prints, for instance:
+ *
+ *   1000 pictures, 8 threads, arrays without an end
+ *
+ *   download                   388   367   245
+ *   resize                     488   512
+ *   upload                     461   327   212
+ *   most pictures waiting        5
+ *   most thumbnails waiting    477
+ *   polls in vain             1247
+ *   uploads                   1000
+ *   different pictures        1000
+ *   seconds                   1.74
+ *
  * @module
  */
 

@@ -6,6 +6,31 @@
  * The connection is held back until all ten wait for it. They came one after the other, nobody comes
  * later, so they are served in that order. No query begins before the one before it has ended.
  *
+ * It prints:
+ *
+ *   Waiting: thread_0 thread_1 thread_2 thread_3 thread_4 thread_5 thread_6 thread_7 thread_8 thread_9
+ *
+ *   Query 1 starts
+ *   Query 1 ends: 100 rows
+ *   Query 2 starts
+ *   Query 2 ends: 200 rows
+ *   Query 3 starts
+ *   Query 3 ends: 300 rows
+ *   Query 4 starts
+ *   Query 4 ends: 400 rows
+ *   Query 5 starts
+ *   Query 5 ends: 500 rows
+ *   Query 6 starts
+ *   Query 6 ends: 600 rows
+ *   Query 7 starts
+ *   Query 7 ends: 700 rows
+ *   Query 8 starts
+ *   Query 8 ends: 800 rows
+ *   Query 9 starts
+ *   Query 9 ends: 900 rows
+ *   Query 10 starts
+ *   Query 10 ends: 1000 rows
+ *
  * @module
  */
 

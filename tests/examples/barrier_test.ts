@@ -1,15 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { test } from "../_support/leaks.ts";
-import { runProgram } from "../_support/run.ts";
-import { ROOT } from "../_support/scratch.ts";
+import { documentedOutput, printedAsDocumented, SLOW } from "./_support.ts";
 
-const EXAMPLE = new URL("examples/barrier.ts", ROOT);
 const THREADS = 3;
 const ROWS = 16;
 const MIDDLE = 16;
-
-/** Programs take their time when other tests run beside them. */
-const SLOW = { timeout: 60_000 };
 
 /** The odd numbers in a row of Pascal's triangle stand where the cells are set. */
 function expectedRow(row: number): string {
@@ -21,10 +16,8 @@ function expectedRow(row: number): string {
   return cells.join("");
 }
 
-test("barrier.ts prints each row once, complete, and counts who came when", SLOW, async () => {
-  const { code, stdout, stderr } = await runProgram(EXAMPLE);
-  assertEquals([code, stderr], [0, ""]);
-  const lines = stdout.split("\n");
+function check(output: string): void {
+  const lines = output.split("\n");
   assertEquals(lines.slice(0, ROWS), Array.from({ length: ROWS }, (_, row) => expectedRow(row)));
 
   const arrivals = lines.slice(ROWS, ROWS + THREADS).map((line, thread) => {
@@ -39,4 +32,9 @@ test("barrier.ts prints each row once, complete, and counts who came when", SLOW
     assertEquals(arrivals[i].reduce((sum, times) => sum + times), ROWS);
     assertEquals(arrivals.reduce((sum, times) => sum + times[i], 0), ROWS);
   }
+}
+
+test("barrier.ts prints each row once, complete, and counts who came when", SLOW, async () => {
+  check(await documentedOutput("barrier"));
+  check(await printedAsDocumented("barrier"));
 });

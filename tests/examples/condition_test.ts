@@ -1,44 +1,42 @@
 import { assert, assertEquals } from "@std/assert";
 import { test } from "../_support/leaks.ts";
-import { runProgram } from "../_support/run.ts";
-import { ROOT } from "../_support/scratch.ts";
+import { documentedOutput, printedAsDocumented, SLOW } from "./_support.ts";
 
-const EXAMPLE = new URL("examples/condition.ts", ROOT);
 const LOAVES = 10;
 const ROOM = 3;
 
-/** Programs take their time when other tests run beside them. */
-const SLOW = { timeout: 60_000 };
+function check(output: string): void {
+  const lines = output.split("\n");
+  let put = 0;
+  let taken = 0;
+  const eaten: Record<string, number> = { A: 0, B: 0 };
+  for (const line of lines.slice(0, 2 * LOAVES)) {
+    const found = /^(?:(Producer) puts|Consumer ([AB]) takes) loaf (\d+), (\d+) on the shelf$/
+      .exec(line);
+    assert(found !== null, line);
+    const [, producer, consumer, loaf, onShelf] = found;
+    if (producer !== undefined) {
+      assertEquals(Number(loaf), ++put);
+    } else {
+      assertEquals(Number(loaf), ++taken);
+      eaten[consumer]++;
+    }
+    assertEquals(Number(onShelf), put - taken);
+    assert(put >= taken && put - taken <= ROOM, line);
+  }
+  assertEquals([put, taken], [LOAVES, LOAVES]);
+  assertEquals(lines.slice(2 * LOAVES), [
+    "",
+    `A has eaten ${eaten.A}, B has eaten ${eaten.B}`,
+    "",
+  ]);
+}
 
 test(
   "condition.ts moves every loaf over the shelf, in order and within its room",
   SLOW,
   async () => {
-    const { code, stdout, stderr } = await runProgram(EXAMPLE);
-    assertEquals([code, stderr], [0, ""]);
-    const lines = stdout.split("\n");
-    let put = 0;
-    let taken = 0;
-    const eaten: Record<string, number> = { A: 0, B: 0 };
-    for (const line of lines.slice(0, 2 * LOAVES)) {
-      const found = /^(?:(Producer) puts|Consumer ([AB]) takes) loaf (\d+), (\d+) on the shelf$/
-        .exec(line);
-      assert(found !== null, line);
-      const [, producer, consumer, loaf, onShelf] = found;
-      if (producer !== undefined) {
-        assertEquals(Number(loaf), ++put);
-      } else {
-        assertEquals(Number(loaf), ++taken);
-        eaten[consumer]++;
-      }
-      assertEquals(Number(onShelf), put - taken);
-      assert(put >= taken && put - taken <= ROOM, line);
-    }
-    assertEquals([put, taken], [LOAVES, LOAVES]);
-    assertEquals(lines.slice(2 * LOAVES), [
-      "",
-      `A has eaten ${eaten.A}, B has eaten ${eaten.B}`,
-      "",
-    ]);
+    check(await documentedOutput("condition"));
+    check(await printedAsDocumented("condition"));
   },
 );

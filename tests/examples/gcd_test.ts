@@ -1,19 +1,17 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { gcd } from "../../examples/gcd.ts";
 import { test } from "../_support/leaks.ts";
-import { runDeno, runProgram, type RunResult } from "../_support/run.ts";
-import { ROOT, scratchFolder } from "../_support/scratch.ts";
+import { runDeno, type RunResult } from "../_support/run.ts";
+import { scratchFolder } from "../_support/scratch.ts";
+import * as support from "./_support.ts";
+import { SLOW } from "./_support.ts";
 
-const EXAMPLE = new URL("examples/gcd.ts", ROOT);
 const MODES = ["linear", "async", "threadpool", "processpool"];
 const POOLS = ["threadpool", "processpool"];
 const TOOK = /^(\w+) *: Took \d+\.\d{3} seconds +\d+\.\d\dx {2}█+/;
 
-/** Programs take their time when other tests run beside them. */
-const SLOW = { timeout: 60_000 };
-
 function runExample(...args: string[]): Promise<RunResult> {
-  return runProgram(EXAMPLE, { args });
+  return support.runExample("gcd", { args });
 }
 
 /** Runs the example on the text of a file; `place` is how its messages name the file. */
@@ -67,7 +65,7 @@ test("gcd.ts runs as the task that the README names", SLOW, async () => {
 test("gcd.ts needs no permissions but to read and to start processes", SLOW, async () => {
   const permissions = ["--allow-read", "--allow-run", "--allow-env"];
   const options = { permissions, args: ["--repeat", "1"] };
-  assertReports(await runProgram(EXAMPLE, options), "4 pairs", "2 workers");
+  assertReports(await support.runExample("gcd", options), "4 pairs", "2 workers");
 });
 
 test("gcd.ts --workers sets the number of workers", SLOW, async () => {
@@ -78,6 +76,14 @@ test("gcd.ts --workers sets the number of workers", SLOW, async () => {
 test("gcd.ts --file reads pairs, and skips comments and empty lines", SLOW, async () => {
   const text = "# two pairs\r\n12,18\r\n\n  # spaces are fine\n 7 , 21\n\n";
   assertReports(await runWithFile(text), "2 pairs", "2 workers");
+});
+
+test("gcd.ts --file reads the pairs that lie beside it", SLOW, async () => {
+  assertReports(
+    await runExample("--repeat", "2", "--file", "examples/pairs.csv"),
+    "10 pairs",
+    "2 workers",
+  );
 });
 
 test("gcd.ts --file says what is wrong in which line", SLOW, async () => {

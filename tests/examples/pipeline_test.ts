@@ -1,25 +1,16 @@
 import { assert, assertEquals } from "@std/assert";
 import { test } from "../_support/leaks.ts";
-import { runProgram, type RunResult } from "../_support/run.ts";
-import { ROOT } from "../_support/scratch.ts";
+import { documentedOutput, printedAsDocumented, printedBy, SLOW } from "./_support.ts";
 
-const PIPELINE = new URL("examples/pipeline.ts", ROOT);
-const DONE_WRONG = new URL("examples/pipeline_done_wrong.ts", ROOT);
 const ITEMS = 1000;
 const MAXSIZE = 16;
-const RUNS = 2;
 
 /** What an unbounded line is sure to pass, however slow the machine is: its stages differ in speed by more than two. */
 const FAR_TOO_LONG = 5 * MAXSIZE;
 
-/** Programs take their time when other tests run beside them. */
-const SLOW = { timeout: 60_000 };
-
-/** The lines of a program, by what they tell; asserts that it ended well, and that they are the expected ones. */
-function linesOf(result: RunResult, heading: string, names: readonly string[]): Report {
-  const { code, stdout, stderr, timedOut } = result;
-  assertEquals([code, stderr, timedOut], [0, "", false]);
-  const [first, empty, ...lines] = stdout.split("\n");
+/** The lines of a program, by what they tell; asserts that they are the expected ones. */
+function linesOf(output: string, heading: string, names: readonly string[]): Report {
+  const [first, empty, ...lines] = output.split("\n");
   assertEquals([first, empty, lines.pop()], [heading, "", ""]);
   const report = new Map(lines.map((line) => {
     const found = /^(\S.*?) {2,}(\d.*)$/.exec(line);
@@ -48,51 +39,42 @@ function assertAllThrough(report: Report): void {
 const STAGES = ["download", "resize", "upload"];
 const ENDING = ["uploads", "different pictures", "seconds"];
 
+function checkPipeline(output: string): void {
+  const places = ["addresses", "pictures", "thumbnails"].map((what) => `most ${what} waiting`);
+  const heading = `${ITEMS} pictures, 8 threads, queues of ${MAXSIZE}`;
+  const report = linesOf(output, heading, [...STAGES, ...places, ...ENDING]);
+  assertAllThrough(report);
+  for (const place of places) {
+    const [peak] = report(place);
+    assert(peak >= 1 && peak <= MAXSIZE, `${place}: ${peak}`);
+  }
+  // The uploads are slowest by far: what comes before them waits for them.
+  assertEquals(report("most thumbnails waiting"), [MAXSIZE]);
+}
+
+function checkDoneWrong(output: string): void {
+  const places = ["most pictures waiting", "most thumbnails waiting", "polls in vain"];
+  const heading = `${ITEMS} pictures, 8 threads, arrays without an end`;
+  const report = linesOf(output, heading, [...STAGES, ...places, ...ENDING]);
+  assertAllThrough(report);
+  const [peak] = report("most thumbnails waiting");
+  assert(peak > FAR_TOO_LONG && peak <= ITEMS, `${peak}`);
+  const [polls] = report("polls in vain");
+  assert(polls > 0, `${polls}`);
+}
+
 test(
   "pipeline.ts takes each picture through once, with no queue longer than it may be",
   SLOW,
   async () => {
-    for (let i = 0; i < RUNS; i++) {
-      const report = linesOf(
-        await runProgram(PIPELINE),
-        `${ITEMS} pictures, 8 threads, queues of ${MAXSIZE}`,
-        [
-          ...STAGES,
-          "most addresses waiting",
-          "most pictures waiting",
-          "most thumbnails waiting",
-          ...ENDING,
-        ],
-      );
-      assertAllThrough(report);
-      for (const place of ["addresses", "pictures", "thumbnails"]) {
-        const [peak] = report(`most ${place} waiting`);
-        assert(peak >= 1 && peak <= MAXSIZE, `${place}: ${peak}`);
-      }
-      // The uploads are slowest by far: what comes before them waits for them.
-      assertEquals(report("most thumbnails waiting"), [MAXSIZE]);
-    }
+    checkPipeline(await documentedOutput("pipeline"));
+    checkPipeline(await printedAsDocumented("pipeline"));
+    checkPipeline(await printedBy("pipeline", { permissions: ["--allow-read"] }));
   },
 );
 
 test("pipeline_done_wrong.ts does the same, lets arrays grow, and polls", SLOW, async () => {
-  for (let i = 0; i < RUNS; i++) {
-    const report = linesOf(
-      await runProgram(DONE_WRONG),
-      `${ITEMS} pictures, 8 threads, arrays without an end`,
-      [...STAGES, "most pictures waiting", "most thumbnails waiting", "polls in vain", ...ENDING],
-    );
-    assertAllThrough(report);
-    const [peak] = report("most thumbnails waiting");
-    assert(peak > FAR_TOO_LONG && peak <= ITEMS, `${peak}`);
-    const [polls] = report("polls in vain");
-    assert(polls > 0, `${polls}`);
-  }
-});
-
-test("pipeline.ts needs no permission but to read", SLOW, async () => {
-  for (const program of [PIPELINE, DONE_WRONG]) {
-    const { code, stderr } = await runProgram(program, { permissions: ["--allow-read"] });
-    assertEquals([code, stderr], [0, ""]);
-  }
+  checkDoneWrong(await documentedOutput("pipeline_done_wrong"));
+  checkDoneWrong(await printedAsDocumented("pipeline_done_wrong"));
+  checkDoneWrong(await printedBy("pipeline_done_wrong", { permissions: ["--allow-read"] }));
 });

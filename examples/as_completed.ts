@@ -1,0 +1,69 @@
+/**
+ * Five pages are asked for at once, and each is dealt with as soon as it is there.
+ *
+ *   deno run -A examples/as_completed.ts
+ *
+ * A map from future to address says what each is about. A page that cannot be had does not end the loop, only the time limit
+ * does: it leaves alone what is not done, which is then given up here.
+ *
+ * It prints:
+ *
+ *   Asked for /news, /sport, /weather, /gone, /slow
+ *   /weather: 300 bytes
+ *   /gone: 404 Not Found
+ *   /news: 100 bytes
+ *   /sport: 200 bytes
+ *   TimeoutError: 1 (of 5) futures unfinished after 600 ms
+ *   /slow: given up
+ *
+ * @module
+ */
+
+import { asCompleted, AsyncExecutor, type Future, TimeoutError } from "@concurrent/futures";
+
+/** In place of a server: how long each page takes, and how large it is. */
+const PAGES: Record<string, { readonly tookMs: number; readonly bytes?: number }> = {
+  "/news": { tookMs: 300, bytes: 100 },
+  "/sport": { tookMs: 400, bytes: 200 },
+  "/weather": { tookMs: 100, bytes: 300 },
+  "/gone": { tookMs: 200 },
+  "/slow": { tookMs: Infinity, bytes: 400 },
+};
+const TIMEOUT_MS = 600;
+
+async function load(address: string): Promise<number> {
+  const { tookMs, bytes } = PAGES[address];
+  await new Promise((resolve) => {
+    if (tookMs < Infinity) setTimeout(resolve, tookMs);
+  });
+  if (bytes === undefined) throw new Error("404 Not Found");
+  return bytes;
+}
+
+async function report(address: string, page: Future<number>): Promise<void> {
+  try {
+    console.log(`${address}: ${await page} bytes`);
+  } catch (error) {
+    console.log(`${address}: ${(error as Error).message}`);
+  }
+}
+
+// The pages are waited for, nothing is computed: for that there is no need of threads.
+await using executor = new AsyncExecutor();
+const patience = new AbortController();
+const loading = executor.with({ signal: patience.signal });
+const addresses = new Map<Future<number>, string>();
+for (const address of Object.keys(PAGES)) addresses.set(loading.submit(load, address), address);
+console.log(`Asked for ${Object.keys(PAGES).join(", ")}`);
+
+try {
+  for await (const page of asCompleted(addresses.keys(), { timeout: TIMEOUT_MS })) {
+    await report(addresses.get(page)!, page);
+    addresses.delete(page);
+  }
+} catch (error) {
+  if (!TimeoutError.is(error)) throw error;
+  console.log(`TimeoutError: ${error.message}`);
+  patience.abort(new Error("given up"));
+  for (const [page, address] of addresses) await report(address, page);
+}

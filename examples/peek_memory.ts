@@ -1,0 +1,159 @@
+/**
+ * What is in the memory of a lock and of a queue, word by word, while they are used.
+ *
+ *   deno run -A examples/peek_memory.ts
+ *
+ * The handle of a shared object has the buffer with all of its state. The package does not export where each word lies: the
+ * numbers below are those of docs/memory_layout.md, and change when the package does. Look, and never write.
+ *
+ * It prints:
+ *
+ *            LOCK               free      held   awaited  released
+ *   byte 0   OWNER                 0      1024      1024         0
+ *   byte 4   WAITERS               0         0         1         0
+ *   byte 64  LATCH                 0         0         0         0
+ *   byte 68  WOKEN                 0         0         0      1024
+ *   byte 72  LIST.HEAD             0         0     32904         0
+ *   byte 76  LIST.TAIL             0         0     32904         0
+ *   OWNER is this thread, 1024
+ *   LIST leads to one who waits, whose THREAD is 1024
+ *
+ *            QUEUE             empty       put     taken   awaited    closed
+ *   byte 0   LATCH                 0         0         0         0         0
+ *   byte 4   COUNT                 0         1         0         0         0
+ *   byte 8   MAXSIZE               8         8         8         8         8
+ *   byte 12  UNFINISHED            0         1         1         1         0
+ *   byte 16  STATE                 0         0         0         0         1
+ *   byte 28  GETTERS.HEAD          0         0         0     32904         0
+ *   byte 36  PUTTERS.HEAD          0         0         0         0         0
+ *   byte 44  JOINERS.HEAD          0         0         0         0         0
+ *   byte 56  ORDER                 0       560         0         0         0
+ *   ORDER leads to the block with the item, whose A is 42
+ *
+ * @module
+ */
+
+import { getIdent, type Handle, Lock, Queue, ShutDown } from "@concurrent/futures";
+
+/** For each word of an object the byte that it begins with. */
+type Layout = Readonly<Record<string, number>>;
+
+export const LOCK: Layout = {
+  OWNER: 0,
+  WAITERS: 4,
+  LATCH: 64,
+  WOKEN: 68,
+  "LIST.HEAD": 72,
+  "LIST.TAIL": 76,
+};
+
+export const QUEUE: Layout = {
+  LATCH: 0,
+  COUNT: 4,
+  MAXSIZE: 8,
+  UNFINISHED: 12,
+  STATE: 16,
+  "GETTERS.HEAD": 28,
+  "PUTTERS.HEAD": 36,
+  "JOINERS.HEAD": 44,
+  ORDER: 56,
+};
+
+/** A block of a queue's memory, with an item in it. */
+export const BLOCK: Layout = { NEXT: 0, META: 4, A: 8, B: 12 };
+
+/** One who waits, in the table of threads. */
+export const NODE: Layout = { NEXT: 0, PREVIOUS: 4, LIST: 8, THREAD: 12 };
+
+/** What the words of an object were at a moment. */
+type Words = Readonly<Record<string, number>>;
+
+/** Reads the words of what begins at that byte of a buffer. */
+function peek(buffer: SharedArrayBuffer, begin: number, layout: Layout): Words {
+  const memory = new DataView(buffer, begin);
+  const words: Record<string, number> = {};
+  // Little-endian, as all machines are that this runs on.
+  for (const [name, byte] of Object.entries(layout)) words[name] = memory.getInt32(byte, true);
+  return words;
+}
+
+/** What the handle of a lock or of a queue has. A queue begins where its buffer does. */
+interface Memory {
+  readonly buffer: SharedArrayBuffer;
+  readonly byteOffset?: number;
+  /** The table of threads. */
+  readonly threads: SharedArrayBuffer;
+}
+
+function memoryOf({ data }: Handle): Memory {
+  return data as Memory;
+}
+
+/** Where something begins that a word refers to, by the number of its first word. */
+function byteOf(word: number): number {
+  return word * Int32Array.BYTES_PER_ELEMENT;
+}
+
+/** Prints what the words were at several moments, side by side. */
+function print(title: string, layout: Layout, moments: Readonly<Record<string, Words>>): void {
+  printRow("", title, Object.keys(moments));
+  for (const [name, byte] of Object.entries(layout)) {
+    printRow(`byte ${byte}`, name, Object.values(moments).map((words) => words[name]));
+  }
+}
+
+function printRow(left: string, name: string, cells: readonly (string | number)[]): void {
+  const right = cells.map((cell) => `${cell}`.padStart(10)).join("");
+  console.log(left.padEnd(9) + name.padEnd(13) + right);
+}
+
+async function peekIntoLock(): Promise<void> {
+  const lock = new Lock();
+  const { buffer, byteOffset = 0, threads } = memoryOf(lock.handle);
+  const look = (): Words => peek(buffer, byteOffset, LOCK);
+
+  const free = look();
+  await lock.acquire();
+  const held = look();
+  const waiting = lock.acquire();
+  const awaited = look();
+  const waiter = peek(threads, byteOf(awaited["LIST.HEAD"]), NODE);
+  lock.release();
+  const released = look();
+  await waiting;
+  lock.release();
+
+  print("LOCK", LOCK, { free, held, awaited, released });
+  console.log(`OWNER is this thread, ${getIdent()}`);
+  console.log(`LIST leads to one who waits, whose THREAD is ${waiter.THREAD}`);
+}
+
+async function peekIntoQueue(): Promise<void> {
+  const queue = new Queue<number>(8);
+  const { buffer } = memoryOf(queue.handle);
+  const look = (): Words => peek(buffer, 0, QUEUE);
+
+  const empty = look();
+  queue.putNowait(42);
+  const put = look();
+  const item = peek(buffer, byteOf(put.ORDER), BLOCK);
+  queue.getNowait();
+  const taken = look();
+  const waiting = queue.get();
+  const awaited = look();
+  queue.taskDone();
+  queue.shutdown();
+  const closed = look();
+  await waiting.catch((error) => {
+    if (!ShutDown.is(error)) throw error;
+  });
+
+  print("QUEUE", QUEUE, { empty, put, taken, awaited, closed });
+  console.log(`ORDER leads to the block with the item, whose A is ${item.A}`);
+}
+
+if (import.meta.main) {
+  await peekIntoLock();
+  console.log();
+  await peekIntoQueue();
+}

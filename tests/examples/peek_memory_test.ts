@@ -1,0 +1,31 @@
+import { assertEquals } from "@std/assert";
+import * as layout from "../../_memory/layout.ts";
+import { BLOCK, LOCK, NODE, QUEUE } from "../../examples/peek_memory.ts";
+import { BLOCK as BLOCK_WORDS } from "../../queue/_heap.ts";
+import { test } from "../_support/leaks.ts";
+import { assertPrintsAsDocumented, SLOW } from "./_support.ts";
+
+type Words = Readonly<Record<string, number>>;
+
+/** The byte at which a word begins, `A` or `A.B`, B being a word of a list of waiters. */
+function byteOf(words: Words, name: string): number {
+  const [word, part] = name.split(".");
+  const list: Words = layout.WAIT_LIST;
+  return layout.WORD_BYTES * (words[word] + (part === undefined ? 0 : list[part]));
+}
+
+test("peek_memory.ts prints the words of a lock and a queue as they change", SLOW, async () => {
+  await assertPrintsAsDocumented("peek_memory", []);
+});
+
+test("peek_memory.ts has the words where they are", () => {
+  const objects: [Words, Words][] = [
+    [LOCK, layout.LOCK],
+    [QUEUE, layout.QUEUE],
+    [NODE, layout.NODE],
+    [BLOCK, BLOCK_WORDS],
+  ];
+  for (const [bytes, words] of objects) {
+    for (const [name, byte] of Object.entries(bytes)) assertEquals(byte, byteOf(words, name), name);
+  }
+});
