@@ -215,8 +215,8 @@ export function createDenoPlatform(): Platform {
     receive: (port) => builtin("node:worker_threads").receiveMessageOnPort(port),
     nextMessage,
     background: (ms, callback) => {
-      // Referenced: what holds the loop otherwise may be a worker, and that one be gone.
       const timer = setTimeout(callback, ms);
+      Deno.unrefTimer(timer);
       return () => clearTimeout(timer);
     },
     createAsyncContext<T>(): AsyncContext<T> {

@@ -155,7 +155,7 @@ export interface Platform {
   receive(port: MessagePort, onLate: () => void): { message: unknown } | undefined;
   /** A promise for the next message that comes on a port. */
   nextMessage(port: MessagePort): Promise<unknown>;
-  /** Calls back once, a moment later. The returned function cancels. */
+  /** Calls back once, a while later; does not hold the program open for it. The returned function cancels. */
   background(ms: number, callback: () => void): () => void;
   /** A value per async context. */
   createAsyncContext<T>(): AsyncContext<T>;

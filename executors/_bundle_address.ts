@@ -21,7 +21,8 @@ class AddressOnly {
 
 /** The address of a bundle made for workers; `undefined` where there is none. */
 export function addressOfBundle(): string | undefined {
-  if (!isBundled) return undefined;
+  // Formats other than ES modules have no address.
+  if (!isBundled || !URL.canParse(import.meta.url)) return undefined;
   // What bundlers look for is the text of this call, and then the file `_worker.js`.
   const Worker = AddressOnly;
   const { address } = new Worker(new URL("./_worker.js", import.meta.url), { type: "module" });

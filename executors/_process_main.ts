@@ -239,25 +239,12 @@ class Host {
   /** The only task has an outcome. */
   #endAlone(hasThrown: boolean, outcome: Payload): void {
     this.#exitCode ??= hasThrown ? FAILED : 0;
-    if (!hasThrown) return;
-    let error: unknown;
-    try {
-      error = decodePayload(this.#decoder, outcome);
-    } catch (undecodable) {
-      error = undecodable;
-    }
-    this.#printError(error);
+    if (hasThrown) this.#printError(decodePayload(this.#decoder, outcome));
   }
 
   /** The worker has told how it ends: this process ends the same way. */
   #noteEnd(report: Payload): void {
-    let how = "threw an error that nobody caught";
-    let error: unknown;
-    try {
-      [how, error] = decodePayload(this.#decoder, report) as [string, unknown];
-    } catch (undecodable) {
-      error = undecodable; // An error may hold what only the parent can read.
-    }
+    const [how, error] = decodePayload(this.#decoder, report) as [string, unknown];
     const code = /exit\((\d+)\)/.exec(how)?.[1] ?? (how.includes("close()") ? 0 : undefined);
     this.#exitCode = Number(code ?? FAILED);
     if (code === undefined && this.#loneName !== undefined) this.#printError(error);

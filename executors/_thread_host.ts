@@ -9,6 +9,7 @@
  * @module
  */
 
+import { callAt, nowMs } from "../_platform/clock.ts";
 import { addressOfEntry } from "../_platform/entry.ts";
 import { platform, type WorkerThread } from "../_platform/mod.ts";
 import { doorbell, type Source } from "../_memory/doorbell.ts";
@@ -252,7 +253,8 @@ class ThreadHost implements Source {
   /** Looks, a while from now, which threads are still there, and watches their signs of life. */
   #watchLater(): void {
     if (![...this.#threads.values()].some((thread) => thread.mustWatch)) return;
-    this.#stopWatchTimer = platform.background(WATCH_AFTER_MS, () => {
+    // It holds the program open: what does so otherwise may be the threads, and those be gone.
+    this.#stopWatchTimer = callAt(nowMs() + WATCH_AFTER_MS, () => {
       this.#stopWatchTimer = undefined;
       let isComplete = true;
       for (const thread of this.#threads.values()) {

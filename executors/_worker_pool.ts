@@ -29,7 +29,7 @@
  */
 
 import { load } from "../_platform/atomics.ts";
-import { NEVER, nowMs } from "../_platform/clock.ts";
+import { callAt, NEVER, nowMs } from "../_platform/clock.ts";
 import { platform } from "../_platform/mod.ts";
 import { doorbell, type Source } from "../_memory/doorbell.ts";
 import { TASK_RING } from "../_memory/layout.ts";
@@ -695,7 +695,8 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner {
 
   /** Looks, a while from now, whether tasks are still pending, and watches their workers' signs of life. */
   #watchLater(): void {
-    this.#stopWatchTimer = platform.background(WATCH_AFTER_MS, () => {
+    // It holds the program open: what does so otherwise may be the workers, and those be gone.
+    this.#stopWatchTimer = callAt(nowMs() + WATCH_AFTER_MS, () => {
       this.#stopWatchTimer = undefined;
       if (this.#outstanding === this.#streams.resting) return;
       let isComplete = true;
