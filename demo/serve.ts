@@ -1,0 +1,66 @@
+/**
+ * Serves the demonstration: `deno task demo`.
+ *
+ * @module
+ */
+
+import { fromFileUrl, toFileUrl } from "@std/path";
+import { type PageServer, servePages } from "../tools/page_server.ts";
+
+const HERE = new URL("./", import.meta.url);
+
+/** The files that are served as they are. */
+const FILES = ["index.html", "style.css"];
+
+/** Bundles the page into a temporary folder, and serves that. */
+export async function serveDemo(port = 0): Promise<PageServer> {
+  const folder = toFileUrl(`${await Deno.makeTempDir({ prefix: "demo" })}/`);
+  const remove = (): Promise<void> => Deno.remove(folder, { recursive: true });
+  try {
+    await bundle(folder);
+    const server = servePages({ root: folder, port });
+    return {
+      ...server,
+      async close() {
+        await server.close();
+        await remove();
+      },
+    };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+async function bundle(folder: URL): Promise<void> {
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "bundle",
+      "--quiet",
+      "--platform=browser",
+      "--code-splitting",
+      "--minify",
+      `--outdir=${fromFileUrl(folder)}`,
+      "main.ts",
+    ],
+    cwd: fromFileUrl(HERE),
+  }).output();
+  if (code !== 0) {
+    throw new Error(`Cannot bundle the page: ${new TextDecoder().decode(stderr)}`);
+  }
+  for (const name of FILES) await Deno.copyFile(new URL(name, HERE), new URL(name, folder));
+}
+
+if (import.meta.main) {
+  const [port = "8080"] = Deno.args;
+  const server = await serveDemo(Number(port)).catch((error) => {
+    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    console.error(`Cannot serve at port ${port}: it is in use; name another: deno task demo 8081`);
+    return Deno.exit(1);
+  });
+  console.log(`Open ${server.url} in a browser; end with Ctrl+C`);
+  Deno.addSignalListener("SIGINT", async () => {
+    await server.close();
+    Deno.exit();
+  });
+}

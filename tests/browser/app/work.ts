@@ -1,0 +1,16 @@
+/** Tasks in a module of their own. */
+
+import { Lock, task, taskContext } from "@concurrent/futures";
+
+export const gcd = task(import.meta, function gcd(a: number, b: number): number {
+  return b === 0 ? a : gcd(b, a % b);
+});
+
+export const lcm = task(import.meta, function lcm(a: number, b: number): number {
+  return a * b / gcd(a, b);
+});
+
+/** What a task knows that shares its package with the worker that runs it. */
+export const look = task(import.meta, function look(lock: Lock): unknown[] {
+  return [typeof taskContext().id, lock instanceof Lock, lock.acquireSync({ blocking: false })];
+});

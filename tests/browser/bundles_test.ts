@@ -1,0 +1,215 @@
+/** The npm package in Chromium, in what bundlers make of it and a program. */
+
+import * as esbuild from "esbuild";
+import { assertEquals, assertLessOrEqual, assertMatch, assertStringIncludes } from "@std/assert";
+import { fromFileUrl, toFileUrl } from "@std/path";
+import { assemble, run } from "../../tools/npm/assemble.ts";
+import { packModules } from "../../tools/pack_npm.ts";
+import { ISOLATION, servePages } from "../../tools/page_server.ts";
+import { browserTest, openPage, useChromium } from "./_chromium.ts";
+import type { Tried } from "./app/use.ts";
+
+const VITE = "vite@8.3.4";
+const VITE_PROGRAM = "node_modules/vite/bin/vite.js";
+const APP = new URL("app/", import.meta.url);
+
+/** What is tried where all of it works; see `use.ts`. */
+const ALL = {
+  inline: 42,
+  map: [2, 4, 6],
+  lock: true,
+  queue: 3,
+  task: 12,
+  look: ["number", true, true],
+  thread: 5,
+  timer: 6,
+};
+
+/** Two of the pool, a thread and a timer; more would be started by those. */
+const MOST_WORKERS = 4;
+
+/** A folder with the programs, and the package as npm installs it. */
+let folder: URL;
+
+useChromium(async () => {
+  folder = toFileUrl(`${await Deno.makeTempDir({ prefix: "bundles" })}/`);
+  const tarball = await assemble(await packModules(folder), folder);
+  const packages = [`@concurrent/futures@file:${fromFileUrl(tarball)}`, VITE];
+  await Deno.writeTextFile(new URL("package.json", folder), '{ "type": "module" }\n');
+  await run("npm", ["install", "--no-audit", "--no-fund", ...packages], folder);
+  for await (const { name } of Deno.readDir(APP)) {
+    await Deno.copyFile(new URL(name, APP), new URL(name, folder));
+  }
+}, async () => {
+  await esbuild.stop();
+  await Deno.remove(folder, { recursive: true });
+});
+
+function pageOf(script: string): string {
+  return `<!DOCTYPE html><meta charset="utf-8"><link rel="icon" href="data:,">
+<script type="module" src="${script}"></script>\n`;
+}
+
+/** Builds a program with Vite as it does by default; gives the folder to serve. */
+async function buildWithVite(program: string): Promise<URL> {
+  const root = new URL(`vite_${program}/`, folder);
+  await Deno.mkdir(root);
+  await Deno.writeTextFile(new URL("index.html", root), pageOf(`../${program}.ts`));
+  await run("node", [VITE_PROGRAM, "build", "--logLevel", "warn", fromFileUrl(root)], folder);
+  return new URL("dist/", root);
+}
+
+/** Builds a program with esbuild; gives the folder to serve. */
+async function buildWithEsbuild(program: string, options: esbuild.BuildOptions): Promise<URL> {
+  const root = new URL(`esbuild_${crypto.randomUUID()}/`, folder);
+  await esbuild.build({
+    absWorkingDir: fromFileUrl(folder),
+    entryPoints: [`${program}.ts`],
+    outdir: fromFileUrl(root),
+    bundle: true,
+    format: "esm",
+    logLevel: "error",
+    ...options,
+  });
+  await Deno.writeTextFile(new URL("index.html", root), pageOf(`${program}.js`));
+  return root;
+}
+
+interface Outcome {
+  /** What came of each attempt; see `use.ts`. */
+  readonly tried: Record<string, unknown>;
+  /** How many workers were started. */
+  readonly workers: number;
+}
+
+/** Runs a program that was built. */
+async function tryOut(root: URL): Promise<Outcome> {
+  const server = servePages({ root });
+  try {
+    return await tryOutAt(server.url);
+  } finally {
+    await server.close();
+  }
+}
+
+async function tryOutAt(url: string): Promise<Outcome> {
+  const opened = await openPage("about:blank");
+  const { page, errors } = opened;
+  let workers = 0;
+  page.on("worker", () => workers++);
+  await page.goto(url);
+  await page.waitForFunction(() => (globalThis as Tried).tried !== undefined);
+  const tried = await page.evaluate(() => (globalThis as Tried).tried!);
+  assertEquals(errors, []);
+  return { tried, workers };
+}
+
+/** Runs Vite's server for development. */
+async function serveWithVite(): Promise<{ readonly url: string } & AsyncDisposable> {
+  const root = new URL("vite_server/", folder);
+  await Deno.mkdir(root);
+  await Deno.writeTextFile(new URL("index.html", root), pageOf("./whole.ts"));
+  for (const name of ["use.ts", "whole.ts", "work.ts"]) {
+    await Deno.copyFile(new URL(name, APP), new URL(name, root));
+  }
+  const config = `export default { server: { headers: ${JSON.stringify(ISOLATION)} } };\n`;
+  await Deno.writeTextFile(new URL("vite.config.js", root), config);
+  const child = new Deno.Command("node", {
+    args: [VITE_PROGRAM, "--host", "127.0.0.1", "--port", "0", fromFileUrl(root)],
+    cwd: fromFileUrl(folder),
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let said = "";
+  let address: string | undefined;
+  while (address === undefined) {
+    const { value, done } = await output.read();
+    if (done) throw new Error(`Cannot run Vite: ${said}`);
+    said += value;
+    address = /http:\S+/.exec(said)?.[0];
+  }
+  return {
+    url: address,
+    async [Symbol.asyncDispose]() {
+      child.kill();
+      await output.cancel();
+      await child.status;
+    },
+  };
+}
+
+browserTest(
+  "A Vite build in which tasks are imported later has all that the package has",
+  async () => {
+    const { tried, workers } = await tryOut(await buildWithVite("split"));
+    assertEquals(tried, ALL);
+    assertLessOrEqual(workers, MOST_WORKERS);
+  },
+);
+
+browserTest("Vite's server for development serves all that the package has", async () => {
+  await using server = await serveWithVite();
+  const { tried, workers } = await tryOutAt(server.url);
+  assertEquals(tried, ALL);
+  assertLessOrEqual(workers, MOST_WORKERS);
+});
+
+browserTest(
+  "A Vite build into one file runs functions and threads, and says why it has no tasks",
+  async () => {
+    const { tried, workers } = await tryOut(await buildWithVite("whole"));
+    const { task, look, ...rest } = tried;
+    const { task: _task, look: _look, ...all } = ALL;
+    assertEquals(rest, all);
+    for (const error of [task, look]) {
+      assertMatch(
+        String(error),
+        /^Cannot load task without a name: its module ".*" failed to import/,
+      );
+      assertStringIncludes(
+        String(error),
+        "document is not defined; the file has code for the page",
+      );
+      assertStringIncludes(
+        String(error),
+        "into a file of their own, by importing their module with import()",
+      );
+    }
+    assertLessOrEqual(workers, MOST_WORKERS);
+  },
+);
+
+for (const minify of [false, true]) {
+  const how = minify ? "minified" : "plain";
+  browserTest(`A bundle of esbuild in one file, ${how}, has all that the package has`, async () => {
+    const { tried, workers } = await tryOut(await buildWithEsbuild("whole", { minify }));
+    assertEquals(tried, ALL);
+    assertLessOrEqual(workers, MOST_WORKERS);
+  });
+}
+
+browserTest("A bundle that is no ES module says that it cannot start workers", async () => {
+  const { tried, workers } = await tryOut(await buildWithEsbuild("whole", { format: "iife" }));
+  const why = "this bundle does not know its own address; build it as an ES module";
+  for (const [name, error] of Object.entries(tried)) assertStringIncludes(String(error), why, name);
+  assertEquals(workers, 0);
+});
+
+browserTest("A bundle of esbuild that is split has all that the package has", async () => {
+  const root = await buildWithEsbuild("split", { minify: true, splitting: true });
+  const { tried, workers } = await tryOut(root);
+  assertEquals(tried, ALL);
+  assertLessOrEqual(workers, MOST_WORKERS);
+});
+
+browserTest(
+  "A program in one file that each worker runs again starts no workers there",
+  async () => {
+    const { tried, workers } = await tryOut(await buildWithEsbuild("eager", { minify: true }));
+    assertEquals(tried, { task: 12, inline: 42 });
+    assertLessOrEqual(workers, MOST_WORKERS);
+  },
+);

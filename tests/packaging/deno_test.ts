@@ -1,0 +1,126 @@
+/** The package on Deno, where it is not a folder of modules: in a bundle, from another host, in a compiled program. */
+
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { fromFileUrl, toFileUrl } from "@std/path";
+import { servePages } from "../../tools/page_server.ts";
+import { test } from "../_support/leaks.ts";
+import { runDeno, runProgram, type RunResult } from "../_support/run.ts";
+import { ROOT } from "../_support/scratch.ts";
+
+const PROGRAM = new URL("_program.ts", import.meta.url);
+
+/** What the program prints where all works. */
+const ALL = {
+  inline: 42,
+  task: 12,
+  blocking: 12,
+  lock: true,
+  thread: 5,
+  timer: 6,
+  inlineInProcess: 42,
+  taskInProcess: 12,
+  exitcode: 0,
+};
+
+/** Each of these tests runs programs that start more, one of them after making it. */
+const options = { timeout: 60_000 };
+
+/** A folder outside of the repository, whose configuration does not apply there. */
+async function temporaryFolder(): Promise<{ readonly url: URL } & AsyncDisposable> {
+  const path = await Deno.makeTempDir({ prefix: "packaging" });
+  return {
+    url: toFileUrl(`${path}/`),
+    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
+  };
+}
+
+function printed(result: RunResult): unknown {
+  assertEquals([result.code, result.timedOut, result.stderr], [0, false, ""]);
+  return JSON.parse(result.stdout);
+}
+
+async function bundle(program: URL, folder: URL, ...flags: string[]): Promise<string> {
+  const output = fromFileUrl(new URL("bundle.js", folder));
+  const args = ["bundle", "--quiet", ...flags, "-o", output, fromFileUrl(program)];
+  const { code, stderr } = await runDeno(args);
+  assertEquals(code, 0, stderr);
+  return output;
+}
+
+for (const flags of [[], ["--minify"]]) {
+  test(
+    ["deno bundle", ...flags, "makes a file that has all that the package has"].join(" "),
+    options,
+    async () => {
+      await using folder = await temporaryFolder();
+      const file = await bundle(PROGRAM, folder.url, ...flags);
+      const result = await runDeno(["run", "-A", "--no-config", file]);
+      assertEquals(printed(result), ALL);
+    },
+  );
+}
+
+test(
+  "A bundle whose program does not ask for import.meta.main does not start workers without end",
+  options,
+  async () => {
+    await using folder = await temporaryFolder();
+    const program = new URL("unguarded.ts", folder.url);
+    await Deno.writeTextFile(
+      program,
+      `import { ThreadPoolExecutor } from ${JSON.stringify(new URL("mod.ts", ROOT).href)};
+    console.error("begins");
+    const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    console.log(await pool.submit((n: number) => n * 2, 21));
+    await pool.shutdown();\n`,
+    );
+    const file = await bundle(program, folder.url);
+    const { code, stdout, stderr } = await runDeno(["run", "-A", "--no-config", file]);
+    assertEquals([code, stdout.trim()], [0, "42"]);
+    // Once in the program, once in its worker.
+    assertEquals(stderr.match(/begins/g)?.length, 2);
+  },
+);
+
+test("The package is imported over http with all that it has", options, async () => {
+  await using folder = await temporaryFolder();
+  const server = servePages({ root: ROOT });
+  try {
+    const { host } = new URL(server.url);
+    const program = fromFileUrl(new URL("program.ts", folder.url));
+    const source = await Deno.readTextFile(PROGRAM);
+    await Deno.writeTextFile(program, source.replace("@concurrent/futures", `${server.url}mod.ts`));
+    const flags = [`--allow-import=${host}`, "--allow-read", "--allow-run", "--allow-env"];
+    const args = [
+      "run",
+      "--quiet",
+      "--no-config",
+      "--no-prompt",
+      "--no-lock",
+      ...flags,
+      program,
+      host,
+    ];
+    const env = { DENO_DIR: fromFileUrl(new URL("cache/", folder.url)) };
+    assertEquals(printed(await runDeno(args, { env, timeoutMs: 45_000 })), ALL);
+  } finally {
+    await server.close();
+  }
+});
+
+test("A compiled program refuses to start processes, as it would start itself", async () => {
+  const { stdout } = await runProgram(`
+    Deno.build = { ...Deno.build, standalone: true };
+    const { ProcessPoolExecutor, Process } = await import("@concurrent/futures");
+    for (const make of [() => new ProcessPoolExecutor(), () => new Process()]) {
+      try {
+        make();
+      } catch (error) {
+        console.log(error.name, error.message);
+      }
+    }
+  `);
+  const why = "a browser or a compiled program cannot start processes; use threads";
+  assertStringIncludes(stdout, `RuntimeError Cannot make ProcessPoolExecutor: ${why}`);
+  assertStringIncludes(stdout, `RuntimeError Cannot make Process: ${why}`);
+});
