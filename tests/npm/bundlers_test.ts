@@ -1,0 +1,87 @@
+/** Programs for Node that a bundler has made one file of, with the package in it. */
+
+import { assertEquals } from "@std/assert";
+import { test } from "../_support/leaks.ts";
+import type { RunResult } from "../_support/run.ts";
+import { type Consumer, hasNode, installed, NAME } from "./_consumer.ts";
+
+const OPTIONS = { ignore: !hasNode, timeout: 60_000 };
+
+/** Time that a bundler has. */
+const BUNDLE_MS = 30_000;
+
+const WORK = `
+import { task } from "${NAME}";
+export const square = task(import.meta, function square(n) {
+  return n * n;
+});
+`;
+
+// Node 20 does not know import.meta.main; and in a process of a pool, which imports the bundle too, this is no main module.
+const MAIN = `
+import { fileURLToPath } from "node:url";
+import { ProcessPoolExecutor, task, Thread, ThreadPoolExecutor } from "${NAME}";
+import { Queue } from "${NAME}/queue";
+import { square } from "./work.js";
+
+const cube = task(import.meta, function cube(n) {
+  return n ** 3;
+});
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+  console.log(await pool.submit(square, 7), await pool.submit(cube, 3), await pool.submit((n) => n + 1, 1));
+  const queue = new Queue();
+  await pool.submit((queue) => queue.putSync("from a worker"), queue);
+  console.log(await queue.get());
+  const thread = new Thread({ target: (queue) => queue.putSync("from a thread"), args: [queue] });
+  thread.start();
+  await thread.join();
+  console.log(await queue.get());
+  const processes = new ProcessPoolExecutor({ maxWorkers: 1 });
+  console.log(await processes.submit(square, 8));
+}
+`;
+
+const PRINTED = ["49 27 2", "from a worker", "from a thread", "64", ""].join("\n");
+
+let consumer: Promise<Consumer> | undefined;
+Deno.test.afterAll(async () => await (await consumer)?.[Symbol.asyncDispose]());
+
+function made(): Promise<Consumer> {
+  const files = { "work.js": WORK, "main.js": MAIN };
+  return consumer ??= installed(files, ["esbuild@^0.28", "vite@^8.3.4"]);
+}
+
+/** Has the program bundled, and runs what came of it. */
+async function bundled(command: string, args: string[], file: string): Promise<RunResult> {
+  const { run } = await made();
+  const { code, stderr } = await run(command, args, BUNDLE_MS);
+  assertEquals([code, stderr], [0, ""]);
+  return await run("node", [file]);
+}
+
+for (const minify of [[], ["--minify"]]) {
+  test(`npm: a program bundled by esbuild runs on Node ${minify}`, OPTIONS, async () => {
+    const name = `out${minify}.mjs`;
+    const args = ["main.js", "--bundle", "--platform=node", "--format=esm", `--outfile=${name}`];
+    const { code, stdout, stderr } = await bundled(
+      "esbuild",
+      [...args, ...minify, "--log-level=warning"],
+      name,
+    );
+    assertEquals([code, stderr, stdout], [0, "", PRINTED]);
+  });
+}
+
+test("npm: a program bundled by Vite runs on Node", OPTIONS, async () => {
+  const { write } = await made();
+  const config = {
+    build: { ssr: "main.js", outDir: "vite", target: "node20" },
+    ssr: { noExternal: true },
+    logLevel: "warn",
+  };
+  await write("vite.config.js", `export default ${JSON.stringify(config)};`);
+  const { code, stdout, stderr } = await bundled("vite", ["build"], "vite/main.js");
+  assertEquals([code, stderr, stdout], [0, "", PRINTED]);
+});

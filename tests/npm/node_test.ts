@@ -1,0 +1,251 @@
+/** Programs on Node, in plain JavaScript, with the package as it is installed from its tarball. */
+
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import * as ours from "../../mod.ts";
+import * as ourExecutors from "../../executors/mod.ts";
+import * as ourQueue from "../../queue/mod.ts";
+import * as ourSync from "../../sync/mod.ts";
+import { test } from "../_support/leaks.ts";
+import type { RunResult } from "../_support/run.ts";
+import { assertDead } from "../_support/processes.ts";
+import { type Consumer, hasNode, installed, NAME } from "./_consumer.ts";
+
+/** The first test that comes builds and installs the package. */
+const OPTIONS = { ignore: !hasNode, timeout: 60_000 };
+
+/** A module with tasks, which needs no guard as it does nothing else. */
+const WORK = `
+import { task } from "${NAME}";
+export const gcd = task(import.meta, function gcd(a, b) {
+  return b === 0 ? a : gcd(b, a % b);
+});
+`;
+
+let consumer: Promise<Consumer> | undefined;
+Deno.test.afterAll(async () => await (await consumer)?.[Symbol.asyncDispose]());
+
+/** Runs a module in the folder that all tests of this file share. */
+async function runModule(
+  text: string,
+  name = "main.mjs",
+  flags: string[] = [],
+): Promise<RunResult> {
+  const { write, run } = await (consumer ??= installed({ "work.mjs": WORK }));
+  await write(name, text);
+  return await run("node", [...flags, name]);
+}
+
+/** What a module prints; it must end by itself, well, and complain of nothing. */
+async function printed(text: string, flags?: string[]): Promise<string[]> {
+  const { code, stdout, stderr, timedOut } = await runModule(text, undefined, flags);
+  assertEquals([code, timedOut, stderr], [0, false, ""]);
+  return stdout.trimEnd().split("\n");
+}
+
+test(
+  "npm: a program for Node runs tasks of a module, closures, map and locks, and ends with idle pools",
+  OPTIONS,
+  async () => {
+    const lines = await printed(`
+    import { asCompleted, AsyncExecutor, Lock, map, Queue, ThreadPoolExecutor } from "${NAME}";
+    import { gcd } from "./work.mjs";
+    const pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+    console.log(await pool.submit(gcd, 48, 36), await pool.submit((n) => n * n, 7));
+    console.log(await pool.map((a, b) => a + b, [1, 2, 3], [10, 20, 30]).toArray());
+    console.log(pool.submit(gcd, 10, 4).resultSync());
+    const found = [];
+    for await (const future of asCompleted([1, 2].map((n) => pool.submit((n) => n, n)))) found.push(await future);
+    console.log(found.sort());
+    const lock = new Lock();
+    const queue = new Queue();
+    await Promise.all([1, 2, 3].map(() => pool.submit((lock, queue) => {
+      lock.acquireSync();
+      queue.putSync("done");
+      lock.release();
+    }, lock, queue)));
+    console.log(queue.qsize(), lock.locked());
+    console.log(await map((n) => n + 1, [1, 2]).toArray());
+    console.log(await new AsyncExecutor().submit(async () => "on the loop"));
+    const error = await pool.submit(() => { throw Object.assign(new RangeError("no"), { at: 3 }); }).exception();
+    console.log(error instanceof RangeError, error.message, error.at);
+  `);
+    assertEquals(lines, [
+      "12 49",
+      "[ 11, 22, 33 ]",
+      "2",
+      "[ 1, 2 ]",
+      "3 false",
+      "[ 2, 3 ]",
+      "on the loop",
+      "true no 3",
+    ]);
+  },
+);
+
+test("npm: each entry exports on Node what it exports here", OPTIONS, async () => {
+  const entries = { "": ours, "/executors": ourExecutors, "/queue": ourQueue, "/sync": ourSync };
+  const lines = await printed(
+    Object.keys(entries).map((entry) => `
+      console.log(Object.keys(await import("${NAME}${entry}")).sort().join(" "));
+    `).join(""),
+  );
+  assertEquals(lines, Object.values(entries).map((entry) => Object.keys(entry).sort().join(" ")));
+});
+
+test("npm: exported classes and functions have their names on Node", OPTIONS, async () => {
+  const lines = await printed(`
+    import * as all from "${NAME}";
+    const others = Object.entries(all).filter(([name, value]) => typeof value === "function" && value.name !== name);
+    console.log(others.map(([name]) => name));
+    console.log(new all.Semaphore(), new all.RuntimeError("r").name);
+  `);
+  assertEquals(lines, ["[]", "Semaphore {} RuntimeError"]);
+});
+
+test(
+  "npm: what workers print is all there when the program ends at once, and comes while it blocks",
+  OPTIONS,
+  async () => {
+    const lines = await printed(`
+    import { ThreadPoolExecutor } from "${NAME}";
+    const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const print = (word, count) => {
+      for (let i = 0; i < count; i++) console.log(word + i + "-".repeat(100));
+    };
+    pool.submit(print, "first ", 3).resultSync();
+    console.log("not before");
+    await pool.submit(print, "second ", 3000);
+    process.exit(0);
+  `);
+    const words = lines.map((line) => line.replace(/-+$/, ""));
+    assertEquals(words.slice(0, 5), ["first 0", "first 1", "first 2", "not before", "second 0"]);
+    assertEquals([words.length, words.at(-1)], [3004, "second 2999"]);
+  },
+);
+
+test(
+  "npm: a worker that ends by itself on Node fails its task, awaited or waited for by blocking",
+  OPTIONS,
+  async () => {
+    const lines = await printed(`
+    import { BrokenThreadPool, ThreadPoolExecutor } from "${NAME}";
+    const ends = [
+      () => process.exit(3),
+      () => { setTimeout(() => { throw new RangeError("late"); }); return new Promise(() => {}); },
+      () => { Promise.reject(new RangeError("unheard")); return new Promise(() => {}); },
+      () => { process.emit("exit", 0); process.reallyExit(7); },
+    ];
+    for (const end of ends) {
+      const error = await new ThreadPoolExecutor({ maxWorkers: 1 }).submit(end).exception();
+      console.log(BrokenThreadPool.is(error), error.message.replace(/^.*: it /, ""), "/", error.cause?.message);
+      const future = new ThreadPoolExecutor({ maxWorkers: 1 }).submit(end);
+      console.log(future.exceptionSync().message === error.message.replace(/-\\d+_/, (n) => "-" + (n.slice(1, -1) * 1 + 1) + "_"));
+    }
+    const pool = new ThreadPoolExecutor({ maxWorkers: 1, onWorkerLost: "replace" });
+    const futures = [() => 1, () => process.exit(3), () => 2].map((fn) => pool.submit(fn));
+    console.log((await Promise.allSettled(futures)).map(({ status }) => status), pool.stats().lost);
+  `);
+    assertEquals(lines, [
+      "true called process.exit(3) / undefined",
+      "true",
+      "true threw an error that nobody caught / late",
+      "true",
+      "true had a promise rejected that nobody handled / unheard",
+      "true",
+      "true ended by itself, with code 0 / undefined",
+      "true",
+      "[ 'fulfilled', 'rejected', 'fulfilled' ] 1",
+    ]);
+  },
+);
+
+test(
+  "npm: a worker on Node whose memory is used up fails its task, and the program goes on",
+  OPTIONS,
+  async () => {
+    const lines = await printed(
+      `
+    import { BrokenThreadPool, ThreadPoolExecutor } from "${NAME}";
+    const pool = new ThreadPoolExecutor({ maxWorkers: 1, onWorkerLost: "replace" });
+    const future = pool.submit(() => {
+      const all = [];
+      for (;;) all.push(new Array(10_000).fill(1.5));
+    });
+    console.log(BrokenThreadPool.is(await future.exception()));
+    console.log(await pool.submit(() => "still here"));
+  `,
+      ["--max-old-space-size=64"],
+    );
+    assertEquals(lines, ["true", "still here"]);
+  },
+);
+
+test(
+  "npm: a program on Node that runs itself once more in its workers is told so",
+  OPTIONS,
+  async () => {
+    const { code, stderr, timedOut } = await runModule(`
+    import { task, ThreadPoolExecutor } from "${NAME}";
+    export const square = task(import.meta, function square(n) { return n * n; });
+    console.log(await new ThreadPoolExecutor({ maxWorkers: 1 }).submit(square, 3));
+  `);
+    assertEquals([code, timedOut], [1, false]);
+    assertStringIncludes(stderr, "is being imported by a worker");
+  },
+);
+
+test(
+  "npm: processes on Node run tasks, share locks and queues, and end as they are made to",
+  OPTIONS,
+  async () => {
+    const lines = await printed(`
+    import { Event, Process, ProcessPoolExecutor, Queue } from "${NAME}";
+    import { gcd } from "./work.mjs";
+    const pool = new ProcessPoolExecutor({ maxWorkers: 1, onWorkerLost: "replace" });
+    console.log(await pool.submit(gcd, 48, 36), await pool.submit(() => process.pid) !== process.pid);
+    const queue = new Queue();
+    await pool.submit((queue) => queue.putSync({ from: "there" }), queue);
+    console.log(await queue.get());
+    console.log(pool.submit(gcd, 10, 4).resultSync());
+    console.log((await pool.submit(() => process.exit(5)).exception()).message.replace(/\\d+ exited/, "N exited"));
+    console.log(await pool.submit(() => "replaced"));
+    const ended = [() => process.exit(3), () => process.kill(process.pid, "SIGTERM"), () => 0];
+    const processes = ended.map((target) => new Process({ target }));
+    for (const process of processes) process.start();
+    for (const process of processes) await process.join();
+    console.log(processes.map(({ exitcode }) => exitcode));
+    const limited = new ProcessPoolExecutor({ maxWorkers: 1, permissions: { net: false } });
+    console.log((await limited.submit(gcd, 2, 4).exception()).message.replace(/^.*Cannot start/, "Cannot start"));
+    const elsewhere = new ProcessPoolExecutor({ maxWorkers: 1, env: { COLOUR: "blue" }, cwd: "/" });
+    console.log(await elsewhere.submit(() => [process.env.COLOUR, process.cwd()]));
+  `);
+    assertEquals(lines, [
+      "12 true",
+      "{ from: 'there' }",
+      "2",
+      'Cannot finish task: worker "ProcessPoolExecutor-0_0" was lost: process N exited with code 5, as it called process.exit(5)',
+      "replaced",
+      "[ 3, -15, 0 ]",
+      'Cannot start process: this runtime has no permissions, and "net" is to be limited; leave them out, or run the program with Deno',
+      "[ 'blue', '/' ]",
+    ]);
+  },
+);
+
+test(
+  "npm: a process on Node ends with the program that started it, though its task computes for ever",
+  OPTIONS,
+  async () => {
+    const { stdout, signal } = await runModule(`
+    import { Event, ProcessPoolExecutor } from "${NAME}";
+    const pool = new ProcessPoolExecutor({ maxWorkers: 1 });
+    const begun = new Event();
+    pool.submit((begun) => { begun.set(); for (;;); }, begun);
+    await begun.wait();
+    console.log(pool.pids[0]);
+    process.kill(process.pid, "SIGKILL");
+  `);
+    assertEquals(signal, "SIGKILL");
+    await assertDead([Number(stdout)], 5_000);
+  },
+);

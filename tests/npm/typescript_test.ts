@@ -1,0 +1,81 @@
+/** A TypeScript program for Node, checked and compiled by `tsc` as strictly as it can. */
+
+import { assertEquals } from "@std/assert";
+import { test } from "../_support/leaks.ts";
+import { hasNode, installed, NAME } from "./_consumer.ts";
+
+const WORK = `
+import { task } from "${NAME}";
+export const gcd = task(import.meta, function gcd([a, b]: [number, number]): number {
+  return b === 0 ? a : gcd([b, a % b]);
+});
+`;
+
+const MAIN = `
+import { asCompleted, type Executor, type Future, ThreadPoolExecutor, transfer, wait } from "${NAME}";
+import { FIRST_COMPLETED } from "${NAME}/executors";
+import { Queue } from "${NAME}/queue";
+import { Lock, Value } from "${NAME}/sync";
+import { gcd } from "./work.js";
+
+const pool: Executor = new ThreadPoolExecutor({ maxWorkers: 2 });
+const future: Future<number> = pool.submit(gcd, [48, 36]);
+// @ts-expect-error: the argument is of another type.
+pool.submit(gcd, "48");
+// @ts-expect-error: there is no such option.
+new ThreadPoolExecutor({ workers: 2 });
+console.log(await future);
+const queue = new Queue<string>(4);
+await queue.put("item");
+const item: string = await queue.get();
+console.log(item);
+for await (const n of pool.map((n: number) => n + 1, [1, 2])) console.log(n satisfies number);
+console.log((await wait([future], { returnWhen: FIRST_COMPLETED })).done.size);
+for await (const done of asCompleted([future])) console.log(await done);
+const lock = new Lock();
+{
+  using _ = lock.holdSync();
+  console.log(lock.locked());
+}
+console.log(new Value("i32", 3).add(2));
+const samples = new Float64Array([1, 2]);
+const sum = pool.submit((all: Float64Array) => all.reduce((a, b) => a + b), transfer(samples, [samples.buffer]));
+console.log(await sum, samples.length);
+`;
+
+/** Some programs for Node are checked with the declarations of browsers beside them, others without. */
+const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
+  "with the declarations of Node alone": ["es2023"],
+  "with those of browsers too": ["es2023", "dom", "dom.iterable"],
+};
+
+test("npm: a TypeScript program compiles and runs on Node", {
+  ignore: !hasNode,
+  timeout: 60_000,
+}, async (t) => {
+  const packages = ["typescript", "@types/node@20"];
+  await using consumer = await installed({ "work.ts": WORK, "main.ts": MAIN }, packages);
+  for (const [name, lib] of Object.entries(LIBRARIES)) {
+    await t.step(name, async () => {
+      const compilerOptions = {
+        module: "nodenext",
+        target: "es2022",
+        lib,
+        types: ["node"],
+        outDir: "out",
+        strict: true,
+        skipLibCheck: false,
+        exactOptionalPropertyTypes: true,
+        noUncheckedIndexedAccess: true,
+      };
+      const config = { compilerOptions, files: ["main.ts", "work.ts"] };
+      await consumer.write("tsconfig.json", JSON.stringify(config));
+      const checked = await consumer.run("tsc", ["-p", "."], 30_000);
+      assertEquals([checked.code, checked.stdout], [0, ""]);
+      const { code, stdout, stderr } = await consumer.run("node", ["out/main.js"]);
+      assertEquals([code, stderr], [0, ""]);
+      const words = ["12", "item", "2", "3", "1", "12", "true", "5", "3 0"];
+      assertEquals(stdout.trimEnd().split("\n"), words);
+    });
+  }
+});

@@ -1,0 +1,53 @@
+/**
+ * Builds the npm package with dnt: `deno task npm`.
+ *
+ * dnt makes JavaScript and declarations of the modules, and checks their types as a program for Node would; the rest is common to
+ * both builds (`npm/assemble.ts`).
+ *
+ * @module
+ */
+
+import { fromFileUrl } from "@std/path";
+import { assemble, emptyFolder } from "./npm/assemble.ts";
+import { ENTRIES, OUTPUT, PACKAGE_JSON, ROOT } from "./npm/description.ts";
+
+/** Loaded when it is run, and not named in deno.json: checking this file must not need the registry. */
+const DNT = "jsr:@deno/dnt@^0.42.0";
+
+/** The part of dnt that is used here. */
+interface Dnt {
+  build(options: {
+    entryPoints: { name: string; path: string }[];
+    outDir: string;
+    package: { name: string; version: string };
+    shims: Record<string, never>;
+    declaration: "inline";
+    scriptModule: false;
+    skipNpmInstall: true;
+    skipSourceOutput: true;
+    test: false;
+    typeCheck: false;
+    compilerOptions: { target: "ES2022"; lib: string[] };
+  }): Promise<void>;
+}
+
+const { build } = await import(DNT) as Dnt;
+const folder = new URL("dnt/", OUTPUT);
+await emptyFolder(folder);
+await build({
+  entryPoints: ENTRIES.map(({ path, module }) => ({
+    name: path,
+    path: fromFileUrl(new URL(module, ROOT)),
+  })),
+  outDir: fromFileUrl(folder),
+  package: { name: PACKAGE_JSON.name, version: PACKAGE_JSON.version },
+  shims: {}, // The source looks for itself which runtime it is on.
+  declaration: "inline",
+  scriptModule: false,
+  skipNpmInstall: true,
+  skipSourceOutput: true,
+  test: false,
+  typeCheck: false, // `deno check` has done it.
+  compilerOptions: { target: "ES2022", lib: ["ESNext", "DOM", "WebWorker"] },
+});
+console.log(fromFileUrl(await assemble(new URL("esm/", folder))));

@@ -1,0 +1,74 @@
+/**
+ * Makes the npm package of modules that are JavaScript already, with their declarations beside them.
+ *
+ * @module
+ */
+
+import { fromFileUrl, toFileUrl } from "@std/path";
+import { bundle } from "./bundle.ts";
+import config from "../../deno.json" with { type: "json" };
+import { DOCUMENTS, OUTPUT, PACKAGE_JSON, ROOT } from "./description.ts";
+
+/** Empties a folder, or makes it. */
+export async function emptyFolder(folder: URL): Promise<void> {
+  await Deno.remove(folder, { recursive: true }).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+  await Deno.mkdir(folder, { recursive: true });
+}
+
+/** Runs a command, and gives what it prints; throws when it fails. */
+export async function run(command: string, args: readonly string[], cwd: URL): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command(command, { args: [...args], cwd })
+    .output();
+  const decoder = new TextDecoder();
+  if (code === 0) return decoder.decode(stdout);
+  throw new Error(`Cannot run ${command} ${args[0]}: ${decoder.decode(stderr).trim()}`);
+}
+
+/** What a host can transfer; the name is a browser's, and programs for Node may be checked without it. */
+const TRANSFERABLE = `
+type Transferable =
+  | ArrayBuffer
+  | InstanceType<typeof MessagePort>
+  | NonNullable<NonNullable<Parameters<typeof structuredClone>[1]>["transfer"]>[number];
+`;
+
+/** Copies declarations; their examples import the package by its name for npm. */
+async function copyDeclarations(from: URL, to: URL): Promise<void> {
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    if (isDirectory) await copyDeclarations(new URL(`${name}/`, from), new URL(`${name}/`, to));
+    else if (name.endsWith(".d.ts")) {
+      await Deno.mkdir(to, { recursive: true });
+      const text = await Deno.readTextFile(new URL(name, from));
+      const renamed = text.replaceAll(`"${config.name}`, `"${PACKAGE_JSON.name}`);
+      const needsType = /\bTransferable\b/.test(text);
+      await Deno.writeTextFile(new URL(name, to), needsType ? renamed + TRANSFERABLE : renamed);
+    }
+  }
+}
+
+/**
+ * Makes the package, and its tarball beside it.
+ *
+ * @param tree The modules, laid out as the repository is.
+ * @param output The folder to build in.
+ * @param more See {@linkcode bundle}.
+ * @returns The tarball.
+ */
+export async function assemble(
+  tree: URL,
+  output: URL = OUTPUT,
+  more: readonly string[] = [],
+): Promise<URL> {
+  const folder = new URL("package/", output);
+  await emptyFolder(folder);
+  await bundle(tree, folder, more);
+  await copyDeclarations(tree, new URL("types/", folder));
+  for (const name of DOCUMENTS) await Deno.copyFile(new URL(name, ROOT), new URL(name, folder));
+  const json = JSON.stringify(PACKAGE_JSON, null, 2);
+  await Deno.writeTextFile(new URL("package.json", folder), `${json}\n`);
+  const { name, version } = PACKAGE_JSON;
+  await run("npm", ["pack", fromFileUrl(folder), "--pack-destination", fromFileUrl(output)], ROOT);
+  return toFileUrl(`${fromFileUrl(output)}${name}-${version}.tgz`);
+}

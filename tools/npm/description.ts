@@ -1,0 +1,72 @@
+/**
+ * What the npm package is. Both builds of it read this, and differ only in how the modules are made.
+ *
+ * @module
+ */
+
+import config from "../../deno.json" with { type: "json" };
+
+/** The folder that the repository is in. */
+export const ROOT: URL = new URL("../../", import.meta.url);
+
+/** Where packages are built. Nothing in it is kept under version control. */
+export const OUTPUT: URL = new URL("npm/", ROOT);
+
+/** The oldest Node with all that is needed; `process.getBuiltinModule` is what came last. */
+const OLDEST_NODE = "20.16.0";
+
+/** The syntax that the package is brought down to. */
+export const TARGET = "node20";
+
+/** An entry of the package. */
+export interface Entry {
+  /** As an importer writes it behind the package's name: `.`, `./sync`. */
+  readonly path: string;
+  /** Its module, from the root: `sync/mod.ts`. */
+  readonly module: string;
+  /** The file's name in the package, without an ending: `sync`. */
+  readonly file: string;
+}
+
+/** The entries, which are those of the package for Deno. */
+export const ENTRIES: readonly Entry[] = Object.entries(config.exports).map(([path, module]) => ({
+  path,
+  module: module.replace("./", ""),
+  file: path === "." ? "mod" : path.replace("./", "").replaceAll("/", "_"),
+}));
+
+/** The package's `package.json`. */
+export const PACKAGE_JSON = {
+  name: "concurrent-futures",
+  version: config.version,
+  description:
+    "Python's concurrent.futures, threading, multiprocessing and queue: worker threads and processes with futures, locks and queues",
+  keywords: [
+    "concurrent",
+    "executor",
+    "future",
+    "lock",
+    "multiprocessing",
+    "parallel",
+    "pool",
+    "process",
+    "queue",
+    "thread",
+    "worker_threads",
+  ],
+  license: config.license,
+  type: "module",
+  engines: { node: `>=${OLDEST_NODE}` },
+  main: "./mod.js",
+  types: "./types/mod.d.ts",
+  exports: Object.fromEntries(
+    ENTRIES.map(({ path, module, file }) => [path, {
+      types: `./types/${module.replace(/\.ts$/, ".d.ts")}`,
+      browser: `./browser/${file}.js`,
+      default: `./${file}.js`,
+    }]),
+  ),
+} as const;
+
+/** Files that are in the package as they are in the repository. */
+export const DOCUMENTS = ["README.md", "LICENSE", "CHANGELOG.md"] as const;
