@@ -52,6 +52,8 @@ export function startChild(
   const end = (how: ProcessEnd): void => {
     if (hasEnded) return;
     hasEnded = true;
+    // Something may have been sent after its end, which keeps the channel open.
+    if (child.connected) child.disconnect();
     onEnd(how);
   };
   let framesSeen = 0;
@@ -68,7 +70,7 @@ export function startChild(
   return {
     pid,
     send: (frame, onSent) => {
-      if (!hasEnded) child.send(frame, onSent);
+      if (!hasEnded && child.connected) child.send(frame, onSent);
     },
     kill: (signal) => {
       if (hasEnded) return;

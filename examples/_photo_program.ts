@@ -82,7 +82,7 @@ export async function traceInto(
 ): Promise<AsyncDisposable> {
   const stack = new AsyncDisposableStack();
   if (file === undefined) return stack;
-  const { trace } = await import("../executors/trace.ts");
+  const { trace } = await import("@concurrent/futures/trace");
   const tracing = trace(executor);
   stack.defer(async () => {
     tracing.stop();

@@ -60,7 +60,8 @@ export class TimedTask {
 
   /** Its future is done. */
   leave(): void {
-    this.#watch.release(this.#index, this.#place);
+    if (this.#startMs === undefined) this.#watch.tasks.meter.drop(this.#index);
+    this.#watch.release(this.#id, this.#index, this.#place);
   }
 }
 
@@ -68,6 +69,8 @@ export class TimedTask {
 export class LoopWatch {
   readonly tasks: TaskWatch = new TaskWatch();
   readonly #name: string;
+  /** The timed tasks under way, by id. */
+  readonly #timed = new Map<number, TimedTask>();
   readonly #freeIndexes: number[] = [];
   #indexes = 0;
   readonly #places: Place[] = [];
@@ -96,6 +99,7 @@ export class LoopWatch {
     const index = this.#freeIndexes.pop() ?? this.#indexes++;
     this.tasks.submitted(index, fn, chunk, future, context);
     const timed = new TimedTask(this, future, index, id);
+    this.#timed.set(id, timed);
     futureInternals.whenDone(future, () => timed.leave());
     return timed;
   }
@@ -110,8 +114,14 @@ export class LoopWatch {
     return place;
   }
 
+  /** A task that was not begun has an outcome all the same. */
+  drop(id: number): void {
+    if (!this.#timed.has(id)) this.tasks.meter.dropUntimed();
+  }
+
   /** A timed task is done. */
-  release(index: number, place: Place | undefined): void {
+  release(id: number, index: number, place: Place | undefined): void {
+    this.#timed.delete(id);
     this.#freeIndexes.push(index);
     if (place !== undefined) this.#freePlaces.push(place);
   }

@@ -15,7 +15,7 @@ import { Histogram } from "./_histogram.ts";
 import type { Durations, ExecutorStats, WorkerStats } from "./stats.ts";
 
 /** The mean time between two timed tasks, where tasks come faster than that. */
-const SAMPLE_MS = 0.5;
+const SAMPLE_MS = 1;
 
 /** The most tasks that one stands for, in the mean. */
 const MOST_PERIOD = 1024;
@@ -133,7 +133,7 @@ export class Meter {
   /** The distance from the last one to it, which is PERIOD in the mean. */
   #gap = 1;
   #period = 1;
-  /** Calls since then beyond one each task. */
+  /** Calls since then beyond one each task, and those of timed tasks that never ran; less those of others that never did. */
   #gapCalls = 0;
   #lastTimedMs = 0;
   /** Every task is timed: somebody watches. */
@@ -159,14 +159,14 @@ export class Meter {
   time(task: number, calls: number): Sample {
     const submittedMs = this.#clock();
     const gap = this.#gap - Math.max(0, this.#untilTimed);
-    const weight = gap + this.#gapCalls;
-    const sample: Sample = { submittedMs, weight, calls, times: undefined };
+    const since = gap + this.#gapCalls;
+    const sample: Sample = { submittedMs, weight: Math.max(0, since), calls, times: undefined };
     this.#samples[task] = this.#last = sample;
     const fitting = Math.round(gap * SAMPLE_MS / (submittedMs - this.#lastTimedMs));
     // Twice the last at most: two quick submissions do not make a burst.
     this.#period = Math.max(1, Math.min(fitting, this.#period * 2, MOST_PERIOD));
     this.#untilTimed = this.#gap = 1 + Math.floor(Math.random() * (2 * this.#period - 1));
-    this.#gapCalls = 0;
+    this.#gapCalls = Math.min(0, since);
     this.#lastTimedMs = submittedMs;
     return sample;
   }
@@ -184,11 +184,30 @@ export class Meter {
   #closeGap(): void {
     const rest = this.#gap - this.#untilTimed + this.#gapCalls;
     this.#gap = this.#untilTimed = 1;
-    this.#gapCalls = 0;
+    this.#gapCalls = rest;
     const last = this.#last;
-    if (rest === 0 || last === undefined) return;
+    if (rest <= 0 || last === undefined) return;
+    this.#gapCalls = 0;
     if (last.times === undefined) last.weight += rest;
     else this.#count(last.times, rest);
+  }
+
+  /** Takes a task out of the times that has never run. */
+  drop(task: number): void {
+    const sample = this.#samples[task];
+    if (sample === undefined || sample.times !== undefined) {
+      this.dropUntimed();
+      return;
+    }
+    // Another one is to stand for those that it stood for.
+    this.#gapCalls += sample.weight - sample.calls;
+    this.#samples[task] = undefined;
+    if (this.#last === sample) this.#last = undefined;
+  }
+
+  /** Takes a task out of the times that has never run and was not timed. */
+  dropUntimed(): void {
+    this.#gapCalls--;
   }
 
   #count({ waitMs, callMs }: { waitMs: number; callMs: number }, weight: number): void {
@@ -207,11 +226,13 @@ export class Meter {
    * @param startMs By the worker's clock, as `endMs`.
    */
   ran(worker: WorkerAccount, task: number, startMs: number, endMs: number): Span {
-    const sample = this.#samples[task]!;
-    const { submittedMs, weight, calls } = sample;
-    const span = worker.book(submittedMs, startMs, endMs);
-    sample.times = { waitMs: span.startMs - submittedMs, callMs: (endMs - startMs) / calls };
-    this.#count(sample.times, weight);
+    const sample = this.#samples[task];
+    const span = worker.book(sample?.submittedMs ?? -Infinity, startMs, endMs);
+    if (sample !== undefined) {
+      const waitMs = span.startMs - sample.submittedMs;
+      sample.times = { waitMs, callMs: (endMs - startMs) / sample.calls };
+      this.#count(sample.times, sample.weight);
+    }
     this.#timed++;
     this.#timedMs += endMs - startMs;
     return span;

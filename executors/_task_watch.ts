@@ -94,7 +94,7 @@ export class TaskWatch {
   fails(task: number, fate: TaskFate, worker?: WatchedWorker, startMs?: number): void {
     const observation = this.#observations[task];
     if (observation === undefined) return;
-    const submittedMs = this.meter.submittedMsOf(task)!;
+    const submittedMs = this.meter.submittedMsOf(task) ?? -Infinity;
     startMs ??= worker && Math.max(submittedMs, worker.account.freeSinceMs);
     observation.fails(fate, worker, startMs);
   }

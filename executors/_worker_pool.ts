@@ -280,6 +280,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner {
   /** Takes back a task whose own arguments shut the pool down, by a getter. */
   #refuse(future: Future<unknown>): Future<unknown> {
     this.#takeBack(future);
+    this.#meter.drop(futureInternals.taskOf(future));
     this.#meter.failed++;
     futureInternals.reject(
       future,
@@ -575,6 +576,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner {
   /** See {@linkcode Runner}. */
   cancel(future: Future<unknown>): boolean {
     if (!this.#takeBack(future)) return false;
+    this.#meter.drop(futureInternals.taskOf(future));
     this.#meter.cancelled++;
     return true;
   }
@@ -626,6 +628,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner {
     if (future.done()) return;
     if (this.#takeBack(future)) {
       this.#watch.fails(task, "given up");
+      this.#meter.drop(task);
       this.#meter.failed++;
       futureInternals.reject(future, error);
       return;
@@ -780,6 +783,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner {
 
   #fail(future: Future<unknown>, task: number, reason: string, cause: unknown): void {
     this.#watch.fails(task, "lost");
+    this.#meter.drop(task);
     if (!this.#takeBack(future)) this.#finish(task);
     this.#meter.failed++;
     futureInternals.reject(
@@ -841,6 +845,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner {
     for (const future of [...this.#futures]) {
       if (future === undefined || future.done() || !this.#takeBack(future)) continue;
       this.#watch.fails(futureInternals.taskOf(future), "lost");
+      this.#meter.drop(futureInternals.taskOf(future));
       this.#meter.failed++;
       futureInternals.reject(
         future,

@@ -187,7 +187,8 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
     this.#closeIfOver();
   }
 
-  cancel(): boolean {
+  cancel(future: Future<unknown>): boolean {
+    this.#watch.drop(futureInternals.taskOf(future));
     this.#watch.tasks.meter.cancelled++;
     return true; // A future that is still pending has not been started.
   }
@@ -195,7 +196,11 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
   /** Fails a task that nobody waits for any more, and tells it so, if it runs. */
   #giveUp({ future, timed, controller }: Waiting, error: unknown): void {
     timed?.giveUp();
-    if (!future.running()) this.#watch.tasks.meter.failed++; // It is in nobody's hands.
+    if (!future.running()) {
+      // It is in nobody's hands.
+      this.#watch.drop(futureInternals.taskOf(future));
+      this.#watch.tasks.meter.failed++;
+    }
     futureInternals.reject(future, error);
     controller.abort(error);
   }

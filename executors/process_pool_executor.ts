@@ -42,9 +42,10 @@ let poolsMade = 0;
  * Runs tasks in processes of their own: in parallel, each with its own memory, modules and globals. What a task does to its
  * process is nobody else's concern: it may exit, crash, run out of memory, or never end, and can be killed.
  *
- * Arguments and results are cloned, errors arrive whole. Processes share no memory: a `SharedArrayBuffer` cannot be sent,
- * but locks, queues and all other objects of `sync` and `queue` can; in the process they do what they do here, each
- * operation being a message and its answer. What is named in `transfer` is copied, and then taken from the sender.
+ * Arguments and results are cloned, errors arrive whole, with text that says why in place of what in them cannot be sent.
+ * Processes share no memory: a `SharedArrayBuffer` cannot be sent, but locks, queues and all other objects of `sync` and
+ * `queue` can; in the process they do what they do here, each operation being a message and its answer. What is named in
+ * `transfer` is copied, and then taken from the sender.
  *
  * Processes are started one by one as tasks come, with this program's configuration, and keep running until shutdown. A
  * pool that is idle uses no processor and does not keep the program alive; one with tasks does. A process does not outlive this one,

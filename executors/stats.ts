@@ -38,7 +38,7 @@ export interface WorkerStats {
  * is as many as it has items.
  *
  * Times are measured for a sample, each measured task standing for those submitted since the one before it: where tasks come
- * less often than 2,000 times a second, for all of them. So that tasks cost nothing more, of faster ones one in many is
+ * less often than 1,000 times a second, for all of them. So that tasks cost nothing more, of faster ones one in many is
  * measured, at random distances; `max` is then the longest of the sample.
  */
 export interface ExecutorStats {

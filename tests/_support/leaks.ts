@@ -15,7 +15,7 @@
 export const DEFAULT_TIMEOUT_MS = 20_000;
 
 /** Time that workers have to end after the test that started them. */
-export const SETTLE_MS = 500;
+export const SETTLE_MS = 5_000;
 
 /** Time between two looks at what is still alive. */
 const POLL_MS = 5;

@@ -4,9 +4,15 @@
  */
 
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
-import { BrokenProcessPool, type Future, Lock, ProcessPoolExecutor } from "@concurrent/futures";
+import {
+  BrokenProcessPool,
+  type Future,
+  Lock,
+  Process,
+  ProcessPoolExecutor,
+} from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
-import { assertGone } from "../_support/processes.ts";
+import { assertGone, until } from "../_support/processes.ts";
 import { runProgram } from "../_support/run.ts";
 import * as work from "../_support/process_tasks.ts";
 import { Gate } from "../contracts/signals.ts";
@@ -142,6 +148,23 @@ test("ProcessPoolExecutor loses a process that ends by an error with a shared ob
   assertEquals(await pool.submit(echo, "next"), "next");
   gate.open();
   assertEquals(await held, "held");
+});
+
+test("A process that has ended leaves nothing open in this one", async () => {
+  // Keeps the thread that serves them.
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
+  await pool.submit(echo, 1);
+  const runOne = async (): Promise<void> => {
+    const process = new Process();
+    process.start();
+    await process.join();
+    assertEquals(process.exitcode, 0);
+  };
+  const openFiles = (): number => [...Deno.readDirSync("/proc/self/fd")].length;
+  await runOne();
+  const before = openFiles();
+  for (let i = 0; i < 4; i++) await runOne();
+  await until(() => openFiles() <= before);
 });
 
 // A process that somebody else kills.

@@ -175,6 +175,9 @@ export function waitAsync(
   throw new Error("Cannot step waitAsync: a model uses blocking calls only");
 }
 
+/** See the original: here it is so. */
+export const canWaitAsync: boolean = true;
+
 /** A step at which the next thread goes on. */
 export function pause(): void {
   if (control === undefined) real.pause();

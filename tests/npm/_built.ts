@@ -1,15 +1,15 @@
 /**
- * What the tests of the npm package have built, once for all files of tests: folders under `tests/.tmp/` that are named after
- * the state of what they were made from.
+ * What the tests of the npm package have built, once for all files of tests: folders among the system's temporary files, which
+ * are named after the state of what they were made from.
  */
 
-import { fromFileUrl } from "@std/path";
+import { fromFileUrl, toFileUrl } from "@std/path";
 import { assemble } from "../../tools/npm/assemble.ts";
 import { PACKAGE_JSON } from "../../tools/npm/description.ts";
 import { packModules } from "../../tools/pack_npm.ts";
 import { ROOT } from "../_support/scratch.ts";
 
-const HOME = new URL("tests/.tmp/", ROOT);
+const HOME = toFileUrl(`${Deno.env.get("TMPDIR") ?? "/tmp"}/concurrent-futures-tests/`);
 
 /** What the package is made from. */
 export const SOURCES: readonly string[] = [

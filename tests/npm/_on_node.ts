@@ -116,8 +116,8 @@ globals.removeEventListener = () => {
 };
 
 // What Node 20 lacks of the language.
-(Promise as { withResolvers?: unknown }).withResolvers ??= function withResolvers() {
-  let resolve, reject;
-  const promise = new Promise((onValue, onError) => [resolve, reject] = [onValue, onError]);
-  return { promise, resolve, reject };
+(Promise as { withResolvers?: unknown }).withResolvers ??= function withResolvers(): object {
+  const made: { resolve?: unknown; reject?: unknown } = {};
+  const promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));
+  return { promise, ...made };
 };

@@ -117,12 +117,13 @@ for (const { name, packages, program } of RUNTIMES) {
     // They are large, so they are kept, and looked for anew each month.
     const month = new Date().toISOString().slice(0, "2026-11".length);
     const folder = await built(
-      `runtime-${own.replace(/\W+/g, "-")}-${month}`,
+      `runtime-${own.replace(/\W+/g, "-")}`,
       [],
       async (folder) => {
         await Deno.writeTextFile(new URL("package.json", folder), '{ "private": true }\n');
         await run("npm", ["install", "--no-audit", "--no-fund", own], folder);
       },
+      month,
     );
     await using consumer = await installed({ "work.mjs": WORK, "main.mjs": MAIN });
     const runtime = fromFileUrl(new URL(`node_modules/${own}/${program}`, folder));

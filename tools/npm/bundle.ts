@@ -58,7 +58,8 @@ const NAMED = `for (const [name, value] of Object.entries(own)) {
 }`;
 
 /** What takes the place of the implementation for browsers. */
-const NO_BROWSER = "export const isBrowser = () => false; export const createBrowserPlatform = () => {};";
+const NO_BROWSER =
+  "export const isBrowser = () => false; export const createBrowserPlatform = () => {};";
 
 /**
  * Bundles a tree of JavaScript modules.

@@ -1,0 +1,120 @@
+/**
+ * `submit` on Node beside the bare platform: `node:worker_threads` with a message for each task and one for each outcome, and
+ * a promise for it. It uses the package as it is built for npm:
+ *
+ *   deno task npm:pack && node bench/node.mjs
+ *
+ * Both take turns, so that what else the machine does falls on both.
+ */
+
+import { execFileSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+
+const PACKAGE = new URL("../npm/package/mod.js", import.meta.url);
+const BURST = 20_000;
+const ROUND_TRIPS = 2_000;
+const REPEATS = 11;
+
+const { ThreadPoolExecutor } = await import(PACKAGE);
+
+/** One worker that adds, asked by messages. */
+class RawPool {
+  #worker = new Worker(
+    `const { parentPort } = require("node:worker_threads");
+     parentPort.on("message", ([id, a, b]) => parentPort.postMessage([id, a + b]));`,
+    { eval: true },
+  );
+  #resolvers = new Map();
+  #next = 0;
+
+  constructor() {
+    this.#worker.on("message", ([id, value]) => {
+      const resolve = this.#resolvers.get(id);
+      this.#resolvers.delete(id);
+      resolve(value);
+    });
+  }
+
+  submit(a, b) {
+    const id = this.#next++;
+    return new Promise((resolve) => {
+      this.#resolvers.set(id, resolve);
+      this.#worker.postMessage([id, a, b]);
+    });
+  }
+
+  end() {
+    return this.#worker.terminate();
+  }
+}
+
+function median(values) {
+  return values.sort((a, b) => a - b)[values.length >> 1];
+}
+
+async function timed(run) {
+  const startMs = performance.now();
+  await run();
+  return performance.now() - startMs;
+}
+
+const raw = new RawPool();
+const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+const add = (a, b) => a + b;
+const kinds = {
+  "raw worker_threads": (i) => raw.submit(i, 1),
+  "submit": (i) => pool.submit(add, i, 1),
+};
+
+async function burst(submit) {
+  const outcomes = await Promise.all(Array.from({ length: BURST }, (_, i) => submit(i)));
+  if (outcomes[BURST - 1] !== BURST) throw new Error("a wrong outcome");
+}
+
+async function roundTrips(submit) {
+  for (let i = 0; i < ROUND_TRIPS; i++) {
+    if (await submit(i) !== i + 1) throw new Error("a wrong outcome");
+  }
+}
+
+async function compare(title, run, count) {
+  const times = Object.fromEntries(Object.keys(kinds).map((name) => [name, []]));
+  for (let repeat = -2; repeat < REPEATS; repeat++) {
+    for (const [name, submit] of Object.entries(kinds)) {
+      const ms = await timed(() => run(submit));
+      if (repeat >= 0) times[name].push(ms);
+    }
+  }
+  const [base, own] = Object.values(times).map(median);
+  console.log(title);
+  for (const [name, all] of Object.entries(times)) {
+    console.log(
+      `  ${name.padEnd(20)} ${((median(all) * 1000) / count).toFixed(2)} microseconds a task`,
+    );
+  }
+  console.log(`  ${(base / own).toFixed(1)} times as fast`);
+}
+
+await compare(`${BURST} tasks at once, two integers each, one worker`, burst, BURST);
+await compare("one task after the other", roundTrips, ROUND_TRIPS);
+await raw.end();
+await pool.shutdown();
+
+/** Milliseconds that an import takes in a process of its own, the least of many. */
+function importMs(module) {
+  const program = `const startMs = performance.now();
+    await import(${JSON.stringify(new URL(module, PACKAGE).href)});
+    console.log(performance.now() - startMs);`;
+  const args = ["--input-type=module", "--eval", program];
+  const times = Array.from(
+    { length: 2 * REPEATS },
+    () => Number(execFileSync(process.execPath, args, { encoding: "utf8" })),
+  );
+  return `${Math.min(...times).toFixed(1)} ms at least, ${median(times).toFixed(1)} ms as a rule`;
+}
+
+console.log(
+  `import of ${fileURLToPath(PACKAGE).split("/").slice(-3).join("/")}: ${importMs("mod.js")}`,
+);
+console.log(`import of its entry sync: ${importMs("sync.js")}`);
