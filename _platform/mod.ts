@@ -213,7 +213,7 @@ function choose(): Platform {
   // Last: other runtimes may have what browsers have.
   if (isBrowser()) return createBrowserPlatform();
   throw new Error(
-    "Cannot load @concurrent/futures: this runtime is not supported; run it with Deno 2.8, Node 20.16 or later, or in a browser",
+    "Cannot load @concurrent/futures: this runtime is not supported; run it with Deno 2.9, Node 20.16 or later, or in a browser",
   );
 }
 

@@ -1,8 +1,7 @@
 /**
  * Builds the npm package with dnt: `deno task npm`.
  *
- * dnt makes JavaScript and declarations of the modules, and checks their types as a program for Node would; the rest is common to
- * both builds (`npm/assemble.ts`).
+ * dnt makes JavaScript and declarations of the modules; the rest is common to both builds (`npm/assemble.ts`).
  *
  * @module
  */

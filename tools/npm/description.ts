@@ -35,6 +35,9 @@ export const ENTRIES: readonly Entry[] = Object.entries(config.exports).map(([pa
   file: path === "." ? "mod" : path.replace("./", "").replaceAll("/", "_"),
 }));
 
+/** What the entry `progress` draws its bars with; all else needs nothing. */
+const DRAWS_BARS = "cli-progress";
+
 /** The package's `package.json`. */
 export const PACKAGE_JSON = {
   name: "concurrent-futures",
@@ -57,6 +60,10 @@ export const PACKAGE_JSON = {
   license: config.license,
   type: "module",
   engines: { node: `>=${OLDEST_NODE}` },
+  peerDependencies: {
+    [DRAWS_BARS]: config.imports[DRAWS_BARS].replace(`npm:${DRAWS_BARS}@`, ""),
+  },
+  peerDependenciesMeta: { [DRAWS_BARS]: { optional: true } },
   main: "./mod.js",
   types: "./types/mod.d.ts",
   exports: Object.fromEntries(
