@@ -14,7 +14,8 @@ let defaultExecutor: ThreadPoolExecutor | undefined;
  * a pool that is made when it is first needed, has a worker per processor, and does not keep the program running.
  *
  * @example
- * ```ts
+ * ```ts ignore
+ * // Its pool outlives the example, as it is meant to, so this is run by a test of its own.
  * import { map } from "@concurrent/futures";
  * import { assertEquals } from "@std/assert";
  *
