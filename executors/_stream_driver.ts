@@ -129,6 +129,8 @@ export class StreamDriver {
   #unlessStopped<T>(promise: T | PromiseLike<T>): Promise<T | typeof STOPPED> {
     return new Promise((resolve, reject) => {
       this.#onStop = (): void => resolve(STOPPED);
+      // The function itself may have blocked, and so have let this thread hear of it. How it goes on is nobody's concern.
+      if (this.#isStopped) this.#onStop();
       if (isThenable(promise)) promise.then(resolve as (value: unknown) => void, reject);
       else resolve(promise);
     });

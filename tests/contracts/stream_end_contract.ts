@@ -179,6 +179,21 @@ function leaving({ name, make, traits }: Suite): void {
   });
 
   if (traits.blocks) {
+    test(`${name}.stream(): leaving while the iterator blocks closes it when it waits for a value`, async () => {
+      await using executor = make({ maxWorkers: 1 });
+      using gate = new Gate();
+      const log = new Log();
+      const iterator = executor.stream(streams.blockThenWait, log.queue, gate.parts)
+        [Symbol.asyncIterator]();
+      assertEquals((await iterator.next()).value, 1);
+      await gate.entered();
+      const left = iterator.return!();
+      gate.open();
+      assertEquals((await left).done, true);
+      assertEquals(log.entries, [streams.CLOSED]);
+      assertEquals(await executor.submit(tasks.square, 2), 4);
+    });
+
     test(`${name}.stream(): leaving aborts the signal of a function that computes`, async () => {
       await using executor = make({ maxWorkers: 1 });
       using gate = new Gate();

@@ -252,6 +252,8 @@ export const waitForAbort = task(
     try {
       yield 1;
       enterGate(gate);
+      // It may have aborted during the call, if that went to another process.
+      signal.throwIfAborted();
       await new Promise((_resolve, reject) => {
         signal.addEventListener("abort", () => reject(signal.reason), { once: true });
       });
@@ -279,6 +281,21 @@ export const waitForReturn = task(
       return Promise.resolve({ done: true, value: undefined });
     };
     return { [Symbol.asyncIterator]: () => ({ next, return: close }) };
+  },
+);
+
+/** The same, and blocks before it waits, until the gate is open. */
+export const blockThenWait = task(
+  import.meta,
+  function blockThenWait(log: SimpleQueue<number>, gate: GateParts): AsyncIterable<number> {
+    const { next, return: close } = waitForReturn(log, gate)[Symbol.asyncIterator]();
+    let given = 0;
+    const blockAndNext = (): Promise<IteratorResult<number>> => {
+      const step = next();
+      if (given++ > 0) gateOpensSync(gate);
+      return step;
+    };
+    return { [Symbol.asyncIterator]: () => ({ next: blockAndNext, return: close }) };
   },
 );
 
