@@ -110,6 +110,8 @@ export class Seat implements Source {
   #blockedIn: Wait | undefined;
   /** The first node of each chunk that is this thread's. */
   readonly #chunks: number[] = [];
+  /** Nodes that lay before this thread and have not been handed on yet, oldest first. */
+  readonly #taken: number[] = [];
   #deathsSeen: number;
   #hasLeft = false;
   /** Some node may be in a list for good. */
@@ -240,13 +242,7 @@ export class Seat implements Source {
     let found = false;
     if (table.hasGranted(this.id)) {
       found = true;
-      const granted: number[] = [];
-      // All of them before the first is handed on: a node that is granted anew is chained anew.
-      for (let node = table.takeGranted(this.id); node !== 0;) {
-        granted.push(node);
-        node = table.words[node + NODE.NEXT_GRANTED];
-      }
-      for (let i = granted.length; i-- > 0;) this.#hand(granted[i]);
+      this.#handAll();
     }
     const deaths = table.deaths;
     if (deaths !== this.#deathsSeen) {
@@ -257,6 +253,19 @@ export class Seat implements Source {
       }
     }
     return found;
+  }
+
+  /** Hands on what was granted, oldest first. */
+  #handAll(): void {
+    const { table } = this;
+    const taken = this.#taken;
+    // All of it is taken before the first is handed on: a node that is granted anew is chained anew.
+    const end = taken.length;
+    for (let node = table.takeGranted(this.id); node !== 0;) {
+      taken.splice(end, 0, node);
+      node = table.words[node + NODE.NEXT_GRANTED];
+    }
+    for (let node = taken.shift(); node !== undefined; node = taken.shift()) this.#hand(node);
   }
 
   #hand(node: number): void {
@@ -274,8 +283,11 @@ export class Seat implements Source {
   #cedes(wait: Wait): boolean {
     const blocked = this.#blockedIn;
     if (blocked === undefined || blocked === wait || blocked.isOver) return false;
-    if (wait.object === undefined || blocked.object !== wait.object || !wait.cede(blocked)) {
-      return false;
+    if (wait.object === undefined || blocked.object !== wait.object) return false;
+    if (!wait.cede(blocked)) {
+      // Something lies here for that one as well: it can use it, or is queued again.
+      this.#handAll();
+      if (blocked.isOver || !wait.cede(blocked)) return false;
     }
     blocked.isOver = true;
     blocked.onOver?.();

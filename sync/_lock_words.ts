@@ -138,11 +138,16 @@ export class LockWords {
   /** Queues a new wait; true when the lock was taken instead, and the wait closed. */
   #begin(wait: LockWait): boolean {
     if (!this.#isRemembered) this.#remember();
+    let isQueued = false;
     try {
-      return this.#queue(wait, false);
+      isQueued = !this.#queue(wait, false);
     } finally {
-      if (wait.isOver) this.seat.close(wait);
+      if (!isQueued) {
+        wait.isOver = true;
+        this.seat.close(wait);
+      }
     }
+    return !isQueued;
   }
 
   /** Looks for a moment whether the lock becomes free. */
@@ -158,11 +163,10 @@ export class LockWords {
   /**
    * Queues a wait.
    *
-   * @returns True when the lock was taken instead; the wait is over then.
-   * @throws {OwnerDiedError} If there is no point in waiting; the wait is over then.
+   * @returns True when the lock was taken instead.
+   * @throws {OwnerDiedError} If there is no point in waiting; it is not queued then.
    */
-  #queue(wait: Wait, wasOvertaken: boolean): boolean {
-    const { node } = wait;
+  #queue({ node }: Wait, wasOvertaken: boolean): boolean {
     const waiters = this.#waiters;
     this.#latch.take();
     this.seat.table.words[node + NODE.ARGUMENT] = wasOvertaken ? 1 : 0;
@@ -174,7 +178,6 @@ export class LockWords {
     if (isAcquired || deadOwner !== 0) {
       waiters.remove(node);
       this.#updateWaiters();
-      wait.isOver = true;
     }
     this.#latch.give();
     if (deadOwner !== 0) throw this.#ownerDied(deadOwner);

@@ -4,14 +4,17 @@
  * @module
  */
 
+import { doorbell } from "../../../_memory/doorbell.ts";
 import type { Handle } from "../../../_memory/handle.ts";
 import { LOCK } from "../../../_memory/layout.ts";
 import { home } from "../../../_memory/seat.ts";
 import { load, store } from "../../../_platform/atomics.ts";
+import { NEVER } from "../../../_platform/clock.ts";
+import { LocalLockCore } from "../../../sync/_lock_core.ts";
 import { OwnerDiedError, RuntimeError } from "../../../sync/errors.ts";
 import { Lock } from "../../../sync/lock.ts";
 import { defineModel, type Model } from "../model.ts";
-import { emptyTable, sit, tableOf } from "./_seats.ts";
+import { emptyTable, sit, tableOf, wake } from "./_seats.ts";
 import { assertOneOf, assertZero, newWords, succeeds, sumOf, visit, wordsOf } from "./_support.ts";
 
 const TIMEOUT_MS = 10;
@@ -265,6 +268,40 @@ const deadWaiter = defineModel({
   },
 });
 
+/**
+ * An async task of thread 0 waits, and then its thread blocks for the same lock: whichever of the two waits is granted it, the
+ * thread has it first, and the task afterwards.
+ */
+const ownPromise = defineModel({
+  name: "Lock: own promise",
+  threads: 2,
+  setUp() {
+    const shared = setUp();
+    Lock.from(shared.lock).acquireSync();
+    return shared;
+  },
+  open({ lock, inside }) {
+    const core = LocalLockCore.open(lock.data);
+    wake();
+    return { core, view: { lock: Lock.from(lock), inside } };
+  },
+  thread(thread, { core, view }) {
+    if (thread === 1) {
+      view.lock.release();
+      round(view);
+      return;
+    }
+    core.take({ deadlineMs: NEVER, signal: undefined });
+    const isMine = (): boolean => core.owner === core.seat.id;
+    if (!isMine()) round(view);
+    // The task itself goes on when the schedule is over.
+    doorbell.waitSync(isMine, NEVER);
+    visit(view.inside);
+    view.lock.release();
+  },
+  check: checkFree,
+});
+
 /** See `models.ts`. */
 export const models: readonly Model[] = [
   contended("Lock: two threads, twice", 2, 2, 3),
@@ -278,4 +315,5 @@ export const models: readonly Model[] = [
   releasedTwice,
   deadOwner,
   deadWaiter,
+  ownPromise,
 ];
