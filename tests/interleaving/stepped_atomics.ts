@@ -176,7 +176,7 @@ export function waitAsync(
 }
 
 /** See the original: here it is so. */
-export const canWaitAsync: boolean = true;
+export const canWaitAsync = true;
 
 /** A step at which the next thread goes on. */
 export function pause(): void {
