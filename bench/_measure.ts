@@ -15,7 +15,10 @@ export function percentile(values: readonly number[], percent: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * percent / 100))];
 }
 
-/** Runs the contenders in turn, once unmeasured and then `repeats` times; returns the median of each. */
+/** How long each contender runs unmeasured: for the first half second most of the time goes into compiling it. */
+const WARM_UP_MS = 500;
+
+/** Runs the contenders in turn, unmeasured at first and then `repeats` times; returns the median of each. */
 export async function interleave<K extends string>(
   repeats: number,
   contenders: Record<K, () => number | Promise<number>>,
@@ -25,7 +28,10 @@ export async function interleave<K extends string>(
     K,
     number[]
   >;
-  for (const name of names) await contenders[name]();
+  for (const name of names) {
+    const endMs = performance.now() + WARM_UP_MS;
+    do await contenders[name](); while (performance.now() < endMs);
+  }
   for (let i = 0; i < repeats; i++) {
     for (const name of names) samples[name].push(await contenders[name]());
   }

@@ -41,7 +41,7 @@ import {
 import { makePhotos, photoNames, startImageMagick } from "./_photos.ts";
 
 /** How far the blur reaches, in pixels: the standard deviation of the Gaussian bell curve. */
-const BLUR_SIGMA = 5;
+const BLUR_SIGMA = 8;
 /** Pixels of a thumbnail's longer side, at most. */
 const THUMBNAIL_SIDE = 1200;
 
