@@ -156,8 +156,9 @@ export class PoolChild {
       if (this.#ended) return;
       const isIdle = this.#inHand.isEmpty;
       if (isIdle && (this.#state.isRetired || this.#tasksLeft === 0)) break;
-      // What is ready and was not sent may not follow what is in hand.
       if (!this.#mayTakeMore() || (!isIdle && this.#ring.hasReady())) {
+        // What is ready may not follow what is in hand, and this child may be the one that was woken for it.
+        if (this.#ring.hasReady()) this.#feedIdle();
         await this.#change();
         continue;
       }
@@ -349,7 +350,11 @@ export class PoolChild {
     this.#onChange = undefined;
     onChange?.();
     if (this.#inHand.isEmpty) this.#timeAgain();
-    if (this.#group.returned.length === 0) return;
+    if (this.#group.returned.length > 0) this.#feedIdle();
+  }
+
+  /** Has the pool's idle children take what there is. */
+  #feedIdle(): void {
     for (const child of this.#group.children) {
       if (!child.#inHand.isEmpty) continue;
       child.#feed();

@@ -16,31 +16,27 @@
  * free again once the backlog comes to it), in the ring (a compare-exchange against the claiming workers decides), or
  * with a worker (too late).
  *
- * A worker ends in one of four ways, and is out of `#workers` afterwards:
+ * A worker ends in one of four ways, and is out of the crew (see `_crew.ts`) afterwards:
  *   retired    it said so, with nothing in hand: shutdown, `maxTasksPerChild`, `idleTimeout`
  *   lost       it ended itself, or its sign of life went out: its task fails, and by default the pool is broken
  *   abandoned  its task was given up and does not end: the thread cannot be stopped and goes on unheeded
  *   discarded  the pool is broken
  *
- * A worker that is a process can be killed: it is never abandoned, but lost, and it is in `#workers` until its end was told.
+ * A worker that is a process can be killed: it is never abandoned, but lost, and it is in the crew until its end was told.
  * It may have more than one task in hand (see `_pool_child.ts`), and says at its end which.
  *
  * @module
  */
 
-import { load } from "../_platform/atomics.ts";
-import { callAt, NEVER, nowMs } from "../_platform/clock.ts";
+import { NEVER, nowMs } from "../_platform/clock.ts";
 import { platform } from "../_platform/mod.ts";
 import { doorbell, type Source } from "../_memory/doorbell.ts";
-import { TASK_RING } from "../_memory/layout.ts";
-import { MAX_WORKERS } from "../_memory/task_ring.ts";
 import { RuntimeError } from "../sync/errors.ts";
 import { Catalog } from "./_catalog.ts";
+import { Crew, type CrewPool } from "./_crew.ts";
 import { Deadlines } from "./_deadlines.ts";
 import { FunctionNumbers } from "./_function_numbers.ts";
-import { encodeInitializer, NO_INITIALIZER } from "./_initializer.ts";
 import { limitTask } from "./_limits.ts";
-import { ownOrigin } from "./_origin.ts";
 import { NestedTasks, offerPool, withdrawPool } from "./_nested_tasks.ts";
 import type { ExecutorObserver, Observable, WorkerFate } from "./_observer.ts";
 import type { PoolSettings, WorkerKind } from "./_pool_options.ts";
@@ -61,8 +57,7 @@ import { submitContextOf } from "./_submit_context.ts";
 import { TaskQueue } from "./_task_queue.ts";
 import { TaskWatch } from "./_task_watch.ts";
 import { NEEDS_EVENT_LOOP } from "./_mailbox.ts";
-import { isLoading, STARTS_WHILE_LOADING } from "./_thread_self.ts";
-import { PoolWorkerHandle, THREAD_ID } from "./_worker_handle.ts";
+import type { PoolWorkerHandle } from "./_worker_handle.ts";
 import type { ExecutorBackend, TaskOptions } from "./executor.ts";
 import { type Future, futureInternals, type Runner } from "./future.ts";
 import type { ExecutorStats } from "./stats.ts";
@@ -71,17 +66,11 @@ import type { StreamSink } from "./stream.ts";
 /** How long a task that was given up may take to notice before its worker is abandoned. */
 const GRACE_MS = 50;
 
-/** Tasks pending for longer than this have their workers' signs of life watched. */
-const WATCH_AFTER_MS = 50;
-
-/** Submissions of one function in a row between two looks at whether the workers keep up. */
-const STREAK = 64;
-
 /** Outcomes drained between two looks at the clock. */
 const TIMED_EVERY = 32;
 
 /** The owner's side of a pool. */
-export class WorkerPool implements ExecutorBackend, Observable, Source, Runner {
+export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, CrewPool {
   readonly concurrency: number;
   readonly chunkMs: number;
   readonly #settings: PoolSettings;
@@ -89,11 +78,8 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner {
   readonly #queue: TaskQueue;
   readonly #catalog = new Catalog();
 
-  readonly #workers: PoolWorkerHandle[] = [];
-  /** Numbers that workers' stamps may have. */
-  readonly #workerNumbers: number[] = [];
-  #workersStarted = 0;
-  #isStarting = false;
+  readonly #crew: Crew;
+  readonly #workers: readonly PoolWorkerHandle[];
 
   /** The futures of unfinished tasks, and the indexes that are free. */
   readonly #futures: (Future<unknown> | undefined)[] = [];
@@ -104,12 +90,8 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner {
   readonly #stopped = new Set<number>();
 
   readonly #functions = new FunctionNumbers(this.#catalog);
-  /** HEAD of the ring at the last look, and what was found. */
-  #lastHead = 0;
-  #isKeepingUp = false;
   readonly #nested = new NestedTasks(this);
   readonly #streams = new PoolStreams((change) => this.#letRest(change));
-  #initializer = NO_INITIALIZER;
 
   #broken: { readonly reason: string; readonly cause: unknown } | undefined;
   #closing = false;
@@ -119,7 +101,6 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner {
   readonly #onClosed: (() => void)[] = [];
   /** Waits for this pool's outcomes that this thread is blocked in. */
   #blocking = 0;
-  #stopWatchTimer: (() => void) | undefined;
 
   readonly #watch = new TaskWatch();
   readonly #meter = this.#watch.meter;
@@ -135,10 +116,11 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner {
       (news) => this.#workers.forEach((worker) => worker.post(news, [])),
       kind.exports,
     );
-    for (let i = Math.min(settings.maxWorkers, MAX_WORKERS); i-- > 0;) this.#workerNumbers.push(i);
+    this.#crew = new Crew(this, settings, kind, this.#queue, this.#catalog);
+    this.#workers = this.#crew.list;
     // What cannot be sent breaks the pool, and the first submit says so.
     try {
-      this.#initializer = encodeInitializer(settings, this.#catalog, kind.exports);
+      this.#crew.initialize();
     } catch (error) {
       this.#broken = { reason: `its initializer cannot be sent: ${describe(error)}`, cause: error };
     }
@@ -169,7 +151,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner {
   /** So many more streams, or fewer again, rest: nothing comes of their tasks, nor, at shutdown, of their workers. */
   #letRest(change: number): void {
     this.#letEnd(this.#closing ? 2 * change : change);
-    if (this.#outstanding <= this.#streams.resting) this.#stopWatch();
+    if (this.#outstanding <= this.#streams.resting) this.#crew.stopWatch();
   }
 
   // Submitting
@@ -270,7 +252,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner {
     this.#outstanding++;
     this.#expect();
     if (this.#closing) return this.#refuse(future);
-    if (!this.#keepsUp()) this.#engage();
+    if (!this.#crew.keepsUp(this.#functions.streak)) this.#crew.engage();
     if (options !== undefined) {
       limitTask(future, options, this.#deadlines, (error) => this.#giveUp(future, task, error));
     }
@@ -305,115 +287,46 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner {
 
   // Workers
 
-  /**
-   * True while the workers that are awake get through a long row of equal tasks about as fast as they come. One more
-   * worker would not make them faster, as this thread is the one that cannot keep up; it would take processor time
-   * from it. Whatever waits when this thread goes to sleep gets its worker then.
-   */
-  #keepsUp(): boolean {
-    const { streak } = this.#functions;
-    if (streak % STREAK === 0) {
-      const { head } = this.#queue.ring;
-      this.#isKeepingUp = streak > 0 && ((head - this.#lastHead) | 0) > STREAK / 4;
-      this.#lastHead = head;
-    }
-    return this.#isKeepingUp;
+  /** See {@linkcode CrewPool}. */
+  get mayStartWorkers(): boolean {
+    return this.#outstanding > 0 && !this.#areEnded;
   }
 
-  /** Sees to it that unclaimed tasks have workers: wakes sleeping ones, starts one where there may be more. */
-  #engage(): void {
-    const { ring } = this.#queue;
-    const { words } = ring;
-    // Tasks that were taken back are counted as unclaimed until the ring has passed them.
-    const mayStart = this.#workers.length < this.#settings.maxWorkers && this.#outstanding > 0 &&
-      !this.#areEnded;
-    const sleeping = load(words, TASK_RING.SLEEPING);
-    if ((!mayStart && sleeping <= 0) || this.#broken !== undefined) return;
-    const { unclaimed } = ring;
-    let needed = unclaimed - load(words, TASK_RING.LOOKING);
-    if (needed <= 0) return;
-    if (sleeping > 0) {
-      for (const worker of this.#workers) {
-        if (worker.state.wake(ring) && --needed === 0) break;
-      }
-    }
-    if (!mayStart) return;
-    let available = 0;
-    for (const worker of this.#workers) if (!this.#isBusy(worker)) available++;
-    // Looked at again, and last: a worker may have claimed one, and be busy with it, since.
-    if (ring.unclaimed <= available || this.#isStarting) return;
-    this.#tryStart();
+  /** See {@linkcode CrewPool}. */
+  get isBroken(): boolean {
+    return this.#broken !== undefined;
   }
 
-  /** Starts a worker; if that fails, the pool is broken. */
-  #tryStart(): void {
-    // Starting a thread may run microtasks, and so come back here.
-    this.#isStarting = true;
-    try {
-      if (isLoading()) throw new RuntimeError(STARTS_WHILE_LOADING);
-      this.#startWorker();
-    } catch (error) {
-      this.#break(`a worker could not be started: ${describe(error)}`, error);
-    } finally {
-      this.#isStarting = false;
-    }
+  /** See {@linkcode CrewPool}. */
+  get isWorking(): boolean {
+    return this.#outstanding > this.#streams.resting;
   }
 
-  /** Engages as many workers as there are tasks for: nobody will look again before something has come. */
-  #engageAll(): void {
-    let before: number;
-    do {
-      before = this.#workers.length;
-      this.#engage();
-    } while (this.#workers.length > before);
+  /** See {@linkcode CrewPool}. */
+  isPending(task: number): boolean {
+    return this.#futures[task] !== undefined;
   }
 
-  /** True while the worker runs a task whose outcome is not here. One that begins, looks or sleeps takes the next. */
-  #isBusy({ state }: PoolWorkerHandle): boolean {
-    if (!state.isRunning) return false;
-    const task = state.currentTask;
-    return this.#futures[task] !== undefined &&
-      (this.#queue.numberOf(task) | 0) === state.currentNumber;
-  }
-
-  #startWorker(): void {
-    const { workerName, maxTasksPerChild, idleTimeoutMs } = this.#settings;
-    const started = this.#workersStarted++;
-    const name = workerName(started);
-    const onError = (message: string): void =>
-      this.#lose(worker, `failed: ${message}`, new Error(message));
-    const worker: PoolWorkerHandle = new PoolWorkerHandle(
-      name,
-      this.#workerNumbers.pop()!,
-      this.#queue.arena,
-      this.#kind.exports,
-      () => this.#kind.startThread(name, onError),
-    );
-    this.#workers.push(worker);
-    worker.start({
-      ring: this.#queue.ring.buffer,
-      arena: this.#queue.arena.buffer,
-      catalog: this.#catalog.buffer,
-      owner: THREAD_ID,
-      ...this.#initializer.told,
-      maxTasks: maxTasksPerChild ?? Infinity,
-      idleTimeoutMs,
-      buffers: [...this.#queue.buffers.news()],
-      // Each process counts in a ring of its own.
-      firstTaskId: this.#kind.exports === undefined ? 0 : started * 2 ** 32,
-      origin: ownOrigin(),
-      isHosted: false,
-    });
+  /** See {@linkcode CrewPool}. */
+  started(worker: PoolWorkerHandle): void {
     this.#watch.workerStarted(worker);
     if (this.#closing) this.#expect();
+  }
+
+  /** See {@linkcode CrewPool}. */
+  startFailed(error: unknown): void {
+    this.#break(`a worker could not be started: ${describe(error)}`, error);
+  }
+
+  /** See {@linkcode CrewPool}. */
+  lost(worker: PoolWorkerHandle, how: string, cause: unknown): void {
+    this.#lose(worker, how, cause);
   }
 
   /** Takes a worker off the list: it ended, or is to be heeded no more. */
   #remove(worker: PoolWorkerHandle, fate: WorkerFate, isGone = false): void {
     this.#watch.workerEnded(worker, fate);
-    this.#workers.splice(this.#workers.indexOf(worker), 1);
-    this.#workerNumbers.push(worker.number);
-    worker.end(isGone);
+    this.#crew.remove(worker, isGone);
     this.#nested.forget(worker);
     if (this.#closing) this.#arrived();
     this.#closeIfOver();
@@ -439,7 +352,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner {
     }
     if (found) {
       this.#refill();
-      if (!this.#isKeepingUp) this.#engage();
+      if (!this.#crew.isKeepingUp) this.#crew.engage();
     }
     return found;
   }
@@ -497,7 +410,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner {
       case KIND.RETIRED:
         this.#kind.onEnd?.(undefined);
         this.#remove(worker, "retired");
-        this.#engage();
+        this.#crew.engage();
         this.#serveReturned(value as number | undefined);
         break;
       case KIND.STREAM_STARTED:
@@ -556,13 +469,9 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner {
 
   /** There is no task, but for streams that rest. */
   #afterLast(): void {
-    this.#stopWatch();
+    this.#crew.stopWatch();
     this.#refill();
     this.#closeIfOver();
-  }
-
-  #stopWatch(): void {
-    for (const worker of this.#workers) worker.stopWatch();
   }
 
   /** Publishes waiting tasks as far as there is room. */
@@ -670,7 +579,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner {
     this.#meter.abandoned++;
     this.#freeTask(worker.givenUp.task);
     this.#remove(worker, "abandoned");
-    this.#engage();
+    this.#crew.engage();
   }
 
   /** See {@linkcode Source}. */
@@ -687,31 +596,14 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner {
   sleeping(isBlocking: boolean): void {
     this.#meter.catchUp();
     if (this.#outstanding === 0) return;
-    this.#engageAll();
+    this.#crew.engageAll();
     if (isBlocking && this.#blocking > 0 && !platform.servesBlocked) this.#checkServed();
     // The end of a process is told by mail.
     if (this.#kind.exports !== undefined) return;
-    if (!isBlocking && this.#stopWatchTimer === undefined) this.#watchLater();
+    if (!isBlocking) this.#crew.watchLater();
   }
 
   // Losing workers
-
-  /** Looks, a while from now, whether tasks are still pending, and watches their workers' signs of life. */
-  #watchLater(): void {
-    // It holds the program open: what does so otherwise may be the workers, and those be gone.
-    this.#stopWatchTimer = callAt(nowMs() + WATCH_AFTER_MS, () => {
-      this.#stopWatchTimer = undefined;
-      if (this.#outstanding === this.#streams.resting) return;
-      let isComplete = true;
-      for (const worker of this.#workers) {
-        const onDeath = (): void =>
-          this.#lose(worker, "its thread ended without a word", undefined);
-        if (!worker.watch(onDeath)) isComplete = false;
-      }
-      // Whoever comes later is engaged by a thread that then goes to sleep, and comes by here again.
-      if (!isComplete) this.#watchLater();
-    });
-  }
 
   /**
    * Books a worker that ended without being asked to.
@@ -756,20 +648,20 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner {
     }
     for (const task of new Set(tasks)) this.#failLost(task, reason, cause);
     this.#refill();
-    this.#engage();
+    this.#crew.engage();
     this.#serveReturned(waiting);
   }
 
   /** Tells of the task that a worker ran which is no more; of a process, the first of those that it had. */
   #watchLoss(worker: PoolWorkerHandle, inHand?: number): void {
-    const task = inHand ?? (this.#isBusy(worker) ? worker.state.currentTask : undefined);
+    const task = inHand ?? (this.#crew.isBusy(worker) ? worker.state.currentTask : undefined);
     if (task !== undefined) this.#watch.fails(task, "lost", worker);
   }
 
   /** Starts a process, one having ended, if there are tasks that were returned: those are not in the ring. */
   #serveReturned(waiting = 0): void {
-    if (waiting === 0 || this.#broken !== undefined || this.#areEnded || this.#isStarting) return;
-    if (this.#workers.length < this.#settings.maxWorkers) this.#tryStart();
+    if (waiting === 0 || this.#broken !== undefined || this.#areEnded) return;
+    if (this.#crew.hasRoom) this.#crew.start();
   }
 
   /** Fails a task that was in the hands of a worker that is no more. */
@@ -841,7 +733,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner {
     // A process that has told so ends, and tells that too.
     if (worker.child === undefined) this.#remove(worker, "discarded");
     else worker.isDismissed = true;
-    for (const { state } of this.#workers) state.retire(this.#queue.ring);
+    this.#crew.retire();
     for (const future of [...this.#futures]) {
       if (future === undefined || future.done() || !this.#takeBack(future)) continue;
       this.#watch.fails(futureInternals.taskOf(future), "lost");
@@ -875,17 +767,16 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner {
     const { ring } = this.#queue;
     if (ring.isClosed) return;
     ring.close();
-    for (const { state } of this.#workers) state.wake(ring);
+    this.#crew.wakeAll();
   }
 
   #closeIfOver(): void {
     if (!this.#closing && this.#broken === undefined) return;
     if (this.#closed || this.#workers.length > 0 || this.#outstanding > 0) return;
     this.#closed = true;
-    this.#stopWatchTimer?.();
+    this.#crew.close();
     doorbell.remove(this);
     withdrawPool(this.name);
-    this.#initializer = NO_INITIALIZER;
     this.#kind.close();
     for (const onClosed of this.#onClosed) onClosed();
   }

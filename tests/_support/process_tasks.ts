@@ -328,6 +328,11 @@ export const holdIf = task(
   },
 );
 
+/** Writes an empty file. */
+export const writeFile = task(import.meta, function writeFile(path: string): void {
+  Deno.writeTextFileSync(path, "");
+});
+
 /** Writes a number down. */
 export const note = task(import.meta, function note(log: SimpleQueue<number>, n: number): void {
   log.putNowait(n);

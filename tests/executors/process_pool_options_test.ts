@@ -120,6 +120,45 @@ test("ProcessPoolExecutor: idleTimeout does not end a process that works, howeve
 
 const noGate = new Gate().parts;
 
+// Sent ahead
+
+test("ProcessPoolExecutor: what cannot follow the task of one process goes to an idle one, though its submitter computes on", async () => {
+  const folder = await Deno.makeTempDir();
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 2 });
+  try {
+    using both = new Gate();
+    const started = [1, 2].map((n) => pool.submit(pass, both.parts, n));
+    await both.entered(2);
+    both.open();
+    await Promise.all(started);
+    // Whichever of the two it is that holds.
+    for (let round = 0; round < 4; round++) {
+      using gate = new Gate();
+      // Quick ones first: from then on more may follow the one that holds, so that its process looks out for them.
+      const quick = Array.from({ length: 100 }, () => pool.submit(work.holdIf, 0, 1, gate.parts));
+      await Promise.all(quick);
+      const held = pool.submit(work.holdIf, 1, 1, gate.parts);
+      await gate.entered();
+      const file = `${folder}/${round}`;
+      const written = pool.submit(work.writeFile, file);
+      const endMs = performance.now() + 5000;
+      while (!exists(file)) if (performance.now() > endMs) throw new Error("it was not run");
+      gate.open();
+      await Promise.all([held, written]);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+function exists(file: string): boolean {
+  try {
+    return Deno.statSync(file).isFile;
+  } catch {
+    return false;
+  }
+}
+
 // What crosses.
 
 test("ProcessPoolExecutor: what is named in transfer is copied, and taken from the sender", async () => {

@@ -1,0 +1,260 @@
+/**
+ * The workers of a pool: how many there are, which of them are woken for a task, and when another one is started.
+ *
+ * A worker that has run out of tasks sleeps; who publishes a task engages as many as there are tasks that nobody has claimed:
+ * first those that sleep, then new ones, up to the most that there may be. A worker that looks for a task at this moment
+ * counts as engaged.
+ *
+ * @module
+ */
+
+import { load } from "../_platform/atomics.ts";
+import { callAt, nowMs } from "../_platform/clock.ts";
+import { TASK_RING } from "../_memory/layout.ts";
+import { MAX_WORKERS } from "../_memory/task_ring.ts";
+import { RuntimeError } from "../sync/errors.ts";
+import type { Catalog } from "./_catalog.ts";
+import { encodeInitializer, NO_INITIALIZER } from "./_initializer.ts";
+import { ownOrigin } from "./_origin.ts";
+import type { PoolSettings, WorkerKind } from "./_pool_options.ts";
+import type { TaskQueue } from "./_task_queue.ts";
+import { isLoading, STARTS_WHILE_LOADING } from "./_thread_self.ts";
+import { PoolWorkerHandle, THREAD_ID } from "./_worker_handle.ts";
+
+/** Tasks pending for longer than this have their workers' signs of life watched. */
+const WATCH_AFTER_MS = 50;
+
+/** Submissions of one function in a row between two looks at whether the workers keep up. */
+const STREAK = 64;
+
+/** What a crew asks its pool, and tells it. */
+export interface CrewPool {
+  /** Whether there are tasks for which a worker may be started. */
+  readonly mayStartWorkers: boolean;
+  /** Whether all workers are to be left alone. */
+  readonly isBroken: boolean;
+  /** Whether tasks are pending that may come to an end. */
+  readonly isWorking: boolean;
+  /** Whether the task of that index has no outcome here. */
+  isPending(task: number): boolean;
+  /** A worker has been started. */
+  started(worker: PoolWorkerHandle): void;
+  /** A worker could not be started. */
+  startFailed(error: unknown): void;
+  /** A worker has ended without being asked to. */
+  lost(worker: PoolWorkerHandle, how: string, cause: unknown): void;
+}
+
+/** The workers of a pool. */
+export class Crew {
+  /** The workers, oldest first. */
+  readonly list: readonly PoolWorkerHandle[];
+  readonly #list: PoolWorkerHandle[] = [];
+  readonly #pool: CrewPool;
+  readonly #settings: PoolSettings;
+  readonly #kind: WorkerKind;
+  readonly #queue: TaskQueue;
+  readonly #catalog: Catalog;
+  /** Numbers that workers' stamps may have. */
+  readonly #numbers: number[] = [];
+  #started = 0;
+  #isStarting = false;
+  #initializer = NO_INITIALIZER;
+  /** HEAD of the ring at the last look, and what was found. */
+  #lastHead = 0;
+  #isKeepingUp = false;
+  #stopWatchTimer: (() => void) | undefined;
+
+  constructor(
+    pool: CrewPool,
+    settings: PoolSettings,
+    kind: WorkerKind,
+    queue: TaskQueue,
+    catalog: Catalog,
+  ) {
+    this.#pool = pool;
+    this.#settings = settings;
+    this.#kind = kind;
+    this.#queue = queue;
+    this.#catalog = catalog;
+    this.list = this.#list;
+    for (let i = Math.min(settings.maxWorkers, MAX_WORKERS); i-- > 0;) this.#numbers.push(i);
+  }
+
+  /**
+   * Has each worker call the pool's initializer before its first task.
+   *
+   * @throws {NotShareableError} When that cannot be sent.
+   */
+  initialize(): void {
+    this.#initializer = encodeInitializer(this.#settings, this.#catalog, this.#kind.exports);
+  }
+
+  /** True when there may be one more. */
+  get hasRoom(): boolean {
+    return this.#list.length < this.#settings.maxWorkers && !this.#isStarting;
+  }
+
+  // Engaging
+
+  /**
+   * True while the workers that are awake get through a long row of equal tasks about as fast as they come. One more
+   * worker would not make them faster, as this thread is the one that cannot keep up; it would take processor time
+   * from it. Whatever waits when this thread goes to sleep gets its worker then.
+   *
+   * @param streak How often the last function has been submitted in a row.
+   */
+  keepsUp(streak: number): boolean {
+    if (streak % STREAK === 0) {
+      const { head } = this.#queue.ring;
+      this.#isKeepingUp = streak > 0 && ((head - this.#lastHead) | 0) > STREAK / 4;
+      this.#lastHead = head;
+    }
+    return this.#isKeepingUp;
+  }
+
+  /** What {@linkcode keepsUp} found last. */
+  get isKeepingUp(): boolean {
+    return this.#isKeepingUp;
+  }
+
+  /** Sees to it that unclaimed tasks have workers: wakes sleeping ones, starts one where there may be more. */
+  engage(): void {
+    const { ring } = this.#queue;
+    const { words } = ring;
+    // Tasks that were taken back are counted as unclaimed until the ring has passed them.
+    const mayStart = this.#list.length < this.#settings.maxWorkers && this.#pool.mayStartWorkers;
+    const sleeping = load(words, TASK_RING.SLEEPING);
+    if ((!mayStart && sleeping <= 0) || this.#pool.isBroken) return;
+    const { unclaimed } = ring;
+    let needed = unclaimed - load(words, TASK_RING.LOOKING);
+    if (needed <= 0) return;
+    if (sleeping > 0) {
+      for (const worker of this.#list) {
+        if (worker.state.wake(ring) && --needed === 0) break;
+      }
+    }
+    if (!mayStart) return;
+    let available = 0;
+    for (const worker of this.#list) if (!this.isBusy(worker)) available++;
+    // Looked at again, and last: a worker may have claimed one, and be busy with it, since.
+    if (ring.unclaimed <= available || this.#isStarting) return;
+    this.start();
+  }
+
+  /** Engages as many workers as there are tasks for: nobody will look again before something has come. */
+  engageAll(): void {
+    let before: number;
+    do {
+      before = this.#list.length;
+      this.engage();
+    } while (this.#list.length > before);
+  }
+
+  /** True while the worker runs a task whose outcome is not here. One that begins, looks or sleeps takes the next. */
+  isBusy({ state }: PoolWorkerHandle): boolean {
+    if (!state.isRunning) return false;
+    const task = state.currentTask;
+    return this.#pool.isPending(task) &&
+      (this.#queue.numberOf(task) | 0) === state.currentNumber;
+  }
+
+  // Coming and going
+
+  /** Starts a worker; if that fails, the pool is told. */
+  start(): void {
+    // Starting a thread may run microtasks, and so come back here.
+    this.#isStarting = true;
+    try {
+      if (isLoading()) throw new RuntimeError(STARTS_WHILE_LOADING);
+      this.#startWorker();
+    } catch (error) {
+      this.#pool.startFailed(error);
+    } finally {
+      this.#isStarting = false;
+    }
+  }
+
+  #startWorker(): void {
+    const { workerName, maxTasksPerChild, idleTimeoutMs } = this.#settings;
+    const started = this.#started++;
+    const name = workerName(started);
+    const onError = (message: string): void =>
+      this.#pool.lost(worker, `failed: ${message}`, new Error(message));
+    const worker: PoolWorkerHandle = new PoolWorkerHandle(
+      name,
+      this.#numbers.pop()!,
+      this.#queue.arena,
+      this.#kind.exports,
+      () => this.#kind.startThread(name, onError),
+    );
+    this.#list.push(worker);
+    worker.start({
+      ring: this.#queue.ring.buffer,
+      arena: this.#queue.arena.buffer,
+      catalog: this.#catalog.buffer,
+      owner: THREAD_ID,
+      ...this.#initializer.told,
+      maxTasks: maxTasksPerChild ?? Infinity,
+      idleTimeoutMs,
+      buffers: [...this.#queue.buffers.news()],
+      // Each process counts in a ring of its own.
+      firstTaskId: this.#kind.exports === undefined ? 0 : started * 2 ** 32,
+      origin: ownOrigin(),
+      isHosted: false,
+    });
+    this.#pool.started(worker);
+  }
+
+  /**
+   * Takes a worker off the list: it ended, or is to be heeded no more.
+   *
+   * @param isGone See `end` of the worker.
+   */
+  remove(worker: PoolWorkerHandle, isGone: boolean): void {
+    this.#list.splice(this.#list.indexOf(worker), 1);
+    this.#numbers.push(worker.number);
+    worker.end(isGone);
+  }
+
+  /** Has all of them claim nothing more. */
+  retire(): void {
+    for (const { state } of this.#list) state.retire(this.#queue.ring);
+  }
+
+  /** Has all of them look at the ring. */
+  wakeAll(): void {
+    for (const { state } of this.#list) state.wake(this.#queue.ring);
+  }
+
+  /** There are none left, and will be no more. */
+  close(): void {
+    this.#stopWatchTimer?.();
+    this.#initializer = NO_INITIALIZER;
+  }
+
+  // Signs of life
+
+  /** Looks, a while from now, whether tasks are still pending, and watches their workers' signs of life. */
+  watchLater(): void {
+    if (this.#stopWatchTimer !== undefined) return;
+    // It holds the program open: what does so otherwise may be the workers, and those be gone.
+    this.#stopWatchTimer = callAt(nowMs() + WATCH_AFTER_MS, () => {
+      this.#stopWatchTimer = undefined;
+      if (!this.#pool.isWorking) return;
+      let isComplete = true;
+      for (const worker of this.#list) {
+        const onDeath = (): void =>
+          this.#pool.lost(worker, "its thread ended without a word", undefined);
+        if (!worker.watch(onDeath)) isComplete = false;
+      }
+      // Whoever comes later is engaged by a thread that then goes to sleep, and comes by here again.
+      if (!isComplete) this.watchLater();
+    });
+  }
+
+  /** Lets the event loop go that the watches hold open. */
+  stopWatch(): void {
+    for (const worker of this.#list) worker.stopWatch();
+  }
+}
