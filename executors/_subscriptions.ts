@@ -3,54 +3,101 @@
  *
  * A promise of its own for each future, and a job for each reaction of it, would be the largest part of the cost of a small
  * task. So a future keeps what `then` was given, and the outcomes of many futures that arrive together are delivered by one
- * microtask.
+ * microtask. Nor is the promise made that `then` returns, until somebody asks for it: `await` on a future never does.
+ *
+ * States of a subscription:
+ *
+ *   WAITING              -> FULFILLED, REJECTED   deliver()   the outcome is known
+ *   FULFILLED, REJECTED  -> SETTLED               run()       the callback was called, if there is one for the outcome
+ *
+ * Invariant: one that is SETTLED without a promise has a plain value. An error gets its promise at once, so that it is
+ * reported as unhandled unless somebody takes it; a thenable too, as that is to be asked at once.
  *
  * @module
  */
 
-/** What `then` was given, and the promise that it returned. */
-export class Subscription {
-  readonly #onFulfilled: ((value: unknown) => unknown) | null | undefined;
-  readonly #onRejected: ((error: unknown) => unknown) | null | undefined;
-  readonly #resolve: (value: unknown) => void;
-  readonly #reject: (error: unknown) => void;
-  #isFulfilled = false;
-  #outcome: unknown = undefined;
+import { isThenable } from "./_chunk.ts";
 
-  constructor(
-    onFulfilled: ((value: unknown) => unknown) | null | undefined,
-    onRejected: ((error: unknown) => unknown) | null | undefined,
-    resolve: (value: unknown) => void,
-    reject: (error: unknown) => void,
-  ) {
+type Callback = ((outcome: unknown) => unknown) | null | undefined;
+
+const WAITING = 0;
+const FULFILLED = 1;
+const REJECTED = 2;
+const SETTLED = 3;
+
+/** What `then` was given, and what it returned: a promise, as far as its methods go. */
+export class Subscription implements Promise<unknown> {
+  readonly #onFulfilled: Callback;
+  readonly #onRejected: Callback;
+  #state = WAITING;
+  /** The future's outcome; in SETTLED, what came of it. */
+  #value: unknown = undefined;
+  #promise: Promise<unknown> | undefined = undefined;
+  /** Settles a promise that was asked for before there was anything to settle it with. */
+  #settle: ((outcome: unknown) => void) | undefined = undefined;
+
+  constructor(onFulfilled: Callback, onRejected: Callback) {
     this.#onFulfilled = onFulfilled;
     this.#onRejected = onRejected;
-    this.#resolve = resolve;
-    this.#reject = reject;
   }
 
   /** Has the outcome delivered in a microtask, after those before it. */
   deliver(isFulfilled: boolean, outcome: unknown): void {
-    this.#isFulfilled = isFulfilled;
-    this.#outcome = outcome;
+    this.#state = isFulfilled ? FULFILLED : REJECTED;
+    this.#value = outcome;
     if (due.push(this) === 1) queueMicrotask(deliverDue);
   }
 
-  /** Calls back, and settles the promise that `then` returned. */
+  /** Calls back, and settles. */
   run(): void {
-    const outcome = this.#outcome;
-    const callback = this.#isFulfilled ? this.#onFulfilled : this.#onRejected;
-    if (typeof callback === "function") {
-      try {
-        this.#resolve(callback(outcome));
-      } catch (error) {
-        this.#reject(error);
-      }
-    } else if (this.#isFulfilled) {
-      this.#resolve(outcome);
-    } else {
-      this.#reject(outcome);
+    const isFulfilled = this.#state === FULFILLED;
+    const callback = isFulfilled ? this.#onFulfilled : this.#onRejected;
+    this.#state = SETTLED;
+    try {
+      if (typeof callback === "function") this.#value = callback(this.#value);
+      else if (!isFulfilled) return this.#fail(this.#value);
+    } catch (error) {
+      return this.#fail(error);
     }
+    if (this.#settle !== undefined) this.#settle(this.#value);
+    else if (isThenable(this.#value)) this.#promise = Promise.resolve(this.#value);
+  }
+
+  #fail(error: unknown): void {
+    this.#value = undefined;
+    const rejected = Promise.reject(error);
+    if (this.#settle !== undefined) this.#settle(rejected);
+    else this.#promise = rejected;
+  }
+
+  /** The promise that this stands for. */
+  #asked(): Promise<unknown> {
+    if (this.#promise !== undefined) return this.#promise;
+    this.#promise = this.#state === SETTLED
+      ? Promise.resolve(this.#value)
+      : new Promise((resolve) => this.#settle = resolve);
+    return this.#promise;
+  }
+
+  then<A = unknown, B = never>(
+    onFulfilled?: ((value: unknown) => A | PromiseLike<A>) | null,
+    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#asked().then(onFulfilled, onRejected) as Promise<A | B>;
+  }
+
+  catch<B = never>(
+    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<unknown> {
+    return this.#asked().catch(onRejected);
+  }
+
+  finally(onFinally?: (() => void) | null): Promise<unknown> {
+    return this.#asked().finally(onFinally);
+  }
+
+  get [Symbol.toStringTag](): string {
+    return "Promise";
   }
 }
 

@@ -269,6 +269,72 @@ test("Future: what a callback throws is logged, and the completing call returns"
   assertEquals(logged.map((call) => (call.at(-1) as Error).message), ["first", "late"]);
 });
 
+test("Future.then() returns what behaves as a promise, asked before the outcome or after", async () => {
+  const error = new RangeError("thrown");
+  const makers: Record<string, (future: Future<number>) => Promise<unknown>> = {
+    "a value": (future) => future.then((n) => n + 1),
+    "a promise": (future) => future.then((n) => Promise.resolve(n + 1)),
+    "a future": (future) => future.then((n) => finishedWith(n + 1)),
+    "nothing to call": (future) => future.then().then((n) => n + 1),
+    "an error": (future) =>
+      future.then(() => {
+        throw error;
+      }),
+    "a promise that rejects": (future) => future.then(() => Promise.reject(error)),
+  };
+  for (const [what, make] of Object.entries(makers)) {
+    const expected = what.includes("error") || what.includes("rejects") ? error : 8;
+    for (const isAskedFirst of [true, false]) {
+      const future = new Future<number>();
+      const returned = make(future);
+      const ask = () => [
+        Promise.resolve(returned),
+        returned.then((value) => value),
+        returned.finally(() => {}),
+        returned.catch((reason) => Promise.reject(reason)),
+      ];
+      const early = isAskedFirst ? ask() : [];
+      future.setResult(7);
+      if (!isAskedFirst) await Promise.resolve(); // So that the callback has been called.
+      const asked = [...early, ...ask()].map((promise) => promise.catch((reason) => reason));
+      for (const outcome of await Promise.all(asked)) assertStrictEquals(outcome, expected, what);
+    }
+  }
+});
+
+test("Future.then(): what a callback throws is an unhandled rejection unless it is asked for", async () => {
+  const unhandled: unknown[] = [];
+  const listener = (event: PromiseRejectionEvent): void => {
+    event.preventDefault();
+    unhandled.push(event.reason);
+  };
+  addEventListener("unhandledrejection", listener);
+  try {
+    const errors = ["thrown", "rejected", "in a future"].map((text) => new Error(text));
+    const [thrown, rejected, inFuture] = errors;
+    finishedWith(1).then(() => {
+      throw thrown;
+    });
+    finishedWith(1).then(() => Promise.reject(rejected));
+    finishedWith(1).then(() => {
+      const failed = new Future<never>();
+      failed.setException(inFuture);
+      return failed;
+    });
+    finishedWith(1).then(() => Promise.reject(new Error("taken"))).catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve));
+    assertEquals(new Set(unhandled), new Set(errors));
+  } finally {
+    removeEventListener("unhandledrejection", listener);
+  }
+});
+
+function finishedWith(value: number): Future<number> {
+  const future = new Future<number>();
+  future.setResult(value);
+  return future;
+}
+
 test("Future: a failed future is an unhandled rejection only once a promise of it was asked for", async () => {
   const unhandled: unknown[] = [];
   const listener = (event: PromiseRejectionEvent): void => {
