@@ -3,8 +3,8 @@
  * to start and end. Two processes and not `--parallel`, since a test that has left a process behind is
  * found by the children of its own.
  *
- * What the first prints is seen as it comes, what the second prints when the first is done. Arguments are handed to one
- * `deno test` instead: `deno task test tests/queue`.
+ * What the first prints is seen as it comes, what the second prints when the first is done. Types are not checked, as
+ * `deno task check` does that. Arguments are handed to one `deno test` instead: `deno task test tests/queue`.
  *
  * @module
  */
@@ -25,8 +25,8 @@ if (Deno.args.length > 0) {
   Deno.exit(code);
 }
 
-const first = startTests([`--ignore=${ASIDE.join()}`], "inherit");
-const second = startTests(ASIDE, "piped").output();
+const first = startTests(["--no-check", `--ignore=${ASIDE.join()}`], "inherit");
+const second = startTests(["--no-check", ...ASIDE], "piped").output();
 const { code } = await first.status;
 const aside = await second;
 for (const text of [aside.stdout, aside.stderr]) {

@@ -30,6 +30,11 @@ const PRODUCERS = 4;
 const CONSUMERS = 4;
 const MAXSIZE = 1000;
 
+/** More than a producer puts in the time until a shutdown. */
+const MOST_UNTIL_SHUTDOWN = 250_000;
+/** Shutdowns of one kind of queue: after 0 to 45 ms. */
+const SHUTDOWNS = 6 * SCALE;
+
 function ledgerFor(producers: number, each: number): Ledger {
   return {
     each,
@@ -203,9 +208,9 @@ for (const [kind, { make, order, orderOfMany, each: count }] of Object.entries(K
       options,
       async () => {
         await using pool = new ThreadPoolExecutor({ maxWorkers: PRODUCERS + CONSUMERS });
-        for (let round = 0; round < 10 * SCALE; round++) {
+        for (let round = 0; round < SHUTDOWNS; round++) {
           const queue = make(round % 2 === 0 ? 16 : MAXSIZE);
-          const ledger = ledgerFor(PRODUCERS, 1_000_000);
+          const ledger = ledgerFor(PRODUCERS, MOST_UNTIL_SHUTDOWN);
           const tasks = 2;
           const consumers = [
             ...each(2, (i) => pool.submit(work.consume, queue, ledger, i, order, patience)),
@@ -218,7 +223,7 @@ for (const [kind, { make, order, orderOfMany, each: count }] of Object.entries(K
             ...each(2, (i) => pool.submit(work.produce, queue, ledger, i, patience)),
             ...each(2, (i) => pool.submit(work.produceAsync, queue, ledger, 2 + i, patience)),
           ];
-          await new Promise((resolve) => setTimeout(resolve, 5 * (round % 10)));
+          await new Promise((resolve) => setTimeout(resolve, 9 * (round % 6)));
           queue.shutdown();
           const put = await Promise.all(producers);
           await Promise.all(consumers);
@@ -231,9 +236,9 @@ for (const [kind, { make, order, orderOfMany, each: count }] of Object.entries(K
 
   test(`${kind}: an immediate shutdown discards, and nothing comes twice`, options, async () => {
     await using pool = new ThreadPoolExecutor({ maxWorkers: PRODUCERS + CONSUMERS });
-    for (let round = 0; round < 10 * SCALE; round++) {
+    for (let round = 0; round < SHUTDOWNS; round++) {
       const queue = make(MAXSIZE);
-      const ledger = ledgerFor(PRODUCERS, 1_000_000);
+      const ledger = ledgerFor(PRODUCERS, MOST_UNTIL_SHUTDOWN);
       const consumers = each(
         CONSUMERS,
         (i) => pool.submit(work.consume, queue, ledger, i, order, "random"),
@@ -242,7 +247,7 @@ for (const [kind, { make, order, orderOfMany, each: count }] of Object.entries(K
         PRODUCERS,
         (i) => pool.submit(work.produce, queue, ledger, i, "random"),
       );
-      await new Promise((resolve) => setTimeout(resolve, 5 * (round % 10)));
+      await new Promise((resolve) => setTimeout(resolve, 9 * (round % 6)));
       queue.shutdown({ immediate: true });
       const put = await Promise.all(producers);
       await Promise.all(consumers);
