@@ -10,8 +10,8 @@ import { RuntimeError } from "../sync/errors.ts";
 
 /** What a task can know about itself. See {@linkcode taskContext}. */
 export interface TaskContext {
-  /** Number of the task, unique in its executor. */
-  readonly id: number;
+  /** Number of the task, unique in its executor. Of a cluster: the id of the job, unique for good, the same at each attempt. */
+  readonly id: number | string;
   /** How often the task has been started, this time included. */
   readonly attempt: number;
   /** Aborted when nobody waits for the task any more: its signal was aborted, or its time is up. */

@@ -53,7 +53,7 @@ test("imports go one way", () => {
   assertEquals(findUpwardImports(files), []);
 });
 
-test("nothing but progress/ depends on another package", () => {
+test("nothing but progress/ and executors/cluster/ depends on another package", () => {
   assertEquals(findDependencies(files), []);
 });
 
@@ -114,7 +114,9 @@ test("findDependencies finds an import of a package where there may be none", ()
   assertEquals(find("executors/a.ts", "cli-progress"), 1);
   assertEquals(find("progress/a.ts", "fast-check"), 1);
   assertEquals(find("mod.ts", "jsr:@std/path"), 1);
+  assertEquals(find("executors/a.ts", "bullmq"), 1);
   assertEquals(find("progress/a.ts", "cli-progress"), 0);
+  assertEquals(find("executors/cluster/a.ts", "bullmq"), 0);
   assertEquals(find("_platform/a.ts", "node:os"), 0);
   assertEquals(find("sync/a.ts", "./b.ts"), 0);
   assertEquals(find("tests/a.ts", "fast-check"), 0);

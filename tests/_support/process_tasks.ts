@@ -348,14 +348,14 @@ export const noteLater = task(
 );
 
 /** The task's id, and its process. */
-export const idOf = task(import.meta, function idOf(): [id: number, pid: number] {
+export const idOf = task(import.meta, function idOf(): [id: number | string, pid: number] {
   return [taskContext().id, Deno.pid];
 });
 
 /** The same, once the gate is open. */
 export const idAtGate = task(
   import.meta,
-  async function idAtGate(gate: GateParts): Promise<[id: number, pid: number]> {
+  async function idAtGate(gate: GateParts): Promise<[id: number | string, pid: number]> {
     const { id } = taskContext();
     enterGate(gate);
     await gateOpens(gate);

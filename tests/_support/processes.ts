@@ -122,8 +122,23 @@ export async function startProgram(
 ): Promise<RunningProgram> {
   const scratch = await scratchFolder();
   const path = await scratch.write("program.ts", program);
+  const running = startDeno(
+    ["run", "--config", CONFIG, "--no-prompt", "--quiet", ...permissions, path, ...args],
+    env,
+  );
+  return {
+    ...running,
+    async [Symbol.asyncDispose]() {
+      await running[Symbol.asyncDispose]();
+      await scratch[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Starts `deno` with those arguments in the repository's root; it is killed at the end of the `using` block. */
+export function startDeno(args: string[], env?: Record<string, string>): RunningProgram {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--config", CONFIG, "--no-prompt", "--quiet", ...permissions, path, ...args],
+    args,
     cwd: fromFileUrl(ROOT),
     env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...env },
     stdin: "null",
@@ -149,7 +164,6 @@ export async function startProgram(
       await status;
       // A process that it has left behind may hold its output.
       await Promise.all([output.cancel(), errors.cancel(), errorLines]);
-      await scratch[Symbol.asyncDispose]();
     },
   };
 }

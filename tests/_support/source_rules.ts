@@ -17,7 +17,10 @@ export const LAYERS: readonly string[] = [
 ];
 
 /** What a folder may import from other packages. The core has no dependency. */
-const DEPENDENCIES: Readonly<Record<string, readonly string[]>> = { progress: ["cli-progress"] };
+const DEPENDENCIES: Readonly<Record<string, readonly string[]>> = {
+  "progress": ["cli-progress"],
+  "executors/cluster": ["bullmq", "ioredis"],
+};
 
 /** The folder that a path begins with, or `""` for a file at the root. */
 function layerOf(path: string): string {
@@ -211,7 +214,7 @@ export function findUpwardImports(files: readonly SourceFile[]): string[] {
 /** Imports of other packages, of those that the folder may not. */
 export function findDependencies(files: readonly SourceFile[]): string[] {
   return files.filter((file) => isPackageSource(file.path)).flatMap((file) => {
-    const allowed = DEPENDENCIES[layerOf(file.path)] ?? [];
+    const allowed = DEPENDENCIES[file.path.slice(0, file.path.lastIndexOf("/"))] ?? [];
     return importsOf(file)
       .filter(({ specifier }) => !isRelative(specifier) && !specifier.startsWith("node:"))
       .filter(({ specifier }) => !allowed.includes(specifier))

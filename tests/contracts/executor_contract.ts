@@ -28,8 +28,10 @@ export function executorContract(
   futureContract(suite);
   waitContract(suite);
   mapContract(suite);
-  streamContract(suite);
-  streamEndContract(suite);
+  if (traits.streams ?? true) {
+    streamContract(suite);
+    streamEndContract(suite);
+  }
   withContract(suite);
   shutdownContract(suite);
   blockingContract(suite);

@@ -6,6 +6,29 @@
 import { SimpleQueue } from "../../queue/mod.ts";
 import { Event, Semaphore } from "../../sync/mod.ts";
 
+/** Makes what gates and logs are made of. */
+export interface SignalKit {
+  semaphore(): Semaphore;
+  event(): Event;
+  queue(): SimpleQueue<number>;
+}
+
+let kit: SignalKit = {
+  semaphore: () => new Semaphore(0),
+  event: () => new Event(),
+  queue: () => new SimpleQueue<number>(),
+};
+
+/** Has gates and logs made of something else, that reaches the tasks of the executor under test. */
+export function makeSignalsBy(other: SignalKit): void {
+  kit = other;
+}
+
+/** An event that reaches the tasks of the executor under test. */
+export function makeEvent(): Event {
+  return kit.event();
+}
+
 /** The part of a {@linkcode Gate} that is passed to tasks. */
 export interface GateParts {
   /** A permit for each task that has come. */
@@ -16,7 +39,7 @@ export interface GateParts {
 
 /** A gate before which tasks wait (see the task `pass`). Opened at the end of its `using` block at the latest. */
 export class Gate implements Disposable {
-  readonly parts: GateParts = { arrivals: new Semaphore(0), opening: new Event() };
+  readonly parts: GateParts = { arrivals: kit.semaphore(), opening: kit.event() };
   /** Arrivals whose permits have been taken. */
   #counted = 0;
 
@@ -71,7 +94,7 @@ export function gateOpensSync({ opening }: GateParts): void {
 /** What tasks write down, in the order in which they do. */
 export class Log {
   /** The part that is passed to tasks. */
-  readonly queue: SimpleQueue<number> = new SimpleQueue();
+  readonly queue: SimpleQueue<number> = kit.queue();
   readonly #entries: number[] = [];
 
   /** All that was written so far. */

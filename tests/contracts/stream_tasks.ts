@@ -315,7 +315,7 @@ export const computeUntilAborted = task(
 /** What the task knows about itself at each step. */
 export const describeItself = task(
   import.meta,
-  async function* describeItself(): AsyncGenerator<number> {
+  async function* describeItself(): AsyncGenerator<number | string> {
     for (let i = 0; i < 3; i++) {
       yield taskContext().id;
       await new Promise((resolve) => setTimeout(resolve, 1));

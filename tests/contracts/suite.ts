@@ -15,6 +15,10 @@ export interface ExecutorTraits {
   readonly sharesMemory: boolean;
   /** Whether a running task that is given up is told so and may go on, instead of being ended. */
   readonly tellsTasks: boolean;
+  /** Whether functions can be streamed. Default `true`. */
+  readonly streams?: boolean;
+  /** Whether what a task tells takes a while to arrive here. Default `false`. */
+  readonly isFar?: boolean;
 }
 
 /** One kind of executor under test. */

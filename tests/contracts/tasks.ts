@@ -146,7 +146,9 @@ export const waitForAbort = task(
 /** What the task knows about itself, before and after it has waited. */
 export const describeItself = task(
   import.meta,
-  async function describeItself(): Promise<[id: number, attempt: number, sameId: boolean]> {
+  async function describeItself(): Promise<
+    [id: number | string, attempt: number, sameId: boolean]
+  > {
     const { id, attempt } = taskContext();
     await new Promise((resolve) => setTimeout(resolve, 1));
     return [id, attempt, taskContext().id === id];

@@ -307,7 +307,7 @@ test("ProcessPoolExecutor: taskContext() has ids that no two tasks share, whatev
   const seen = await Promise.all([...held, ...futures]);
   assertEquals(new Set(seen.map(([id]) => id)).size, seen.length);
   assert(new Set(seen.map(([, pid]) => pid)).size > 2);
-  assert(seen.every(([id]) => Number.isSafeInteger(id) && id >= 0));
+  assert(seen.every(([id]) => Number.isSafeInteger(id) && Number(id) >= 0));
 });
 
 test("ProcessPoolExecutor: progress shows while the task runs", async () => {

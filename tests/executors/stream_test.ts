@@ -207,7 +207,7 @@ test("AsyncExecutor.stream() lets timers fire while it is read", async () => {
 
 test("AsyncExecutor.stream() keeps the task's context, also where it is closed", async () => {
   await using executor = new AsyncExecutor();
-  const ids: number[] = [];
+  const ids: (number | string)[] = [];
   const stream = executor.with({ buffersize: 1 }).stream(function* () {
     try {
       for (;;) {

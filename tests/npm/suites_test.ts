@@ -14,6 +14,7 @@ import { builtSuites, SHIM } from "./_suites.ts";
 /** The file, and which of its tests where not all of them. */
 const SUITES: readonly (readonly [file: string, pattern?: string])[] = [
   ["executors/async_executor_test.ts"],
+  ["executors/cluster_codec_test.ts"],
   ["executors/future_test.ts"],
   // A process takes long to start.
   ["executors/process_pool_executor_test.ts", "ProcessPoolExecutor\\.(submit|shutdown)"],

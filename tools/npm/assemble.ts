@@ -7,7 +7,7 @@
 import { fromFileUrl, toFileUrl } from "@std/path";
 import { bundle } from "./bundle.ts";
 import config from "../../deno.json" with { type: "json" };
-import { DOCUMENTS, OUTPUT, PACKAGE_JSON, ROOT } from "./description.ts";
+import { COMMAND, DOCUMENTS, OUTPUT, PACKAGE_JSON, ROOT } from "./description.ts";
 
 /** Empties a folder, or makes it. */
 export async function emptyFolder(folder: URL): Promise<void> {
@@ -32,6 +32,12 @@ type Transferable =
   | ArrayBuffer
   | InstanceType<typeof MessagePort>
   | NonNullable<NonNullable<Parameters<typeof structuredClone>[1]>["transfer"]>[number];
+`;
+
+/** What `npx` starts. */
+const WORKER_PROGRAM = `#!/usr/bin/env node
+import { main } from "./worker.js";
+process.exit(await main(process.argv.slice(2)));
 `;
 
 /** Copies declarations; their examples import the package by its name for npm. */
@@ -66,6 +72,7 @@ export async function assemble(
   await bundle(tree, folder, more);
   await copyDeclarations(tree, new URL("types/", folder));
   for (const name of DOCUMENTS) await Deno.copyFile(new URL(name, ROOT), new URL(name, folder));
+  await Deno.writeTextFile(new URL(COMMAND.file, folder), WORKER_PROGRAM);
   const json = JSON.stringify(PACKAGE_JSON, null, 2);
   await Deno.writeTextFile(new URL("package.json", folder), `${json}\n`);
   const { name, version } = PACKAGE_JSON;

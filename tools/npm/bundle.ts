@@ -11,12 +11,15 @@
 import * as esbuild from "esbuild";
 import { dirname, fromFileUrl, resolve } from "@std/path";
 import { browserBuilds } from "./browser.ts";
-import { ENTRIES, TARGET } from "./description.ts";
+import { ENTRIES, SERVER_ONLY, TARGET } from "./description.ts";
 
 /** Modules whose graphs make the large files, each without what is in one before it. */
 const WORKER = ["executors/_worker_main.js"];
 const SHARED = ["sync/mod.js", "queue/mod.js"];
 const REST = ["mod.js"];
+
+/** What the threads of a cluster's worker host load: apart, or each would load the broker's client with it. */
+const JOB = "executors/cluster/_job.js";
 
 /**
  * Has every file import the whole of one large file, or of the first two, or of all. So no module is shared by some files only,
@@ -85,13 +88,17 @@ export async function bundle(tree: URL, output: URL, more: readonly string[] = [
     legalComments: "none",
     logLevel: "warning",
   };
-  const entries = ENTRIES.map(({ file, module }) => [file, module.replace(/\.ts$/, ".js")]);
+  const inTree = (module: string): string => module.replace(/\.ts$/, ".js");
+  const entries = ENTRIES.map(({ file, module }) => [file, inTree(module)]);
+  const forPages = ENTRIES.filter(({ path }) => !SERVER_ONLY.includes(path))
+    .map(({ file, module }) => [file, inTree(module)]);
   try {
     await esbuild.build({
       ...common,
       entryPoints: Object.fromEntries([
         ...entries,
         ["_worker", WORKER[0]],
+        ["_job", JOB],
         ...more.map((path) => [path, `${path}.js`]),
       ]),
       splitting: true,
@@ -99,7 +106,7 @@ export async function bundle(tree: URL, output: URL, more: readonly string[] = [
       keepNames: false,
       plugins: [wholes(root)],
     });
-    for (const build of browserBuilds(common, Object.fromEntries(entries))) {
+    for (const build of browserBuilds(common, Object.fromEntries(forPages))) {
       await esbuild.build(build);
     }
   } finally {

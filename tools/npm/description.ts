@@ -35,8 +35,14 @@ export const ENTRIES: readonly Entry[] = Object.entries(config.exports).map(([pa
   file: path === "." ? "mod" : path.replace("./", "").replaceAll("/", "_"),
 }));
 
-/** What the entry `progress` draws its bars with; all else needs nothing. */
-const DRAWS_BARS = "cli-progress";
+/** What the entry `progress` draws its bars with, and what the entries of a cluster are made of; all else needs nothing. */
+const PEERS = ["bullmq", "cli-progress", "ioredis"] as const;
+
+/** Entries that are of no use in a browser. */
+export const SERVER_ONLY: readonly string[] = ["./cluster", "./worker"];
+
+/** The file that starts the worker program of a cluster, for `npx`. */
+export const COMMAND = { name: "concurrent-futures-worker", file: "worker_program.js" } as const;
 
 /** The package's `package.json`. */
 export const PACKAGE_JSON = {
@@ -60,16 +66,17 @@ export const PACKAGE_JSON = {
   license: config.license,
   type: "module",
   engines: { node: `>=${OLDEST_NODE}` },
-  peerDependencies: {
-    [DRAWS_BARS]: config.imports[DRAWS_BARS].replace(`npm:${DRAWS_BARS}@`, ""),
-  },
-  peerDependenciesMeta: { [DRAWS_BARS]: { optional: true } },
+  peerDependencies: Object.fromEntries(
+    PEERS.map((name) => [name, config.imports[name].replace(`npm:${name}@`, "")]),
+  ),
+  peerDependenciesMeta: Object.fromEntries(PEERS.map((name) => [name, { optional: true }])),
+  bin: { [COMMAND.name]: `./${COMMAND.file}` },
   main: "./mod.js",
   types: "./types/mod.d.ts",
   exports: Object.fromEntries(
     ENTRIES.map(({ path, module, file }) => [path, {
       types: `./types/${module.replace(/\.ts$/, ".d.ts")}`,
-      browser: `./browser/${file}.js`,
+      ...(SERVER_ONLY.includes(path) ? {} : { browser: `./browser/${file}.js` }),
       default: `./${file}.js`,
     }]),
   ),

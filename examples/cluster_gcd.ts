@@ -1,0 +1,157 @@
+/**
+ * The work of `gcd.ts` on worker hosts that take it from a broker, one of which is killed in the middle.
+ *
+ *   deno run -A examples/cluster_gcd.ts
+ *   deno run -A examples/cluster_gcd.ts --broker redis://127.0.0.1:6379 --repeat 500
+ *
+ * It starts a redis-server of its own unless it is given a broker (Debian: package redis-server), and two worker hosts as
+ * processes of this machine; on others they would be started by the same command. When a part of the answers is there, a
+ * host that is at work is killed, as a machine may be lost. What it had in hand is run again by the other one.
+ *
+ * @module
+ */
+
+import { ClusterExecutor } from "@concurrent/futures/cluster";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { gcd } from "./gcd.ts";
+
+type Pair = readonly [number, number];
+
+const PAIRS: readonly Pair[] = [
+  [1231312, 434344],
+  [2013123, 111110],
+  [34423323, 123123],
+  [234345, 345345],
+];
+
+const ROOT = new URL("../", import.meta.url);
+
+/** How long a host may be silent before its work is given to another: short, since this program waits for that. */
+const LEASE_SECONDS = 2;
+
+/** Starts a redis-server on a free port; it is ended, and its folder removed, at the end of the `using` block. */
+async function startBroker(): Promise<AsyncDisposable & { url: string }> {
+  const folder = await Deno.makeTempDir();
+  const port = freePort();
+  const options = ["--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "yes"];
+  let server: Deno.ChildProcess;
+  try {
+    server = new Deno.Command("redis-server", {
+      args: ["--port", String(port), ...options],
+      stdout: "null",
+    }).spawn();
+  } catch (error) {
+    await Deno.remove(folder);
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new Error(
+      "Cannot start a broker: there is no redis-server; install it (Debian: package redis-server), or give --broker",
+    );
+  }
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    async [Symbol.asyncDispose]() {
+      server.kill("SIGTERM");
+      await server.status;
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+/** A worker host that runs. */
+interface Host extends AsyncDisposable {
+  readonly pid: number;
+  kill(): void;
+}
+
+/** Starts the worker program; resolves once it takes jobs. */
+async function startHost(url: string, pool: string): Promise<Host> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "-A", "--quiet", fileURLToPath(new URL("executors/cluster/worker.ts", ROOT))],
+      ...["--broker", url, "--pool", pool, "--threads", "1", "--lease", String(LEASE_SECONDS)],
+      ...["--module", `gcd=${fileURLToPath(new URL("examples/gcd.ts", ROOT))}`],
+    ],
+    cwd: fileURLToPath(ROOT),
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  const ended = child.status;
+  let hasEnded = false;
+  ended.then(() => hasEnded = true);
+  const printed = child.stdout.pipeThrough(
+    new TextDecoderStream() as ReadableWritablePair<string, Uint8Array<ArrayBuffer>>,
+  );
+  const { promise: ready, resolve: isReady, reject } = Promise.withResolvers<void>();
+  const reading = (async () => {
+    for await (const text of printed) {
+      if (text.includes("ready")) isReady();
+    }
+    reject(new Error("Cannot start a worker host: it ended before it was ready"));
+  })();
+  await ready;
+  return {
+    pid: child.pid,
+    kill: () => child.kill("SIGKILL"),
+    async [Symbol.asyncDispose]() {
+      if (!hasEnded) child.kill("SIGTERM");
+      await Promise.all([ended, reading]);
+    },
+  };
+}
+
+/** Has the pairs' divisors found, and a host killed when a quarter of them is there. */
+async function run(url: string, pairs: readonly Pair[]): Promise<void> {
+  // A pool of its own: a broker that was given may have others.
+  const pool = `gcd-${crypto.randomUUID()}`;
+  await using executor = await ClusterExecutor.connect({
+    url,
+    pool,
+    modules: { gcd: import.meta.resolve("./gcd.ts") },
+    leaseMs: LEASE_SECONDS * 1000,
+  });
+  await using first = await startHost(url, pool);
+  await using second = await startHost(url, pool);
+  console.log(`worker hosts: ${first.pid} and ${second.pid}`);
+
+  const beganMs = performance.now();
+  const futures = pairs.map((pair) => executor.submit(gcd, pair));
+  let answered = 0;
+  for (const future of futures) {
+    future.addDoneCallback(() => {
+      answered++;
+      if (answered !== Math.ceil(pairs.length / 4)) return;
+      first.kill();
+      console.log(`${answered} answers; killed ${first.pid}`);
+    });
+  }
+  const answers = await Promise.all(futures);
+  const seconds = ((performance.now() - beganMs) / 1000).toFixed(1);
+
+  const wrong = answers.filter((answer, i) => answer !== gcd(pairs[i])).length;
+  console.log(
+    `${answers.length} answers of ${pairs.length} in ${seconds} s, ${wrong} of them wrong`,
+  );
+  if (wrong > 0) Deno.exitCode = 1;
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: { broker: { type: "string" }, repeat: { type: "string", default: "100" } },
+  });
+  const repeat = Number(values.repeat);
+  if (!(Number.isSafeInteger(repeat) && repeat > 0)) {
+    throw new RangeError(`Cannot repeat ${values.repeat} times: expected a positive integer`);
+  }
+  const pairs = Array.from({ length: repeat }, () => PAIRS).flat();
+  if (values.broker !== undefined) return await run(values.broker, pairs);
+  await using broker = await startBroker();
+  await run(broker.url, pairs);
+}
+
+if (import.meta.main) await main();

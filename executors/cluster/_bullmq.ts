@@ -1,0 +1,283 @@
+/**
+ * The engine on BullMQ: the submitter's side.
+ *
+ * A pool is a queue. A job's id is the submitter's, so that adding it once more changes nothing. BullMQ runs lower numbers first and
+ * those without a priority before all others, so every job is given one (see {@linkcode rankOf}).
+ *
+ * Three things of a queue are ours, and have keys beside BullMQ's, below the same prefix so that one line of an ACL covers them:
+ *
+ *   bull:<queue>:cf:control       stream: ids of jobs that nobody waits for any more; read by all hosts, cut to CONTROL_LENGTH
+ *   bull:<queue>:cf:hosts         set of host ids; bull:<queue>:cf:host:<id> says how each is, and expires
+ *   bull:<queue>:cf:result:<id>   a result that is too large for the event stream; expires
+ *
+ * @module
+ */
+
+import { type JobsOptions, Queue } from "bullmq";
+import { deferred } from "./_deferred.ts";
+import { type BrokerAddress, Connection } from "./_connection.ts";
+import type { Finding, HostInfo, JobListener, NewJob, SubmitEngine } from "./_engine.ts";
+
+/** BullMQ's own, written out as ours are made of it. */
+const PREFIX = "bull";
+
+/** Entries of the event stream; a job makes four. What falls out of it is found by the sweep. */
+const EVENTS_LENGTH = 100_000;
+
+/** Entries of the control stream. A host that falls behind by more lets a task run on that nobody waits for. */
+const CONTROL_LENGTH = 1_000;
+
+/** Entries read in one round trip. */
+const EVENTS_AT_ONCE = 1_000;
+
+/** Time between a read that has failed and the next. */
+const READ_AGAIN_MS = 100;
+
+/** Jobs added in one round trip. */
+const BULK = 500;
+
+/** The rank of priority 0; the most that BullMQ takes is 2^21 - 1. */
+const MIDDLE_RANK = 1 << 20;
+
+/** How BullMQ writes a priority: lower is sooner. Whole numbers are told apart, up to a million either way. */
+export function rankOf(priority: number): number {
+  const bounded = Math.max(-MIDDLE_RANK + 1, Math.min(MIDDLE_RANK - 1, Math.round(priority)));
+  return MIDDLE_RANK - bounded;
+}
+
+/** The keys that are ours. */
+export class Keys {
+  readonly #base: string;
+
+  constructor(queue: string) {
+    this.#base = `${PREFIX}:${queue}`;
+  }
+
+  job(id: string): string {
+    return `${this.#base}:${id}`;
+  }
+
+  get events(): string {
+    return `${this.#base}:events`;
+  }
+
+  get control(): string {
+    return `${this.#base}:cf:control`;
+  }
+
+  get hosts(): string {
+    return `${this.#base}:cf:hosts`;
+  }
+
+  host(id: string): string {
+    return `${this.#base}:cf:host:${id}`;
+  }
+
+  result(id: string): string {
+    return `${this.#base}:cf:result:${id}`;
+  }
+}
+
+/** Adds jobs and hears what becomes of them. */
+export class BullSubmitter implements SubmitEngine {
+  readonly #keys: Keys;
+  readonly #commands: Connection;
+  readonly #events: Connection;
+  readonly #queue: Queue;
+  readonly #silenceMs: number;
+  readonly #timeoutMs: number;
+  readonly #onTrouble: (error: Error) => void;
+  readonly #reading: Promise<void>;
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    address: BrokerAddress,
+    queue: string,
+    timeoutMs: number,
+    listener: JobListener,
+    onTrouble: (error: Error) => void,
+  ) {
+    this.#keys = new Keys(queue);
+    this.#silenceMs = address.silenceMs;
+    this.#timeoutMs = timeoutMs;
+    this.#onTrouble = onTrouble;
+    this.#commands = new Connection(address, onTrouble);
+    this.#events = new Connection(address, onTrouble);
+    this.#queue = new Queue(queue, {
+      connection: this.#commands.redis,
+      skipWaitingForReady: true,
+      streams: { events: { maxLen: EVENTS_LENGTH } },
+    });
+    this.#queue.on("error", onTrouble);
+    this.#reading = this.#read(listener);
+  }
+
+  /**
+   * Reads the events of the queue until it is closed. By ourselves: BullMQ's reader misses what comes before its first event, and
+   * cannot be closed while the broker is away.
+   */
+  async #read(listener: JobListener): Promise<void> {
+    const { redis } = this.#events;
+    const waitMs = Math.ceil(this.#silenceMs / 3);
+    let last: string | undefined;
+    while (this.#closing === undefined) {
+      try {
+        if (last === undefined) {
+          // Where the stream ends now: to read from "$" would miss what comes between two reads.
+          const [entry] = await redis.xrevrange(this.#keys.events, "+", "-", "COUNT", 1);
+          last = entry?.[0] ?? "0-0";
+        }
+        const answer = await redis.xread(
+          "COUNT",
+          EVENTS_AT_ONCE,
+          "BLOCK",
+          waitMs,
+          "STREAMS",
+          this.#keys.events,
+          last,
+        );
+        for (const [id, fields] of answer?.[0][1] ?? []) {
+          last = id;
+          tell(listener, fields);
+        }
+      } catch (error) {
+        if (this.#closing !== undefined) return;
+        this.#onTrouble(error as Error);
+        await delay(READ_AGAIN_MS);
+      }
+    }
+  }
+
+  ready(): Promise<void> {
+    return this.#commands.ready(this.#timeoutMs);
+  }
+
+  async add(jobs: readonly NewJob[]): Promise<void> {
+    for (let i = 0; i < jobs.length; i += BULK) {
+      const bulk = jobs.slice(i, i + BULK).map(({ id, name, data, priority }) => ({
+        name,
+        data,
+        opts: optionsOf(id, priority, data.ttl),
+      }));
+      if (bulk.length === 1) await this.#queue.add(bulk[0].name, bulk[0].data, bulk[0].opts);
+      else await this.#queue.addBulk(bulk);
+    }
+  }
+
+  async remove(ids: readonly string[]): Promise<void> {
+    await Promise.all(ids.map((id) => this.#queue.remove(id)));
+    await this.#commands.redis.unlink(ids.map((id) => this.#keys.result(id)));
+  }
+
+  async abandon(id: string): Promise<void> {
+    await this.#commands.redis.xadd(
+      this.#keys.control,
+      "MAXLEN",
+      "~",
+      CONTROL_LENGTH,
+      "*",
+      "id",
+      id,
+    );
+  }
+
+  async look(ids: readonly string[]): Promise<Finding[]> {
+    const pipeline = this.#commands.redis.pipeline();
+    for (const id of ids) {
+      pipeline.hmget(
+        this.#keys.job(id),
+        "timestamp",
+        "processedOn",
+        "finishedOn",
+        "failedReason",
+        "returnvalue",
+      );
+    }
+    const answers = await pipeline.exec();
+    return (answers ?? []).map(([error, fields]) => {
+      if (error !== null) throw error;
+      return findingOf(fields as (string | null)[]);
+    });
+  }
+
+  async fetch(id: string): Promise<string | undefined> {
+    return await this.#commands.redis.get(this.#keys.result(id)) ?? undefined;
+  }
+
+  async hosts(): Promise<HostInfo[]> {
+    const { redis } = this.#commands;
+    const ids = await redis.smembers(this.#keys.hosts);
+    if (ids.length === 0) return [];
+    const texts = await redis.mget(ids.map((id) => this.#keys.host(id)));
+    const gone = ids.filter((_, i) => texts[i] === null);
+    if (gone.length > 0) await redis.srem(this.#keys.hosts, gone);
+    return texts.filter((text) => text !== null).map((text) => JSON.parse(text) as HostInfo);
+  }
+
+  async depth(): Promise<number> {
+    const { waiting = 0, prioritized = 0 } = await this.#queue.getJobCounts(
+      "waiting",
+      "prioritized",
+    );
+    return waiting + prioritized;
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([this.#events.close(), this.#queue.close()]);
+    // What was under way when a connection was lost, the client never answers once it is closed: that is not waited for.
+    const { promise: late, resolve } = deferred<void>();
+    const timer = setTimeout(resolve, 2 * READ_AGAIN_MS);
+    await Promise.race([this.#reading, late]);
+    clearTimeout(timer);
+    await this.#commands.close();
+  }
+}
+
+/** Tells a listener of one entry of the event stream: names and values in turns. */
+function tell(listener: JobListener, entry: readonly string[]): void {
+  const fields = new Map<string, string>();
+  for (let i = 0; i < entry.length; i += 2) fields.set(entry[i], entry[i + 1]);
+  const id = fields.get("jobId");
+  if (id === undefined) return;
+  switch (fields.get("event")) {
+    case "active":
+      return listener.active(id);
+    case "completed":
+      return listener.completed(id, JSON.parse(fields.get("returnvalue") ?? "null"));
+    case "failed":
+      return listener.failed(id, fields.get("failedReason") ?? "");
+    case "progress":
+      return listener.progress(id, JSON.parse(fields.get("data") ?? "null"));
+  }
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function optionsOf(id: string, priority: number, ttlMs: number): JobsOptions {
+  const kept = { age: Math.max(1, Math.ceil(ttlMs / 1000)) };
+  return {
+    jobId: id,
+    priority: rankOf(priority),
+    attempts: 1,
+    removeOnComplete: kept,
+    removeOnFail: kept,
+    stackTraceLimit: 0,
+  };
+}
+
+function findingOf(
+  [timestamp, processedOn, finishedOn, reason, value]: (string | null)[],
+): Finding {
+  if (timestamp === null) return { state: "missing" };
+  if (finishedOn !== null) {
+    if (reason !== null) return { state: "failed", reason };
+    return { state: "completed", value: value === null ? null : JSON.parse(value) };
+  }
+  return { state: processedOn === null ? "waiting" : "active" };
+}

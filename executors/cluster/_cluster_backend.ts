@@ -1,0 +1,487 @@
+/**
+ * The submitter's side of a cluster: futures, and the jobs behind them.
+ *
+ * States of a job, from its submission until its future is done:
+ *
+ *   HELD    -> SENT      flush         there is room in the broker: it is being added
+ *   SENT    -> QUEUED    acknowledged  the broker has it
+ *   SENT, QUEUED -> RUNNING            a host has begun it
+ *   any     -> out of the table        its future is done
+ *
+ * A job leaves by the first of these: its outcome is told by an event; its outcome is found by the sweep; the broker does not know
+ * it any more; the broker did not take it in time, or refused; it is cancelled or given up here.
+ *
+ * Invariants:
+ *  1. A job is in the table before anything of it is sent, so that no event of it can come too early to be heard.
+ *  2. Only who takes a job out of the table settles its future, and nothing is put back: each future is settled once, however
+ *     often, late or in whatever order events come. Events of jobs that are not in the table are dropped.
+ *  3. A job that is SENT is added again, under its id, until that is acknowledged or its time is up; the broker makes one of
+ *     them. When its time is up, its removal is sent behind the last attempt.
+ *  4. Events are only the fast way. The sweep looks up each job that was not heard of for `sweepMs`: what is done is settled; what
+ *     is missing at two looks in a row is lost, or is submitted again under its id. So no future waits for an event that was lost.
+ *  5. A job that is cancelled or given up is out of the table first, then the broker is told. That it may run all the same is
+ *     allowed: what comes of it is dropped.
+ *  6. The broker has at most `maxPending` jobs of this executor; further ones are HELD, by priority, then in order.
+ *  7. When the last job is out after `shutdown`, timers and connections end, and then `whenClosed` resolves.
+ *
+ * @module
+ */
+
+import { callAt, epochMs, nowMs } from "../../_platform/clock.ts";
+import { RuntimeError } from "../../sync/errors.ts";
+import { Deadlines } from "../_deadlines.ts";
+import { limitTask } from "../_limits.ts";
+import { type AnyFunction, submissionError } from "../_target.ts";
+import type { ExecutorBackend, TaskOptions } from "../executor.ts";
+import { type Future, futureInternals, type Runner } from "../future.ts";
+import type { StreamSink, StreamSource } from "../stream.ts";
+import { deferred } from "./_deferred.ts";
+import { Adder } from "./_adder.ts";
+import { Asides } from "./_asides.ts";
+import { brokerError } from "./_connection.ts";
+import type { Finding, HostInfo, JobListener, NewJob, SubmitEngine } from "./_engine.ts";
+import { HeldJobs } from "./_held_jobs.ts";
+import type { ModuleNames } from "./_module_names.ts";
+import { orderOf, type OrderOptions } from "./_order.ts";
+import { isStored, MOST_INLINE, readReason, readValue, type Settlement } from "./_outcome.ts";
+import { HELD, type PendingJob, pendingJob, QUEUED, RUNNING, SENT } from "./_pending_job.ts";
+import type { ClusterSettings } from "./_settings.ts";
+import { ClusterCounts } from "./_cluster_counts.ts";
+import { Sweep } from "./_sweep.ts";
+import { JobLostError } from "./errors.ts";
+
+/** Tasks of `map` are chunked so that one takes about so long: far more than a job costs, and little beside a lease. */
+const CHUNK_MS = 100;
+
+/** Threads that are assumed until hosts were heard of. */
+const LIKELY_THREADS = 8;
+
+/** Jobs sent in one message. */
+const BATCH = 500;
+
+/** How long removals may take before the connection is closed. */
+const LAST_WORDS_MS = 1_000;
+
+/** Makes the engine; given by the executor, so that tests can watch it. */
+export type EngineMaker = (
+  listener: JobListener,
+  onTrouble: (error: Error) => void,
+) => SubmitEngine;
+
+/** The submitter's side of a pool of hosts. */
+export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
+  readonly chunkMs = CHUNK_MS;
+  readonly engine: SubmitEngine;
+  readonly counts: ClusterCounts = new ClusterCounts();
+  readonly #settings: ClusterSettings;
+  readonly #modules: ModuleNames;
+  readonly #session = crypto.randomUUID();
+  #submitted = 0;
+
+  readonly #jobs = new Map<string, PendingJob>();
+  readonly #byNumber = new Map<number, PendingJob>();
+  readonly #held = new HeldJobs<PendingJob>();
+  #inBroker = 0;
+  #isFlushing = false;
+  readonly #adder: Adder;
+  readonly #asides = new Asides();
+  readonly #deadlines = new Deadlines();
+  readonly #sweep: Sweep;
+  #threads = LIKELY_THREADS;
+
+  #closing = false;
+  #closed: Promise<void> | undefined;
+  readonly #onClosed: (() => void)[] = [];
+  #isOver = false;
+
+  constructor(settings: ClusterSettings, modules: ModuleNames, makeEngine: EngineMaker) {
+    this.#settings = settings;
+    this.#modules = modules;
+    this.engine = makeEngine(this, () => {
+      // What matters of it shows in the futures: an add that is not answered, a job that is not found.
+    });
+    this.#adder = new Adder(this.engine, settings.submitTimeout);
+    this.#sweep = new Sweep(
+      this.engine,
+      settings.sweepMs,
+      (sinceMs) => this.#notHeardOf(sinceMs),
+      (job, finding) => this.#found(job, finding),
+      (hosts) => this.#met(hosts),
+    );
+  }
+
+  /** Threads of all hosts, as far as they have been heard of. */
+  get concurrency(): number {
+    return this.#threads;
+  }
+
+  // Submitting
+
+  /** See {@linkcode ExecutorBackend}. */
+  submit(
+    fn: AnyFunction,
+    args: readonly unknown[],
+    options: OrderOptions | undefined,
+    arity: number,
+  ): Future<unknown> {
+    if (this.#closing) {
+      throw new RuntimeError(
+        "Cannot submit to cluster: cannot schedule new futures after shutdown",
+      );
+    }
+    const number = this.#submitted++;
+    const future = futureInternals.create<unknown>(this, number);
+    let order: NewJob;
+    try {
+      options?.signal?.throwIfAborted();
+      const id = `${this.#session}-${number}`;
+      order = orderOf(id, fn, args, options, arity, this.#modules, this.#settings);
+    } catch (error) {
+      this.counts.failed++;
+      futureInternals.reject(future, submissionError(error, options?.signal));
+      return future;
+    }
+    const calls = arity === 0 ? 1 : args.length / arity;
+    const job = this.#register(pendingJob(order.id, order.name, future, order, calls));
+    this.#held.push(job);
+    this.#flushLater();
+    if (options !== undefined) {
+      limitTask(future, options, this.#deadlines, (error) => this.#giveUp(job, error));
+    }
+    return future;
+  }
+
+  /** Invariant 1. */
+  #register(job: PendingJob): PendingJob {
+    this.#jobs.set(job.id, job);
+    this.#byNumber.set(futureInternals.taskOf(job.future), job);
+    return job;
+  }
+
+  /** A future for a job that this or another executor has submitted, by its id. */
+  attach(id: string): Future<unknown> {
+    if (this.#closing) throw new RuntimeError("Cannot attach: the executor was shut down");
+    const known = this.#jobs.get(id);
+    if (known !== undefined) return known.future;
+    const number = this.#submitted++;
+    const future = futureInternals.create<unknown>(this, number);
+    const job = this.#register(pendingJob(id, id, future, undefined, 1));
+    // It may be done: looked up now, and by the sweep from then on.
+    this.#sweep.lookUp([job]);
+    return future;
+  }
+
+  /** The id of the job of a future that this executor has made. */
+  idOf(future: Future<unknown>): string | undefined {
+    if (futureInternals.runnerOf(future) !== this) return undefined;
+    const number = futureInternals.taskOf(future);
+    return this.#byNumber.get(number)?.id ?? this.#attached.get(future) ??
+      `${this.#session}-${number}`;
+  }
+
+  /** Ids of attached jobs that are done. */
+  readonly #attached = new WeakMap<Future<unknown>, string>();
+
+  /** Sends after the code that submits: jobs of one turn go in one message, and one may still be taken back. */
+  #flushLater(): void {
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    queueMicrotask(() => {
+      this.#isFlushing = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    const { maxPending } = this.#settings;
+    while (!this.#held.isEmpty && this.#inBroker < maxPending) {
+      const room = Math.min(BATCH, maxPending - this.#inBroker);
+      const batch = this.#held.take(room, ({ id }) => this.#jobs.has(id));
+      if (batch.length === 0) return;
+      for (const job of batch) job.state = SENT;
+      this.#inBroker += batch.length;
+      this.#add(batch);
+    }
+  }
+
+  async #add(jobs: readonly PendingJob[]): Promise<void> {
+    const isWanted = (): boolean => jobs.some(({ id }) => this.#jobs.has(id));
+    const error = await this.#adder.add(jobs.map(({ order }) => order!), isWanted);
+    if (error !== undefined) return this.#refused(jobs, error);
+    const now = nowMs();
+    const gone: string[] = [];
+    for (const job of jobs) {
+      // Taken back while it was on its way: the removal may have been faster.
+      if (job.isUnwanted) gone.push(job.id);
+      if (job.state === SENT) job.state = QUEUED;
+      job.heardMs = now;
+    }
+    if (gone.length > 0) this.#asides.tell(this.engine.remove(gone));
+  }
+
+  #refused(jobs: readonly PendingJob[], error: unknown): void {
+    for (const job of jobs) {
+      this.#settle(job, () => ({
+        failed: true,
+        outcome: brokerError(`submit "${job.name}"`, this.#settings.url, error),
+      }));
+    }
+    // The last attempt may yet arrive.
+    this.#asides.tell(this.engine.remove(jobs.map(({ id }) => id)));
+  }
+
+  // Being told
+
+  /** See {@linkcode JobListener}. */
+  active(id: string): void {
+    const job = this.#jobs.get(id);
+    if (job === undefined) return;
+    job.state = RUNNING;
+    job.startedMs = epochMs();
+    job.heardMs = nowMs();
+  }
+
+  /** See {@linkcode JobListener}. */
+  completed(id: string, value: unknown): void {
+    const job = this.#jobs.get(id);
+    if (job === undefined) return;
+    if (isStored(value)) this.#fetch(job);
+    else this.#settle(job, () => readValue(value));
+  }
+
+  /** See {@linkcode JobListener}. */
+  failed(id: string, reason: string): void {
+    const job = this.#jobs.get(id);
+    if (job !== undefined) this.#settle(job, () => readReason(reason, job.name));
+  }
+
+  /** See {@linkcode JobListener}. */
+  progress(id: string, fraction: unknown): void {
+    const job = this.#jobs.get(id);
+    if (job === undefined) return;
+    job.heardMs = nowMs();
+    if (typeof fraction === "number") futureInternals.setProgress(job.future, fraction);
+  }
+
+  /** Takes in a result that was too large to be told of. A failure leaves it to the sweep, which comes here again. */
+  async #fetch(job: PendingJob): Promise<void> {
+    if (job.isFetching) return;
+    job.isFetching = true;
+    try {
+      const text = await this.engine.fetch(job.id);
+      this.#settle(job, () => text === undefined ? this.#lost(job) : readValue(text));
+    } catch {
+      job.heardMs = nowMs();
+    } finally {
+      job.isFetching = false;
+    }
+  }
+
+  /** Takes a job out of the table, and settles its future: Invariant 2. */
+  #settle(job: PendingJob, read: () => Settlement): void {
+    if (!this.#take(job)) return;
+    const { failed, outcome } = read();
+    this.counts.ended(job, failed);
+    if (failed) futureInternals.reject(job.future, outcome);
+    else futureInternals.resolve(job.future, outcome);
+    this.#afterOne(job);
+  }
+
+  #take(job: PendingJob): boolean {
+    if (!this.#jobs.delete(job.id)) return false;
+    const number = futureInternals.taskOf(job.future);
+    this.#byNumber.delete(number);
+    if (job.order === undefined) this.#attached.set(job.future, job.id);
+    return true;
+  }
+
+  /** A job has left the table. */
+  #afterOne(job: PendingJob): void {
+    if (job.order !== undefined && job.state !== HELD) {
+      this.#inBroker--;
+      // What is large is not kept for those who may ask for it later.
+      if (job.order.data.args.length > MOST_INLINE || job.isFetching) {
+        this.#asides.tell(this.engine.remove([job.id]));
+      }
+      if (!this.#held.isEmpty) this.#flushLater();
+    }
+    this.#closeIfOver();
+  }
+
+  #lost(job: PendingJob): Settlement {
+    return {
+      failed: true,
+      outcome: new JobLostError(
+        `Cannot read outcome of "${job.name}": the broker does not know job ${job.id} any more; have it keep its data (appendonly yes), or connect with resubmitLost`,
+      ),
+    };
+  }
+
+  // The sweep
+
+  /** Whom to look up: Invariant 4. */
+  *#notHeardOf(sinceMs: number): Generator<PendingJob> {
+    for (const job of this.#jobs.values()) {
+      if (job.state >= QUEUED && job.heardMs <= sinceMs) yield job;
+    }
+  }
+
+  #found(job: PendingJob, finding: Finding): void {
+    if (!this.#jobs.has(job.id)) return;
+    if (finding.state !== "missing") job.misses = 0;
+    switch (finding.state) {
+      case "missing":
+        // Twice: the first look may have been on its way before the job was.
+        if (++job.misses < 2) return;
+        if (this.#settings.resubmitLost && job.order !== undefined) return this.#resubmit(job);
+        return this.#settle(job, () => this.#lost(job));
+      case "active":
+        job.state = RUNNING;
+        return;
+      case "waiting":
+        job.state = QUEUED;
+        return;
+      case "completed":
+        return this.completed(job.id, finding.value);
+      case "failed":
+        return this.failed(job.id, finding.reason);
+    }
+  }
+
+  #resubmit(job: PendingJob): void {
+    job.misses = 0;
+    job.state = SENT;
+    this.#add([job]);
+  }
+
+  #met(hosts: readonly HostInfo[]): void {
+    this.#threads = hosts.reduce((sum, { threads }) => sum + threads, 0) || LIKELY_THREADS;
+  }
+
+  /** Hears of the hosts before the first `map`. */
+  async meetHosts(): Promise<void> {
+    this.#met(await this.ask((engine) => engine.hosts()));
+  }
+
+  // Taking back
+
+  /** See {@linkcode Runner}. */
+  cancel(future: Future<unknown>): boolean {
+    const job = this.#byNumber.get(futureInternals.taskOf(future));
+    if (job === undefined || job.state === RUNNING) return false;
+    this.#takeBack(job);
+    this.counts.cancelled++;
+    // The future is cancelled by its caller; whoever waits for the end is told after that.
+    queueMicrotask(() => this.#afterOne(job));
+    return true;
+  }
+
+  /** Invariant 5. */
+  #takeBack(job: PendingJob): void {
+    this.#take(job);
+    job.isUnwanted = true;
+    if (job.state === HELD) return;
+    this.#asides.tell(this.engine.remove([job.id]));
+    // A host may have taken it in this moment.
+    this.#asides.tell(this.engine.abandon(job.id));
+  }
+
+  #giveUp(job: PendingJob, error: unknown): void {
+    if (!this.#jobs.has(job.id)) return;
+    this.#takeBack(job);
+    this.counts.ended(job, true);
+    futureInternals.reject(job.future, error);
+    this.#afterOne(job);
+  }
+
+  /** See {@linkcode Runner}. */
+  isRunning(future: Future<unknown>): boolean {
+    return this.#byNumber.get(futureInternals.taskOf(future))?.state === RUNNING;
+  }
+
+  /** See {@linkcode Runner}. */
+  enterBlocking(): void {
+    throw new RuntimeError(
+      "Cannot block: outcomes come over the network, by this thread's event loop, which would stand still; await the future instead",
+    );
+  }
+
+  /** See {@linkcode Runner}. */
+  leaveBlocking(): void {}
+
+  /** Not offered: see the text. */
+  stream(
+    fn: AnyFunction,
+    _args: readonly unknown[],
+    _options: TaskOptions | undefined,
+    _buffersize: number,
+    _sink: StreamSink,
+  ): StreamSource {
+    throw new RuntimeError(
+      `Cannot stream "${fn.name}" from a cluster: a task that is run again by another host would begin anew; map() over its parts, or have it return lists`,
+    );
+  }
+
+  // Ending
+
+  /** See {@linkcode ExecutorBackend}. */
+  shutdown(cancelFutures: boolean): void {
+    if (cancelFutures) {
+      for (const { future } of [...this.#jobs.values()]) future.cancel();
+    }
+    this.#closing = true;
+    this.#closeIfOver();
+  }
+
+  #closeIfOver(): void {
+    if (!this.#closing || this.#jobs.size > 0 || this.#isOver) return;
+    this.#isOver = true;
+    this.#sweep.close();
+    this.#adder.close();
+    this.#closed = this.#close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#asides.settled(LAST_WORDS_MS);
+    await this.engine.close().catch(() => {});
+    for (const onClosed of this.#onClosed.splice(0)) onClosed();
+  }
+
+  /** See {@linkcode ExecutorBackend}. */
+  whenClosed(): Promise<void> {
+    return this.#closed ?? new Promise((resolve) => this.#onClosed.push(resolve));
+  }
+
+  /** See {@linkcode ExecutorBackend}. */
+  waitClosedSync(): void {
+    if (!this.#isOver) this.enterBlocking();
+  }
+
+  /**
+   * Asks the broker.
+   *
+   * @throws {BrokerUnavailableError} When it does not answer in time.
+   */
+  async ask<T>(question: (engine: SubmitEngine) => Promise<T>): Promise<T> {
+    if (this.#isOver) throw new RuntimeError("Cannot ask the broker: the executor was shut down");
+    const { url, submitTimeout } = this.#settings;
+    const { promise, reject } = deferred<never>();
+    const stopTimer = callAt(nowMs() + submitTimeout, () => {
+      reject(new Error(`no answer within ${submitTimeout} ms`));
+    });
+    try {
+      return await Promise.race([question(this.engine), promise]);
+    } catch (error) {
+      throw brokerError("ask", url, error);
+    } finally {
+      stopTimer();
+    }
+  }
+
+  /** Counts of this moment, of this executor's own tasks. */
+  tally(): { queued: number; running: number } {
+    let running = 0;
+    for (const { state } of this.#jobs.values()) if (state === RUNNING) running++;
+    return { queued: this.#jobs.size - running, running };
+  }
+}

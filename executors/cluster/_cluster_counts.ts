@@ -1,0 +1,50 @@
+/**
+ * What a submitter counts and times of its tasks.
+ *
+ * @module
+ */
+
+import { epochMs } from "../../_platform/clock.ts";
+import { Histogram } from "../_histogram.ts";
+import type { Durations } from "../stats.ts";
+
+/** The part of a job that is counted. */
+export interface CountedJob {
+  readonly calls: number;
+  readonly submittedMs: number;
+  /** When it was heard that a host had begun it; 0 when that was not heard. */
+  readonly startedMs: number;
+}
+
+/** Counts and times of one submitter. */
+export class ClusterCounts {
+  completed = 0;
+  failed = 0;
+  cancelled = 0;
+  readonly #wait = new Histogram();
+  readonly #run = new Histogram();
+
+  /** A job has come to its end. */
+  ended({ calls, submittedMs, startedMs }: CountedJob, failed: boolean): void {
+    if (failed) this.failed++;
+    else this.completed++;
+    if (startedMs === 0) return;
+    this.#wait.add(startedMs - submittedMs, calls);
+    this.#run.add((epochMs() - startedMs) / calls, calls);
+  }
+
+  /** How long tasks waited and ran, as heard here. */
+  get times(): { readonly wait: Durations; readonly run: Durations } {
+    return { wait: durationsOf(this.#wait), run: durationsOf(this.#run) };
+  }
+}
+
+function durationsOf(histogram: Histogram): Durations {
+  return {
+    count: histogram.count,
+    p50: histogram.percentile(0.5),
+    p90: histogram.percentile(0.9),
+    p99: histogram.percentile(0.99),
+    max: histogram.max,
+  };
+}

@@ -1,0 +1,415 @@
+/**
+ * Values as JSON text, and back: how arguments and results cross to other machines.
+ *
+ * What JSON has is written as JSON has it. All else is an object with the key `$`, its tag, and with the key `v`:
+ *
+ *   {"$":"undefined"}                     {"$":"number","v":"-0"}         also NaN, Infinity, -Infinity
+ *   {"$":"bigint","v":"-ff"}              {"$":"Date","v":0}              null for an invalid one
+ *   {"$":"Map","v":[[key,value],...]}     {"$":"Set","v":[...]}           {"$":"RegExp","v":["a+","g"]}
+ *   {"$":"Uint8Array","v":"AQI="}         any other typed array, ArrayBuffer and DataView
+ *   {"$":"Error","v":{"class":"RangeError","name":...,"message":...,"stack":...,"cause":...,"fields":{...}}}
+ *   {"$":"Object","v":[[key,value],...]}  an object that has a key `$` itself, or the key `__proto__`
+ *
+ * Safe on hostile text: tags are a closed list, each payload is checked before it is used, no constructor of a user's class is
+ * called, no key is ever assigned by name where it could be a setter's, and depth is limited. A text that is not of this form is a
+ * `TypeError`; nothing else comes of it.
+ *
+ * **Not kept:** the identity of an object that occurs twice (each time becomes a copy), and classes but those of errors.
+ *
+ * @module
+ */
+
+import { createError, describe, errorClassName, isError } from "../../_memory/errors.ts";
+import { isShareable } from "../../_memory/handle.ts";
+import { NotShareableError } from "../../sync/errors.ts";
+import { base64ToBytes, bytesToBase64 } from "./_base64.ts";
+import { RemoteError } from "./errors.ts";
+
+/** Levels of nesting, on both sides: far from what a thread's stack takes. */
+const MOST_DEPTH = 500;
+
+const SPECIAL_NUMBERS = ["NaN", "Infinity", "-Infinity", "-0"];
+
+const NO_FIELDS = new Set(["name", "message", "stack", "cause", "errors"]);
+
+/** Classes whose instances hold something that stays where it is. */
+const STAYS = new Set([
+  "Promise",
+  "WeakMap",
+  "WeakSet",
+  "WeakRef",
+  "MessagePort",
+  "MessageChannel",
+  "Generator",
+  "AsyncGenerator",
+  "ReadableStream",
+  "WritableStream",
+  "TransformStream",
+  "AbortSignal",
+  "Worker",
+]);
+
+type View = new (buffer: ArrayBuffer) => ArrayBufferView;
+
+const VIEWS: ReadonlyMap<string, View> = new Map<string, View>(
+  [
+    Int8Array,
+    Uint8Array,
+    Uint8ClampedArray,
+    Int16Array,
+    Uint16Array,
+    Int32Array,
+    Uint32Array,
+    Float32Array,
+    Float64Array,
+    BigInt64Array,
+    BigUint64Array,
+    DataView,
+  ].map((constructor) => [constructor.name, constructor]),
+);
+
+/** Where a value is in what is sent, for error texts: `[0].list`. */
+class Path {
+  constructor(readonly parent: Path | undefined, readonly key: string | number) {}
+
+  toString(): string {
+    const step = typeof this.key === "number"
+      ? `[${this.key}]`
+      : /^[\w$]+$/.test(this.key)
+      ? `.${this.key}`
+      : `[${JSON.stringify(this.key)}]`;
+    return `${this.parent ?? ""}${step}`;
+  }
+}
+
+/**
+ * A value as text.
+ *
+ * @param what Begins the error text: "arguments".
+ * @throws {NotShareableError} When a part of it cannot be sent to another machine.
+ */
+export function encodeValue(value: unknown, what: string): string {
+  return JSON.stringify(new Writer(what).write(value, undefined, 0));
+}
+
+/** Makes a tree of what JSON has; of a part that needs nothing, the part itself. */
+class Writer {
+  readonly #what: string;
+  /** The objects around the one in hand. */
+  readonly #open = new Set<object>();
+
+  constructor(what: string) {
+    this.#what = what;
+  }
+
+  #refuse(why: string, path: Path | undefined): NotShareableError {
+    const place = path === undefined ? "" : ` at ${path}`;
+    return new NotShareableError(`Cannot send ${this.#what} to another machine: ${why}${place}`);
+  }
+
+  write(value: unknown, path: Path | undefined, depth: number): unknown {
+    switch (typeof value) {
+      case "string":
+      case "boolean":
+        return value;
+      case "number":
+        return Number.isFinite(value) && !Object.is(value, -0)
+          ? value
+          : { $: "number", v: Object.is(value, -0) ? "-0" : String(value) };
+      case "undefined":
+        return { $: "undefined" };
+      case "bigint":
+        return { $: "bigint", v: value.toString(16) };
+      case "symbol":
+        throw this.#refuse(`${String(value)} cannot be cloned`, path);
+      case "function":
+        throw this.#refuse(`${describe(value)} cannot be cloned`, path);
+    }
+    if (value === null) return null;
+    return this.#writeObject(value as object, path, depth);
+  }
+
+  #writeObject(value: object, path: Path | undefined, depth: number): unknown {
+    if (isShareable(value)) {
+      throw this.#refuse(
+        `${describe(value)} lives in this machine's memory; send values, or keep it in the task`,
+        path,
+      );
+    }
+    if (depth >= MOST_DEPTH) {
+      throw this.#refuse(
+        `it is nested more than ${MOST_DEPTH} levels deep; send it in parts`,
+        path,
+      );
+    }
+    if (this.#open.has(value)) {
+      throw this.#refuse("it contains itself; send what has no cycle", path);
+    }
+    this.#open.add(value);
+    const written = Array.isArray(value)
+      ? this.#writeArray(value, path, depth + 1)
+      : this.#writeOther(value, path, depth + 1);
+    this.#open.delete(value);
+    return written;
+  }
+
+  #writeArray(array: readonly unknown[], path: Path | undefined, depth: number): unknown[] {
+    let copy: unknown[] | undefined;
+    for (let i = 0; i < array.length; i++) {
+      const item = array[i];
+      // What most chunks of `map` consist of.
+      if (typeof item === "number" && Number.isFinite(item) && !Object.is(item, -0)) {
+        if (copy !== undefined) copy.push(item);
+        continue;
+      }
+      const written = this.write(
+        item,
+        typeof item === "string" ? undefined : new Path(path, i),
+        depth,
+      );
+      if (copy === undefined && written !== item) copy = array.slice(0, i);
+      if (copy !== undefined) copy.push(written);
+    }
+    return copy ?? array as unknown[];
+  }
+
+  #writeOther(value: object, path: Path | undefined, depth: number): unknown {
+    const kind = Object.prototype.toString.call(value).slice(8, -1);
+    if (value instanceof Date) {
+      const time = value.getTime();
+      return { $: "Date", v: Number.isNaN(time) ? null : time };
+    }
+    if (value instanceof Map) {
+      const entries = [...value].map(([key, item], i) => [
+        this.write(key, new Path(path, `keys()[${i}]`), depth),
+        this.write(item, new Path(path, `get(${describe(key)})`), depth),
+      ]);
+      return { $: "Map", v: entries };
+    }
+    if (value instanceof Set) {
+      return { $: "Set", v: this.#writeArray([...value], path, depth) };
+    }
+    if (value instanceof RegExp) return { $: "RegExp", v: [value.source, value.flags] };
+    if (isError(value, kind)) return this.#writeError(value as Error, path, depth);
+    if (ArrayBuffer.isView(value)) {
+      this.#checkOwnMemory(value.buffer, path);
+      if (!VIEWS.has(kind)) throw this.#refuse(`${kind} cannot be cloned`, path);
+      const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+      return { $: kind, v: bytesToBase64(bytes) };
+    }
+    if (kind === "SharedArrayBuffer") this.#checkOwnMemory(value as ArrayBufferLike, path);
+    if (value instanceof ArrayBuffer) {
+      return { $: "ArrayBuffer", v: bytesToBase64(new Uint8Array(value)) };
+    }
+    if (STAYS.has(kind)) throw this.#refuse(`${kind} cannot be cloned`, path);
+    return this.#writePlain(value, path, depth);
+  }
+
+  #checkOwnMemory(buffer: ArrayBufferLike, path: Path | undefined): void {
+    if (Object.prototype.toString.call(buffer) !== "[object SharedArrayBuffer]") return;
+    throw this.#refuse("shared memory does not cross machines; send a copy", path);
+  }
+
+  #writePlain(value: object, path: Path | undefined, depth: number): unknown {
+    const entries: [key: string, value: unknown][] = [];
+    let isPlain = true;
+    for (const key of Object.keys(value)) {
+      if (key === "$" || key === "__proto__") isPlain = false;
+      const item = (value as Record<string, unknown>)[key];
+      entries.push([key, this.write(item, new Path(path, key), depth)]);
+    }
+    // `fromEntries` defines; it never calls a setter.
+    return isPlain ? Object.fromEntries(entries) : { $: "Object", v: entries };
+  }
+
+  #writeError(error: Error, path: Path | undefined, depth: number): unknown {
+    const { name, message, stack } = error;
+    const written: Record<string, unknown> = {
+      class: errorClassName(error),
+      name: String(name),
+      message: String(message),
+    };
+    if (typeof stack === "string") written.stack = stack;
+    if (Object.hasOwn(error, "cause")) {
+      written.cause = this.write(error.cause, new Path(path, "cause"), depth);
+    }
+    if (Array.isArray((error as { errors?: unknown }).errors)) {
+      const { errors } = error as unknown as { errors: unknown[] };
+      written.errors = this.#writeArray(errors, new Path(path, "errors"), depth);
+    }
+    const fields = Object.keys(error).filter((key) => !NO_FIELDS.has(key));
+    if (fields.length > 0) {
+      written.fields = fields.map((key) => [
+        key,
+        this.write((error as unknown as Record<string, unknown>)[key], new Path(path, key), depth),
+      ]);
+    }
+    return { $: "Error", v: written };
+  }
+}
+
+/**
+ * The value that a text stands for.
+ *
+ * @throws {TypeError} When the text is not one that {@linkcode encodeValue} makes.
+ */
+export function decodeValue(text: string): unknown {
+  let tree: unknown;
+  try {
+    tree = JSON.parse(text);
+  } catch (error) {
+    throw malformed("it is no JSON", error);
+  }
+  return read(tree, 0);
+}
+
+function malformed(why: string, cause?: unknown): TypeError {
+  return new TypeError(`Cannot read value: ${why}; was it sent by another version?`, { cause });
+}
+
+function read(tree: unknown, depth: number): unknown {
+  if (typeof tree !== "object" || tree === null) return tree;
+  if (depth > 2 * MOST_DEPTH) throw malformed("it is nested too deep");
+  if (Array.isArray(tree)) {
+    for (let i = 0; i < tree.length; i++) {
+      const item: unknown = tree[i];
+      if (typeof item === "object") tree[i] = read(item, depth + 1);
+    }
+    return tree;
+  }
+  if (Object.hasOwn(tree, "$")) return readTagged(tree as Tagged, depth + 1);
+  for (const key of Object.keys(tree)) {
+    // JSON.parse makes an own property of it, which an assignment would not reach.
+    if (key === "__proto__") throw malformed("it has a key __proto__");
+    const item = (tree as Record<string, unknown>)[key];
+    if (typeof item === "object") (tree as Record<string, unknown>)[key] = read(item, depth + 1);
+  }
+  return tree;
+}
+
+/** A tagged value as it comes, neither tag nor payload checked. */
+interface Tagged {
+  readonly $: unknown;
+  readonly v?: unknown;
+}
+
+function readTagged({ $: tag, v: payload }: Tagged, depth: number): unknown {
+  switch (tag) {
+    case "undefined":
+      return undefined;
+    case "number":
+      if (SPECIAL_NUMBERS.includes(payload as string)) return Number(payload);
+      break;
+    case "bigint":
+      if (typeof payload === "string" && /^-?[\da-f]+$/.test(payload)) return readBigInt(payload);
+      break;
+    case "Date":
+      if (payload === null || typeof payload === "number") return new Date(payload ?? NaN);
+      break;
+    case "Map":
+      return new Map(readEntries(payload, depth));
+    case "Set":
+      if (Array.isArray(payload)) return new Set(read(payload, depth) as unknown[]);
+      break;
+    case "RegExp":
+      return readRegExp(payload);
+    case "Object":
+      return readObject(payload, depth);
+    case "Error":
+      return readError(payload, depth);
+    case "ArrayBuffer":
+      if (typeof payload === "string") return readBytes(payload).buffer;
+      break;
+    default:
+      return readView(tag, payload);
+  }
+  throw malformed(`the payload of ${tag} is not one`);
+}
+
+function readBigInt(hex: string): bigint {
+  return hex.startsWith("-") ? -BigInt(`0x${hex.slice(1)}`) : BigInt(`0x${hex}`);
+}
+
+function readEntries(payload: unknown, depth: number): [unknown, unknown][] {
+  if (!Array.isArray(payload)) throw malformed("entries are no list");
+  return payload.map((entry) => {
+    if (!Array.isArray(entry) || entry.length !== 2) throw malformed("an entry is no pair");
+    return [read(entry[0], depth + 1), read(entry[1], depth + 1)];
+  });
+}
+
+function readObject(payload: unknown, depth: number): Record<string, unknown> {
+  const object: Record<string, unknown> = {};
+  for (const [key, value] of readEntries(payload, depth)) define(object, key, value, true);
+  return object;
+}
+
+function readRegExp(payload: unknown): RegExp {
+  if (!Array.isArray(payload)) throw malformed("the payload of RegExp is not one");
+  const [source, flags] = payload;
+  if (typeof source !== "string" || typeof flags !== "string") {
+    throw malformed("the payload of RegExp is not one");
+  }
+  try {
+    return new RegExp(source, flags);
+  } catch (error) {
+    throw malformed("it has an expression that is none", error);
+  }
+}
+
+function readBytes(text: string): Uint8Array<ArrayBuffer> {
+  try {
+    return base64ToBytes(text);
+  } catch (error) {
+    throw malformed("bytes are not base64", error);
+  }
+}
+
+function readView(tag: unknown, payload: unknown): ArrayBufferView {
+  const constructor = typeof tag === "string" ? VIEWS.get(tag) : undefined;
+  if (constructor === undefined) throw malformed(`it has an unknown tag ${describe(tag)}`);
+  if (typeof payload !== "string") throw malformed(`the payload of ${tag} is not one`);
+  try {
+    return new constructor(readBytes(payload).buffer);
+  } catch (error) {
+    throw malformed(`the bytes are not those of ${tag}`, error);
+  }
+}
+
+function readError(payload: unknown, depth: number): Error {
+  if (typeof payload !== "object" || payload === null) throw malformed("an error is no object");
+  const { class: className, name, message, stack } = payload as Record<string, unknown>;
+  if (typeof className !== "string" || typeof name !== "string" || typeof message !== "string") {
+    throw malformed("an error has no class, name or message");
+  }
+  let error = createError(className);
+  // Of a class that is not known here, or only by its nearest relative.
+  if (name !== error.name && Object.getPrototypeOf(error) === Error.prototype) {
+    error = Object.setPrototypeOf(error, RemoteError.prototype);
+  }
+  define(error, "message", message, false);
+  if (error.name !== name) define(error, "name", name, false);
+  if (typeof stack === "string") define(error, "stack", stack, false);
+  if (Object.hasOwn(payload, "cause")) {
+    define(error, "cause", read((payload as { cause: unknown }).cause, depth + 1), false);
+  }
+  if (Object.hasOwn(payload, "errors")) {
+    const errors = read((payload as { errors: unknown }).errors, depth + 1);
+    if (!Array.isArray(errors)) throw malformed("the errors of an error are no list");
+    define(error, "errors", errors, false);
+  }
+  if (Object.hasOwn(payload, "fields")) {
+    const fields = readEntries((payload as { fields: unknown }).fields, depth + 1);
+    for (const [key, value] of fields) {
+      if (typeof key !== "string" || NO_FIELDS.has(key)) continue;
+      define(error, key, value, true);
+    }
+  }
+  return error;
+}
+
+/** Gives an object a property of its own, whatever its prototype has under that key. */
+function define(object: object, key: unknown, value: unknown, enumerable: boolean): void {
+  if (typeof key !== "string") throw malformed("a key is no text");
+  Object.defineProperty(object, key, { value, enumerable, writable: true, configurable: true });
+}

@@ -1,0 +1,186 @@
+/**
+ * Connections to Redis or Valkey, and what their errors mean.
+ *
+ * A connection reconnects for ever, with 0.1 to 2 seconds between attempts, and sends what was not answered once more. A socket that
+ * stays open and silent is given up after `silenceMs`. What trying again does not mend, a wrong password or certificate, is told
+ * at once to whoever waits for {@linkcode Connection.ready}.
+ *
+ * @module
+ */
+
+import { Redis, type RedisOptions } from "ioredis";
+import { callAt, nowMs } from "../../_platform/clock.ts";
+import { deferred } from "./_deferred.ts";
+import { BrokerUnavailableError } from "./errors.ts";
+
+/** TLS, for `rediss://`. */
+export interface ClusterTls {
+  /** Certificates of the authorities to trust, PEM; those of the system unless given. */
+  readonly ca?: string;
+  /** The client's own certificate, PEM, where the broker asks for one. */
+  readonly cert?: string;
+  /** The key of that certificate, PEM. */
+  readonly key?: string;
+  /** The name that the broker's certificate is for; that of the URL unless given. */
+  readonly servername?: string;
+}
+
+/** How to reach a broker. */
+export interface BrokerAddress {
+  readonly url: string;
+  readonly tls?: ClusterTls;
+  /** After so long without an answer a connection is given up and made anew. */
+  readonly silenceMs: number;
+}
+
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 2_000;
+const CONNECT_TIMEOUT_MS = 5_000;
+const DISCONNECT_TIMEOUT_MS = 500;
+const LAST_SOCKET_MS = DISCONNECT_TIMEOUT_MS + 20;
+
+/** Errors that trying again does not mend. */
+const REFUSALS: readonly [pattern: RegExp, advice: string][] = [
+  [/WRONGPASS|invalid username-password|invalid password/i, "check user and password in the URL"],
+  [/NOAUTH|Authentication required/i, "give user and password in the URL"],
+  [/NOPERM/, "give the user the ACL that the documentation names"],
+  [
+    /certificate|self.signed|UNABLE_TO_|ERR_TLS|CERT_|UnknownIssuer|NotValidForName/i,
+    "check the broker's certificate, and the authority given as `tls.ca`",
+  ],
+];
+
+/** The broker's place for messages: never the user or the password. */
+export function placeOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : "the given URL";
+}
+
+/** An error of the client as one of ours, which says what to do. */
+export function brokerError(act: string, url: string, error: unknown): BrokerUnavailableError {
+  if (BrokerUnavailableError.is(error)) return error;
+  forgetWords(error);
+  const text = error instanceof Error ? error.message || error.name : String(error);
+  const advice = REFUSALS.find(([pattern]) => pattern.test(text))?.[1] ??
+    (/\bOOM\b/.test(text)
+      ? "its memory is full; have workers drain the queue, shorten resultTtl, or raise maxmemory"
+      : "see that it runs, and that the network lets this program reach it");
+  return new BrokerUnavailableError(
+    `Cannot ${act}: the broker at ${placeOf(url)} says "${text}"; ${advice}`,
+    { cause: error },
+  );
+}
+
+/** The client notes what it sent with an error, the password and tasks' arguments among it: nobody is to find that in a log. */
+function forgetWords(error: unknown): void {
+  if (!(error instanceof Error)) return;
+  const noted = error as { command?: unknown; previousErrors?: unknown };
+  delete noted.command;
+  delete noted.previousErrors;
+}
+
+/** Whether trying again does not mend it. */
+function isLasting(error: unknown): boolean {
+  return error instanceof Error && REFUSALS.some(([pattern]) => pattern.test(error.message));
+}
+
+/** Whether the broker itself has answered with an error, so that to ask it again is no use. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof Error &&
+    (error.name === "ReplyError" || /^(OOM|NOPERM)\b/.test(error.message));
+}
+
+/** Checks a URL, and takes it apart. */
+function optionsOf({ url, tls, silenceMs }: BrokerAddress): RedisOptions {
+  const example = "redis://user:password@host:6379, or rediss:// for TLS";
+  if (!URL.canParse(url)) {
+    throw new TypeError(`Cannot connect: the URL is none; expected ${example}`);
+  }
+  const { protocol, hostname, port, username, password, pathname } = new URL(url);
+  if (protocol !== "redis:" && protocol !== "rediss:") {
+    throw new TypeError(`Cannot connect: unknown protocol "${protocol}"; expected ${example}`);
+  }
+  if (tls !== undefined && protocol === "redis:") {
+    throw new TypeError(
+      "Cannot connect: `tls` was given for a redis:// URL, which is not encrypted; write rediss://",
+    );
+  }
+  const db = pathname.length > 1 ? Number(pathname.slice(1)) : 0;
+  if (!Number.isInteger(db) || db < 0) {
+    throw new TypeError(
+      `Cannot connect: the database "${pathname.slice(1)}" in the URL is no number`,
+    );
+  }
+  const host = hostname.replace(/^\[|\]$/g, "");
+  return {
+    host,
+    port: port === "" ? 6379 : Number(port),
+    db,
+    ...(username === "" ? {} : { username: decodeURIComponent(username) }),
+    ...(password === "" ? {} : { password: decodeURIComponent(password) }),
+    ...(protocol === "rediss:" ? { tls: { servername: host, ...tls } } : {}),
+    lazyConnect: true,
+    maxRetriesPerRequest: null,
+    connectTimeout: Math.min(CONNECT_TIMEOUT_MS, silenceMs),
+    socketTimeout: silenceMs,
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
+    retryStrategy: (times) =>
+      Math.min(FIRST_RETRY_MS * 2 ** Math.min(times - 1, 10), LAST_RETRY_MS),
+    reconnectOnError: (error) => error.message.startsWith("READONLY"),
+  };
+}
+
+/** One connection, which reconnects until it is closed. */
+export class Connection {
+  readonly redis: Redis;
+  readonly #url: string;
+  #lastError: unknown;
+  #onRefusal: ((error: unknown) => void) | undefined;
+  #closed = false;
+
+  /** @param onTrouble Told of errors that the connection gets over by itself. */
+  constructor(address: BrokerAddress, onTrouble: (error: Error) => void) {
+    this.#url = address.url;
+    this.redis = new Redis(optionsOf(address));
+    this.redis.on("error", (error: Error) => {
+      this.#lastError = error;
+      if (isLasting(error)) this.#onRefusal?.(error);
+      if (!this.#closed) onTrouble(error);
+    });
+    // What it rejects with is an event as well.
+    this.redis.connect().catch(() => {});
+  }
+
+  /**
+   * Resolves once the broker answers.
+   *
+   * @throws {BrokerUnavailableError} When it refuses, or does not answer in time.
+   */
+  ready(timeoutMs: number): Promise<void> {
+    const { promise, resolve, reject } = deferred<void>();
+    const fail = (error: unknown): void => reject(brokerError("connect", this.#url, error));
+    const stopTimer = callAt(nowMs() + timeoutMs, () => {
+      fail(this.#lastError ?? new Error(`no answer within ${timeoutMs} ms`));
+    });
+    this.#onRefusal = fail;
+    if (isLasting(this.#lastError)) fail(this.#lastError);
+    this.redis.ping().then(() => resolve(), fail);
+    return promise.finally(() => {
+      stopTimer();
+      this.#onRefusal = undefined;
+    });
+  }
+
+  /** Closes it; resolves once its socket is gone. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.redis.status === "end") return;
+    const ended = new Promise<void>((resolve) => this.redis.once("end", () => resolve()));
+    const wasBetween = this.redis.status === "reconnecting";
+    this.redis.disconnect();
+    // Between two attempts there is no socket: the client does not tell then that it has ended, and waits in vain for the last
+    // one to close.
+    if (wasBetween) return await new Promise((resolve) => setTimeout(resolve, LAST_SOCKET_MS));
+    await ended;
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * One job, where it runs: on a thread or in a process of a host's pool. Text comes in and goes out, so that the host's main thread,
+ * which keeps the leases, neither reads nor writes values.
+ *
+ * @module
+ */
+
+import { nowMs } from "../../_platform/clock.ts";
+import { describe } from "../../_memory/errors.ts";
+import { checkFraction, runInContext, type TaskContext, taskContext } from "../context.ts";
+import { ChunkRun } from "../_chunk.ts";
+import { type AnyFunction, importModule, markOf } from "../_target.ts";
+import { task } from "../task.ts";
+import { decodeValue, encodeValue } from "./_codec.ts";
+import { PayloadTooLargeError, TaskNotFoundError } from "./errors.ts";
+
+/** What is to be run. */
+export interface JobOrder {
+  readonly id: string;
+  readonly attempt: number;
+  /** Address of the module, from the host's own list. */
+  readonly url: string;
+  /** The module's name, for error texts. */
+  readonly module: string;
+  readonly name: string;
+  readonly args: string;
+  readonly arity: number;
+  readonly maxResult: number;
+}
+
+/** What came of it. */
+export interface JobReport {
+  readonly failed: boolean;
+  /** The value, or what was thrown. */
+  readonly text: string;
+  /** Of what was thrown: "RangeError: odd: 3", for those who look at the queue. */
+  readonly headline: string;
+}
+
+/** The tasks of a module: what it exports and has marked with `task`. */
+async function loadTasks(url: string): Promise<Map<string, AnyFunction>> {
+  const module = await importModule(url);
+  const found = new Map<string, AnyFunction>();
+  // The object of a module has no prototype: these are its exports, and nothing is inherited.
+  for (const name of Object.keys(module)) {
+    const value = module[name];
+    if (typeof value !== "function") continue;
+    if (markOf(value as AnyFunction) !== undefined) found.set(name, value as AnyFunction);
+  }
+  return found;
+}
+
+/** The names of a module's tasks. */
+export const listTasks: (url: string) => Promise<string[]> = task(
+  import.meta,
+  async function listTasks(url: string): Promise<string[]> {
+    return [...(await loadTasks(url)).keys()].sort();
+  },
+  "listTasks", // A minifier takes the function's own.
+);
+
+const loaded = new Map<string, Promise<Map<string, AnyFunction>>>();
+
+async function findTask({ url, module, name }: JobOrder): Promise<AnyFunction> {
+  let tasks = loaded.get(url);
+  if (tasks === undefined) loaded.set(url, tasks = loadTasks(url));
+  const fn = (await tasks).get(name);
+  if (fn !== undefined) return fn;
+  throw new TaskNotFoundError(
+    `Cannot run "${module}#${name}": module "${module}" exports no such task on this host; it has ${
+      [...(await tasks).keys()].join(", ") || "none"
+    }; export it, and mark it with task(import.meta, ...)`,
+  );
+}
+
+/** Runs a job. Never throws: what the task throws is reported. */
+export const runJob: (order: JobOrder) => Promise<JobReport> = task(
+  import.meta,
+  async function runJob(order: JobOrder): Promise<JobReport> {
+    try {
+      const value = await call(order);
+      const text = encodeValue(value, "the task's result");
+      const bytes = bytesBeyond(text, order.maxResult);
+      if (bytes === undefined) return { failed: false, text, headline: "" };
+      throw new PayloadTooLargeError(
+        `Cannot return from "${order.module}#${order.name}": the result takes ${bytes} bytes, and maxResultBytes is ${order.maxResult}; put it where all hosts can read it and return a reference, or have map() send smaller chunks`,
+      );
+    } catch (error) {
+      return reportOf(error);
+    }
+  },
+  "runJob",
+);
+
+async function call(order: JobOrder): Promise<unknown> {
+  const fn = await findTask(order) as (...args: unknown[]) => unknown;
+  const args = decodeValue(order.args);
+  if (!Array.isArray(args)) throw new TypeError("Cannot run task: its arguments are no list");
+  const { arity } = order;
+  if (arity === 0) return await runInContext(contextOf(order, undefined), () => fn(...args));
+  const startMs = nowMs();
+  const chunk = new ChunkRun(fn, args, arity);
+  await runInContext(contextOf(order, chunk), () => chunk.finish(chunk.advance()));
+  return [nowMs() - startMs, chunk.entries, chunk.failed];
+}
+
+/** The context of the pool's task, under the job's own id. */
+function contextOf({ id, attempt }: JobOrder, chunk: ChunkRun | undefined): TaskContext {
+  const own = taskContext();
+  return {
+    id,
+    attempt,
+    get signal() {
+      return own.signal;
+    },
+    report(fraction) {
+      checkFraction(fraction);
+      own.report(chunk?.share(fraction) ?? fraction);
+    },
+  };
+}
+
+/** What was thrown, as it is told. What cannot be sent itself is told of. */
+export function reportOf(error: unknown): JobReport {
+  const headline = error instanceof Error ? `${error.name}: ${error.message}` : describe(error);
+  try {
+    return { failed: true, text: encodeValue(error, "the task's error"), headline };
+  } catch (unsendable) {
+    return { failed: true, text: encodeValue(unsendable, "error"), headline };
+  }
+}
+
+const encoder = new TextEncoder();
+
+/** Bytes that a text takes, if those are more than so many. */
+export function bytesBeyond(text: string, limit: number): number | undefined {
+  // Most texts are far from it, and are not looked at.
+  if (text.length * 3 <= limit) return undefined;
+  const { length } = encoder.encode(text);
+  return length > limit ? length : undefined;
+}

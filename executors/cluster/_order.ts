@@ -1,0 +1,66 @@
+/**
+ * From a call to the job that is added for it.
+ *
+ * @module
+ */
+
+import { NotShareableError } from "../../sync/errors.ts";
+import type { AnyFunction } from "../_target.ts";
+import type { TaskOptions } from "../executor.ts";
+import { encodeValue } from "./_codec.ts";
+import type { NewJob } from "./_engine.ts";
+import { bytesBeyond } from "./_job.ts";
+import type { ModuleNames } from "./_module_names.ts";
+import type { ClusterSettings } from "./_settings.ts";
+import { PayloadTooLargeError } from "./errors.ts";
+
+/** Options of a cluster's tasks, as a view keeps them. */
+export interface OrderOptions extends TaskOptions {
+  readonly retries?: number;
+}
+
+/**
+ * Makes the job of a call; arguments are read now.
+ *
+ * @throws {NotShareableError} When function or arguments cannot be sent.
+ * @throws {PayloadTooLargeError} When the arguments are too large.
+ */
+export function orderOf(
+  id: string,
+  fn: AnyFunction,
+  args: readonly unknown[],
+  options: OrderOptions | undefined,
+  arity: number,
+  modules: ModuleNames,
+  settings: ClusterSettings,
+): NewJob {
+  const name = modules.nameOf(fn);
+  if (options?.transfer !== undefined && options.transfer.length > 0) {
+    throw new NotShareableError(
+      "Cannot transfer to another machine: memory is copied there; leave `transfer` out",
+    );
+  }
+  const text = encodeValue(args, "arguments");
+  const { maxArgumentBytes, maxResultBytes, resultTtl, retries } = settings;
+  const bytes = bytesBeyond(text, maxArgumentBytes);
+  if (bytes !== undefined) {
+    throw new PayloadTooLargeError(
+      `Cannot submit "${name}": its arguments take ${bytes} bytes, and maxArgumentBytes is ${maxArgumentBytes}; put them where all hosts can read them and send a reference`,
+    );
+  }
+  const timeout = options?.timeout;
+  return {
+    id,
+    name,
+    data: {
+      v: 1,
+      args: text,
+      arity,
+      timeout: timeout === undefined || timeout === Infinity ? null : timeout,
+      retries: options?.retries ?? retries,
+      maxResult: maxResultBytes,
+      ttl: resultTtl,
+    },
+    priority: options?.priority ?? 0,
+  };
+}

@@ -1,0 +1,71 @@
+/**
+ * What a host tells of a job's end, and how its submitter reads that.
+ *
+ * A job that returned has as its value the text of what the task returned, or the mark that it is kept beside the job. A job that
+ * failed has as its reason a line for people, and on the next line the text of what was thrown.
+ *
+ * @module
+ */
+
+import type { JobReport } from "./_job.ts";
+import { decodeValue } from "./_codec.ts";
+import { RemoteError, WorkerLostError } from "./errors.ts";
+
+/** Results longer than this are kept beside the job: each event carries its result, and the stream keeps a hundred thousand. */
+export const MOST_INLINE = 1 << 14;
+
+/** In place of a result that is kept beside the job. */
+export interface Stored {
+  readonly stored: true;
+}
+
+/** What a job returned, when it is kept elsewhere. */
+export function isStored(value: unknown): value is Stored {
+  return typeof value === "object" && value !== null && (value as Partial<Stored>).stored === true;
+}
+
+/** The reason of a failed job. */
+export function reasonOf({ headline, text }: JobReport): string {
+  return `${headline.replaceAll("\n", " ").slice(0, 500)}\n${text}`;
+}
+
+/** A job's end, read. */
+export interface Settlement {
+  readonly failed: boolean;
+  readonly outcome: unknown;
+}
+
+/** What a job returned. */
+export function readValue(text: unknown): Settlement {
+  try {
+    if (typeof text !== "string") throw new TypeError("Cannot read result: it is no text");
+    return { failed: false, outcome: decodeValue(text) };
+  } catch (error) {
+    return { failed: true, outcome: error };
+  }
+}
+
+/** BullMQ's own words for a job whose leases have run out too often. */
+const STALLED = /job stalled more than allowable limit|job started more than allowable limit/;
+
+/** What a job failed with. */
+export function readReason(reason: string, name: string): Settlement {
+  const end = reason.indexOf("\n");
+  if (end < 0) {
+    const outcome = STALLED.test(reason) ? workerLost(name, undefined) : new RemoteError(reason);
+    return { failed: true, outcome };
+  }
+  try {
+    return { failed: true, outcome: decodeValue(reason.slice(end + 1)) };
+  } catch (error) {
+    return { failed: true, outcome: new RemoteError(reason.slice(0, end), { cause: error }) };
+  }
+}
+
+/** The error of a job that took its hosts with it. */
+export function workerLost(name: string, losses: number | undefined): WorkerLostError {
+  const times = losses === undefined ? "its worker hosts were" : `${losses} worker hosts were`;
+  return new WorkerLostError(
+    `Cannot run "${name}": ${times} lost while they ran it; look at their logs, and if the task was not to blame, allow more with({ retries })`,
+  );
+}

@@ -1,0 +1,61 @@
+/**
+ * A job whose future is not done. Its states and their transitions are told in `_cluster_backend.ts`.
+ *
+ * @module
+ */
+
+import { epochMs, nowMs } from "../../_platform/clock.ts";
+import type { Future } from "../future.ts";
+import type { NewJob } from "./_engine.ts";
+
+export const HELD = 0;
+export const SENT = 1;
+export const QUEUED = 2;
+export const RUNNING = 3;
+
+/** A job whose future is not done. */
+export interface PendingJob {
+  readonly id: string;
+  readonly name: string;
+  readonly future: Future<unknown>;
+  /** What is added; `undefined` of one that another submitter has added. */
+  readonly order: NewJob | undefined;
+  readonly calls: number;
+  readonly submittedMs: number;
+  state: number;
+  startedMs: number;
+  /** When it was last heard of, or looked up. */
+  heardMs: number;
+  /** Looks in a row at which the broker did not have it. */
+  misses: number;
+  /** Its stored result is being fetched. */
+  isFetching: boolean;
+  /** It was cancelled or given up here. */
+  isUnwanted: boolean;
+  readonly priority: number;
+}
+
+/** Makes one; without an order, of a job that the broker has already. */
+export function pendingJob(
+  id: string,
+  name: string,
+  future: Future<unknown>,
+  order: NewJob | undefined,
+  calls: number,
+): PendingJob {
+  return {
+    id,
+    name,
+    future,
+    order,
+    calls,
+    submittedMs: epochMs(),
+    state: order === undefined ? QUEUED : HELD,
+    startedMs: 0,
+    heardMs: nowMs(),
+    misses: 0,
+    isFetching: false,
+    isUnwanted: false,
+    priority: order?.priority ?? 0,
+  };
+}

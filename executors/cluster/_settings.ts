@@ -1,0 +1,109 @@
+/**
+ * Options of a cluster, checked, with what they are unless given.
+ *
+ * @module
+ */
+
+import type { ClusterTls } from "./_connection.ts";
+
+/** How a {@linkcode ClusterExecutor} is made. Times are in milliseconds. */
+export interface ClusterOptions {
+  /** The broker: `redis://user:password@host:6379`, or `rediss://` for TLS. */
+  url: string;
+  /** The pool of worker hosts that is to run the tasks. Default `"default"`. */
+  pool?: string;
+  /**
+   * The modules whose tasks may be submitted: each one's name on the wire, which the workers know it by too, and its address:
+   * `{ gcd: import.meta.resolve("./gcd.ts") }`.
+   */
+  modules: Readonly<Record<string, string | URL>>;
+  /** Only workers of the same version take the tasks: for when arguments or results have changed their form. */
+  version?: string;
+  /** TLS, for `rediss://`. */
+  tls?: ClusterTls;
+  /** Jobs of this executor in the broker at a time, from 1; further ones wait here. Default 10,000. */
+  maxPending?: number;
+  /** How long the broker may take to acknowledge a job, and to answer at first. Default 30,000. */
+  submitTimeout?: number;
+  /** How long the broker keeps a job that is done, for `attach`. Default an hour. */
+  resultTtl?: number;
+  /** After so long without an answer a connection is given up and made anew: the workers' lease fits. Default 15,000. */
+  leaseMs?: number;
+  /** How often what was not heard of is looked up. Default 2,000. */
+  sweepMs?: number;
+  /** Whether a job that the broker has lost is submitted again, under its id, instead of failing. Default `false`. */
+  resubmitLost?: boolean;
+  /** How many worker hosts may be lost with a task before it fails with a `WorkerLostError`. Default 2. */
+  retries?: number;
+  /** Most bytes that a task's arguments take, of a chunk of `map` those of all its items. Default 1 MiB. */
+  maxArgumentBytes?: number;
+  /** Most bytes that a task's result takes, of a chunk of `map` those of all its items. Default 8 MiB. */
+  maxResultBytes?: number;
+}
+
+/** The same, nothing left open. */
+export interface ClusterSettings extends Required<Omit<ClusterOptions, "tls" | "version">> {
+  readonly queue: string;
+  readonly tls: ClusterTls | undefined;
+}
+
+const NAME = /^[\w.-]+$/;
+
+/** The broker's name for a pool. */
+export function queueOf(pool: string, version: string | undefined): string {
+  for (const [what, name] of [["pool", pool], ["version", version ?? "1"]]) {
+    if (typeof name !== "string" || !NAME.test(name)) {
+      throw new TypeError(
+        `Cannot use ${what} ${JSON.stringify(name)}: expected letters, digits, "_", "." or "-"`,
+      );
+    }
+  }
+  return version === undefined ? pool : `${pool}@${version}`;
+}
+
+/** Checks a whole number. */
+export function checkWhole(name: string, value: number, least: number): number {
+  if (typeof value !== "number" || !Number.isInteger(value)) {
+    throw new TypeError(`Cannot use ${name} ${value}: expected a whole number`);
+  }
+  if (value < least) {
+    throw new RangeError(`Cannot use ${name} ${value}: expected ${least} or more`);
+  }
+  return value;
+}
+
+/**
+ * Checks the options.
+ *
+ * @throws {TypeError} For one of a wrong kind.
+ * @throws {RangeError} For a number that is too small.
+ */
+export function settingsOf(options: ClusterOptions): ClusterSettings {
+  const { url, modules, pool = "default", version, tls, resubmitLost = false } = options;
+  if (typeof url !== "string") {
+    throw new TypeError('Cannot connect: expected `url`, such as "redis://127.0.0.1:6379"');
+  }
+  if (typeof modules !== "object" || modules === null) {
+    throw new TypeError(
+      'Cannot connect: expected `modules`, such as { gcd: import.meta.resolve("./gcd.ts") }',
+    );
+  }
+  const sweepMs = checkWhole("sweepMs", options.sweepMs ?? 2_000, 10);
+  return {
+    url,
+    modules,
+    pool,
+    queue: queueOf(pool, version),
+    tls,
+    resubmitLost,
+    sweepMs,
+    maxPending: checkWhole("maxPending", options.maxPending ?? 10_000, 1),
+    submitTimeout: checkWhole("submitTimeout", options.submitTimeout ?? 30_000, 1),
+    // A result must be there for the look that finds it.
+    resultTtl: checkWhole("resultTtl", options.resultTtl ?? 3_600_000, 1_000),
+    leaseMs: checkWhole("leaseMs", options.leaseMs ?? 15_000, 100),
+    retries: checkWhole("retries", options.retries ?? 2, 0),
+    maxArgumentBytes: checkWhole("maxArgumentBytes", options.maxArgumentBytes ?? 1 << 20, 1),
+    maxResultBytes: checkWhole("maxResultBytes", options.maxResultBytes ?? 1 << 23, 1),
+  };
+}

@@ -1,0 +1,147 @@
+/**
+ * The command line of the worker program.
+ *
+ * @module
+ */
+
+import { parseArguments } from "../../_platform/program.ts";
+import { checkModuleName } from "./_module_names.ts";
+import { queueOf } from "./_settings.ts";
+
+/** What the program is told to do. */
+export interface WorkerOptions {
+  readonly broker: string;
+  readonly pool: string;
+  readonly version: string | undefined;
+  readonly threads: number;
+  /** Processes instead of threads. */
+  readonly processes: number | undefined;
+  /** Paths or URLs of modules, by name. */
+  readonly modules: ReadonlyMap<string, string>;
+  readonly graceMs: number;
+  readonly leaseMs: number;
+  readonly ca: string | undefined;
+  readonly maxArguments: number;
+  readonly maxResult: number;
+  readonly json: boolean;
+}
+
+/** Where the broker is looked for unless it is given: a password has no place in a list of processes. */
+const BROKER_VARIABLE = "CONCURRENT_FUTURES_BROKER";
+
+/** What `--help` prints. */
+export const HELP = `Runs tasks of a ClusterExecutor.
+
+Options:
+  --broker URL           redis://user:password@host:6379, or rediss:// for TLS;
+                         unless given, the environment variable ${BROKER_VARIABLE}
+  --module NAME=FILE     a module whose tasks are run, and its name on the wire; may be repeated
+  --pool NAME            the pool that it belongs to (default "default")
+  --version TAG          takes only tasks of submitters of this version
+  --threads N|auto       tasks at once, each on a thread (default auto: one a processor)
+  --processes N|auto     the same, each in a process: a task that crashes takes only itself along
+  --grace SECONDS        time to finish tasks after SIGTERM; the rest is handed back (default 10)
+  --lease SECONDS        how long the broker waits for a host that is silent before its tasks
+                         are run elsewhere (default 15)
+  --ca FILE              certificates to trust for rediss://, PEM
+  --max-arguments BYTES  most bytes of a task's arguments (default 1048576)
+  --max-result BYTES     most bytes of a task's result (default 8388608)
+  --json                 lines as JSON
+  --help                 prints this
+
+SIGTERM and SIGINT: takes nothing new, finishes within the grace period, hands the rest back.`;
+
+const FORMS = {
+  broker: { type: "string" },
+  module: { type: "string", multiple: true },
+  pool: { type: "string" },
+  version: { type: "string" },
+  threads: { type: "string" },
+  processes: { type: "string" },
+  grace: { type: "string" },
+  lease: { type: "string" },
+  ca: { type: "string" },
+  "max-arguments": { type: "string" },
+  "max-result": { type: "string" },
+  json: { type: "boolean" },
+  help: { type: "boolean", short: "h" },
+} as const;
+
+/**
+ * Reads the command line; `undefined` when help is asked for.
+ *
+ * @param cores What "auto" stands for.
+ * @throws {TypeError} Saying what is wrong.
+ */
+export function readOptions(
+  args: readonly string[],
+  cores: number,
+  environment: (name: string) => string | undefined,
+): WorkerOptions | undefined {
+  const given = parseArguments(args, FORMS) as { [K in keyof typeof FORMS]?: string } & {
+    module?: string[];
+    json?: boolean;
+    help?: boolean;
+  };
+  if (given.help) return undefined;
+  const broker = given.broker ?? environment(BROKER_VARIABLE);
+  if (broker === undefined) {
+    throw new TypeError(
+      `Cannot start: no broker was given; add --broker redis://host:6379, or set ${BROKER_VARIABLE}`,
+    );
+  }
+  if (given.threads !== undefined && given.processes !== undefined) {
+    throw new TypeError("Cannot start: --threads and --processes exclude one another");
+  }
+  const pool = given.pool ?? "default";
+  queueOf(pool, given.version);
+  return {
+    broker,
+    pool,
+    version: given.version,
+    threads: countOf("--threads", given.threads ?? "auto", cores),
+    processes: given.processes === undefined
+      ? undefined
+      : countOf("--processes", given.processes, cores),
+    modules: modulesOf(given.module ?? []),
+    graceMs: 1000 * numberOf("--grace", given.grace ?? "10", 0),
+    leaseMs: 1000 * numberOf("--lease", given.lease ?? "15", 0.1),
+    ca: given.ca,
+    maxArguments: numberOf("--max-arguments", given["max-arguments"] ?? `${1 << 20}`, 1),
+    maxResult: numberOf("--max-result", given["max-result"] ?? `${1 << 23}`, 1),
+    json: given.json ?? false,
+  };
+}
+
+function modulesOf(given: readonly string[]): Map<string, string> {
+  const modules = new Map<string, string>();
+  for (const text of given) {
+    const at = text.indexOf("=");
+    if (at < 1 || at === text.length - 1) {
+      throw new TypeError(`Cannot start: --module "${text}" is not of the form name=./file.ts`);
+    }
+    const name = text.slice(0, at);
+    checkModuleName(name);
+    if (modules.has(name)) throw new TypeError(`Cannot start: module "${name}" is given twice`);
+    modules.set(name, text.slice(at + 1));
+  }
+  if (modules.size === 0) {
+    throw new TypeError(
+      "Cannot start: no module was given, so that there is no task to run; add --module name=./file.ts",
+    );
+  }
+  return modules;
+}
+
+function countOf(option: string, text: string, cores: number): number {
+  if (text === "auto") return cores;
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1) return count;
+  throw new TypeError(`Cannot start: ${option} "${text}" is neither a number from 1 nor "auto"`);
+}
+
+function numberOf(option: string, text: string, least: number): number {
+  const number = Number(text);
+  if (text.trim() !== "" && Number.isFinite(number) && number >= least) return number;
+  throw new TypeError(`Cannot start: ${option} "${text}" is no number from ${least} up`);
+}

@@ -1,0 +1,164 @@
+/**
+ * The worker program: a host that runs the tasks of a pool. `--help` tells its options.
+ *
+ * ```sh
+ * deno run --allow-net=broker:6379 --allow-read=/srv/app --ignore-env jsr:@concurrent/futures/worker \
+ *   --broker redis://broker:6379 --module gcd=/srv/app/gcd.ts
+ * ```
+ *
+ * It ends with code 0 after SIGTERM or SIGINT, 1 when it cannot start, 2 for options that are none.
+ *
+ * @module
+ */
+
+import { platform } from "../../_platform/mod.ts";
+import {
+  addressOf,
+  machineName,
+  onSignal,
+  programArguments,
+  readText,
+} from "../../_platform/program.ts";
+import type { Executor } from "../executor.ts";
+import { ProcessPoolExecutor } from "../process_pool_executor.ts";
+import { ThreadPoolExecutor } from "../thread_pool_executor.ts";
+import { describe } from "../_target.ts";
+import { deferred } from "./_deferred.ts";
+import { BullHost } from "./_bullmq_host.ts";
+import { placeOf } from "./_connection.ts";
+import { type Log, WorkerHost } from "./_host.ts";
+import { listTasks } from "./_job.ts";
+import { queueOf } from "./_settings.ts";
+import { HELP, readOptions, type WorkerOptions } from "./_worker_options.ts";
+
+/** How long the broker may take to answer at the start, and to take leave of it. */
+const START_MS = 10_000;
+const LEAVE_MS = 5_000;
+
+/** A line for each event, for people or for programs. */
+function makeLog(isJson: boolean): Log {
+  return (event, particulars = {}) => {
+    const time = new Date().toISOString();
+    if (isJson) return console.log(JSON.stringify({ time, event, ...particulars }));
+    const rest = Object.entries(particulars).map(([key, value]) =>
+      ` ${key}=${typeof value === "string" && /[\s="]/.test(value) ? JSON.stringify(value) : value}`
+    );
+    console.log(`${time} ${event}${rest.join("")}`);
+  };
+}
+
+function poolOf({ threads, processes }: WorkerOptions): Executor {
+  // A task that ends its thread or process is not to take the others with it.
+  return processes === undefined
+    ? new ThreadPoolExecutor({ maxWorkers: threads, onWorkerLost: "replace" })
+    : new ProcessPoolExecutor({ maxWorkers: processes, onWorkerLost: "replace" });
+}
+
+/** Finds out, where tasks will run, whether each module loads and has tasks. */
+async function checkModules(
+  pool: Executor,
+  modules: ReadonlyMap<string, string>,
+): Promise<string[]> {
+  const found: string[] = [];
+  for (const [name, url] of modules) {
+    let tasks: string[];
+    try {
+      tasks = await pool.submit(listTasks, url);
+    } catch (error) {
+      throw new Error(`Cannot load module "${name}" from ${url}: ${describe(error)}`);
+    }
+    if (tasks.length === 0) {
+      throw new Error(
+        `Cannot serve module "${name}": ${url} exports no task; mark its functions with task(import.meta, ...)`,
+      );
+    }
+    found.push(...tasks.map((task) => `${name}#${task}`));
+  }
+  return found;
+}
+
+/** Resolves with the name of the signal that ends the program. */
+function whenTold(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"]) onSignal(signal, () => resolve(signal));
+  });
+}
+
+/** Resolves when the promise has ended, or after so long. */
+async function within(ms: number, promise: Promise<unknown>): Promise<boolean> {
+  const { promise: late, resolve } = deferred<boolean>();
+  const timer = setTimeout(() => resolve(false), ms);
+  const isInTime = await Promise.race([promise.then(() => true), late]);
+  clearTimeout(timer);
+  return isInTime;
+}
+
+async function serve(options: WorkerOptions): Promise<void> {
+  const log = makeLog(options.json);
+  const told = whenTold();
+  const modules = new Map([...options.modules].map(([name, path]) => [
+    name,
+    /^[a-z][a-z\d+.-]+:/i.test(path) ? path : addressOf(path),
+  ]));
+  const threads = options.processes ?? options.threads;
+  const pool = poolOf(options);
+  const tasks = await checkModules(pool, modules);
+  const address = {
+    url: options.broker,
+    tls: options.ca === undefined ? undefined : { ca: readText(options.ca) },
+    silenceMs: options.leaseMs,
+  };
+  const settings = {
+    modules,
+    name: machineName(),
+    threads,
+    leaseMs: options.leaseMs,
+    maxArgumentBytes: options.maxArguments,
+    maxResultBytes: options.maxResult,
+  };
+  const queue = queueOf(options.pool, options.version);
+  const host = new WorkerHost(
+    settings,
+    pool,
+    (listener) => new BullHost(address, queue, options.leaseMs, threads, START_MS, listener),
+    log,
+  );
+  await host.start();
+  log("ready", {
+    broker: placeOf(options.broker),
+    pool: queue,
+    [options.processes === undefined ? "threads" : "processes"]: threads,
+    pid: platform.pid,
+    tasks: tasks.join(","),
+  });
+  log("stopping", { signal: await told });
+  if (!await within(options.graceMs + LEAVE_MS, host.stop(options.graceMs))) {
+    log("trouble", { error: "the broker was not told of the end; the leases will run out" });
+  }
+  log("stopped");
+}
+
+/** Runs the worker program; resolves to its exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  let options: WorkerOptions | undefined;
+  try {
+    options = readOptions(args, platform.cores, (name) => platform.environment(name));
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : String(error));
+    console.error("See --help.");
+    return 2;
+  }
+  if (options === undefined) {
+    console.log(HELP);
+    return 0;
+  }
+  try {
+    await serve(options);
+    return 0;
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : String(error));
+    return 1;
+  }
+}
+
+if (import.meta.main) platform.endProcess(await main(programArguments()));

@@ -1,0 +1,194 @@
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
+import fc from "fast-check";
+import { NotShareableError, registerError } from "../../executors/mod.ts";
+import { decodeValue, encodeValue } from "../../executors/cluster/_codec.ts";
+import { RemoteError } from "../../executors/cluster/errors.ts";
+import { SimpleQueue } from "../../queue/mod.ts";
+import { Lock } from "../../sync/mod.ts";
+import { test } from "../_support/leaks.ts";
+
+function again(value: unknown): unknown {
+  return decodeValue(encodeValue(value, "arguments"));
+}
+
+class Registered extends Error {
+  override readonly name = "Registered";
+  constructor(message: string, readonly code: number) {
+    super(message);
+  }
+}
+registerError(Registered);
+
+class Unregistered extends TypeError {
+  override readonly name = "Unregistered";
+}
+
+class Unknown extends Error {
+  override readonly name = "Unknown";
+  readonly detail = [1, new Date(5)];
+}
+
+test("the codec of a cluster writes what JSON has as JSON has it", () => {
+  const value = { list: [1, -2.5, "a", true, null], nested: { "": "x" } };
+  assertEquals(encodeValue(value, "arguments"), JSON.stringify(value));
+});
+
+test("the codec of a cluster gives back what JSON lacks", () => {
+  const values = [
+    undefined,
+    NaN,
+    Infinity,
+    -Infinity,
+    -0,
+    0n,
+    -(2n ** 200n),
+    new Date(5),
+    new Date(NaN),
+    new Map<unknown, unknown>([["a", [undefined]], [{ b: 1 }, new Set([1n])]]),
+    new Set(["a", NaN]),
+    /a+b/giu,
+    new Uint8Array([0, 255]),
+    new Float64Array([0.5, NaN]),
+    new BigInt64Array([-1n]),
+    new DataView(new Uint8Array([1, 2, 3]).buffer),
+    new Uint8Array([1, 2, 3]).buffer,
+    { $: "Date", v: 5 },
+    { a: { $: 1 } },
+    [undefined, [undefined]],
+  ];
+  for (const value of values) assertEquals(again(value), value);
+  assertEquals(again(values), values);
+});
+
+test("the codec of a cluster sends a view's own bytes, and no others of its buffer", () => {
+  const bytes = new Uint8Array([9, 1, 2, 9]).subarray(1, 3);
+  const copy = again(bytes) as Uint8Array;
+  assertEquals([...copy], [1, 2]);
+  assertEquals(copy.buffer.byteLength, 2);
+});
+
+test("the codec of a cluster gives back any JSON value, and any text", () => {
+  fc.assert(fc.property(fc.jsonValue(), (value) => {
+    assertEquals(again(value), value);
+  }));
+  fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => {
+    assertStrictEquals(again(text), text);
+  }));
+  const anything = fc.anything({
+    withBigInt: true,
+    withDate: true,
+    withMap: true,
+    withSet: true,
+    withTypedArray: true,
+  });
+  fc.assert(fc.property(anything, (value) => {
+    assertEquals(again(value), structuredClone(value));
+  }));
+});
+
+test("the codec of a cluster keeps an error's class, text, fields, cause and stack", () => {
+  const error = new RangeError("odd", { cause: new Registered("inner", 7) });
+  const copy = again(error) as RangeError;
+  assertInstanceOf(copy, RangeError);
+  assertEquals([copy.message, copy.name, copy.stack], ["odd", "RangeError", error.stack]);
+  assertInstanceOf(copy.cause, Registered);
+  assertEquals([copy.cause.message, copy.cause.code], ["inner", 7]);
+  assert(!Object.keys(copy).includes("message"));
+  const several = again(new AggregateError([new TypeError("a"), 5], "both")) as AggregateError;
+  assertInstanceOf(several, AggregateError);
+  assertInstanceOf(several.errors[0], TypeError);
+  assertEquals(several.errors[1], 5);
+});
+
+test("the codec of a cluster gives an error of an unknown class as the nearest known one, or a RemoteError", () => {
+  const near = again(new Unregistered("near")) as Error;
+  assertInstanceOf(near, TypeError);
+  assertEquals(near.name, "Unregistered");
+  const error = new Unknown("far");
+  const far = again(error) as RemoteError & { detail: unknown };
+  assert(RemoteError.is(far));
+  assertEquals([far.name, far.message, far.stack], ["Unknown", "far", error.stack]);
+  assertEquals(far.detail, [1, new Date(5)]);
+});
+
+test("the codec of a cluster refuses what stays on its machine, and says where it is", () => {
+  const cycle: unknown[] = [];
+  cycle.push({ cycle });
+  let deep: unknown = 1;
+  for (let i = 0; i < 1000; i++) deep = [deep];
+  const cases: [value: unknown, text: string][] = [
+    [[{ callback: () => {} }], 'function "callback" cannot be cloned at [0].callback'],
+    [[1, Symbol("id")], "Symbol(id) cannot be cloned at [1]"],
+    [[new Lock()], "lives in this machine's memory"],
+    [{ log: new SimpleQueue() }, "lives in this machine's memory"],
+    [new Int32Array(new SharedArrayBuffer(4)), "shared memory does not cross machines"],
+    [{ a: new SharedArrayBuffer(4) }, "shared memory does not cross machines"],
+    [cycle, "it contains itself"],
+    [deep, "nested more than"],
+    [Promise.resolve(), "Promise cannot be cloned"],
+    [new WeakMap(), "WeakMap cannot be cloned"],
+  ];
+  for (const [value, text] of cases) {
+    assertThrows(() => encodeValue(value, "arguments"), NotShareableError, text);
+  }
+});
+
+test("the codec of a cluster refuses hostile text with a TypeError, and changes nothing by reading it", () => {
+  const deep = (open: string, close: string) => open.repeat(100_000) + close.repeat(100_000);
+  const texts = [
+    "",
+    "{",
+    '{"__proto__":{"polluted":1}}',
+    '[{"a":{"__proto__":{"polluted":1}}}]',
+    '{"$":"constructor"}',
+    '{"$":"__proto__","v":""}',
+    '{"$":"toString","v":"AA=="}',
+    '{"$":null}',
+    '{"$":{"$":"undefined"}}',
+    '{"$":"number","v":"1e9"}',
+    '{"$":"bigint","v":"0x12; x"}',
+    '{"$":"bigint","v":12}',
+    '{"$":"Date","v":"now"}',
+    '{"$":"Map","v":{"length":1e9}}',
+    '{"$":"Map","v":[[1]]}',
+    '{"$":"Set","v":5}',
+    '{"$":"RegExp","v":["(",""]}',
+    '{"$":"RegExp","v":"a"}',
+    '{"$":"Uint8Array","v":"!"}',
+    '{"$":"Uint8Array","v":1000000000}',
+    '{"$":"Float64Array","v":"AA=="}',
+    '{"$":"ArrayBuffer","v":["a"]}',
+    '{"$":"Object","v":[[1,2]]}',
+    '{"$":"Error","v":null}',
+    '{"$":"Error","v":{"class":"Error","name":"E"}}',
+    '{"$":"Error","v":{"class":"Error","name":"E","message":"m","errors":5}}',
+    '{"$":"Error","v":{"class":"Error","name":"E","message":"m","fields":{"length":5}}}',
+    deep("[", "]"),
+    deep('{"a":', "}").replace("}", "1}"),
+  ];
+  for (const text of texts) {
+    assertThrows(() => decodeValue(text), TypeError, "Cannot read value", text.slice(0, 60));
+  }
+  assertEquals((({}) as { polluted?: number }).polluted, undefined);
+});
+
+test("the codec of a cluster makes own properties of any key, and calls no setter", () => {
+  const object = again({ $: 1, toString: 2, constructor: 3 }) as Record<string, unknown>;
+  assertEquals(Object.keys(object), ["$", "toString", "constructor"]);
+  const named = JSON.parse('{"__proto__":{"a":1},"b":2}');
+  const copy = again(named) as object;
+  assertStrictEquals(Object.getPrototypeOf(copy), Object.prototype);
+  assertEquals(Object.keys(copy), ["__proto__", "b"]);
+  const error = decodeValue(
+    '{"$":"Error","v":{"class":"__proto__","name":"E","message":"m","fields":[["__proto__",{"x":1}],["stack",1]]}}',
+  ) as Error;
+  assert(RemoteError.is(error));
+  assertEquals(Object.hasOwn(error, "__proto__"), true);
+  assertEquals(typeof error.stack, "string");
+});

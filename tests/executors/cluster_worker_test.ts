@@ -1,0 +1,108 @@
+/** The worker program of a cluster: what it says and how it ends. */
+
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { fromFileUrl } from "@std/path";
+import { test } from "../_support/leaks.ts";
+import { startDeno } from "../_support/processes.ts";
+import { NEEDS_REDIS, startRedis } from "../_support/redis.ts";
+import { runDeno, type RunResult } from "../_support/run.ts";
+import { CONFIG, ROOT } from "../_support/scratch.ts";
+
+const WORKER = fromFileUrl(new URL("executors/cluster/worker.ts", ROOT));
+const TASKS = import.meta.resolve("./fixtures/cluster_tasks.ts");
+const NO_TASKS = new URL("tests/contracts/suite.ts", ROOT).href;
+
+/** Nobody listens there. */
+const NOWHERE = "redis://user:secret@127.0.0.1:1";
+
+function workerArgs(args: string[]): string[] {
+  return ["run", "--config", CONFIG, "--no-prompt", "--quiet", "-A", WORKER, ...args];
+}
+
+function runWorker(...args: string[]): Promise<RunResult> {
+  return runDeno(workerArgs(args));
+}
+
+test("the worker program tells its options", async () => {
+  const { code, stdout, stderr } = await runWorker("--help");
+  assertEquals([code, stderr], [0, ""]);
+  for (const option of ["broker", "module", "pool", "threads", "processes", "grace", "lease"]) {
+    assertStringIncludes(stdout, `--${option} `);
+  }
+});
+
+test("the worker program refuses options that are none, and says what to write", async () => {
+  const module = ["--module", `tasks=${TASKS}`];
+  const cases: [args: string[], text: string][] = [
+    [[], "no broker was given; add --broker"],
+    [["--broker", NOWHERE], "no module was given"],
+    [["--broker", NOWHERE, "--module", "tasks"], "is not of the form name=./file.ts"],
+    [["--broker", NOWHERE, "--module", "__proto__#=x"], "Cannot name module"],
+    [["--broker", NOWHERE, ...module, "--threads", "0"], 'neither a number from 1 nor "auto"'],
+    [["--broker", NOWHERE, ...module, "--grace", "soon"], '--grace "soon" is no number'],
+    [["--broker", NOWHERE, ...module, "--pool", "a:b"], 'Cannot use pool "a:b"'],
+    [["--broker", NOWHERE, ...module, "--threads", "1", "--processes", "1"], "exclude one another"],
+    [["--brokre", NOWHERE], "--brokre"],
+  ];
+  const results = [];
+  for (const [args] of cases) results.push(await runWorker(...args));
+  results.forEach(({ code, stdout, stderr }, i) => {
+    assertEquals([code, stdout], [2, ""], stderr);
+    assertStringIncludes(stderr, cases[i][1]);
+    assertStringIncludes(stderr, "See --help.");
+  });
+});
+
+test("the worker program says why it cannot start, and never the password", async () => {
+  const cases: [args: string[], text: string][] = [
+    [["--module", "tasks=./nowhere.ts"], 'Cannot load module "tasks"'],
+    [["--module", `tasks=${NO_TASKS}`], "exports no task; mark its functions"],
+    [["--module", `tasks=${TASKS}`, "--ca", "./nowhere.pem"], "nowhere.pem"],
+  ];
+  for (const [args, text] of cases) {
+    const { code, stdout, stderr } = await runWorker(
+      "--broker",
+      NOWHERE,
+      "--threads",
+      "1",
+      ...args,
+    );
+    assertEquals(code, 1, stderr);
+    assertStringIncludes(stderr, text);
+    assertEquals((stdout + stderr).includes("secret"), false, stdout + stderr);
+  }
+});
+
+test(
+  "the worker program gives up when there is no broker, and tells where it looked",
+  { timeout: 30_000 },
+  async () => {
+    const { code, stdout, stderr } = await runWorker(
+      ...["--broker", NOWHERE, "--threads", "1", "--module", `tasks=${TASKS}`, "--lease", "1"],
+    );
+    assertEquals(code, 1, stderr);
+    assertStringIncludes(stderr, "Cannot connect: the broker at 127.0.0.1:1 says");
+    assertEquals((stdout + stderr).includes("secret"), false, stdout + stderr);
+  },
+);
+
+for (const kind of ["threads", "processes"]) {
+  test(
+    `the worker program runs tasks on ${kind}, and ends well on SIGTERM`,
+    NEEDS_REDIS,
+    async () => {
+      await using redis = await startRedis();
+      await using host = startDeno(workerArgs([
+        ...["--broker", redis.url, `--${kind}`, "1", "--module", `tasks=${TASKS}`, "--json"],
+      ]));
+      const ready = JSON.parse(await host.line() ?? "null");
+      assertEquals([ready.event, ready.pool, ready[kind]], ["ready", "default", 1]);
+      assertStringIncludes(ready.tasks, "tasks#square");
+      assertMatch(ready.time, /^\d{4}-\d\d-\d\dT.*Z$/);
+      host.kill("SIGTERM");
+      const events = (await host.lines()).map((line) => JSON.parse(line).event);
+      assertEquals(events, ["stopping", "stopped"]);
+      assertEquals((await host.status).code, 0);
+    },
+  );
+}

@@ -1,0 +1,93 @@
+/** What the workers of the cluster's tests run. Each task writes down its start and its end: that file is the truth. */
+
+import { appendFileSync, existsSync } from "node:fs";
+import process from "node:process";
+import { task, taskContext } from "../../executors/mod.ts";
+
+/** A line of the file. */
+export interface Entry {
+  readonly event: "start" | "end";
+  readonly label: string;
+  readonly pid: number;
+  readonly attempt: number;
+  readonly atMs: number;
+}
+
+/** Writes a line; lines of several processes do not mix, since a short text is appended in one piece. */
+function write(log: string, event: Entry["event"], label: string): void {
+  const { attempt } = taskContext();
+  const entry: Entry = { event, label, pid: process.pid, attempt, atMs: Date.now() };
+  appendFileSync(log, `${JSON.stringify(entry)}\n`);
+}
+
+const POLL_MS = 5;
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Does nothing else. */
+export const note = task(import.meta, function note<T>(log: string, label: T): T {
+  write(log, "start", String(label));
+  write(log, "end", String(label));
+  return label;
+});
+
+/** Waits so long, without computing. */
+export const linger = task(
+  import.meta,
+  async function linger(log: string, label: number, ms: number): Promise<number> {
+    write(log, "start", String(label));
+    await sleep(ms);
+    write(log, "end", String(label));
+    return label;
+  },
+);
+
+/** Waits until there is a file of that name, and says which process has done so. */
+export const pass = task(
+  import.meta,
+  async function pass(log: string, label: string, gate: string): Promise<number> {
+    write(log, "start", label);
+    while (!existsSync(gate)) await sleep(POLL_MS);
+    write(log, "end", label);
+    return process.pid;
+  },
+);
+
+/** Computes so long, and lets nothing else run on its thread. */
+export const spin = task(
+  import.meta,
+  function spin(log: string, label: string, ms: number): string {
+    write(log, "start", label);
+    for (const endMs = performance.now() + ms; performance.now() < endMs;);
+    write(log, "end", label);
+    return label;
+  },
+);
+
+/** Takes the whole worker host with it. */
+export const poison = task(import.meta, function poison(log: string, label: string): void {
+  write(log, "start", label);
+  process.kill(process.pid, "SIGKILL");
+});
+
+/** Returns what it is given. */
+export const echo = task(import.meta, function echo<T>(value: T): T {
+  return value;
+});
+
+/** Returns a text of that length. */
+export const fill = task(import.meta, function fill(length: number): string {
+  return "x".repeat(length);
+});
+
+/** How long a text is. */
+export const lengthOf = task(import.meta, function lengthOf(text: string): number {
+  return text.length;
+});
+
+/** Is exported, but is no task: nobody may call it from elsewhere. */
+export function secret(): string {
+  return "secret";
+}

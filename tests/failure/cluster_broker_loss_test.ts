@@ -1,0 +1,132 @@
+/** A broker that is killed and comes back, with and without what it knew; and one that forgets what it had to tell. */
+
+import { assert, assertEquals } from "@std/assert";
+import type { Future } from "@concurrent/futures";
+import { BrokerUnavailableError, JobLostError } from "../../executors/cluster/mod.ts";
+import { test } from "../_support/leaks.ts";
+import { freePort, type RedisServer, startRedis } from "../_support/redis.ts";
+import {
+  CLUSTER,
+  connect,
+  range,
+  Settlements,
+  startWorker,
+  TaskLog,
+  until,
+} from "./_cluster_support.ts";
+import * as tasks from "./_cluster_tasks.ts";
+
+const JOBS = 2_000;
+
+/** Kills the broker when three tenths of the jobs are done, and starts it again. */
+async function crash(redis: RedisServer, futures: readonly Future<unknown>[]): Promise<void> {
+  await until(() => futures.filter((future) => future.done()).length >= 0.3 * futures.length);
+  await redis.kill();
+  await redis.restart();
+}
+
+test(
+  "ClusterExecutor loses nothing when a persistent broker is killed and restarted under load",
+  CLUSTER,
+  async () => {
+    await using redis = await startRedis();
+    await using log = new TaskLog();
+    await using _first = await startWorker(redis.url, "--threads", "2");
+    await using _second = await startWorker(redis.url, "--threads", "2");
+    await using executor = await connect(redis.url);
+    const futures = range(JOBS).map((n) => executor.submit(tasks.note, log.path, n));
+    const settlements = new Settlements(futures);
+    await crash(redis, futures);
+    assertEquals(await Promise.all(futures), range(JOBS));
+    assertEquals(new Set(log.starts().keys()), new Set(range(JOBS).map(String)));
+    settlements.assertEachOnce();
+  },
+);
+
+test("ClusterExecutor fails what a broker without persistence has forgotten", CLUSTER, async () => {
+  await using redis = await startRedis({ persistent: false });
+  await using log = new TaskLog();
+  await using _worker = await startWorker(redis.url, "--threads", "2");
+  await using executor = await connect(redis.url);
+  const futures = range(JOBS).map((n) => executor.submit(tasks.note, log.path, n));
+  const settlements = new Settlements(futures);
+  await crash(redis, futures);
+
+  let lost = 0;
+  for (const [n, future] of futures.entries()) {
+    const error = await future.exception();
+    if (error === null) assertEquals(await future, n);
+    else {
+      assert(JobLostError.is(error), Deno.inspect(error));
+      lost++;
+    }
+  }
+  assert(lost > 0, "the broker has forgotten nothing");
+  settlements.assertEachOnce();
+  assertEquals(await executor.submit(tasks.note, log.path, "next"), "next");
+});
+
+test(
+  "ClusterExecutor with resubmitLost submits again what a broker has forgotten",
+  CLUSTER,
+  async () => {
+    await using redis = await startRedis({ persistent: false });
+    await using log = new TaskLog();
+    await using _worker = await startWorker(redis.url, "--threads", "2");
+    await using executor = await connect(redis.url, { resubmitLost: true });
+    const futures = range(JOBS).map((n) => executor.submit(tasks.note, log.path, n));
+    const settlements = new Settlements(futures);
+    await crash(redis, futures);
+    assertEquals(await Promise.all(futures), range(JOBS));
+    settlements.assertEachOnce();
+  },
+);
+
+test("ClusterExecutor finds outcomes whose events it has missed", CLUSTER, async () => {
+  await using redis = await startRedis();
+  await using log = new TaskLog();
+  await using executor = await connect(redis.url);
+  const labels = range(1_000);
+  const futures = labels.map((n) => executor.submit(tasks.note, log.path, n));
+  const settlements = new Settlements(futures);
+  while (Number(await redis.command("DBSIZE")) < labels.length);
+  await using _worker = await startWorker(redis.url, "--threads", "2");
+  await log.started(0);
+  // From here on this thread hears nothing until all is done; then most of what it would have heard is gone.
+  while (log.entries.length < 2 * labels.length);
+  for (const key of redis.commandSync("--scan", "--pattern", "*:events").split("\n")) {
+    redis.commandSync("XTRIM", key, "MAXLEN", "0");
+  }
+  assert(futures.some((future) => !future.done()), "no event was left to be missed");
+  assertEquals(await Promise.all(futures), labels);
+  settlements.assertEachOnce();
+  log.assertEachOnce(labels);
+});
+
+test(
+  "ClusterExecutor.connect() says that there is no broker within submitTimeout",
+  CLUSTER,
+  async () => {
+    let error: unknown;
+    try {
+      await using executor = await connect(`redis://127.0.0.1:${freePort()}`, {
+        submitTimeout: 500,
+      });
+      await executor.submit(tasks.echo, 1);
+    } catch (thrown) {
+      error = thrown;
+    }
+    assert(BrokerUnavailableError.is(error), Deno.inspect(error));
+  },
+);
+
+test("ClusterExecutor.shutdown() ends although the broker is gone", CLUSTER, async () => {
+  await using redis = await startRedis();
+  await using executor = await connect(redis.url);
+  const waiting = executor.submit(tasks.echo, 1);
+  while (Number(await redis.command("DBSIZE")) === 0);
+  await redis.kill();
+  const late = executor.submit(tasks.echo, 2);
+  await executor.shutdown({ cancelFutures: true });
+  assertEquals([waiting.cancelled(), late.cancelled()], [true, true]);
+});

@@ -1,0 +1,81 @@
+/** More than fits: into the broker's memory, into an argument, into a result. */
+
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { BrokerUnavailableError, PayloadTooLargeError } from "../../executors/cluster/mod.ts";
+import { type Future, Lock, NotShareableError, SimpleQueue } from "@concurrent/futures";
+import { test } from "../_support/leaks.ts";
+import { startRedis } from "../_support/redis.ts";
+import { CLUSTER, connect, range, startWorker, TaskLog } from "./_cluster_support.ts";
+import * as tasks from "./_cluster_tasks.ts";
+
+const KIB = 1_024;
+
+test(
+  "ClusterExecutor fails what a full broker refuses; the host at work drains it, and all goes on",
+  CLUSTER,
+  async () => {
+    await using redis = await startRedis({ persistent: false });
+    await using log = new TaskLog();
+    // No lease is renewed while memory is full, and an idle host gets no job: so one that is at work, with a long lease.
+    await using _worker = await startWorker(redis.url, "--lease", "30");
+    await using executor = await connect(redis.url, { leaseMs: 30_000, submitTimeout: 2_000 });
+    const held = executor.submit(tasks.pass, log.path, "held", log.gate("held"));
+    await log.started("held");
+
+    const used = await redis.info("used_memory");
+    await redis.command("CONFIG", "SET", "maxmemory", String(used + 2_000 * KIB));
+    const text = "x".repeat(100 * KIB);
+    const futures: Future<number>[] = [];
+    for (const _ of range(40)) {
+      futures.push(executor.submit(tasks.lengthOf, text));
+      // What is submitted in one turn is sent, and refused, together.
+      await redis.command("PING");
+    }
+    await Promise.race(futures.map((future) => future.exception()));
+    log.open("held");
+    assertEquals(await held, _worker.pid);
+    let refused = 0;
+    for (const future of futures) {
+      const error = await future.exception();
+      if (error === null) assertEquals(await future, text.length);
+      else {
+        assert(BrokerUnavailableError.is(error), Deno.inspect(error));
+        assertStringIncludes(error.message, "OOM");
+        refused++;
+      }
+    }
+    assert(refused > 0 && refused < futures.length, `${refused} of ${futures.length} were refused`);
+    assertEquals(await executor.submit(tasks.lengthOf, text), text.length);
+  },
+);
+
+test("ClusterExecutor refuses arguments and results that are too large", CLUSTER, async () => {
+  await using redis = await startRedis();
+  await using _worker = await startWorker(redis.url);
+  await using executor = await connect(redis.url, {
+    maxArgumentBytes: 10 * KIB,
+    maxResultBytes: 20 * KIB,
+  });
+  const refuses = async (submit: () => PromiseLike<unknown>, says: string) => {
+    // `submit` may throw, or its future fail.
+    const error = await assertRejects(async () => await submit(), PayloadTooLargeError);
+    assertStringIncludes(error.message, says);
+  };
+  assertEquals(await executor.submit(tasks.lengthOf, "x".repeat(9 * KIB)), 9 * KIB);
+  await refuses(() => executor.submit(tasks.lengthOf, "x".repeat(10 * KIB)), "10240");
+  assertEquals((await executor.submit(tasks.fill, 19 * KIB)).length, 19 * KIB);
+  await refuses(() => executor.submit(tasks.fill, 20 * KIB), "20480");
+  assertEquals(await executor.submit(tasks.echo, "next"), "next");
+});
+
+test("ClusterExecutor refuses what is shared by memory, and says why", CLUSTER, async () => {
+  await using redis = await startRedis();
+  await using executor = await connect(redis.url);
+  for (const shared of [new Lock(), new SimpleQueue(), new SharedArrayBuffer(8)]) {
+    const error = await assertRejects(
+      async () => await executor.submit(tasks.echo, shared as unknown),
+      NotShareableError,
+    );
+    assertStringIncludes(error.message, "machine");
+  }
+});

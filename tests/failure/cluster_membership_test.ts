@@ -1,0 +1,139 @@
+/** Worker hosts that come and go under load, and a submitter that is gone for good. */
+
+import { assertEquals } from "@std/assert";
+import { test } from "../_support/leaks.ts";
+import { startProgram } from "../_support/processes.ts";
+import { startRedis } from "../_support/redis.ts";
+import {
+  CLUSTER,
+  connect,
+  MODULE,
+  POOL,
+  range,
+  Settlements,
+  startWorker,
+  TaskLog,
+  TASKS,
+  until,
+} from "./_cluster_support.ts";
+import * as tasks from "./_cluster_tasks.ts";
+
+const JOBS = 1_000;
+
+test(
+  "ClusterExecutor loses and repeats nothing when worker hosts join and leave under load",
+  CLUSTER,
+  async () => {
+    await using redis = await startRedis();
+    await using log = new TaskLog();
+    await using executor = await connect(redis.url);
+    const futures = range(JOBS).map((n) => executor.submit(tasks.linger, log.path, n, 5));
+    const settlements = new Settlements(futures);
+    const done = () => futures.filter((future) => future.done()).length;
+    // Jobs wait where there is no host.
+    await using first = await startWorker(redis.url, "--threads", "2");
+    await until(() => done() > 100);
+    await using second = await startWorker(redis.url, "--threads", "2");
+    first.kill("SIGTERM");
+    assertEquals((await first.status).code, 0);
+    await until(() => done() > 500);
+    await using _third = await startWorker(redis.url, "--threads", "2");
+    second.kill("SIGTERM");
+    assertEquals((await second.status).code, 0);
+    assertEquals(await Promise.all(futures), range(JOBS));
+    settlements.assertEachOnce();
+    log.assertEachOnce(range(JOBS));
+  },
+);
+
+test(
+  "A worker host finishes what it has in hand after SIGTERM, and takes nothing new",
+  CLUSTER,
+  async () => {
+    await using redis = await startRedis();
+    await using log = new TaskLog();
+    await using worker = await startWorker(redis.url, "--grace", "20");
+    await using executor = await connect(redis.url);
+    const held = executor.submit(tasks.pass, log.path, "held", log.gate("held"));
+    await log.started("held");
+    const printed = worker.printed.length;
+    worker.kill("SIGTERM");
+    // It says that it has heard.
+    await until(() => worker.printed.length > printed);
+    const next = executor.submit(tasks.note, log.path, "next");
+    log.open("held");
+    assertEquals(await held, worker.pid);
+    assertEquals((await worker.status).code, 0);
+    assertEquals([next.done(), log.of("start", "next").length], [false, 0]);
+    await using _other = await startWorker(redis.url);
+    assertEquals(await next, "next");
+    log.assertEachOnce(["held", "next"]);
+  },
+);
+
+test(
+  "A worker host hands back what it cannot finish within its grace period",
+  CLUSTER,
+  async () => {
+    await using redis = await startRedis();
+    await using log = new TaskLog();
+    await using worker = await startWorker(redis.url, "--grace", "0.3");
+    // None of the losses that a task may have is used up.
+    await using executor = await connect(redis.url, { retries: 0 });
+    const held = executor.submit(tasks.pass, log.path, "held", log.gate("held"));
+    const settlements = new Settlements([held]);
+    await log.started("held");
+    worker.kill("SIGTERM");
+    assertEquals((await worker.status).code, 0);
+    assertEquals(held.done(), false);
+    await using other = await startWorker(redis.url);
+    assertEquals((await log.started("held", 2)).pid, other.pid);
+    log.open("held");
+    assertEquals(await held, other.pid);
+    settlements.assertEachOnce();
+  },
+);
+
+test(
+  "ClusterExecutor.attach() finds the outcomes of a submitter that has died",
+  CLUSTER,
+  async () => {
+    await using redis = await startRedis();
+    await using log = new TaskLog();
+    await using submitter = await startProgram(
+      `
+    import { ClusterExecutor } from ${
+        JSON.stringify(import.meta.resolve("../../executors/cluster/mod.ts"))
+      };
+    import * as tasks from ${JSON.stringify(TASKS.href)};
+    const [url, log, gate] = Deno.args;
+    const executor = await ClusterExecutor.connect({
+      url,
+      pool: ${JSON.stringify(POOL)},
+      modules: { ${MODULE}: ${JSON.stringify(TASKS.href)} },
+    });
+    const done = executor.submit(tasks.note, log, "done");
+    await done;
+    const held = executor.submit(tasks.pass, log, "held", gate);
+    console.log(JSON.stringify([done, held].map((future) => executor.idOf(future))));
+  `,
+      { args: [redis.url, log.path, log.gate("held")] },
+    );
+    await using worker = await startWorker(redis.url);
+    await log.started("held");
+    const ids = JSON.parse((await submitter.line())!);
+    submitter.kill("SIGKILL");
+    await submitter.status;
+
+    await using executor = await connect(redis.url);
+    const [done, held] = ids.map((id: string) => executor.attach(id));
+    assertEquals(await done, "done");
+    assertEquals(held.done(), false);
+    log.open("held");
+    assertEquals(await held, worker.pid);
+    // Also when it is asked for again, and by two.
+    await using another = await connect(redis.url);
+    assertEquals(await another.attach(ids[1]), worker.pid);
+    log.assertEachOnce(["done", "held"]);
+  },
+);

@@ -1,0 +1,124 @@
+/** Worker hosts that die, freeze, or are too busy to say anything. */
+
+import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
+import { WorkerLostError } from "../../executors/cluster/mod.ts";
+import { test } from "../_support/leaks.ts";
+import { startRedis } from "../_support/redis.ts";
+import {
+  CLUSTER,
+  connect,
+  LEASE_MS,
+  range,
+  Settlements,
+  startWorker,
+  TaskLog,
+  until,
+} from "./_cluster_support.ts";
+import * as tasks from "./_cluster_tasks.ts";
+
+test(
+  "ClusterExecutor runs a task again elsewhere when its worker host is killed",
+  CLUSTER,
+  async () => {
+    await using redis = await startRedis();
+    await using log = new TaskLog();
+    await using first = await startWorker(redis.url);
+    await using second = await startWorker(redis.url);
+    await using executor = await connect(redis.url);
+
+    const future = executor.submit(tasks.pass, log.path, "job", log.gate("job"));
+    const settlements = new Settlements([future]);
+    const start = await log.started("job");
+    const [lost, other] = start.pid === first.pid ? [first, second] : [second, first];
+    assertEquals(start.pid, lost.pid);
+    const killedMs = Date.now();
+    lost.kill("SIGKILL");
+    const again = await log.started("job", 2);
+    assertEquals([again.pid, start.attempt, again.attempt], [other.pid, 1, 2]);
+    const elapsedMs = again.atMs - killedMs;
+    assert(elapsedMs < 2 * LEASE_MS + 1_000, `It took ${elapsedMs} ms`);
+    log.open("job");
+    assertEquals(await future, other.pid);
+    settlements.assertEachOnce();
+  },
+);
+
+test(
+  "ClusterExecutor fails a task that kills each worker host that takes it, and no other",
+  CLUSTER,
+  async () => {
+    await using redis = await startRedis();
+    await using log = new TaskLog();
+    await using executor = await connect(redis.url, { retries: 1 });
+    await using doomed = await startWorker(redis.url);
+    const poison = executor.submit(tasks.poison, log.path, "poison");
+    const settlements = new Settlements([poison]);
+    assertEquals((await doomed.status).signal, "SIGKILL");
+    assertEquals(poison.done(), false);
+
+    await using alsoDoomed = await startWorker(redis.url);
+    assertEquals((await alsoDoomed.status).signal, "SIGKILL");
+    await using _third = await startWorker(redis.url);
+    const others = range(20).map((n) => executor.submit(tasks.note, log.path, n));
+    const error = await poison.exception();
+    assert(WorkerLostError.is(error), Deno.inspect(error));
+    assertStringIncludes(error.message, "Cannot ");
+    assertEquals(await Promise.all(others), range(20));
+    assertEquals(log.of("start", "poison").length, 2);
+    settlements.assertEachOnce();
+  },
+);
+
+test(
+  "ClusterExecutor settles a future once when a frozen worker host comes back with a late result",
+  CLUSTER,
+  async () => {
+    await using redis = await startRedis();
+    await using log = new TaskLog();
+    await using first = await startWorker(redis.url);
+    await using second = await startWorker(redis.url);
+    await using executor = await connect(redis.url);
+
+    const future = executor.submit(tasks.pass, log.path, "job", log.gate("job"));
+    const settlements = new Settlements([future]);
+    const start = await log.started("job");
+    const [frozen, other] = start.pid === first.pid ? [first, second] : [second, first];
+    frozen.kill("SIGSTOP");
+    const again = await log.started("job", 2);
+    assertEquals(again.pid, other.pid);
+    log.open("job");
+    assertEquals(await future, other.pid);
+
+    frozen.kill("SIGCONT");
+    await until(() => log.of("end", "job").length === 2);
+    // The late result is not taken, and the host goes on: it is the only one now.
+    other.kill("SIGTERM");
+    assertEquals((await other.status).code, 0);
+    assertEquals(await executor.submit(tasks.pass, log.path, "next", log.gate("job")), frozen.pid);
+    assertEquals(await future, other.pid);
+    assertEquals(log.of("start", "job").length, 2);
+    assertEquals(await executor.attach(executor.idOf(future)), other.pid);
+    settlements.assertEachOnce();
+  },
+);
+
+test(
+  "ClusterExecutor does not start a task again that computes past its lease",
+  CLUSTER,
+  async () => {
+    await using redis = await startRedis();
+    await using log = new TaskLog();
+    await using busy = await startWorker(redis.url, "--threads", "2");
+    await using executor = await connect(redis.url);
+    const labels = ["a", "b"];
+    const futures = labels.map((label) =>
+      executor.submit(tasks.spin, log.path, label, 4 * LEASE_MS)
+    );
+    for (const label of labels) assertEquals((await log.started(label)).pid, busy.pid);
+    // Would take what a lost lease sets free.
+    await using idle = await startWorker(redis.url);
+    assertNotEquals(idle.pid, busy.pid);
+    assertEquals(await Promise.all(futures), labels);
+    log.assertEachOnce(labels);
+  },
+);
