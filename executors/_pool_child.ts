@@ -50,6 +50,9 @@ import { unsendable } from "./_target.ts";
 import { type ChildGroup, type Task, type TaskHead, TasksInHand } from "./_tasks_in_hand.ts";
 import { WorkerState } from "./_worker_state.ts";
 
+/** How long a process that has said all may take to end. */
+const ENDING_MS = 2000;
+
 /** What has become of a child. */
 export interface ChildEnd {
   readonly pid: number;
@@ -74,6 +77,8 @@ export class PoolChild {
   readonly #broker: Broker;
   readonly #decoder = new Decoder();
   readonly #onEnd: () => void;
+  /** It is there for one task only. */
+  readonly #isAlone: boolean;
 
   readonly #knownFunctions = new Set<number>();
   readonly #inHand: TasksInHand;
@@ -83,6 +88,10 @@ export class PoolChild {
   /** It has returned tasks since the last RESUME. */
   #hasReturned = false;
   #isClosing = false;
+  /** Has it killed if it does not end as it is to. */
+  #stopEndTimer: (() => void) | undefined;
+  /** The exit code that it was to have, once it was killed for not ending. */
+  #overdueCode: number | undefined;
   #ended = false;
   /** Why it was killed, as the end of a sentence. */
   #killedBecause: string | undefined;
@@ -105,6 +114,7 @@ export class PoolChild {
     this.#state = new WorkerState(start.state);
     this.#tasksLeft = start.maxTasks;
     this.#onEnd = onEnd;
+    this.#isAlone = settings.isAlone;
     const table = new ThreadTable(start.threads);
     const deputy = new Deputy(start.name, start.threads, start.thread);
     this.#replies = new RelayReader(this.#state.replies, start.arena, start.port);
@@ -177,6 +187,15 @@ export class PoolChild {
     this.#isClosing = true;
     this.#link.write(DOWN.CLOSE, 0, 0, 0);
     this.#link.flush();
+    this.#expectEnd(0);
+  }
+
+  /** It has said all, and is to end with that code. The runtime was seen to hang in its own exit, about once in a thousand. */
+  #expectEnd(code: number): void {
+    this.#stopEndTimer ??= callAt(nowMs() + ENDING_MS, () => {
+      this.#overdueCode = code;
+      this.#link.kill("SIGKILL");
+    });
   }
 
   /** A promise for the next outcome. */
@@ -286,6 +305,7 @@ export class PoolChild {
       case KIND.ERROR:
         this.#inHand.finish(id);
         this.#mail.pass(kind, id, record);
+        if (this.#isAlone) this.#expectEnd(kind === KIND.ERROR ? 1 : 0);
         break;
       case KIND.ENDED:
         this.#report = this.#readReport(record);
@@ -429,9 +449,11 @@ export class PoolChild {
     this.#link.kill(signal);
   }
 
-  #afterEnd(end: ProcessEnd): void {
+  #afterEnd(how: ProcessEnd): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#stopEndTimer?.();
+    const end = this.#overdueCode === undefined ? how : { code: this.#overdueCode, signal: null };
     this.#broker.end();
     const { pid } = this.#link;
     const waiting = this.#group.returned.length;

@@ -144,6 +144,18 @@ for (const [end, signal] of WAYS) {
   });
 }
 
+test("ProcessPoolExecutor.shutdown() ends a process that is told to end and does not", async () => {
+  const pool = new ProcessPoolExecutor({ maxWorkers: 1 });
+  assertEquals(await pool.submit(echo, 3), 3);
+  const [pid] = pool.pids;
+  Deno.kill(pid, "SIGSTOP"); // It hears nothing any more.
+  await until(() => stateOf(pid) === "T");
+  await pool.shutdown();
+  await assertGone([pid]);
+  const { lost, completed } = pool.stats();
+  assertEquals({ lost, completed }, { lost: 0, completed: 1 });
+});
+
 test("ProcessPoolExecutor.killWorkers() ends a process that does not heed terminateWorkers()", async () => {
   await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
   using gate = new Gate();
