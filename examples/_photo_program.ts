@@ -129,9 +129,13 @@ export interface TemporaryFolder extends AsyncDisposable {
 }
 
 /** Makes a folder where the system has such. */
-export async function temporaryFolder(): Promise<TemporaryFolder> {
-  const path = await Deno.makeTempDir({ prefix: "photos-" });
-  const end = onExit(() => Deno.removeSync(path, { recursive: true }));
+export function temporaryFolder(): TemporaryFolder {
+  let path = "";
+  // Before it is there: a signal may come at any time.
+  const end = onExit(() => {
+    if (path !== "") Deno.removeSync(path, { recursive: true });
+  });
+  path = Deno.makeTempDirSync({ prefix: "photos-" });
   return {
     path,
     async [Symbol.asyncDispose]() {

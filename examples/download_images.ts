@@ -214,7 +214,7 @@ async function downloadPhotos(commandLine: CommandLine): Promise<boolean> {
   // Not at the top: workers import this file too, and have no use for a library that paints.
   const { makePhotos, photoNames } = await import("./_photos.ts");
   if (into !== undefined) await prepareFolder(into, photoNames());
-  await using temporary = await temporaryFolder();
+  await using temporary = temporaryFolder();
   const folder = into ?? `${temporary.path}/fetched`;
   await Deno.mkdir(folder, { recursive: true });
   const photos = await makePhotos(temporary.path, { small });

@@ -190,7 +190,7 @@ function checkSame(way: Way, outcomes: readonly Outcome[], expected: readonly Ou
 async function processPhotos(commandLine: CommandLine): Promise<boolean> {
   const { small, into } = commandLine;
   if (into !== undefined) await prepareFolder(into, photoNames());
-  await using temporary = await temporaryFolder();
+  await using temporary = temporaryFolder();
   const thumbnails = into ?? `${temporary.path}/thumbnails`;
   await Deno.mkdir(thumbnails, { recursive: true });
   const photos = await makePhotos(temporary.path, { small });
