@@ -66,7 +66,7 @@ export function childrenOf(parent: number): Map<number, string> {
 }
 
 /** Asserts that there is no process of any of those numbers within the time, nor the zombie of one. */
-export async function assertGone(pids: readonly number[], limitMs = 1000): Promise<void> {
+export async function assertGone(pids: readonly number[], limitMs = 3000): Promise<void> {
   const deadlineMs = performance.now() + limitMs;
   for (const pid of pids) {
     let state = stateOf(pid);

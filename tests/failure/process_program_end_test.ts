@@ -11,7 +11,7 @@ import { assertEndedWell } from "./_support.ts";
 const SHORT_MS = 5000;
 
 /** Time that a child has to end after its parent. */
-const ORPHAN_MS = 1000;
+const ORPHAN_MS = 3000;
 
 /** Runs the body of a program, and asserts that it ends by itself, soon, with those lines. */
 async function assertPrints(body: string, lines: string[]): Promise<void> {
