@@ -9,6 +9,8 @@
  * @module
  */
 
+import type { Durations } from "./stats.ts";
+
 const MANTISSA_BITS = 5;
 
 /** The upper half of a double: sign, 11 bits of exponent, 20 bits of mantissa. */
@@ -56,6 +58,17 @@ export class Histogram {
   /** The longest; 0 when there is none. */
   get max(): number {
     return this.#max;
+  }
+
+  /** What is told of them. */
+  get durations(): Durations {
+    return {
+      count: this.count,
+      p50: this.percentile(0.5),
+      p90: this.percentile(0.9),
+      p99: this.percentile(0.99),
+      max: this.max,
+    };
   }
 
   /** Counts a duration, in milliseconds, `weight` times. Negative ones count as 0. */

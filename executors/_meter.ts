@@ -12,7 +12,7 @@
 
 import { epochMs } from "../_platform/clock.ts";
 import { Histogram } from "./_histogram.ts";
-import type { Durations, ExecutorStats, WorkerStats } from "./stats.ts";
+import type { ExecutorStats, WorkerStats } from "./stats.ts";
 
 /** The mean time between two timed tasks, where tasks come faster than that. */
 const SAMPLE_MS = 1;
@@ -267,19 +267,9 @@ export class Meter {
       cancelled: this.cancelled,
       lost: this.lost,
       abandoned: this.abandoned,
-      wait: durationsOf(this.#wait),
-      run: durationsOf(this.#run),
+      wait: this.#wait.durations,
+      run: this.#run.durations,
       perWorker,
     };
   }
-}
-
-function durationsOf(histogram: Histogram): Durations {
-  return {
-    count: histogram.count,
-    p50: histogram.percentile(0.5),
-    p90: histogram.percentile(0.9),
-    p99: histogram.percentile(0.99),
-    max: histogram.max,
-  };
 }

@@ -318,11 +318,6 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
     this.#break(`a worker could not be started: ${describe(error)}`, error);
   }
 
-  /** See {@linkcode CrewPool}. */
-  lost(worker: PoolWorkerHandle, how: string, cause: unknown): void {
-    this.#lose(worker, how, cause);
-  }
-
   /** Takes a worker off the list: it ended, or is to be heeded no more. */
   #remove(worker: PoolWorkerHandle, fate: WorkerFate, isGone = false): void {
     this.#watch.workerEnded(worker, fate);
@@ -400,7 +395,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
         break;
       case KIND.ENDED: {
         const [how, error, tasks, waiting] = value as EndReport;
-        this.#lose(worker, tasks === undefined ? `it ${how}` : how, error, tasks, waiting);
+        this.lost(worker, tasks === undefined ? `it ${how}` : how, error, tasks, waiting);
         break;
       }
       case KIND.STARTED:
@@ -606,12 +601,12 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
   // Losing workers
 
   /**
-   * Books a worker that ended without being asked to.
+   * Books a worker that ended without being asked to; see {@linkcode CrewPool}.
    *
    * @param inHand The tasks that it had, where it was able to say so.
    * @param waiting How many tasks that processes have returned wait for one to take them.
    */
-  #lose(
+  lost(
     worker: PoolWorkerHandle,
     how: string,
     cause: unknown,

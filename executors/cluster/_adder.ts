@@ -8,7 +8,7 @@
 
 import { nowMs } from "../../_platform/clock.ts";
 import { Deadlines } from "../_deadlines.ts";
-import { deferred } from "./_deferred.ts";
+import { deferred } from "./_promises.ts";
 import { isRefusal } from "./_connection.ts";
 import type { NewJob, SubmitEngine } from "./_engine.ts";
 

@@ -4,8 +4,7 @@
  * @module
  */
 
-import { callAt, nowMs } from "../../_platform/clock.ts";
-import { deferred } from "./_deferred.ts";
+import { within } from "./_promises.ts";
 
 /** Calls whose outcome is not awaited, but before the connection is closed. */
 export class Asides {
@@ -19,9 +18,6 @@ export class Asides {
 
   /** Resolves once all was told, or after so long: the broker may be away. */
   async settled(patienceMs: number): Promise<void> {
-    const { promise, resolve } = deferred<void>();
-    const stopTimer = callAt(nowMs() + patienceMs, resolve);
-    await Promise.race([promise, Promise.all(this.#open)]);
-    stopTimer();
+    await within(patienceMs, Promise.all(this.#open));
   }
 }

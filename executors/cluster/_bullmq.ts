@@ -14,9 +14,9 @@
  */
 
 import { type JobsOptions, Queue } from "bullmq";
-import { deferred } from "./_deferred.ts";
-import { type BrokerAddress, Connection } from "./_connection.ts";
+import { type BrokerAddress, Connection, READ_AGAIN_MS } from "./_connection.ts";
 import type { Finding, HostInfo, JobListener, NewJob, SubmitEngine } from "./_engine.ts";
+import { within } from "./_promises.ts";
 
 /** BullMQ's own, written out as ours are made of it. */
 const PREFIX = "bull";
@@ -26,12 +26,6 @@ const EVENTS_LENGTH = 100_000;
 
 /** Entries of the control stream. A host that falls behind by more lets a task run on that nobody waits for. */
 const CONTROL_LENGTH = 1_000;
-
-/** Entries read in one round trip. */
-const EVENTS_AT_ONCE = 1_000;
-
-/** Time between a read that has failed and the next. */
-const READ_AGAIN_MS = 100;
 
 /** Jobs added in one round trip. */
 const BULK = 500;
@@ -84,9 +78,7 @@ export class BullSubmitter implements SubmitEngine {
   readonly #commands: Connection;
   readonly #events: Connection;
   readonly #queue: Queue;
-  readonly #silenceMs: number;
   readonly #timeoutMs: number;
-  readonly #onTrouble: (error: Error) => void;
   readonly #reading: Promise<void>;
   #closing: Promise<void> | undefined;
 
@@ -98,9 +90,7 @@ export class BullSubmitter implements SubmitEngine {
     onTrouble: (error: Error) => void,
   ) {
     this.#keys = new Keys(queue);
-    this.#silenceMs = address.silenceMs;
     this.#timeoutMs = timeoutMs;
-    this.#onTrouble = onTrouble;
     this.#commands = new Connection(address, onTrouble);
     this.#events = new Connection(address, onTrouble);
     this.#queue = new Queue(queue, {
@@ -109,43 +99,8 @@ export class BullSubmitter implements SubmitEngine {
       streams: { events: { maxLen: EVENTS_LENGTH } },
     });
     this.#queue.on("error", onTrouble);
-    this.#reading = this.#read(listener);
-  }
-
-  /**
-   * Reads the events of the queue until it is closed. By ourselves: BullMQ's reader misses what comes before its first event, and
-   * cannot be closed while the broker is away.
-   */
-  async #read(listener: JobListener): Promise<void> {
-    const { redis } = this.#events;
-    const waitMs = Math.ceil(this.#silenceMs / 3);
-    let last: string | undefined;
-    while (this.#closing === undefined) {
-      try {
-        if (last === undefined) {
-          // Where the stream ends now: to read from "$" would miss what comes between two reads.
-          const [entry] = await redis.xrevrange(this.#keys.events, "+", "-", "COUNT", 1);
-          last = entry?.[0] ?? "0-0";
-        }
-        const answer = await redis.xread(
-          "COUNT",
-          EVENTS_AT_ONCE,
-          "BLOCK",
-          waitMs,
-          "STREAMS",
-          this.#keys.events,
-          last,
-        );
-        for (const [id, fields] of answer?.[0][1] ?? []) {
-          last = id;
-          tell(listener, fields);
-        }
-      } catch (error) {
-        if (this.#closing !== undefined) return;
-        this.#onTrouble(error as Error);
-        await delay(READ_AGAIN_MS);
-      }
-    }
+    // By ourselves: BullMQ's reader misses what comes before its first event, and cannot be closed while the broker is away.
+    this.#reading = this.#events.follow(this.#keys.events, (entry) => tell(listener, entry));
   }
 
   ready(): Promise<void> {
@@ -229,10 +184,7 @@ export class BullSubmitter implements SubmitEngine {
   async #close(): Promise<void> {
     await Promise.all([this.#events.close(), this.#queue.close()]);
     // What was under way when a connection was lost, the client never answers once it is closed: that is not waited for.
-    const { promise: late, resolve } = deferred<void>();
-    const timer = setTimeout(resolve, 2 * READ_AGAIN_MS);
-    await Promise.race([this.#reading, late]);
-    clearTimeout(timer);
+    await within(2 * READ_AGAIN_MS, this.#reading);
     await this.#commands.close();
   }
 }
@@ -253,10 +205,6 @@ function tell(listener: JobListener, entry: readonly string[]): void {
     case "progress":
       return listener.progress(id, JSON.parse(fields.get("data") ?? "null"));
   }
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function optionsOf(id: string, priority: number, ttlMs: number): JobsOptions {

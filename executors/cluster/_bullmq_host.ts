@@ -9,7 +9,7 @@
 
 import { type Job, WaitingError, Worker } from "bullmq";
 import { Keys } from "./_bullmq.ts";
-import { type BrokerAddress, Connection } from "./_connection.ts";
+import { type BrokerAddress, Connection, READ_AGAIN_MS } from "./_connection.ts";
 import {
   GIVE_BACK,
   type HeldJob,
@@ -20,8 +20,6 @@ import {
 
 /** How long a host is known after it has said how it is, in leases. */
 const KNOWN_FOR = 2;
-
-const READ_AGAIN_MS = 100;
 
 /** Takes jobs, keeps their leases, and tells what came of them. */
 export class BullHost implements HostEngine {
@@ -35,7 +33,6 @@ export class BullHost implements HostEngine {
   readonly #timeoutMs: number;
   readonly #listener: HostListener;
   #worker: Worker | undefined;
-  #isClosing = false;
 
   /** @param timeoutMs How long the broker may take to answer at first. */
   constructor(
@@ -63,13 +60,13 @@ export class BullHost implements HostEngine {
   }
 
   start(run: (job: HeldJob) => Promise<unknown>): void {
-    const process = async (job: Job, token?: string): Promise<unknown> => {
+    const runJob = async (job: Job, token?: string): Promise<unknown> => {
       const outcome = await run(this.#held(job));
       if (outcome !== GIVE_BACK) return outcome;
       await job.moveToWait(token);
       throw new WaitingError();
     };
-    const worker = new Worker(this.#queue, process, {
+    const worker = new Worker(this.#queue, runJob, {
       connection: this.#commands.redis,
       concurrency: this.#threads,
       lockDuration: this.#leaseMs,
@@ -84,7 +81,8 @@ export class BullHost implements HostEngine {
       for (const id of ids) this.#listener.leaseLost(id);
     });
     this.#worker = worker;
-    this.#readControl();
+    // Which jobs nobody waits for any more.
+    this.#control.follow(this.#keys.control, ([, id]) => this.#listener.abandoned(id));
   }
 
   #held(job: Job): HeldJob {
@@ -99,36 +97,6 @@ export class BullHost implements HostEngine {
       progress: (fraction) => job.updateProgress(fraction),
       update: (data) => job.updateData(data),
     };
-  }
-
-  /** Hears until it is closed which jobs nobody waits for any more. */
-  async #readControl(): Promise<void> {
-    const { redis } = this.#control;
-    const waitMs = Math.ceil(this.#silenceMs / 3);
-    let last = "$";
-    while (!this.#isClosing) {
-      try {
-        if (last === "$") {
-          const [entry] = await redis.xrevrange(this.#keys.control, "+", "-", "COUNT", 1);
-          last = entry?.[0] ?? "0-0";
-        }
-        const answer = await redis.xread(
-          "BLOCK",
-          waitMs,
-          "STREAMS",
-          this.#keys.control,
-          last,
-        );
-        for (const [id, [, job]] of answer?.[0][1] ?? []) {
-          last = id;
-          this.#listener.abandoned(job);
-        }
-      } catch (error) {
-        if (this.#isClosing) return;
-        this.#listener.trouble(error as Error);
-        await new Promise((resolve) => setTimeout(resolve, READ_AGAIN_MS));
-      }
-    }
   }
 
   async beat(info: HostInfo): Promise<void> {
@@ -147,7 +115,6 @@ export class BullHost implements HostEngine {
   }
 
   async close({ id }: HostInfo): Promise<void> {
-    this.#isClosing = true;
     await this.#worker?.close();
     await this.#commands.redis.multi()
       .srem(this.#keys.hosts, id)

@@ -27,7 +27,7 @@
  * @module
  */
 
-import { callAt, epochMs, nowMs } from "../../_platform/clock.ts";
+import { epochMs, nowMs } from "../../_platform/clock.ts";
 import { RuntimeError } from "../../sync/errors.ts";
 import { Deadlines } from "../_deadlines.ts";
 import { limitTask } from "../_limits.ts";
@@ -35,7 +35,6 @@ import { type AnyFunction, submissionError } from "../_target.ts";
 import type { ExecutorBackend, TaskOptions } from "../executor.ts";
 import { type Future, futureInternals, type Runner } from "../future.ts";
 import type { StreamSink, StreamSource } from "../stream.ts";
-import { deferred } from "./_deferred.ts";
 import { Adder } from "./_adder.ts";
 import { Asides } from "./_asides.ts";
 import { brokerError } from "./_connection.ts";
@@ -44,6 +43,7 @@ import { HeldJobs } from "./_held_jobs.ts";
 import type { ModuleNames } from "./_module_names.ts";
 import { orderOf, type OrderOptions } from "./_order.ts";
 import { isStored, MOST_INLINE, readReason, readValue, type Settlement } from "./_outcome.ts";
+import { within } from "./_promises.ts";
 import { HELD, type PendingJob, pendingJob, QUEUED, RUNNING, SENT } from "./_pending_job.ts";
 import type { ClusterSettings } from "./_settings.ts";
 import { ClusterCounts } from "./_cluster_counts.ts";
@@ -465,16 +465,12 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
   async ask<T>(question: (engine: SubmitEngine) => Promise<T>): Promise<T> {
     if (this.#isOver) throw new RuntimeError("Cannot ask the broker: the executor was shut down");
     const { url, submitTimeout } = this.#settings;
-    const { promise, reject } = deferred<never>();
-    const stopTimer = callAt(nowMs() + submitTimeout, () => {
-      reject(new Error(`no answer within ${submitTimeout} ms`));
-    });
     try {
-      return await Promise.race([question(this.engine), promise]);
+      const answer = question(this.engine);
+      if (await within(submitTimeout, answer)) return await answer;
+      throw new Error(`no answer within ${submitTimeout} ms`);
     } catch (error) {
       throw brokerError("ask", url, error);
-    } finally {
-      stopTimer();
     }
   }
 

@@ -35,16 +35,6 @@ export class ClusterCounts {
 
   /** How long tasks waited and ran, as heard here. */
   get times(): { readonly wait: Durations; readonly run: Durations } {
-    return { wait: durationsOf(this.#wait), run: durationsOf(this.#run) };
+    return { wait: this.#wait.durations, run: this.#run.durations };
   }
-}
-
-function durationsOf(histogram: Histogram): Durations {
-  return {
-    count: histogram.count,
-    p50: histogram.percentile(0.5),
-    p90: histogram.percentile(0.9),
-    p99: histogram.percentile(0.99),
-    max: histogram.max,
-  };
 }

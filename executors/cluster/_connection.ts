@@ -10,7 +10,7 @@
 
 import { Redis, type RedisOptions } from "ioredis";
 import { callAt, nowMs } from "../../_platform/clock.ts";
-import { deferred } from "./_deferred.ts";
+import { deferred, delay } from "./_promises.ts";
 import { BrokerUnavailableError } from "./errors.ts";
 
 /** TLS, for `rediss://`. */
@@ -38,6 +38,12 @@ const LAST_RETRY_MS = 2_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 const DISCONNECT_TIMEOUT_MS = 500;
 const LAST_SOCKET_MS = DISCONNECT_TIMEOUT_MS + 20;
+
+/** Time between a read that has failed and the next. */
+export const READ_AGAIN_MS = 100;
+
+/** Entries of a stream that are read in one round trip. */
+const ENTRIES_AT_ONCE = 1_000;
 
 /** Errors that trying again does not mend. */
 const REFUSALS: readonly [pattern: RegExp, advice: string][] = [
@@ -133,6 +139,8 @@ function optionsOf({ url, tls, silenceMs }: BrokerAddress): RedisOptions {
 export class Connection {
   readonly redis: Redis;
   readonly #url: string;
+  readonly #silenceMs: number;
+  readonly #onTrouble: (error: Error) => void;
   #lastError: unknown;
   #onRefusal: ((error: unknown) => void) | undefined;
   #closed = false;
@@ -140,6 +148,8 @@ export class Connection {
   /** @param onTrouble Told of errors that the connection gets over by itself. */
   constructor(address: BrokerAddress, onTrouble: (error: Error) => void) {
     this.#url = address.url;
+    this.#silenceMs = address.silenceMs;
+    this.#onTrouble = onTrouble;
     this.redis = new Redis(optionsOf(address));
     this.redis.on("error", (error: Error) => {
       this.#lastError = error;
@@ -170,6 +180,43 @@ export class Connection {
     });
   }
 
+  /**
+   * Reads a stream, from where it ends now, until the connection is closed, which it has for itself.
+   *
+   * @param onEntry Called with the names and values of each entry, in turns.
+   */
+  async follow(key: string, onEntry: (entry: readonly string[]) => void): Promise<void> {
+    // Less than the silence after which the connection would be given up.
+    const waitMs = Math.ceil(this.#silenceMs / 3);
+    let last: string | undefined;
+    while (!this.#closed) {
+      try {
+        if (last === undefined) {
+          // To read from "$" would miss what comes between two reads.
+          const [entry] = await this.redis.xrevrange(key, "+", "-", "COUNT", 1);
+          last = entry?.[0] ?? "0-0";
+        }
+        const answer = await this.redis.xread(
+          "COUNT",
+          ENTRIES_AT_ONCE,
+          "BLOCK",
+          waitMs,
+          "STREAMS",
+          key,
+          last,
+        );
+        for (const [id, entry] of answer?.[0][1] ?? []) {
+          last = id;
+          onEntry(entry);
+        }
+      } catch (error) {
+        if (this.#closed) return;
+        this.#onTrouble(error as Error);
+        await delay(READ_AGAIN_MS);
+      }
+    }
+  }
+
   /** Closes it; resolves once its socket is gone. */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -180,7 +227,7 @@ export class Connection {
     this.redis.disconnect();
     // Between two attempts there is no socket: the client does not tell then that it has ended, and waits in vain for the last
     // one to close.
-    if (wasBetween) return await new Promise((resolve) => setTimeout(resolve, LAST_SOCKET_MS));
+    if (wasBetween) return await delay(LAST_SOCKET_MS);
     await ended;
   }
 }

@@ -16,11 +16,11 @@
  * @module
  */
 
-import { callAt, nowMs } from "../../_platform/clock.ts";
+import { nowMs } from "../../_platform/clock.ts";
 import { platform } from "../../_platform/mod.ts";
 import type { Executor } from "../executor.ts";
 import type { Future } from "../future.ts";
-import { deferred } from "./_deferred.ts";
+import { deferred, within } from "./_promises.ts";
 import {
   GIVE_BACK,
   type HeldJob,
@@ -117,11 +117,7 @@ export class WorkerHost implements HostListener {
     this.#isStopping = true;
     await this.#engine.pause();
     if (this.#inHand.size > 0 && graceMs > 0) {
-      const { promise, resolve } = deferred<void>();
-      this.#onIdle = resolve;
-      const stopTimer = callAt(nowMs() + graceMs, resolve);
-      await promise;
-      stopTimer();
+      await within(graceMs, new Promise<void>((resolve) => this.#onIdle = resolve));
     }
     for (const job of [...this.#inHand.values()]) {
       this.#log("given back", { job: job.held.id, task: job.held.name });

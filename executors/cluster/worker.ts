@@ -23,7 +23,7 @@ import type { Executor } from "../executor.ts";
 import { ProcessPoolExecutor } from "../process_pool_executor.ts";
 import { ThreadPoolExecutor } from "../thread_pool_executor.ts";
 import { describe } from "../_target.ts";
-import { deferred } from "./_deferred.ts";
+import { within } from "./_promises.ts";
 import { BullHost } from "./_bullmq_host.ts";
 import { placeOf } from "./_connection.ts";
 import { type Log, WorkerHost } from "./_host.ts";
@@ -82,15 +82,6 @@ function whenTold(): Promise<string> {
   return new Promise((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"]) onSignal(signal, () => resolve(signal));
   });
-}
-
-/** Resolves when the promise has ended, or after so long. */
-async function within(ms: number, promise: Promise<unknown>): Promise<boolean> {
-  const { promise: late, resolve } = deferred<boolean>();
-  const timer = setTimeout(() => resolve(false), ms);
-  const isInTime = await Promise.race([promise.then(() => true), late]);
-  clearTimeout(timer);
-  return isInTime;
 }
 
 async function serve(options: WorkerOptions): Promise<void> {

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { CancelledError, type Future, TimeoutError } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
+import { UnhandledRejections } from "../_support/unhandled.ts";
 import { Gate, Log } from "./signals.ts";
 import { errorsLogged, type Suite, turn } from "./suite.ts";
 import * as tasks from "./tasks.ts";
@@ -208,21 +209,14 @@ export function futureContract({ name, make }: Suite): void {
   });
 
   test(`${name}: a failed future that nobody asks about is no unhandled rejection`, async () => {
-    const unhandled: unknown[] = [];
-    const listener = (event: PromiseRejectionEvent): void => {
-      event.preventDefault();
-      unhandled.push(event.reason);
-    };
-    addEventListener("unhandledrejection", listener);
-    try {
+    using unhandled = new UnhandledRejections();
+    {
       await using executor = make({ maxWorkers: 1 });
       executor.submit(tasks.fail, "unheard");
       executor.submit(tasks.failLater, "unheard");
       await executor.submit(tasks.square, 2);
       await turn();
-    } finally {
-      removeEventListener("unhandledrejection", listener);
     }
-    assertEquals(unhandled, []);
+    assertEquals(unhandled.reasons, []);
   });
 }

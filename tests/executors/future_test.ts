@@ -8,6 +8,7 @@ import {
 } from "../../executors/mod.ts";
 import { errorsLogged, turn } from "../contracts/suite.ts";
 import { test } from "../_support/leaks.ts";
+import { UnhandledRejections } from "../_support/unhandled.ts";
 
 /** A future in each of its states. */
 const STATES = {
@@ -303,30 +304,21 @@ test("Future.then() returns what behaves as a promise, asked before the outcome 
 });
 
 test("Future.then(): what a callback throws is an unhandled rejection unless it is asked for", async () => {
-  const unhandled: unknown[] = [];
-  const listener = (event: PromiseRejectionEvent): void => {
-    event.preventDefault();
-    unhandled.push(event.reason);
-  };
-  addEventListener("unhandledrejection", listener);
-  try {
-    const errors = ["thrown", "rejected", "in a future"].map((text) => new Error(text));
-    const [thrown, rejected, inFuture] = errors;
-    finishedWith(1).then(() => {
-      throw thrown;
-    });
-    finishedWith(1).then(() => Promise.reject(rejected));
-    finishedWith(1).then(() => {
-      const failed = new Future<never>();
-      failed.setException(inFuture);
-      return failed;
-    });
-    finishedWith(1).then(() => Promise.reject(new Error("taken"))).catch(() => {});
-    await new Promise((resolve) => setTimeout(resolve));
-    assertEquals(new Set(unhandled), new Set(errors));
-  } finally {
-    removeEventListener("unhandledrejection", listener);
-  }
+  using unhandled = new UnhandledRejections();
+  const errors = ["thrown", "rejected", "in a future"].map((text) => new Error(text));
+  const [thrown, rejected, inFuture] = errors;
+  finishedWith(1).then(() => {
+    throw thrown;
+  });
+  finishedWith(1).then(() => Promise.reject(rejected));
+  finishedWith(1).then(() => {
+    const failed = new Future<never>();
+    failed.setException(inFuture);
+    return failed;
+  });
+  finishedWith(1).then(() => Promise.reject(new Error("taken"))).catch(() => {});
+  await new Promise((resolve) => setTimeout(resolve));
+  assertEquals(new Set(unhandled.reasons), new Set(errors));
 });
 
 function finishedWith(value: number): Future<number> {
@@ -336,27 +328,18 @@ function finishedWith(value: number): Future<number> {
 }
 
 test("Future: a failed future is an unhandled rejection only once a promise of it was asked for", async () => {
-  const unhandled: unknown[] = [];
-  const listener = (event: PromiseRejectionEvent): void => {
-    event.preventDefault();
-    unhandled.push(event.reason);
-  };
-  addEventListener("unhandledrejection", listener);
-  try {
-    const silent = new Future<number>();
-    silent.addDoneCallback(() => {});
-    silent.setException(new Error("unheard"));
-    await turn();
-    assertEquals(unhandled, []);
-    const asked = new Future<number>();
-    asked.then(() => {});
-    const error = new Error("heard by nobody");
-    asked.setException(error);
-    await turn();
-    assertEquals(unhandled, [error]);
-  } finally {
-    removeEventListener("unhandledrejection", listener);
-  }
+  using unhandled = new UnhandledRejections();
+  const silent = new Future<number>();
+  silent.addDoneCallback(() => {});
+  silent.setException(new Error("unheard"));
+  await turn();
+  assertEquals(unhandled.reasons, []);
+  const asked = new Future<number>();
+  asked.then(() => {});
+  const error = new Error("heard by nobody");
+  asked.setException(error);
+  await turn();
+  assertEquals(unhandled.reasons, [error]);
 });
 
 test("Future shows as Future in texts", () => {

@@ -35,10 +35,10 @@ const RULES =
 const USER = { name: "exec", password: "pass-of-exec", rules: RULES };
 
 /** A client of the broker that writes what it likes. */
-async function intruder(redis: RedisServer): Promise<Queue> {
+async function intruder(redis: RedisServer): Promise<Queue & AsyncDisposable> {
   const queue = new Queue(POOL, { connection: { host: "127.0.0.1", port: redis.port } });
   await queue.waitUntilReady();
-  return queue;
+  return Object.assign(queue, { [Symbol.asyncDispose]: () => queue.close() });
 }
 
 test(
@@ -51,37 +51,33 @@ test(
     await using executor = await connect(redis.url);
     const honest = executor.submit(tasks.note, log.path, "honest");
     await honest;
-    const queue = await intruder(redis);
-    try {
-      const { data, name, opts } = (await queue.getJob(executor.idOf(honest)))!;
-      assertEquals(name, `${MODULE}#note`);
-      const names = [
-        ...[
-          "constructor",
-          "__proto__",
-          "toString",
-          "hasOwnProperty",
-          "prototype",
-          "default",
-          "then",
-        ],
-        ...["secret", "missing", "note.call", "note#call", "", " note", "Note"],
-      ].map((name) => `${MODULE}#${name}`);
-      names.push("other#note", "#note", "note", "#", "__proto__#note", "constructor#constructor");
-      names.push("node:fs#readFileSync", "file:///etc/passwd#x", `${import.meta.url}#x`);
-      for (const [i, name] of names.entries()) {
-        const jobId = `hostile-${i}`;
-        await queue.add(name, data, { priority: opts.priority, jobId });
-        const error = await executor.attach(jobId).exception();
-        assert(TaskNotFoundError.is(error), `${name}: ${Deno.inspect(error)}`);
-      }
-      // The same data under the right name is run: it was the name that was refused.
-      await queue.add(name, data, { priority: opts.priority, jobId: "right" });
-      assertEquals(await executor.attach("right"), "honest");
-      assertEquals(log.starts(), new Map([["honest", 2]]));
-    } finally {
-      await queue.close();
+    await using queue = await intruder(redis);
+    const { data, name, opts } = (await queue.getJob(executor.idOf(honest)))!;
+    assertEquals(name, `${MODULE}#note`);
+    const names = [
+      ...[
+        "constructor",
+        "__proto__",
+        "toString",
+        "hasOwnProperty",
+        "prototype",
+        "default",
+        "then",
+      ],
+      ...["secret", "missing", "note.call", "note#call", "", " note", "Note"],
+    ].map((name) => `${MODULE}#${name}`);
+    names.push("other#note", "#note", "note", "#", "__proto__#note", "constructor#constructor");
+    names.push("node:fs#readFileSync", "file:///etc/passwd#x", `${import.meta.url}#x`);
+    for (const [i, name] of names.entries()) {
+      const jobId = `hostile-${i}`;
+      await queue.add(name, data, { priority: opts.priority, jobId });
+      const error = await executor.attach(jobId).exception();
+      assert(TaskNotFoundError.is(error), `${name}: ${Deno.inspect(error)}`);
     }
+    // The same data under the right name is run: it was the name that was refused.
+    await queue.add(name, data, { priority: opts.priority, jobId: "right" });
+    assertEquals(await executor.attach("right"), "honest");
+    assertEquals(log.starts(), new Map([["honest", 2]]));
   },
 );
 
@@ -92,50 +88,46 @@ test("A worker host refuses payloads that are none, and goes on", CLUSTER, async
   await using executor = await connect(redis.url);
   const honest = executor.submit(tasks.note, log.path, "honest");
   await honest;
-  const queue = await intruder(redis);
-  try {
-    const { data, name, opts } = (await queue.getJob(executor.idOf(honest)))!;
-    const deep = "[".repeat(100_000) + "]".repeat(100_000);
-    const payloads: unknown[] = [
-      ...[null, 1, "text", [], {}, { ...data, v: 99 }, { v: data.v }],
-      ...["", "{", "1", "null", '{"length":2}', deep, `[${deep}]`].map((args) => ({
-        ...data,
-        args,
-      })),
-      ...[
-        '[{"$":"Nothing","v":1}]',
-        '[{"$":"bigint","v":"x"}]',
-        '[{"$":"constructor"}]',
-        '[{"__proto__":{"polluted":true}}]',
-      ].map((
-        args,
-      ) => ({ ...data, args })),
-      ...[-1, 1.5, 1e9, "2"].map((arity) => ({ ...data, arity })),
-      ...[-1, "soon"].map((timeout) => ({ ...data, timeout })),
-    ];
-    for (const [i, payload] of payloads.entries()) {
-      const jobId = `hostile-${i}`;
-      await queue.add(name, payload, { priority: opts.priority, jobId });
-      const error = await executor.attach(jobId).exception();
-      assert(
-        error instanceof Error,
-        `${Deno.inspect(payload).slice(0, 200)}: ${Deno.inspect(error)}`,
-      );
-    }
-    // As its own form of an object, it is a key as any other.
-    const polluted = '[{"$":"Object","v":[["__proto__",{"polluted":true}]]}]';
-    await queue.add(`${MODULE}#echo`, { ...data, args: polluted }, {
-      priority: opts.priority,
-      jobId: "polluted",
-    });
-    const answer = await executor.attach("polluted") as object;
-    assertEquals("polluted" in {}, false);
-    assertEquals(Object.getPrototypeOf(answer), Object.prototype);
-    assertEquals(await executor.submit(tasks.pass, log.path, "after", log.path), worker.pid);
-    assertEquals(log.starts(), new Map([["honest", 1], ["after", 1]]));
-  } finally {
-    await queue.close();
+  await using queue = await intruder(redis);
+  const { data, name, opts } = (await queue.getJob(executor.idOf(honest)))!;
+  const deep = "[".repeat(100_000) + "]".repeat(100_000);
+  const payloads: unknown[] = [
+    ...[null, 1, "text", [], {}, { ...data, v: 99 }, { v: data.v }],
+    ...["", "{", "1", "null", '{"length":2}', deep, `[${deep}]`].map((args) => ({
+      ...data,
+      args,
+    })),
+    ...[
+      '[{"$":"Nothing","v":1}]',
+      '[{"$":"bigint","v":"x"}]',
+      '[{"$":"constructor"}]',
+      '[{"__proto__":{"polluted":true}}]',
+    ].map((
+      args,
+    ) => ({ ...data, args })),
+    ...[-1, 1.5, 1e9, "2"].map((arity) => ({ ...data, arity })),
+    ...[-1, "soon"].map((timeout) => ({ ...data, timeout })),
+  ];
+  for (const [i, payload] of payloads.entries()) {
+    const jobId = `hostile-${i}`;
+    await queue.add(name, payload, { priority: opts.priority, jobId });
+    const error = await executor.attach(jobId).exception();
+    assert(
+      error instanceof Error,
+      `${Deno.inspect(payload).slice(0, 200)}: ${Deno.inspect(error)}`,
+    );
   }
+  // As its own form of an object, it is a key as any other.
+  const polluted = '[{"$":"Object","v":[["__proto__",{"polluted":true}]]}]';
+  await queue.add(`${MODULE}#echo`, { ...data, args: polluted }, {
+    priority: opts.priority,
+    jobId: "polluted",
+  });
+  const answer = await executor.attach("polluted") as object;
+  assertEquals("polluted" in {}, false);
+  assertEquals(Object.getPrototypeOf(answer), Object.prototype);
+  assertEquals(await executor.submit(tasks.pass, log.path, "after", log.path), worker.pid);
+  assertEquals(log.starts(), new Map([["honest", 1], ["after", 1]]));
 });
 
 test("A job that is added again under its id is run once", CLUSTER, async () => {
@@ -143,22 +135,18 @@ test("A job that is added again under its id is run once", CLUSTER, async () => 
   await using log = new TaskLog();
   await using executor = await connect(redis.url);
   const future = executor.submit(tasks.note, log.path, "once");
-  const queue = await intruder(redis);
-  try {
-    const jobId = executor.idOf(future);
-    let job = await queue.getJob(jobId);
-    while (job === undefined) job = await queue.getJob(jobId);
-    const { name, data, opts } = job;
-    const again = () => queue.add(name, data, { priority: opts.priority, jobId });
-    await Promise.all(range(3).map(again));
-    await using _worker = await startWorker(redis.url);
-    assertEquals(await future, "once");
-    await again();
-    assertEquals(await executor.submit(tasks.note, log.path, "next"), "next");
-    log.assertEachOnce(["once", "next"]);
-  } finally {
-    await queue.close();
-  }
+  await using queue = await intruder(redis);
+  const jobId = executor.idOf(future);
+  let job = await queue.getJob(jobId);
+  while (job === undefined) job = await queue.getJob(jobId);
+  const { name, data, opts } = job;
+  const again = () => queue.add(name, data, { priority: opts.priority, jobId });
+  await Promise.all(range(3).map(again));
+  await using _worker = await startWorker(redis.url);
+  assertEquals(await future, "once");
+  await again();
+  assertEquals(await executor.submit(tasks.note, log.path, "next"), "next");
+  log.assertEachOnce(["once", "next"]);
 });
 
 test(

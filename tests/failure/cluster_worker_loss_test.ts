@@ -1,7 +1,7 @@
 /** Worker hosts that die, freeze, or are too busy to say anything. */
 
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
-import { WorkerLostError } from "../../executors/cluster/mod.ts";
+import { type ClusterExecutor, WorkerLostError } from "../../executors/cluster/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { startRedis } from "../_support/redis.ts";
 import {
@@ -13,8 +13,23 @@ import {
   startWorker,
   TaskLog,
   until,
+  type WorkerHost,
 } from "./_cluster_support.ts";
 import * as tasks from "./_cluster_tasks.ts";
+
+/** Has one of two hosts run a task that waits at its gate, and tells which it is. */
+async function holdAtGate(
+  executor: ClusterExecutor,
+  log: TaskLog,
+  [first, second]: readonly [WorkerHost, WorkerHost],
+) {
+  const future = executor.submit(tasks.pass, log.path, "job", log.gate("job"));
+  const settlements = new Settlements([future]);
+  const start = await log.started("job");
+  const [holder, other] = start.pid === first.pid ? [first, second] : [second, first];
+  assertEquals(start.pid, holder.pid);
+  return { future, settlements, start, holder, other };
+}
 
 test(
   "ClusterExecutor runs a task again elsewhere when its worker host is killed",
@@ -26,11 +41,8 @@ test(
     await using second = await startWorker(redis.url);
     await using executor = await connect(redis.url);
 
-    const future = executor.submit(tasks.pass, log.path, "job", log.gate("job"));
-    const settlements = new Settlements([future]);
-    const start = await log.started("job");
-    const [lost, other] = start.pid === first.pid ? [first, second] : [second, first];
-    assertEquals(start.pid, lost.pid);
+    const held = await holdAtGate(executor, log, [first, second]);
+    const { future, settlements, start, holder: lost, other } = held;
     const killedMs = Date.now();
     lost.kill("SIGKILL");
     const again = await log.started("job", 2);
@@ -79,10 +91,8 @@ test(
     await using second = await startWorker(redis.url);
     await using executor = await connect(redis.url);
 
-    const future = executor.submit(tasks.pass, log.path, "job", log.gate("job"));
-    const settlements = new Settlements([future]);
-    const start = await log.started("job");
-    const [frozen, other] = start.pid === first.pid ? [first, second] : [second, first];
+    const held = await holdAtGate(executor, log, [first, second]);
+    const { future, settlements, holder: frozen, other } = held;
     frozen.kill("SIGSTOP");
     const again = await log.started("job", 2);
     assertEquals(again.pid, other.pid);
