@@ -144,6 +144,9 @@ test("ProcessPoolExecutor gives up a task that was sent ahead behind a long one 
   for (const controller of controllers) controller.abort("not needed");
   for (const future of behind) assertEquals(await future.exception(), "not needed");
   assertPrompt(startMs);
+  // The thread that serves both pools does what it is asked in order: by this answer it has passed on the aborts.
+  await using other = new ProcessPoolExecutor({ maxWorkers: 1 });
+  assertEquals(await other.submit(echo, "heard"), "heard");
   gate.open();
   await Promise.all(futures);
   // None of those given up has run.
