@@ -13,7 +13,9 @@ import { PlainQueue } from "./_cluster_plain.ts";
 import { increment, nothing } from "./_cluster_tasks.ts";
 import { grouped, interleave, oneByOne, percentile, row } from "./_measure.ts";
 
-const REPEATS = 3;
+const REPEATS = 5;
+/** Runs before the first that counts: a host's threads load and compile what they run. */
+const WARM_UP = 3;
 const CALLS = 1_000;
 const BURST = 10_000;
 const CONCURRENCY = 16;
@@ -115,14 +117,16 @@ async function besidePlain(): Promise<void> {
       percent === 50 ? "2 ms" : "",
     );
   }
-  const { byHand, ours } = await interleave(REPEATS, {
+  const atOnce = {
     byHand: async () => {
       const startMs = performance.now();
       await plain.many(BURST);
       return BURST / (performance.now() - startMs) * 1000;
     },
     ours: () => burst(executor, BURST),
-  });
+  };
+  await interleave(WARM_UP, atOnce);
+  const { byHand, ours } = await interleave(REPEATS, atOnce);
   const ratio = (ours / byHand).toFixed(2);
   row(
     `${grouped(BURST)} no-ops at once (a second)`,
