@@ -112,6 +112,8 @@ export class Decoder extends WordReader {
     this.#busy = false;
   }
 
+  readonly #read = (): unknown => this.#value();
+
   #value(): unknown {
     const word = this.words[this.pos++];
     switch (word & 0xff) {
@@ -247,6 +249,12 @@ export class Decoder extends WordReader {
   }
 
   #object(list: KeyList): object {
+    const shape = list.nextShape();
+    if (shape !== undefined) {
+      const object = this.#keep(shape.make());
+      shape.fill(object, this.#read);
+      return object;
+    }
     const object: Record<string, unknown> = this.#keep({});
     const keys = list.keys;
     if (list.isOdd) {

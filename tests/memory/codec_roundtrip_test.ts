@@ -618,3 +618,39 @@ Deno.test("Encoder/Decoder: every room from none to enough gives the same value"
     { numRuns: 40 },
   );
 });
+
+/** Sends objects with one list of keys often enough to have code made for them, and values that change their kind. */
+function checkOften(): void {
+  const odd = ['a "quote"', "back\\slash", "line\u2028separator", "\ud800", "", "7", "constructor"];
+  for (let i = 0; i < 120; i++) {
+    const values = [i, i + 0.5, `text ${i}`, null, [i], { inner: i }, undefined];
+    check(Object.fromEntries(odd.map((key, k) => [key, values[(i + k) % values.length]])));
+    const self: Record<string, unknown> = { name: "loop", self: undefined, list: [] };
+    self.self = self;
+    self.list = [self, self];
+    check(self);
+    check(JSON.parse('{"__proto__": 1, "b": 2}'));
+  }
+}
+
+Deno.test(
+  "objects that are received often are what they were, with any keys, and cycles",
+  checkOften,
+);
+
+Deno.test("objects that are received often are what they were where no code may be made", () => {
+  const { Function } = globalThis;
+  globalThis.Function = (() => {
+    throw new EvalError("Refused to evaluate a string as JavaScript");
+  }) as unknown as FunctionConstructor;
+  try {
+    const fresh = new Decoder();
+    const { words, bytes } = targets[0];
+    for (let i = 0; i < 120; i++) {
+      encoder.encode({ kept: i, where: "no code is made" }, words, bytes, 0, ROOM);
+      assertEquals(fresh.decode(words, bytes, 0), { kept: i, where: "no code is made" });
+    }
+  } finally {
+    globalThis.Function = Function;
+  }
+});
