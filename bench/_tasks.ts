@@ -4,7 +4,7 @@
  * @module
  */
 
-import { task } from "@concurrent/futures";
+import { task } from "@concurrent/futures/task";
 
 /** Adds two numbers. */
 export const add = task(import.meta, function add(a: number, b: number): number {

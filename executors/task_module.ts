@@ -1,0 +1,27 @@
+/**
+ * What a module of tasks needs, and nothing else.
+ *
+ * A worker imports the modules of its tasks with all that they import. From here that is a dozen small files which the worker has
+ * anyway; from the package's main entry it would be all of them, which doubles the time that a worker takes to start.
+ *
+ * @example A module of tasks
+ * ```ts
+ * import { task, taskContext } from "@concurrent/futures/task";
+ *
+ * export const countPrimes = task(import.meta, function countPrimes(limit: number): number {
+ *   const { signal } = taskContext();
+ *   let count = 0;
+ *   for (let n = 2; n < limit && !signal.aborted; n++) {
+ *     let d = 2;
+ *     while (d * d <= n && n % d !== 0) d++;
+ *     if (d * d > n) count++;
+ *   }
+ *   return count;
+ * });
+ * ```
+ *
+ * @module
+ */
+
+export { type TaskContext, taskContext } from "./context.ts";
+export { type ModuleMeta, task, tasks, type TasksOf, transfer } from "./task.ts";
