@@ -49,7 +49,7 @@ const SPIN_MS = 0.02;
 const UNTIMED_LOOKS = 16;
 
 /** Vain looks are followed by 1, 2, 4 ... at most this many sleeps without a look. */
-const MOST_SKIPS = 64;
+const MOST_SKIPS = 8;
 
 /**
  * Waits for `length` pauses of the processor, about 35 ns each, between two looks at what another thread has.
