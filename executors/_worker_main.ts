@@ -105,8 +105,6 @@ class PoolWorker {
 
   /** The thread is about to end: nothing more is claimed or told. */
   #ended = false;
-  /** The sign of life is held, or about to be. */
-  #isShown = false;
   #hasSharedObjects = false;
   /** The chunk that is under way, when the task is one. */
   #chunk: ChunkRun | undefined;
@@ -165,6 +163,10 @@ class PoolWorker {
     this.#state.setReady();
     const { initializer, isHosted } = this.#start;
     if (initializer >= 0 && isHosted) this.#tell(KIND.READY, 0, undefined);
+    // Not before the first task: it takes a while, and is needed only for tasks that take longer.
+    platform.nextTurn(() => {
+      platform.holdName(this.#start.life, () => this.#state.setAlive());
+    });
     for (;;) {
       setCurrentTask(this.#makeContext);
       const waiting = this.#runReady();
@@ -174,7 +176,6 @@ class PoolWorker {
       }
       setCurrentTask(undefined);
       if (this.#ended) return;
-      this.#showLife();
       if (this.#state.isRetired || this.#tasksLeft === 0) break;
       if (this.#state.look(this.#ring)) continue;
       if (this.#ring.isClosed && !this.#ring.hasReady()) break;
@@ -183,18 +184,6 @@ class PoolWorker {
     }
     await this.#tell(KIND.RETIRED, 0, undefined);
     this.#end();
-  }
-
-  /**
-   * Takes hold of this worker's sign of life. Not before it has begun with its first task: a runtime's first turn takes it some
-   * milliseconds, and only tasks that last are watched.
-   */
-  #showLife(): void {
-    if (this.#isShown) return;
-    this.#isShown = true;
-    platform.nextTurn(() => {
-      platform.holdName(this.#start.life, () => this.#state.setAlive());
-    });
   }
 
   /** Runs the pool's initializer; false when it failed. */
@@ -328,9 +317,7 @@ class PoolWorker {
       return this.#tell(KIND.ERROR, task, error);
     }
     if (this.#ended) return;
-    const pending = this.#call(task, form, loaded, args);
-    if (pending !== undefined) this.#showLife();
-    return pending;
+    return this.#call(task, form, loaded, args);
   }
 
   /** Has locks and pools that are sent to tasks arrive as what they are; many programs do without. */

@@ -160,6 +160,7 @@ for (const [what, fn] of Object.entries(COOPERATIVE)) {
     // It has 50 ms to notice, which its thread may not get on a busy machine: three chances.
     for (let chance = 1;; chance++) {
       const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+      await pool.submit(work.identity); // The thread is there, and its modules are loaded.
       using gate = new Gate();
       const future = pool.with({ timeout: 100 }).submit(fn, gate.words);
       await pool.shutdown();
