@@ -6,7 +6,7 @@
 
 import type { Executor } from "@concurrent/futures";
 import { burst } from "./_measure.ts";
-import { OBJECT } from "./_object.ts";
+import { OBJECT } from "./_object.mjs";
 import { add, echo, lengthOf } from "./_tasks.ts";
 
 const MEBIBYTE = 1 << 20;

@@ -4,16 +4,9 @@
  * @module
  */
 
-/** The middle value. */
-export function median(values: readonly number[]): number {
-  return percentile(values, 50);
-}
+import { median } from "./_timing.mjs";
 
-/** The value that `percent` of the values do not exceed. */
-export function percentile(values: readonly number[], percent: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * percent / 100))];
-}
+export { median, oneByOne, percentile, timerLateness } from "./_timing.mjs";
 
 /** How long each contender runs unmeasured: for the first half second most of the time goes into compiling it. */
 const WARM_UP_MS = 500;
@@ -62,20 +55,6 @@ export async function inFlight(
     while (left-- > 0) await call();
   }));
   return count / (performance.now() - startMs) * 1000;
-}
-
-/** Milliseconds of each of `count` calls, one after the other. */
-export async function oneByOne(
-  count: number,
-  call: () => PromiseLike<unknown>,
-): Promise<number[]> {
-  const times: number[] = [];
-  for (let i = 0; i < count; i++) {
-    const startMs = performance.now();
-    await call();
-    times.push(performance.now() - startMs);
-  }
-  return times;
 }
 
 /** Nanoseconds of each of so many steps, which a loop makes. */

@@ -7,7 +7,7 @@
  */
 
 import { type Barrier, type Queue, task } from "@concurrent/futures";
-import { OBJECT } from "./_object.ts";
+import { OBJECT } from "./_object.mjs";
 
 /** What goes through. */
 export type Kind = "int" | "100 bytes" | "10 KB";

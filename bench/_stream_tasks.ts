@@ -5,16 +5,7 @@
  */
 
 import { type Queue, task } from "@concurrent/futures";
-
-/** About 100 bytes of JSON. */
-const OBJECT = {
-  id: 12345,
-  name: "widget-17",
-  price: 12.75,
-  tags: ["a", "bc"],
-  active: true,
-  note: "short text here",
-};
+import { OBJECT } from "./_object.mjs";
 
 /** Yields numbers. */
 export const numbers = task(

@@ -19,6 +19,7 @@ import {
   percentile,
   processorMs,
   row,
+  timerLateness,
 } from "./_measure.ts";
 import { add, compute, echo, increment, lengthOf, sleep } from "./_tasks.ts";
 
@@ -214,22 +215,6 @@ async function punctuality(pair: ThreadPoolExecutor): Promise<void> {
   await flood;
   const worst = Math.max(...lates).toFixed(1);
   row("late 10 ms timer, flood of 512, worst", "", `${worst} ms`, "", "<= 20 ms");
-}
-
-/** How late an interval of so many milliseconds fires, each time, until `isOver`. */
-function timerLateness(intervalMs: number, isOver: () => boolean): Promise<number[]> {
-  const late: number[] = [];
-  let lastMs = performance.now();
-  return new Promise((resolve) => {
-    const timer = setInterval(() => {
-      const nowMs = performance.now();
-      late.push(Math.max(0, nowMs - lastMs - intervalMs));
-      lastMs = nowMs;
-      if (!isOver()) return;
-      clearInterval(timer);
-      resolve(late);
-    }, intervalMs);
-  });
 }
 
 /** From nothing to the first result, beside the start of a bare worker. */

@@ -18,6 +18,7 @@ import {
 } from "@concurrent/futures";
 import { type ChildProcess, spawn } from "node:child_process";
 import { grouped, interleave, row } from "./_measure.ts";
+import { OBJECT } from "./_object.mjs";
 import { arrays, numbers, numbersLater, objects, putNumbers } from "./_stream_tasks.ts";
 
 const REPEATS = 7;
@@ -33,14 +34,7 @@ const AHEAD = 1000;
 
 /** What workers by hand do: post values, then `null`. */
 const BY_HAND = `
-  const object = {
-    id: 12345,
-    name: "widget-17",
-    price: 12.75,
-    tags: ["a", "bc"],
-    active: true,
-    note: "short text here",
-  };
+  const object = ${JSON.stringify(OBJECT)};
   function send(kind, count, post) {
     const array = kind === "arrays" ? new Float64Array(${MEBIBYTE / 8}).fill(1.5) : undefined;
     for (let n = 0; n < count; n++) post(kind === "numbers" ? n : array ?? object);

@@ -5,28 +5,10 @@
  */
 
 import { gcd } from "./functions.mjs";
-import {
-  burst,
-  inFlight,
-  lateness,
-  median,
-  oneByOne,
-  percentile,
-  processorMs,
-  repeated,
-  residentBytes,
-  sleep,
-  timed,
-} from "./measure.mjs";
+import { OBJECT } from "../_object.mjs";
+import { median, oneByOne, percentile, timerLateness } from "../_timing.mjs";
+import { burst, inFlight, processorMs, repeated, residentBytes, sleep, timed } from "./measure.mjs";
 
-const OBJECT = {
-  id: 12345,
-  name: "widget-17",
-  price: 12.75,
-  tags: ["a", "bc"],
-  active: true,
-  note: "short text here",
-};
 const page = () => ({
   page: 1,
   rows: Array.from({ length: 100 }, (_, i) => ({ ...OBJECT, id: i })),
@@ -312,14 +294,14 @@ export const cases = {
           pool.call("compute", ms),
         ]);
         computing.then(() => isDone = true);
-        const busy = percentile(await lateness(1, () => isDone), 99);
+        const busy = percentile(await timerLateness(1, () => isDone), 99);
         await computing;
         let isOver = false;
         const flood = Promise.all(Array.from({ length: 512 }, async () => {
           while (!isOver) await pool.call("add", 3, 4);
         }));
         const endMs = performance.now() + ms;
-        const late = await lateness(10, () => performance.now() > endMs);
+        const late = await timerLateness(10, () => performance.now() > endMs);
         isOver = true;
         await flood;
         return { flood: Math.max(...late), busy };

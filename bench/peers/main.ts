@@ -103,16 +103,14 @@ async function install(contestants: readonly Contestant[]): Promise<void> {
 }
 
 const cases = chosen("case", CASES, (name) => name, options.case) as CaseName[];
+const named = chosen("contestant", CONTESTANTS, ({ name }) => name, options.contestant);
 const contestants = chosen(
   "on",
   CONTESTANTS,
   ({ runtime }) => runtime,
   options.runtime,
 )
-  .filter((one) =>
-    chosen("contestant", CONTESTANTS, ({ name }) => name, options.contestant)
-      .includes(one)
-  );
+  .filter((one) => named.includes(one));
 const rounds = options.quick ? 1 : Number(options.rounds);
 if (!Number.isInteger(rounds) || rounds < 1) {
   console.error(

@@ -2,18 +2,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
-
-/** The value that `percent` of the values do not exceed. */
-export function percentile(values, percent) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[
-    Math.min(sorted.length - 1, Math.floor(sorted.length * percent / 100))
-  ];
-}
-
-export function median(values) {
-  return percentile(values, 50);
-}
+import { median } from "../_timing.mjs";
 
 /** How long something is repeated. */
 const REPEATED_MS = 600;
@@ -55,31 +44,8 @@ export function inFlight(count, width, call) {
   );
 }
 
-/** Milliseconds of each of `count` calls, one after the other. */
-export async function oneByOne(count, call) {
-  const times = [];
-  for (let i = 0; i < count; i++) times.push(await timed(call));
-  return times;
-}
-
 export function sleep(ms) {
   return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** How late an interval of so many milliseconds fires, each time, until `isOver`. */
-export function lateness(intervalMs, isOver) {
-  const late = [];
-  let lastMs = performance.now();
-  return new Promise((resolve) => {
-    const timer = setInterval(() => {
-      const nowMs = performance.now();
-      late.push(Math.max(0, nowMs - lastMs - intervalMs));
-      lastMs = nowMs;
-      if (!isOver()) return;
-      clearInterval(timer);
-      resolve(late);
-    }, intervalMs);
-  });
 }
 
 const fieldsOf = (pid) => {
