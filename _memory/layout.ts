@@ -157,35 +157,51 @@ export const BARRIER = {
 export const VALUE = { NUMBER: 0, LOCK: LINE, SIZE: LINE + LOCK.SIZE } as const;
 
 /**
- * Control block of a queue; see `queue/_state.ts`. Its blocks follow it. What each put and get needs is in one line, the
- * latch with it: a second line would go from core to core as often.
+ * Control block of a queue; see `queue/_state.ts`. Its blocks follow it. What each put needs is in one line, its latch with it,
+ * and what each take needs is in another; between them is what both read and neither writes while all goes well.
  */
 export const QUEUE = {
-  LATCH: 0,
-  /** Items in the queue. */
-  COUNT: 1,
-  MAXSIZE: 2,
+  PUT_LATCH: 0,
+  /** Items ever put. */
+  PUTS: 1,
+  /** TAKES, as one who puts has last seen it. */
+  TAKES_SEEN: 2,
   /** Items put and not done. */
   UNFINISHED: 3,
-  STATE: 4,
+  /** The last segment; see `queue/_segments.ts`. */
+  LAST: 4,
+  OPEN: 5,
+  OPEN_END: 6,
+
+  MAXSIZE: LINE,
+  STATE: LINE + 1,
+  GETTERS: LINE + 2,
+  PUTTERS: LINE + 4,
+  JOINERS: LINE + 6,
   /** Waiters of each side that were woken and have not tried yet. */
-  WOKEN_GETTERS: 5,
-  WOKEN_PUTTERS: 6,
-  GETTERS: 7,
-  PUTTERS: 9,
-  JOINERS: 11,
-  /** Large items that are being read where they lie. */
-  HELD: 13,
-  /** What the order of the items needs; see `queue/_order.ts`. */
-  ORDER: 14,
-  /** Where the memory ends that was never handed out, and the free blocks of each size; see `queue/_heap.ts`. */
-  HEAP: LINE,
+  WOKEN_GETTERS: LINE + 8,
+  WOKEN_PUTTERS: LINE + 9,
   /** Deaths in the table of threads when waiters were last counted as woken. */
-  DEATHS: 3 * LINE - 1,
+  DEATHS: LINE + 10,
+  /** Large items that are being read where they lie. */
+  HELD: LINE + 11,
+
+  TAKE_LATCH: 2 * LINE,
+  /** Items ever taken, or discarded. */
+  TAKES: 2 * LINE + 1,
+  /** PUTS, as one who takes has last seen it. */
+  PUTS_SEEN: 2 * LINE + 2,
+  /** The first segment; see `queue/_segments.ts`. */
+  NEXT: 2 * LINE + 3,
+  /** What the order of the items needs; see `queue/_order.ts`. */
+  ORDER: 2 * LINE + 4,
+
+  /** Where the memory ends that was never handed out, and the free blocks of each size; see `queue/_heap.ts`. */
+  HEAP: 3 * LINE,
   /** Accounts of the threads that take items, one behind the other; see {@linkcode ACCOUNT}. */
-  ACCOUNTS: 3 * LINE,
-  ACCOUNTS_END: 35 * LINE,
-  SIZE: 35 * LINE,
+  ACCOUNTS: 5 * LINE,
+  ACCOUNTS_END: 37 * LINE,
+  SIZE: 37 * LINE,
 } as const;
 
 /** What a thread has taken from a queue and not reported done. */

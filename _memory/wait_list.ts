@@ -15,7 +15,7 @@
  * Invariants
  * 1. Links, LIST, GRANT and ARGUMENT of a node in a list change only under the latch of that list's object.
  * 2. A latch is held for a few steps, during which its holder neither waits, nor runs code of others, nor takes another
- *    latch, but for Condition's, which takes its lock's.
+ *    latch, but for Condition's, which takes its lock's, and a queue's for puts, which takes its latch for takes.
  * 3. A thread that takes a latch after sleeping leaves it SLEPT_ON, as it cannot know whether others sleep still; so
  *    each sleeper is woken in turn.
  *

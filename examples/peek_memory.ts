@@ -19,16 +19,16 @@
  *   LIST leads to one who waits, whose THREAD is 1024
  *
  *            QUEUE             empty       put     taken   awaited    closed
- *   byte 0   LATCH                 0         0         0         0         0
- *   byte 4   COUNT                 0         1         0         0         0
- *   byte 8   MAXSIZE               8         8         8         8         8
+ *   byte 4   PUTS                  0         1         1         1         1
  *   byte 12  UNFINISHED            0         1         1         1         0
- *   byte 16  STATE                 0         0         0         0         1
- *   byte 28  GETTERS.HEAD          0         0         0     32904         0
- *   byte 36  PUTTERS.HEAD          0         0         0         0         0
- *   byte 44  JOINERS.HEAD          0         0         0         0         0
- *   byte 56  ORDER                 0       560         0         0         0
- *   ORDER leads to the block with the item, whose A is 42
+ *   byte 64  MAXSIZE               8         8         8         8         8
+ *   byte 68  STATE                 0         0         0         0         1
+ *   byte 72  GETTERS.HEAD          0         0         0     32904         0
+ *   byte 80  PUTTERS.HEAD          0         0         0         0         0
+ *   byte 88  JOINERS.HEAD          0         0         0         0         0
+ *   byte 132 TAKES                 0         0         1         1         1
+ *   byte 140 NEXT                  0       596       598       598       598
+ *   NEXT led to the item, whose NUMBER is 42
  *
  * @module
  */
@@ -48,19 +48,19 @@ export const LOCK: Layout = {
 };
 
 export const QUEUE: Layout = {
-  LATCH: 0,
-  COUNT: 4,
-  MAXSIZE: 8,
+  PUTS: 4,
   UNFINISHED: 12,
-  STATE: 16,
-  "GETTERS.HEAD": 28,
-  "PUTTERS.HEAD": 36,
-  "JOINERS.HEAD": 44,
-  ORDER: 56,
+  MAXSIZE: 64,
+  STATE: 68,
+  "GETTERS.HEAD": 72,
+  "PUTTERS.HEAD": 80,
+  "JOINERS.HEAD": 88,
+  TAKES: 132,
+  NEXT: 140,
 };
 
-/** A block of a queue's memory, with an item in it. */
-export const BLOCK: Layout = { NEXT: 0, META: 4, A: 8, B: 12 };
+/** A small item, in a segment of a queue's memory. */
+export const ITEM: Layout = { SIZE: 0, NUMBER: 4 };
 
 /** One who waits, in the table of threads. */
 export const NODE: Layout = { NEXT: 0, PREVIOUS: 4, LIST: 8, THREAD: 12 };
@@ -136,7 +136,7 @@ async function peekIntoQueue(): Promise<void> {
   const empty = look();
   queue.putNowait(42);
   const put = look();
-  const item = peek(buffer, byteOf(put.ORDER), BLOCK);
+  const item = peek(buffer, byteOf(put.NEXT), ITEM);
   queue.getNowait();
   const taken = look();
   const waiting = queue.get();
@@ -149,7 +149,7 @@ async function peekIntoQueue(): Promise<void> {
   });
 
   print("QUEUE", QUEUE, { empty, put, taken, awaited, closed });
-  console.log(`ORDER leads to the block with the item, whose A is ${item.A}`);
+  console.log(`NEXT led to the item, whose NUMBER is ${item.NUMBER}`);
 }
 
 if (import.meta.main) {

@@ -1,6 +1,6 @@
 /**
- * What each thread has taken from a queue and not reported done, so that what a thread takes along when it dies is known. Call
- * everything with the queue's latch held.
+ * What each thread has taken from a queue and not reported done, so that what a thread takes along when it dies is known. Charge
+ * with the queue's latch for takes held, and call everything else with both of its latches.
  *
  * The accounts lie one behind the other. Word THREAD: whose it is, 0 for nobody's, behind which there are no more. Word TAKEN: items.
  *

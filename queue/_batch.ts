@@ -18,12 +18,14 @@ const MOST_WORDS = 1 << 13;
 /** Words of an item that is copied while the latch is held; larger ones are read and written in place. */
 export const SMALL_WORDS = 1 << 10;
 
-/** How an item is kept. */
+/** How an item is kept, and what a block has. */
 export const FORM = {
   /** A whole number of 32 bits, by itself. */
   INT: 0,
   /** Encoded. */
   WORDS: 1,
+  /** Small items, one behind the other. */
+  SEGMENT: 2,
 } as const;
 
 const encoder = new Encoder();

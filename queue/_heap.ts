@@ -1,6 +1,6 @@
 /**
- * Memory of a queue's items: blocks of a few sizes, in the queue's own growing buffer. Call everything with the queue's
- * latch held.
+ * Memory of a queue's items: blocks of a few sizes, in the queue's own growing buffer. Call everything with both
+ * latches of the queue held.
  *
  * A block is a power of two words, at least 4. Its first word links it to another, its second says its size and what it
  * holds; the rest is the user's.
@@ -47,6 +47,11 @@ const LARGEST = 28;
 /** What a queue's memory is at first. */
 const INITIAL_BYTES = 1 << 16;
 
+/** What a block has, a FORM. */
+export function formOf(words: Int32Array, block: number): number {
+  return words[block + BLOCK.META] >> SIZE_BITS;
+}
+
 /** A buffer for a queue of up to that many bytes. */
 export function createHeapBuffer(capacityBytes: number): SharedArrayBuffer {
   const buffer = createSharedMemory(Math.min(INITIAL_BYTES, capacityBytes), capacityBytes);
@@ -56,7 +61,7 @@ export function createHeapBuffer(capacityBytes: number): SharedArrayBuffer {
 
 /** A queue's memory, as one thread sees it. */
 export class Heap extends GrowingMemory {
-  /** Has the views reach as far as anything that was handed out. Call whenever the latch was taken. */
+  /** Has the views reach as far as anything that was handed out. Call whenever a latch was taken. */
   sync(): void {
     if (this.words[END] > this.words.length) this.follow();
   }
@@ -76,21 +81,6 @@ export class Heap extends GrowingMemory {
     if (end > words.length && !this.#grow(end * WORD_BYTES)) return 0;
     this.words[END] = end;
     this.words[block + BLOCK.META] = power;
-    return block;
-  }
-
-  /** Takes one of the smallest blocks; 0 when the memory would have to grow for it. Cannot throw. */
-  takeSmallest(): number {
-    const { words } = this;
-    const first = words[FREE + SMALLEST];
-    if (first !== 0) {
-      words[FREE + SMALLEST] = words[first + BLOCK.NEXT];
-      return first;
-    }
-    const block = words[END];
-    if (block + BLOCK.HEADER > words.length) return 0;
-    words[END] = block + BLOCK.HEADER;
-    words[block + BLOCK.META] = SMALLEST;
     return block;
   }
 

@@ -1,8 +1,10 @@
 /**
- * The items of a queue, in blocks of its memory (`_heap.ts`), linked by its order (`_order.ts`). Call everything with the queue's
- * latch held, but for reading what was taken.
+ * The items of a queue, in blocks of its memory (`_heap.ts`), linked by its order (`_order.ts`); or, first in first out, in
+ * segments of it, where they are small (`_segments.ts`). Call everything with both latches of the queue held, but for what says
+ * otherwise, and for reading what was taken.
  *
- * Word COUNT: items in the queue. Word HELD: blocks of large items that were taken, and are being read where they lie.
+ * Words PUTS and TAKES: items ever put, and ever taken. Word HELD: blocks of large items that were taken, and are being read
+ * where they lie.
  *
  * A block has its form and size in META, and in A the number itself, or how many words the item has, which begin behind the header
  * and the order's own words. In B is the byte at which the item's externs begin. Behind the item, at an even word, lies
@@ -11,10 +13,27 @@
  * @module
  */
 
+import { load, store } from "../_platform/atomics.ts";
 import { QUEUE } from "../_memory/layout.ts";
 import { type Batch, FORM, readInPlace, SMALL_WORDS } from "./_batch.ts";
-import { BLOCK, Heap, SIZE_BITS } from "./_heap.ts";
-import { type Chain, firstOf, isChain, type Order } from "./_order.ts";
+import { BLOCK, formOf, Heap, SIZE_BITS } from "./_heap.ts";
+import type { Order } from "./_order.ts";
+import { FIRST_IN_FIRST_OUT, Segments } from "./_segments.ts";
+
+/** Items in a queue, one of whose latches is held; the other side may be about to change them. */
+export function countOf(control: Int32Array): number {
+  return (control[QUEUE.PUTS] - control[QUEUE.TAKES]) | 0;
+}
+
+/** Where items go when all memory is free again. */
+const CHAIN_WORDS = [
+  QUEUE.ORDER,
+  QUEUE.ORDER + 1,
+  QUEUE.NEXT,
+  QUEUE.LAST,
+  QUEUE.OPEN,
+  QUEUE.OPEN_END,
+] as const;
 
 /** The items of a queue, as one thread sees them. */
 export class StoredItems {
@@ -23,14 +42,13 @@ export class StoredItems {
   readonly #heap: Heap;
   readonly #control: Int32Array;
   readonly #order: Order;
-  /** The same, if it is a chain. */
-  readonly #chain: Chain | undefined;
+  readonly #segments: Segments | undefined;
 
   constructor(buffer: SharedArrayBuffer, control: Int32Array, order: Order) {
     this.#heap = new Heap(buffer);
     this.#control = control;
     this.#order = order;
-    this.#chain = isChain(order) ? order : undefined;
+    this.#segments = order === FIRST_IN_FIRST_OUT ? new Segments(this.#heap) : undefined;
     this.mostWords = this.#heap.largestBeside(order.ownWords) - BLOCK.HEADER - order.extraWords;
   }
 
@@ -39,41 +57,119 @@ export class StoredItems {
     return this.#heap.buffer.maxByteLength;
   }
 
-  /** Has the views reach as far as any item. Call whenever the latch was taken. */
+  /** Has the views reach as far as any item. Call whenever a latch was taken. */
   sync(): void {
     this.#heap.sync();
+  }
+
+  /** Whether small ones are in segments; else each thing done takes both latches. */
+  get areSegmented(): boolean {
+    return this.#segments !== undefined;
+  }
+
+  // With one latch
+
+  /** Adds items of a batch, to the first for which that takes both latches, with the latch for puts held; returns how many. */
+  add(items: Batch, from: number): number {
+    const segments = this.#segments;
+    const end = Math.min(items.count, from + this.#room(items.count - from));
+    let at = from;
+    while (at < end && segments?.add(items, at)) at++;
+    if (at > from) this.#havePut(at - from);
+    return at - from;
+  }
+
+  /** Adds a whole number, with the latch for puts held; false when that takes both. */
+  addInt(value: number): boolean {
+    if (this.#room(1) < 1 || !this.#segments?.addInt(value)) return false;
+    this.#havePut(1);
+    return true;
+  }
+
+  /** For how many items there is room: looks anew if it is known of less than is wanted. */
+  #room(wanted: number): number {
+    const control = this.#control;
+    const end = (control[QUEUE.MAXSIZE] - control[QUEUE.PUTS]) | 0;
+    const room = (end + control[QUEUE.TAKES_SEEN]) | 0;
+    if (room >= wanted) return room;
+    control[QUEUE.TAKES_SEEN] = load(control, QUEUE.TAKES);
+    return (end + control[QUEUE.TAKES_SEEN]) | 0;
+  }
+
+  #havePut(count: number): void {
+    const control = this.#control;
+    control[QUEUE.UNFINISHED] += count;
+    // Who takes sees the items from here on.
+    store(control, QUEUE.PUTS, (control[QUEUE.PUTS] + count) | 0);
+  }
+
+  /** Takes items out, as many as there are, up to the first for which that takes both latches, with the latch for takes held; how many. */
+  draw(into: Batch, count: number): number {
+    const segments = this.#segments;
+    let drawn = 0;
+    while (drawn < count && into.hasRoom && segments?.take(into)) drawn++;
+    if (drawn > 0) this.#haveTaken(drawn);
+    return drawn;
+  }
+
+  /** Takes a whole number out, with the latch for takes held and an item there; `undefined` when it is none, or that takes both. */
+  drawInt(): number | undefined {
+    const value = this.#segments?.takeInt();
+    if (value !== undefined) this.#haveTaken(1);
+    return value;
+  }
+
+  /** How many items there are, with the latch for takes held: looks anew if fewer are known of than are wanted. */
+  there(wanted: number): number {
+    const control = this.#control;
+    const takes = control[QUEUE.TAKES];
+    const there = (control[QUEUE.PUTS_SEEN] - takes) | 0;
+    if (there >= wanted) return there;
+    control[QUEUE.PUTS_SEEN] = load(control, QUEUE.PUTS);
+    return (control[QUEUE.PUTS_SEEN] - takes) | 0;
+  }
+
+  #haveTaken(count: number): void {
+    const control = this.#control;
+    // Who puts sees the room from here on.
+    store(control, QUEUE.TAKES, (control[QUEUE.TAKES] + count) | 0);
+  }
+
+  // With both latches
+
+  /** Notes what the other side has done, so that what each has last seen never grows old. */
+  look(): void {
+    const control = this.#control;
+    control[QUEUE.TAKES_SEEN] = control[QUEUE.TAKES];
+    control[QUEUE.PUTS_SEEN] = control[QUEUE.PUTS];
   }
 
   /** Stores an item; false when there is no memory for it. */
   store(items: Batch, at: number): boolean {
     const control = this.#control;
-    const heap = this.#heap;
-    const order = this.#order;
-    const count = control[QUEUE.COUNT];
-    const size = BLOCK.HEADER + order.extraWords + sizeOf(items, at);
-    let block = order.prepare(heap, items, at) ? heap.allocate(size) : 0;
-    if (block === 0) {
-      if (count > 0 || control[QUEUE.HELD] > 0) return false;
+    if (!this.#hold(items, at)) {
+      if (countOf(control) > 0 || control[QUEUE.HELD] > 0) return false;
       // Nothing is in use: memory that went to items of other sizes can be had again.
-      heap.reset();
-      control[QUEUE.ORDER] = control[QUEUE.ORDER + 1] = 0;
-      block = order.prepare(heap, items, at) ? heap.allocate(size) : 0;
-      if (block === 0) return false;
+      this.#heap.reset();
+      for (const word of CHAIN_WORDS) control[word] = 0;
+      if (!this.#hold(items, at)) return false;
     }
-    this.#write(block, items, at);
-    order.push(heap, block, items, at);
-    control[QUEUE.COUNT] = count + 1;
+    control[QUEUE.PUTS]++;
     return true;
   }
 
-  /** Stores a whole number in a chain, if there is a block at hand for it. */
-  storeInt(value: number): boolean {
+  #hold(items: Batch, at: number): boolean {
     const heap = this.#heap;
-    const block = heap.takeSmallest();
+    const order = this.#order;
+    const segments = this.#segments;
+    if (segments?.add(items, at)) return true;
+    segments?.drop();
+    if (segments?.open(items, at)) return segments.add(items, at);
+    if (!order.prepare(heap, items, at)) return false;
+    const block = heap.allocate(BLOCK.HEADER + order.extraWords + sizeOf(items, at));
     if (block === 0) return false;
-    heap.words[block + BLOCK.A] = value; // META says INT: a block at hand has no form.
-    this.#chain!.push(heap, block);
-    this.#control[QUEUE.COUNT]++;
+    this.#write(block, items, at);
+    order.push(heap, block, items, at);
     return true;
   }
 
@@ -96,8 +192,15 @@ export class StoredItems {
 
   /** Takes the item out that comes first; there is one. A large one stays where it is, until it is read. */
   take(into: Batch): void {
-    const { words } = this.#heap;
-    const block = this.#pop();
+    this.#segments?.drop();
+    if (!this.#segments?.take(into)) this.#takeBlock(into);
+    this.#control[QUEUE.TAKES]++;
+  }
+
+  #takeBlock(into: Batch): void {
+    const heap = this.#heap;
+    const { words } = heap;
+    const block = this.#order.pop(heap);
     if (formOf(words, block) === FORM.INT) {
       into.takeInt(words[block + BLOCK.A]);
     } else if (words[block + BLOCK.A] <= SMALL_WORDS) {
@@ -108,32 +211,17 @@ export class StoredItems {
       into.takeHeld(block);
       return;
     }
-    this.#heap.free(block);
-  }
-
-  /** Takes the item out that comes first, if it is a whole number in a chain; there is one. */
-  takeInt(): number | undefined {
-    if (this.#chain === undefined) return undefined;
-    const { words } = this.#heap;
-    if (formOf(words, firstOf(this.#heap)) !== FORM.INT) return undefined;
-    const block = this.#pop();
-    const value = words[block + BLOCK.A];
-    this.#heap.free(block);
-    return value;
+    heap.free(block);
   }
 
   /** Discards the item that comes first; there is one. */
   discard(): void {
-    this.#heap.free(this.#pop());
+    this.#segments?.drop();
+    if (!this.#segments?.discard()) this.#heap.free(this.#order.pop(this.#heap));
+    this.#control[QUEUE.TAKES]++;
   }
 
-  #pop(): number {
-    const block = this.#order.pop(this.#heap);
-    this.#control[QUEUE.COUNT]--;
-    return block;
-  }
-
-  /** The value of an item that was taken. Without the latch. */
+  /** The value of an item that was taken. Without a latch. */
   valueOf(items: Batch, at: number): unknown {
     const block = items.held[at];
     if (block === undefined) return items.valueOf(at);
@@ -150,10 +238,6 @@ export class StoredItems {
       this.#control[QUEUE.HELD]--;
     }
   }
-}
-
-function formOf(words: Int32Array, block: number): number {
-  return words[block + BLOCK.META] >> SIZE_BITS;
 }
 
 /** Words of an item, and of its key where that is apart. */

@@ -1,6 +1,6 @@
 /**
- * The order in which a queue gives its items: first in first out, or last in first out; smallest first is in
- * `_priority_order.ts`. Call everything with the queue's latch held.
+ * The order in which a queue gives its items. Last in first out is here, first in first out in `_segments.ts`, smallest first in
+ * `_priority_order.ts`. Call everything with both latches of the queue held.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { QUEUE } from "../_memory/layout.ts";
 import type { Batch } from "./_batch.ts";
 import { BLOCK, type Heap } from "./_heap.ts";
 
-/** An order of items. */
+/** An order of items, each in a block of its own. */
 export interface Order {
   /** Whether it needs the items' keys. */
   readonly sorts: boolean;
@@ -29,50 +29,10 @@ export interface Order {
   pop(heap: Heap): number;
 }
 
-/** An order of items that does not look at them. */
-export interface Chain extends Order {
-  readonly sorts: false;
-  /** See {@linkcode Order}. */
-  push(heap: Heap, block: number): void;
-}
-
-/** True for a {@linkcode Chain}. */
-export function isChain(order: Order): order is Chain {
-  return !order.sorts;
-}
-
 const HEAD = QUEUE.ORDER;
-const TAIL = QUEUE.ORDER + 1;
-
-/** The block that a chain begins with; 0 when it is empty. */
-export function firstOf({ words }: Heap): number {
-  return words[HEAD];
-}
-
-/** First in, first out: blocks in a chain, from HEAD to TAIL. */
-export const FIRST_IN_FIRST_OUT: Chain = {
-  sorts: false,
-  extraWords: 0,
-  ownWords: 0,
-  prepare: () => true,
-  push: ({ words }, block) => {
-    const last = words[TAIL];
-    words[block + BLOCK.NEXT] = 0;
-    if (last === 0) words[HEAD] = block;
-    else words[last + BLOCK.NEXT] = block;
-    words[TAIL] = block;
-  },
-  pop: ({ words }) => {
-    const block = words[HEAD];
-    const next = words[block + BLOCK.NEXT];
-    words[HEAD] = next;
-    if (next === 0) words[TAIL] = 0;
-    return block;
-  },
-};
 
 /** Last in, first out: blocks in a chain, from HEAD. */
-export const LAST_IN_FIRST_OUT: Chain = {
+export const LAST_IN_FIRST_OUT: Order = {
   sorts: false,
   extraWords: 0,
   ownWords: 0,

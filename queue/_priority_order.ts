@@ -1,5 +1,6 @@
 /**
- * Smallest first: a binary heap of blocks in shared memory. Call everything with the queue's latch held.
+ * Smallest first: a binary heap of blocks in shared memory. Call everything with both
+ * latches of the queue held.
  *
  * Word HEAP: the block that holds the heap's array: the item at i sorts before those at 2i + 1 and 2i + 2.
  * Word SEQUENCE: counts the items put, so that equal ones are given in the order in which they were put.
@@ -18,6 +19,7 @@
 import { QUEUE } from "../_memory/layout.ts";
 import { type Batch, FORM, readInPlace } from "./_batch.ts";
 import { BLOCK, type Heap, SIZE_MASK } from "./_heap.ts";
+import { countOf } from "./_items.ts";
 import { areComparable, compareKeys, type PriorityKey } from "./_keys.ts";
 import type { Order } from "./_order.ts";
 
@@ -47,7 +49,7 @@ export const SMALLEST_FIRST: Order = {
 
   prepare(heap: Heap, items: Batch, at: number): boolean {
     const { words } = heap;
-    const count = words[QUEUE.COUNT];
+    const count = countOf(words);
     checkComparable(heap, items.keys[at], count);
     const array = words[HEAP];
     const capacity = array === 0
@@ -62,7 +64,7 @@ export const SMALLEST_FIRST: Order = {
     words[block + ORDINAL] = words[SEQUENCE]++;
     storeKey(words, block, items, at);
     const array = words[HEAP] + BLOCK.HEADER;
-    let i = words[QUEUE.COUNT];
+    let i = countOf(words);
     while (i > 0) {
       const parent = (i - 1) >> 1;
       // It came last: it stays behind its equals.
@@ -76,7 +78,7 @@ export const SMALLEST_FIRST: Order = {
   pop(heap: Heap): number {
     const { words } = heap;
     const array = words[HEAP] + BLOCK.HEADER;
-    const last = words[QUEUE.COUNT] - 1;
+    const last = countOf(words) - 1;
     const block = words[array];
     const moved = words[array + last];
     const key = keyOf(heap, moved);

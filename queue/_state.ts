@@ -1,19 +1,27 @@
 /**
  * The state of a queue: items in shared memory, those who wait to put and to get, and the count of what is not done.
  *
- * Everything changes under one latch, held for a few words: items are encoded before it and decoded after it, and large
- * ones are read where they lie (`_items.ts`).
+ * Two latches, each held for a few words: items are encoded before and decoded after, and large ones are read where they
+ * lie (`_items.ts`). Who puts a small item where nobody waits for it takes the latch for puts only, and who takes one that is there
+ * the latch for takes: they do not get into each other's way. Everything else is done with both, taken in that order. Orders that
+ * have no segments do everything with both, so that the latch for puts is enough.
  *
+ * Words PUTS and TAKES: items ever put, and ever taken or discarded; what is between them is in the queue. They wrap.
  * Word STATE: 0 -> CLOSED by shutdown(), never back.
- * Word COUNT: items in the queue. Word UNFINISHED: items put, less those reported done, less those discarded.
- * All words are written plainly, with the latch held; giving the latch back publishes them. Who reads COUNT or STATE without the
- * latch may see what was a moment ago.
+ * Word UNFINISHED: items put, less those reported done, less those discarded.
+ * All words are written plainly, with the latch held that their line in the layout goes with, or both; giving the latches back publishes
+ * them. PUTS and TAKES are written atomically by those who have one latch, for those who have the other. Who reads them
+ * without a latch sees what was a moment ago.
  *
- * Invariants, beside those of `_waiters.ts`, on who is woken
- * 1. Who cannot go on is queued under the same hold of the latch under which that was found out: nobody sleeps unseen beside
+ * Invariants, beside those of `_waiters.ts`, on who is woken, and of `_segments.ts`
+ * 1. Who cannot go on is queued under the same hold of both latches under which that was found out: nobody sleeps unseen beside
  *    an item, or beside room.
- * 2. UNFINISHED is COUNT plus what threads have taken and not reported done (`_accounts.ts`). So when it is no more than what
- *    dead threads have, nobody is left to finish it.
+ * 2. Lists of waiters and STATE change with both latches held. So who has one of them and finds nobody waiting has nobody to
+ *    wake: who comes to wait afterwards sees what it did.
+ * 3. TAKES_SEEN <= TAKES <= PUTS: who has seen room, has it. PUTS_SEEN <= PUTS: who has seen an item, has it. For takes with both latches
+ *    do not move PUTS_SEEN, TAKES may be ahead of it.
+ * 4. UNFINISHED is PUTS less TAKES, plus what threads have taken and not reported done (`_accounts.ts`), as who has both latches sees
+ *    it. So when it is no more than what dead threads have, nobody is left to finish it.
  *
  * @module
  */
@@ -25,7 +33,7 @@ import { Latch, type WaitList } from "../_memory/wait_list.ts";
 import { Accounts, type LostItems } from "./_accounts.ts";
 import type { Batch } from "./_batch.ts";
 import { fullError, lostItemsError } from "./_failures.ts";
-import { sizeOf, StoredItems } from "./_items.ts";
+import { countOf, sizeOf, StoredItems } from "./_items.ts";
 import type { Order } from "./_order.ts";
 import { type Waiter, Waiters } from "./_waiters.ts";
 import type { Full, LostItemsError } from "./errors.ts";
@@ -53,7 +61,10 @@ export class QueueState {
   readonly sorts: boolean;
   readonly #control: Int32Array;
   readonly #items: StoredItems;
-  readonly #latch: Latch;
+  /** Whether some is done with one latch. */
+  readonly #splits: boolean;
+  readonly #putLatch: Latch;
+  readonly #takeLatch: Latch;
   readonly #accounts: Accounts;
   readonly #waiters: Waiters;
 
@@ -64,7 +75,9 @@ export class QueueState {
     this.sorts = order.sorts;
     this.#control = control;
     this.#items = new StoredItems(buffer, control, order);
-    this.#latch = new Latch(control, QUEUE.LATCH);
+    this.#splits = this.#items.areSegmented;
+    this.#putLatch = new Latch(control, QUEUE.PUT_LATCH);
+    this.#takeLatch = new Latch(control, QUEUE.TAKE_LATCH);
     this.#accounts = new Accounts(control, seat);
     this.#waiters = new Waiters(control, seat, this.#accounts);
   }
@@ -82,7 +95,13 @@ export class QueueState {
 
   /** How many items there are. */
   get count(): number {
-    return load(this.#control, QUEUE.COUNT);
+    const control = this.#control;
+    for (;;) {
+      const takes = load(control, QUEUE.TAKES);
+      const puts = load(control, QUEUE.PUTS);
+      // Nothing was taken meanwhile: so many there were when PUTS was read.
+      if (load(control, QUEUE.TAKES) === takes) return (puts - takes) | 0;
+    }
   }
 
   /** Items put and not done. */
@@ -115,13 +134,17 @@ export class QueueState {
     return this.#waiters.joiners;
   }
 
+  /** Takes both latches. */
   #enter(): void {
-    this.#latch.take();
+    this.#putLatch.take();
+    if (this.#splits) this.#takeLatch.take();
     this.#items.sync();
+    this.#items.look();
   }
 
   #leave(): void {
-    this.#latch.give();
+    if (this.#splits) this.#takeLatch.give();
+    this.#putLatch.give();
     this.#waiters.ring();
   }
 
@@ -156,8 +179,11 @@ export class QueueState {
    * @throws {TypeError} When one cannot be sorted; those before it were put.
    */
   put(items: Batch, from: number, wait: Waiter | undefined, wasWoken: boolean): number {
+    const added = this.#splits && wait === undefined ? this.#add(items, from) : 0;
+    if (from + added === items.count) return added;
     const control = this.#control;
-    let at = from;
+    const first = from + added;
+    let at = first;
     let isClosed = false;
     this.#enter();
     try {
@@ -165,7 +191,7 @@ export class QueueState {
       isClosed = control[QUEUE.STATE] === CLOSED;
       if (!isClosed) {
         while (
-          at < items.count && control[QUEUE.COUNT] < control[QUEUE.MAXSIZE] &&
+          at < items.count && countOf(control) < control[QUEUE.MAXSIZE] &&
           this.#items.store(items, at)
         ) at++;
         if (at < items.count && wait !== undefined) {
@@ -173,28 +199,42 @@ export class QueueState {
         }
       }
     } finally {
-      control[QUEUE.UNFINISHED] += at - from;
-      if (at > from) this.#waiters.wakeGetters();
+      control[QUEUE.UNFINISHED] += at - first;
+      if (at > first) this.#waiters.wakeGetters();
       // One that was woken for the room and did not take it, being refused, leaves it to others.
       if (wasWoken && wait?.isQueued !== true) this.#waiters.wakePutters(control[QUEUE.MAXSIZE]);
       this.#leave();
     }
-    return isClosed ? -1 : at - from;
+    return isClosed && added === 0 ? -1 : at - from;
   }
 
-  /** Puts a whole number, if nothing is in the way; else it has to go the way of all items, and nothing has changed. */
-  putInt(value: number): boolean {
-    if (this.sorts) return false;
-    const control = this.#control;
-    this.#enter();
-    const isPut = control[QUEUE.STATE] !== CLOSED &&
-      control[QUEUE.COUNT] < control[QUEUE.MAXSIZE] && this.#items.storeInt(value);
-    if (isPut) {
-      control[QUEUE.UNFINISHED]++;
-      this.#waiters.wakeGetters();
+  /** Puts items by the latch for puts alone, as far as that goes; how many. */
+  #add(items: Batch, from: number): number {
+    this.#putLatch.take();
+    let added = 0;
+    if (this.#mayAdd) {
+      this.#items.sync();
+      added = this.#items.add(items, from);
     }
-    this.#leave();
+    this.#putLatch.give();
+    return added;
+  }
+
+  /** Puts a whole number by the latch for puts alone; if that cannot be, it has to go the way of all items, and nothing has changed. */
+  putInt(value: number): boolean {
+    if (!this.#splits) return false;
+    this.#putLatch.take();
+    let isPut = false;
+    if (this.#mayAdd) {
+      this.#items.sync();
+      isPut = this.#items.addInt(value);
+    }
+    this.#putLatch.give();
     return isPut;
+  }
+
+  get #mayAdd(): boolean {
+    return this.#control[QUEUE.STATE] !== CLOSED && this.getters.isEmpty;
   }
 
   // Getting
@@ -209,11 +249,32 @@ export class QueueState {
    * @returns How many were taken; less than 0 when there are none and the queue is closed.
    */
   take(into: Batch, most: number, wait: Waiter | undefined, wasWoken: boolean): number {
+    if (!this.#splits || wait !== undefined) {
+      return this.#takeStored(into, most, wait, wasWoken);
+    }
+    let wanted = most;
+    let drawn = 0;
+    this.#takeLatch.take();
+    if (this.#mayDraw) {
+      const items = this.#items;
+      items.sync();
+      wanted = Math.min(most, items.there(most));
+      drawn = items.draw(into, wanted);
+      if (drawn > 0) this.#accounts.charge(drawn);
+    }
+    this.#takeLatch.give();
+    if (drawn > 0 && (drawn === wanted || !into.hasRoom)) return drawn;
+    const stored = this.#takeStored(into, most - drawn, undefined, false);
+    return drawn === 0 ? stored : drawn + Math.max(0, stored);
+  }
+
+  /** Takes items out with both latches. */
+  #takeStored(into: Batch, most: number, wait: Waiter | undefined, wasWoken: boolean): number {
     const control = this.#control;
     this.#enter();
     if (wasWoken) this.#waiters.getterTries();
     let taken = 0;
-    while (control[QUEUE.COUNT] > 0 && taken < most && into.hasRoom) {
+    while (taken < most && into.hasRoom && countOf(control) > 0) {
       this.#items.take(into);
       taken++;
     }
@@ -226,22 +287,41 @@ export class QueueState {
 
   /** Takes an item out, if there is one: gives a whole number as it is, and puts others into the batch, which it gives then. */
   takeOne(into: Batch): number | Batch | undefined {
-    let taken: number | Batch | undefined;
-    this.#enter();
-    if (this.#control[QUEUE.COUNT] > 0) {
-      taken = this.#items.takeInt();
-      if (taken === undefined) {
-        into.clear();
-        this.#items.take(into);
-        taken = into;
+    if (!this.#splits) return this.#takeOneStored(into);
+    let number: number | undefined;
+    let drawn = 0;
+    let isEmpty = false;
+    this.#takeLatch.take();
+    if (this.#mayDraw) {
+      const items = this.#items;
+      items.sync();
+      isEmpty = items.there(1) === 0;
+      if (!isEmpty) {
+        number = items.drawInt();
+        if (number === undefined) {
+          into.clear();
+          drawn = items.draw(into, 1);
+        }
+        if (number !== undefined || drawn > 0) this.#accounts.charge(1);
       }
-      this.#haveTaken(1);
     }
-    this.#leave();
-    return taken;
+    this.#takeLatch.give();
+    if (number !== undefined) return number;
+    if (drawn > 0) return into;
+    return isEmpty ? undefined : this.#takeOneStored(into);
   }
 
-  /** Sees to the books, and to those who wait. Call with the latch held. */
+  #takeOneStored(into: Batch): Batch | undefined {
+    into.clear();
+    return this.#takeStored(into, 1, undefined, false) > 0 ? into : undefined;
+  }
+
+  /** Whether nobody waits who would be woken by a take, or was passed over. */
+  get #mayDraw(): boolean {
+    return this.putters.isEmpty && this.getters.isEmpty;
+  }
+
+  /** Sees to the books, and to those who wait. Call with both latches held. */
   #haveTaken(count: number): void {
     this.#accounts.charge(count);
     this.#waiters.wakePutters(count);
@@ -335,9 +415,9 @@ export class QueueState {
     this.#enter();
     control[QUEUE.STATE] = CLOSED;
     if (discards) {
-      const unfinished = control[QUEUE.UNFINISHED] - control[QUEUE.COUNT];
+      const unfinished = control[QUEUE.UNFINISHED] - countOf(control);
       control[QUEUE.UNFINISHED] = Math.max(0, unfinished);
-      while (control[QUEUE.COUNT] > 0) this.#items.discard();
+      while (countOf(control) > 0) this.#items.discard();
     }
     this.#waiters.wakeAll();
     this.#waiters.wakeJoiners();

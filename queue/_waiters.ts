@@ -1,6 +1,6 @@
 /**
- * Who waits for a queue: to get, to put, and for all to be done. Call everything but {@linkcode Waiters.ring} with the queue's
- * latch held.
+ * Who waits for a queue: to get, to put, and for all to be done. Call everything but {@linkcode Waiters.ring} with both
+ * latches of the queue held.
  *
  * Words WOKEN_GETTERS and WOKEN_PUTTERS: waiters that were told to try and have not done so yet.
  *
@@ -21,6 +21,7 @@ import { QUEUE } from "../_memory/layout.ts";
 import type { Seat } from "../_memory/seat.ts";
 import { WaitList } from "../_memory/wait_list.ts";
 import type { Accounts } from "./_accounts.ts";
+import { countOf } from "./_items.ts";
 
 /** What a waiter is told. */
 const TRY = 1;
@@ -45,7 +46,7 @@ export class Waiters {
   readonly #control: Int32Array;
   readonly #seat: Seat;
   readonly #accounts: Accounts;
-  /** Threads to be rung once the latch is given back. */
+  /** Threads to be rung once the latches are given back. */
   readonly #toRing: number[] = [];
 
   constructor(control: Int32Array, seat: Seat, accounts: Accounts) {
@@ -57,7 +58,7 @@ export class Waiters {
     this.joiners = new WaitList(control, QUEUE.JOINERS, seat, JOINERS_LIST);
   }
 
-  /** Rings those who were woken; call once the latch is given back. */
+  /** Rings those who were woken; call once the latches are given back. */
   ring(): void {
     if (this.#toRing.length === 0) return;
     // Ringing may lead back here.
@@ -125,14 +126,14 @@ export class Waiters {
 
   #grantGetters(): void {
     const control = this.#control;
-    while (control[QUEUE.WOKEN_GETTERS] < control[QUEUE.COUNT] && this.#wakeOne(this.getters)) {
+    while (control[QUEUE.WOKEN_GETTERS] < countOf(control) && this.#wakeOne(this.getters)) {
       control[QUEUE.WOKEN_GETTERS]++;
     }
   }
 
   #grantPutters(most: number): void {
     const control = this.#control;
-    const room = control[QUEUE.MAXSIZE] - control[QUEUE.COUNT] - control[QUEUE.WOKEN_PUTTERS];
+    const room = control[QUEUE.MAXSIZE] - countOf(control) - control[QUEUE.WOKEN_PUTTERS];
     for (let i = Math.min(most, room); i > 0 && this.#wakeOne(this.putters); i--) {
       control[QUEUE.WOKEN_PUTTERS]++;
     }

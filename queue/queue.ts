@@ -44,7 +44,8 @@ export let accessOf: (queue: Queue<unknown>) => Access;
  * goes by a message only: a SharedArrayBuffer, a MessagePort, locks and queues themselves.
  *
  * **Bounded:** with a `maxsize`, `put` waits while there are so many items, which slows producers down to the pace of the consumers.
- * Memory is bounded by `capacityBytes` in any case.
+ * Memory is bounded by `capacityBytes` in any case. Small items share pieces of it, of 4 KiB or an eighth of the whole, and make
+ * room again when all in a piece were taken.
  *
  * **Order:** items of one producer stay in their order. Among those who wait, the first come is woken first, but who comes at the
  * right moment may be faster.

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import * as layout from "../../_memory/layout.ts";
-import { BLOCK, LOCK, NODE, QUEUE } from "../../examples/peek_memory.ts";
-import { BLOCK as BLOCK_WORDS } from "../../queue/_heap.ts";
+import { ITEM, LOCK, NODE, QUEUE } from "../../examples/peek_memory.ts";
+import { ITEM as ITEM_WORDS } from "../../queue/_segments.ts";
 import { test } from "../_support/leaks.ts";
 import { assertPrintsAsDocumented, SLOW } from "./_support.ts";
 
@@ -23,7 +23,7 @@ test("peek_memory.ts has the words where they are", () => {
     [LOCK, layout.LOCK],
     [QUEUE, layout.QUEUE],
     [NODE, layout.NODE],
-    [BLOCK, BLOCK_WORDS],
+    [ITEM, ITEM_WORDS],
   ];
   for (const [bytes, words] of objects) {
     for (const [name, byte] of Object.entries(bytes)) assertEquals(byte, byteOf(words, name), name);

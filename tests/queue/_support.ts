@@ -47,13 +47,9 @@ export function waitersOf({ handle }: Shared, side: Side): number {
   };
   const { at, number } = LISTS[side];
   const words = new Int32Array(buffer, 0, QUEUE.SIZE);
-  const guard = new Latch(words, QUEUE.LATCH);
-  guard.take();
-  try {
-    return [...new WaitList(words, at, seatIn(threads), number).nodes()].length;
-  } finally {
-    guard.give();
-  }
+  const list = new WaitList(words, at, seatIn(threads), number);
+  const [puts, takes] = [QUEUE.PUT_LATCH, QUEUE.TAKE_LATCH].map((at) => new Latch(words, at));
+  return puts.hold(() => takes.hold(() => [...list.nodes()].length));
 }
 
 /** Waits on all sides: getters, putters, joiners. */

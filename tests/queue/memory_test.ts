@@ -41,11 +41,27 @@ function fill(queue: AnyQueue<unknown>, item: unknown): number {
   }
 }
 
+/** Takes items until there is room for one, which is put; those that were taken. */
+function takeForRoom(queue: AnyQueue<unknown>, item: unknown): unknown[] {
+  const taken: unknown[] = [];
+  for (;;) {
+    taken.push(queue.getNowait());
+    try {
+      queue.putNowait(item);
+      return taken;
+    } catch (error) {
+      assertInstanceOf(error, Full);
+    }
+  }
+}
+
 function bytes(length: number, first = 1): Uint8Array {
   return new Uint8Array(length).map((_, i) => i * 7 + first);
 }
 
 for (const { name, makeAny, orderOf } of SUITES) {
+  const isFifo = orderOf([1, 2])[0] === 1 && name !== "PriorityQueue";
+
   test(`${name} grows: items larger than its first memory, and many of them`, async () => {
     const queue = makeAny();
     assertEquals(bytesOf(queue), INITIAL_BYTES);
@@ -203,11 +219,14 @@ for (const { name, makeAny, orderOf } of SUITES) {
         ],
       );
       assertEquals([queue.qsize(), unfinishedOf(queue)], [count, count]);
-      assertEquals(queue.getNowait(), item);
-      queue.putNowait(item);
-      assertThrows(() => queue.putNowait(item), Full);
-      assertEquals(drain(queue), Array(count).fill(item));
-      assertEquals(fill(queue, item), count);
+      const taken = takeForRoom(queue, item);
+      // First in first out, small items make room by the eighth.
+      const piece = isFifo ? Math.ceil(count / 8) : 1;
+      assert(taken.length <= piece, `${taken.length} of ${count}`);
+      assert(taken.every((it) => JSON.stringify(it) === JSON.stringify(item)));
+      assertEquals(drain(queue), Array(count - taken.length + 1).fill(item));
+      const again = fill(queue, item);
+      assert(Math.abs(again - count) < piece, `${again} instead of ${count}`);
       drain(queue);
       await assertSound(queue);
     }

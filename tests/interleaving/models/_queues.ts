@@ -6,6 +6,7 @@
 
 import type { Handle } from "../../../_memory/handle.ts";
 import { ACCOUNT, QUEUE, WAIT_LIST } from "../../../_memory/layout.ts";
+import { countOf } from "../../../queue/_items.ts";
 import { Queue, type QueueOptions } from "../../../queue/queue.ts";
 import { emptyTable, sit, tableOf, wake } from "./_seats.ts";
 import { assertOneOf, wordsOf } from "./_support.ts";
@@ -56,8 +57,8 @@ export function openSeated(shared: Shared, thread: number): Queue<number> {
  * the queue, before it is shut down.
  */
 export function assertNobodyOverlooked(words: Int32Array): void {
-  if (words[QUEUE.LATCH] !== 0) return; // All of this may just be changing.
-  const count = words[QUEUE.COUNT];
+  if (words[QUEUE.PUT_LATCH] + words[QUEUE.TAKE_LATCH] !== 0) return; // All of this may just be changing.
+  const count = countOf(words);
   const isLeft = (list: number, woken: number, wanted: number): boolean =>
     words[list + WAIT_LIST.HEAD] !== 0 && words[woken] < wanted;
   if (isLeft(QUEUE.GETTERS, QUEUE.WOKEN_GETTERS, count)) throw new Error("a getter is overlooked");
@@ -79,7 +80,7 @@ export function checkLeft({ queue }: Shared, left: Left): void {
   const { count, unfinished, isClosed = false, hasDead = false } = left;
   const words = wordsOf(queue);
   assertOneOf(
-    [words[QUEUE.COUNT], words[QUEUE.UNFINISHED], words[QUEUE.STATE]],
+    [countOf(words), words[QUEUE.UNFINISHED], words[QUEUE.STATE]],
     [count, unfinished, isClosed ? 1 : 0],
   );
   assertOneOf(accountsOf(words), unfinished - count);
@@ -91,7 +92,8 @@ export function checkLeft({ queue }: Shared, left: Left): void {
 
 /** Words of a queue at rest that are 0. */
 const ZERO_WORDS = [
-  ["LATCH", QUEUE.LATCH],
+  ["PUT_LATCH", QUEUE.PUT_LATCH],
+  ["TAKE_LATCH", QUEUE.TAKE_LATCH],
   ["WOKEN_GETTERS", QUEUE.WOKEN_GETTERS],
   ["WOKEN_PUTTERS", QUEUE.WOKEN_PUTTERS],
   ["HELD", QUEUE.HELD],

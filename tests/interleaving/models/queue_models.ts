@@ -23,6 +23,9 @@ import {
 } from "./_queues.ts";
 import { assertOneOf, succeeds, wordsOf } from "./_support.ts";
 
+/** Whole numbers that a segment of so little memory has room for. */
+const SEGMENT_ITEMS = 14;
+
 /** Calls an act so many times. */
 function times<R>(count: number, act: () => R): R[] {
   return Array.from({ length: count }, act);
@@ -204,11 +207,35 @@ const stolenRoom = defineModel({
     checkLeft(shared, isStolen ? { count: 1, unfinished: 3 } : { count: 0, unfinished: 2 }),
 });
 
+/** Puts and takes that come to the end of a segment, in either order: nothing is read that was not put, or passed over. */
+function segmentEnd(name: string, filled: number, drained: number): Model {
+  return defineModel({
+    name,
+    threads: 2,
+    preemptions: 3,
+    setUp: () => {
+      const shared = setUpWith(Array(filled).fill(0))();
+      times(drained, () => open(shared).getNowait());
+      return shared;
+    },
+    open,
+    thread(thread, queue): number[] {
+      if (thread === 0) return times(3 + filled - drained, () => queue.getSync());
+      for (const item of [1, 2, 3]) queue.putSync(item);
+      return [];
+    },
+    check(shared, [got]) {
+      assertOneOf(got, [...Array(filled - drained).fill(0), 1, 2, 3]);
+      checkLeft(shared, { count: 0, unfinished: filled + 3 });
+    },
+  });
+}
+
 /** Items that have the queue's memory to themselves, and are read where they lie: room is memory that was given back. */
 const largeItems = defineModel({
   name: "Queue: large items",
   threads: 2,
-  setUp: () => ({ queue: new Queue<string>({ capacityBytes: 10_496 }).handle }),
+  setUp: () => ({ queue: new Queue<string>({ capacityBytes: 10_624 }).handle }),
   open: ({ queue }) => Queue.from<string>(queue),
   thread(thread, queue): string[] {
     if (thread === 0) return times(2, () => queue.getSync().slice(0, 1));
@@ -290,6 +317,8 @@ const refused = defineModel({
 
 /** See `models.ts`. */
 export const models: readonly Model[] = [
+  segmentEnd("Queue: end of a segment", SEGMENT_ITEMS - 2, SEGMENT_ITEMS - 2),
+  segmentEnd("Queue: end of a segment, one behind", SEGMENT_ITEMS - 1, SEGMENT_ITEMS - 2),
   traffic({
     name: "Queue: 1 to 1, maxsize 1",
     items: [[1, 2]],
