@@ -1,5 +1,5 @@
 /**
- * Items on their way: encoded before the queue's latch is taken, decoded after it was given back. One batch is one turn at
+ * Items on their way: encoded before a latch of the queue is taken, decoded after it was given back. One batch is one turn at
  * the latch, however many items it has.
  *
  * @module
@@ -15,7 +15,7 @@ import type { PriorityKey } from "./_keys.ts";
 export const MOST_ITEMS = 128;
 /** Words that they may have together; larger ones are kept apart. */
 const MOST_WORDS = 1 << 13;
-/** Words of an item that is copied while the latch is held; larger ones are read and written in place. */
+/** Words of an item that is copied while a latch is held; larger ones are read and written in place. */
 export const SMALL_WORDS = 1 << 10;
 
 /** How an item is kept, and what a block has. */

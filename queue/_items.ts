@@ -108,14 +108,14 @@ export class StoredItems {
     const segments = this.#segments;
     let drawn = 0;
     while (drawn < count && into.hasRoom && segments?.take(into)) drawn++;
-    if (drawn > 0) this.#haveTaken(drawn);
+    this.#control[QUEUE.TAKES] += drawn;
     return drawn;
   }
 
   /** Takes a whole number out, with the latch for takes held and an item there; `undefined` when it is none, or that takes both. */
   drawInt(): number | undefined {
     const value = this.#segments?.takeInt();
-    if (value !== undefined) this.#haveTaken(1);
+    if (value !== undefined) this.#control[QUEUE.TAKES]++;
     return value;
   }
 
@@ -127,12 +127,6 @@ export class StoredItems {
     if (there >= wanted) return there;
     control[QUEUE.PUTS_SEEN] = load(control, QUEUE.PUTS);
     return (control[QUEUE.PUTS_SEEN] - takes) | 0;
-  }
-
-  #haveTaken(count: number): void {
-    const control = this.#control;
-    // Who puts sees the room from here on.
-    store(control, QUEUE.TAKES, (control[QUEUE.TAKES] + count) | 0);
   }
 
   // With both latches

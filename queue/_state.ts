@@ -10,8 +10,9 @@
  * Word STATE: 0 -> CLOSED by shutdown(), never back.
  * Word UNFINISHED: items put, less those reported done, less those discarded.
  * All words are written plainly, with the latch held that their line in the layout goes with, or both; giving the latches back publishes
- * them. PUTS and TAKES are written atomically by those who have one latch, for those who have the other. Who reads them
- * without a latch sees what was a moment ago.
+ * them. But for PUTS: who has only the latch for puts writes it atomically, behind the items, for those who have only the other one.
+ * Who reads TAKES so may see it late, and find less room than there is. Who reads words without a latch sees what was a
+ * moment ago.
  *
  * Invariants, beside those of `_waiters.ts`, on who is woken, and of `_segments.ts`
  * 1. Who cannot go on is queued under the same hold of both latches under which that was found out: nobody sleeps unseen beside

@@ -1,7 +1,7 @@
 /**
  * Waiting for a queue, in both forms: for items, for room, and for all to be done.
  *
- * A waiter tries, is queued under the latch if that was in vain, and sleeps until it is told to try again.
+ * A waiter tries, is queued under the same latches if that was in vain, and sleeps until it is told to try again.
  *
  * @module
  */
