@@ -38,6 +38,7 @@ import {
 import {
   KIND,
   PLACE,
+  type RanReport,
   type RemoteCall,
   REPLY,
   type StartMessage,
@@ -307,6 +308,12 @@ export class PoolChild {
         this.#mail.pass(kind, id, record);
         if (this.#isAlone) this.#expectEnd(kind === KIND.ERROR ? 1 : 0);
         break;
+      case KIND.RAN: {
+        const [startMs, endMs] = decodePayload(this.#decoder, record) as RanReport;
+        this.#inHand.ran(id, endMs - startMs);
+        this.#mail.pass(kind, id, record);
+        break;
+      }
       case KIND.ENDED:
         this.#report = this.#readReport(record);
         break;

@@ -2,7 +2,8 @@
  * The tasks that a child process of a pool has been sent and not finished.
  *
  * It runs one at a time. Tasks so short that the way to and fro would take longer than they do are sent ahead, as many
- * as have lately come back within AHEAD_MS, of the same function only.
+ * as have lately come back within AHEAD_MS, of the same function only; or as many as run in that time, if the child has told how
+ * long one does: where processes are many and processors few, they come back late and are short all the same.
  *
  * @module
  */
@@ -44,17 +45,30 @@ export class ChildGroup {
   readonly children = new Set<PoolChild>();
   /** Tasks that a child has returned, oldest first. */
   readonly returned: Task[] = [];
-  /** How many tasks of a function may be in a child's hands. */
-  readonly ahead = new Map<number, number>();
+  /** What is known of the tasks of each function. */
+  readonly kinds = new Map<number, Kind>();
 }
+
+/** Tasks of one function. */
+interface Kind {
+  /** How many may be in a child's hands. */
+  most: number;
+  /** How long one runs, as far as a child has told. */
+  runMs: number;
+}
+
+/** What is known of a function before the first of its tasks has come back. */
+const UNKNOWN: Readonly<Kind> = { most: 1, runMs: Infinity };
+/** The least that a task is taken to run. */
+const LEAST_RUN_MS = 0.001;
 
 /** What one child has in hand. */
 export class TasksInHand {
-  readonly #ahead: Map<number, number>;
+  readonly #kinds: Map<number, Kind>;
   readonly #tasks = new Map<number, InHand>();
 
-  constructor({ ahead }: ChildGroup) {
-    this.#ahead = ahead;
+  constructor({ kinds }: ChildGroup) {
+    this.#kinds = kinds;
   }
 
   /** Whether the child has nothing to do. */
@@ -75,11 +89,9 @@ export class TasksInHand {
 
   /** Whether there may be one more, of the same function. */
   get mayGrow(): boolean {
-    return this.#tasks.size < this.#mostOf(this.fn);
-  }
-
-  #mostOf(fn: number | undefined): number {
-    return fn === undefined ? 1 : this.#ahead.get(fn) ?? 1;
+    const { fn } = this;
+    const { most } = (fn === undefined ? undefined : this.#kinds.get(fn)) ?? UNKNOWN;
+    return this.#tasks.size < most;
   }
 
   /** The task with that index. */
@@ -92,22 +104,42 @@ export class TasksInHand {
     this.#tasks.set(task, { number, fn, sentMs: nowMs(), isStopping: false });
   }
 
-  /** Books a task that has an outcome, and learns how long its kind takes. */
+  /** Learns from one task how long its kind runs. One that was held up in the middle counts for no more than twice what was known. */
+  ran(task: number, runMs: number): void {
+    const inHand = this.#tasks.get(task);
+    if (inHand === undefined) return;
+    const kind = this.#kindOf(inHand.fn);
+    kind.runMs = Math.max(LEAST_RUN_MS, Math.min(runMs, kind.runMs * 2));
+  }
+
+  /** Books a task that has an outcome, and learns how many of its kind may be sent ahead. */
   finish(task: number): void {
     const inHand = this.#tasks.get(task);
     if (inHand === undefined) return;
     this.#tasks.delete(task);
-    const { fn, sentMs } = inHand;
-    const most = this.#mostOf(fn);
-    if (nowMs() - sentMs > AHEAD_MS) this.#ahead.set(fn, Math.max(1, most >> 1));
-    else if (this.#tasks.size + 1 >= most / 2) this.#ahead.set(fn, Math.min(MOST_AHEAD, most * 2));
+    const kind = this.#kindOf(inHand.fn);
+    const { most, runMs } = kind;
+    if (runMs * most > AHEAD_MS && nowMs() - inHand.sentMs > AHEAD_MS) {
+      kind.most = Math.max(1, most >> 1);
+    } else if (this.#tasks.size + 1 >= most / 2) {
+      kind.most = Math.min(MOST_AHEAD, most * 2);
+    }
   }
 
   /** Takes back a task that waits behind a long one. */
   takeBack(task: number): InHand {
     const inHand = this.#tasks.get(task)!;
     this.#tasks.delete(task);
-    this.#ahead.set(inHand.fn, 1);
+    Object.assign(this.#kindOf(inHand.fn), UNKNOWN);
     return inHand;
+  }
+
+  #kindOf(fn: number): Kind {
+    let kind = this.#kinds.get(fn);
+    if (kind === undefined) {
+      kind = { ...UNKNOWN };
+      this.#kinds.set(fn, kind);
+    }
+    return kind;
   }
 }

@@ -218,8 +218,8 @@ for (const onWorkerLost of MODES) {
     } else {
       const errors = await Promise.all(futures.map((future) => future.exception()));
       const failed = errors.filter((error) => error !== null);
-      // Those that the dying process was sent.
-      assert(failed.length <= 1);
+      // Those that the dying process was sent: after one short task they may be two.
+      assert(failed.length <= 2);
       for (const error of failed) assertNames(error, endsBy("SIGKILL", pids[0]));
       await assertGoesOn(pool, pids);
     }
