@@ -260,11 +260,12 @@ export class QueueState {
       const items = this.#items;
       items.sync();
       wanted = Math.min(most, items.there(most));
-      drawn = items.draw(into, wanted);
+      if (wanted > 0) drawn = items.draw(into, wanted);
+      else if (this.#control[QUEUE.STATE] === CLOSED) drawn = wanted = -1;
       if (drawn > 0) this.#accounts.charge(drawn);
     }
     this.#takeLatch.give();
-    if (drawn > 0 && (drawn === wanted || !into.hasRoom)) return drawn;
+    if (drawn === wanted || (drawn > 0 && !into.hasRoom)) return drawn;
     const stored = this.#takeStored(into, most - drawn, undefined, false);
     return drawn === 0 ? stored : drawn + Math.max(0, stored);
   }

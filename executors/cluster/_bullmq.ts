@@ -27,9 +27,6 @@ const EVENTS_LENGTH = 100_000;
 /** Entries of the control stream. A host that falls behind by more lets a task run on that nobody waits for. */
 const CONTROL_LENGTH = 1_000;
 
-/** Jobs added in one round trip. */
-const BULK = 500;
-
 /** The rank of priority 0; the most that BullMQ takes is 2^21 - 1. */
 const MIDDLE_RANK = 1 << 20;
 
@@ -108,15 +105,13 @@ export class BullSubmitter implements SubmitEngine {
   }
 
   async add(jobs: readonly NewJob[]): Promise<void> {
-    for (let i = 0; i < jobs.length; i += BULK) {
-      const bulk = jobs.slice(i, i + BULK).map(({ id, name, data, priority }) => ({
-        name,
-        data,
-        opts: optionsOf(id, priority, data.ttl),
-      }));
-      if (bulk.length === 1) await this.#queue.add(bulk[0].name, bulk[0].data, bulk[0].opts);
-      else await this.#queue.addBulk(bulk);
-    }
+    const bulk = jobs.map(({ id, name, data, priority }) => ({
+      name,
+      data,
+      opts: optionsOf(id, priority, data.ttl),
+    }));
+    if (bulk.length === 1) await this.#queue.add(bulk[0].name, bulk[0].data, bulk[0].opts);
+    else await this.#queue.addBulk(bulk);
   }
 
   async remove(ids: readonly string[]): Promise<void> {
