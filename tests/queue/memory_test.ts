@@ -28,6 +28,8 @@ import * as tasks from "./fixtures/queue_tasks.ts";
 const INITIAL_BYTES = 1 << 16;
 const MIB = 1 << 20;
 const RUNS = 100;
+/** Stands for a number instead of a string of some size. */
+const NUMBER = -1;
 
 /** Puts items until there is no room; how many. */
 function fill(queue: AnyQueue<unknown>, item: unknown): number {
@@ -116,6 +118,26 @@ for (const { name, makeAny, orderOf } of SUITES) {
     const seen: unknown[] = [];
     while (!queue.empty()) seen.push(...queue.getManySync(17));
     assertEquals(seen, name === "LifoQueue" ? items.toReversed() : items);
+    await assertSound(queue);
+  });
+
+  test(`${name}.getMany() gives as many as it is asked for, wherever in memory they lie`, async () => {
+    const queue = makeAny();
+    let next = 0;
+    const put = (count: number): void =>
+      queue.putManySync(numbers(count).map((i) => i % 50 === 7 ? { i: next++ } : next++));
+    put(450);
+    let first = 0;
+    for (const _ of numbers(40)) {
+      put(101);
+      const items = queue.getManySync(101);
+      assertEquals(items.length, 101);
+      if (!isFifo) continue;
+      for (const item of items) {
+        assertEquals(typeof item === "number" ? item : (item as { i: number }).i, first++);
+      }
+    }
+    assertEquals(drain(queue).length, 450);
     await assertSound(queue);
   });
 
@@ -264,6 +286,7 @@ for (const { name, makeAny, orderOf } of SUITES) {
 
   test(`${name}: random puts and gets of all sizes in little memory keep every item whole`, () => {
     const size = fc.oneof(
+      fc.constant(NUMBER),
       fc.integer({ min: 0, max: 60 }),
       fc.integer({ min: 0, max: 900 }),
       fc.integer({ min: 0, max: 7000 }),
@@ -271,14 +294,14 @@ for (const { name, makeAny, orderOf } of SUITES) {
     fc.assert(
       fc.property(fc.array(fc.option(size), { maxLength: 80, size: "max" }), (steps) => {
         const queue = makeAny({ capacityBytes: 16_384 });
-        const model: string[] = [];
+        const model: (string | number)[] = [];
         const take = () => name === "LifoQueue" ? model.pop() : model.shift();
         for (const [i, step] of steps.entries()) {
           if (step === null) {
             if (model.length > 0) assertEquals(queue.getNowait(), take());
             continue;
           }
-          const item = `${i}:${"ab".repeat(step / 2)}`;
+          const item = step === NUMBER ? i : `${i}:${"ab".repeat(step / 2)}`;
           try {
             queue.putNowait(item);
             model.push(item);

@@ -1,0 +1,80 @@
+/** How many tasks a process is sent ahead, by what those before them have told. */
+
+import { assert, assertEquals } from "@std/assert";
+import { nowMs } from "../../_platform/clock.ts";
+import { ChildGroup, TasksInHand } from "../../executors/_tasks_in_hand.ts";
+import { test } from "../_support/leaks.ts";
+
+const FUNCTION = 3;
+/** Longer than tasks may take that are sent ahead by the time of their return. */
+const LATE_MS = 2;
+
+/** Blocks until a task that was sent now is late. */
+function beLate(): void {
+  const endMs = nowMs() + LATE_MS;
+  while (nowMs() < endMs);
+}
+
+/** How many tasks go to a child that has none. */
+function room(hand: TasksInHand): number {
+  let count = 0;
+  for (; hand.isEmpty || hand.mayGrow; count++) send(hand, 1000 + count);
+  for (let i = 0; i < count; i++) hand.takeBack(1000 + i);
+  return count;
+}
+
+function send(hand: TasksInHand, task: number): void {
+  hand.add({ task, number: task, fn: FUNCTION, form: 0 });
+}
+
+/** A child that is sent tasks one after another; each is late, and has run for so long. */
+function childOfLateTasks(count: number, runMs: number | undefined): TasksInHand {
+  const hand = new TasksInHand(new ChildGroup());
+  for (let task = 0; task < count; task++) {
+    send(hand, task);
+    beLate();
+    if (runMs !== undefined) hand.ran(task, runMs);
+    hand.finish(task);
+  }
+  return hand;
+}
+
+test("TasksInHand sends one task at a time when they come back late and nothing else is known", () => {
+  assertEquals(room(childOfLateTasks(5, undefined)), 1);
+});
+
+test("TasksInHand sends one task at a time when they run long", () => {
+  assertEquals(room(childOfLateTasks(5, LATE_MS)), 1);
+});
+
+test("TasksInHand sends short tasks ahead though they come back late, as many as run in a millisecond", () => {
+  const hand = childOfLateTasks(1, 0.1);
+  for (const round of [1, 2, 3, 4, 5, 6]) {
+    let task = 1000 * round;
+    const first = task;
+    while (hand.isEmpty || hand.mayGrow) send(hand, task++);
+    beLate();
+    hand.ran(first, 0.1);
+    for (const sent of hand.indexes) hand.finish(sent);
+  }
+  const most = room(hand);
+  assert(most >= 8 && most <= 16, `${most}`);
+});
+
+test("TasksInHand does not take one that was held up for a sign that its kind runs long", () => {
+  const hand = new TasksInHand(new ChildGroup());
+  for (const [task, runMs] of [0.01, 50, 0.01].entries()) {
+    send(hand, task);
+    beLate();
+    hand.ran(task, runMs);
+    hand.finish(task);
+  }
+  assert(room(hand) > 1);
+});
+
+test("TasksInHand forgets what it knew of a kind once one has taken long", () => {
+  const hand = childOfLateTasks(3, 0.01);
+  send(hand, 7);
+  hand.takeBack(7);
+  assertEquals(room(hand), 1);
+});
