@@ -212,7 +212,7 @@ function segmentEnd(name: string, filled: number, drained: number): Model {
   return defineModel({
     name,
     threads: 2,
-    preemptions: 3,
+    preemptions: 2,
     setUp: () => {
       const shared = setUpWith(Array(filled).fill(0))();
       times(drained, () => open(shared).getNowait());
