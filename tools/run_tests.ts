@@ -10,7 +10,7 @@
  */
 
 /** What the second process runs. The first runs everything else, so no file can be left out. */
-const ASIDE = ["tests/failure", "tests/stress", "tests/sync"];
+const ASIDE = ["tests/browser", "tests/failure", "tests/memory", "tests/stress", "tests/sync"];
 
 function startTests(args: readonly string[], stdout: "inherit" | "piped"): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
