@@ -231,12 +231,12 @@ function endings({ name, make }: Suite): void {
   test(`${name}.with({ timeout }).stream() ends with a TimeoutError, and the executor goes on`, async () => {
     await using executor = make({ maxWorkers: 1 });
     using gate = new Gate();
-    // A worker runs before the clock does.
-    await executor.submit(tasks.square, 1);
-    const stream = executor.with({ timeout: 50 }).stream(streams.yieldAroundGate, gate.parts);
+    // A worker runs, and has loaded what streams need, before the clock does.
+    await executor.stream(streams.count, 1).toArray();
+    const stream = executor.with({ timeout: 300 }).stream(streams.yieldAroundGate, gate.parts);
     const iterator = stream[Symbol.asyncIterator]();
     assertEquals((await iterator.next()).value, 1);
-    await assertRejects(() => iterator.next(), TimeoutError, "50 ms");
+    await assertRejects(() => iterator.next(), TimeoutError, "300 ms");
     assertEquals((await iterator.next()).done, true);
     gate.open();
     assertEquals(await executor.submit(tasks.square, 2), 4);
