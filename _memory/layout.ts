@@ -168,7 +168,7 @@ export const QUEUE = {
   TAKES_SEEN: 2,
   /** Items put and not done. */
   UNFINISHED: 3,
-  /** The last segment; see `queue/_segments.ts`. */
+  /** Where items are added; see `queue/_segments.ts`. */
   LAST: 4,
   OPEN: 5,
   OPEN_END: 6,
@@ -191,7 +191,7 @@ export const QUEUE = {
   TAKES: 2 * LINE + 1,
   /** PUTS, as one who takes has last seen it. */
   PUTS_SEEN: 2 * LINE + 2,
-  /** The first segment; see `queue/_segments.ts`. */
+  /** Where the next item is, if it is in a segment; see `queue/_segments.ts`. */
   NEXT: 2 * LINE + 3,
   /** What the order of the items needs; see `queue/_order.ts`. */
   ORDER: 2 * LINE + 4,

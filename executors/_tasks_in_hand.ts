@@ -90,8 +90,7 @@ export class TasksInHand {
   /** Whether there may be one more, of the same function. */
   get mayGrow(): boolean {
     const { fn } = this;
-    const { most } = (fn === undefined ? undefined : this.#kinds.get(fn)) ?? UNKNOWN;
-    return this.#tasks.size < most;
+    return fn === undefined || this.#tasks.size < this.#kindOf(fn).most;
   }
 
   /** The task with that index. */

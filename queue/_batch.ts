@@ -9,6 +9,7 @@ import { Decoder } from "../_memory/decoder.ts";
 import { Encoder } from "../_memory/encoder.ts";
 import { takeSpilled } from "../_memory/message.ts";
 import { NotShareableError } from "../sync/errors.ts";
+import { evenly } from "./_heap.ts";
 import type { PriorityKey } from "./_keys.ts";
 
 /** Items that a batch has room for. */
@@ -157,6 +158,18 @@ export class Batch {
     return copy;
   }
 
+  /** Copies the words of an item to shared memory. */
+  copyWords(at: number, words: Int32Array, start: number): void {
+    const large = this.large[at];
+    if (large !== undefined) {
+      words.set(large, start);
+      return;
+    }
+    const from = this.starts[at];
+    const size = this.sizes[at];
+    for (let i = 0; i < size; i++) words[start + i] = this.words[from + i];
+  }
+
   // Items taken
 
   /** Blocks of large items, by item, to be read where they lie. */
@@ -181,7 +194,7 @@ export class Batch {
   /** Takes in the words of an item, for which there is room. */
   takeWords(words: Int32Array, from: number, size: number, externs: number): void {
     const at = this.count++;
-    const start = (this.#used + 1) & ~1; // Externs may hold doubles.
+    const start = evenly(this.#used);
     this.forms[at] = FORM.WORDS;
     this.starts[at] = start;
     this.externs[at] = externs;

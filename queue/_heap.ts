@@ -52,6 +52,11 @@ export function formOf(words: Int32Array, block: number): number {
   return words[block + BLOCK.META] >> SIZE_BITS;
 }
 
+/** The even number from there up: what may hold doubles begins at an even word. */
+export function evenly(words: number): number {
+  return (words + 1) & ~1;
+}
+
 /** A buffer for a queue of up to that many bytes. */
 export function createHeapBuffer(capacityBytes: number): SharedArrayBuffer {
   const buffer = createSharedMemory(Math.min(INITIAL_BYTES, capacityBytes), capacityBytes);

@@ -16,7 +16,7 @@
 import { load, store } from "../_platform/atomics.ts";
 import { QUEUE } from "../_memory/layout.ts";
 import { type Batch, FORM, readInPlace, SMALL_WORDS } from "./_batch.ts";
-import { BLOCK, formOf, Heap, SIZE_BITS } from "./_heap.ts";
+import { BLOCK, evenly, formOf, Heap, SIZE_BITS } from "./_heap.ts";
 import type { Order } from "./_order.ts";
 import { FIRST_IN_FIRST_OUT, Segments } from "./_segments.ts";
 
@@ -176,12 +176,12 @@ export class StoredItems {
     const start = block + BLOCK.HEADER + this.#order.extraWords;
     let size = 0;
     if (form !== FORM.INT) {
-      copyWords(items, at, words, start);
+      items.copyWords(at, words, start);
       size = items.sizes[at];
     }
     const { encodedKeys } = items;
     if (encodedKeys === undefined || encodedKeys.forms[at] === FORM.INT) return;
-    copyWords(encodedKeys, at, words, start + ((size + 1) & ~1));
+    encodedKeys.copyWords(at, words, start + evenly(size));
   }
 
   /** Takes the item out that comes first; there is one. A large one stays where it is, until it is read. */
@@ -239,17 +239,5 @@ export function sizeOf(items: Batch, at: number): number {
   const size = items.forms[at] === FORM.INT ? 0 : items.sizes[at];
   const { encodedKeys } = items;
   if (encodedKeys === undefined || encodedKeys.forms[at] === FORM.INT) return size;
-  return ((size + 1) & ~1) + encodedKeys.sizes[at];
-}
-
-/** Copies the words of an item of a batch. */
-function copyWords(items: Batch, at: number, words: Int32Array, start: number): void {
-  const large = items.large[at];
-  if (large !== undefined) {
-    words.set(large, start);
-    return;
-  }
-  const from = items.starts[at];
-  const size = items.sizes[at];
-  for (let i = 0; i < size; i++) words[start + i] = items.words[from + i];
+  return evenly(size) + encodedKeys.sizes[at];
 }

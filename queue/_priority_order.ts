@@ -18,7 +18,7 @@
 
 import { QUEUE } from "../_memory/layout.ts";
 import { type Batch, FORM, readInPlace } from "./_batch.ts";
-import { BLOCK, type Heap, SIZE_MASK } from "./_heap.ts";
+import { BLOCK, evenly, type Heap, SIZE_MASK } from "./_heap.ts";
 import { countOf } from "./_items.ts";
 import { areComparable, compareKeys, type PriorityKey } from "./_keys.ts";
 import type { Order } from "./_order.ts";
@@ -169,7 +169,7 @@ function storeKey(words: Int32Array, block: number, items: Batch, at: number): v
   }
   // The key lies behind the item, at an even word.
   const size = items.forms[at] === FORM.INT ? 0 : items.sizes[at];
-  words[block + KEY] = start + ((size + 1) & ~1);
+  words[block + KEY] = start + evenly(size);
   words[block + KEY + 1] = encodedKeys.externs[at];
 }
 

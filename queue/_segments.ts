@@ -23,7 +23,7 @@
 
 import { QUEUE, WORD_BYTES } from "../_memory/layout.ts";
 import { type Batch, FORM } from "./_batch.ts";
-import { BLOCK, formOf, type Heap, SIZE_BITS } from "./_heap.ts";
+import { BLOCK, evenly, formOf, type Heap, SIZE_BITS } from "./_heap.ts";
 import type { Order } from "./_order.ts";
 
 const { LAST, OPEN, OPEN_END, NEXT } = QUEUE;
@@ -118,8 +118,7 @@ export class Segments {
     if (end > words[OPEN_END]) return false;
     words[header + ITEM.SIZE] = size;
     words[header + ITEM.EXTERNS] = items.externs[at];
-    const from = items.starts[at];
-    for (let i = 0; i < size; i++) words[start + i] = items.words[from + i];
+    items.copyWords(at, words, start);
     words[OPEN] = end;
     return true;
   }
@@ -184,12 +183,7 @@ export class Segments {
     const { words } = this.#heap;
     const at = words[NEXT];
     if (at === 0) return false;
-    words[NEXT] = at + ITEM.HEADER + evenly(words[at + ITEM.SIZE]);
+    words[NEXT] = at + ITEM.HEADER + evenly(words[at + ITEM.SIZE]); // evenly(INT) is 0.
     return true;
   }
-}
-
-/** The even number from there up; 0 for INT. */
-function evenly(size: number): number {
-  return (size + 1) & ~1;
 }
