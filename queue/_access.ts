@@ -1,6 +1,6 @@
 /**
- * What the public classes of queues have in common: the arguments of their calls are checked, and each call makes one of the
- * core.
+ * What the public classes of queues have in common: the arguments of their constructors and calls are checked, and each call
+ * makes one of the core.
  *
  * @module
  */
@@ -11,8 +11,18 @@ import { openCore } from "../_memory/core.ts";
 import type { Limits } from "../_memory/seat.ts";
 import { checkMayBlock } from "../sync/_acquire.ts";
 import { labelOf } from "../sync/_shared.ts";
-import type { QueueCore } from "./_core.ts";
+import type { NewQueue, QueueCore } from "./_core.ts";
 import { checkKey, type PriorityKey } from "./_keys.ts";
+
+/** What a queue is made with. */
+export interface QueueOptions {
+  /** How many items there may be at once; any number when it is left out, 0 or negative. */
+  maxsize?: number;
+  /** Shown in error texts. */
+  name?: string;
+  /** Bytes that the queue may take at most, 256 MiB if left out: a put that finds them used up waits as for room. */
+  capacityBytes?: number;
+}
 
 /** Whether and how long to wait for an item or for room, and what ends the wait early. */
 export interface BlockOptions {
@@ -61,6 +71,36 @@ function checkMost(act: string, most: unknown): void {
   }
   if (!(most >= 1) || (most !== Infinity && !Number.isInteger(most))) {
     throw new RangeError(`Cannot ${act}: expected a whole number from 1 up, got ${most}`);
+  }
+}
+
+/** What a constructor was given, checked. */
+export function checked(kind: string, options: number | QueueOptions): NewQueue {
+  checkOptions(kind, options);
+  if (typeof options === "number") options = { maxsize: options };
+  const { maxsize, name, capacityBytes } = options;
+  checkMaxsize(kind, maxsize);
+  return { maxsize: maxsize ?? 0, name, capacityBytes };
+}
+
+function checkOptions(kind: string, options: unknown): void {
+  if (typeof options === "number" || (typeof options === "object" && options !== null)) return;
+  throw new TypeError(
+    `Cannot make ${kind}: expected a number of items or options, got ${
+      options === null ? "null" : typeof options
+    }`,
+  );
+}
+
+function checkMaxsize(kind: string, maxsize: unknown): void {
+  if (maxsize === undefined) return;
+  if (typeof maxsize !== "number") {
+    throw new TypeError(`Cannot make ${kind}: maxsize must be a number, got ${typeof maxsize}`);
+  }
+  if (
+    Number.isNaN(maxsize) || (maxsize > 0 && maxsize !== Infinity && !Number.isInteger(maxsize))
+  ) {
+    throw new RangeError(`Cannot make ${kind}: maxsize must be a whole number, got ${maxsize}`);
   }
 }
 

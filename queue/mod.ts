@@ -20,10 +20,10 @@
 export type { Handle } from "../_memory/handle.ts";
 export { NotShareableError, RuntimeError, TimeoutError } from "../sync/errors.ts";
 export type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
-export type { BlockOptions, BlockSyncOptions } from "./_access.ts";
+export type { BlockOptions, BlockSyncOptions, QueueOptions } from "./_access.ts";
 export type { PriorityKey } from "./_keys.ts";
 export { Empty, Full, LostItemsError, ShutDown } from "./errors.ts";
 export { LifoQueue } from "./lifo_queue.ts";
 export { PriorityQueue, type PriorityQueueOptions } from "./priority_queue.ts";
-export { Queue, type QueueOptions, type QueueShutdownOptions } from "./queue.ts";
+export { Queue, type QueueShutdownOptions } from "./queue.ts";
 export { SimpleQueue, type SimpleQueueOptions } from "./simple_queue.ts";

@@ -6,9 +6,9 @@
 
 import { type Handle, registerHandle } from "../_memory/handle.ts";
 import { dataOf } from "../sync/_shared.ts";
-import { type KeyOf, Opened } from "./_access.ts";
+import { type KeyOf, Opened, type QueueOptions } from "./_access.ts";
 import type { PriorityKey } from "./_keys.ts";
-import { accessOf, Queue, type QueueOptions } from "./queue.ts";
+import { accessOf, Queue } from "./queue.ts";
 
 const KIND = "PriorityQueue";
 

@@ -11,21 +11,18 @@ import { checkMayBlock, patienceOf } from "../sync/_acquire.ts";
 import { dataOf } from "../sync/_shared.ts";
 import { TimeoutError } from "../sync/errors.ts";
 import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
-import { Access, type BlockOptions, type BlockSyncOptions, Opened } from "./_access.ts";
-import { LocalQueueCore, type NewQueue } from "./_core.ts";
+import {
+  Access,
+  type BlockOptions,
+  type BlockSyncOptions,
+  checked,
+  Opened,
+  type QueueOptions,
+} from "./_access.ts";
+import { LocalQueueCore } from "./_core.ts";
 import { ShutDown } from "./errors.ts";
 
 const KIND = "Queue";
-
-/** What a queue is made with. */
-export interface QueueOptions {
-  /** How many items there may be at once; any number when it is left out, 0 or negative. */
-  maxsize?: number;
-  /** Shown in error texts. */
-  name?: string;
-  /** Bytes that the queue may take at most, 256 MiB if left out: a put that finds them used up waits as for room. */
-  capacityBytes?: number;
-}
 
 /** How a queue is shut down. */
 export interface QueueShutdownOptions {
@@ -481,35 +478,5 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
   /** Shows as `Queue` in logs and error texts. */
   get [Symbol.toStringTag](): string {
     return KIND;
-  }
-}
-
-/** What a constructor was given, checked. */
-function checked(kind: string, options: number | QueueOptions): NewQueue {
-  checkOptions(kind, options);
-  if (typeof options === "number") options = { maxsize: options };
-  const { maxsize, name, capacityBytes } = options;
-  checkMaxsize(kind, maxsize);
-  return { maxsize: maxsize ?? 0, name, capacityBytes };
-}
-
-function checkOptions(kind: string, options: unknown): void {
-  if (typeof options === "number" || (typeof options === "object" && options !== null)) return;
-  throw new TypeError(
-    `Cannot make ${kind}: expected a number of items or options, got ${
-      options === null ? "null" : typeof options
-    }`,
-  );
-}
-
-function checkMaxsize(kind: string, maxsize: unknown): void {
-  if (maxsize === undefined) return;
-  if (typeof maxsize !== "number") {
-    throw new TypeError(`Cannot make ${kind}: maxsize must be a number, got ${typeof maxsize}`);
-  }
-  if (
-    Number.isNaN(maxsize) || (maxsize > 0 && maxsize !== Infinity && !Number.isInteger(maxsize))
-  ) {
-    throw new RangeError(`Cannot make ${kind}: maxsize must be a whole number, got ${maxsize}`);
   }
 }

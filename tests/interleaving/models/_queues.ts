@@ -6,8 +6,9 @@
 
 import type { Handle } from "../../../_memory/handle.ts";
 import { ACCOUNT, QUEUE, WAIT_LIST } from "../../../_memory/layout.ts";
+import type { QueueOptions } from "../../../queue/_access.ts";
 import { countOf } from "../../../queue/_items.ts";
-import { Queue, type QueueOptions } from "../../../queue/queue.ts";
+import { Queue } from "../../../queue/queue.ts";
 import { emptyTable, sit, tableOf, wake } from "./_seats.ts";
 import { assertOneOf, wordsOf } from "./_support.ts";
 
