@@ -76,6 +76,8 @@ export const TASK_RING = {
   LOOKING: 2 * LINE,
   /** 1 once no further task will be published. */
   CLOSED: 3 * LINE,
+  /** 1 while the owner asks to be told of a worker that begins a task. */
+  ASKED: 3 * LINE + 1,
   SIZE: 4 * LINE,
 } as const;
 

@@ -141,6 +141,16 @@ export class TaskRing {
     return load(this.words, TASK_RING.CLOSED) === 1;
   }
 
+  /**
+   * True when the owner has asked to be told of a worker that begins a task while others wait, and is to be told by this
+   * one. Call once the worker shows that it runs the task.
+   */
+  mustTell(): boolean {
+    const { words } = this;
+    return load(words, TASK_RING.ASKED) === 1 && this.hasReady() &&
+      replace(words, TASK_RING.ASKED, 1, 0);
+  }
+
   /** True when a task is there to be claimed. */
   hasReady(): boolean {
     const { words } = this;
@@ -204,6 +214,11 @@ export class OwnedTaskRing extends TaskRing {
   /** Says that no further task will be published. */
   close(): void {
     store(this.words, TASK_RING.CLOSED, 1);
+  }
+
+  /** Asks to be told of the next worker that begins a task while others wait; false when that was asked already. */
+  ask(): boolean {
+    return replace(this.words, TASK_RING.ASKED, 0, 1);
   }
 
   /** Index of the slot for the next task, or -1 when the ring is full. */

@@ -5,6 +5,17 @@
  * first those that sleep, then new ones, up to the most that there may be. A worker that looks for a task at this moment
  * counts as engaged.
  *
+ * A worker that is seen to be free may have claimed a task, and not shown yet that it runs it:
+ *
+ *   W: claims task 1        O: sees that task 2 waits and that W is free, starts nobody, and sleeps
+ *   W: runs task 1 for an hour; or for ever, if that waits for task 2
+ *
+ * So an owner that leaves tasks to workers that are free, and is about to sleep, sets the word ASKED of the task ring.
+ *
+ * Invariant: the owner sets ASKED before it looks once more who is free; a worker that begins a task shows that it does
+ * (word PHASE) before it looks at ASKED, and where it is set and tasks wait, resets it and wakes the owner by a record. So
+ * either the owner sees that the worker is busy, or the worker sees that the owner has to know.
+ *
  * @module
  */
 
@@ -95,6 +106,11 @@ export class Crew {
     return this.#list.length < this.#settings.maxWorkers && !this.#isStarting;
   }
 
+  /** True when there may be one more, and there are tasks for it. */
+  get #mayStart(): boolean {
+    return this.#list.length < this.#settings.maxWorkers && this.#pool.mayStartWorkers;
+  }
+
   // Engaging
 
   /**
@@ -123,7 +139,7 @@ export class Crew {
     const { ring } = this.#queue;
     const { words } = ring;
     // Tasks that were taken back are counted as unclaimed until the ring has passed them.
-    const mayStart = this.#list.length < this.#settings.maxWorkers && this.#pool.mayStartWorkers;
+    const mayStart = this.#mayStart;
     const sleeping = load(words, TASK_RING.SLEEPING);
     if ((!mayStart && sleeping <= 0) || this.#pool.isBroken) return;
     const { unclaimed } = ring;
@@ -142,8 +158,18 @@ export class Crew {
     this.start();
   }
 
-  /** Engages as many workers as there are tasks for: nobody will look again before something has come. */
+  /**
+   * Engages as many workers as there are tasks for, and sees to it that this thread is woken should that turn out to be too few:
+   * nobody will look again before something has come.
+   */
   engageAll(): void {
+    this.#engageAllSeen();
+    if (!this.#mayStart || this.#queue.ring.unclaimed <= 0) return;
+    // Tasks are left to workers that seem to be free.
+    if (this.#queue.ring.ask()) this.#engageAllSeen();
+  }
+
+  #engageAllSeen(): void {
     let before: number;
     do {
       before = this.#list.length;

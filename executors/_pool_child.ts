@@ -262,6 +262,7 @@ export class PoolChild {
 
   #begin({ task, number }: TaskHead): void {
     this.#state.begin(number, task);
+    if (this.#ring.mustTell()) this.#tell(KIND.BEGUN, task, undefined);
     this.#tasksLeft--;
   }
 

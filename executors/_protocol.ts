@@ -107,6 +107,8 @@ export const KIND = {
   TAKEN: 20,
   /** A task wants no more of a stream that it has submitted. */
   LEFT: 21,
+  /** The task has begun, and others wait: said where the owner has asked for it. */
+  BEGUN: 22,
 } as const;
 
 /** What the owner says to a worker, with the worker's id of the submission in question. */

@@ -216,6 +216,7 @@ class PoolWorker {
       if (number < 0) return undefined;
       const slot = ring.slotOf(number);
       state.begin(number, ring.words[slot + SLOT.TASK]);
+      if (ring.mustTell()) this.#tell(KIND.BEGUN, ring.words[slot + SLOT.TASK], undefined);
       this.#tasksLeft--;
       const waiting = this.#runClaimed(number, slot);
       if (waiting !== undefined) return waiting;

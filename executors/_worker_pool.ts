@@ -382,6 +382,8 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
       case KIND.RAN:
         this.#watch.ran(worker, task, value as RanReport);
         break;
+      case KIND.BEGUN:
+        break; // Having mail, the owner engages anew.
       case KIND.FETCH:
         this.#queue.sendParked(task, (port) => worker.post(port, [port]));
         break;
