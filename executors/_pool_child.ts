@@ -108,7 +108,7 @@ export class PoolChild {
   ) {
     this.#start = start;
     this.#group = group;
-    this.#inHand = new TasksInHand(group);
+    this.#inHand = new TasksInHand(group, start.initargsShareObjects);
     this.#ring = new TaskRing(start.ring);
     this.#arguments = new ArenaView(start.arena);
     this.#catalog = new CatalogReader(start.catalog);
@@ -212,12 +212,12 @@ export class PoolChild {
 
   /** Whether the next task in the ring may be sent behind those in hand. */
   #mayFollow(): boolean {
-    const { fn } = this.#inHand;
-    if (fn === undefined) return true;
     const { words, head } = this.#ring;
     const slot = this.#ring.slotOf(head);
-    return words[slot + SLOT.FUNCTION] === fn &&
-      (words[slot + SLOT.FORM] & PLACE.MASK) !== PLACE.MESSAGE;
+    const form = words[slot + SLOT.FORM];
+    return this.#inHand.isEmpty ||
+      (this.#inHand.mayAdd({ fn: words[slot + SLOT.FUNCTION], form }) &&
+        (form & PLACE.MASK) !== PLACE.MESSAGE);
   }
 
   /** Sends the child what it may have. */

@@ -5,12 +5,20 @@
  * as have lately come back within AHEAD_MS, of the same function only; or as many as run in that time, if the child has told how
  * long one does: where processes are many and processors few, they come back late and are short all the same.
  *
+ * A task that was given shared objects may wait for another task, and is sent alone:
+ *
+ *   child 1 has A1, and A2 ahead, which A1 waits for        child 2 takes B1, which waits for B2
+ *   child 1 returns A2, and B2 is next: nobody is free for either
+ *
+ * Begun in the order in which they were submitted, as a thread pool does, A1 and A2 would have met.
+ *
  * @module
  */
 
 import { nowMs } from "../_platform/clock.ts";
 import type { Payload } from "./_payload.ts";
 import type { PoolChild } from "./_pool_child.ts";
+import { SHARED_OBJECTS } from "./_protocol.ts";
 
 /** Tasks that come back within this time may be sent ahead, twice as many as before. */
 const AHEAD_MS = 1;
@@ -36,6 +44,8 @@ interface InHand {
   readonly number: number;
   readonly fn: number;
   readonly sentMs: number;
+  /** It may wait for other tasks. */
+  readonly mayWait: boolean;
   /** It was asked to stop. */
   isStopping: boolean;
 }
@@ -65,10 +75,13 @@ const LEAST_RUN_MS = 0.001;
 /** What one child has in hand. */
 export class TasksInHand {
   readonly #kinds: Map<number, Kind>;
+  readonly #mayWait: boolean;
   readonly #tasks = new Map<number, InHand>();
 
-  constructor({ kinds }: ChildGroup) {
+  /** @param mayWait Whether all tasks may wait for others: their initializer was given shared objects. */
+  constructor({ kinds }: ChildGroup, mayWait: boolean) {
     this.#kinds = kinds;
+    this.#mayWait = mayWait;
   }
 
   /** Whether the child has nothing to do. */
@@ -81,16 +94,26 @@ export class TasksInHand {
     return [...this.#tasks.keys()];
   }
 
-  /** The function that they run; `undefined` when there are none. */
-  get fn(): number | undefined {
-    for (const { fn } of this.#tasks.values()) return fn;
+  /** Whether that task may be sent now, if {@linkcode mayGrow}. */
+  mayAdd({ fn, form }: Pick<TaskHead, "fn" | "form">): boolean {
+    const first = this.#first;
+    return first === undefined || (first.fn === fn && !this.#isDependent(form));
+  }
+
+  /** Whether there may be one more. */
+  get mayGrow(): boolean {
+    const first = this.#first;
+    return first === undefined ||
+      (!first.mayWait && this.#tasks.size < this.#kindOf(first.fn).most);
+  }
+
+  get #first(): InHand | undefined {
+    for (const inHand of this.#tasks.values()) return inHand;
     return undefined;
   }
 
-  /** Whether there may be one more, of the same function. */
-  get mayGrow(): boolean {
-    const { fn } = this;
-    return fn === undefined || this.#tasks.size < this.#kindOf(fn).most;
+  #isDependent(form: number): boolean {
+    return this.#mayWait || (form & SHARED_OBJECTS) !== 0;
   }
 
   /** The task with that index. */
@@ -99,8 +122,9 @@ export class TasksInHand {
   }
 
   /** Says that a task is sent now, or will be. */
-  add({ task, number, fn }: TaskHead): void {
-    this.#tasks.set(task, { number, fn, sentMs: nowMs(), isStopping: false });
+  add({ task, number, fn, form }: TaskHead): void {
+    const mayWait = this.#isDependent(form);
+    this.#tasks.set(task, { number, fn, sentMs: nowMs(), mayWait, isStopping: false });
   }
 
   /** Learns from one task how long its kind runs. One that was held up in the middle counts for no more than twice what was known. */

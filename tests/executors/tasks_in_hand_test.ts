@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { nowMs } from "../../_platform/clock.ts";
+import { SHARED_OBJECTS } from "../../executors/_protocol.ts";
 import { ChildGroup, TasksInHand } from "../../executors/_tasks_in_hand.ts";
 import { test } from "../_support/leaks.ts";
 
@@ -28,8 +29,12 @@ function send(hand: TasksInHand, task: number): void {
 }
 
 /** A child that is sent tasks one after another; each is late, and has run for so long. */
-function childOfLateTasks(count: number, runMs: number | undefined): TasksInHand {
-  const hand = new TasksInHand(new ChildGroup());
+function childOfLateTasks(
+  count: number,
+  runMs: number | undefined,
+  mayWait = false,
+): TasksInHand {
+  const hand = new TasksInHand(new ChildGroup(), mayWait);
   for (let task = 0; task < count; task++) {
     send(hand, task);
     beLate();
@@ -62,7 +67,7 @@ test("TasksInHand sends short tasks ahead though they come back late, as many as
 });
 
 test("TasksInHand does not take one that was held up for a sign that its kind runs long", () => {
-  const hand = new TasksInHand(new ChildGroup());
+  const hand = new TasksInHand(new ChildGroup(), false);
   for (const [task, runMs] of [0.01, 50, 0.01].entries()) {
     send(hand, task);
     beLate();
@@ -77,4 +82,19 @@ test("TasksInHand forgets what it knew of a kind once one has taken long", () =>
   send(hand, 7);
   hand.takeBack(7);
   assertEquals(room(hand), 1);
+});
+
+test("TasksInHand sends a task that was given shared objects alone, however short its kind is", () => {
+  const hand = childOfLateTasks(3, 0.01);
+  assert(hand.mayAdd({ fn: FUNCTION, form: SHARED_OBJECTS }), "it is the only one");
+  send(hand, 10);
+  assert(hand.mayAdd({ fn: FUNCTION, form: 0 }));
+  assertEquals(hand.mayAdd({ fn: FUNCTION, form: SHARED_OBJECTS }), false);
+  hand.finish(10);
+  hand.add({ task: 11, number: 11, fn: FUNCTION, form: SHARED_OBJECTS });
+  assertEquals(hand.mayGrow, false);
+});
+
+test("TasksInHand sends tasks one at a time whose initializer was given shared objects", () => {
+  assertEquals(room(childOfLateTasks(3, 0.01, true)), 1);
 });
