@@ -36,7 +36,9 @@ export function park(
   timeout?: number,
 ): Promise<"ok" | "timed-out"> | undefined {
   const waiting = waitAsync(words, index, expected, timeout);
-  return waiting.async ? waiting.value : undefined;
+  if (waiting.async) return waiting.value;
+  // A time of zero is over at once.
+  return waiting.value === "timed-out" ? Promise.resolve(waiting.value) : undefined;
 }
 
 /**

@@ -100,6 +100,19 @@ test("ProcessPoolExecutor: idleTimeout ends idle processes, and later tasks get 
   assertEquals(pool.stats().lost, 0);
 });
 
+test("ProcessPoolExecutor: an idleTimeout of 0 ends processes as soon as they have nothing to do", async () => {
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 2, idleTimeout: 0 });
+  for (let round = 0; round < 3; round++) {
+    const numbers = Array.from({ length: 20 }, (_, n) => n);
+    assertEquals(
+      await Promise.all(numbers.map((n) => pool.submit(square, n))),
+      numbers.map((n) => n * n),
+    );
+    await until(() => pool.stats().workers === 0);
+  }
+  assertEquals(pool.stats().lost, 0);
+});
+
 test("ProcessPoolExecutor: idleTimeout does not end a process that works, however long", async () => {
   await using pool = new ProcessPoolExecutor({ maxWorkers: 1, idleTimeout: 200 });
   // Quick ones first: some are sent ahead, and the process waits for more with one in hand.

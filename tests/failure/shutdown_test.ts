@@ -289,6 +289,16 @@ test("ThreadPoolExecutor({ idleTimeout }) ends idle workers, and starts new ones
   assertEquals(pool.stats().lost, 0);
 });
 
+test("ThreadPoolExecutor({ idleTimeout: 0 }) ends workers that have nothing to do at once, and loses no task", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 2, idleTimeout: 0 });
+  for (let round = 0; round < 5; round++) {
+    const futures = Array.from({ length: 20 }, (_, n) => pool.submit(work.echo<number>, n));
+    assertEquals(await Promise.all(futures), futures.map((_, n) => n));
+    await until(() => pool.stats().workers === 0);
+  }
+  assertEquals(pool.stats().lost, 0);
+});
+
 test("ThreadPoolExecutor({ idleTimeout }) does not end a worker that works", async () => {
   await using pool = new ThreadPoolExecutor({ maxWorkers: 1, idleTimeout: 1 });
   using held = new Gate();
