@@ -177,7 +177,8 @@ export class Doorbell extends Bell {
         if (source.deadlineMs !== undefined) wakeMs = Math.min(wakeMs, source.deadlineMs);
       }
       store(this.words, this.index, SLEEPING);
-      if (!this.#isReady() && this.#mayWait()) {
+      // A source may have settled what is waited for, on the way to sleep.
+      if (!isDone() && !this.#isReady() && this.#mayWait()) {
         parkSync(this.words, this.index, SLEEPING, wakeMs);
       }
       store(this.words, this.index, AWAKE);

@@ -76,8 +76,10 @@ export const TASK_RING = {
   LOOKING: 2 * LINE,
   /** 1 once no further task will be published. */
   CLOSED: 3 * LINE,
-  /** 1 while the owner asks to be told of a worker that begins a task. */
+  /** While the owner asks to be told of a worker that begins a task: 1 if others wait in the ring, 2 in any case. */
   ASKED: 3 * LINE + 1,
+  /** Tasks that processes have returned, and none has taken again. */
+  RETURNED: 3 * LINE + 2,
   SIZE: 4 * LINE,
 } as const;
 

@@ -142,13 +142,16 @@ export class TaskRing {
   }
 
   /**
-   * True when the owner has asked to be told of a worker that begins a task while others wait, and is to be told by this
-   * one. Call once the worker shows that it runs the task.
+   * True when the owner has asked to be told of a worker that begins a task, and is to be told by this one. Call once the
+   * worker shows that it runs the task, and again once it has given back the memory of the arguments.
    */
   mustTell(): boolean {
     const { words } = this;
-    return load(words, TASK_RING.ASKED) === 1 && this.hasReady() &&
-      replace(words, TASK_RING.ASKED, 1, 0);
+    for (;;) {
+      const asked = load(words, TASK_RING.ASKED);
+      if (asked === 0 || (asked === 1 && !this.hasReady())) return false;
+      if (replace(words, TASK_RING.ASKED, asked, 0)) return true;
+    }
   }
 
   /** True when a task is there to be claimed. */
@@ -216,9 +219,15 @@ export class OwnedTaskRing extends TaskRing {
     store(this.words, TASK_RING.CLOSED, 1);
   }
 
-  /** Asks to be told of the next worker that begins a task while others wait; false when that was asked already. */
-  ask(): boolean {
-    return replace(this.words, TASK_RING.ASKED, 0, 1);
+  /**
+   * Asks to be told of the next worker that begins a task, if others wait in the ring then, or in any case: `forRoom`. False
+   * when that was asked already.
+   */
+  ask(forRoom: boolean): boolean {
+    const asked = forRoom ? 2 : 1;
+    if (load(this.words, TASK_RING.ASKED) >= asked) return false;
+    store(this.words, TASK_RING.ASKED, asked);
+    return true;
   }
 
   /** Index of the slot for the next task, or -1 when the ring is full. */

@@ -73,11 +73,12 @@ class Lane {
   }
 
   /** Leaves a segment that was read to its end. */
-  skipRead(): void {
+  skipRead(reserved: Segment | undefined): void {
     const { front } = this;
     if (front.read < front.written) return;
     if (this.#first === this.segments.length - 1) {
-      front.read = front.written = 0;
+      // What is being written behind it, by code that has come here through a getter, stays where it is.
+      if (front !== reserved) front.read = front.written = 0;
       return;
     }
     this.#first++;
@@ -120,6 +121,7 @@ export class Backlog {
     this.#open!.written = end;
     if (large !== undefined) this.#large.set(task, large);
     this.#length++;
+    this.#open = undefined;
   }
 
   /** The task to go first; it stays until {@linkcode shift}. */
@@ -145,7 +147,7 @@ export class Backlog {
     const { front } = lane;
     this.#large.delete(front.words[front.read + HEADER.TASK]);
     front.read += front.words[front.read + HEADER.LENGTH];
-    lane.skipRead();
+    lane.skipRead(this.#open);
     this.#length--;
   }
 

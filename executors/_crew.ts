@@ -10,11 +10,16 @@
  *   W: claims task 1        O: sees that task 2 waits and that W is free, starts nobody, and sleeps
  *   W: runs task 1 for an hour; or for ever, if that waits for task 2
  *
- * So an owner that leaves tasks to workers that are free, and is about to sleep, sets the word ASKED of the task ring.
+ * So an owner that leaves tasks to workers that are free, and is about to sleep, sets the word ASKED of the task ring. It does
+ * the same where tasks wait for room in the ring, or for that of arguments, which a worker makes that begins a task.
  *
- * Invariant: the owner sets ASKED before it looks once more who is free; a worker that begins a task shows that it does
- * (word PHASE) before it looks at ASKED, and where it is set and tasks wait, resets it and wakes the owner by a record. So
- * either the owner sees that the worker is busy, or the worker sees that the owner has to know.
+ * Invariants
+ * 1. The owner sets ASKED before it looks once more who is free, and for room. A worker that begins a task shows that it does
+ *    (word PHASE), and later that its arguments are read, each before it looks at ASKED; where that asks for it, it resets
+ *    it and wakes the owner by a record. So either the owner sees what the worker has done, or the worker sees that the
+ *    owner has to know.
+ * 2. Tasks that wait are those in the ring and those that processes have returned (word RETURNED).
+ * 3. A process that has several tasks in hand shows one of them, and none that it has no more.
  *
  * @module
  */
@@ -126,7 +131,9 @@ export class Crew {
       this.#isKeepingUp = streak > 0 && ((head - this.#lastHead) | 0) > STREAK / 4;
       this.#lastHead = head;
     }
-    return this.#isKeepingUp;
+    // Where all sleep, nobody does.
+    return this.#isKeepingUp &&
+      load(this.#queue.ring.words, TASK_RING.SLEEPING) < this.#list.length;
   }
 
   /** What {@linkcode keepsUp} found last. */
@@ -142,8 +149,7 @@ export class Crew {
     const mayStart = this.#mayStart;
     const sleeping = load(words, TASK_RING.SLEEPING);
     if ((!mayStart && sleeping <= 0) || this.#pool.isBroken) return;
-    const { unclaimed } = ring;
-    let needed = unclaimed - load(words, TASK_RING.LOOKING);
+    let needed = this.#waiting - load(words, TASK_RING.LOOKING);
     if (needed <= 0) return;
     if (sleeping > 0) {
       for (const worker of this.#list) {
@@ -154,7 +160,7 @@ export class Crew {
     let available = 0;
     for (const worker of this.#list) if (!this.isBusy(worker)) available++;
     // Looked at again, and last: a worker may have claimed one, and be busy with it, since.
-    if (ring.unclaimed <= available || this.#isStarting) return;
+    if (this.#waiting <= available || this.#isStarting) return;
     this.start();
   }
 
@@ -162,11 +168,21 @@ export class Crew {
    * Engages as many workers as there are tasks for, and sees to it that this thread is woken should that turn out to be too few:
    * nobody will look again before something has come.
    */
-  engageAll(): void {
+  engageAll(refill: () => void): void {
+    refill();
     this.#engageAllSeen();
-    if (!this.#mayStart || this.#queue.ring.unclaimed <= 0) return;
-    // Tasks are left to workers that seem to be free.
-    if (this.#queue.ring.ask()) this.#engageAllSeen();
+    const forRoom = !this.#queue.isPublished;
+    if (!forRoom && (!this.#mayStart || this.#waiting <= 0)) return;
+    // Tasks are left to workers that seem to be free, or wait for room in the ring.
+    if (!this.#queue.ring.ask(forRoom)) return;
+    refill();
+    this.#engageAllSeen();
+  }
+
+  /** Tasks that no worker has, as far as there is room for them. */
+  get #waiting(): number {
+    const { ring } = this.#queue;
+    return ring.unclaimed + load(ring.words, TASK_RING.RETURNED);
   }
 
   #engageAllSeen(): void {

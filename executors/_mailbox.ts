@@ -44,7 +44,7 @@ export class MailboxWriter {
   /** Whether the reader is in another process. */
   #isOtherProcess = false;
   /** Writes that wait for room, so that they stay in order. */
-  #waiting: Promise<void> | undefined;
+  readonly #waiting: Waiting[] = [];
 
   /** @param arena The writer's, or one that it alone allocates from. */
   constructor(place: RecordRingPlace, arena: Arena, port: MessagePort, bell: Bell) {
@@ -69,8 +69,11 @@ export class MailboxWriter {
    * @throws {unknown} What encoding the value throws; nothing was sent then.
    */
   write(kind: number, id: number, value: unknown): Promise<void> | undefined {
-    if (this.#waiting === undefined && this.#tryWrite(kind, id, value)) return undefined;
-    return this.#writeInTurn(kind, id, value);
+    if (this.#waiting.length === 0 && this.#tryWrite(kind, id, value)) return undefined;
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ kind, id, value, resolve, reject });
+      if (this.#waiting.length === 1) this.#writeLater();
+    });
   }
 
   /** Throws what sending the value would throw, and sends nothing. */
@@ -135,25 +138,42 @@ export class MailboxWriter {
     return PLACE.BLOCK;
   }
 
-  #writeInTurn(kind: number, id: number, value: unknown): Promise<void> {
-    const turn = this.#writeLater(this.#waiting, kind, id, value);
-    this.#waiting = turn;
-    const leave = (): void => {
-      if (this.#waiting === turn) this.#waiting = undefined;
-    };
-    turn.then(leave, leave);
-    return turn;
+  /** Whether writes wait for room. */
+  get isWaiting(): boolean {
+    return this.#waiting.length > 0;
   }
 
-  async #writeLater(
-    before: Promise<void> | undefined,
-    kind: number,
-    id: number,
-    value: unknown,
-  ): Promise<void> {
-    await before?.catch(() => {});
-    while (!this.#tryWrite(kind, id, value)) await this.#records.room();
+  /** Writes what waits, as far as there is room: for a thread that is blocked, whose promises stand still. */
+  flush(): void {
+    const waiting = this.#waiting;
+    while (waiting.length > 0) {
+      const { kind, id, value, resolve, reject } = waiting[0];
+      try {
+        if (!this.#tryWrite(kind, id, value)) return;
+        resolve();
+      } catch (error) {
+        reject(error);
+      }
+      waiting.shift();
+    }
   }
+
+  async #writeLater(): Promise<void> {
+    for (;;) {
+      this.flush();
+      if (this.#waiting.length === 0) return;
+      await this.#records.room();
+    }
+  }
+}
+
+/** A write that waits for room. */
+interface Waiting {
+  readonly kind: number;
+  readonly id: number;
+  readonly value: unknown;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** The reading end. */

@@ -14,6 +14,7 @@
  * @module
  */
 
+import { add } from "../_platform/atomics.ts";
 import { callAt, nowMs } from "../_platform/clock.ts";
 import { addressOf } from "../_platform/entry.ts";
 import { platform, type ProcessEnd } from "../_platform/mod.ts";
@@ -22,6 +23,7 @@ import { Decoder } from "../_memory/decoder.ts";
 import { HANDLE, type Handle, type Shareable } from "../_memory/handle.ts";
 import type { Encoded } from "../_memory/message.ts";
 import { bellOf, Deputy } from "../_memory/seat.ts";
+import { TASK_RING } from "../_memory/layout.ts";
 import { ThreadTable } from "../_memory/thread_table.ts";
 import { SLOT, TaskRing } from "../_memory/task_ring.ts";
 import { Broker } from "./_broker.ts";
@@ -228,6 +230,7 @@ export class PoolChild {
       if (isIdle && !this.#state.mayClaim()) break;
       const back = isIdle ? returned.shift() : undefined;
       if (back !== undefined) {
+        add(this.#ring.words, TASK_RING.RETURNED, -1);
         this.#begin(back);
         this.#send(back);
       } else if (returned.length > 0 || !this.#mayFollow() || !this.#claim()) break;
@@ -257,13 +260,28 @@ export class PoolChild {
       if (place === PLACE.BLOCK) this.#arguments.release(payload.start);
     }
     ring.release(number);
+    this.#tellBegun();
     return true;
   }
 
-  #begin({ task, number }: TaskHead): void {
-    this.#state.begin(number, task);
-    if (this.#ring.mustTell()) this.#tell(KIND.BEGUN, task, undefined);
+  #begin(head: TaskHead): void {
+    this.#show(head);
     this.#tasksLeft--;
+  }
+
+  #show({ task, number }: { readonly task: number; readonly number: number }): void {
+    this.#state.begin(number, task);
+    this.#tellBegun();
+  }
+
+  #tellBegun(): void {
+    if (this.#ring.mustTell()) this.#tell(KIND.BEGUN, 0, undefined);
+  }
+
+  /** Shows a task that is in hand, where the one shown is not any more. */
+  #showLast(): void {
+    const { last } = this.#inHand;
+    if (last !== undefined && last.number !== (this.#state.currentNumber >>> 0)) this.#show(last);
   }
 
   #send(sent: Task): void {
@@ -364,12 +382,17 @@ export class PoolChild {
     this.#hasReturned = true;
     this.#tasksLeft++;
     if (isStopping) this.#tell(KIND.ERROR, task, undefined);
-    else this.#group.returned.push({ task, number, fn, form, payload });
+    else {
+      this.#group.returned.push({ task, number, fn, form, payload });
+      add(this.#ring.words, TASK_RING.RETURNED, 1);
+    }
   }
 
   #afterFrame(): void {
+    this.#showLast();
     this.#mail.ring();
-    if (this.#hasReturned) {
+    const hasReturned = this.#hasReturned;
+    if (hasReturned) {
       this.#hasReturned = false;
       this.#link.write(DOWN.RESUME, 0, 0, 0);
     }
@@ -378,7 +401,10 @@ export class PoolChild {
     this.#onChange = undefined;
     onChange?.();
     if (this.#inHand.isEmpty) this.#timeAgain();
-    if (this.#group.returned.length > 0) this.#feedIdle();
+    if (this.#group.returned.length === 0) return;
+    this.#feedIdle();
+    // The owner may start another process for them.
+    if (hasReturned && this.#group.returned.length > 0) this.#tell(KIND.BEGUN, 0, undefined);
   }
 
   /** Has the pool's idle children take what there is. */
@@ -436,6 +462,7 @@ export class PoolChild {
     const at = returned.findIndex((other) => other.number === number);
     if (at >= 0) {
       returned.splice(at, 1);
+      add(this.#ring.words, TASK_RING.RETURNED, -1);
       this.#tell(KIND.ERROR, task, undefined);
       return;
     }

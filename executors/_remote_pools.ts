@@ -38,8 +38,8 @@ export class RemotePools implements Runner {
   /** Where the values of streams go, of those that are open. */
   readonly #sinks = new Map<number, StreamSink>();
   #submitted = 0;
-  /** Whether this worker is blocked for an outcome. */
-  isBlocked = false;
+  /** What this worker is blocked for: a callback may block while it takes outcomes in, and then the wait around it goes on. */
+  readonly #blockedFor: number[][] = [];
 
   /** @param owner The thread that this worker belongs to. */
   constructor(owner: string, outbox: MailboxWriter) {
@@ -186,14 +186,23 @@ export class RemotePools implements Runner {
 
   /** See {@linkcode Runner}. */
   enterBlocking(futures: readonly Future<unknown>[]): void {
-    this.isBlocked = true;
-    this.#outbox.writeSync(KIND.BLOCK, 0, futures.map(futureInternals.taskOf));
+    this.#blockedFor.push(futures.map(futureInternals.taskOf));
+    this.#tellBlocked();
+  }
+
+  #tellBlocked(): void {
+    this.#outbox.writeSync(KIND.BLOCK, 0, this.#blockedFor.at(-1) ?? []);
+  }
+
+  /** Whether this worker is blocked for an outcome. */
+  get isBlocked(): boolean {
+    return this.#blockedFor.length > 0;
   }
 
   /** See {@linkcode Runner}. */
   leaveBlocking(): void {
-    this.isBlocked = false;
-    this.#outbox.writeSync(KIND.BLOCK, 0, []);
+    this.#blockedFor.pop();
+    this.#tellBlocked();
   }
 }
 

@@ -115,7 +115,9 @@ export class StreamDriver {
       const plain = isThenable(value) ? await this.#unlessStopped(value) : value;
       if (plain === STOPPED) break;
       const cost = outlet.put(plain);
-      this.#credit -= typeof cost === "number" ? cost : await cost;
+      // Awaited before `#credit` is read, which grows meanwhile.
+      const paid = typeof cost === "number" ? cost : await cost;
+      this.#credit -= paid;
       outlet.poll();
       if (--this.#untilTimed === 0 && this.#isTurnOver()) {
         await outlet.turn();

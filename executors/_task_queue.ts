@@ -88,6 +88,9 @@ export class TaskQueue {
     args: readonly unknown[],
     options: QueueOptions | undefined,
   ): void {
+    if (this.#encoder.busy) {
+      throw new Error("a getter of another task's arguments, which are being read, submits it");
+    }
     const priority = options?.priority ?? 0;
     if (priority !== 0 && this.#window === Infinity) this.#narrow();
     if (this.#backlog.length > 0) this.refill();

@@ -77,6 +77,8 @@ export class TasksInHand {
   readonly #kinds: Map<number, Kind>;
   readonly #mayWait: boolean;
   readonly #tasks = new Map<number, InHand>();
+  /** Of those the one that was sent last; `undefined` where it has to be looked for. */
+  #last: Pick<TaskHead, "task" | "number"> | undefined;
 
   /** @param mayWait Whether all tasks may wait for others: their initializer was given shared objects. */
   constructor({ kinds }: ChildGroup, mayWait: boolean) {
@@ -98,6 +100,14 @@ export class TasksInHand {
   mayAdd({ fn, form }: Pick<TaskHead, "fn" | "form">): boolean {
     const first = this.#first;
     return first === undefined || (first.fn === fn && !this.#isDependent(form));
+  }
+
+  /** The one that was sent last. */
+  get last(): Pick<TaskHead, "task" | "number"> | undefined {
+    if (this.#last === undefined) {
+      for (const [task, { number }] of this.#tasks) this.#last = { task, number };
+    }
+    return this.#last;
   }
 
   /** Whether there may be one more. */
@@ -124,6 +134,7 @@ export class TasksInHand {
   /** Says that a task is sent now, or will be. */
   add({ task, number, fn, form }: TaskHead): void {
     const mayWait = this.#isDependent(form);
+    this.#last = { task, number };
     this.#tasks.set(task, { number, fn, sentMs: nowMs(), mayWait, isStopping: false });
   }
 
@@ -139,7 +150,7 @@ export class TasksInHand {
   finish(task: number): void {
     const inHand = this.#tasks.get(task);
     if (inHand === undefined) return;
-    this.#tasks.delete(task);
+    this.#forget(task);
     const kind = this.#kindOf(inHand.fn);
     const { most, runMs } = kind;
     if (runMs * most > AHEAD_MS && nowMs() - inHand.sentMs > AHEAD_MS) {
@@ -152,9 +163,14 @@ export class TasksInHand {
   /** Takes back a task that waits behind a long one. */
   takeBack(task: number): InHand {
     const inHand = this.#tasks.get(task)!;
-    this.#tasks.delete(task);
+    this.#forget(task);
     Object.assign(this.#kindOf(inHand.fn), UNKNOWN);
     return inHand;
+  }
+
+  #forget(task: number): void {
+    this.#tasks.delete(task);
+    if (this.#last?.task === task) this.#last = undefined;
   }
 
   #kindOf(fn: number): Kind {

@@ -362,6 +362,8 @@ class PoolWorker {
   }
 
   #call(task: number, form: number, loaded: Loaded, args: unknown[]): Promise<void> | undefined {
+    // Its arguments have been read, and the memory given back that they lay in.
+    if (this.#ring.mustTell()) this.#tell(KIND.BEGUN, task, undefined);
     if ((form & STREAM) !== 0) return this.#callStream(task, form, loaded, args);
     if ((form & TIMED) !== 0) loaded = this.#timed(task, form, loaded, args);
     if ((form & CHUNK) !== 0) return this.#callChunk(task, form, loaded, args);

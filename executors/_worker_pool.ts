@@ -66,6 +66,9 @@ import type { StreamSink } from "./stream.ts";
 /** How long a task that was given up may take to notice before its worker is abandoned. */
 const GRACE_MS = 50;
 
+/** How often a blocked thread looks whether there is room for replies that wait for it. */
+const REPLY_MS = 2;
+
 /** Outcomes drained between two looks at the clock. */
 const TIMED_EVERY = 32;
 
@@ -367,7 +370,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
         if (nowMs() >= untilMs) break;
         untilTimed = TIMED_EVERY;
       }
-    } while (mail.take());
+    } while (!worker.hasEnded && mail.take()); // A callback may have removed it.
     return true;
   }
 
@@ -576,16 +579,22 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
     this.#meter.abandoned++;
     this.#freeTask(worker.givenUp.task);
     this.#remove(worker, "abandoned");
+    // No outcome has come that would have made room before.
+    this.#refill();
     this.#crew.engage();
   }
 
   /** See {@linkcode Source}. */
   get deadlineMs(): number {
-    return this.#deadlines.firstMs;
+    const { firstMs } = this.#deadlines;
+    // While this thread is blocked, nobody wakes it when a worker has made room for replies.
+    const isWaiting = this.#workers.some(({ replies }) => replies.isWaiting);
+    return isWaiting ? Math.min(firstMs, nowMs() + REPLY_MS) : firstMs;
   }
 
   /** See {@linkcode Source}. */
   expire(): void {
+    for (const { replies } of this.#workers) replies.flush();
     this.#deadlines.expire();
   }
 
@@ -593,7 +602,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
   sleeping(isBlocking: boolean): void {
     this.#meter.catchUp();
     if (this.#outstanding === 0) return;
-    this.#crew.engageAll();
+    this.#crew.engageAll(() => this.#refill());
     if (isBlocking && this.#blocking > 0 && !platform.servesBlocked) this.#checkServed();
     // The end of a process is told by mail.
     if (this.#kind.exports !== undefined) return;
@@ -623,7 +632,8 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
     this.#kind.onEnd?.(cause);
     const wasReady = worker.state.isReady;
     const tasks = [...this.#queue.ring.recover(worker.number), ...inHand ?? []];
-    if (inHand === undefined && worker.state.isRunning) tasks.push(worker.state.currentTask);
+    // The task that it shows may be over, and its index be another one's.
+    if (inHand === undefined && this.#crew.isBusy(worker)) tasks.push(worker.state.currentTask);
     this.#watchLoss(worker, inHand?.[0]);
     worker.givenUp?.grace.cancel();
     const { isDismissed } = worker;

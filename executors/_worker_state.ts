@@ -18,7 +18,8 @@
  * 1. The worker stores BETWEEN before it looks at STATE, and looks at STATE before it claims. The owner stores RETIRED before
  *    it looks at PHASE. So an owner who sees RUNNING after it stored RETIRED knows that the worker claims nothing more:
  *    it can be given up without losing a task that it has just taken.
- * 2. The task ring's SLEEPING counts the workers whose STATE is SLEEPING: who changes STATE from it subtracts.
+ * 2. The task ring's SLEEPING is never less than the number of workers whose STATE is SLEEPING: a worker adds before it changes
+ *    STATE to it, and who changes STATE from it subtracts afterwards.
  *
  * @module
  */
@@ -112,8 +113,12 @@ export class WorkerState {
    */
   async sleep(ring: TaskRing, idleTimeoutMs: number | undefined): Promise<boolean> {
     const words = this.#words;
-    if (!replace(words, WORKER.STATE, AWAKE, SLEEPING)) return true;
+    // Counted first: were it counted later, whoever wakes it meanwhile would take another sleeper off the count.
     add(ring.words, TASK_RING.SLEEPING, 1);
+    if (!replace(words, WORKER.STATE, AWAKE, SLEEPING)) {
+      add(ring.words, TASK_RING.SLEEPING, -1);
+      return true;
+    }
     if (!ring.hasReady() && !ring.isClosed) {
       const outcome = await park(words, WORKER.STATE, SLEEPING, idleTimeoutMs);
       if (outcome === "timed-out" && this.#leaveSleep(ring, RETIRED)) return false;

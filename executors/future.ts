@@ -558,10 +558,14 @@ export function blockUntil(
       "Cannot block: only this thread can complete the future, and it would be blocked; await the future instead",
     );
   }
-  for (const [runner, own] of runners) runner.enterBlocking(own);
+  const entered: Runner[] = [];
   try {
+    for (const [runner, own] of runners) {
+      runner.enterBlocking(own); // One may refuse after others have entered.
+      entered.push(runner);
+    }
     return doorbell.waitSync(isDone, deadlineMs);
   } finally {
-    for (const runner of runners.keys()) runner.leaveBlocking();
+    for (const runner of entered) runner.leaveBlocking();
   }
 }

@@ -1,15 +1,18 @@
-/** A worker that claims a task, and shows late that it runs it, does not keep the tasks behind it from their workers. */
+/**
+ * What a pool makes of its workers' words, step by step: a worker that claims a task, and shows late that it runs it, does not
+ * keep the tasks behind it from their workers; nor does one that is about to sleep.
+ */
 
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { load } from "../../_platform/atomics.ts";
 import type { WorkerThread } from "../../_platform/mod.ts";
 import { Arena } from "../../_memory/arena.ts";
-import { TASK_RING } from "../../_memory/layout.ts";
+import { TASK_RING, WORKER } from "../../_memory/layout.ts";
 import { bellOf } from "../../_memory/seat.ts";
 import { OwnedTaskRing, SLOT, TaskRing } from "../../_memory/task_ring.ts";
 import { ThreadTable } from "../../_memory/thread_table.ts";
 import { MailboxWriter } from "../../executors/_mailbox.ts";
-import { poolSettings } from "../../executors/_pool_options.ts";
+import { type PoolOptions, poolSettings } from "../../executors/_pool_options.ts";
 import { KIND, type StartMessage } from "../../executors/_protocol.ts";
 import { startWorkerThread } from "../../executors/_worker_handle.ts";
 import { WorkerPool } from "../../executors/_worker_pool.ts";
@@ -21,8 +24,8 @@ import { hold, noop } from "../failure/_tasks.ts";
 
 type StartThread = (name: string, onError: (message: string) => void) => WorkerThread;
 
-function makePool(startThread: StartThread): WorkerPool {
-  return new WorkerPool(poolSettings("crew", { maxWorkers: 2 }), {
+function makePool(startThread: StartThread, options?: PoolOptions): WorkerPool {
+  return new WorkerPool(poolSettings("crew", { maxWorkers: 2, ...options }), {
     Broken: BrokenThreadPool,
     exports: undefined,
     chunkMs: 2,
@@ -39,6 +42,7 @@ function isAsked(ring: TaskRing): boolean {
 class Puppet implements WorkerThread {
   ring!: TaskRing;
   state!: WorkerState;
+  #number = 0;
   #port!: MessagePort;
   #mail!: MailboxWriter;
   readonly fail: (message: string) => void;
@@ -50,6 +54,7 @@ class Puppet implements WorkerThread {
   post(start: StartMessage): void {
     this.ring = new TaskRing(start.ring);
     this.state = new WorkerState(start.state);
+    this.#number = start.number;
     this.#port = start.port;
     this.#mail = new MailboxWriter(
       this.state.records,
@@ -62,16 +67,23 @@ class Puppet implements WorkerThread {
   /** Claims a task, and does not show that it runs it. */
   claim(): number {
     assert(this.state.mayClaim());
-    const number = this.ring.claim(0);
+    const number = this.ring.claim(this.#number);
     assert(number >= 0);
     return number;
   }
 
-  /** Shows it. */
-  begin(number: number): void {
+  /** Shows it; returns the task's index. */
+  begin(number: number): number {
     const task = this.ring.words[this.ring.slotOf(number) + SLOT.TASK];
     this.state.begin(number, task);
     if (this.ring.mustTell()) this.#mail.write(KIND.BEGUN, task, undefined);
+    this.ring.release(number);
+    return task;
+  }
+
+  /** Tells a task's result. */
+  tell(task: number, value: unknown): void {
+    this.#mail.write(KIND.RESULT, task, value);
   }
 
   terminate(): void {
@@ -83,12 +95,23 @@ class Puppet implements WorkerThread {
   }
 }
 
-test("A crew starts a worker for a task that a worker seemed to be free for when its owner fell asleep", async () => {
+/** A pool of puppets, in the order in which they are started; only so many can be. */
+function puppetPool(options?: PoolOptions, most = Infinity): [WorkerPool, Puppet[]] {
   const puppets: Puppet[] = [];
   const pool = makePool((_name, onError) => {
+    if (puppets.length >= most) throw new Error("no more threads");
     puppets.push(new Puppet(onError));
     return puppets.at(-1)!;
-  });
+  }, options);
+  return [pool, puppets];
+}
+
+function dropAll(puppets: readonly Puppet[]): void {
+  for (const puppet of puppets) puppet.fail("it was taken off its strings");
+}
+
+test("A crew starts a worker for a task that a worker seemed to be free for when its owner fell asleep", async () => {
+  const [pool, puppets] = puppetPool();
   const futures = [pool.submit(noop, [], undefined, 0)];
   const [first] = puppets;
   const number = first.claim();
@@ -98,22 +121,68 @@ test("A crew starts a worker for a task that a worker seemed to be free for when
   first.begin(number);
   await until(() => puppets.length === 2);
   assertEquals(isAsked(first.ring), false);
-  for (const puppet of puppets) puppet.fail("it was taken off its strings");
+  dropAll(puppets);
   for (const future of futures) assertInstanceOf(await future.exception(), BrokenThreadPool);
 });
 
 test("A crew starts a worker at once for a task that no worker is free for", async () => {
-  const puppets: Puppet[] = [];
-  const pool = makePool((_name, onError) => {
-    puppets.push(new Puppet(onError));
-    return puppets.at(-1)!;
-  });
+  const [pool, puppets] = puppetPool();
   const futures = [pool.submit(noop, [], undefined, 0)];
   puppets[0].begin(puppets[0].claim());
   futures.push(pool.submit(noop, [], undefined, 0));
   assertEquals(puppets.length, 2);
-  for (const puppet of puppets) puppet.fail("it was taken off its strings");
+  dropAll(puppets);
   for (const future of futures) assertInstanceOf(await future.exception(), BrokenThreadPool);
+});
+
+test("A lost worker does not take along a task that has the index of the one it finished last", async () => {
+  const [pool, puppets] = puppetPool({ onWorkerLost: "replace" });
+  const finished = pool.submit(noop, [], undefined, 0);
+  const [first] = puppets;
+  first.state.setReady();
+  first.tell(first.begin(first.claim()), "finished");
+  assertEquals(await finished, "finished");
+  const waiting = pool.submit(noop, [], undefined, 0);
+  // It shows its last task still, as it lets its event loop turn, in which a timer throws.
+  first.fail("a timer threw");
+  await until(() => puppets.length === 2);
+  const second = puppets[1];
+  second.tell(second.begin(second.claim()), "waiting");
+  assertEquals(await waiting, "waiting");
+  dropAll(puppets);
+  await pool.whenClosed();
+});
+
+test("A thread does not block on for a future that fails on its way to sleep", async () => {
+  const [pool, puppets] = puppetPool({}, 1);
+  pool.submit(noop, [], undefined, 0);
+  const number = puppets[0].claim();
+  const waiting = pool.submit(noop, [], undefined, 0);
+  puppets[0].begin(number);
+  // A second worker is to be started for it now, and cannot be, which breaks the pool.
+  const error = waiting.exceptionSync({ timeout: 10_000 });
+  assertInstanceOf(error, BrokenThreadPool);
+  await pool.whenClosed();
+});
+
+test("A worker is counted as asleep before it can be woken", async () => {
+  const ring = new OwnedTaskRing();
+  ring.publish();
+  const state = new WorkerState();
+  const words = new Int32Array(state.buffer);
+  const seen: number[] = [];
+  // The first look at the ring's words is for the count.
+  const watched = new Proxy(ring, {
+    get: (target, key) => {
+      if (key === "words") seen.push(load(words, WORKER.STATE));
+      const value = Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  assertEquals(await state.sleep(watched, undefined), true);
+  const awake = load(words, WORKER.STATE);
+  assertEquals(seen[0], awake);
+  assertEquals(load(ring.words, TASK_RING.SLEEPING), 0);
 });
 
 test("A worker that begins a task while others wait tells an owner that has asked, and no other one", async () => {
@@ -124,7 +193,7 @@ test("A worker that begins a task while others wait tells an owner that has aske
       post: (message, transfer) => {
         if ("ring" in (message as StartMessage)) {
           ring = new OwnedTaskRing((message as StartMessage).ring);
-          ring.ask();
+          ring.ask(false);
         }
         thread.post(message, transfer);
       },

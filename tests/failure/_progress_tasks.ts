@@ -1,0 +1,137 @@
+/** What the workers of the tests of progress run. */
+
+import { type Executor, task, taskContext } from "@concurrent/futures";
+
+/** Burns time. */
+function burn(ms: number): void {
+  const endMs = performance.now() + ms;
+  while (performance.now() < endMs);
+}
+
+export const echo = task(import.meta, function echo<T>(value: T): T {
+  return value;
+});
+
+export const burnFor = task(import.meta, function burnFor<T>(ms: number, value: T): T {
+  burn(ms);
+  return value;
+});
+
+/** Runs for ever. */
+export const spin = task(import.meta, function spin(): never {
+  for (;;);
+});
+
+/** Blocks until the word is set; the value is there to be large. */
+export const waitFor = task(
+  import.meta,
+  function waitFor(word: Int32Array, _value?: unknown): void {
+    while (Atomics.load(word, 0) === 0) Atomics.wait(word, 0, 0);
+  },
+);
+
+/** Sets the word. */
+export const set = task(import.meta, function set(word: Int32Array, _value?: unknown): void {
+  Atomics.store(word, 0, 1);
+  Atomics.notify(word, 0);
+});
+
+/** Adds one to the word. */
+export const count = task(import.meta, function count(word: Int32Array): void {
+  Atomics.add(word, 0, 1);
+  Atomics.notify(word, 0);
+});
+
+/** Blocks until the word is set, and ends its worker. */
+export const closeOnce = task(import.meta, function closeOnce(word: Int32Array): void {
+  Atomics.wait(word, 0, 0);
+  self.close();
+});
+
+/** Yields texts. */
+export const texts = task(
+  import.meta,
+  function* texts(count: number, length: number): Generator<string> {
+    for (let i = 0; i < count; i++) yield "y".repeat(length);
+  },
+);
+
+const text = task(import.meta, function text(length: number): string {
+  return "x".repeat(length);
+});
+
+/** The length of many texts that another pool makes, taken when all must have been there for long. */
+export const sumOfNested = task(
+  import.meta,
+  function sumOfNested(pool: Executor, count: number, length: number): number {
+    const futures = Array.from({ length: count }, () => pool.submit(text, length));
+    burn(300);
+    return futures.reduce((sum, future) => sum + future.resultSync().length, 0);
+  },
+);
+
+/** Blocks for a task of its own pool; a callback that runs meanwhile blocks for one of another pool. */
+export const blockTwice = task(
+  import.meta,
+  function blockTwice(own: Executor, other: Executor): number {
+    other.submit(burnFor<number>, 100, 0).addDoneCallback(() => {
+      other.submit(burnFor<number>, 20, 0).resultSync();
+    });
+    return own.submit(echo<number>, 1).resultSync();
+  },
+);
+
+/** Blocks for a task of its own pool when others do so. */
+export const blockLate = task(import.meta, function blockLate(own: Executor): string {
+  burn(400);
+  try {
+    own.submit(echo<number>, 1).resultSync();
+    return "no error";
+  } catch (error) {
+    return (error as Error).message;
+  }
+});
+
+/** What a task of {@linkcode act} does. */
+export type Act = "nothing" | "wait" | "report and wait" | "open";
+
+/** Whether there is a file. */
+export function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * In a process: says that it is here, and waits at the gate, or opens it; or does nothing. Both are files: of tasks that were
+ * given shared objects, the pool knows that they may wait for each other.
+ */
+export const act = task(import.meta, function act(what: Act, here?: string, gate?: string): void {
+  perform(what, here, gate);
+});
+
+/** The same by another name: tasks of one function are sent ahead behind those of the same only. */
+export const actElse = task(
+  import.meta,
+  function actElse(what: Act, here?: string, gate?: string): void {
+    perform(what, here, gate);
+  },
+);
+
+function perform(what: Act, here: string | undefined, gate: string | undefined): void {
+  if (here !== undefined) Deno.writeTextFileSync(here, "");
+  if (what === "open") Deno.writeTextFileSync(gate!, "");
+  if (what === "report and wait") {
+    const { report } = taskContext();
+    // What it says all the time has its parent look what else could be sent here.
+    for (let i = 0; i < 100; i++) {
+      burn(3);
+      report(i / 100);
+    }
+  }
+  if (what !== "nothing" && what !== "open") {
+    while (!exists(gate!)) burn(1);
+  }
+}

@@ -1,0 +1,198 @@
+/** Nothing stands still that could go on: a task that has room gets it, and who waits for what has come is told. */
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { type Future, ProcessPoolExecutor, ThreadPoolExecutor } from "@concurrent/futures";
+import { test } from "../_support/leaks.ts";
+import { scratchFolder } from "../_support/scratch.ts";
+import { until } from "./_support.ts";
+import * as work from "./_progress_tasks.ts";
+
+/** More than any of these waits takes. */
+const LIMIT_MS = 10_000;
+
+function sharedWord(): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+}
+
+function open(word: Int32Array): void {
+  Atomics.store(word, 0, 1);
+  Atomics.notify(word, 0);
+}
+
+function burn(ms: number): void {
+  const endMs = performance.now() + ms;
+  while (performance.now() < endMs);
+}
+
+/** Lets processes come to rest; whether they do decides on what is tried, not on what comes of it. */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** The outcome, or an error after a while. */
+function soon<T>(future: Future<T>): Promise<T> {
+  return future.result({ timeout: LIMIT_MS });
+}
+
+// Tasks that wait for room in the ring
+
+test("Progress: a task behind a cancelled one of the same priority runs, though no outcome comes before it", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const urgent = pool.with({ priority: 1 });
+  const first = urgent.submit(work.echo<string>, "first");
+  const second = urgent.submit(work.echo<string>, "second");
+  assert(first.cancel());
+  assertEquals(await soon(second), "second");
+});
+
+test("Progress: a task runs once the worker before it is abandoned, though the one between was cancelled", async () => {
+  const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const urgent = pool.with({ priority: 1 });
+  const endless = urgent.with({ timeout: 200 }).submit(work.spin);
+  await until(() => endless.running());
+  const cancelled = urgent.submit(work.echo<number>, 1);
+  const last = urgent.submit(work.echo<number>, 2);
+  assert(cancelled.cancel());
+  assertStringIncludes(String(await endless.exception()), "200 ms");
+  assertEquals(await soon(last), 2);
+  await pool.shutdown();
+});
+
+test("Progress: a large argument is sent once a worker has taken in the one before, though that one's task runs on", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+  const word = sharedWord();
+  // Both together are more than the arguments of a pool may take.
+  const bytes = 150 * 2 ** 20;
+  const waiting = pool.submit(work.waitFor, word, new Uint8Array(bytes));
+  const setting = pool.submit(work.set, word, new Uint8Array(bytes));
+  await soon(setting);
+  await soon(waiting);
+});
+
+test("Progress: a getter of an argument may take outcomes in, while its task is laid behind many others", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const word = sharedWord();
+  const first = pool.submit(work.waitFor, word);
+  await until(() => first.running());
+  // More than the ring has slots: the last ones lie in the backlog.
+  const others = Array.from({ length: 1027 }, (_, i) => pool.submit(work.echo<unknown>, i));
+  const last = pool.submit(work.echo<unknown>, {
+    get before(): unknown {
+      open(word);
+      return others.at(-1)!.resultSync({ timeout: LIMIT_MS });
+    },
+  });
+  assertEquals(await soon(last), { before: 1026 });
+  assertEquals(await soon(pool.submit(work.echo<number>, 7)), 7);
+});
+
+// Threads that block
+
+test("Progress: a worker is woken for a task although many equal ones came before, and this thread then blocks by itself", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+  const word = sharedWord();
+  for (let i = 0; i < 130; i++) await pool.submit(work.count, word);
+  burn(300); // The workers fall asleep.
+  const last = pool.submit(work.count, word);
+  while (Atomics.load(word, 0) < 131) {
+    assert(Atomics.wait(word, 0, 130, LIMIT_MS) !== "timed-out", "the task did not run");
+  }
+  await last;
+});
+
+test("Progress: replies reach a task that this thread is blocked for, however many there are", async () => {
+  await using own = new ThreadPoolExecutor({ maxWorkers: 1 });
+  await using other = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const [count, length] = [100, 1600];
+  const sum = own.submit(work.sumOfNested, other, count, length);
+  assertEquals(sum.resultSync({ timeout: LIMIT_MS }), count * length);
+});
+
+test("Progress: workers that block for each other are told, though one has been through a wait within its wait", async () => {
+  await using own = new ThreadPoolExecutor({ maxWorkers: 2 });
+  await using other = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const first = own.submit(work.blockTwice, own, other);
+  const second = own.submit(work.blockLate, own);
+  assertStringIncludes(await soon(second), "would block");
+  assertEquals(await soon(first), 1);
+});
+
+// Outcomes
+
+for (const isFirst of [true, false]) {
+  const which = isFirst ? "first" : "second";
+  test(`Progress: outcomes of a worker are taken in once, though a callback of one has seen the ${which} one break the pool`, async () => {
+    const pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+    await Promise.all([1, 2].map((n) => pool.submit(work.burnFor<number>, 100, n)));
+    const [held, word] = [sharedWord(), sharedWord()];
+    // Whoever is asked first is the first worker.
+    const holding = isFirst ? undefined : pool.submit(work.waitFor, held);
+    await until(() => holding?.running() ?? true);
+    const closing = pool.submit(work.closeOnce, word);
+    await until(() => closing.running());
+    open(held);
+    await holding;
+    const first = pool.submit(work.burnFor<number>, 1, 1);
+    let third: Future<number> | undefined;
+    first.addDoneCallback(() => {
+      third = pool.submit(work.burnFor<number>, 20, 3);
+      open(word);
+      burn(150); // The second one's outcome arrives, and the news of the lost worker.
+      closing.exceptionSync();
+    });
+    const second = pool.submit(work.burnFor<number>, 50, 2);
+    await second.exception({ timeout: LIMIT_MS });
+    assertStringIncludes(String(await closing.exception()), "BrokenThreadPool");
+    await third!.exception({ timeout: LIMIT_MS });
+    await pool.shutdown();
+    const { completed, failed, queued } = pool.stats();
+    assertEquals([completed + failed, queued], [isFirst ? 6 : 7, 0]);
+  });
+}
+
+test("Progress: a stream goes on whose consumer asks for more while a value waits for room", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  let taken = 0;
+  // Values of this length fill the worker's records long before the credit is used up.
+  for await (const _ of pool.with({ buffersize: 1022 }).stream(work.texts, 20_000, 1900)) {
+    if (++taken % 100 === 0) burn(4);
+  }
+  assertEquals(taken, 20_000);
+});
+
+// Processes
+
+test("Progress: a process is started for a task that another one has returned", async () => {
+  await using scratch = await scratchFolder();
+  const path = await scratch.write("path", "");
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 3 });
+  // So short that more of them are sent ahead.
+  for (let i = 0; i < 130; i++) await pool.submit(work.act, "nothing");
+  assertEquals(pool.stats().workers, 1);
+  const [here, gate] = [`${path}.here`, `${path}.gate`];
+  const first = pool.submit(work.act, "report and wait", here, gate);
+  await until(() => work.exists(here));
+  const second = pool.submit(work.act, "open", undefined, gate);
+  burn(100); // The first process tells what it does meanwhile, and is sent the second task.
+  await soon(second);
+  await soon(first);
+});
+
+test("Progress: a process that works on one task is not taken to be free for having shown another one last", async () => {
+  await using scratch = await scratchFolder();
+  const path = await scratch.write("path", "");
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 3 });
+  for (let i = 0; i < 12; i++) await pool.submit(work.act, "nothing");
+  const [first, second, gate] = [`${path}.first`, `${path}.second`, `${path}.gate`];
+  const waiting = [pool.submit(work.act, "wait", first, gate)];
+  await until(() => work.exists(first));
+  await pause(30);
+  // It goes ahead to the process that waits, is returned, and runs in the next one.
+  await soon(pool.submit(work.act, "nothing"));
+  await pause(50);
+  waiting.push(pool.submit(work.actElse, "wait", second, gate));
+  await until(() => work.exists(second));
+  await pause(30);
+  await soon(pool.submit(work.actElse, "open", undefined, gate));
+  await Promise.all(waiting.map(soon));
+});
