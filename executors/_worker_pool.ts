@@ -528,6 +528,8 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
     this.#futures[task] = undefined;
     if (isGone) this.#freeTasks.push(task);
     this.#bookOut();
+    // It has left room, and this thread may be asleep.
+    if (!this.#queue.isPublished) doorbell.nudge();
     return true;
   }
 

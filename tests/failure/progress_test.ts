@@ -45,6 +45,18 @@ test("Progress: a task behind a cancelled one of the same priority runs, though 
   assertEquals(await soon(second), "second");
 });
 
+test("Progress: a task behind one that is aborted while this thread sleeps runs", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const urgent = pool.with({ priority: 1 });
+  const controller = new AbortController();
+  const first = urgent.with({ signal: controller.signal }).submit(work.echo<number>, 1);
+  const second = urgent.submit(work.echo<number>, 2);
+  await pause(1); // Less than a worker takes to start.
+  controller.abort(new Error("not wanted any more"));
+  assertStringIncludes(String(await first.exception()), "not wanted");
+  assertEquals(await soon(second), 2);
+});
+
 test("Progress: a task runs once the worker before it is abandoned, though the one between was cancelled", async () => {
   const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
   const urgent = pool.with({ priority: 1 });
