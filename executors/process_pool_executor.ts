@@ -55,7 +55,8 @@ let poolsMade = 0;
  * ms its process is killed. That is then a lost worker: with `onWorkerLost: "replace"` no other future fails, by default
  * all unfinished ones do.
  *
- * Tasks so short that the way to a process takes longer are sent ahead, a few at a time; those count as running.
+ * Tasks so short that the way to a process takes longer are sent ahead, a few at a time; those count as running. Tasks that are
+ * given locks, queues and their kin, which may wait for each other, are sent one at a time.
  *
  * Semantics: Python's `ProcessPoolExecutor` with the start method `spawn`.
  *

@@ -9,6 +9,7 @@ import {
 } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { Gate } from "../contracts/gate.ts";
+import { randomNumbers } from "./random.ts";
 import { act, back, ends, filled, hold, repeated, twice } from "./tasks.ts";
 
 /** Multiplies the sizes; 1 keeps each test well under five seconds on two cores. */
@@ -16,15 +17,6 @@ const SCALE = 1;
 
 /** Slots of the ring between a pool and its workers. */
 const RING_SLOTS = 1024;
-
-/** A sequence of numbers below 1 that is the same in each run. */
-function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) | 0;
-    return (state >>> 0) / 2 ** 32;
-  };
-}
 
 function sumOf(count: number): number {
   return count * (count - 1);

@@ -1,0 +1,95 @@
+/** Tasks of random programs. */
+
+import { type Barrier, type Lock, type Queue, task, taskContext, type Value } from "../../mod.ts";
+
+export const echo = task(import.meta, function echo<T>(value: T): T {
+  return value;
+});
+
+export const burn = task(import.meta, function burn<T>(ms: number, value: T): T {
+  const endMs = performance.now() + ms;
+  while (performance.now() < endMs);
+  return value;
+});
+
+export const pause = task(import.meta, async function pause<T>(ms: number, value: T): Promise<T> {
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  return value;
+});
+
+export const fail = task(import.meta, function fail(text: string): never {
+  throw new RangeError(text);
+});
+
+export const increment = task(import.meta, function increment(n: number): number {
+  return n + 1;
+});
+
+export const lengthOf = task(import.meta, function lengthOf(values: Float64Array): number {
+  return values.length;
+});
+
+export const zeros = task(import.meta, function zeros(length: number): Float64Array {
+  return new Float64Array(length);
+});
+
+export const count = task(import.meta, function* count(end: number): Generator<number> {
+  for (let n = 0; n < end; n++) yield n;
+});
+
+export const meet = task(import.meta, function meet(barrier: Barrier): void {
+  barrier.waitSync();
+});
+
+export const meetAsync = task(
+  import.meta,
+  async function meetAsync(barrier: Barrier): Promise<void> {
+    await barrier.wait();
+  },
+);
+
+export const putAll = task(import.meta, function putAll(queue: Queue<number>, end: number): void {
+  for (let n = 0; n < end; n++) queue.putSync(n);
+});
+
+export const sumOf = task(import.meta, function sumOf(queue: Queue<number>, end: number): number {
+  let sum = 0;
+  for (let i = 0; i < end; i++) sum += queue.getSync();
+  return sum;
+});
+
+export const sumOfAsync = task(
+  import.meta,
+  async function sumOfAsync(queue: Queue<number>, end: number): Promise<number> {
+    let sum = 0;
+    for (let i = 0; i < end; i++) sum += await queue.get();
+    return sum;
+  },
+);
+
+export const addLocked = task(
+  import.meta,
+  async function addLocked(lock: Lock, value: Value<"i32">): Promise<void> {
+    using _ = await lock.hold();
+    value.value++;
+  },
+);
+
+export const addLockedSync = task(
+  import.meta,
+  function addLockedSync(lock: Lock, value: Value<"i32">): void {
+    using _ = lock.holdSync();
+    value.value++;
+  },
+);
+
+/** Runs until it is asked to stop. */
+export const spinUntilAborted = task(import.meta, function spinUntilAborted(): void {
+  const { signal } = taskContext();
+  while (!signal.aborted);
+});
+
+/** Never settles. */
+export const pend = task(import.meta, function pend(): Promise<never> {
+  return new Promise(() => {});
+});
