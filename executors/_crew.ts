@@ -106,11 +106,6 @@ export class Crew {
     this.#initializer = encodeInitializer(this.#settings, this.#catalog, this.#kind.exports);
   }
 
-  /** True when there may be one more. */
-  get hasRoom(): boolean {
-    return this.#list.length < this.#settings.maxWorkers && !this.#isStarting;
-  }
-
   /** True when there may be one more, and there are tasks for it. */
   get #mayStart(): boolean {
     return this.#list.length < this.#settings.maxWorkers && this.#pool.mayStartWorkers;

@@ -491,9 +491,8 @@ export class PoolChild {
     const end = this.#overdueCode === undefined ? how : { code: this.#overdueCode, signal: null };
     this.#broker.end();
     const { pid } = this.#link;
-    const waiting = this.#group.returned.length;
     if (this.#isClosing && end.code === 0 && this.#inHand.isEmpty) {
-      this.#tell(KIND.RETIRED, 0, waiting);
+      this.#tell(KIND.RETIRED, 0, undefined);
     } else {
       const told = this.#report === undefined ? "" : `, as it ${this.#report.how}`;
       const why = this.#killedBecause === undefined ? told : `, ${this.#killedBecause}`;
@@ -501,7 +500,7 @@ export class PoolChild {
       const facts: ChildEnd = { pid, exitCode: end.code, signal: end.signal };
       const error = Object.assign(new Error(how, { cause: this.#report?.error }), facts);
       error.name = "ProcessEndError";
-      this.#tell(KIND.ENDED, 0, [how, error, this.#inHand.indexes, waiting]);
+      this.#tell(KIND.ENDED, 0, [how, error, this.#inHand.indexes]);
     }
     this.#onChange?.();
     this.#state.wake(this.#ring); // So that `run` ends, and nobody counts it as asleep.

@@ -75,7 +75,7 @@ export const KIND = {
   INITIALIZER_FAILED: 4,
   /** The thread is about to end by itself, or the process has ended: an {@linkcode EndReport}. */
   ENDED: 5,
-  /** The worker has stopped in good order and holds nothing; of a process: how many tasks wait that were returned. */
+  /** The worker has stopped in good order and holds nothing. */
   RETIRED: 6,
   /** A task submits to a pool of the owner's: a {@linkcode NestedTask}; the id is the worker's own. */
   SUBMIT: 7,
@@ -137,16 +137,8 @@ export const REPLY = {
   THREW: 10,
 } as const;
 
-/**
- * How a worker came to its end, and what it did: `[how, error]`; of a process also the tasks that it had, and how many wait
- * that processes have returned.
- */
-export type EndReport = readonly [
-  how: string,
-  error: unknown,
-  tasks?: readonly number[],
-  waiting?: number,
-];
+/** How a worker came to its end, and what it did: `[how, error]`; of a process also the tasks that it had. */
+export type EndReport = readonly [how: string, error: unknown, tasks?: readonly number[]];
 
 /** A call of an object that belongs to another process. */
 export interface RemoteCall {

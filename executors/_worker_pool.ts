@@ -399,8 +399,8 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
         this.#failInitializer(worker, value);
         break;
       case KIND.ENDED: {
-        const [how, error, tasks, waiting] = value as EndReport;
-        this.lost(worker, tasks === undefined ? `it ${how}` : how, error, tasks, waiting);
+        const [how, error, tasks] = value as EndReport;
+        this.lost(worker, tasks === undefined ? `it ${how}` : how, error, tasks);
         break;
       }
       case KIND.STARTED:
@@ -411,7 +411,6 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
         this.#kind.onEnd?.(undefined);
         this.#remove(worker, "retired");
         this.#crew.engage();
-        this.#serveReturned(value as number | undefined);
         break;
       case KIND.STREAM_STARTED:
       case KIND.YIELDED:
@@ -617,14 +616,12 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
    * Books a worker that ended without being asked to; see {@linkcode CrewPool}.
    *
    * @param inHand The tasks that it had, where it was able to say so.
-   * @param waiting How many tasks that processes have returned wait for one to take them.
    */
   lost(
     worker: PoolWorkerHandle,
     how: string,
     cause: unknown,
     inHand?: readonly number[],
-    waiting?: number,
   ): void {
     if (worker.hasEnded) return;
     if (inHand === undefined) {
@@ -658,19 +655,12 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
     for (const task of new Set(tasks)) this.#failLost(task, reason, cause);
     this.#refill();
     this.#crew.engage();
-    this.#serveReturned(waiting);
   }
 
   /** Tells of the task that a worker ran which is no more; of a process, the first of those that it had. */
   #watchLoss(worker: PoolWorkerHandle, inHand?: number): void {
     const task = inHand ?? (this.#crew.isBusy(worker) ? worker.state.currentTask : undefined);
     if (task !== undefined) this.#watch.fails(task, "lost", worker);
-  }
-
-  /** Starts a process, one having ended, if there are tasks that were returned: those are not in the ring. */
-  #serveReturned(waiting = 0): void {
-    if (waiting === 0 || this.#broken !== undefined || this.#areEnded) return;
-    if (this.#crew.hasRoom) this.#crew.start();
   }
 
   /** Fails a task that was in the hands of a worker that is no more. */
