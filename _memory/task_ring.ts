@@ -82,6 +82,10 @@ const READY = 1;
 const TAKEN = 2;
 const CANCELLED = 3;
 
+/** In word ASKED, what the owner wants to be told of: a task begun while others wait in the ring, or any. */
+const WHILE_OTHERS_WAIT = 1;
+const ANY = 2;
+
 const STATE_MASK = 3;
 const LAP_SHIFT = 10;
 const WORKER_SHIFT = 2;
@@ -149,7 +153,7 @@ export class TaskRing {
     const { words } = this;
     for (;;) {
       const asked = load(words, TASK_RING.ASKED);
-      if (asked === 0 || (asked === 1 && !this.hasReady())) return false;
+      if (asked === 0 || (asked === WHILE_OTHERS_WAIT && !this.hasReady())) return false;
       if (replace(words, TASK_RING.ASKED, asked, 0)) return true;
     }
   }
@@ -224,7 +228,7 @@ export class OwnedTaskRing extends TaskRing {
    * when that was asked already.
    */
   ask(forRoom: boolean): boolean {
-    const asked = forRoom ? 2 : 1;
+    const asked = forRoom ? ANY : WHILE_OTHERS_WAIT;
     if (load(this.words, TASK_RING.ASKED) >= asked) return false;
     store(this.words, TASK_RING.ASKED, asked);
     return true;

@@ -51,6 +51,8 @@ export interface CrewPool {
   readonly isBroken: boolean;
   /** Whether tasks are pending that may come to an end. */
   readonly isWorking: boolean;
+  /** Publishes waiting tasks as far as there is room. */
+  refill(): void;
   /** Whether the task of that index has no outcome here. */
   isPending(task: number): boolean;
   /** A worker has been started. */
@@ -163,14 +165,14 @@ export class Crew {
    * Engages as many workers as there are tasks for, and sees to it that this thread is woken should that turn out to be too few:
    * nobody will look again before something has come.
    */
-  engageAll(refill: () => void): void {
-    refill();
+  engageAll(): void {
+    this.#pool.refill();
     this.#engageAllSeen();
     const forRoom = !this.#queue.isPublished;
     if (!forRoom && (!this.#mayStart || this.#waiting <= 0)) return;
     // Tasks are left to workers that seem to be free, or wait for room in the ring.
     if (!this.#queue.ring.ask(forRoom)) return;
-    refill();
+    this.#pool.refill();
     this.#engageAllSeen();
   }
 

@@ -14,7 +14,6 @@
  * @module
  */
 
-import { add } from "../_platform/atomics.ts";
 import { callAt, nowMs } from "../_platform/clock.ts";
 import { addressOf } from "../_platform/entry.ts";
 import { platform, type ProcessEnd } from "../_platform/mod.ts";
@@ -23,7 +22,6 @@ import { Decoder } from "../_memory/decoder.ts";
 import { HANDLE, type Handle, type Shareable } from "../_memory/handle.ts";
 import type { Encoded } from "../_memory/message.ts";
 import { bellOf, Deputy } from "../_memory/seat.ts";
-import { TASK_RING } from "../_memory/layout.ts";
 import { ThreadTable } from "../_memory/thread_table.ts";
 import { SLOT, TaskRing } from "../_memory/task_ring.ts";
 import { Broker } from "./_broker.ts";
@@ -216,24 +214,23 @@ export class PoolChild {
   #mayFollow(): boolean {
     const { words, head } = this.#ring;
     const slot = this.#ring.slotOf(head);
-    const form = words[slot + SLOT.FORM];
-    return this.#inHand.isEmpty ||
-      (this.#inHand.mayAdd({ fn: words[slot + SLOT.FUNCTION], form }) &&
-        (form & PLACE.MASK) !== PLACE.MESSAGE);
+    return this.#inHand.mayAdd({
+      fn: words[slot + SLOT.FUNCTION],
+      form: words[slot + SLOT.FORM],
+    });
   }
 
   /** Sends the child what it may have. */
   #feed(): void {
-    const { returned } = this.#group;
+    const group = this.#group;
     while (!this.#ended && !this.#isClosing && this.#mayTakeMore()) {
       const isIdle = this.#inHand.isEmpty;
       if (isIdle && !this.#state.mayClaim()) break;
-      const back = isIdle ? returned.shift() : undefined;
+      const back = isIdle ? group.takeReturned(this.#ring) : undefined;
       if (back !== undefined) {
-        add(this.#ring.words, TASK_RING.RETURNED, -1);
         this.#begin(back);
         this.#send(back);
-      } else if (returned.length > 0 || !this.#mayFollow() || !this.#claim()) break;
+      } else if (group.hasReturned || !this.#mayFollow() || !this.#claim()) break;
     }
     this.#link.flush();
   }
@@ -382,10 +379,7 @@ export class PoolChild {
     this.#hasReturned = true;
     this.#tasksLeft++;
     if (isStopping) this.#tell(KIND.ERROR, task, undefined);
-    else {
-      this.#group.returned.push({ task, number, fn, form, payload });
-      add(this.#ring.words, TASK_RING.RETURNED, 1);
-    }
+    else this.#group.addReturned({ task, number, fn, form, payload }, this.#ring);
   }
 
   #afterFrame(): void {
@@ -401,10 +395,10 @@ export class PoolChild {
     this.#onChange = undefined;
     onChange?.();
     if (this.#inHand.isEmpty) this.#timeAgain();
-    if (this.#group.returned.length === 0) return;
+    if (!this.#group.hasReturned) return;
     this.#feedIdle();
     // The owner may start another process for them.
-    if (hasReturned && this.#group.returned.length > 0) this.#tell(KIND.BEGUN, 0, undefined);
+    if (hasReturned && this.#group.hasReturned) this.#tell(KIND.BEGUN, 0, undefined);
   }
 
   /** Has the pool's idle children take what there is. */
@@ -458,11 +452,7 @@ export class PoolChild {
 
   /** Has a task that it runs asked to stop, and the process ended if it does not in time. */
   stop(task: number, number: number, graceMs: number): void {
-    const { returned } = this.#group;
-    const at = returned.findIndex((other) => other.number === number);
-    if (at >= 0) {
-      returned.splice(at, 1);
-      add(this.#ring.words, TASK_RING.RETURNED, -1);
+    if (this.#group.dropReturned(number, this.#ring)) {
       this.#tell(KIND.ERROR, task, undefined);
       return;
     }

@@ -64,7 +64,7 @@ function start(message: ManagerMessage & { kind: "start" }): void {
       children.delete(number);
       group.children.delete(child);
       // What was returned waits for the pool's next child.
-      if (group.children.size === 0 && group.returned.length === 0) groups.delete(pool);
+      if (group.children.size === 0 && !group.hasReturned) groups.delete(pool);
     });
   } catch (error) {
     return reportFailure(start, error);

@@ -107,7 +107,7 @@ export const KIND = {
   TAKEN: 20,
   /** A task wants no more of a stream that it has submitted. */
   LEFT: 21,
-  /** The task has begun, and others wait: said where the owner has asked for it. */
+  /** A task has begun, or one was returned that no process is free for: the owner is to look for workers and room. */
   BEGUN: 22,
 } as const;
 

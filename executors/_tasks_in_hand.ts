@@ -15,10 +15,13 @@
  * @module
  */
 
+import { store } from "../_platform/atomics.ts";
 import { nowMs } from "../_platform/clock.ts";
+import { TASK_RING } from "../_memory/layout.ts";
+import type { TaskRing } from "../_memory/task_ring.ts";
 import type { Payload } from "./_payload.ts";
 import type { PoolChild } from "./_pool_child.ts";
-import { SHARED_OBJECTS } from "./_protocol.ts";
+import { PLACE, SHARED_OBJECTS } from "./_protocol.ts";
 
 /** Tasks that come back within this time may be sent ahead, twice as many as before. */
 const AHEAD_MS = 1;
@@ -53,10 +56,41 @@ interface InHand {
 /** What the children of one pool have in common. */
 export class ChildGroup {
   readonly children = new Set<PoolChild>();
-  /** Tasks that a child has returned, oldest first. */
-  readonly returned: Task[] = [];
+  /** Tasks that a child has returned, oldest first; word RETURNED of the pool's ring says how many. */
+  readonly #returned: Task[] = [];
   /** What is known of the tasks of each function. */
   readonly kinds = new Map<number, Kind>();
+
+  /** Whether there are tasks that a child has returned. */
+  get hasReturned(): boolean {
+    return this.#returned.length > 0;
+  }
+
+  /** Keeps a task that a child has returned. */
+  addReturned(task: Task, ring: TaskRing): void {
+    this.#returned.push(task);
+    this.#tellReturned(ring);
+  }
+
+  /** Takes the oldest of those that were returned. */
+  takeReturned(ring: TaskRing): Task | undefined {
+    const task = this.#returned.shift();
+    if (task !== undefined) this.#tellReturned(ring);
+    return task;
+  }
+
+  /** Drops the task with that number; false when it is not among those that were returned. */
+  dropReturned(number: number, ring: TaskRing): boolean {
+    const at = this.#returned.findIndex((task) => task.number === number);
+    if (at < 0) return false;
+    this.#returned.splice(at, 1);
+    this.#tellReturned(ring);
+    return true;
+  }
+
+  #tellReturned(ring: TaskRing): void {
+    store(ring.words, TASK_RING.RETURNED, this.#returned.length);
+  }
 }
 
 /** Tasks of one function. */
@@ -75,15 +109,15 @@ const LEAST_RUN_MS = 0.001;
 /** What one child has in hand. */
 export class TasksInHand {
   readonly #kinds: Map<number, Kind>;
-  readonly #mayWait: boolean;
+  readonly #allMayWait: boolean;
   readonly #tasks = new Map<number, InHand>();
   /** Of those the one that was sent last; `undefined` where it has to be looked for. */
   #last: Pick<TaskHead, "task" | "number"> | undefined;
 
-  /** @param mayWait Whether all tasks may wait for others: their initializer was given shared objects. */
-  constructor({ kinds }: ChildGroup, mayWait: boolean) {
+  /** @param allMayWait Whether all tasks may wait for others: their initializer was given shared objects. */
+  constructor({ kinds }: ChildGroup, allMayWait: boolean) {
     this.#kinds = kinds;
-    this.#mayWait = mayWait;
+    this.#allMayWait = allMayWait;
   }
 
   /** Whether the child has nothing to do. */
@@ -99,7 +133,8 @@ export class TasksInHand {
   /** Whether that task may be sent now, if {@linkcode mayGrow}. */
   mayAdd({ fn, form }: Pick<TaskHead, "fn" | "form">): boolean {
     const first = this.#first;
-    return first === undefined || (first.fn === fn && !this.#isDependent(form));
+    return first === undefined ||
+      (first.fn === fn && !this.#mayWait(form) && (form & PLACE.MASK) !== PLACE.MESSAGE);
   }
 
   /** The one that was sent last. */
@@ -122,8 +157,8 @@ export class TasksInHand {
     return undefined;
   }
 
-  #isDependent(form: number): boolean {
-    return this.#mayWait || (form & SHARED_OBJECTS) !== 0;
+  #mayWait(form: number): boolean {
+    return this.#allMayWait || (form & SHARED_OBJECTS) !== 0;
   }
 
   /** The task with that index. */
@@ -133,7 +168,7 @@ export class TasksInHand {
 
   /** Says that a task is sent now, or will be. */
   add({ task, number, fn, form }: TaskHead): void {
-    const mayWait = this.#isDependent(form);
+    const mayWait = this.#mayWait(form);
     this.#last = { task, number };
     this.#tasks.set(task, { number, fn, sentMs: nowMs(), mayWait, isStopping: false });
   }

@@ -216,7 +216,7 @@ class PoolWorker {
       if (number < 0) return undefined;
       const slot = ring.slotOf(number);
       state.begin(number, ring.words[slot + SLOT.TASK]);
-      if (ring.mustTell()) this.#tell(KIND.BEGUN, ring.words[slot + SLOT.TASK], undefined);
+      this.#tellBegun();
       this.#tasksLeft--;
       const waiting = this.#runClaimed(number, slot);
       if (waiting !== undefined) return waiting;
@@ -363,7 +363,7 @@ class PoolWorker {
 
   #call(task: number, form: number, loaded: Loaded, args: unknown[]): Promise<void> | undefined {
     // Its arguments have been read, and the memory given back that they lay in.
-    if (this.#ring.mustTell()) this.#tell(KIND.BEGUN, task, undefined);
+    this.#tellBegun();
     if ((form & STREAM) !== 0) return this.#callStream(task, form, loaded, args);
     if ((form & TIMED) !== 0) loaded = this.#timed(task, form, loaded, args);
     if ((form & CHUNK) !== 0) return this.#callChunk(task, form, loaded, args);
@@ -429,6 +429,11 @@ class PoolWorker {
     await (failure === undefined
       ? this.#tell(KIND.RESULT, task, undefined)
       : this.#tell(KIND.ERROR, task, failure.error));
+  }
+
+  /** Says that a task has begun, where the owner has asked for that. */
+  #tellBegun(): void {
+    if (this.#ring.mustTell()) this.#tell(KIND.BEGUN, 0, undefined);
   }
 
   /** Says when the task has run that ends now. */

@@ -349,7 +349,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
       if (worker !== undefined && this.#drainWorker(worker, untilMs)) found = true;
     }
     if (found) {
-      this.#refill();
+      this.refill();
       if (!this.#crew.isKeepingUp) this.#crew.engage();
     }
     return found;
@@ -469,14 +469,20 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
   /** There is no task, but for streams that rest. */
   #afterLast(): void {
     this.#crew.stopWatch();
-    this.#refill();
+    this.refill();
     this.#closeIfOver();
   }
 
-  /** Publishes waiting tasks as far as there is room. */
-  #refill(): void {
+  /** See {@linkcode CrewPool}. */
+  refill(): void {
     if (!this.#queue.isPublished) this.#queue.refill();
     if (this.#closing && this.#queue.isPublished) this.#closeRing();
+  }
+
+  /** Sees to it that what waits has workers, one of which has gone. */
+  #serveWaiting(): void {
+    this.refill();
+    this.#crew.engage();
   }
 
   // Taking tasks back
@@ -580,9 +586,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
     this.#meter.abandoned++;
     this.#freeTask(worker.givenUp.task);
     this.#remove(worker, "abandoned");
-    // No outcome has come that would have made room before.
-    this.#refill();
-    this.#crew.engage();
+    this.#serveWaiting();
   }
 
   /** See {@linkcode Source}. */
@@ -603,7 +607,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
   sleeping(isBlocking: boolean): void {
     this.#meter.catchUp();
     if (this.#outstanding === 0) return;
-    this.#crew.engageAll(() => this.#refill());
+    this.#crew.engageAll();
     if (isBlocking && this.#blocking > 0 && !platform.servesBlocked) this.#checkServed();
     // The end of a process is told by mail.
     if (this.#kind.exports !== undefined) return;
@@ -653,8 +657,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
       return;
     }
     for (const task of new Set(tasks)) this.#failLost(task, reason, cause);
-    this.#refill();
-    this.#crew.engage();
+    this.#serveWaiting();
   }
 
   /** Tells of the task that a worker ran which is no more; of a process, the first of those that it had. */
@@ -757,7 +760,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
     this.#closing = true;
     for (let i = this.#workers.length; i-- > 0;) this.#expect();
     this.#letEnd(this.#streams.resting);
-    this.#refill();
+    this.refill();
     this.#closeIfOver();
   }
 
