@@ -1,11 +1,12 @@
 /**
- * Processes on Deno: the permissions and the configuration of children, and the death of a parent.
+ * Processes on Deno, with the permissions and the configuration of children.
  *
  * @module
  */
 
-import { LIFELINE, startChild } from "./_child_process.ts";
+import { startChild } from "./_child_process.ts";
 import { builtin } from "./_node_modules.ts";
+import { CHANNEL, SocketChannel } from "./socket_channel.ts";
 import { codeOfEntry, codeOfScript, isBundled } from "./entry.ts";
 import type {
   ChildProcess,
@@ -15,18 +16,6 @@ import type {
   ProcessOptions,
 } from "./mod.ts";
 import { PERMISSION_KINDS, PERMISSION_SCOPES } from "./permissions.ts";
-
-/**
- * Whether children get a lifeline. A parent that dies with something of a child's unread resets the channel, which the
- * runtime does not tell the child; on the lifeline the child sends nothing, so that its end is always told. What
- * Windows has for channels is not reset.
- */
-function hasLifeline(): boolean {
-  return Deno.build.os !== "windows";
-}
-
-/** When a child begins to listen to its lifeline: the module for it takes 8 ms, which a new process has no time for. */
-const LISTEN_AFTER_MS = 100;
 
 const CONFIG_NAMES = ["deno.json", "deno.jsonc"];
 
@@ -116,23 +105,6 @@ function commandArgs(options: ProcessOptions): string[] {
   ];
 }
 
-let isContained = false;
-
-/**
- * A process that dies while it sends leaves half a message in the channel, which the runtime reports as an error that
- * nobody could catch. The end of the process is told apart from that.
- */
-function containHalfMessages(): void {
-  if (isContained) return;
-  isContained = true;
-  globalThis.addEventListener("unhandledrejection", (event) => {
-    const { reason } = event;
-    if (reason instanceof Deno.errors.UnexpectedEof && reason.message.startsWith("ipc stream")) {
-      event.preventDefault();
-    }
-  });
-}
-
 /** What starts another of this runtime: its path, or its name, whichever may be run. */
 function runtimeCommand(): string {
   const commands = [Deno.execPath(), "deno"];
@@ -182,9 +154,7 @@ export function startProcess(options: ProcessOptions): ChildProcess {
   const args = commandArgs(options);
   const command = runtimeCommand();
   if (cwd !== undefined) checkFolder(cwd);
-  containHalfMessages();
   return startChild(command, args, {
-    hasLifeline: hasLifeline(),
     cwd,
     env: environment(options.env),
     onFrame,
@@ -206,18 +176,8 @@ export function parentChannel(
   onFrame: (frame: Uint8Array) => void,
   onClose: () => void,
 ): FrameChannel {
-  const process = builtin("node:process");
-  process.on("message", (message) => onFrame(message as Uint8Array));
-  process.on("disconnect", onClose);
-  if (hasLifeline()) setTimeout(() => listenToLifeline(onClose), LISTEN_AFTER_MS);
-  return { send: (frame, onSent) => void process.send!(frame, onSent) };
-}
-
-function listenToLifeline(onClose: () => void): void {
-  const lifeline = new (builtin("node:net").Socket)({ fd: LIFELINE });
-  lifeline.on("error", onClose);
-  lifeline.on("close", onClose);
-  lifeline.resume();
+  const { Socket } = builtin("node:net");
+  return SocketChannel.inChild((onread) => new Socket({ fd: CHANNEL, onread }), onFrame, onClose);
 }
 
 /** See `Platform`. */

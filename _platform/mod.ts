@@ -77,7 +77,7 @@ export interface ProcessOptions {
   readonly cwd: string | undefined;
   /** The file with the configuration to use, as {@linkcode Platform.configFile} gave it. */
   readonly config: string | undefined;
-  /** Called with each frame that the child has sent. */
+  /** Called with each frame that the child has sent, which is valid until the call returns. */
   readonly onFrame: (frame: Uint8Array) => void;
   /** Called once, when it has ended, all its frames having been handed out. */
   readonly onEnd: (end: ProcessEnd) => void;
@@ -86,7 +86,7 @@ export interface ProcessOptions {
 /** A channel to another process, for frames of bytes. */
 export interface FrameChannel {
   /**
-   * Sends a frame. It must be a whole buffer, not a part of one, and must not be changed afterwards.
+   * Sends a frame. It begins with bytes for the channel, see `socket_channel.ts`, and must not be changed afterwards.
    *
    * @param onSent Called once it has left this process, or could not; before, a process that ends takes it along.
    */
@@ -191,7 +191,7 @@ export interface Platform {
   /**
    * In a child process: the channel to its parent.
    *
-   * @param onFrame Called with each frame from the parent.
+   * @param onFrame Called with each frame from the parent, which is valid until the call returns.
    * @param onClose Called when the parent has ended or closed the channel.
    */
   parentChannel(onFrame: (frame: Uint8Array) => void, onClose: () => void): FrameChannel;

@@ -5,7 +5,8 @@
  */
 
 import { startChild } from "./_child_process.ts";
-import { builtin } from "./_node_modules.ts";
+import { builtin, type NodeSocket, type NodeSocketOptions } from "./_node_modules.ts";
+import { CHANNEL, SocketChannel } from "./socket_channel.ts";
 import type { ChildProcess, FrameChannel, ProcessOptions } from "./mod.ts";
 import { codeOfScript } from "./entry.ts";
 
@@ -51,7 +52,6 @@ export function startProcess(options: ProcessOptions): ChildProcess {
   if (cwd !== undefined) checkFolder(cwd);
   const { execPath, env } = builtin("node:process");
   return startChild(execPath, [...passedOn(), "--eval", codeOfScript(entry, module)], {
-    hasLifeline: false,
     cwd,
     env: options.env === undefined ? undefined : { ...env, ...options.env },
     onFrame,
@@ -63,16 +63,25 @@ export function startProcess(options: ProcessOptions): ChildProcess {
   });
 }
 
+/** The socket that this process was started with. */
+function openSocket(onread: NodeSocketOptions["onread"]): NodeSocket {
+  const { Socket } = builtin("node:net");
+  try {
+    // Bun has what has a number connected; Node refuses, and is told the number before.
+    const socket = new Socket({ onread });
+    socket.connect({ fd: CHANNEL });
+    return socket;
+  } catch {
+    return new Socket({ fd: CHANNEL, onread });
+  }
+}
+
 /** See `Platform`. */
 export function parentChannel(
   onFrame: (frame: Uint8Array) => void,
   onClose: () => void,
 ): FrameChannel {
-  const process = builtin("node:process");
-  process.on("message", (message) => onFrame(message as Uint8Array));
-  process.on("disconnect", onClose);
-  // Without a callback, what could not be sent would be an error that nobody catches.
-  return { send: (frame, onSent = () => {}) => void process.send!(frame, onSent) };
+  return SocketChannel.inChild(openSocket, onFrame, onClose);
 }
 
 /** See `Platform`. */

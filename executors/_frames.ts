@@ -1,5 +1,5 @@
 /**
- * Frames: what goes over the channel between two processes, many records at a time.
+ * Frames: what goes over the channel between two processes, many records at a time, behind a head that the channel fills in.
  *
  * A record is eight words of head, then its payload, filled up to a multiple of eight bytes:
  *
@@ -12,6 +12,7 @@
  */
 
 import type { FrameChannel } from "../_platform/mod.ts";
+import { FRAME_HEAD_BYTES } from "../_platform/socket_channel.ts";
 import { copy, NO_PAYLOAD, type Payload } from "./_payload.ts";
 
 const HEAD = { TYPE: 0, A: 1, B: 2, C: 3, PLACE: 4, EXTERNS: 5, BYTES: 6, SIZE: 8 } as const;
@@ -22,6 +23,9 @@ const INITIAL_BYTES = 1 << 14;
 /** Payloads from this size on are sent at once, in a frame of their own: what would be collected would be copied again. */
 const LARGE_BYTES = 1 << 16;
 
+/** Memory for a larger frame is not kept for the next. */
+const KEPT_BYTES = 1 << 22;
+
 /** Frames larger than this are sent before more is added. */
 const MOST_BYTES = 1 << 20;
 
@@ -30,7 +34,9 @@ export class FrameSender {
   readonly #channel: FrameChannel;
   #bytes: Uint8Array = new Uint8Array(INITIAL_BYTES);
   #words = new Int32Array(this.#bytes.buffer);
-  #length = 0;
+  #length = FRAME_HEAD_BYTES;
+  /** Memory of a large frame that has left. */
+  #spare: Uint8Array = new Uint8Array(0);
 
   constructor(channel: FrameChannel) {
     this.#channel = channel;
@@ -41,9 +47,7 @@ export class FrameSender {
     const size = (HEAD_BYTES + payload.length + 7) & ~7;
     if (payload.length >= LARGE_BYTES) {
       this.flush();
-      const bytes = new Uint8Array(size);
-      writeRecord(new Int32Array(bytes.buffer, 0, HEAD.SIZE), bytes, 0, type, a, b, c, payload);
-      this.#channel.send(bytes);
+      this.#sendAlone(size, type, a, b, c, payload);
       return;
     }
     const at = this.#length;
@@ -51,6 +55,25 @@ export class FrameSender {
     if (this.#length > this.#bytes.length) this.#grow(at);
     writeRecord(this.#words, this.#bytes, at, type, a, b, c, payload);
     if (this.#length > MOST_BYTES) this.flush();
+  }
+
+  /** In memory that was used before, if it has left: fresh memory takes longer to touch than to fill. */
+  #sendAlone(
+    size: number,
+    type: number,
+    a: number,
+    b: number,
+    c: number,
+    payload: Payload,
+  ): void {
+    const length = FRAME_HEAD_BYTES + size;
+    const spare = this.#spare;
+    this.#spare = NO_PAYLOAD.bytes;
+    const bytes = spare.length >= length ? spare : new Uint8Array(length);
+    writeRecord(new Int32Array(bytes.buffer), bytes, FRAME_HEAD_BYTES, type, a, b, c, payload);
+    this.#channel.send(bytes.subarray(0, length), () => {
+      if (bytes.length > this.#spare.length && bytes.length <= KEPT_BYTES) this.#spare = bytes;
+    });
   }
 
   #grow(used: number): void {
@@ -62,7 +85,7 @@ export class FrameSender {
 
   /** Sends what was collected. */
   flush(): void {
-    if (this.#length > 0) this.#channel.send(this.#take());
+    if (this.#length > FRAME_HEAD_BYTES) this.#channel.send(this.#take());
   }
 
   /** Sends what was collected; calls back once all has left this process, or could not. */
@@ -72,7 +95,7 @@ export class FrameSender {
 
   #take(): Uint8Array {
     const frame = this.#bytes.slice(0, this.#length);
-    this.#length = 0;
+    this.#length = FRAME_HEAD_BYTES;
     return frame;
   }
 }
@@ -117,7 +140,7 @@ export class FrameReader implements Payload {
     // What the channel hands out need not begin at a word of its buffer.
     const bytes = this.bytes = frame.byteOffset % 8 === 0 ? frame : frame.slice();
     this.#words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
-    this.#next = 0;
+    this.#next = FRAME_HEAD_BYTES;
   }
 
   /** Goes to the next record; false after the last. */

@@ -106,6 +106,14 @@ export class PoolChild {
     group: ChildGroup,
     onEnd: () => void,
   ) {
+    // First: what follows is done while the process starts.
+    this.#link = new ProcessLink(
+      settings,
+      addressOf(import.meta.url, () => import.meta.resolve("./_process_main.ts")),
+      (record) => this.#receive(record),
+      () => this.#afterFrame(),
+      (end) => this.#afterEnd(end),
+    );
     this.#start = start;
     this.#group = group;
     this.#inHand = new TasksInHand(group, start.initargsShareObjects);
@@ -130,13 +138,6 @@ export class PoolChild {
       ready: () => this.#replies.hasMail,
       drain: () => this.#passReplies(),
     });
-    this.#link = new ProcessLink(
-      settings,
-      addressOf(import.meta.url, () => import.meta.resolve("./_process_main.ts")),
-      (record) => this.#receive(record),
-      () => this.#afterFrame(),
-      (end) => this.#afterEnd(end),
-    );
     this.#sendStart(settings);
     this.#tell(KIND.STARTED, 0, this.#link.pid);
   }

@@ -86,16 +86,17 @@ class Host {
   readonly #hasMail = (): boolean => this.#mail.hasMail;
 
   constructor() {
-    const channel = platform.parentChannel(
-      (frame) => this.#receive(frame),
-      () => platform.endProcess("kill"),
-    );
-    this.#out = new FrameSender(channel);
+    // First: it loads its modules while this thread opens the channel, which takes as long.
     this.#worker = new WorkerLink("worker", 0, () =>
       startWorkerThread("worker", (message) => {
         this.#exitCode = FAILED;
         this.#tellEnd(`failed: ${message}`);
       }));
+    const channel = platform.parentChannel(
+      (frame) => this.#receive(frame),
+      () => platform.endProcess("kill"),
+    );
+    this.#out = new FrameSender(channel);
     const { state, results, port, bell } = this.#worker;
     this.#mail = new RelayReader(state.records, results, port);
     this.#replies = new RelayWriter(state.replies, this.#arena, port, bell);

@@ -102,6 +102,12 @@ export const endLater = task(import.meta, function endLater(gate: GateParts, how
   return "armed";
 });
 
+/** Ends its process, which leaves another one behind that it has started; that ends a second later. */
+export const leaveBehind = task(import.meta, function leaveBehind(): Promise<never> {
+  new Deno.Command("sleep", { args: ["1"] }).spawn();
+  Deno.exit(3);
+});
+
 /** Ends its process. */
 export const endNow = task(import.meta, function endNow(how: End): Promise<never> {
   end(how);

@@ -45,6 +45,14 @@ const ENDS: Record<work.End, ProcessLoss> = {
 
 const ENTRIES = Object.entries(ENDS) as [work.End, ProcessLoss][];
 
+test("ProcessPoolExecutor is told at once of a process that leaves one of its own behind", async () => {
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 1, onWorkerLost: "replace" });
+  await pool.submit(echo, 0);
+  const startMs = performance.now();
+  assertNames(await errorOf(pool.submit(work.leaveBehind)), exits(3));
+  assertPrompt(startMs);
+});
+
 // A process that ends while it runs a task, another one running, more tasks waiting.
 
 for (const [how, loss] of ENTRIES) {

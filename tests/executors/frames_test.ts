@@ -1,0 +1,144 @@
+/** Records cross the channel between two processes whole and in order, however the socket cuts what goes over it. */
+
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import type { NodeSocket } from "../../_platform/_node_modules.ts";
+import { SocketChannel } from "../../_platform/socket_channel.ts";
+import { FrameReader, FrameSender } from "../../executors/_frames.ts";
+import type { Payload } from "../../executors/_payload.ts";
+import { PLACE } from "../../executors/_protocol.ts";
+import { test } from "../_support/leaks.ts";
+
+/** A socket whose other end is the test. */
+class Puppet implements NodeSocket {
+  /** What was written. */
+  readonly written: Uint8Array[] = [];
+  /** Who waits for it to leave. */
+  readonly unsent: (() => void)[] = [];
+  #onData: (chunk: Uint8Array) => void = () => {};
+
+  connect(): void {}
+  destroy(): void {}
+
+  write(bytes: Uint8Array, onWritten?: () => void): boolean {
+    this.written.push(bytes);
+    if (onWritten !== undefined) this.unsent.push(onWritten);
+    return true;
+  }
+
+  on(event: string, listener: (argument: never) => void): void {
+    if (event === "data") this.#onData = listener as (chunk: Uint8Array) => void;
+  }
+
+  /** Has the bytes come in chunks of that size, all of them in the same memory. */
+  deliver(bytes: Uint8Array, size: number): void {
+    const memory = new Uint8Array(size);
+    for (let at = 0; at < bytes.length; at += size) {
+      const part = bytes.subarray(at, at + size);
+      memory.set(part);
+      this.#onData(memory.subarray(0, part.length));
+      memory.fill(0xff);
+    }
+  }
+}
+
+function payload(length: number): Payload {
+  const bytes = Uint8Array.from({ length }, (_, i) => i * 7 + length);
+  return { place: PLACE.BLOCK, externBase: length >> 1, bytes, start: 0, length };
+}
+
+/** What a record holds. */
+interface Received {
+  readonly numbers: readonly number[];
+  readonly externBase: number;
+  readonly bytes: Uint8Array;
+}
+
+/** A channel to a puppet, and the records that come from it. */
+function channelTo(puppet: Puppet): { channel: SocketChannel; received: Received[] } {
+  const received: Received[] = [];
+  const record = new FrameReader();
+  const channel = new SocketChannel(puppet, (frame) => {
+    record.open(frame);
+    while (record.next()) {
+      const { type, a, b, c, externBase, start, length } = record;
+      const bytes = record.bytes.slice(start, start + length);
+      received.push({ numbers: [type, a, b, c], externBase, bytes });
+    }
+  }, () => {});
+  return { channel, received };
+}
+
+/** The bytes that records with payloads of these lengths make; after each list of them is a flush. */
+function sent(...frames: readonly (readonly number[])[]): Uint8Array {
+  const puppet = new Puppet();
+  const sender = new FrameSender(channelTo(puppet).channel);
+  let count = 0;
+  for (const lengths of frames) {
+    for (const length of lengths) sender.write(count++, length, -1, 1 << 30, payload(length));
+    sender.flush();
+  }
+  return concat(puppet.written);
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+function assertReceived(received: readonly Received[], lengths: readonly number[]): void {
+  assertEquals(
+    received.map(({ numbers, externBase }) => ({ numbers, externBase })),
+    lengths.map((length, i) => ({ numbers: [i, length, -1, 1 << 30], externBase: length >> 1 })),
+  );
+  for (const [i, { bytes }] of received.entries()) {
+    const expected = payload(lengths[i]).bytes;
+    assertEquals(bytes.length, expected.length);
+    // Millions of them: assertEquals would take seconds.
+    assert(bytes.every((byte, at) => byte === expected[at]), `record ${i} has other bytes`);
+  }
+}
+
+test("records cross whole, wherever chunks of the channel end", () => {
+  const frames = [[0, 8, 1], [100, 4], [0], [33, 0, 0, 7]];
+  const bytes = sent(...frames);
+  for (let size = 1; size <= bytes.length; size++) {
+    const puppet = new Puppet();
+    const { received } = channelTo(puppet);
+    puppet.deliver(bytes, size);
+    assertReceived(received, frames.flat());
+  }
+});
+
+test("records larger than chunks cross whole, between small ones", () => {
+  const lengths = [8, 1 << 16, 3, 5_000_000, 200_001, 1 << 20, 12];
+  const bytes = sent(lengths);
+  for (const size of [4096, 65_536, 100_003, bytes.length]) {
+    const puppet = new Puppet();
+    const { received } = channelTo(puppet);
+    puppet.deliver(bytes, size);
+    assertReceived(received, lengths);
+  }
+});
+
+test("a large frame is not written over before it has left", () => {
+  const puppet = new Puppet();
+  const { channel, received } = channelTo(puppet);
+  const sender = new FrameSender(channel);
+  const lengths = [1 << 20, 1 << 19, 1 << 18];
+  const send = (i: number): void => sender.write(i, lengths[i], -1, 1 << 30, payload(lengths[i]));
+  send(0);
+  send(1);
+  puppet.deliver(concat(puppet.written), 1 << 16);
+  assertReceived(received, lengths.slice(0, 2));
+  const [first] = puppet.written.splice(0);
+  puppet.unsent[0]();
+  send(2);
+  assertStrictEquals(puppet.written[0].buffer, first.buffer);
+  puppet.deliver(concat(puppet.written), 1 << 16);
+  assertReceived(received, lengths);
+});
