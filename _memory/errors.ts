@@ -31,10 +31,14 @@ for (const constructor of BUILT_IN) {
 }
 const BUILT_IN_NAMES: ReadonlySet<string> = new Set(PROTOTYPE_BY_NAME.keys());
 
+/** Errors that came with the name of a class which nobody has registered here: sent on, they bear it again. */
+const UNKNOWN_CLASSES = new WeakMap<object, string>();
+
 /**
  * Makes instances of an error class arrive as instances of it. Must be called on both sides, which
  * it is when the module that defines the class calls it. Instances of unregistered subclasses
- * arrive as the nearest registered class.
+ * arrive as the nearest registered class. Where a class that crosses is not registered, its instances
+ * are plain errors, which are instances of it again where they are sent on to.
  *
  * @param constructor The class. It is never called.
  * @param name The name that crosses; a later registration of the same name replaces the earlier.
@@ -54,6 +58,8 @@ export function registerErrorClass(
 
 /** Returns the name of the nearest registered class of an error. */
 export function errorClassName(error: object): string {
+  const unknown = UNKNOWN_CLASSES.get(error);
+  if (unknown !== undefined) return unknown;
   let prototype: object | null = Object.getPrototypeOf(error);
   while (prototype !== null) {
     const name = NAME_BY_PROTOTYPE.get(prototype);
@@ -68,8 +74,9 @@ export function errorClassName(error: object): string {
 /** Returns a native error with the prototype of the class registered as `className`. */
 export function createError(className: string): Error {
   const error = new Error();
-  const prototype = PROTOTYPE_BY_NAME.get(className) ?? Error.prototype;
-  if (prototype !== Error.prototype) Object.setPrototypeOf(error, prototype);
+  const prototype = PROTOTYPE_BY_NAME.get(className);
+  if (prototype === undefined) UNKNOWN_CLASSES.set(error, className);
+  else if (prototype !== Error.prototype) Object.setPrototypeOf(error, prototype);
   return error;
 }
 

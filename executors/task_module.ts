@@ -23,5 +23,6 @@
  * @module
  */
 
+export { type ErrorClass, registerErrorClass as registerError } from "../_memory/errors.ts";
 export { type TaskContext, taskContext } from "./context.ts";
 export { type ModuleMeta, task, tasks, type TasksOf, transfer } from "./task.ts";

@@ -1,16 +1,9 @@
 /** What the processes of the tests run. */
 
-import {
-  currentProcess,
-  Process,
-  ProcessPoolExecutor,
-  task,
-  taskContext,
-  transfer,
-} from "../../executors/mod.ts";
+import { task, taskContext, transfer } from "../../executors/task_module.ts";
 import type { SimpleQueue } from "../../queue/mod.ts";
 import { type Event, Lock } from "../../sync/mod.ts";
-import { enterGate, gateOpens, type GateParts } from "../contracts/signals.ts";
+import { enterGate, gateOpens, type GateParts } from "../contracts/gate_parts.ts";
 
 function never(): Promise<never> {
   return new Promise(() => {});
@@ -199,11 +192,6 @@ export const pidAtGate = task(import.meta, async function pidAtGate(gate: GatePa
   return Deno.pid;
 });
 
-/** What its process is called. */
-export const nameOf = task(import.meta, function nameOf(): string {
-  return currentProcess().name;
-});
-
 const state = globalThis as { initialized?: number };
 
 /** Counts its calls in this process. */
@@ -285,15 +273,6 @@ export const reportToStopped = task(
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
-
-/** Starts a process that never ends, prints its number, and never ends itself. */
-export const startChild = task(import.meta, async function startChild(): Promise<never> {
-  const process = new Process({ target: () => new Promise(() => {}) });
-  process.start();
-  await process.started;
-  console.log(process.pid);
-  return await never();
-});
 
 /** Works for so many milliseconds. */
 export const burn = task(import.meta, function burn(ms: number): number {
@@ -410,11 +389,6 @@ export const printLines = task(
   },
 );
 
-/** Tells what its process is called. */
-export const tellName = task(import.meta, function tellName(seen: SimpleQueue<unknown>): void {
-  seen.putNowait(currentProcess());
-});
-
 /** Sets an event and loops for ever. */
 export const setAndSpin = task(import.meta, function setAndSpin(arrived: Event): never {
   arrived.set();
@@ -435,36 +409,3 @@ export const exitAtGate = task(
     Deno.exit(code);
   },
 );
-
-/** Starts a process and a pool of its own; says the numbers of all three, and how the process ended. */
-export const startInner = task(
-  import.meta,
-  async function startInner(): Promise<[own: number, exitcode: number, inner: number, string]> {
-    const process = new Process({ target: () => Deno.exit(7) });
-    process.start();
-    await process.join();
-    await using pool = new ProcessPoolExecutor({ maxWorkers: 1, threadNamePrefix: "inner" });
-    const name = await pool.submit(nameOf);
-    return [Deno.pid, process.exitcode!, await pool.submit(pidOf), name.replace(/_0$/, "")];
-  },
-);
-
-/** A process with fields, whose class overrides `run`. */
-export class Sum extends Process {
-  readonly numbers: number[];
-  readonly results: SimpleQueue<unknown>;
-
-  constructor(numbers: number[], results: SimpleQueue<unknown>, name?: string) {
-    super({ module: import.meta, name });
-    this.numbers = numbers;
-    this.results = results;
-  }
-
-  override run(): void {
-    this.results.putNowait([this.total(), currentProcess().name, Deno.pid]);
-  }
-
-  total(): number {
-    return this.numbers.reduce((sum, n) => sum + n, 0);
-  }
-}

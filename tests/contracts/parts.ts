@@ -6,12 +6,13 @@
 import { Value } from "../../sync/mod.ts";
 import { blockUntil } from "../sync/_support.ts";
 import * as words from "./gate.ts";
+import * as objects from "./gate_parts.ts";
 import * as signals from "./signals.ts";
 
 // Gates
 
 /** The part of a gate that is passed to tasks. */
-export type GatePass = words.GateWords | signals.GateParts;
+export type GatePass = words.GateWords | objects.GateParts;
 
 /** A gate before which tasks wait. Opened at the end of its `using` block at the latest. */
 export interface AnyGate extends Disposable {
@@ -50,29 +51,29 @@ function isWords(pass: GatePass): pass is words.GateWords {
 /** Comes to a gate. */
 export function enterGate(pass: GatePass): void {
   if (isWords(pass)) words.enterGate(pass);
-  else signals.enterGate(pass);
+  else objects.enterGate(pass);
 }
 
 /** Opens a gate. */
 export function openGate(pass: GatePass): void {
   if (isWords(pass)) words.openGate(pass);
-  else signals.openGate(pass);
+  else objects.openGate(pass);
 }
 
 /** Resolves once a gate is open. */
 export function gateOpens(pass: GatePass): Promise<void> {
-  return isWords(pass) ? words.gateOpens(pass) : signals.gateOpens(pass);
+  return isWords(pass) ? words.gateOpens(pass) : objects.gateOpens(pass);
 }
 
 /** Whether a gate is open. */
 export function isGateOpen(pass: GatePass): boolean {
-  return isWords(pass) ? words.isGateOpen(pass) : signals.isGateOpen(pass);
+  return isWords(pass) ? words.isGateOpen(pass) : objects.isGateOpen(pass);
 }
 
 /** Blocks until a gate is open. */
 export function gateOpensSync(pass: GatePass): void {
   if (isWords(pass)) words.gateOpensSync(pass);
-  else signals.gateOpensSync(pass);
+  else objects.gateOpensSync(pass);
 }
 
 // Numbers
@@ -108,10 +109,10 @@ export function addToCell(cell: Cell, number: number): number {
  * A moment that a task waits for, and that can be seen only where the memory is: a process is told by a gate; a thread looks
  * itself.
  */
-export type Moment = signals.GateParts | undefined;
+export type Moment = objects.GateParts | undefined;
 
 /** Blocks until the moment has come. */
 export function awaitMoment(moment: Moment, isMet: () => boolean): void {
   if (moment === undefined) blockUntil(isMet);
-  else signals.gateOpensSync(moment);
+  else objects.gateOpensSync(moment);
 }

@@ -5,6 +5,7 @@
 
 import { SimpleQueue } from "../../queue/mod.ts";
 import { Event, Semaphore } from "../../sync/mod.ts";
+import type { GateParts } from "./gate_parts.ts";
 
 /** Makes what gates and logs are made of. */
 export interface SignalKit {
@@ -27,14 +28,6 @@ export function makeSignalsBy(other: SignalKit): void {
 /** An event that reaches the tasks of the executor under test. */
 export function makeEvent(): Event {
   return kit.event();
-}
-
-/** The part of a {@linkcode Gate} that is passed to tasks. */
-export interface GateParts {
-  /** A permit for each task that has come. */
-  readonly arrivals: Semaphore;
-  /** Set once the gate is open. */
-  readonly opening: Event;
 }
 
 /** A gate before which tasks wait (see the task `pass`). Opened at the end of its `using` block at the latest. */
@@ -64,31 +57,6 @@ export class Gate implements Disposable {
   [Symbol.dispose](): void {
     this.open();
   }
-}
-
-/** Opens a gate. */
-export function openGate({ opening }: GateParts): void {
-  opening.set();
-}
-
-/** Comes to a gate. */
-export function enterGate({ arrivals }: GateParts): void {
-  arrivals.release();
-}
-
-/** Resolves once a gate is open. */
-export async function gateOpens({ opening }: GateParts): Promise<void> {
-  await opening.wait();
-}
-
-/** Whether a gate is open. */
-export function isGateOpen({ opening }: GateParts): boolean {
-  return opening.isSet();
-}
-
-/** Blocks until a gate is open. */
-export function gateOpensSync({ opening }: GateParts): void {
-  opening.waitSync();
 }
 
 /** What tasks write down, in the order in which they do. */

@@ -1,9 +1,9 @@
 /** The streamed tasks of the contracts. Marked with `task`, so that they work in every executor. */
 
-import { task, taskContext, transfer } from "../../executors/mod.ts";
+import { task, taskContext, transfer } from "../../executors/task_module.ts";
 import type { SimpleQueue } from "../../queue/mod.ts";
 import type { Value } from "../../sync/mod.ts";
-import { enterGate, gateOpens, gateOpensSync, type GateParts } from "./signals.ts";
+import { enterGate, gateOpens, gateOpensSync, type GateParts } from "./gate_parts.ts";
 import { AppError } from "./tasks.ts";
 
 /** Notes of what a function has come to, written to a log. */

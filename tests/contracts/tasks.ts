@@ -1,9 +1,9 @@
 /** The tasks of the contracts. Marked with `task`, so that they work in every executor. */
 
-import { registerError, task, taskContext } from "../../executors/mod.ts";
+import { registerError, task, taskContext } from "../../executors/task_module.ts";
 import type { SimpleQueue } from "../../queue/mod.ts";
 import type { Event } from "../../sync/mod.ts";
-import { enterGate, gateOpens, type GateParts } from "./signals.ts";
+import { enterGate, gateOpens, type GateParts } from "./gate_parts.ts";
 
 /** An error of an application, with a field of its own. */
 export class AppError extends Error {

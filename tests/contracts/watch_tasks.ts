@@ -3,7 +3,7 @@
 import { task } from "../../executors/mod.ts";
 import { blockUntilQueued, type Shared as AnyQueue, type Side } from "../queue/_support.ts";
 import { blockUntil, lockWaitersOf, type Shared, waitersOf } from "../sync/_support.ts";
-import { type GateParts, openGate } from "./signals.ts";
+import { type GateParts, openGate } from "./gate_parts.ts";
 
 /** Opens the gate once so many waits are queued. */
 export const openWhenWaiting = task(

@@ -1,6 +1,7 @@
 /** A task that waits for others. */
 
-import { type Barrier, task } from "../../mod.ts";
+import { task } from "../../executors/task_module.ts";
+import type { Barrier } from "../../sync/mod.ts";
 
 /** Waits until as many as the barrier wants are there. */
 export const meet = task(import.meta, function meet(barrier: Barrier): void {

@@ -5,6 +5,7 @@ import {
   CancelledError,
   InvalidStateError,
   NotShareableError,
+  registerError,
   RuntimeError,
   ThreadPoolExecutor,
   TimeoutError,
@@ -88,4 +89,21 @@ test("is() of an error class is true for what a worker threw", async () => {
     assert(CLASSES[name].is(error), name);
     assertEquals([error.name, error.message], [name, "from a worker"]);
   }
+});
+
+/** An error class that no worker knows. */
+class HereOnlyError extends RangeError {
+  override readonly name = "HereOnlyError";
+  constructor(readonly code: number) {
+    super(`code ${code}`);
+  }
+}
+registerError(HereOnlyError);
+
+test("an error comes back as what it was from a worker that does not know its class", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const thrown = new Error("outer", { cause: new HereOnlyError(7) });
+  const { cause } = await pool.submit(throwValue, thrown).exception() as Error;
+  assertInstanceOf(cause, HereOnlyError);
+  assertEquals([cause.name, cause.message, cause.code], ["HereOnlyError", "code 7", 7]);
 });

@@ -16,6 +16,7 @@ import {
 } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
 import { stateOf, until } from "../_support/processes.ts";
+import * as starters from "../_support/process_starters.ts";
 import * as work from "../_support/process_tasks.ts";
 import { runProgram } from "../_support/run.ts";
 import { refusesBadOptions } from "../contracts/pool_options_contract.ts";
@@ -28,12 +29,12 @@ test("ProcessPoolExecutor starts processes with the tasks, and names them", asyn
   await using pool = new ProcessPoolExecutor({ maxWorkers: 2, threadNamePrefix: "crew" });
   using gate = new Gate();
   assertEquals([pool.stats().workers, pool.pids], [0, []]);
-  assertEquals(await pool.submit(work.nameOf), "crew_0");
+  assertEquals(await pool.submit(starters.nameOf), "crew_0");
   assertEquals(pool.stats().workers, 1);
   const held = pool.submit(pass, gate.parts, 1);
   await gate.entered();
   assertEquals([pool.stats().running, pool.stats().queued], [1, 0]);
-  assertEquals(await pool.submit(work.nameOf), "crew_1");
+  assertEquals(await pool.submit(starters.nameOf), "crew_1");
   assertEquals(pool.stats().workers, 2);
   assertEquals(new Set(pool.pids).size, 2);
   for (const pid of pool.pids) assert(pid !== Deno.pid && stateOf(pid) !== undefined);
@@ -45,9 +46,9 @@ test("ProcessPoolExecutor starts processes with the tasks, and names them", asyn
 
 test("ProcessPoolExecutor names its processes after itself, and uses one for tasks one after the other", async () => {
   await using pool = new ProcessPoolExecutor({ maxWorkers: 2 });
-  const name = await pool.submit(work.nameOf);
+  const name = await pool.submit(starters.nameOf);
   assert(/^ProcessPoolExecutor-\d+_0$/.test(name), name);
-  for (let i = 0; i < 5; i++) assertEquals(await pool.submit(work.nameOf), name);
+  for (let i = 0; i < 5; i++) assertEquals(await pool.submit(starters.nameOf), name);
   assertEquals(pool.stats().workers, 1);
 });
 

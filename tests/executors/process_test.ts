@@ -22,6 +22,7 @@ import {
 } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
 import { assertGone, stateOf, until } from "../_support/processes.ts";
+import * as starters from "../_support/process_starters.ts";
 import * as work from "../_support/process_tasks.ts";
 import { runProgram } from "../_support/run.ts";
 import { Gate } from "../contracts/signals.ts";
@@ -250,7 +251,7 @@ test("Process.name is Process-N, or as given, and known in the process", async (
   });
   assertEquals(numbers[1], numbers[0] + 1);
   const seen = new SimpleQueue<unknown>();
-  const process = new Process({ target: work.tellName, args: [seen], name: "first" });
+  const process = new Process({ target: starters.tellName, args: [seen], name: "first" });
   assertEquals(process.name, "first");
   process.name = "second";
   await finished(process);
@@ -307,7 +308,7 @@ test("Process.join() may be called by many, with time limits and signals, and ag
 
 test("Process.joinSync() blocks until the process has ended, or its time is up", () => {
   const seen = new SimpleQueue<unknown>();
-  const quick = new Process({ target: work.tellName, args: [seen] });
+  const quick = new Process({ target: starters.tellName, args: [seen] });
   quick.start();
   quick.joinSync();
   assertEquals([quick.exitcode, seen.qsize()], [0, 1]);
@@ -332,14 +333,14 @@ test("Process.joinSync() blocks until the process has ended, or its time is up",
 
 test("Process: a subclass that overrides run() runs in the process, with its fields", async () => {
   const results = new SimpleQueue<unknown>();
-  const process = new work.Sum([1, 2, 3], results, "adder");
+  const process = new starters.Sum([1, 2, 3], results, "adder");
   await finished(process);
   assertEquals([process.exitcode, results.getNowait()], [0, [6, "adder", process.pid]]);
 });
 
 test("Process.run() called directly runs here", () => {
   const results = new SimpleQueue<unknown>();
-  new work.Sum([4, 5], results).run();
+  new starters.Sum([4, 5], results).run();
   assertEquals(results.getNowait(), [9, "MainProcess", Deno.pid]);
   const plain = new Process({ target: (a: number, b: number) => a + b, args: [1, 2] });
   assertEquals([plain.run(), plain.pid, plain.isAlive()], [3, null, false]);
@@ -476,7 +477,7 @@ test("Process: eight at once, each with its own number and exit code", async () 
 
 test("Process: a task in a process can start processes and pools of its own", async () => {
   await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
-  const [own, exitcode, inner, name] = await pool.submit(work.startInner);
+  const [own, exitcode, inner, name] = await pool.submit(starters.startInner);
   assert(own !== Deno.pid && inner !== own);
   assertEquals([exitcode, name], [7, "inner"]);
 });

@@ -1,6 +1,6 @@
 /** A module that ends the worker which imports it. */
 
-import { task } from "@concurrent/futures";
+import { task } from "@concurrent/futures/task";
 
 export const work = task(import.meta, function work(): void {});
 

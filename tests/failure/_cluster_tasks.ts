@@ -2,7 +2,7 @@
 
 import { appendFileSync, existsSync } from "node:fs";
 import process from "node:process";
-import { task, taskContext } from "../../executors/mod.ts";
+import { task, taskContext } from "../../executors/task_module.ts";
 
 /** A line of the file. */
 export interface Entry {

@@ -1,6 +1,6 @@
 /** What the tasks of the locks' failure tests do with objects, in threads and in processes. */
 
-import { Condition, RLock } from "@concurrent/futures";
+import { Condition, RLock } from "@concurrent/futures/sync";
 import type { AnyLock, Waitable } from "./_waiters.ts";
 
 /** Acquires them all; what is reentrant, twice. */

@@ -118,6 +118,7 @@ export function processProgram(body: string): string {
   return `
 import * as futures from "@concurrent/futures";
 import * as work from ${JSON.stringify(import.meta.resolve("../_support/process_tasks.ts"))};
+import * as starters from ${JSON.stringify(import.meta.resolve("../_support/process_starters.ts"))};
 import * as plain from ${JSON.stringify(import.meta.resolve("../contracts/tasks.ts"))};
 import { Gate } from ${JSON.stringify(import.meta.resolve("../contracts/signals.ts"))};
 const { Process, ProcessPoolExecutor, Queue, task, wait } = futures;

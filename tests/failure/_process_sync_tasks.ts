@@ -1,15 +1,10 @@
 /** What the processes of the locks' failure tests run. */
 
-import {
-  type Barrier,
-  Condition,
-  type Lock,
-  type Queue,
-  type RLock,
-  task,
-} from "@concurrent/futures";
+import { task } from "@concurrent/futures/task";
+import type { Queue } from "@concurrent/futures/queue";
+import { type Barrier, Condition, type Lock, type RLock } from "@concurrent/futures/sync";
 import { type End, endAtGate } from "../_support/process_tasks.ts";
-import { enterGate, gateOpens, gateOpensSync, type GateParts } from "../contracts/signals.ts";
+import { enterGate, gateOpens, gateOpensSync, type GateParts } from "../contracts/gate_parts.ts";
 import { blockFor, take } from "./_lock_acts.ts";
 import type { AnyLock, Waitable } from "./_waiters.ts";
 

@@ -1,51 +1,36 @@
 /** What the workers of the tests of progress run. */
 
-import { type Executor, task, taskContext } from "@concurrent/futures";
+import { task, taskContext } from "@concurrent/futures/task";
+import type { Executor } from "@concurrent/futures";
+import { burn, echo, hold } from "./_tasks.ts";
 
-/** Burns time. */
-function burn(ms: number): void {
-  const endMs = performance.now() + ms;
-  while (performance.now() < endMs);
-}
-
-export const echo = task(import.meta, function echo<T>(value: T): T {
-  return value;
-});
-
+/** Keeps the processor busy for so many milliseconds, and returns the value. */
 export const burnFor = task(import.meta, function burnFor<T>(ms: number, value: T): T {
   burn(ms);
   return value;
 });
 
-/** Runs for ever. */
-export const spin = task(import.meta, function spin(): never {
-  for (;;);
-});
-
-/** Blocks until the word is set; the value is there to be large. */
-export const waitFor = task(
+/** Blocks until the gate opens; the value is there to be large. */
+export const holdWith = task(
   import.meta,
-  function waitFor(word: Int32Array, _value?: unknown): void {
-    while (Atomics.load(word, 0) === 0) Atomics.wait(word, 0, 0);
+  function holdWith(gate: Int32Array, _value: Uint8Array): void {
+    hold(gate);
   },
 );
 
-/** Sets the word. */
-export const set = task(import.meta, function set(word: Int32Array, _value?: unknown): void {
-  Atomics.store(word, 0, 1);
-  Atomics.notify(word, 0);
-});
+/** Opens the gate; the value is there to be large. */
+export const openWith = task(
+  import.meta,
+  function openWith(gate: Int32Array, _value: Uint8Array): void {
+    Atomics.store(gate, 0, 1);
+    Atomics.notify(gate, 0);
+  },
+);
 
 /** Adds one to the word. */
 export const count = task(import.meta, function count(word: Int32Array): void {
   Atomics.add(word, 0, 1);
   Atomics.notify(word, 0);
-});
-
-/** Blocks until the word is set, and ends its worker. */
-export const closeOnce = task(import.meta, function closeOnce(word: Int32Array): void {
-  Atomics.wait(word, 0, 0);
-  self.close();
 });
 
 /** Yields texts. */

@@ -1,8 +1,8 @@
 /** What the workers of the failure tests of streams run. */
 
-import { task } from "@concurrent/futures";
+import { task } from "@concurrent/futures/task";
 import type { SimpleQueue } from "@concurrent/futures";
-import { enterGate, gateOpens, gateOpensSync, type GateParts } from "../contracts/signals.ts";
+import { enterGate, gateOpens, gateOpensSync, type GateParts } from "../contracts/gate_parts.ts";
 import { CLOSED } from "../contracts/stream_tasks.ts";
 
 /** Ways in which a generator can end its worker. */

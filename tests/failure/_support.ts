@@ -151,6 +151,7 @@ export function assertEndedWell({ code, stdout, stderr, timedOut }: Ended, lines
 export function program(body: string): string {
   return `
 import * as futures from "@concurrent/futures";
+import * as pools from ${JSON.stringify(import.meta.resolve("./_pool_tasks.ts"))};
 import * as work from ${JSON.stringify(import.meta.resolve("./_tasks.ts"))};
 const { asCompleted, ThreadPoolExecutor, tasks, wait } = futures;
 const gate = () => new Int32Array(new SharedArrayBuffer(8));

@@ -1,19 +1,18 @@
 /** What the workers of the locks' failure tests run. */
 
+import { task } from "@concurrent/futures/task";
 import {
   type Barrier,
   Condition,
-  Event,
-  type Executor,
+  type Event,
   type Lock,
   type RLock,
   RuntimeError,
   type Semaphore,
-  task,
-  ThreadPoolExecutor,
-} from "@concurrent/futures";
+} from "@concurrent/futures/sync";
+import type { Executor, ThreadPoolExecutor } from "@concurrent/futures";
 import { blockFor, take } from "./_lock_acts.ts";
-import { double, type End, endInTask, hold, noop } from "./_tasks.ts";
+import { double, type End, endInTask, hold } from "./_tasks.ts";
 import { type AnyLock, type Waitable, waitersOf } from "./_waiters.ts";
 
 /** Words of a gate; see `Gate` in `_support.ts`. */
@@ -461,26 +460,3 @@ function serve(object: Waitable): void {
   else if ("set" in object) object.set();
   else object.wait();
 }
-
-/** Makes a pool of its own, and blocks until that pool's last task sets an event. */
-export const blockOnOwnPool = task(
-  import.meta,
-  function blockOnOwnPool(count: number): boolean {
-    using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-    const event = new Event();
-    for (let i = 0; i < count; i++) pool.submit(noop);
-    pool.submit(set, event);
-    return event.waitSync({ timeout: 15_000 });
-  },
-);
-
-/** Has a worker of its own acquire the lock, and end with it once the event is set. */
-export const lendToOwnPool = task(
-  import.meta,
-  function lendToOwnPool(lock: Lock, held: Event, end: Event): void {
-    using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-    pool.submit(own, [lock]).resultSync();
-    held.set();
-    end.waitSync();
-  },
-);

@@ -1,6 +1,6 @@
 /** What the workers of the failure tests run. */
 
-import { registerError, task, taskContext, ThreadPoolExecutor } from "@concurrent/futures";
+import { registerError, task, taskContext } from "@concurrent/futures/task";
 import nodeProcess, { exit as exitOfNode } from "node:process";
 
 /** Words of a gate; see `Gate` in `_support.ts`. This module does not import it: it must stay light. */
@@ -368,14 +368,6 @@ export const burn = task(import.meta, function burn(ms: number): number {
 export const print = task(import.meta, async function print(text: string, ms = 0) {
   await new Promise((resolve) => setTimeout(resolve, ms));
   console.log(text);
-});
-
-/** Makes a pool of its own, and reads its results blocking. */
-export const nest = task(import.meta, function nest(numbers: number[]): number[] {
-  using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  const found: number[] = [];
-  for (const value of pool.map(double, numbers)) found.push(value);
-  return found;
 });
 
 /** Twice its argument. */

@@ -1,6 +1,9 @@
 /** What the threads of `thread_end_test.ts` run. */
 
-import { currentThread, type Lock, type Queue, task, Thread } from "@concurrent/futures";
+import { task } from "@concurrent/futures/task";
+import type { Queue } from "@concurrent/futures/queue";
+import type { Lock } from "@concurrent/futures/sync";
+import { currentThread, Thread } from "@concurrent/futures";
 import { type End, endInTask, hold } from "./_tasks.ts";
 
 /** Takes a lock, comes to the gate, and ends in that way, or by returning, once it opens. */

@@ -16,6 +16,7 @@ import {
 import { test } from "../_support/leaks.ts";
 import { assertPrompt, Gate, until } from "./_support.ts";
 import { assertOwnerDied, assertUsable, newName, thrownBy } from "./_sync_support.ts";
+import * as pools from "./_pool_tasks.ts";
 import * as work from "./_sync_tasks.ts";
 import { noop } from "./_tasks.ts";
 import { type AnyLock, waitersOf } from "./_waiters.ts";
@@ -232,7 +233,7 @@ test("Waits in the Sync form on the main thread end when their time is up", () =
 
 test("Event.waitSync() in a worker: the worker's own pool goes on", async () => {
   await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  const future = pool.submit(work.blockOnOwnPool, MANY);
+  const future = pool.submit(pools.blockOnOwnPool, MANY);
   assertEquals(await future, true);
 });
 
@@ -241,7 +242,7 @@ test("Lock: what the workers of a worker hold passes to this thread, and is told
   const held = new Event();
   const end = new Event();
   await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  const future = pool.submit(work.lendToOwnPool, lock, held, end);
+  const future = pool.submit(pools.lendToOwnPool, lock, held, end);
   assertEquals(held.waitSync(LIMIT), true);
   const error = thrownBy(() => lock.acquire());
   await until(() => waitersOf(lock) === 1);

@@ -228,7 +228,7 @@ test("A daemon process is ended with the program, and does not keep it open", as
 
 test("The children of a process end with it", async () => {
   await using program = await startProgram(processProgram(`
-    const process = new Process({ target: work.startChild });
+    const process = new Process({ target: starters.startChild });
     process.start();
     await process.started;
     console.log(process.pid);

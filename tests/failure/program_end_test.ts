@@ -195,7 +195,7 @@ test("A task makes a pool of its own and blocks on its map()", async () => {
   await assertPrints(
     `
     await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-    console.log((await pool.submit(work.nest, [1, 2, 3])).join());
+    console.log((await pool.submit(pools.nest, [1, 2, 3])).join());
   `,
     ["2,4,6"],
   );
@@ -205,7 +205,7 @@ test("A task makes a pool of its own and blocks on its map() while main is block
   await assertPrints(
     `
     using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-    console.log(pool.submit(work.nest, [1, 2, 3]).resultSync({ timeout: 10_000 }).join());
+    console.log(pool.submit(pools.nest, [1, 2, 3]).resultSync({ timeout: 10_000 }).join());
   `,
     ["2,4,6"],
   );

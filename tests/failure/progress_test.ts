@@ -4,25 +4,12 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type Future, ProcessPoolExecutor, ThreadPoolExecutor } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
 import { scratchFolder } from "../_support/scratch.ts";
-import { until } from "./_support.ts";
 import * as work from "./_progress_tasks.ts";
+import { Gate, until } from "./_support.ts";
+import { burn, echo, endInTask, hold, spin } from "./_tasks.ts";
 
 /** More than any of these waits takes. */
 const LIMIT_MS = 10_000;
-
-function sharedWord(): Int32Array {
-  return new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-}
-
-function open(word: Int32Array): void {
-  Atomics.store(word, 0, 1);
-  Atomics.notify(word, 0);
-}
-
-function burn(ms: number): void {
-  const endMs = performance.now() + ms;
-  while (performance.now() < endMs);
-}
 
 /** Lets processes come to rest; whether they do decides on what is tried, not on what comes of it. */
 function pause(ms: number): Promise<void> {
@@ -39,8 +26,8 @@ function soon<T>(future: Future<T>): Promise<T> {
 test("Progress: a task behind a cancelled one of the same priority runs, though no outcome comes before it", async () => {
   await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
   const urgent = pool.with({ priority: 1 });
-  const first = urgent.submit(work.echo<string>, "first");
-  const second = urgent.submit(work.echo<string>, "second");
+  const first = urgent.submit(echo<string>, "first");
+  const second = urgent.submit(echo<string>, "second");
   assert(first.cancel());
   assertEquals(await soon(second), "second");
 });
@@ -49,8 +36,8 @@ test("Progress: a task behind one that is aborted while this thread sleeps runs"
   await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
   const urgent = pool.with({ priority: 1 });
   const controller = new AbortController();
-  const first = urgent.with({ signal: controller.signal }).submit(work.echo<number>, 1);
-  const second = urgent.submit(work.echo<number>, 2);
+  const first = urgent.with({ signal: controller.signal }).submit(echo<number>, 1);
+  const second = urgent.submit(echo<number>, 2);
   await pause(1); // Less than a worker takes to start.
   controller.abort(new Error("not wanted any more"));
   assertStringIncludes(String(await first.exception()), "not wanted");
@@ -60,10 +47,11 @@ test("Progress: a task behind one that is aborted while this thread sleeps runs"
 test("Progress: a task runs once the worker before it is abandoned, though the one between was cancelled", async () => {
   const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
   const urgent = pool.with({ priority: 1 });
-  const endless = urgent.with({ timeout: 200 }).submit(work.spin);
+  using gate = new Gate();
+  const endless = urgent.with({ timeout: 200 }).submit(spin, gate.words);
   await until(() => endless.running());
-  const cancelled = urgent.submit(work.echo<number>, 1);
-  const last = urgent.submit(work.echo<number>, 2);
+  const cancelled = urgent.submit(echo<number>, 1);
+  const last = urgent.submit(echo<number>, 2);
   assert(cancelled.cancel());
   assertStringIncludes(String(await endless.exception()), "200 ms");
   assertEquals(await soon(last), 2);
@@ -72,37 +60,37 @@ test("Progress: a task runs once the worker before it is abandoned, though the o
 
 test("Progress: a large argument is sent once a worker has taken in the one before, though that one's task runs on", async () => {
   await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
-  const word = sharedWord();
+  using gate = new Gate();
   // Both together are more than the arguments of a pool may take.
   const bytes = 150 * 2 ** 20;
-  const waiting = pool.submit(work.waitFor, word, new Uint8Array(bytes));
-  const setting = pool.submit(work.set, word, new Uint8Array(bytes));
-  await soon(setting);
+  const waiting = pool.submit(work.holdWith, gate.words, new Uint8Array(bytes));
+  const opening = pool.submit(work.openWith, gate.words, new Uint8Array(bytes));
+  await soon(opening);
   await soon(waiting);
 });
 
 test("Progress: a getter of an argument may take outcomes in, while its task is laid behind many others", async () => {
   await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  const word = sharedWord();
-  const first = pool.submit(work.waitFor, word);
+  using gate = new Gate();
+  const first = pool.submit(hold, gate.words);
   await until(() => first.running());
   // More than the ring has slots: the last ones lie in the backlog.
-  const others = Array.from({ length: 1027 }, (_, i) => pool.submit(work.echo<unknown>, i));
-  const last = pool.submit(work.echo<unknown>, {
+  const others = Array.from({ length: 1027 }, (_, i) => pool.submit(echo<unknown>, i));
+  const last = pool.submit(echo<unknown>, {
     get before(): unknown {
-      open(word);
+      gate.open();
       return others.at(-1)!.resultSync({ timeout: LIMIT_MS });
     },
   });
   assertEquals(await soon(last), { before: 1026 });
-  assertEquals(await soon(pool.submit(work.echo<number>, 7)), 7);
+  assertEquals(await soon(pool.submit(echo<number>, 7)), 7);
 });
 
 // Threads that block
 
 test("Progress: a worker is woken for a task although many equal ones came before, and this thread then blocks by itself", async () => {
   await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
-  const word = sharedWord();
+  const word = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   for (let i = 0; i < 130; i++) await pool.submit(work.count, word);
   burn(300); // The workers fall asleep.
   const last = pool.submit(work.count, word);
@@ -136,19 +124,20 @@ for (const isFirst of [true, false]) {
   test(`Progress: outcomes of a worker are taken in once, though a callback of one has seen the ${which} one break the pool`, async () => {
     const pool = new ThreadPoolExecutor({ maxWorkers: 2 });
     await Promise.all([1, 2].map((n) => pool.submit(work.burnFor<number>, 100, n)));
-    const [held, word] = [sharedWord(), sharedWord()];
+    using held = new Gate();
+    using ending = new Gate();
     // Whoever is asked first is the first worker.
-    const holding = isFirst ? undefined : pool.submit(work.waitFor, held);
+    const holding = isFirst ? undefined : pool.submit(hold, held.words);
     await until(() => holding?.running() ?? true);
-    const closing = pool.submit(work.closeOnce, word);
+    const closing = pool.submit(endInTask, ending.words, "close");
     await until(() => closing.running());
-    open(held);
+    held.open();
     await holding;
     const first = pool.submit(work.burnFor<number>, 1, 1);
     let third: Future<number> | undefined;
     first.addDoneCallback(() => {
       third = pool.submit(work.burnFor<number>, 20, 3);
-      open(word);
+      ending.open();
       burn(150); // The second one's outcome arrives, and the news of the lost worker.
       closing.exceptionSync();
     });

@@ -28,8 +28,8 @@ export interface Violation {
   readonly trace: string;
 }
 
-/** What came of the schedules with at most so many preemptions. */
-interface Round {
+/** What came of a walk. */
+interface Found {
   readonly schedules: number;
   /** How many of them did not do the same as another. */
   readonly different: number;
@@ -41,7 +41,7 @@ interface Round {
 }
 
 /** What came of a model. */
-export interface Walk extends Round {
+export interface Walk extends Found {
   readonly name: string;
   readonly threads: number;
   readonly preemptions: number;
@@ -85,9 +85,8 @@ export interface Bounds {
 }
 
 /**
- * Runs all schedules, up to the first that goes wrong. Those without a preemption first, then those with at most one, and so
- * on, each time from the start, so that what goes wrong is shown with as few preemptions as possible. Only the last
- * round counts: it has all the others in it, and takes longer than they together.
+ * Runs all schedules, up to the first that goes wrong. Those without a preemption first, then those with one, and so on: what goes
+ * wrong is shown with as few preemptions as possible, and no choice is followed again for having become cheaper.
  */
 export async function explore(found: FoundModel, bounds: Bounds = {}): Promise<Walk> {
   const { model } = found;
@@ -98,29 +97,27 @@ export async function explore(found: FoundModel, bounds: Bounds = {}): Promise<W
   const endMs = startMs + seconds * 1000;
   // Not counted: what threads do the first time only, they do here.
   const violation = violationOf(stage, [], stage.run([]));
-  let round: Round = { schedules: 0, different: 0, steps: 0, isComplete: true, violation };
-  let rehearsals = 0;
-  for (let bound = 0; bound <= preemptions; bound++) {
-    if (round.violation !== undefined || !round.isComplete) break;
+  let came: Found = { schedules: 0, different: 0, steps: 0, isComplete: false, violation };
+  for (let rehearsals = 0; !came.isComplete && came.violation === undefined; rehearsals++) {
     try {
-      round = new Walker(stage, bound, isExhaustive).walk(endMs);
+      came = new Walker(stage, preemptions, isExhaustive).walk(endMs);
+      break;
     } catch (error) {
       if (!(error instanceof NotRepeatable)) throw error;
-      if (rehearsals++ === REHEARSALS) {
-        round = { ...round, violation: violationOf(stage, error.schedule, error.message) };
-      } else bound--;
+      if (rehearsals < REHEARSALS) continue;
+      came = { ...came, violation: violationOf(stage, error.schedule, error.message) };
     }
   }
   const { name, threads } = model;
-  return { name, threads, preemptions, seconds: (performance.now() - startMs) / 1000, ...round };
+  return { name, threads, preemptions, seconds: (performance.now() - startMs) / 1000, ...came };
 }
 
 /** Walks all schedules that have at most so many preemptions. */
 class Walker {
   readonly #stage: Stage;
-  readonly #preemptions: number;
   readonly #isExhaustive: boolean;
-  readonly #plans: Plan[] = [{ schedule: [], cost: 0, hash: 0, op: OP.START }];
+  /** By cost. A plan leads to others of the same cost, or of one more. */
+  readonly #plans: Plan[][];
   /** By what was done and who was chosen then: the least cost at which. */
   readonly #chosen = new Map<number, number>();
   /** What the schedules have done. */
@@ -128,17 +125,20 @@ class Walker {
 
   constructor(stage: Stage, preemptions: number, isExhaustive: boolean) {
     this.#stage = stage;
-    this.#preemptions = preemptions;
     this.#isExhaustive = isExhaustive;
+    this.#plans = Array.from({ length: preemptions + 1 }, () => []);
+    this.#plans[0].push({ schedule: [], cost: 0, hash: 0, op: OP.START });
   }
 
-  walk(endMs: number): Round {
+  walk(endMs: number): Found {
     const stage = this.#stage;
     let schedules = 0;
     let steps = 0;
     let violation: Violation | undefined;
+    let isComplete = false;
     while (performance.now() < endMs) {
-      const plan = this.#plans.pop();
+      const plan = this.#plans.find(({ length }) => length > 0)?.pop();
+      isComplete = plan === undefined;
       if (plan === undefined) break;
       const reason = stage.run(plan.schedule);
       schedules++;
@@ -148,7 +148,6 @@ class Walker {
       if (!isRepetition(stage, plan)) throw new NotRepeatable(plan.schedule);
       this.#branch(plan);
     }
-    const isComplete = this.#plans.length === 0;
     return { schedules, different: this.#ends.size, steps, isComplete, violation };
   }
 
@@ -170,9 +169,10 @@ class Walker {
         const isDear = (choices & (1 << (8 + thread))) !== 0;
         if (!isFree && !isDear) continue;
         const newCost = isFree ? cost : cost + 1;
-        if (newCost > this.#preemptions || !this.#isNew(state, thread, newCost)) continue;
+        if (newCost >= this.#plans.length || !this.#isNew(state, thread, newCost)) continue;
         const hash = read(LOG.HASH);
-        this.#plans.push({ schedule: [...schedule, step, thread], cost: newCost, hash, op });
+        const plan = { schedule: [...schedule, step, thread], cost: newCost, hash, op };
+        this.#plans[newCost].push(plan);
       }
     }
     this.#ends.add(done.value);

@@ -1,8 +1,8 @@
 /** What the tests have pools do. */
 
-import { task, taskContext } from "../../executors/mod.ts";
+import { task, taskContext } from "../../executors/task_module.ts";
 import type { Value } from "../../sync/mod.ts";
-import { enterGate, gateOpens, type GateParts } from "../contracts/signals.ts";
+import { enterGate, gateOpens, type GateParts } from "../contracts/gate_parts.ts";
 
 export const square = task(import.meta, function square(n: number): number {
   return n * n;

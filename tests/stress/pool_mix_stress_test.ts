@@ -13,11 +13,12 @@ import {
 } from "../../mod.ts";
 import { test } from "../_support/leaks.ts";
 import "../_support/processes.ts";
+import { count } from "../contracts/stream_tasks.ts";
+import { echo, fail } from "../contracts/tasks.ts";
+import { meet } from "../executors/_meeting_tasks.ts";
 import * as work from "./pool_mix_tasks.ts";
 import { randomNumbers } from "./random.ts";
-
-/** Multiplies the number of programs: the environment variable STRESS. */
-const SCALE = Number(Deno.env.get("STRESS") ?? 1);
+import { SCALE } from "./scale.ts";
 
 /** More than any of the programs takes. */
 const LIMIT_MS = 40_000;
@@ -69,19 +70,19 @@ class Program {
 /** What programs do. */
 const ACTS: Record<string, (p: Program) => void> = {
   "short tasks": (p) => {
-    for (let i = p.below(60); i-- > 0;) p.expect(p.pool.submit(work.echo<number>, i), i);
+    for (let i = p.below(60); i-- > 0;) p.expect(p.pool.submit(echo, i), i);
   },
   "a task that computes": (p) => p.expect(p.pool.submit(work.burn<number>, p.below(4), 7), 7),
   "a task that awaits": (p) => p.expect(p.pool.submit(work.pause<number>, p.below(5), 8), 8),
-  "a task that fails": (p) => p.expect(p.pool.submit(work.fail, "as it should"), "RangeError"),
+  "a task that fails": (p) => p.expect(p.pool.submit(fail, "as it should"), "RangeError"),
   "a task that is cancelled": (p) => {
-    const future = p.pool.submit(work.echo<number>, 9);
+    const future = p.pool.submit(echo, 9);
     if (p.chance(0.5)) future.cancel();
     p.expect(future, 9, "CancelledError");
   },
   "tasks with priorities": (p) => {
     for (let i = 0; i < 5; i++) {
-      p.expect(p.pool.with({ priority: p.below(5) - 2 }).submit(work.echo<number>, i), i);
+      p.expect(p.pool.with({ priority: p.below(5) - 2 }).submit(echo, i), i);
     }
   },
   "a large argument": (p) => {
@@ -106,16 +107,16 @@ const ACTS: Record<string, (p: Program) => void> = {
   },
   "a stream": (p) => {
     const end = p.below(50);
-    p.expect(sumUntil(p.pool.stream(work.count, end), end), end * (end - 1) / 2);
+    p.expect(sumUntil(p.pool.stream(count, end), end), end * (end - 1) / 2);
   },
   "a stream that is left": (p) => {
     const end = p.below(50);
-    p.expect(sumUntil(p.pool.stream(work.count, 50), end), end * (end - 1) / 2);
+    p.expect(sumUntil(p.pool.stream(count, 50), end), end * (end - 1) / 2);
   },
   "tasks that meet": (p) => {
     const parties = 1 + p.below(p.workers);
     const barrier = new Barrier(parties);
-    const fn = p.chance(0.7) ? work.meet : work.meetAsync;
+    const fn = p.chance(0.7) ? meet : work.meetAsync;
     for (let i = 0; i < parties; i++) p.expect(p.pool.submit(fn, barrier), undefined);
   },
   "a queue between two tasks": (p) => {

@@ -1,10 +1,8 @@
 /** Tasks of random programs. */
 
-import { type Barrier, type Lock, type Queue, task, taskContext, type Value } from "../../mod.ts";
-
-export const echo = task(import.meta, function echo<T>(value: T): T {
-  return value;
-});
+import { task, taskContext } from "../../executors/task_module.ts";
+import type { Queue } from "../../queue/mod.ts";
+import type { Barrier, Lock, Value } from "../../sync/mod.ts";
 
 export const burn = task(import.meta, function burn<T>(ms: number, value: T): T {
   const endMs = performance.now() + ms;
@@ -17,10 +15,6 @@ export const pause = task(import.meta, async function pause<T>(ms: number, value
   return value;
 });
 
-export const fail = task(import.meta, function fail(text: string): never {
-  throw new RangeError(text);
-});
-
 export const increment = task(import.meta, function increment(n: number): number {
   return n + 1;
 });
@@ -31,14 +25,6 @@ export const lengthOf = task(import.meta, function lengthOf(values: Float64Array
 
 export const zeros = task(import.meta, function zeros(length: number): Float64Array {
   return new Float64Array(length);
-});
-
-export const count = task(import.meta, function* count(end: number): Generator<number> {
-  for (let n = 0; n < end; n++) yield n;
-});
-
-export const meet = task(import.meta, function meet(barrier: Barrier): void {
-  barrier.waitSync();
 });
 
 export const meetAsync = task(

@@ -16,12 +16,7 @@ import { test } from "../_support/leaks.ts";
 import { until } from "../failure/_support.ts";
 import * as work from "./queue_tasks.ts";
 import { HOLD, LEDGER, type Ledger } from "./queue_tasks.ts";
-
-/**
- * Multiplies the sizes; 1 keeps each test within a few seconds on two cores. The environment variable STRESS says
- * otherwise: STRESS=10 makes everything ten times as long.
- */
-const SCALE = Number(Deno.env.get("STRESS") ?? 1);
+import { SCALE } from "./scale.ts";
 
 /** A test has as much more time as it is larger. */
 const options = { timeout: 60_000 * SCALE };

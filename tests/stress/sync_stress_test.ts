@@ -22,13 +22,8 @@ import { test } from "../_support/leaks.ts";
 import { until } from "../failure/_support.ts";
 import { waitersOf } from "../failure/_waiters.ts";
 import { randomNumbers } from "./random.ts";
+import { SCALE } from "./scale.ts";
 import * as work from "./sync_tasks.ts";
-
-/**
- * Multiplies the sizes; 1 keeps each test within a few seconds on two cores. The environment variable STRESS says
- * otherwise: STRESS=10 makes everything ten times as long.
- */
-const SCALE = Number(Deno.env.get("STRESS") ?? 1);
 
 /** A test has as much more time as it is larger. */
 const options = { timeout: 30_000 * SCALE };

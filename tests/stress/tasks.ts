@@ -1,6 +1,6 @@
 /** Tasks of the stress tests. */
 
-import { task } from "../../executors/mod.ts";
+import { task } from "../../executors/task_module.ts";
 import { enterGate, gateOpens, type GateWords } from "../contracts/gate.ts";
 
 export const twice = task(import.meta, function twice(n: number): number {

@@ -12,6 +12,7 @@ import { Gate } from "../contracts/signals.ts";
 import { queued as queuedAt } from "../queue/_support.ts";
 import { lockQueued } from "./_support.ts";
 import * as lockTasks from "./fixtures/lock_tasks.ts";
+import * as pools from "./fixtures/pool_tasks.ts";
 import * as tasks from "./fixtures/process_tasks.ts";
 
 shareProcesses(1, 2);
@@ -281,7 +282,7 @@ test("What processes cannot share is refused by the call that would carry it, an
 
 test("A process cannot send on what it was sent, and says so", async () => {
   await using crew = ELSEWHERE[1].crew(1);
-  assertEquals(await crew.submit(tasks.sendOn, new Lock()), [
+  assertEquals(await crew.submit(pools.sendOn, new Lock()), [
     "Error: Cannot receive Lock: it belongs to another process, and only the thread that was sent it from there can use it",
     "NotShareableError: Cannot send Lock on: it belongs to the parent of this process; have the parent send it",
     "no error: false",
@@ -292,7 +293,7 @@ test("A process shares objects of its own with threads and processes of its own"
   await using crew = ELSEWHERE[1].crew(1);
   const each = [true, true, "object"];
   // What a grandchild has made cannot be sent.
-  assertEquals(await crew.submit(tasks.shareOwn), [...each, true, true, "string"]);
+  assertEquals(await crew.submit(pools.shareOwn), [...each, true, true, "string"]);
 });
 
 for (const blocks of [false, true]) {

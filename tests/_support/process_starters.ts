@@ -1,0 +1,58 @@
+/** What tests run in processes that uses processes itself. Apart from the others, which most processes would load it with. */
+
+import { currentProcess, Process, ProcessPoolExecutor } from "../../executors/mod.ts";
+import { task } from "../../executors/task_module.ts";
+import type { SimpleQueue } from "../../queue/mod.ts";
+import { pidOf } from "./process_tasks.ts";
+
+/** What its process is called. */
+export const nameOf = task(import.meta, function nameOf(): string {
+  return currentProcess().name;
+});
+
+/** Starts a process that never ends, prints its number, and never ends itself. */
+export const startChild = task(import.meta, async function startChild(): Promise<never> {
+  const process = new Process({ target: () => new Promise(() => {}) });
+  process.start();
+  await process.started;
+  console.log(process.pid);
+  return await new Promise(() => {});
+});
+
+/** Tells what its process is called. */
+export const tellName = task(import.meta, function tellName(seen: SimpleQueue<unknown>): void {
+  seen.putNowait(currentProcess());
+});
+
+/** Starts a process and a pool of its own; says the numbers of all three, and how the process ended. */
+export const startInner = task(
+  import.meta,
+  async function startInner(): Promise<[own: number, exitcode: number, inner: number, string]> {
+    const process = new Process({ target: () => Deno.exit(7) });
+    process.start();
+    await process.join();
+    await using pool = new ProcessPoolExecutor({ maxWorkers: 1, threadNamePrefix: "inner" });
+    const name = await pool.submit(nameOf);
+    return [Deno.pid, process.exitcode!, await pool.submit(pidOf), name.replace(/_0$/, "")];
+  },
+);
+
+/** A process with fields, whose class overrides `run`. */
+export class Sum extends Process {
+  readonly numbers: number[];
+  readonly results: SimpleQueue<unknown>;
+
+  constructor(numbers: number[], results: SimpleQueue<unknown>, name?: string) {
+    super({ module: import.meta, name });
+    this.numbers = numbers;
+    this.results = results;
+  }
+
+  override run(): void {
+    this.results.putNowait([this.total(), currentProcess().name, Deno.pid]);
+  }
+
+  total(): number {
+    return this.numbers.reduce((sum, n) => sum + n, 0);
+  }
+}

@@ -1,0 +1,36 @@
+/** What a task does at a gate of `signals.ts`. It imports nothing, so that workers whose tasks come to none start sooner. */
+
+import type { Event, Semaphore } from "../../sync/mod.ts";
+
+/** The part of a `Gate` that is passed to tasks. */
+export interface GateParts {
+  /** A permit for each task that has come. */
+  readonly arrivals: Semaphore;
+  /** Set once the gate is open. */
+  readonly opening: Event;
+}
+
+/** Opens a gate. */
+export function openGate({ opening }: GateParts): void {
+  opening.set();
+}
+
+/** Comes to a gate. */
+export function enterGate({ arrivals }: GateParts): void {
+  arrivals.release();
+}
+
+/** Resolves once a gate is open. */
+export async function gateOpens({ opening }: GateParts): Promise<void> {
+  await opening.wait();
+}
+
+/** Whether a gate is open. */
+export function isGateOpen({ opening }: GateParts): boolean {
+  return opening.isSet();
+}
+
+/** Blocks until a gate is open. */
+export function gateOpensSync({ opening }: GateParts): void {
+  opening.waitSync();
+}

@@ -1,0 +1,38 @@
+/** What the workers of the failure tests run that makes pools. Apart from the others, which most workers would load it with. */
+
+import { ThreadPoolExecutor } from "@concurrent/futures";
+import { Event, type Lock } from "@concurrent/futures/sync";
+import { task } from "@concurrent/futures/task";
+import { own, set } from "./_sync_tasks.ts";
+import { double, noop } from "./_tasks.ts";
+
+/** Makes a pool of its own, and reads its results blocking. */
+export const nest = task(import.meta, function nest(numbers: number[]): number[] {
+  using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const found: number[] = [];
+  for (const value of pool.map(double, numbers)) found.push(value);
+  return found;
+});
+
+/** Makes a pool of its own, and blocks until that pool's last task sets an event. */
+export const blockOnOwnPool = task(
+  import.meta,
+  function blockOnOwnPool(count: number): boolean {
+    using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const event = new Event();
+    for (let i = 0; i < count; i++) pool.submit(noop);
+    pool.submit(set, event);
+    return event.waitSync({ timeout: 15_000 });
+  },
+);
+
+/** Has a worker of its own acquire the lock, and end with it once the event is set. */
+export const lendToOwnPool = task(
+  import.meta,
+  function lendToOwnPool(lock: Lock, held: Event, end: Event): void {
+    using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    pool.submit(own, [lock]).resultSync();
+    held.set();
+    end.waitSync();
+  },
+);
