@@ -95,12 +95,14 @@ export class FileQueue {
 /**
  * Makes signals in a folder, each in a file of its own.
  *
- * @param heard Resolves once what tasks have done so far was heard of here in the executor's own way as well, which may be slower.
+ * @param heard Resolves once what tasks have done so far was heard of here in the executor's own way as well, which may be slower,
+ * and what was asked of the executor has reached its hosts.
  */
 export function fileSignals(folder: () => string, heard: () => Promise<void>): {
   semaphore(): FileSemaphore;
   event(): FileEvent;
   queue(): FileQueue;
+  reached(): Promise<void>;
 } {
   let made = 0;
   const next = (): string => `${folder()}/${made++}`;
@@ -108,6 +110,7 @@ export function fileSignals(folder: () => string, heard: () => Promise<void>): {
     semaphore: () => new FileSemaphore(next(), heard),
     event: () => new FileEvent(next()),
     queue: () => new FileQueue(next()),
+    reached: heard,
   };
 }
 

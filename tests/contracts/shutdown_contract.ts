@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { CancelledError, RuntimeError, wait } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
-import { Gate, Log } from "./signals.ts";
+import { Gate, Log, reached } from "./signals.ts";
 import { outcomesOf, type Suite } from "./suite.ts";
 import * as tasks from "./tasks.ts";
 
@@ -47,6 +47,7 @@ export function shutdownContract({ name, make }: Suite): void {
     assertEquals(queued.map((future) => future.cancelled()), [true, true, true]);
     assertEquals((await wait(queued)).done.size, 3);
     assert(held.running());
+    await reached();
     gate.open();
     await closing;
     assertEquals(await held, 1);
@@ -89,6 +90,7 @@ export function shutdownContract({ name, make }: Suite): void {
     const results = executor.map(tasks.recordAndHold, items, items.map(() => context));
     await gate.entered();
     const closing = executor.shutdown({ cancelFutures: true });
+    await reached();
     gate.open();
     const iterator = results[Symbol.asyncIterator]();
     assertEquals((await iterator.next()).value, 0);

@@ -12,6 +12,8 @@ export interface SignalKit {
   semaphore(): Semaphore;
   event(): Event;
   queue(): SimpleQueue<number>;
+  /** Resolves once what was asked of executors has reached whoever it is for; left out where that takes no time. */
+  reached?(): Promise<void>;
 }
 
 let kit: SignalKit = {
@@ -23,6 +25,11 @@ let kit: SignalKit = {
 /** Has gates and logs made of something else, that reaches the tasks of the executor under test. */
 export function makeSignalsBy(other: SignalKit): void {
   kit = other;
+}
+
+/** Resolves once what was asked of the executor under test has reached whoever it is for. */
+export async function reached(): Promise<void> {
+  await kit.reached?.();
 }
 
 /** An event that reaches the tasks of the executor under test. */
