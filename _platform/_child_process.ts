@@ -15,7 +15,7 @@ import type { ChildProcess, ProcessEnd, ProcessOptions } from "./mod.ts";
 const LAST_WORDS_MS = 100;
 
 /** What a process is started with, beside its command. */
-export interface ChildOptions extends Pick<ProcessOptions, "cwd" | "onFrame" | "onEnd"> {
+export interface ChildOptions extends Pick<ProcessOptions, "cwd" | "ready" | "onFrame" | "onEnd"> {
   /** All of its environment variables; `undefined` for those of this process. */
   readonly env: Readonly<Record<string, string | undefined>> | undefined;
   /** The error to throw when it could not be started. */
@@ -26,7 +26,7 @@ export interface ChildOptions extends Pick<ProcessOptions, "cwd" | "onFrame" | "
 export function startChild(
   command: string,
   args: readonly string[],
-  { cwd, env, onFrame, onEnd, errorOf }: ChildOptions,
+  { cwd, ready, env, onFrame, onEnd, errorOf }: ChildOptions,
 ): ChildProcess {
   let child: NodeChildProcess;
   try {
@@ -55,7 +55,9 @@ export function startChild(
     hasClosed = true;
     endIfOver(true);
   });
-  child.on("exit", (code, signal) => {
+  ready.then(() => channel.listen());
+  child.on("exit", async (code, signal) => {
+    await ready;
     exit = { code, signal };
     endIfOver(hasClosed);
     setTimeout(() => endIfOver(true), LAST_WORDS_MS);

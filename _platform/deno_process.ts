@@ -150,12 +150,13 @@ function environment(
 
 /** See `Platform`. */
 export function startProcess(options: ProcessOptions): ChildProcess {
-  const { cwd, onFrame, onEnd } = options;
+  const { cwd, ready, onFrame, onEnd } = options;
   const args = commandArgs(options);
   const command = runtimeCommand();
   if (cwd !== undefined) checkFolder(cwd);
   return startChild(command, args, {
     cwd,
+    ready,
     env: environment(options.env),
     onFrame,
     onEnd,

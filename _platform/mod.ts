@@ -77,6 +77,8 @@ export interface ProcessOptions {
   readonly cwd: string | undefined;
   /** The file with the configuration to use, as {@linkcode Platform.configFile} gave it. */
   readonly config: string | undefined;
+  /** Nothing is called before it resolves. */
+  readonly ready: Promise<unknown>;
   /** Called with each frame that the child has sent, which is valid until the call returns. */
   readonly onFrame: (frame: Uint8Array) => void;
   /** Called once, when it has ended, all its frames having been handed out. */

@@ -47,12 +47,13 @@ function checkFolder(folder: string): void {
 
 /** See `Platform`. */
 export function startProcess(options: ProcessOptions): ChildProcess {
-  const { entry, module, cwd, onFrame, onEnd } = options;
+  const { entry, module, cwd, ready, onFrame, onEnd } = options;
   checkPermissions(options);
   if (cwd !== undefined) checkFolder(cwd);
   const { execPath, env } = builtin("node:process");
   return startChild(execPath, [...passedOn(), "--eval", codeOfScript(entry, module)], {
     cwd,
+    ready,
     env: options.env === undefined ? undefined : { ...env, ...options.env },
     onFrame,
     onEnd,

@@ -41,10 +41,14 @@ export class SocketChannel implements FrameChannel {
   constructor(socket: NodeSocket, onFrame: (frame: Uint8Array) => void, onClose: () => void) {
     this.#socket = socket;
     this.#onFrame = onFrame;
-    socket.on("data", (chunk) => this.#receive(chunk));
     // What cannot be read or written: the other process has gone, and "close" comes.
     socket.on("error", () => {});
     socket.on("close", onClose);
+  }
+
+  /** Begins to hand out frames; before, they wait. */
+  listen(): void {
+    this.#socket.on("data", (chunk) => this.#receive(chunk));
   }
 
   /**
@@ -65,6 +69,7 @@ export class SocketChannel implements FrameChannel {
       },
     });
     const channel = new SocketChannel(socket, onFrame, onClose);
+    channel.listen();
     return channel;
   }
 

@@ -39,6 +39,7 @@ export class ProcessLink extends FrameSender {
    * Starts the process.
    *
    * @param module URL of the module whose `main` runs in it.
+   * @param ready Nothing is called before it resolves.
    * @param onRecord Called for each record that comes.
    * @param onFrameEnd Called after the last record of a frame.
    * @param onEnd Called when the process has ended.
@@ -46,6 +47,7 @@ export class ProcessLink extends FrameSender {
   constructor(
     settings: ProcessSettings,
     module: string,
+    ready: Promise<unknown>,
     onRecord: (record: FrameReader) => void,
     onFrameEnd: () => void,
     onEnd: (end: ProcessEnd) => void,
@@ -56,6 +58,7 @@ export class ProcessLink extends FrameSender {
       entry: "process",
       module,
       readable: packageFiles(),
+      ready,
       onFrame: (frame) => {
         record.open(frame);
         while (record.next()) onRecord(record);

@@ -19,8 +19,6 @@ import { Arena } from "../_memory/arena.ts";
 import { bellOf } from "../_memory/seat.ts";
 import { ThreadTable } from "../_memory/thread_table.ts";
 import { WorkerState } from "./_worker_state.ts";
-import "../sync/mod.ts";
-import "../queue/mod.ts";
 
 const children = new Map<number, PoolChild>();
 /** The children of each pool, by its number: its ring is another object each time that it is sent. */

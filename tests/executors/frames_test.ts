@@ -65,6 +65,7 @@ function channelTo(puppet: Puppet): { channel: SocketChannel; received: Received
       received.push({ numbers: [type, a, b, c], externBase, bytes });
     }
   }, () => {});
+  channel.listen();
   return { channel, received };
 }
 
