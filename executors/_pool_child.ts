@@ -61,13 +61,6 @@ export interface ChildEnd {
   readonly signal: string | null;
 }
 
-let loading: Promise<unknown> | undefined;
-
-/** The classes of what children call here: loaded while the first child starts. */
-function sharedClasses(): Promise<unknown> {
-  return loading ??= Promise.all([import("../sync/mod.ts"), import("../queue/mod.ts")]);
-}
-
 /** Reads what is only passed on: a shared object stays the handle that stood for it. */
 const passingDecoder = new Decoder((handle: Handle): Shareable => ({ [HANDLE]: () => handle }));
 
@@ -117,7 +110,6 @@ export class PoolChild {
     this.#link = new ProcessLink(
       settings,
       addressOf(import.meta.url, () => import.meta.resolve("./_process_main.ts")),
-      sharedClasses(),
       (record) => this.#receive(record),
       () => this.#afterFrame(),
       (end) => this.#afterEnd(end),

@@ -31,6 +31,13 @@ export function describeEnd(pid: number, { code, signal }: ProcessEnd): string {
     : `process ${pid} was ended by ${signal}`;
 }
 
+let loading: Promise<unknown> | undefined;
+
+/** The classes of what children call here: loaded while the first child starts. */
+function sharedClasses(): Promise<unknown> {
+  return loading ??= Promise.all([import("../sync/mod.ts"), import("../queue/mod.ts")]);
+}
+
 /** The channel to one child. */
 export class ProcessLink extends FrameSender {
   readonly #child: ChildProcess;
@@ -39,7 +46,6 @@ export class ProcessLink extends FrameSender {
    * Starts the process.
    *
    * @param module URL of the module whose `main` runs in it.
-   * @param ready Nothing is called before it resolves.
    * @param onRecord Called for each record that comes.
    * @param onFrameEnd Called after the last record of a frame.
    * @param onEnd Called when the process has ended.
@@ -47,7 +53,6 @@ export class ProcessLink extends FrameSender {
   constructor(
     settings: ProcessSettings,
     module: string,
-    ready: Promise<unknown>,
     onRecord: (record: FrameReader) => void,
     onFrameEnd: () => void,
     onEnd: (end: ProcessEnd) => void,
@@ -58,7 +63,7 @@ export class ProcessLink extends FrameSender {
       entry: "process",
       module,
       readable: packageFiles(),
-      ready,
+      ready: sharedClasses(),
       onFrame: (frame) => {
         record.open(frame);
         while (record.next()) onRecord(record);
