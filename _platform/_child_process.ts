@@ -6,7 +6,7 @@
 
 import { builtin, type NodeChildProcess } from "./_node_modules.ts";
 import { CHANNEL, SocketChannel } from "./socket_channel.ts";
-import type { ChildProcess, ProcessEnd, ProcessOptions } from "./mod.ts";
+import type { ChildProcess, ProcessOptions } from "./mod.ts";
 
 /**
  * When a process that has ended is taken to have said all, although its end of the channel is open: a process that it has
@@ -43,24 +43,17 @@ export function startChild(
   const { pid } = child;
   if (pid === undefined) throw errorOf(new Error("the system refused it"));
   let hasEnded = false;
-  let hasClosed = false;
-  let exit: ProcessEnd | undefined;
-  const endIfOver = (isOver: boolean): void => {
-    if (hasEnded || exit === undefined || !isOver) return;
-    hasEnded = true;
-    channel.close();
-    onEnd(exit);
-  };
-  const channel = new SocketChannel(child.stdio[CHANNEL]!, onFrame, () => {
-    hasClosed = true;
-    endIfOver(true);
+  let channel: SocketChannel;
+  const closed = new Promise<void>((resolve) => {
+    channel = new SocketChannel(child.stdio[CHANNEL]!, onFrame, resolve);
   });
   ready.then(() => channel.listen());
   child.on("exit", async (code, signal) => {
     await ready;
-    exit = { code, signal };
-    endIfOver(hasClosed);
-    setTimeout(() => endIfOver(true), LAST_WORDS_MS);
+    await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]);
+    hasEnded = true;
+    channel.close();
+    onEnd({ code, signal });
   });
   return {
     pid,

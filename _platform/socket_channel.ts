@@ -20,7 +20,7 @@ export const FRAME_HEAD_BYTES = 8;
 export const CHANNEL = 3;
 
 /** Memory for a larger frame is not kept for the next. */
-const KEPT_BYTES = 1 << 22;
+export const MOST_KEPT_BYTES = 1 << 22;
 
 /** What a chunk is read into; more was measured to gain nothing. */
 const CHUNK_BYTES = 1 << 16;
@@ -111,7 +111,7 @@ export class SocketChannel implements FrameChannel {
       if (isHead || this.#filled < length) continue;
       this.#filled = 0;
       this.#onFrame(this.#memory.subarray(0, length));
-      if (length > KEPT_BYTES) this.#memory = new Uint8Array(FRAME_HEAD_BYTES);
+      if (length > MOST_KEPT_BYTES) this.#memory = new Uint8Array(FRAME_HEAD_BYTES);
       break;
     }
     return taken;

@@ -12,7 +12,7 @@
  */
 
 import type { FrameChannel } from "../_platform/mod.ts";
-import { FRAME_HEAD_BYTES } from "../_platform/socket_channel.ts";
+import { FRAME_HEAD_BYTES, MOST_KEPT_BYTES } from "../_platform/socket_channel.ts";
 import { copy, NO_PAYLOAD, type Payload } from "./_payload.ts";
 
 const HEAD = { TYPE: 0, A: 1, B: 2, C: 3, PLACE: 4, EXTERNS: 5, BYTES: 6, SIZE: 8 } as const;
@@ -22,9 +22,6 @@ const INITIAL_BYTES = 1 << 14;
 
 /** Payloads from this size on are sent at once, in a frame of their own: what would be collected would be copied again. */
 const LARGE_BYTES = 1 << 16;
-
-/** Memory for a larger frame is not kept for the next. */
-const KEPT_BYTES = 1 << 22;
 
 /** Frames larger than this are sent before more is added. */
 const MOST_BYTES = 1 << 20;
@@ -36,7 +33,7 @@ export class FrameSender {
   #words = new Int32Array(this.#bytes.buffer);
   #length = FRAME_HEAD_BYTES;
   /** Memory of a large frame that has left. */
-  #spare: Uint8Array = new Uint8Array(0);
+  #spare: Uint8Array = NO_PAYLOAD.bytes;
 
   constructor(channel: FrameChannel) {
     this.#channel = channel;
@@ -47,7 +44,10 @@ export class FrameSender {
     const size = (HEAD_BYTES + payload.length + 7) & ~7;
     if (payload.length >= LARGE_BYTES) {
       this.flush();
-      this.#sendAlone(size, type, a, b, c, payload);
+      const length = FRAME_HEAD_BYTES + size;
+      const bytes = this.#takeSpare(length);
+      writeRecord(new Int32Array(bytes.buffer), bytes, FRAME_HEAD_BYTES, type, a, b, c, payload);
+      this.#channel.send(bytes.subarray(0, length), () => this.#keepSpare(bytes));
       return;
     }
     const at = this.#length;
@@ -57,23 +57,15 @@ export class FrameSender {
     if (this.#length > MOST_BYTES) this.flush();
   }
 
-  /** In memory that was used before, if it has left: fresh memory takes longer to touch than to fill. */
-  #sendAlone(
-    size: number,
-    type: number,
-    a: number,
-    b: number,
-    c: number,
-    payload: Payload,
-  ): void {
-    const length = FRAME_HEAD_BYTES + size;
+  /** Memory that was used before, if it has left: fresh memory takes longer to touch than to fill. */
+  #takeSpare(length: number): Uint8Array {
     const spare = this.#spare;
     this.#spare = NO_PAYLOAD.bytes;
-    const bytes = spare.length >= length ? spare : new Uint8Array(length);
-    writeRecord(new Int32Array(bytes.buffer), bytes, FRAME_HEAD_BYTES, type, a, b, c, payload);
-    this.#channel.send(bytes.subarray(0, length), () => {
-      if (bytes.length > this.#spare.length && bytes.length <= KEPT_BYTES) this.#spare = bytes;
-    });
+    return spare.length >= length ? spare : new Uint8Array(length);
+  }
+
+  #keepSpare(bytes: Uint8Array): void {
+    if (bytes.length > this.#spare.length && bytes.length <= MOST_KEPT_BYTES) this.#spare = bytes;
   }
 
   #grow(used: number): void {

@@ -31,13 +31,6 @@ export function describeEnd(pid: number, { code, signal }: ProcessEnd): string {
     : `process ${pid} was ended by ${signal}`;
 }
 
-let loading: Promise<unknown> | undefined;
-
-/** The classes of what children call here: loaded while the first child starts. */
-function sharedClasses(): Promise<unknown> {
-  return loading ??= Promise.all([import("../sync/mod.ts"), import("../queue/mod.ts")]);
-}
-
 /** The channel to one child. */
 export class ProcessLink extends FrameSender {
   readonly #child: ChildProcess;
@@ -63,7 +56,8 @@ export class ProcessLink extends FrameSender {
       entry: "process",
       module,
       readable: packageFiles(),
-      ready: sharedClasses(),
+      // The classes of what children call here: loaded while the first child starts.
+      ready: Promise.all([import("../sync/mod.ts"), import("../queue/mod.ts")]),
       onFrame: (frame) => {
         record.open(frame);
         while (record.next()) onRecord(record);
