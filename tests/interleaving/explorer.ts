@@ -98,7 +98,7 @@ export async function explore(found: FoundModel, bounds: Bounds = {}): Promise<W
   // Not counted: what threads do the first time only, they do here.
   const violation = violationOf(stage, [], stage.run([]));
   let came: Found = { schedules: 0, different: 0, steps: 0, isComplete: false, violation };
-  for (let rehearsals = 0; !came.isComplete && came.violation === undefined; rehearsals++) {
+  for (let rehearsals = 0; came.violation === undefined; rehearsals++) {
     try {
       came = new Walker(stage, preemptions, isExhaustive).walk(endMs);
       break;

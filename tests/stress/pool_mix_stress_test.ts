@@ -14,8 +14,9 @@ import {
 import { test } from "../_support/leaks.ts";
 import "../_support/processes.ts";
 import { count } from "../contracts/stream_tasks.ts";
-import { echo, fail } from "../contracts/tasks.ts";
+import { echo, fail, never } from "../contracts/tasks.ts";
 import { meet } from "../executors/_meeting_tasks.ts";
+import { burnFor } from "../failure/_progress_tasks.ts";
 import * as work from "./pool_mix_tasks.ts";
 import { randomNumbers } from "./random.ts";
 import { SCALE } from "./scale.ts";
@@ -72,7 +73,7 @@ const ACTS: Record<string, (p: Program) => void> = {
   "short tasks": (p) => {
     for (let i = p.below(60); i-- > 0;) p.expect(p.pool.submit(echo, i), i);
   },
-  "a task that computes": (p) => p.expect(p.pool.submit(work.burn<number>, p.below(4), 7), 7),
+  "a task that computes": (p) => p.expect(p.pool.submit(burnFor<number>, p.below(4), 7), 7),
   "a task that awaits": (p) => p.expect(p.pool.submit(work.pause<number>, p.below(5), 8), 8),
   "a task that fails": (p) => p.expect(p.pool.submit(fail, "as it should"), "RangeError"),
   "a task that is cancelled": (p) => {
@@ -99,11 +100,11 @@ const ACTS: Record<string, (p: Program) => void> = {
     p.expect(p.pool.submit(work.zeros, length).then((values) => values.length), length);
   },
   "map": (p) => {
-    const count = p.below(300);
-    const numbers = Array.from({ length: count }, (_, n) => n);
+    const end = p.below(300);
+    const numbers = Array.from({ length: end }, (_, n) => n);
     const sum = p.pool.map(work.increment, numbers).toArray()
       .then((results) => results.reduce((a, b) => a + b, 0));
-    p.expect(sum, count * (count + 1) / 2);
+    p.expect(sum, end * (end + 1) / 2);
   },
   "a stream": (p) => {
     const end = p.below(50);
@@ -141,9 +142,7 @@ const ACTS: Record<string, (p: Program) => void> = {
   },
   "a task that is given up": (p) => {
     const limited = p.pool.with({ timeout: p.below(20) });
-    const future = p.chance(0.7)
-      ? limited.submit(work.spinUntilAborted)
-      : limited.submit(work.pend);
+    const future = p.chance(0.7) ? limited.submit(work.spinUntilAborted) : limited.submit(never);
     p.expect(future, "TimeoutError");
   },
 };

@@ -4,12 +4,6 @@ import { task, taskContext } from "../../executors/task_module.ts";
 import type { Queue } from "../../queue/mod.ts";
 import type { Barrier, Lock, Value } from "../../sync/mod.ts";
 
-export const burn = task(import.meta, function burn<T>(ms: number, value: T): T {
-  const endMs = performance.now() + ms;
-  while (performance.now() < endMs);
-  return value;
-});
-
 export const pause = task(import.meta, async function pause<T>(ms: number, value: T): Promise<T> {
   await new Promise((resolve) => setTimeout(resolve, ms));
   return value;
@@ -73,9 +67,4 @@ export const addLockedSync = task(
 export const spinUntilAborted = task(import.meta, function spinUntilAborted(): void {
   const { signal } = taskContext();
   while (!signal.aborted);
-});
-
-/** Never settles. */
-export const pend = task(import.meta, function pend(): Promise<never> {
-  return new Promise(() => {});
 });

@@ -12,9 +12,10 @@ import "../_support/processes.ts";
 import { count, countLater, failAfter } from "../contracts/stream_tasks.ts";
 import { AppError } from "../contracts/tasks.ts";
 import { randomNumbers } from "./random.ts";
+import { SCALE } from "./scale.ts";
 
-/** Multiplies the sizes; 1 keeps each test well under five seconds on two cores. */
-const SCALE = 1;
+/** A test has as much more time as it is larger. */
+const options = { timeout: 20_000 * SCALE };
 
 /** Streams that are read at the same time. */
 const LANES = 2;
@@ -63,13 +64,17 @@ async function readOne(executor: Executor, random: () => number): Promise<void> 
 }
 
 for (const [name, make, rounds] of KINDS) {
-  test(`${name}: ${LANES * rounds * SCALE} streams give each value once, in order`, async () => {
-    await using executor = make();
-    await Promise.all(
-      Array.from({ length: LANES }, async (_, lane) => {
-        const random = randomNumbers(lane + 1);
-        for (let i = 0; i < rounds * SCALE; i++) await readOne(executor, random);
-      }),
-    );
-  });
+  test(
+    `${name}: ${LANES * rounds * SCALE} streams give each value once, in order`,
+    options,
+    async () => {
+      await using executor = make();
+      await Promise.all(
+        Array.from({ length: LANES }, async (_, lane) => {
+          const random = randomNumbers(lane + 1);
+          for (let i = 0; i < rounds * SCALE; i++) await readOne(executor, random);
+        }),
+      );
+    },
+  );
 }

@@ -10,10 +10,11 @@ import {
 import { test } from "../_support/leaks.ts";
 import { Gate } from "../contracts/gate.ts";
 import { randomNumbers } from "./random.ts";
+import { SCALE } from "./scale.ts";
 import { act, back, ends, filled, hold, repeated, twice } from "./tasks.ts";
 
-/** Multiplies the sizes; 1 keeps each test well under five seconds on two cores. */
-const SCALE = 1;
+/** A test has as much more time as it is larger. */
+const options = { timeout: 20_000 * SCALE };
 
 /** Slots of the ring between a pool and its workers. */
 const RING_SLOTS = 1024;
@@ -22,18 +23,22 @@ function sumOf(count: number): number {
   return count * (count - 1);
 }
 
-test("ThreadPoolExecutor: 200,000 pending futures all settle, each with its own result", async () => {
-  const count = 200_000 * SCALE;
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
-  const futures: Future<number>[] = [];
-  for (let i = 0; i < count; i++) futures.push(pool.submit(twice, i));
-  const results = await Promise.all(futures);
-  assert(results.every((value, i) => value === 2 * i));
-  assertEquals(results.reduce((sum, value) => sum + value, 0), sumOf(count));
-  assertEquals(pool.stats().completed, count);
-});
+test(
+  "ThreadPoolExecutor: 200,000 pending futures all settle, each with its own result",
+  options,
+  async () => {
+    const count = 200_000 * SCALE;
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+    const futures: Future<number>[] = [];
+    for (let i = 0; i < count; i++) futures.push(pool.submit(twice, i));
+    const results = await Promise.all(futures);
+    assert(results.every((value, i) => value === 2 * i));
+    assertEquals(results.reduce((sum, value) => sum + value, 0), sumOf(count));
+    assertEquals(pool.stats().completed, count);
+  },
+);
 
-test("ThreadPoolExecutor: 100,000 futures settle for a thread that blocks", () => {
+test("ThreadPoolExecutor: 100,000 futures settle for a thread that blocks", options, () => {
   const count = 100_000 * SCALE;
   using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
   const futures = Array.from({ length: count }, (_, i) => pool.submit(twice, i));
@@ -55,64 +60,76 @@ for (const maxWorkers of [1, 2, 4]) {
     assertEquals(pool.stats().completed, submitted);
   });
 
-  test(`ThreadPoolExecutor with ${maxWorkers} workers serves chains of tasks that follow one another`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers });
-    const steps = 500 * SCALE;
-    const chain = async (start: number): Promise<number> => {
-      let value = start;
-      for (let i = 0; i < steps; i++) value = (await pool.submit(twice, value)) % 1_000_003;
-      return value;
-    };
-    const starts = [1, 2, 3, 4, 5, 6, 7, 8];
-    const expected = starts.map((start) => {
-      let value = start;
-      for (let i = 0; i < steps; i++) value = (2 * value) % 1_000_003;
-      return value;
-    });
-    assertEquals(await Promise.all(starts.map(chain)), expected);
-  });
+  test(
+    `ThreadPoolExecutor with ${maxWorkers} workers serves chains of tasks that follow one another`,
+    options,
+    async () => {
+      await using pool = new ThreadPoolExecutor({ maxWorkers });
+      const steps = 500 * SCALE;
+      const chain = async (start: number): Promise<number> => {
+        let value = start;
+        for (let i = 0; i < steps; i++) value = (await pool.submit(twice, value)) % 1_000_003;
+        return value;
+      };
+      const starts = [1, 2, 3, 4, 5, 6, 7, 8];
+      const expected = starts.map((start) => {
+        let value = start;
+        for (let i = 0; i < steps; i++) value = (2 * value) % 1_000_003;
+        return value;
+      });
+      assertEquals(await Promise.all(starts.map(chain)), expected);
+    },
+  );
 
-  test(`ThreadPoolExecutor with ${maxWorkers} workers settles a random mix of tasks, cancels and timeouts`, async () => {
-    await using pool = new ThreadPoolExecutor({ maxWorkers });
-    const random = randomNumbers(maxWorkers);
-    const count = 4000 * SCALE;
-    const limited = pool.with({ timeout: 10 });
-    const urgent = pool.with({ priority: 1 });
-    const futures: Future<unknown>[] = [];
-    const kinds: number[] = [];
-    for (let i = 0; i < count; i++) {
-      const kind = [0, 0, 0, 1, 2, 3][Math.floor(random() * 6)];
-      const executor = random() < 0.1 ? limited : random() < 0.1 ? urgent : pool;
-      kinds.push(kind);
-      futures.push(executor.submit(act, kind, i));
-      if (random() < 0.2) futures[Math.floor(random() * futures.length)].cancel();
-      if (random() < 0.01) {
-        await futures[Math.floor(random() * futures.length)].exception().catch(() => {});
+  test(
+    `ThreadPoolExecutor with ${maxWorkers} workers settles a random mix of tasks, cancels and timeouts`,
+    options,
+    async () => {
+      await using pool = new ThreadPoolExecutor({ maxWorkers });
+      const random = randomNumbers(maxWorkers);
+      const count = 4000 * SCALE;
+      const limited = pool.with({ timeout: 10 });
+      const urgent = pool.with({ priority: 1 });
+      const futures: Future<unknown>[] = [];
+      const kinds: number[] = [];
+      for (let i = 0; i < count; i++) {
+        const kind = [0, 0, 0, 1, 2, 3][Math.floor(random() * 6)];
+        const executor = random() < 0.1 ? limited : random() < 0.1 ? urgent : pool;
+        kinds.push(kind);
+        futures.push(executor.submit(act, kind, i));
+        if (random() < 0.2) futures[Math.floor(random() * futures.length)].cancel();
+        if (random() < 0.01) {
+          await futures[Math.floor(random() * futures.length)].exception().catch(() => {});
+        }
       }
-    }
-    const outcomes = await Promise.allSettled(futures);
-    let completed = 0;
-    let failed = 0;
-    let cancelled = 0;
-    outcomes.forEach((outcome, i) => {
-      if (outcome.status === "fulfilled") {
-        completed++;
-        assertEquals(outcome.value, i);
-        assert(kinds[i] !== 1);
-      } else if (CancelledError.is(outcome.reason)) {
-        cancelled++;
-      } else {
-        failed++;
-        const { reason } = outcome;
-        assert(TimeoutError.is(reason) || (reason as Error).message === `task ${i}`, `${reason}`);
-      }
-    });
-    const stats = pool.stats();
-    assertEquals([stats.completed, stats.failed, stats.cancelled], [completed, failed, cancelled]);
-    // A task that was given up has its grace, which a busy machine may let pass: its worker is replaced then.
-    assertEquals([stats.queued, stats.lost], [0, 0]);
-    assertEquals(await pool.submit(twice, 21), 42);
-  });
+      const outcomes = await Promise.allSettled(futures);
+      let completed = 0;
+      let failed = 0;
+      let cancelled = 0;
+      outcomes.forEach((outcome, i) => {
+        if (outcome.status === "fulfilled") {
+          completed++;
+          assertEquals(outcome.value, i);
+          assert(kinds[i] !== 1);
+        } else if (CancelledError.is(outcome.reason)) {
+          cancelled++;
+        } else {
+          failed++;
+          const { reason } = outcome;
+          assert(TimeoutError.is(reason) || (reason as Error).message === `task ${i}`, `${reason}`);
+        }
+      });
+      const stats = pool.stats();
+      assertEquals([stats.completed, stats.failed, stats.cancelled], [
+        completed,
+        failed,
+        cancelled,
+      ]);
+      // A task that was given up has its grace, which a busy machine may let pass: its worker is replaced then.
+      assertEquals([stats.queued, stats.lost], [0, 0]);
+      assertEquals(await pool.submit(twice, 21), 42);
+    },
+  );
 }
 
 test("ThreadPoolExecutor keeps the order of a backlog longer than its ring, and cancels within it", async () => {
