@@ -97,6 +97,8 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
   readonly #streams = new PoolStreams((change) => this.#letRest(change));
 
   #broken: { readonly reason: string; readonly cause: unknown } | undefined;
+  /** A loss has broken it, and takes all that is unfinished along. */
+  #isBreaking = false;
   #closing = false;
   /** The workers were ended: none is started any more. */
   #areEnded = false;
@@ -426,7 +428,8 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
   /** Takes in the outcome of a task. */
   #settle(worker: PoolWorkerHandle, task: number, failed: boolean, value: unknown): void {
     worker.forgetNamed();
-    const future = this.#futures[task]!;
+    const future = this.#futures[task];
+    if (future === undefined) return; // It failed when the pool broke; its process was not dead yet.
     if (this.#stopped.delete(task)) return this.#freeTask(task);
     if (worker.givenUp?.task === task) {
       // It was settled when it was given up; the worker turned out to be well.
@@ -688,9 +691,15 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
 
   /** Fails everything unfinished and ends all workers. */
   #break(reason: string, cause: unknown): void {
+    if (this.#isBreaking) return;
+    this.#isBreaking = true;
     this.#broken = { reason, cause };
+    for (const { state } of this.#workers) state.retire(this.#queue.ring);
+    // An outcome told in time counts. A worker may have told its end as well, which comes back here.
     for (const worker of [...this.#workers]) {
-      worker.state.retire(this.#queue.ring);
+      if (!worker.hasEnded) this.#drainWorker(worker, NEVER);
+    }
+    for (const worker of [...this.#workers]) {
       if (worker.child !== undefined) {
         this.#dismiss(worker, "SIGKILL");
         continue;

@@ -17,7 +17,9 @@ import { KIND, type StartMessage } from "../../executors/_protocol.ts";
 import { startWorkerThread } from "../../executors/_worker_handle.ts";
 import { WorkerPool } from "../../executors/_worker_pool.ts";
 import { WorkerState } from "../../executors/_worker_state.ts";
+import type { ChildThread } from "../../executors/_process_client.ts";
 import { BrokenThreadPool } from "../../executors/errors.ts";
+import type { Future } from "../../executors/future.ts";
 import { test } from "../_support/leaks.ts";
 import { Gate, until } from "../failure/_support.ts";
 import { hold, noop } from "../failure/_tasks.ts";
@@ -86,6 +88,11 @@ class Puppet implements WorkerThread {
     this.#mail.write(KIND.RESULT, task, value);
   }
 
+  /** Tells of its end, as a process does. */
+  tellEnd(tasks: readonly number[]): void {
+    this.#mail.write(KIND.ENDED, 0, ["process 7 was ended", undefined, tasks]);
+  }
+
   terminate(): void {
     this.#port.close();
   }
@@ -95,15 +102,47 @@ class Puppet implements WorkerThread {
   }
 }
 
+/** The same in the place of a process, which can be killed: when it has ended, the test says so. */
+class ChildPuppet extends Puppet implements ChildThread {
+  readonly signals: string[] = [];
+
+  kill(signal: string): void {
+    this.signals.push(signal);
+  }
+
+  stop(): void {}
+}
+
+type Maker<P> = new (onError: (message: string) => void) => P;
+
 /** A pool of puppets, in the order in which they are started; only so many can be. */
-function puppetPool(options?: PoolOptions, most = Infinity): [WorkerPool, Puppet[]] {
-  const puppets: Puppet[] = [];
+function puppetPool<P extends Puppet = Puppet>(
+  options?: PoolOptions,
+  most = Infinity,
+  Made: Maker<P> = Puppet as unknown as Maker<P>,
+): [WorkerPool, P[]] {
+  const puppets: P[] = [];
   const pool = makePool((_name, onError) => {
     if (puppets.length >= most) throw new Error("no more threads");
-    puppets.push(new Puppet(onError));
+    puppets.push(new Made(onError));
     return puppets.at(-1)!;
   }, options);
   return [pool, puppets];
+}
+
+/** A pool of two workers, each of which runs a task. */
+function twoRunning<P extends Puppet>(
+  Made: Maker<P>,
+): [WorkerPool, { puppet: P; task: number }[], Future<unknown>[]] {
+  const [pool, puppets] = puppetPool({}, 2, Made);
+  const futures: Future<unknown>[] = [];
+  const running = [0, 1].map((i) => {
+    futures.push(pool.submit(noop, [], undefined, 0));
+    const puppet = puppets[i];
+    puppet.state.setReady();
+    return { puppet, task: puppet.begin(puppet.claim()) };
+  });
+  return [pool, running, futures];
 }
 
 function dropAll(puppets: readonly Puppet[]): void {
@@ -151,6 +190,37 @@ test("A lost worker does not take along a task that has the index of the one it 
   assertEquals(await waiting, "waiting");
   dropAll(puppets);
   await pool.whenClosed();
+});
+
+test("What a worker has finished when its pool breaks is finished", async () => {
+  const [pool, [first, second], futures] = twoRunning(Puppet);
+  first.puppet.tell(first.task, "finished");
+  second.puppet.fail("a timer threw");
+  assertEquals(await futures[0], "finished");
+  assertInstanceOf(await futures[1].exception(), BrokenThreadPool);
+  await pool.whenClosed();
+});
+
+test("Workers that are lost together break their pool once", async () => {
+  const [pool, [first, second], futures] = twoRunning(ChildPuppet);
+  for (const { puppet, task } of [first, second]) puppet.tellEnd([task]);
+  for (const future of futures) {
+    assertInstanceOf(await future.exception(), BrokenThreadPool);
+  }
+  assertEquals([pool.stats().lost, pool.stats().failed], [2, 2]);
+  await pool.whenClosed();
+});
+
+test("What a process finishes after its pool has broken, and before it is dead, comes too late", async () => {
+  const [pool, [first, second], futures] = twoRunning(ChildPuppet);
+  second.puppet.tellEnd([second.task]);
+  for (const future of futures) assertInstanceOf(await future.exception(), BrokenThreadPool);
+  assertEquals(first.puppet.signals, ["SIGKILL"]);
+  first.puppet.tell(first.task, "finished");
+  first.puppet.tellEnd([]);
+  await pool.whenClosed();
+  const { completed, failed } = pool.stats();
+  assertEquals([completed, failed], [0, 2]);
 });
 
 test("A thread does not block on for a future that fails on its way to sleep", async () => {
