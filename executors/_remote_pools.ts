@@ -38,7 +38,10 @@ export class RemotePools implements Runner {
   /** Where the values of streams go, of those that are open. */
   readonly #sinks = new Map<number, StreamSink>();
   #submitted = 0;
-  /** What this worker is blocked for: a callback may block while it takes outcomes in, and then the wait around it goes on. */
+  /**
+   * What this worker is blocked for without a deadline: a callback may block while it takes outcomes in, and then the wait
+   * around it goes on.
+   */
   readonly #blockedFor: number[][] = [];
 
   /** @param owner The thread that this worker belongs to. */
@@ -154,7 +157,7 @@ export class RemotePools implements Runner {
   answer(kind: number, id: number, value: unknown): void {
     const future = this.#futures.get(id);
     if (kind === REPLY.DEADLOCK) {
-      if (this.isBlocked) throw new RuntimeError(value as string);
+      if (this.#blockedFor.at(-1)?.includes(id)) throw new RuntimeError(value as string);
       return;
     }
     if (kind === REPLY.CANCELLED && value === false) {
@@ -185,8 +188,9 @@ export class RemotePools implements Runner {
   }
 
   /** See {@linkcode Runner}. */
-  enterBlocking(futures: readonly Future<unknown>[]): void {
-    this.#blockedFor.push(futures.map(futureInternals.taskOf));
+  enterBlocking(futures: readonly Future<unknown>[], deadlineMs: number): void {
+    // Who waits until a deadline goes on by itself, whatever others do.
+    this.#blockedFor.push(deadlineMs === NEVER ? futures.map(futureInternals.taskOf) : []);
     this.#tellBlocked();
   }
 

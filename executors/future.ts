@@ -30,8 +30,11 @@ export interface Runner {
   cancel(future: Future<unknown>): boolean;
   /** True once the task was started. */
   isRunning(future: Future<unknown>): boolean;
-  /** This thread is about to block for these futures; throws when they could not be completed then. */
-  enterBlocking(futures: readonly Future<unknown>[]): void;
+  /**
+   * This thread is about to block for these futures, until the deadline at most; throws when they could not be completed
+   * then.
+   */
+  enterBlocking(futures: readonly Future<unknown>[], deadlineMs: number): void;
   /** It blocks no more. */
   leaveBlocking(): void;
 }
@@ -561,7 +564,7 @@ export function blockUntil(
   const entered: Runner[] = [];
   try {
     for (const [runner, own] of runners) {
-      runner.enterBlocking(own); // One may refuse after others have entered.
+      runner.enterBlocking(own, deadlineMs); // One may refuse after others have entered.
       entered.push(runner);
     }
     return doorbell.waitSync(isDone, deadlineMs);

@@ -77,6 +77,19 @@ export const blockLate = task(import.meta, function blockLate(own: Executor): st
   }
 });
 
+/** Once the gate is open, blocks for a task of its own pool, and says what came of it. */
+export const blockFor = task(
+  import.meta,
+  function blockFor(own: Executor, gate: Int32Array, timeout: number | null): string {
+    hold(gate);
+    try {
+      return String(own.submit(echo<number>, 1).resultSync({ timeout }));
+    } catch (error) {
+      return (error as Error).name;
+    }
+  },
+);
+
 /** What a task of {@linkcode act} does. */
 export type Act = "nothing" | "wait" | "report and wait" | "open";
 

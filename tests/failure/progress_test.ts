@@ -117,6 +117,16 @@ test("Progress: workers that block for each other are told, though one has been 
   assertEquals(await soon(first), 1);
 });
 
+test("Progress: a worker that blocks for a while only is waited for, by those who block for ever", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+  using gate = new Gate();
+  const patient = pool.submit(work.blockFor, pool, gate.words, null);
+  const hasty = pool.submit(work.blockFor, pool, gate.words, 200);
+  await gate.arrived(2);
+  gate.open();
+  assertEquals([await soon(hasty), await soon(patient)], ["TimeoutError", "1"]);
+});
+
 // Outcomes
 
 for (const isFirst of [true, false]) {
