@@ -706,7 +706,10 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
       }
       this.#watchLoss(worker);
       worker.givenUp?.grace.cancel();
-      if (worker.state.isRunning) this.#meter.abandoned++;
+      if (worker.state.isRunning) {
+        this.#meter.abandoned++;
+        worker.state.abort(worker.state.currentNumber);
+      }
       this.#remove(worker, "discarded");
     }
     this.#failAll(reason, cause);

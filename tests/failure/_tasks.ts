@@ -182,6 +182,17 @@ export const spinUntilAborted = task(
   },
 );
 
+/** The same, and comes to the gate once more then. */
+export const arriveWhenAborted = task(
+  import.meta,
+  function arriveWhenAborted(gate: Int32Array): void {
+    const { signal } = taskContext();
+    arrive(gate);
+    while (!signal.aborted);
+    arrive(gate);
+  },
+);
+
 /** Waits for its signal's event. */
 export const pendUntilAborted = task(
   import.meta,

@@ -4,7 +4,7 @@
  */
 
 import { assertEquals, assertInstanceOf } from "@std/assert";
-import { ThreadPoolExecutor, TimeoutError } from "@concurrent/futures";
+import { BrokenThreadPool, ThreadPoolExecutor, TimeoutError } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
 import { runProgram } from "../_support/run.ts";
 import { assertEndedWell, assertPrompt, errorOf, Gate, program, PROMPT_MS } from "./_support.ts";
@@ -113,7 +113,20 @@ test("A program ends although an abandoned thread loops and nobody shut the pool
   assertEndedWell(ended, ["given up"]);
 });
 
-// Tasks that notice: their workers are kept.
+// Tasks that notice.
+
+test("A task that polls its signal ends when its pool breaks, as nobody waits for it any more", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+  using gate = new Gate();
+  const spinning = pool.submit(work.arriveWhenAborted, gate.words);
+  await gate.arrived();
+  pool.submit(work.endInTask, gate.words, "throw in a timer");
+  gate.open();
+  assertInstanceOf(await errorOf(spinning), BrokenThreadPool);
+  await gate.arrived(3);
+});
+
+// Their workers are kept.
 
 const COOPERATIVE: Record<string, (gate: Int32Array) => unknown> = {
   "polls its signal in a loop": work.spinUntilAborted,

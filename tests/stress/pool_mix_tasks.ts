@@ -68,3 +68,29 @@ export const spinUntilAborted = task(import.meta, function spinUntilAborted(): v
   const { signal } = taskContext();
   while (!signal.aborted);
 });
+
+/** Ways in which a task can end its worker. */
+export type End = "close" | "exit" | "late throw" | "rejection" | "kill";
+
+function end(how: End): void {
+  if (how === "close") self.close();
+  else if (how === "exit") Deno.exit(0);
+  else if (how === "kill") Deno.kill(Deno.pid, "SIGKILL");
+  else if (how === "rejection") Promise.reject(new Error("rejected"));
+  else {
+    setTimeout(() => {
+      throw new Error("thrown late");
+    }, 0);
+  }
+}
+
+/** Ends its worker. */
+export const endNow = task(import.meta, async function endNow(how: End): Promise<void> {
+  end(how);
+  await new Promise(() => {});
+});
+
+/** Ends its worker a while after it has returned. */
+export const endLater = task(import.meta, function endLater(how: End, ms: number): void {
+  setTimeout(() => end(how), ms);
+});
