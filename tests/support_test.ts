@@ -55,6 +55,21 @@ test("test() fails by name a test that leaves a worker running", async () => {
   worker?.terminate();
 });
 
+test("test() fails by name a test that leaves a terminated worker computing", async () => {
+  const stop = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  const source =
+    "onmessage = ({ data }) => { postMessage(0); while (Atomics.load(data, 0) === 0); }";
+  const body = checked("spinning", async () => {
+    const worker = new Worker(`data:text/javascript,${source}`, { type: "module" });
+    worker.postMessage(stop);
+    await new Promise((resolve) => worker.onmessage = resolve);
+    worker.terminate();
+  });
+  const error = await assertRejects(async () => await body(context), Error, "spinning");
+  assertStringIncludes((error as Error).message, "left running: a thread that computes (worker-");
+  Atomics.store(stop, 0, 1);
+});
+
 test("test() waits for a worker that is about to end", async () => {
   const body = checked("slow to close", () => {
     const worker = new Worker(IDLE, { type: "module" });

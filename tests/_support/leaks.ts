@@ -1,6 +1,6 @@
 /**
  * `test`: `Deno.test` with a hard timeout and a check that no worker outlives the test, and where `processes.ts` is
- * imported, no child process.
+ * imported, no child process. A thread that was given up cannot be stopped: on Linux a test fails that leaves one computing.
  *
  * The runtime's own sanitizers watch timers and open resources, but not workers. This module wraps the
  * global `Worker` when it is imported and counts every one that is started.
@@ -75,9 +75,31 @@ export function watchProcesses(list: () => ReadonlyMap<number, string>): void {
   listProcesses = list;
 }
 
+const THREADS = "/proc/self/task";
+
+/** The threads of this process, by number; none where the system does not list them. */
+function listThreads(): string[] {
+  try {
+    return Array.from(Deno.readDirSync(THREADS), ({ name }) => name);
+  } catch {
+    return [];
+  }
+}
+
+/** The name of a worker's thread that computes at this moment; `undefined` for any other thread. */
+function computingWorker(thread: string): string | undefined {
+  try {
+    const stat = Deno.readTextFileSync(`${THREADS}/${thread}/stat`);
+    return /\((worker-.*)\) R/.exec(stat)?.[1];
+  } catch {
+    return undefined; // It has ended meanwhile.
+  }
+}
+
 /** What was alive at one moment. */
 export interface Census {
   readonly workers: ReadonlySet<Worker>;
+  readonly threads: ReadonlySet<string>;
   readonly processes: ReadonlyMap<number, string>;
   readonly counts: ReadonlyMap<string, number>;
 }
@@ -86,6 +108,7 @@ export interface Census {
 export function takeCensus(): Census {
   return {
     workers: new Set(live.keys()),
+    threads: new Set(listThreads()),
     processes: listProcesses(),
     counts: new Map([...counters].map(([name, count]) => [name, count()])),
   };
@@ -96,6 +119,11 @@ export function startedSince(census: Census): string[] {
   const names: string[] = [];
   for (const [worker, name] of live) {
     if (!census.workers.has(worker)) names.push(`worker "${name}"`);
+  }
+  for (const thread of listThreads()) {
+    if (census.threads.has(thread)) continue;
+    const name = computingWorker(thread);
+    if (name !== undefined) names.push(`a thread that computes (${name})`);
   }
   for (const [pid, state] of listProcesses()) {
     if (!census.processes.has(pid)) names.push(`process ${pid} (${state})`);

@@ -48,6 +48,12 @@ export function stateOf(pid: number): string | undefined {
   return statOf(pid)?.state;
 }
 
+/** Whether all threads of a process are stopped: until then a signal may still reach it. */
+export function isStopped(pid: number): boolean {
+  const threads = Array.from(Deno.readDirSync(`/proc/${pid}/task`), ({ name }) => name);
+  return threads.every((thread) => statOf(`${pid}/task/${thread}`)?.state === "T");
+}
+
 /** The numbers of the signals that a process has been sent and has not taken. */
 export function pendingSignals(pid: number): number[] {
   const status = Deno.readTextFileSync(`/proc/${pid}/status`);

@@ -21,7 +21,7 @@ import {
   task,
 } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
-import { assertGone, stateOf, until } from "../_support/processes.ts";
+import { assertGone, isStopped, stateOf, until } from "../_support/processes.ts";
 import * as starters from "../_support/process_starters.ts";
 import * as work from "../_support/process_tasks.ts";
 import { runProgram } from "../_support/run.ts";
@@ -190,7 +190,7 @@ test("Process.kill() ends what terminate() could not", async () => {
   process.start();
   await gate.entered();
   Deno.kill(process.pid!, "SIGSTOP");
-  await until(() => stateOf(process.pid!) === "T");
+  await until(() => isStopped(process.pid!));
   process.terminate();
   await process.join({ timeout: 50 });
   assertEquals([process.exitcode, process.isAlive()], [null, true]);

@@ -98,12 +98,12 @@ export const waitAtClose = task(
   },
 );
 
-/** Yields a number, and computes for ever. */
+/** Yields a number, and computes until the gate opens, whatever it is told. */
 export const spinAfterOne = task(
   import.meta,
   function* spinAfterOne(gate: GateParts): Generator<number> {
     yield 1;
     enterGate(gate);
-    for (;;);
+    while (!gate.opening.isSet());
   },
 );

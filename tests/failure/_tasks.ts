@@ -171,6 +171,12 @@ export const spin = task(import.meta, function spin(gate: Int32Array): never {
   for (;;);
 });
 
+/** Loops until the gate opens, whatever it is told. */
+export const spinUntilOpen = task(import.meta, function spinUntilOpen(gate: Int32Array): void {
+  arrive(gate);
+  while (Atomics.load(gate, OPEN) === 0);
+});
+
 /** Loops until it is told to stop. */
 export const spinUntilAborted = task(
   import.meta,

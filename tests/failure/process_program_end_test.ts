@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { test } from "../_support/leaks.ts";
-import { assertDead, startProgram, stateOf, until } from "../_support/processes.ts";
+import { assertDead, isStopped, startProgram, stateOf, until } from "../_support/processes.ts";
 import { runProgram } from "../_support/run.ts";
 import { processProgram } from "./_process_support.ts";
 import { assertEndedWell } from "./_support.ts";
@@ -191,7 +191,7 @@ test("No process outlives a program that is killed and has not read all that it 
   `));
   const pid = Number(await program.line());
   program.kill("SIGSTOP");
-  await until(() => stateOf(program.pid) === "T");
+  await until(() => isStopped(program.pid));
   assertEquals(await program.line(), "sent");
   program.kill("SIGKILL");
   await program.status;

@@ -9,7 +9,7 @@ import {
   RuntimeError,
 } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
-import { assertGone, pendingSignals, stateOf, until } from "../_support/processes.ts";
+import { assertGone, isStopped, pendingSignals, until } from "../_support/processes.ts";
 import * as work from "../_support/process_tasks.ts";
 import { Gate } from "../contracts/signals.ts";
 import { echo, pass } from "../contracts/tasks.ts";
@@ -149,7 +149,7 @@ test("ProcessPoolExecutor.shutdown() ends a process that is told to end and does
   assertEquals(await pool.submit(echo, 3), 3);
   const [pid] = pool.pids;
   Deno.kill(pid, "SIGSTOP"); // It hears nothing any more.
-  await until(() => stateOf(pid) === "T");
+  await until(() => isStopped(pid));
   await pool.shutdown();
   await assertGone([pid]);
   const { lost, completed } = pool.stats();
@@ -163,10 +163,10 @@ test("ProcessPoolExecutor.killWorkers() ends a process that does not heed termin
   await gate.entered();
   const { pids } = pool;
   Deno.kill(pids[0], "SIGSTOP");
-  await until(() => stateOf(pids[0]) === "T");
+  await until(() => isStopped(pids[0]));
   pool.terminateWorkers();
   await until(() => pendingSignals(pids[0]).includes(SIGTERM));
-  assertEquals([stateOf(pids[0]), running.done()], ["T", false]);
+  assertEquals([isStopped(pids[0]), running.done()], [true, false]);
   const startMs = performance.now();
   pool.killWorkers();
   assertNames(await errorOf(running), endsBy("SIGKILL", pids[0]));

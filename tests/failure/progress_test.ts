@@ -6,7 +6,7 @@ import { test } from "../_support/leaks.ts";
 import { scratchFolder } from "../_support/scratch.ts";
 import * as work from "./_progress_tasks.ts";
 import { Gate, until } from "./_support.ts";
-import { burn, echo, endInTask, hold, spin } from "./_tasks.ts";
+import { burn, echo, endInTask, hold, spinUntilOpen } from "./_tasks.ts";
 
 /** More than any of these waits takes. */
 const LIMIT_MS = 10_000;
@@ -48,7 +48,7 @@ test("Progress: a task runs once the worker before it is abandoned, though the o
   const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
   const urgent = pool.with({ priority: 1 });
   using gate = new Gate();
-  const endless = urgent.with({ timeout: 200 }).submit(spin, gate.words);
+  const endless = urgent.with({ timeout: 200 }).submit(spinUntilOpen, gate.words);
   await until(() => endless.running());
   const cancelled = urgent.submit(echo<number>, 1);
   const last = urgent.submit(echo<number>, 2);
