@@ -61,7 +61,7 @@ const MORE: typeof SUITES = [
 const AT_ONCE = 3;
 
 /** Time that a file has. */
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 
 const suites = Deno.env.get("NODE_SUITES") === "all" ? [...SUITES, ...MORE] : SUITES;
 
