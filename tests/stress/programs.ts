@@ -63,6 +63,8 @@ export class Program {
 
   expect(outcome: PromiseLike<unknown>, ...may: unknown[]): void {
     this.expected.push({ act: this.#act, outcome, may: [...may, ...this.#mayAlways] });
+    // It may fail before anybody waits for it.
+    if (outcome instanceof Promise) outcome.catch(() => {});
   }
 
   act(): void {
