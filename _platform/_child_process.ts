@@ -6,7 +6,7 @@
 
 import { builtin, type NodeChildProcess } from "./_node_modules.ts";
 import { CHANNEL, SocketChannel } from "./socket_channel.ts";
-import type { ChildProcess, ProcessOptions } from "./mod.ts";
+import type { ChildProcess, ProcessOptions } from "./processes.ts";
 
 /**
  * When a process that has ended is taken to have said all, although its end of the channel is open: a process that it has

@@ -190,10 +190,6 @@ class SyncContext<T> implements AsyncContext<T> {
   }
 }
 
-function noProcesses(): never {
-  throw new Error("Cannot start process: a browser has none; use threads");
-}
-
 /** Makes the implementation for browsers. */
 export function createBrowserPlatform(): Platform {
   forgiveProgram();
@@ -206,7 +202,6 @@ export function createBrowserPlatform(): Platform {
     canBlock: mayBlock(),
     servesBlocked: false,
     keepsContext: false,
-    hasProcesses: false,
     // A page stays as long as it is looked at, a worker as long as it listens.
     loopHold: { hold() {}, release() {} },
     startWorker: (options) => new BrowserWorker(options),
@@ -230,10 +225,6 @@ export function createBrowserPlatform(): Platform {
     },
     endThread: () => endThread(),
     configFile: () => undefined,
-    startProcess: noProcesses,
-    parentChannel: noProcesses,
-    endProcess: noProcesses,
-    signalNumber: () => 0,
     pid: 0,
     standardError: {
       isTerminal: false,

@@ -15,7 +15,6 @@ import {
   threadName,
   whenNameIsFree,
 } from "./_web.ts";
-import { configFile, endProcess, parentChannel, startProcess } from "./deno_process.ts";
 import { codeOfEntry, codeOfScript, isBundled } from "./entry.ts";
 import type {
   AsyncContext,
@@ -196,6 +195,30 @@ function environment(name: string): string | undefined {
   return state === "granted" ? Deno.env.get(name) : undefined;
 }
 
+const CONFIG_NAMES = ["deno.json", "deno.jsonc"];
+
+/** Looks for the configuration as the runtime does: from the main module's folder upwards. */
+function configFile(): string | undefined {
+  const { mainModule } = Deno;
+  if (!mainModule?.startsWith("file:")) return undefined;
+  for (let folder = new URL(".", mainModule);; folder = new URL("..", folder)) {
+    for (const name of CONFIG_NAMES) {
+      const file = new URL(name, folder);
+      if (isFile(file)) return decodeURIComponent(file.pathname);
+    }
+    if (folder.pathname === "/") return undefined;
+  }
+}
+
+function isFile(file: URL): boolean {
+  if (Deno.permissions.querySync({ name: "read", path: file }).state !== "granted") return false;
+  try {
+    return Deno.statSync(file).isFile;
+  } catch {
+    return false;
+  }
+}
+
 /** Makes the Deno implementation. */
 export function createDenoPlatform(): Platform {
   return {
@@ -205,8 +228,6 @@ export function createDenoPlatform(): Platform {
     canBlock: true,
     servesBlocked: true,
     keepsContext: true,
-    // The program that runs would be what a compiled program starts: itself.
-    hasProcesses: !Deno.build.standalone,
     loopHold,
     startWorker: (options) => new DenoWorker(options),
     nextTurn: (callback) => {
@@ -234,10 +255,6 @@ export function createDenoPlatform(): Platform {
     },
     endThread: () => endThread(),
     configFile,
-    startProcess,
-    parentChannel,
-    endProcess,
-    signalNumber: (signal) => builtin("node:os").constants.signals[signal] ?? 0,
     get pid() {
       return Deno.pid;
     },

@@ -1,5 +1,5 @@
 /**
- * Processes on Deno, with the permissions and the configuration of children.
+ * Processes on Deno, with the permissions of children.
  *
  * @module
  */
@@ -8,38 +8,13 @@ import { startChild } from "./_child_process.ts";
 import { builtin } from "./_node_modules.ts";
 import { CHANNEL, SocketChannel } from "./socket_channel.ts";
 import { codeOfEntry, codeOfScript, isBundled } from "./entry.ts";
-import type {
-  ChildProcess,
-  FrameChannel,
-  Permission,
-  PermissionKind,
-  ProcessOptions,
-} from "./mod.ts";
-import { PERMISSION_KINDS, PERMISSION_SCOPES } from "./permissions.ts";
-
-const CONFIG_NAMES = ["deno.json", "deno.jsonc"];
-
-/** Looks for the configuration as the runtime does: from the main module's folder upwards. */
-export function configFile(): string | undefined {
-  const { mainModule } = Deno;
-  if (!mainModule?.startsWith("file:")) return undefined;
-  for (let folder = new URL(".", mainModule);; folder = new URL("..", folder)) {
-    for (const name of CONFIG_NAMES) {
-      const file = new URL(name, folder);
-      if (isFile(file)) return decodeURIComponent(file.pathname);
-    }
-    if (folder.pathname === "/") return undefined;
-  }
-}
-
-function isFile(file: URL): boolean {
-  if (Deno.permissions.querySync({ name: "read", path: file }).state !== "granted") return false;
-  try {
-    return Deno.statSync(file).isFile;
-  } catch {
-    return false;
-  }
-}
+import {
+  type Permission,
+  PERMISSION_KINDS,
+  PERMISSION_SCOPES,
+  type PermissionKind,
+} from "./permissions.ts";
+import type { ChildProcess, FrameChannel, Processes, ProcessOptions } from "./processes.ts";
 
 /** The arguments that give a child the permissions it is to have: never more than this process has. */
 function permissionArgs({ permissions = {}, readable }: ProcessOptions): string[] {
@@ -148,8 +123,7 @@ function environment(
   return { ...env, ...added };
 }
 
-/** See `Platform`. */
-export function startProcess(options: ProcessOptions): ChildProcess {
+function start(options: ProcessOptions): ChildProcess {
   const { cwd, ready, onFrame, onEnd } = options;
   const args = commandArgs(options);
   const command = runtimeCommand();
@@ -172,8 +146,7 @@ function cannotStart(error: unknown): Error {
   return new Error(`Cannot start process: ${text}${hint}`, { cause: error });
 }
 
-/** See `Platform`. */
-export function parentChannel(
+function parentChannel(
   onFrame: (frame: Uint8Array) => void,
   onClose: () => void,
 ): FrameChannel {
@@ -181,9 +154,20 @@ export function parentChannel(
   return SocketChannel.inChild((onread) => new Socket({ fd: CHANNEL, onread }), onFrame, onClose);
 }
 
-/** See `Platform`. */
-export function endProcess(code: number | "kill"): never {
+function end(code: number | "kill"): never {
   // A process may always kill itself.
   if (code === "kill") Deno.kill(Deno.pid, "SIGKILL");
   Deno.exit(code as number);
+}
+
+/** Makes the Deno implementation. */
+export function createDenoProcesses(): Processes {
+  return {
+    // The program that runs would be what a compiled program starts: itself.
+    areAvailable: !Deno.build.standalone,
+    start,
+    parentChannel,
+    end,
+    signalNumber: (signal) => builtin("node:os").constants.signals[signal] ?? 0,
+  };
 }

@@ -45,63 +45,6 @@ export interface WorkerThread {
   whenGone(name: string, signal: AbortSignal): Promise<boolean>;
 }
 
-/** What a child process may do: `true` all of the kind, `false` nothing, a list only what it names. */
-export type Permission = boolean | readonly (string | URL)[];
-
-/** The permissions of a child process, by kind. */
-export type Permissions = Readonly<Partial<Record<PermissionKind, Permission>>>;
-
-/** Kinds of permissions. */
-export type PermissionKind = "read" | "write" | "net" | "env" | "run" | "sys" | "ffi" | "import";
-
-/** How a process came to its end. */
-export interface ProcessEnd {
-  /** Its exit code; `null` when a signal ended it. */
-  readonly code: number | null;
-  /** The signal that ended it: `"SIGKILL"`; `null` when it exited. */
-  readonly signal: string | null;
-}
-
-/** How a child process is started. */
-export interface ProcessOptions {
-  /** What it begins with: the name of an entry, see `entry.ts`. */
-  readonly entry: string;
-  /** Address of the file that registers the entry. */
-  readonly module: string;
-  /** Kinds of permissions that the child has less of than this process. */
-  readonly permissions: Permissions | undefined;
-  /** Folders that the child may read whatever else it may: the package's own. */
-  readonly readable: readonly string[];
-  /** Environment variables added to those of this process. */
-  readonly env: Readonly<Record<string, string>> | undefined;
-  readonly cwd: string | undefined;
-  /** The file with the configuration to use, as {@linkcode Platform.configFile} gave it. */
-  readonly config: string | undefined;
-  /** Nothing is called before it resolves. */
-  readonly ready: Promise<unknown>;
-  /** Called with each frame that the child has sent, which is valid until the call returns. */
-  readonly onFrame: (frame: Uint8Array) => void;
-  /** Called once, when it has ended, all its frames having been handed out. */
-  readonly onEnd: (end: ProcessEnd) => void;
-}
-
-/** A channel to another process, for frames of bytes. */
-export interface FrameChannel {
-  /**
-   * Sends a frame. It begins with bytes for the channel, see `socket_channel.ts`, and must not be changed afterwards.
-   *
-   * @param onSent Called once it has left this process, or could not; before, a process that ends takes it along.
-   */
-  send(frame: Uint8Array, onSent?: () => void): void;
-}
-
-/** A started process. */
-export interface ChildProcess extends FrameChannel {
-  readonly pid: number;
-  /** Sends it a signal; without effect once it has ended. */
-  kill(signal: string): void;
-}
-
 /** A place where the value of the current async context is kept. */
 export interface AsyncContext<T> {
   run<R>(value: T, fn: () => R): R;
@@ -142,8 +85,6 @@ export interface Platform {
   readonly servesBlocked: boolean;
   /** Whether {@linkcode createAsyncContext} follows code past its first `await`. */
   readonly keepsContext: boolean;
-  /** Whether processes can be started. */
-  readonly hasProcesses: boolean;
   /** Holds the event loop of this thread open. */
   readonly loopHold: LoopHold;
   /** Starts a worker. */
@@ -184,23 +125,6 @@ export interface Platform {
 
   /** The configuration file of the program that runs, `undefined` when there is none; asked for in the main thread. */
   configFile(): string | undefined;
-  /**
-   * Starts a process with a channel to it. Its standard output and error are this process's.
-   *
-   * @throws {Error} When it cannot be started, or must not.
-   */
-  startProcess(options: ProcessOptions): ChildProcess;
-  /**
-   * In a child process: the channel to its parent.
-   *
-   * @param onFrame Called with each frame from the parent, which is valid until the call returns.
-   * @param onClose Called when the parent has ended or closed the channel.
-   */
-  parentChannel(onFrame: (frame: Uint8Array) => void, onClose: () => void): FrameChannel;
-  /** Ends this process at once, with a code; `"kill"`: as if it had been killed, running nothing any more. */
-  endProcess(code: number | "kill"): never;
-  /** The number of a signal, 0 if there is none of that name. */
-  signalNumber(signal: string): number;
   /** The number of this process. */
   readonly pid: number;
 

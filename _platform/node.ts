@@ -20,7 +20,6 @@ import type {
   WorkerOptions,
   WorkerThread,
 } from "./mod.ts";
-import { endProcess, parentChannel, startProcess } from "./node_process.ts";
 
 /** True in Node. Ask for Deno first, which offers the same modules. */
 export function isNode(): boolean {
@@ -182,7 +181,6 @@ export function createNodePlatform(): Platform {
     canBlock: true,
     servesBlocked: true,
     keepsContext: true,
-    hasProcesses: true,
     loopHold: new TimerHold(),
     startWorker: (options) => new NodeWorker(options),
     nextTurn: (callback) => {
@@ -214,10 +212,6 @@ export function createNodePlatform(): Platform {
     },
     endThread: () => endThread(),
     configFile: () => undefined,
-    startProcess,
-    parentChannel,
-    endProcess,
-    signalNumber: (signal) => builtin("node:os").constants.signals[signal] ?? 0,
     get pid() {
       return builtin("node:process").pid;
     },

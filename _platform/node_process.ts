@@ -7,8 +7,8 @@
 import { startChild } from "./_child_process.ts";
 import { builtin, type NodeSocket, type NodeSocketOptions } from "./_node_modules.ts";
 import { CHANNEL, SocketChannel } from "./socket_channel.ts";
-import type { ChildProcess, FrameChannel, ProcessOptions } from "./mod.ts";
 import { codeOfScript } from "./entry.ts";
+import type { ChildProcess, FrameChannel, Processes, ProcessOptions } from "./processes.ts";
 
 /** Options of the runtime that say what the program is, and how it is watched: those of a child are others. */
 const NOT_PASSED_ON =
@@ -45,8 +45,7 @@ function checkFolder(folder: string): void {
   throw new Error(`Cannot start process: there is no folder "${folder}" to work in`);
 }
 
-/** See `Platform`. */
-export function startProcess(options: ProcessOptions): ChildProcess {
+function start(options: ProcessOptions): ChildProcess {
   const { entry, module, cwd, ready, onFrame, onEnd } = options;
   checkPermissions(options);
   if (cwd !== undefined) checkFolder(cwd);
@@ -77,17 +76,26 @@ function openSocket(onread: NodeSocketOptions["onread"]): NodeSocket {
   }
 }
 
-/** See `Platform`. */
-export function parentChannel(
+function parentChannel(
   onFrame: (frame: Uint8Array) => void,
   onClose: () => void,
 ): FrameChannel {
   return SocketChannel.inChild(openSocket, onFrame, onClose);
 }
 
-/** See `Platform`. */
-export function endProcess(code: number | "kill"): never {
+function end(code: number | "kill"): never {
   const process = builtin("node:process");
   if (code === "kill") process.kill(process.pid, "SIGKILL");
   return process.exit(code as number);
+}
+
+/** Makes the Node implementation. */
+export function createNodeProcesses(): Processes {
+  return {
+    areAvailable: true,
+    start,
+    parentChannel,
+    end,
+    signalNumber: (signal) => builtin("node:os").constants.signals[signal] ?? 0,
+  };
 }

@@ -11,7 +11,7 @@
  */
 
 import type { NodeSocket, NodeSocketOptions } from "./_node_modules.ts";
-import type { FrameChannel } from "./mod.ts";
+import type { FrameChannel } from "./processes.ts";
 
 /** What a frame begins with: its length in 32 bits, the lowest first, and nothing. */
 export const FRAME_HEAD_BYTES = 8;

@@ -11,7 +11,7 @@
  * @module
  */
 
-import type { FrameChannel } from "../_platform/mod.ts";
+import type { FrameChannel } from "../_platform/processes.ts";
 import { FRAME_HEAD_BYTES, MOST_KEPT_BYTES } from "../_platform/socket_channel.ts";
 import { copy, NO_PAYLOAD, type Payload } from "./_payload.ts";
 

@@ -16,7 +16,8 @@
 
 import { callAt, nowMs } from "../_platform/clock.ts";
 import { addressOf } from "../_platform/entry.ts";
-import { platform, type ProcessEnd } from "../_platform/mod.ts";
+import { platform } from "../_platform/mod.ts";
+import type { ProcessEnd } from "../_platform/processes.ts";
 import { Arena, ArenaView } from "../_memory/arena.ts";
 import { Decoder } from "../_memory/decoder.ts";
 import { HANDLE, type Handle, type Shareable } from "../_memory/handle.ts";

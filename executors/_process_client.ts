@@ -6,8 +6,9 @@
  */
 
 import { addressOfEntry } from "../_platform/entry.ts";
-import { type Permissions, platform, type WorkerThread } from "../_platform/mod.ts";
-import { PERMISSION_KINDS } from "../_platform/permissions.ts";
+import { platform, type WorkerThread } from "../_platform/mod.ts";
+import { PERMISSION_KINDS, type Permissions } from "../_platform/permissions.ts";
+import { processes } from "../_platform/processes.ts";
 import { type Core, openPart, type RemoteData, setReturnedCores } from "../_memory/core.ts";
 import { NotShareableError, RuntimeError } from "../sync/errors.ts";
 import { type ExportNews, Exports, openExport, parseName } from "./_exports.ts";
@@ -21,7 +22,7 @@ import { THREAD_ID } from "./_worker_handle.ts";
  * @param act What is attempted, for the error text.
  */
 export function checkProcesses(act: string): void {
-  if (platform.hasProcesses) return;
+  if (processes.areAvailable) return;
   throw new RuntimeError(
     `Cannot ${act}: a browser or a compiled program cannot start processes; use threads`,
   );

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type ChildProcess, platform, type ProcessEnd } from "../_platform/mod.ts";
+import { type ChildProcess, type ProcessEnd, processes } from "../_platform/processes.ts";
 import { FrameReader, FrameSender } from "./_frames.ts";
 import type { ProcessSettings } from "./_process_protocol.ts";
 
@@ -51,7 +51,7 @@ export class ProcessLink extends FrameSender {
     onEnd: (end: ProcessEnd) => void,
   ) {
     const record = new FrameReader();
-    const child = platform.startProcess({
+    const child = processes.start({
       ...settings,
       entry: "process",
       module,

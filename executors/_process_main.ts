@@ -13,7 +13,7 @@
 import { callAt, nowMs } from "../_platform/clock.ts";
 import { registerEntry } from "../_platform/entry.ts";
 import { Spinner } from "../_platform/park.ts";
-import { platform } from "../_platform/mod.ts";
+import { processes } from "../_platform/processes.ts";
 import { Arena, createArenaBuffer } from "../_memory/arena.ts";
 import type { RemoteData } from "../_memory/core.ts";
 import { Decoder } from "../_memory/decoder.ts";
@@ -92,9 +92,9 @@ class Host {
         this.#exitCode = FAILED;
         this.#tellEnd(`failed: ${message}`);
       }));
-    const channel = platform.parentChannel(
+    const channel = processes.parentChannel(
       (frame) => this.#receive(frame),
-      () => platform.endProcess("kill"),
+      () => processes.end("kill"),
     );
     this.#out = new FrameSender(channel);
     const { state, results, port, bell } = this.#worker;
@@ -154,7 +154,7 @@ class Host {
         this.#isReturning = false;
         break;
       case DOWN.CLOSE:
-        platform.endProcess(0);
+        processes.end(0);
     }
   }
 
@@ -262,7 +262,7 @@ class Host {
 
   /** Sends the last frame, and ends this process once it has left. */
   #flushAndEnd(code: number): void {
-    this.#out.finish(() => platform.endProcess(code));
+    this.#out.finish(() => processes.end(code));
   }
 
   // Tasks behind a long one

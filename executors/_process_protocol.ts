@@ -11,7 +11,7 @@
  * @module
  */
 
-import type { Permissions } from "../_platform/mod.ts";
+import type { Permissions } from "../_platform/permissions.ts";
 import type { Encoded } from "../_memory/message.ts";
 import type { ExportNews } from "./_exports.ts";
 import type { StartMessage } from "./_protocol.ts";

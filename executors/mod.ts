@@ -55,7 +55,7 @@ export {
 } from "./process.ts";
 export type { PoolOptions } from "./_pool_options.ts";
 export { ProcessPoolExecutor, type ProcessPoolOptions } from "./process_pool_executor.ts";
-export type { Permission, PermissionKind, Permissions } from "../_platform/mod.ts";
+export type { Permission, PermissionKind, Permissions } from "../_platform/permissions.ts";
 export { ThreadPoolExecutor, type ThreadPoolOptions } from "./thread_pool_executor.ts";
 export { Timer, type TimerOptions } from "./timer.ts";
 export {

@@ -7,7 +7,9 @@
  */
 
 import { callAt, deadlineAfter } from "../_platform/clock.ts";
-import { type Permissions, platform } from "../_platform/mod.ts";
+import { platform } from "../_platform/mod.ts";
+import type { Permissions } from "../_platform/permissions.ts";
+import { processes } from "../_platform/processes.ts";
 import { doorbell } from "../_memory/doorbell.ts";
 import { RuntimeError } from "../sync/errors.ts";
 import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
@@ -254,7 +256,7 @@ export class Process<A extends unknown[] = unknown[]> {
     active.delete(this as unknown as Process<never[]>);
     if (cause === undefined) this.#exitcode = 0;
     else if (typeof facts?.signal === "string") {
-      this.#exitcode = -platform.signalNumber(facts.signal);
+      this.#exitcode = -processes.signalNumber(facts.signal);
     } else this.#exitcode = facts?.exitCode ?? NOT_STARTED;
     if (this.#pid !== null) return;
     this.#startError = { error: cause };

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Permissions } from "../_platform/mod.ts";
+import type { Permissions } from "../_platform/permissions.ts";
 import { HANDLE, type Handle } from "../_memory/handle.ts";
 import { ownOrigin } from "./_origin.ts";
 import { handleOfPool } from "./_nested_tasks.ts";

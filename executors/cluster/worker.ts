@@ -12,6 +12,7 @@
  */
 
 import { platform } from "../../_platform/mod.ts";
+import { processes } from "../../_platform/processes.ts";
 import {
   addressOf,
   machineName,
@@ -152,4 +153,4 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-if (import.meta.main) platform.endProcess(await main(programArguments()));
+if (import.meta.main) processes.end(await main(programArguments()));

@@ -1,0 +1,105 @@
+/**
+ * Processes, and which runtime provides them here. Apart from all else that is needed of a runtime: few threads start processes,
+ * and every file that a worker loads makes its start longer.
+ *
+ * @module
+ */
+
+import { isDeno } from "./deno.ts";
+import { createDenoProcesses } from "./deno_process.ts";
+import { isNode } from "./node.ts";
+import { createNodeProcesses } from "./node_process.ts";
+import type { Permissions } from "./permissions.ts";
+
+/** How a process came to its end. */
+export interface ProcessEnd {
+  /** Its exit code; `null` when a signal ended it. */
+  readonly code: number | null;
+  /** The signal that ended it: `"SIGKILL"`; `null` when it exited. */
+  readonly signal: string | null;
+}
+
+/** How a child process is started. */
+export interface ProcessOptions {
+  /** What it begins with: the name of an entry, see `entry.ts`. */
+  readonly entry: string;
+  /** Address of the file that registers the entry. */
+  readonly module: string;
+  /** Kinds of permissions that the child has less of than this process. */
+  readonly permissions: Permissions | undefined;
+  /** Folders that the child may read whatever else it may: the package's own. */
+  readonly readable: readonly string[];
+  /** Environment variables added to those of this process. */
+  readonly env: Readonly<Record<string, string>> | undefined;
+  readonly cwd: string | undefined;
+  /** The file with the configuration to use, as `Platform.configFile` gave it. */
+  readonly config: string | undefined;
+  /** Nothing is called before it resolves. */
+  readonly ready: Promise<unknown>;
+  /** Called with each frame that the child has sent, which is valid until the call returns. */
+  readonly onFrame: (frame: Uint8Array) => void;
+  /** Called once, when it has ended, all its frames having been handed out. */
+  readonly onEnd: (end: ProcessEnd) => void;
+}
+
+/** A channel to another process, for frames of bytes. */
+export interface FrameChannel {
+  /**
+   * Sends a frame. It begins with bytes for the channel, see `socket_channel.ts`, and must not be changed afterwards.
+   *
+   * @param onSent Called once it has left this process, or could not; before, a process that ends takes it along.
+   */
+  send(frame: Uint8Array, onSent?: () => void): void;
+}
+
+/** A started process. */
+export interface ChildProcess extends FrameChannel {
+  readonly pid: number;
+  /** Sends it a signal; without effect once it has ended. */
+  kill(signal: string): void;
+}
+
+/** What a runtime has of processes. */
+export interface Processes {
+  /** Whether they can be started. */
+  readonly areAvailable: boolean;
+  /**
+   * Starts a process with a channel to it. Its standard output and error are this process's.
+   *
+   * @throws {Error} When it cannot be started, or must not.
+   */
+  start(options: ProcessOptions): ChildProcess;
+  /**
+   * In a child process: the channel to its parent.
+   *
+   * @param onFrame Called with each frame from the parent, which is valid until the call returns.
+   * @param onClose Called when the parent has ended or closed the channel.
+   */
+  parentChannel(onFrame: (frame: Uint8Array) => void, onClose: () => void): FrameChannel;
+  /** Ends this process at once, with a code; `"kill"`: as if it had been killed, running nothing any more. */
+  end(code: number | "kill"): never;
+  /** The number of a signal, 0 if there is none of that name. */
+  signalNumber(signal: string): number;
+}
+
+function fail(): never {
+  throw new Error("Cannot start process: a browser has none; use threads");
+}
+
+/** A runtime without processes. */
+const NONE: Processes = {
+  areAvailable: false,
+  start: fail,
+  parentChannel: fail,
+  end: fail,
+  signalNumber: () => 0,
+};
+
+function choose(): Processes {
+  if (isDeno()) return createDenoProcesses();
+  if (isNode()) return createNodeProcesses();
+  return NONE;
+}
+
+/** The processes of the runtime that this thread runs on. */
+export const processes: Processes = choose();
