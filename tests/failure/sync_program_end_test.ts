@@ -329,8 +329,11 @@ for (const [who, waits] of Object.entries(QUIET)) {
       };
       // Threads are started, and code is loaded and compiled, in whichever of them gets it.
       for (let i = 0; i < 5; i++) await measured({ timeout: 50 });
-      const usedMs = await measured({ timeout: ${QUIET_MS} });
-      console.log(usedMs < ${MOST_CPU_MS} ? "quiet" : "used " + usedMs + " ms");
+      // What they leave behind may still be compiled or collected: that ends, and what polls does not.
+      const used = [];
+      do used.push(await measured({ timeout: ${QUIET_MS} }));
+      while (used.at(-1) >= ${MOST_CPU_MS} && used.length < 4);
+      console.log(used.at(-1) < ${MOST_CPU_MS} ? "quiet" : "used " + used.join(", ") + " ms");
     `));
     assertEndedWell(ended, ["quiet"]);
   });
