@@ -14,7 +14,9 @@ export interface TaskContext {
   readonly id: number | string;
   /** How often the task has been started, this time included. */
   readonly attempt: number;
-  /** Aborted when nobody waits for the task any more: its signal was aborted, or its time is up. */
+  /**
+   * Aborted when nobody waits for the task any more: its signal was aborted, its time is up, or its pool of threads is broken.
+   */
   readonly signal: AbortSignal;
   /** Tells how far the task is, from 0 to 1; its future shows it as `progress`. */
   report(fraction: number): void;
