@@ -10,7 +10,7 @@ import type { CaseName, Contestant } from "./_contestants.ts";
 import { family } from "./measure.mjs";
 
 /** How long a case may take. */
-const LIMIT_MS = { full: 20_000, quick: 5_000 };
+const LIMIT_MS = { full: 20_000, quick: 15_000 };
 
 /** What became of a case: figures, or why there are none. */
 export interface Outcome {

@@ -26,7 +26,7 @@ const FLAGS = [
 ];
 
 /** Time for one check in a page. */
-const PAGE_TIMEOUT_MS = 15_000;
+const PAGE_TIMEOUT_MS = 45_000;
 
 /** Time for what tests need beforehand; some of it comes from a registry. */
 const SET_UP_TIMEOUT_MS = 120_000;
