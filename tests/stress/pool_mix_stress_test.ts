@@ -7,7 +7,7 @@ import "../_support/processes.ts";
 import { pause } from "./pool_mix_tasks.ts";
 import { ALONE, LINKED, losses, Program } from "./programs.ts";
 import { randomNumbers } from "./random.ts";
-import { limitMs, SCALE } from "./scale.ts";
+import { SCALE } from "./scale.ts";
 
 const MOST_WAVES = 4;
 const MOST_ACTS = 12;
@@ -61,7 +61,7 @@ async function run(
   });
 }
 
-const options = { timeout: limitMs(60_000) };
+const options = { timeout: 60_000 * SCALE };
 
 function makeProcesses({ maxTasksPerChild: _, ...options }: ThreadPoolOptions): Pool {
   return new ProcessPoolExecutor(options);

@@ -16,10 +16,10 @@ import { test } from "../_support/leaks.ts";
 import { until } from "../failure/_support.ts";
 import * as work from "./queue_tasks.ts";
 import { HOLD, LEDGER, type Ledger } from "./queue_tasks.ts";
-import { limitMs, SCALE } from "./scale.ts";
+import { SCALE } from "./scale.ts";
 
 /** A test has as much more time as it is larger. */
-const options = { timeout: limitMs(60_000) };
+const options = { timeout: 60_000 * SCALE };
 
 const PRODUCERS = 4;
 const CONSUMERS = 4;

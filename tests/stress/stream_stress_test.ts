@@ -12,10 +12,10 @@ import "../_support/processes.ts";
 import { count, countLater, failAfter } from "../contracts/stream_tasks.ts";
 import { AppError } from "../contracts/tasks.ts";
 import { randomNumbers } from "./random.ts";
-import { limitMs, SCALE } from "./scale.ts";
+import { SCALE } from "./scale.ts";
 
 /** A test has as much more time as it is larger. */
-const options = { timeout: limitMs(20_000) };
+const options = { timeout: 20_000 * SCALE };
 
 /** Streams that are read at the same time. */
 const LANES = 2;

@@ -22,11 +22,11 @@ import { test } from "../_support/leaks.ts";
 import { until } from "../failure/_support.ts";
 import { waitersOf } from "../failure/_waiters.ts";
 import { randomNumbers } from "./random.ts";
-import { limitMs, SCALE } from "./scale.ts";
+import { SCALE } from "./scale.ts";
 import * as work from "./sync_tasks.ts";
 
 /** A test has as much more time as it is larger. */
-const options = { timeout: limitMs(30_000) };
+const options = { timeout: 30_000 * SCALE };
 
 /** Places in a table of threads. */
 const PLACES = 1024;

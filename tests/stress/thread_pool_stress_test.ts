@@ -10,11 +10,11 @@ import {
 import { test } from "../_support/leaks.ts";
 import { Gate } from "../contracts/gate.ts";
 import { randomNumbers } from "./random.ts";
-import { limitMs, SCALE } from "./scale.ts";
+import { SCALE } from "./scale.ts";
 import { act, back, ends, filled, hold, repeated, twice } from "./tasks.ts";
 
 /** A test has as much more time as it is larger. */
-const options = { timeout: limitMs(20_000) };
+const options = { timeout: 20_000 * SCALE };
 
 /** Slots of the ring between a pool and its workers. */
 const RING_SLOTS = 1024;
