@@ -22,6 +22,11 @@ export interface ChildOptions extends Pick<ProcessOptions, "cwd" | "ready" | "on
   readonly errorOf: (cause: unknown) => Error;
 }
 
+/** The number of a signal; 0 where the system has none of that name. */
+export function signalNumber(signal: string): number {
+  return builtin("node:os").constants.signals[signal] ?? 0;
+}
+
 /** Starts a process. */
 export function startChild(
   command: string,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { startChild } from "./_child_process.ts";
+import { signalNumber, startChild } from "./_child_process.ts";
 import { builtin } from "./_node_modules.ts";
 import { CHANNEL, SocketChannel } from "./socket_channel.ts";
 import { codeOfEntry, codeOfScript, isBundled } from "./entry.ts";
@@ -168,6 +168,6 @@ export function createDenoProcesses(): Processes {
     start,
     parentChannel,
     end,
-    signalNumber: (signal) => builtin("node:os").constants.signals[signal] ?? 0,
+    signalNumber,
   };
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { startChild } from "./_child_process.ts";
+import { signalNumber, startChild } from "./_child_process.ts";
 import { builtin, type NodeSocket, type NodeSocketOptions } from "./_node_modules.ts";
 import { CHANNEL, SocketChannel } from "./socket_channel.ts";
 import { codeOfScript } from "./entry.ts";
@@ -96,6 +96,6 @@ export function createNodeProcesses(): Processes {
     start,
     parentChannel,
     end,
-    signalNumber: (signal) => builtin("node:os").constants.signals[signal] ?? 0,
+    signalNumber,
   };
 }

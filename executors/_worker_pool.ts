@@ -694,7 +694,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
     if (this.#isBreaking) return;
     this.#isBreaking = true;
     this.#broken = { reason, cause };
-    for (const { state } of this.#workers) state.retire(this.#queue.ring);
+    this.#crew.retire();
     // An outcome told in time counts. A worker may have told its end as well, which comes back here.
     for (const worker of [...this.#workers]) {
       if (!worker.hasEnded) this.#drainWorker(worker, NEVER);

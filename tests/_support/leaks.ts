@@ -11,6 +11,8 @@
  * @module
  */
 
+import { statOf, threadsOf } from "./proc.ts";
+
 /** Time a test has before it fails. */
 export const DEFAULT_TIMEOUT_MS = 20_000;
 
@@ -75,25 +77,10 @@ export function watchProcesses(list: () => ReadonlyMap<number, string>): void {
   listProcesses = list;
 }
 
-const THREADS = "/proc/self/task";
-
-/** The threads of this process, by number; none where the system does not list them. */
-function listThreads(): string[] {
-  try {
-    return Array.from(Deno.readDirSync(THREADS), ({ name }) => name);
-  } catch {
-    return [];
-  }
-}
-
 /** The name of a worker's thread that computes at this moment; `undefined` for any other thread. */
 function computingWorker(thread: string): string | undefined {
-  try {
-    const stat = Deno.readTextFileSync(`${THREADS}/${thread}/stat`);
-    return /\((worker-.*)\) R/.exec(stat)?.[1];
-  } catch {
-    return undefined; // It has ended meanwhile.
-  }
+  const stat = statOf(thread);
+  return stat?.state === "R" && stat.name.startsWith("worker-") ? stat.name : undefined;
 }
 
 /** What was alive at one moment. */
@@ -108,7 +95,7 @@ export interface Census {
 export function takeCensus(): Census {
   return {
     workers: new Set(live.keys()),
-    threads: new Set(listThreads()),
+    threads: new Set(threadsOf("self")),
     processes: listProcesses(),
     counts: new Map([...counters].map(([name, count]) => [name, count()])),
   };
@@ -120,7 +107,7 @@ export function startedSince(census: Census): string[] {
   for (const [worker, name] of live) {
     if (!census.workers.has(worker)) names.push(`worker "${name}"`);
   }
-  for (const thread of listThreads()) {
+  for (const thread of threadsOf("self")) {
     if (census.threads.has(thread)) continue;
     const name = computingWorker(thread);
     if (name !== undefined) names.push(`a thread that computes (${name})`);

@@ -4,6 +4,7 @@ import { task, taskContext, transfer } from "../../executors/task_module.ts";
 import type { SimpleQueue } from "../../queue/mod.ts";
 import { type Event, Lock } from "../../sync/mod.ts";
 import { enterGate, gateOpens, type GateParts } from "../contracts/gate_parts.ts";
+import { isStopped } from "./proc.ts";
 
 function never(): Promise<never> {
   return new Promise(() => {});
@@ -260,7 +261,7 @@ export const reportToStopped = task(
   import.meta,
   async function reportToStopped(pid: number): Promise<never> {
     console.log(Deno.pid);
-    while (!/ T \d/.test(Deno.readTextFileSync(`/proc/${pid}/stat`))) await pause(1);
+    while (!isStopped(pid)) await pause(1);
     taskContext().report(0.5);
     // Its process's main thread sends it on.
     await pause(20);

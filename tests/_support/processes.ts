@@ -1,11 +1,12 @@
 /**
- * Processes as the system sees them: by number, from `/proc`. Importing this module has `test` of `leaks.ts` fail a test that
+ * Processes as the system sees them, by number. Importing this module has `test` of `leaks.ts` fail a test that
  * leaves a child process behind, a zombie included.
  *
  * @module
  */
 
 import { watchProcesses } from "./leaks.ts";
+import { statOf } from "./proc.ts";
 import { CONFIG, ROOT, scratchFolder } from "./scratch.ts";
 import { fromFileUrl } from "@std/path";
 
@@ -25,33 +26,9 @@ export async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-/** What `/proc/<pid>/stat` says: the state's letter, `Z` for a zombie, and the parent. */
-interface Stat {
-  readonly state: string;
-  readonly parent: number;
-}
-
-function statOf(pid: number | string): Stat | undefined {
-  let text: string;
-  try {
-    text = Deno.readTextFileSync(`/proc/${pid}/stat`);
-  } catch {
-    return undefined;
-  }
-  // The name before it may hold anything.
-  const [state, parent] = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return { state, parent: Number(parent) };
-}
-
 /** The state of a process as one letter: `R`, `S`, `Z` for a zombie; `undefined` when there is none of that number. */
 export function stateOf(pid: number): string | undefined {
   return statOf(pid)?.state;
-}
-
-/** Whether all threads of a process are stopped: until then a signal may still reach it. */
-export function isStopped(pid: number): boolean {
-  const threads = Array.from(Deno.readDirSync(`/proc/${pid}/task`), ({ name }) => name);
-  return threads.every((thread) => statOf(`${pid}/task/${thread}`)?.state === "T");
 }
 
 /** The numbers of the signals that a process has been sent and has not taken. */

@@ -48,6 +48,8 @@ class Puppet implements WorkerThread {
   #port!: MessagePort;
   #mail!: MailboxWriter;
   readonly fail: (message: string) => void;
+  /** What it was sent, as a process. */
+  readonly signals: string[] = [];
 
   constructor(onError: (message: string) => void) {
     this.fail = onError;
@@ -104,8 +106,6 @@ class Puppet implements WorkerThread {
 
 /** The same in the place of a process, which can be killed: when it has ended, the test says so. */
 class ChildPuppet extends Puppet implements ChildThread {
-  readonly signals: string[] = [];
-
   kill(signal: string): void {
     this.signals.push(signal);
   }
@@ -113,15 +113,13 @@ class ChildPuppet extends Puppet implements ChildThread {
   stop(): void {}
 }
 
-type Maker<P> = new (onError: (message: string) => void) => P;
-
 /** A pool of puppets, in the order in which they are started; only so many can be. */
-function puppetPool<P extends Puppet = Puppet>(
+function puppetPool(
   options?: PoolOptions,
   most = Infinity,
-  Made: Maker<P> = Puppet as unknown as Maker<P>,
-): [WorkerPool, P[]] {
-  const puppets: P[] = [];
+  Made = Puppet,
+): [WorkerPool, Puppet[]] {
+  const puppets: Puppet[] = [];
   const pool = makePool((_name, onError) => {
     if (puppets.length >= most) throw new Error("no more threads");
     puppets.push(new Made(onError));
@@ -131,9 +129,9 @@ function puppetPool<P extends Puppet = Puppet>(
 }
 
 /** A pool of two workers, each of which runs a task. */
-function twoRunning<P extends Puppet>(
-  Made: Maker<P>,
-): [WorkerPool, { puppet: P; task: number }[], Future<unknown>[]] {
+function twoRunning(
+  Made: typeof Puppet,
+): [WorkerPool, { puppet: Puppet; task: number }[], Future<unknown>[]] {
   const [pool, puppets] = puppetPool({}, 2, Made);
   const futures: Future<unknown>[] = [];
   const running = [0, 1].map((i) => {

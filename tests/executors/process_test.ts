@@ -21,7 +21,8 @@ import {
   task,
 } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
-import { assertGone, isStopped, stateOf, until } from "../_support/processes.ts";
+import { isStopped } from "../_support/proc.ts";
+import { assertGone, stateOf, until } from "../_support/processes.ts";
 import * as starters from "../_support/process_starters.ts";
 import * as work from "../_support/process_tasks.ts";
 import { runProgram } from "../_support/run.ts";

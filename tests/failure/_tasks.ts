@@ -177,25 +177,15 @@ export const spinUntilOpen = task(import.meta, function spinUntilOpen(gate: Int3
   while (Atomics.load(gate, OPEN) === 0);
 });
 
-/** Loops until it is told to stop. */
+/** Loops until it is told to stop, and comes to the gate once more then. */
 export const spinUntilAborted = task(
   import.meta,
   function spinUntilAborted(gate: Int32Array): string {
     const { signal } = taskContext();
     arrive(gate);
     while (!signal.aborted);
+    arrive(gate);
     return "stopped";
-  },
-);
-
-/** The same, and comes to the gate once more then. */
-export const arriveWhenAborted = task(
-  import.meta,
-  function arriveWhenAborted(gate: Int32Array): void {
-    const { signal } = taskContext();
-    arrive(gate);
-    while (!signal.aborted);
-    arrive(gate);
   },
 );
 

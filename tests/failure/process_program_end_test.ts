@@ -2,7 +2,8 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { test } from "../_support/leaks.ts";
-import { assertDead, isStopped, startProgram, stateOf, until } from "../_support/processes.ts";
+import { isStopped } from "../_support/proc.ts";
+import { assertDead, startProgram, stateOf, until } from "../_support/processes.ts";
 import { runProgram } from "../_support/run.ts";
 import { processProgram } from "./_process_support.ts";
 import { assertEndedWell } from "./_support.ts";

@@ -9,7 +9,8 @@ import {
   RuntimeError,
 } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
-import { assertGone, isStopped, pendingSignals, until } from "../_support/processes.ts";
+import { isStopped } from "../_support/proc.ts";
+import { assertGone, pendingSignals, until } from "../_support/processes.ts";
 import * as work from "../_support/process_tasks.ts";
 import { Gate } from "../contracts/signals.ts";
 import { echo, pass } from "../contracts/tasks.ts";

@@ -118,7 +118,7 @@ test("A program ends although an abandoned thread loops and nobody shut the pool
 test("A task that polls its signal ends when its pool breaks, as nobody waits for it any more", async () => {
   await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
   using gate = new Gate();
-  const spinning = pool.submit(work.arriveWhenAborted, gate.words);
+  const spinning = pool.submit(work.spinUntilAborted, gate.words);
   await gate.arrived();
   pool.submit(work.endInTask, gate.words, "throw in a timer");
   gate.open();

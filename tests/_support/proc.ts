@@ -1,0 +1,43 @@
+/**
+ * What the system tells of processes and their threads, in `/proc`; Linux has it.
+ *
+ * @module
+ */
+
+/** A process or a thread at one moment. */
+export interface Stat {
+  readonly name: string;
+  /** One letter: `R` computes, `S` sleeps, `T` is stopped, `Z` is a zombie. */
+  readonly state: string;
+  /** The number of the process's parent. */
+  readonly parent: number;
+}
+
+/** Of a process by its number, or of one of {@linkcode threadsOf}; `undefined` when there is none. */
+export function statOf(id: number | string): Stat | undefined {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(`/proc/${id}/stat`);
+  } catch {
+    return undefined;
+  }
+  // The name may hold anything, parentheses too.
+  const end = text.lastIndexOf(")");
+  const [state, parent] = text.slice(end + 2).split(" ");
+  return { name: text.slice(text.indexOf("(") + 1, end), state, parent: Number(parent) };
+}
+
+/** The threads of a process, `"self"` for this one; none where the system does not list them. */
+export function threadsOf(pid: number | "self"): string[] {
+  try {
+    return Array.from(Deno.readDirSync(`/proc/${pid}/task`), ({ name }) => `${pid}/task/${name}`);
+  } catch {
+    return [];
+  }
+}
+
+/** Whether all threads of a process are stopped: until then a signal may still reach it. */
+export function isStopped(pid: number): boolean {
+  const threads = threadsOf(pid);
+  return threads.length > 0 && threads.every((thread) => statOf(thread)?.state === "T");
+}
