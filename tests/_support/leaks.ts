@@ -14,7 +14,7 @@
 import { statOf, threadsOf } from "./proc.ts";
 
 /** Time a test has before it fails. */
-export const DEFAULT_TIMEOUT_MS = 20_000;
+export const DEFAULT_TIMEOUT_MS = 60_000;
 
 /** Time that workers have to end after the test that started them. */
 export const SETTLE_MS = 5_000;
@@ -142,7 +142,7 @@ export interface TestOptions extends Omit<Deno.TestDefinition, "fn" | "name"> {
 type TestBody = (t: Deno.TestContext) => void | Promise<void>;
 
 /**
- * Registers a test that fails after `timeout` milliseconds (20 s unless told otherwise), even if it
+ * Registers a test that fails after `timeout` milliseconds (a minute unless told otherwise), even if it
  * blocks the thread, and that fails if a worker it started is still alive after it.
  */
 export function test(name: string, fn: TestBody): void;

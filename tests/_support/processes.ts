@@ -11,7 +11,7 @@ import { CONFIG, ROOT, scratchFolder } from "./scratch.ts";
 import { fromFileUrl } from "@std/path";
 
 /** Time until something that is only waited for must have come about. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 
 const POLL_MS = 2;
 

@@ -4,7 +4,7 @@ import { fromFileUrl } from "@std/path";
 import { CONFIG, ROOT, scratchFolder } from "./scratch.ts";
 
 /** Time a program has before it is killed. */
-export const RUN_TIMEOUT_MS = 15_000;
+export const RUN_TIMEOUT_MS = 45_000;
 
 /** Time that output may still arrive in after the program ended: a process it left behind holds the pipe. */
 const DRAIN_MS = 500;

@@ -6,7 +6,7 @@ import { runDeno, type RunOptions, runProgram, type RunResult } from "../_suppor
 import { ROOT } from "../_support/scratch.ts";
 
 /** Programs take their time when other tests run beside them. */
-export const SLOW = { timeout: 60_000 };
+export const SLOW = { timeout: 120_000 };
 
 /** Runs an example. */
 export function runExample(name: string, options: RunOptions = {}): Promise<RunResult> {

@@ -9,7 +9,7 @@ import "../_support/leaks.ts";
 export const PROMPT_MS = 3000;
 
 /** Time until something that is only waited for must have come about. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 
 const POLL_MS = 2;
 

@@ -6,7 +6,7 @@ import { runProgram, type RunResult } from "../_support/run.ts";
 import { ROOT } from "../_support/scratch.ts";
 
 /** Programs take their time when other tests run beside them. */
-const SLOW = { timeout: 60_000 };
+const SLOW = { timeout: 120_000 };
 
 /** A program for each name in the table; each prints 42. */
 const USES: Record<string, string> = {

@@ -16,7 +16,7 @@ import "../_support/processes.ts";
 import { FakeError } from "../_support/terminal.ts";
 import { reportAndPass, reportItem, reportLater } from "./tasks.ts";
 
-const SLOW = { timeout: 30_000 };
+const SLOW = { timeout: 90_000 };
 
 const KINDS: Record<string, (maxWorkers: number) => Executor> = {
   AsyncExecutor: (maxWorkers) => new AsyncExecutor({ maxWorkers }),
