@@ -21,7 +21,7 @@ const PHOTOS = 15;
 const SIZES = [[2304, 1728], [2496, 1664], [1600, 2400]] as const;
 
 /** Of each side, when the photos are to be small. */
-const SMALL = 1 / 8;
+const SMALL = 1 / 16;
 
 const JPEG_QUALITY = 92;
 

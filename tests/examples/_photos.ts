@@ -16,7 +16,7 @@ export const VERY_SLOW = { timeout: 120_000 };
 export const TIMEOUT_MS = 90_000;
 
 /** Widths and heights of the photos when they are small, in turn. */
-export const SMALL_SIZES = ["288x216", "312x208", "200x300"];
+export const SMALL_SIZES = ["144x108", "156x104", "100x150"];
 
 export const PHOTO_NAMES = Array.from(
   { length: 15 },

@@ -59,6 +59,14 @@ export type End =
   | "unhandled rejection with undefined"
   | "unhandled rejection with what cannot be cloned";
 
+/** One way of each kind: the global function, that of `node:process`, an error, a promise. */
+export const KINDS_OF_END: readonly End[] = [
+  "close",
+  "process.exit",
+  "throw in a timer",
+  "unhandled rejection",
+];
+
 /** Ends the worker. */
 function end(how: End): void {
   switch (how) {

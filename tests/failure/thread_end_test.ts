@@ -25,7 +25,7 @@ import { test } from "../_support/leaks.ts";
 import { runProgram } from "../_support/run.ts";
 import { assertEndedWell, assertPrompt, Gate, startedWorkers, until } from "./_support.ts";
 import { assertOwnerDied, assertUsable, newName, thrownBy } from "./_sync_support.ts";
-import { type End, endInTask, type endLater } from "./_tasks.ts";
+import { type End, endInTask, type endLater, KINDS_OF_END } from "./_tasks.ts";
 import { waitersOf } from "./_waiters.ts";
 import * as work from "./_thread_tasks.ts";
 
@@ -46,6 +46,7 @@ const ENDS: Record<End, RegExp | undefined> = {
 };
 
 const ENTRIES = Object.entries(ENDS) as [End, RegExp | undefined][];
+const KINDS = ENTRIES.filter(([how]) => KINDS_OF_END.includes(how));
 
 /** Runs a function, and returns what the hook is told meanwhile. */
 async function toldTo(fn: () => unknown): Promise<string[]> {
@@ -64,8 +65,8 @@ function assertTold(told: readonly string[], expected: RegExp | undefined): void
   if (expected !== undefined) assertMatch(told[0], expected);
 }
 
-for (const [how, expected] of ENTRIES) {
-  for (const form of ["join", "joinSync"] as const) {
+for (const form of ["join", "joinSync"] as const) {
+  for (const [how, expected] of form === "join" ? ENTRIES : KINDS) {
     test(`Thread.${form}() returns when the thread ends while it runs: ${how}`, async () => {
       using gate = new Gate();
       const thread = new Thread({ target: endInTask, args: [gate.words, how] });
@@ -81,7 +82,9 @@ for (const [how, expected] of ENTRIES) {
       assertTold(told, expected);
     });
   }
+}
 
+for (const [how, expected] of KINDS) {
   test(`Thread.joinSync() returns when the thread ends, whose start this thread has not seen: ${how}`, async () => {
     using gate = new Gate();
     gate.open();
@@ -114,7 +117,7 @@ for (const [how, expected] of ENTRIES) {
   });
 }
 
-for (const how of [...Object.keys(ENDS) as End[], "return"] as const) {
+for (const how of [...KINDS_OF_END, "return"] as const) {
   test(`A lock's owner dies that is a Thread: ${how}`, async () => {
     const lock = new Lock({ name: newName() });
     using gate = new Gate();

@@ -149,7 +149,7 @@ for (const [kind, { make, order, orderOfMany, each: count }] of Object.entries(K
   test(`${kind}: what one call gives is in order, while others put`, options, async () => {
     await using pool = new ThreadPoolExecutor({ maxWorkers: PRODUCERS + CONSUMERS });
     const queue = make(MAXSIZE);
-    const ledger = ledgerFor(PRODUCERS, 50_000 * SCALE);
+    const ledger = ledgerFor(PRODUCERS, 25_000 * SCALE);
     const consumers = each(
       CONSUMERS,
       (i) => pool.submit(work.consume, queue, ledger, i, orderOfMany, "endless"),
@@ -171,7 +171,7 @@ for (const [kind, { make, order, orderOfMany, each: count }] of Object.entries(K
         await using pool = new ThreadPoolExecutor({ maxWorkers: PRODUCERS + CONSUMERS });
         const queue = make(maxsize);
         // Two of the producers block, two await, one is here; the consumers likewise.
-        const ledger = ledgerFor(PRODUCERS + 1, 5000 * SCALE);
+        const ledger = ledgerFor(PRODUCERS + 1, 2000 * SCALE);
         const tasks = 3;
         const consumers = [
           ...each(2, (i) => pool.submit(work.consume, queue, ledger, i, order, "random")),
@@ -281,7 +281,7 @@ for (const patience of ["endless", "random"] as const) {
     async () => {
       await using pool = new ThreadPoolExecutor({ maxWorkers: PRODUCERS + CONSUMERS });
       const queue = new SimpleQueue<number>();
-      const ledger = ledgerFor(PRODUCERS, 500_000 * SCALE);
+      const ledger = ledgerFor(PRODUCERS, 200_000 * SCALE);
       const consumers = each(
         CONSUMERS,
         (i) => pool.submit(work.consumeSimply, queue, ledger, i, patience),
@@ -320,9 +320,9 @@ const PARCEL_KINDS: Record<string, {
 
 /** How much memory, the largest item, and how many items each producer puts. */
 const MEMORIES: readonly [capacityBytes: number, largest: number, each: number][] = [
-  [1 << 12, 60, 5000],
-  [1 << 17, 20_000, 2000],
-  [1 << 22, 1 << 20, 600],
+  [1 << 12, 60, 2500],
+  [1 << 17, 20_000, 1000],
+  [1 << 22, 1 << 20, 300],
 ];
 
 for (const [kind, { make, order }] of Object.entries(PARCEL_KINDS)) {
@@ -374,7 +374,7 @@ for (const leavings of [["return"], ["close"], ["exit"], ["return", "close", "ex
       });
       await using surviving = new ThreadPoolExecutor({ maxWorkers: 1 });
       const queue = new Queue<number>(16);
-      const ledger = ledgerFor(PRODUCERS, 5000 * SCALE);
+      const ledger = ledgerFor(PRODUCERS, 2000 * SCALE);
       const mortals = each(40, (i) => {
         const [most, kept] = [1 + i * 7 % 200, i % 4];
         const leaving = leavings[i % leavings.length];
@@ -416,7 +416,7 @@ for (const leaving of ["return", "close", "exit"] as const) {
     options,
     async () => {
       const count = 4;
-      const rounds = 10 * SCALE;
+      const rounds = 5 * SCALE;
       for (let round = 0; round < rounds; round++) {
         await using consuming = new ThreadPoolExecutor({
           maxWorkers: 1,
@@ -459,7 +459,7 @@ test(
     });
     await using surviving = new ThreadPoolExecutor({ maxWorkers: 1 });
     const queue = new Queue<number>(16);
-    const ledger = ledgerFor(PRODUCERS, 20_000 * SCALE);
+    const ledger = ledgerFor(PRODUCERS, 10_000 * SCALE);
     const mortals = each(
       12,
       (i) => consuming.with({ timeout: 5 + i }).submit(work.consumeEndlessly, queue, ledger),

@@ -45,9 +45,9 @@ interface Door {
 
 const DOORS: Record<string, Door> = {
   "Lock": { make: () => new Lock({ name: newName() }), times: 10_000_000 },
-  "RLock": { make: () => new RLock({ name: newName() }), times: 5_000_000 },
-  "Semaphore": { make: () => new Semaphore(1), times: 5_000_000 },
-  "BoundedSemaphore": { make: () => new BoundedSemaphore(1), times: 5_000_000 },
+  "RLock": { make: () => new RLock({ name: newName() }), times: 2_000_000 },
+  "Semaphore": { make: () => new Semaphore(1), times: 2_000_000 },
+  "BoundedSemaphore": { make: () => new BoundedSemaphore(1), times: 2_000_000 },
 };
 
 /** Asserts that nobody is inside and nobody waits. */
@@ -94,7 +94,7 @@ for (const [kind, { make, times }] of Object.entries(DOORS)) {
       await using pool = new ThreadPoolExecutor({ maxWorkers: 4 });
       const door = make();
       const counter = counterWords();
-      const blocking = 200_000 * SCALE;
+      const blocking = 100_000 * SCALE;
       const awaiting = 2000 * SCALE;
       const tasks = 8;
       await Promise.all([
@@ -129,7 +129,7 @@ for (const [kind, { make, times }] of Object.entries(DOORS)) {
       await using pool = new ThreadPoolExecutor({ maxWorkers: 4 });
       const door = make();
       const counter = counterWords();
-      const blocking = 3000 * SCALE;
+      const blocking = 1500 * SCALE;
       const awaiting = 300 * SCALE;
       const tasks = 8;
       const entered = await Promise.all([
@@ -529,7 +529,7 @@ test(
     const placesBefore = placesOf(table);
     const chunksBefore = chunksOf(lock);
     const workers = 4;
-    const waves = 12 * SCALE;
+    const waves = 6 * SCALE;
     {
       await using pool = new ThreadPoolExecutor({ maxWorkers: workers, maxTasksPerChild: 1 });
       for (let wave = 0; wave < waves; wave++) {
@@ -565,7 +565,7 @@ test(
   async () => {
     const lock = new Lock({ name: newName() });
     const counter = counterWords();
-    const rounds = 20 * SCALE;
+    const rounds = 10 * SCALE;
     const before = 1000;
     const each = 300_000 * SCALE;
     await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });

@@ -30,6 +30,7 @@ import { assertFails, assertOneOf, newWords, succeeds, sumOf } from "./_support.
 const shutPutters = defineModel({
   name: "Queue: shutdown, putters",
   threads: 3,
+  preemptions: 1,
   setUp: setUpWith([0], { maxsize: 1 }),
   open,
   thread(thread, queue) {
@@ -115,6 +116,7 @@ const shutAtOnce = defineModel({
 const shutAtOnceFull = defineModel({
   name: "Queue: shutdown at once, put",
   threads: 3,
+  preemptions: 1,
   setUp: setUpWith([0], { maxsize: 1 }),
   open,
   thread(thread, queue) {
@@ -245,6 +247,7 @@ function deadGetter(name: string, items: readonly number[]): Model {
   return defineModel({
     name,
     threads: 3,
+    preemptions: 1,
     setUp: setUpSeatsWith([]),
     open: openSeated,
     thread(thread, queue): number[] {
@@ -271,6 +274,7 @@ function deadPutter(name: string, items: readonly number[]): Model {
   return defineModel({
     name,
     threads: 3,
+    preemptions: 1,
     setUp: setUpSeatsWith([0], { maxsize: 1 }),
     open: openSeated,
     thread(thread, queue): number[] {
@@ -344,8 +348,8 @@ export const models: readonly Model[] = [
   givenUpGetter,
   givenUpPutter,
   deadGetter("Queue: dead getter", [1]),
-  { ...deadGetter("Queue: dead getter, twice", [1, 2]), preemptions: 1 },
+  deadGetter("Queue: dead getter, twice", [1, 2]),
   deadPutter("Queue: dead putter", [1]),
-  { ...deadPutter("Queue: dead putter, twice", [1, 2]), preemptions: 1 },
+  deadPutter("Queue: dead putter, twice", [1, 2]),
   lostItem,
 ];

@@ -331,7 +331,7 @@ export const models: readonly Model[] = [
     items: [[1, 2]],
     takes: [1, 1],
     maxsize: 0,
-    preemptions: 2,
+    preemptions: 1,
   }),
   traffic({
     name: "Queue: 2 to 1, maxsize 1",
