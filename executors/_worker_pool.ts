@@ -9,12 +9,9 @@
  *                                                     v
  *   Future <------- drain ---- record ring of each <-- worker
  *
- * Each task has an index in the owner's table, from submit until its outcome was drained; once published it also has
- * its number in the ring. The owner never waits for a worker and no worker for the owner, but for room in a ring.
- *
- * Where a task can be when it is to be taken back: in the backlog (its table entry is emptied, and the index is
- * free again once the backlog comes to it), in the ring (a compare-exchange against the claiming workers decides), or
- * with a worker (too late).
+ * Each task has an index in the owner's table (see `_pool_tasks.ts`), from submit until its outcome was drained; once
+ * published it also has its number in the ring. The owner never waits for a worker and no worker for the owner, but for
+ * room in a ring.
  *
  * A worker ends in one of four ways, and is out of the crew (see `_crew.ts`) afterwards:
  *   retired    it said so, with nothing in hand: shutdown, `maxTasksPerChild`, `idleTimeout`
@@ -34,12 +31,11 @@ import { doorbell, type Source } from "../_memory/doorbell.ts";
 import { RuntimeError } from "../sync/errors.ts";
 import { Catalog } from "./_catalog.ts";
 import { Crew, type CrewPool } from "./_crew.ts";
-import { Deadlines } from "./_deadlines.ts";
 import { FunctionNumbers } from "./_function_numbers.ts";
-import { limitTask } from "./_limits.ts";
 import { NestedTasks, offerPool, withdrawPool } from "./_nested_tasks.ts";
 import type { ExecutorObserver, Observable, WorkerFate } from "./_observer.ts";
 import type { PoolSettings, WorkerKind } from "./_pool_options.ts";
+import { PoolTasks, type TasksPool } from "./_pool_tasks.ts";
 import {
   ARITY_SHIFT,
   type Carrier,
@@ -59,12 +55,9 @@ import { TaskWatch } from "./_task_watch.ts";
 import { NEEDS_EVENT_LOOP } from "./_mailbox.ts";
 import type { PoolWorkerHandle } from "./_worker_handle.ts";
 import type { ExecutorBackend, TaskOptions } from "./executor.ts";
-import { type Future, futureInternals, type Runner } from "./future.ts";
+import { type Future, futureInternals } from "./future.ts";
 import type { ExecutorStats } from "./stats.ts";
 import type { StreamSink } from "./stream.ts";
-
-/** How long a task that was given up may take to notice before its worker is abandoned. */
-const GRACE_MS = 50;
 
 /** How often a blocked thread looks whether there is room for replies that wait for it. */
 const REPLY_MS = 2;
@@ -73,7 +66,7 @@ const REPLY_MS = 2;
 const TIMED_EVERY = 32;
 
 /** The owner's side of a pool. */
-export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, CrewPool {
+export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool, TasksPool {
   readonly concurrency: number;
   readonly chunkMs: number;
   readonly #settings: PoolSettings;
@@ -84,14 +77,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
   readonly #crew: Crew;
   readonly #workers: readonly PoolWorkerHandle[];
 
-  /** The futures of unfinished tasks, and the indexes that are free. */
-  readonly #futures: (Future<unknown> | undefined)[] = [];
-  readonly #freeTasks: number[] = [];
-  #outstanding = 0;
-  readonly #deadlines = new Deadlines();
-  /** Tasks given up that a process was asked to stop. */
-  readonly #stopped = new Set<number>();
-
+  readonly #tasks: PoolTasks;
   readonly #functions = new FunctionNumbers(this.#catalog);
   readonly #nested = new NestedTasks(this);
   readonly #streams = new PoolStreams((change) => this.#letRest(change));
@@ -117,12 +103,19 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
     this.chunkMs = kind.chunkMs;
     this.#queue = new TaskQueue(
       settings.maxWorkers,
-      (task) => this.#freeTasks.push(task),
+      (task) => this.#tasks.leftBacklog(task),
       (news) => this.#workers.forEach((worker) => worker.post(news, [])),
       kind.exports,
     );
     this.#crew = new Crew(this, settings, kind, this.#queue, this.#catalog);
     this.#workers = this.#crew.list;
+    this.#tasks = new PoolTasks(this, {
+      kind,
+      queue: this.#queue,
+      streams: this.#streams,
+      watch: this.#watch,
+      workers: this.#workers,
+    });
     // What cannot be sent breaks the pool, and the first submit says so.
     try {
       this.#crew.initialize();
@@ -156,7 +149,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
   /** So many more streams, or fewer again, rest: nothing comes of their tasks, nor, at shutdown, of their workers. */
   #letRest(change: number): void {
     this.#letEnd(this.#closing ? 2 * change : change);
-    if (this.#outstanding <= this.#streams.resting) this.#crew.stopWatch();
+    if (this.#tasks.unsettled <= this.#streams.resting) this.#crew.stopWatch();
   }
 
   // Submitting
@@ -219,9 +212,8 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
     stream?: PoolStream,
   ): Future<unknown> {
     this.#checkOpen();
-    const task = this.#freeTasks.pop() ?? this.#futures.length;
-    const future = futureInternals.create<unknown>(this, task);
-    this.#futures[task] = future;
+    const future = this.#tasks.create();
+    const task = futureInternals.taskOf(future);
     if (stream !== undefined) this.#streams.add(task, stream, future);
     try {
       options?.signal?.throwIfAborted();
@@ -249,30 +241,21 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
       }
       this.#queue.push(task, number, form, args, options);
     } catch (error) {
-      this.#freeTask(task);
+      this.#tasks.free(task);
       this.#meter.failed++;
       futureInternals.reject(future, submissionError(error, options?.signal));
       return future;
     }
-    this.#outstanding++;
+    this.#tasks.queued(future);
     this.#expect();
-    if (this.#closing) return this.#refuse(future);
-    if (!this.#crew.keepsUp(this.#functions.streak)) this.#crew.engage();
-    if (options !== undefined) {
-      limitTask(future, options, this.#deadlines, (error) => this.#giveUp(future, task, error));
+    if (this.#closing) {
+      // Its own arguments did it, by a getter.
+      const text = `Cannot submit to ${this.name}: it was shut down meanwhile`;
+      this.#tasks.refuse(future, "given up", new RuntimeError(text));
+      return future;
     }
-    return future;
-  }
-
-  /** Takes back a task whose own arguments shut the pool down, by a getter. */
-  #refuse(future: Future<unknown>): Future<unknown> {
-    this.#takeBack(future);
-    this.#meter.drop(futureInternals.taskOf(future));
-    this.#meter.failed++;
-    futureInternals.reject(
-      future,
-      new RuntimeError(`Cannot submit to ${this.name}: it was shut down meanwhile`),
-    );
+    if (!this.#crew.keepsUp(this.#functions.streak)) this.#crew.engage();
+    if (options !== undefined) this.#tasks.limit(future, options);
     return future;
   }
 
@@ -294,7 +277,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
 
   /** See {@linkcode CrewPool}. */
   get mayStartWorkers(): boolean {
-    return this.#outstanding > 0 && !this.#areEnded;
+    return this.#tasks.unsettled > 0 && !this.#areEnded;
   }
 
   /** See {@linkcode CrewPool}. */
@@ -304,12 +287,12 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
 
   /** See {@linkcode CrewPool}. */
   get isWorking(): boolean {
-    return this.#outstanding > this.#streams.resting;
+    return this.#tasks.unsettled > this.#streams.resting;
   }
 
   /** See {@linkcode CrewPool}. */
   isPending(task: number): boolean {
-    return this.#futures[task] !== undefined;
+    return this.#tasks.futureOf(task) !== undefined;
   }
 
   /** See {@linkcode CrewPool}. */
@@ -366,7 +349,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
       mail.value = undefined;
       if (mail.isUnreadable && kind === KIND.SUBMIT) this.#nested.refuse(worker, id, value);
       else if (mail.isUnreadable && kind === KIND.YIELDED) this.#streams.refuse(id, value);
-      else if (mail.isUnreadable) this.#settle(worker, id, true, value);
+      else if (mail.isUnreadable) this.#tasks.settle(worker, id, true, value);
       else this.#handle(worker, kind, id, value);
       if (--untilTimed === 0) {
         if (nowMs() >= untilMs) break;
@@ -379,10 +362,10 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
   #handle(worker: PoolWorkerHandle, kind: number, task: number, value: unknown): void {
     switch (kind) {
       case KIND.RESULT:
-        this.#settle(worker, task, false, value);
+        this.#tasks.settle(worker, task, false, value);
         break;
       case KIND.ERROR:
-        this.#settle(worker, task, true, value);
+        this.#tasks.settle(worker, task, true, value);
         break;
       case KIND.RAN:
         this.#watch.ran(worker, task, value as RanReport);
@@ -393,7 +376,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
         this.#queue.sendParked(task, (port) => worker.post(port, [port]));
         break;
       case KIND.PROGRESS: {
-        const future = this.#futures[task];
+        const future = this.#tasks.futureOf(task);
         if (future !== undefined) futureInternals.setProgress(future, value as number);
         break;
       }
@@ -425,48 +408,10 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
     }
   }
 
-  /** Takes in the outcome of a task. */
-  #settle(worker: PoolWorkerHandle, task: number, failed: boolean, value: unknown): void {
-    worker.forgetNamed();
-    const future = this.#futures[task];
-    if (future === undefined) return; // It failed when the pool broke; its process was not dead yet.
-    if (this.#stopped.delete(task)) return this.#freeTask(task);
-    if (worker.givenUp?.task === task) {
-      // It was settled when it was given up; the worker turned out to be well.
-      worker.account.done++;
-      worker.givenUp.grace.cancel();
-      worker.givenUp = undefined;
-      this.#freeTask(task);
-      return;
-    }
-    this.#finish(task);
-    worker.account.done++;
-    if (failed) {
-      this.#meter.failed++;
-      futureInternals.reject(future, value);
-    } else {
-      this.#meter.completed++;
-      futureInternals.resolve(future, value);
-    }
-  }
-
-  /** Books a task that has an outcome. */
-  #finish(task: number): void {
-    this.#freeTask(task);
-    this.#bookOut();
-  }
-
-  #bookOut(): void {
-    this.#outstanding--;
+  /** See {@linkcode TasksPool}. */
+  settled(): void {
     this.#arrived();
-    if (this.#outstanding <= this.#streams.resting) this.#afterLast();
-  }
-
-  #freeTask(task: number): void {
-    this.#queue.release(task);
-    this.#streams.remove(task);
-    this.#futures[task] = undefined;
-    this.#freeTasks.push(task);
+    if (this.#tasks.unsettled <= this.#streams.resting) this.#afterLast();
   }
 
   /** There is no task, but for streams that rest. */
@@ -488,22 +433,17 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
     this.#crew.engage();
   }
 
-  // Taking tasks back
-
-  /** See {@linkcode Runner}. */
+  /** See {@linkcode TasksPool}. */
   cancel(future: Future<unknown>): boolean {
-    if (!this.#takeBack(future)) return false;
-    this.#meter.drop(futureInternals.taskOf(future));
-    this.#meter.cancelled++;
-    return true;
+    return this.#tasks.cancel(future);
   }
 
-  /** See {@linkcode Runner}. */
+  /** See {@linkcode TasksPool}. */
   isRunning(future: Future<unknown>): boolean {
     return !this.#queue.isWaiting(futureInternals.taskOf(future));
   }
 
-  /** See {@linkcode Runner}. */
+  /** See {@linkcode TasksPool}. */
   enterBlocking(): void {
     if (!platform.canBlock) {
       throw new RuntimeError(
@@ -513,7 +453,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
     this.#blocking++;
   }
 
-  /** See {@linkcode Runner}. */
+  /** See {@linkcode TasksPool}. */
   leaveBlocking(): void {
     this.#blocking--;
   }
@@ -527,74 +467,15 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
     );
   }
 
-  /** Takes a task back that no worker has claimed, and books it out; false when one has. */
-  #takeBack(future: Future<unknown>): boolean {
-    const task = futureInternals.taskOf(future);
-    const { isTaken, isGone } = this.#queue.takeBack(task);
-    if (!isTaken) return false;
-    this.#streams.remove(task);
-    this.#futures[task] = undefined;
-    if (isGone) this.#freeTasks.push(task);
-    this.#bookOut();
-    // It has left room, and this thread may be asleep.
-    if (!this.#queue.isPublished) doorbell.nudge();
-    return true;
-  }
-
-  /** Fails a task that nobody waits for any more; if a worker runs it, asks it to stop, and abandons it if it does not. */
-  #giveUp(future: Future<unknown>, task: number, error: unknown): void {
-    doorbell.poll(); // It may have ended in time.
-    if (future.done()) return;
-    if (this.#takeBack(future)) {
-      this.#watch.fails(task, "given up");
-      this.#meter.drop(task);
-      this.#meter.failed++;
-      futureInternals.reject(future, error);
-      return;
-    }
-    this.#streams.stop(task);
-    if (this.#kind.exports !== undefined) {
-      this.#stopped.add(task);
-      const number = this.#queue.numberOf(task);
-      for (const worker of this.#workers) worker.child!.stop(task, number, GRACE_MS);
-      this.#watch.fails(task, "given up");
-      this.#meter.failed++;
-      this.#bookOut();
-      futureInternals.reject(future, error);
-      return;
-    }
-    const number = this.#queue.numberOf(task);
-    const worker = this.#workers.find(({ state }) => state.isRunningTask(number));
-    if (worker === undefined) {
-      // It was claimed this very moment: in an instant its worker shows that it runs it, or is done.
-      this.#deadlines.at(nowMs() + 1, () => this.#giveUp(future, task, error));
-      return;
-    }
-    this.#watch.fails(task, "given up", worker);
-    this.#meter.failed++;
-    worker.state.abort(number);
-    const grace = this.#deadlines.at(nowMs() + GRACE_MS, () => this.#abandon(worker, number));
-    worker.givenUp = { task, grace };
-    this.#bookOut();
-    futureInternals.reject(future, error);
-  }
-
-  /** Gives up a worker whose task was asked to stop and does not. */
-  #abandon(worker: PoolWorkerHandle, number: number): void {
-    doorbell.poll();
-    if (worker.givenUp === undefined || worker.hasEnded) return;
-    worker.state.retire(this.#queue.ring);
-    // If the task ended at this moment, the worker says RETIRED by itself (invariant 1 of its state).
-    if (!worker.state.isRunningTask(number)) return;
-    this.#meter.abandoned++;
-    this.#freeTask(worker.givenUp.task);
+  /** See {@linkcode TasksPool}. */
+  abandon(worker: PoolWorkerHandle): void {
     this.#remove(worker, "abandoned");
     this.#serveWaiting();
   }
 
   /** See {@linkcode Source}. */
   get deadlineMs(): number {
-    const { firstMs } = this.#deadlines;
+    const { firstMs } = this.#tasks.deadlines;
     // While this thread is blocked, nobody wakes it when a worker has made room for replies.
     const isWaiting = this.#workers.some(({ replies }) => replies.isWaiting);
     return isWaiting ? Math.min(firstMs, nowMs() + REPLY_MS) : firstMs;
@@ -603,13 +484,13 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
   /** See {@linkcode Source}. */
   expire(): void {
     for (const { replies } of this.#workers) replies.flush();
-    this.#deadlines.expire();
+    this.#tasks.deadlines.expire();
   }
 
   /** See {@linkcode Source}. */
   sleeping(isBlocking: boolean): void {
     this.#meter.catchUp();
-    if (this.#outstanding === 0) return;
+    if (this.#tasks.unsettled === 0) return;
     this.#crew.engageAll();
     if (isBlocking && this.#blocking > 0 && !platform.servesBlocked) this.#checkServed();
     // The end of a process is told by mail.
@@ -647,9 +528,9 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
     if (isDismissed) {
       const { reason, cause: first } = this.#broken ??
         { reason: `worker "${worker.name}" was ended: ${how}`, cause };
-      for (const task of tasks) this.#failLost(task, reason, first);
+      for (const task of tasks) this.#tasks.failLost(task, reason, first);
       // What a process has returned was in nobody's hands.
-      if (this.#workers.length === 0) this.#failAll(reason, first);
+      if (this.#workers.length === 0) this.#tasks.failAll(reason, first);
       return;
     }
     this.#meter.lost++;
@@ -659,7 +540,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
       this.#break(reason, cause);
       return;
     }
-    for (const task of new Set(tasks)) this.#failLost(task, reason, cause);
+    for (const task of new Set(tasks)) this.#tasks.failLost(task, reason, cause);
     this.#serveWaiting();
   }
 
@@ -667,26 +548,6 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
   #watchLoss(worker: PoolWorkerHandle, inHand?: number): void {
     const task = inHand ?? (this.#crew.isBusy(worker) ? worker.state.currentTask : undefined);
     if (task !== undefined) this.#watch.fails(task, "lost", worker);
-  }
-
-  /** Fails a task that was in the hands of a worker that is no more. */
-  #failLost(task: number, reason: string, cause: unknown): void {
-    const future = this.#futures[task];
-    if (future === undefined) return;
-    this.#stopped.delete(task);
-    if (future.done()) this.#freeTask(task); // It was given up before.
-    else this.#fail(future, task, reason, cause);
-  }
-
-  #fail(future: Future<unknown>, task: number, reason: string, cause: unknown): void {
-    this.#watch.fails(task, "lost");
-    this.#meter.drop(task);
-    if (!this.#takeBack(future)) this.#finish(task);
-    this.#meter.failed++;
-    futureInternals.reject(
-      future,
-      new this.#kind.Broken(`Cannot finish task: ${reason}`, { cause }),
-    );
   }
 
   /** Fails everything unfinished and ends all workers. */
@@ -712,14 +573,8 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
       }
       this.#remove(worker, "discarded");
     }
-    this.#failAll(reason, cause);
+    this.#tasks.failAll(reason, cause);
     this.#closeIfOver();
-  }
-
-  #failAll(reason: string, cause: unknown): void {
-    for (const [task, future] of [...this.#futures.entries()]) {
-      if (future !== undefined && !future.done()) this.#fail(future, task, reason, cause);
-    }
   }
 
   /** Sends all processes a signal. */
@@ -748,16 +603,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
     if (worker.child === undefined) this.#remove(worker, "discarded");
     else worker.isDismissed = true;
     this.#crew.retire();
-    for (const future of [...this.#futures]) {
-      if (future === undefined || future.done() || !this.#takeBack(future)) continue;
-      this.#watch.fails(futureInternals.taskOf(future), "lost");
-      this.#meter.drop(futureInternals.taskOf(future));
-      this.#meter.failed++;
-      futureInternals.reject(
-        future,
-        new this.#kind.Broken(`Cannot run task: ${reason}`, { cause: error }),
-      );
-    }
+    this.#tasks.refuseAll(reason, error);
     this.#closeIfOver();
   }
 
@@ -765,9 +611,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
 
   /** Takes no more tasks; ends the workers when all is done. See `Executor.shutdown`. */
   shutdown(cancelFutures: boolean): void {
-    if (cancelFutures) {
-      for (const future of [...this.#futures]) future?.cancel();
-    }
+    if (cancelFutures) this.#tasks.cancelAll();
     if (this.#closing) return;
     this.#closing = true;
     for (let i = this.#workers.length; i-- > 0;) this.#expect();
@@ -786,7 +630,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
 
   #closeIfOver(): void {
     if (!this.#closing && this.#broken === undefined) return;
-    if (this.#closed || this.#workers.length > 0 || this.#outstanding > 0) return;
+    if (this.#closed || this.#workers.length > 0 || this.#tasks.unsettled > 0) return;
     this.#closed = true;
     this.#crew.close();
     doorbell.remove(this);
@@ -846,6 +690,6 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, Runner, 
       const sinceMs = state.isRunning ? this.#meter.submittedMsOf(state.currentTask) : undefined;
       return account.statsOf(name, pid, sinceMs, this.#meter.meanMs);
     });
-    return this.#meter.stats(perWorker, this.#outstanding, running);
+    return this.#meter.stats(perWorker, this.#tasks.unsettled, running);
   }
 }

@@ -1,7 +1,12 @@
 /** What cannot be sent fails one future, and the pool lives. Errors arrive as they were. */
 
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
-import { type Future, NotShareableError, ThreadPoolExecutor } from "@concurrent/futures";
+import {
+  type Future,
+  NotShareableError,
+  RuntimeError,
+  ThreadPoolExecutor,
+} from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
 import { errorOf, Gate } from "./_support.ts";
 import * as work from "./_tasks.ts";
@@ -355,20 +360,32 @@ test("Executor.submit() takes arguments, beyond the ring, whose getter submits a
   await assertLives(pool);
 });
 
-test("Executor.submit() takes arguments whose getter shuts the pool down", async () => {
-  const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  let closed: Promise<void> | undefined;
-  const future = pool.submit(work.echo<unknown>, {
-    get value() {
-      closed = pool.shutdown();
-      return 1;
-    },
+for (const cancelFutures of [false, true]) {
+  test(`Executor.submit() takes arguments whose getter shuts the pool down, with cancelFutures ${cancelFutures}`, async () => {
+    const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    using held = new Gate();
+    const running = pool.submit(work.hold<string>, held.words, "ran");
+    await held.arrived();
+    const queued = pool.submit(work.echo<string>, "queued");
+    let closed: Promise<void> | undefined;
+    const future = pool.submit(work.echo<unknown>, {
+      get value() {
+        closed = pool.shutdown({ cancelFutures });
+        return 1;
+      },
+    });
+    const error = await errorOf(future);
+    assertInstanceOf(error, RuntimeError);
+    assertStringIncludes(error.message, "it was shut down meanwhile");
+    assertEquals([queued.cancelled(), pool.stats().queued], [cancelFutures, cancelFutures ? 0 : 1]);
+    held.open();
+    assertEquals(await running, "ran");
+    await closed;
+    const { workers, completed, cancelled, failed } = pool.stats();
+    assertEquals([workers, failed], [0, 1]);
+    assertEquals([completed, cancelled], cancelFutures ? [1, 1] : [2, 0]);
   });
-  await future.exception();
-  await closed;
-  await pool.shutdown();
-  assertEquals([future.done(), pool.stats().workers], [true, 0]);
-});
+}
 
 test("Executor.submit() fails a task whose argument was transferred before", async () => {
   await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });

@@ -1,0 +1,280 @@
+/**
+ * The unfinished tasks of a pool, and how each comes to its outcome.
+ *
+ *   create -> queued -> with a worker -> settled: its worker has told the outcome
+ *                |             |
+ *                |             +-------> settled: its worker was lost, or the task was given up
+ *                +---------------------> settled: taken back
+ *
+ * Each task has an index, from `create` until nobody will speak of it any more, and then another one gets it. That is when its
+ * outcome was told, or no worker has it; a task that was given up is settled at once, and keeps its index until its worker
+ * has ended it or is heeded no more.
+ *
+ * Where a task can be when it is to be taken back: in the backlog (it is settled, and its index is free again once the
+ * backlog comes to it), in the ring (a compare-exchange against the claiming workers decides), or with a worker (too late).
+ *
+ * Invariant: `unsettled` counts the tasks that were queued and whose futures are not done; each is counted out once, by
+ * `#bookOut`.
+ *
+ * @module
+ */
+
+import { nowMs } from "../_platform/clock.ts";
+import { doorbell } from "../_memory/doorbell.ts";
+import { Deadlines } from "./_deadlines.ts";
+import { limitTask } from "./_limits.ts";
+import type { Meter } from "./_meter.ts";
+import type { WorkerKind } from "./_pool_options.ts";
+import type { PoolStreams } from "./_stream_pool.ts";
+import type { TaskQueue } from "./_task_queue.ts";
+import type { TaskWatch } from "./_task_watch.ts";
+import type { PoolWorkerHandle } from "./_worker_handle.ts";
+import type { TaskOptions } from "./executor.ts";
+import { type Future, futureInternals, type Runner } from "./future.ts";
+
+/** How long a task that was given up may take to notice before its worker is abandoned. */
+const GRACE_MS = 50;
+
+/** What the tasks tell their pool. */
+export interface TasksPool extends Runner {
+  /** A task was settled. */
+  settled(): void;
+  /** A thread does not end a task that was given up: it is to be heeded no more. */
+  abandon(worker: PoolWorkerHandle): void;
+}
+
+/** The parts of a pool that its tasks deal with. */
+export interface TasksParts {
+  readonly kind: WorkerKind;
+  readonly queue: TaskQueue;
+  readonly streams: PoolStreams;
+  readonly watch: TaskWatch;
+  readonly workers: readonly PoolWorkerHandle[];
+}
+
+/** The unfinished tasks of a pool. */
+export class PoolTasks {
+  /** Limits of tasks, and of the patience with workers. */
+  readonly deadlines = new Deadlines();
+  readonly #pool: TasksPool;
+  readonly #kind: WorkerKind;
+  readonly #queue: TaskQueue;
+  readonly #streams: PoolStreams;
+  readonly #watch: TaskWatch;
+  readonly #meter: Meter;
+  readonly #workers: readonly PoolWorkerHandle[];
+
+  /** The futures of tasks that were queued, by index. */
+  readonly #futures: (Future<unknown> | undefined)[] = [];
+  readonly #free: number[] = [];
+  #indexes = 0;
+  #unsettled = 0;
+  /** Tasks given up that a process was asked to stop. */
+  readonly #stopped = new Set<number>();
+
+  constructor(pool: TasksPool, { kind, queue, streams, watch, workers }: TasksParts) {
+    this.#pool = pool;
+    this.#kind = kind;
+    this.#queue = queue;
+    this.#streams = streams;
+    this.#watch = watch;
+    this.#meter = watch.meter;
+    this.#workers = workers;
+  }
+
+  /** How many have no outcome. */
+  get unsettled(): number {
+    return this.#unsettled;
+  }
+
+  /** The future of a task; `undefined` if none has that index. */
+  futureOf(task: number): Future<unknown> | undefined {
+    return this.#futures[task];
+  }
+
+  /** A future with an index for a task, which is not counted before it is {@linkcode queued}. */
+  create(): Future<unknown> {
+    return futureInternals.create<unknown>(this.#pool, this.#free.pop() ?? this.#indexes++);
+  }
+
+  /** It waits for a worker. */
+  queued(future: Future<unknown>): void {
+    this.#futures[futureInternals.taskOf(future)] = future;
+    this.#unsettled++;
+  }
+
+  /** Has a task given up when its time is up or its signal aborts. */
+  limit(future: Future<unknown>, options: TaskOptions): void {
+    const task = futureInternals.taskOf(future);
+    limitTask(future, options, this.deadlines, (error) => this.#giveUp(future, task, error));
+  }
+
+  /** Frees the index of a task that nobody will speak of. */
+  free(task: number): void {
+    this.#queue.release(task);
+    this.#streams.remove(task);
+    this.#futures[task] = undefined;
+    this.#free.push(task);
+  }
+
+  /** A task that was taken back from the backlog has left it. */
+  leftBacklog(task: number): void {
+    this.#free.push(task);
+  }
+
+  #bookOut(): void {
+    this.#unsettled--;
+    this.#pool.settled();
+  }
+
+  // Outcomes
+
+  /** Takes in what a worker says of a task's outcome. */
+  settle(worker: PoolWorkerHandle, task: number, failed: boolean, value: unknown): void {
+    worker.forgetNamed();
+    const future = this.#futures[task];
+    if (future === undefined) return; // It failed when the pool broke; its process was not dead yet.
+    if (this.#stopped.delete(task)) return this.free(task);
+    worker.account.done++;
+    if (worker.givenUp?.task === task) {
+      // It was settled when it was given up; the worker turned out to be well.
+      worker.givenUp.grace.cancel();
+      worker.givenUp = undefined;
+      return this.free(task);
+    }
+    this.free(task);
+    this.#bookOut();
+    if (failed) {
+      this.#meter.failed++;
+      futureInternals.reject(future, value);
+    } else {
+      this.#meter.completed++;
+      futureInternals.resolve(future, value);
+    }
+  }
+
+  // Taking tasks back
+
+  /** Cancels a task that no worker has claimed; false when one has. */
+  cancel(future: Future<unknown>): boolean {
+    if (!this.#takeBack(future)) return false;
+    this.#meter.drop(futureInternals.taskOf(future));
+    this.#meter.cancelled++;
+    return true;
+  }
+
+  /** Cancels all that no worker has claimed. */
+  cancelAll(): void {
+    for (const future of [...this.#futures]) future?.cancel();
+  }
+
+  /** Fails a task that no worker has claimed; false when one has. */
+  refuse(future: Future<unknown>, how: "given up" | "lost", error: unknown): boolean {
+    if (!this.#takeBack(future)) return false;
+    const task = futureInternals.taskOf(future);
+    this.#watch.fails(task, how);
+    this.#meter.drop(task);
+    this.#meter.failed++;
+    futureInternals.reject(future, error);
+    return true;
+  }
+
+  /** Takes a task back that no worker has claimed, and books it out; false when one has. */
+  #takeBack(future: Future<unknown>): boolean {
+    const task = futureInternals.taskOf(future);
+    const { isTaken, isGone } = this.#queue.takeBack(task);
+    if (!isTaken) return false;
+    this.#streams.remove(task);
+    this.#futures[task] = undefined;
+    if (isGone) this.#free.push(task);
+    this.#bookOut();
+    // It has left room, and this thread may be asleep.
+    if (!this.#queue.isPublished) doorbell.nudge();
+    return true;
+  }
+
+  // Giving tasks up
+
+  /** Fails a task that nobody waits for any more, and has whoever runs it asked to stop. */
+  #giveUp(future: Future<unknown>, task: number, error: unknown): void {
+    doorbell.poll(); // It may have ended in time.
+    if (future.done() || this.refuse(future, "given up", error)) return;
+    this.#streams.stop(task);
+    const number = this.#queue.numberOf(task);
+    const worker = this.#workers.find(({ state }) => state.isRunningTask(number));
+    if (this.#kind.exports !== undefined) this.#stopProcess(task, number);
+    else if (worker !== undefined) this.#stopThread(worker, task, number);
+    else {
+      // It was claimed this very moment: in an instant its worker shows that it runs it, or is done.
+      this.deadlines.at(nowMs() + 1, () => this.#giveUp(future, task, error));
+      return;
+    }
+    this.#watch.fails(task, "given up", worker);
+    this.#meter.failed++;
+    this.#bookOut();
+    futureInternals.reject(future, error);
+  }
+
+  /** Asks all processes, as any may have it in hand; the one that has is killed if it does not stop. */
+  #stopProcess(task: number, number: number): void {
+    this.#stopped.add(task);
+    for (const worker of this.#workers) worker.child!.stop(task, number, GRACE_MS);
+  }
+
+  /** Asks a thread, and abandons it if it does not stop. */
+  #stopThread(worker: PoolWorkerHandle, task: number, number: number): void {
+    worker.state.abort(number);
+    const grace = this.deadlines.at(nowMs() + GRACE_MS, () => this.#abandon(worker, number));
+    worker.givenUp = { task, grace };
+  }
+
+  #abandon(worker: PoolWorkerHandle, number: number): void {
+    doorbell.poll();
+    if (worker.givenUp === undefined || worker.hasEnded) return;
+    worker.state.retire(this.#queue.ring);
+    // If the task ended at this moment, the worker says RETIRED by itself (invariant 1 of its state).
+    if (!worker.state.isRunningTask(number)) return;
+    this.#meter.abandoned++;
+    this.free(worker.givenUp.task);
+    this.#pool.abandon(worker);
+  }
+
+  // Losing tasks
+
+  /** Fails a task that was in the hands of a worker that is no more. */
+  failLost(task: number, reason: string, cause: unknown): void {
+    const future = this.#futures[task];
+    if (future === undefined) return;
+    this.#stopped.delete(task);
+    if (future.done()) this.free(task); // It was given up before.
+    else this.#fail(future, reason, cause);
+  }
+
+  /** Fails all, wherever they are. */
+  failAll(reason: string, cause: unknown): void {
+    for (const future of [...this.#futures]) {
+      if (future !== undefined && !future.done()) this.#fail(future, reason, cause);
+    }
+  }
+
+  /** Fails all that no worker has claimed. */
+  refuseAll(reason: string, cause: unknown): void {
+    for (const future of [...this.#futures]) {
+      if (future === undefined || future.done()) continue;
+      const error = new this.#kind.Broken(`Cannot run task: ${reason}`, { cause });
+      this.refuse(future, "lost", error);
+    }
+  }
+
+  #fail(future: Future<unknown>, reason: string, cause: unknown): void {
+    const error = new this.#kind.Broken(`Cannot finish task: ${reason}`, { cause });
+    if (this.refuse(future, "lost", error)) return;
+    const task = futureInternals.taskOf(future);
+    this.#watch.fails(task, "lost");
+    this.#meter.drop(task);
+    this.#meter.failed++;
+    this.free(task);
+    this.#bookOut();
+    futureInternals.reject(future, error);
+  }
+}
