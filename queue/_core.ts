@@ -197,12 +197,13 @@ export class LocalQueueCore implements QueueCore, PassingCore {
   ): Promise<void> {
     let before = 0;
     for (const items of this.#packAll(values, keys)) {
+      const wanted = items.count; // While this waits, others of this thread use the batch.
       let count = this.#putSome(items, before);
-      if (count < items.count) {
+      if (count < wanted) {
         count += await this.#waits.put(items.from(count), limits, before + count);
       }
       before += count;
-      if (count < items.count) throw this.#state.fullError(before);
+      if (count < wanted) throw this.#state.fullError(before);
     }
   }
 
@@ -214,12 +215,13 @@ export class LocalQueueCore implements QueueCore, PassingCore {
   ): void {
     let before = 0;
     for (const items of this.#packAll(values, keys)) {
+      const wanted = items.count;
       let count = this.#putSome(items, before);
-      if (count < items.count) {
+      if (count < wanted) {
         count += this.#waits.putSync(items.from(count), deadlineMs, before + count);
       }
       before += count;
-      if (count < items.count) throw this.#state.fullError(before);
+      if (count < wanted) throw this.#state.fullError(before);
     }
   }
 

@@ -9,7 +9,7 @@ export type PriorityKey = number | bigint | string | readonly PriorityKey[];
 
 /** Throws unless a value can be sorted by. */
 export function checkKey(act: string, key: unknown): PriorityKey {
-  if (isKey(key)) return key;
+  if (isKey(key)) return copyOf(key);
   const got = typeof key === "number"
     ? "NaN"
     : Array.isArray(key)
@@ -22,6 +22,11 @@ export function checkKey(act: string, key: unknown): PriorityKey {
   );
 }
 
+/** What is put may wait for room: until then the caller may change his array. */
+function copyOf(key: PriorityKey): PriorityKey {
+  return typeof key === "object" ? Array.from(key, copyOf) : key;
+}
+
 function isKey(key: unknown): key is PriorityKey {
   switch (typeof key) {
     case "number":
@@ -30,7 +35,7 @@ function isKey(key: unknown): key is PriorityKey {
     case "string":
       return true;
     default:
-      return Array.isArray(key) && key.every(isKey);
+      return Array.isArray(key) && Array.from(key).every(isKey); // `every` alone passes over holes.
   }
 }
 

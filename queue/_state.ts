@@ -363,6 +363,8 @@ export class QueueState {
   withdraw(list: WaitList, node: number): boolean {
     this.#enter();
     const wasQueued = list.remove(node);
+    // It may have stood, with an item too large for the memory there is, before others that fit.
+    if (wasQueued && list === this.putters) this.#waiters.wakePutters(this.#control[QUEUE.MAXSIZE]);
     this.#leave();
     return wasQueued;
   }

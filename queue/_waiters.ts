@@ -6,10 +6,11 @@
  *
  * Invariants
  * 1. While getters are queued, at least as many were woken as there are items. A woken one that finds nothing, others having
- *    been faster, is queued before all others. For putters and room likewise, as far as room is counted in items.
+ *    been faster, is queued again before all who were not woken, and behind those to whom the same happened (ARGUMENT is 1). For
+ *    putters and room likewise, as far as room is counted in items; where memory is short, one whose item is too large for
+ *    what there is may stand before others, and wakes them when it gives up.
  * 2. Nobody waits for one that was woken and is no more: when some thread has died since waiters were last counted as woken
- *    (word DEATHS), none counts as woken any more, and as many are woken anew. Once a death: who was woken in vain is queued
- *    first, so waking all would turn their order round.
+ *    (word DEATHS), none counts as woken any more, and as many are woken anew, once a death.
  *
  * Why waiters are told to try, and not handed an item: a thread that ended before it noticed would take the item
  * along; and while it wakes, for tens of microseconds, nobody else could have it.
@@ -17,7 +18,7 @@
  * @module
  */
 
-import { QUEUE } from "../_memory/layout.ts";
+import { NODE, QUEUE } from "../_memory/layout.ts";
 import type { Seat } from "../_memory/seat.ts";
 import { WaitList } from "../_memory/wait_list.ts";
 import type { Accounts } from "./_accounts.ts";
@@ -66,10 +67,13 @@ export class Waiters {
     for (const thread of rung) this.#seat.ring(thread);
   }
 
-  /** Queues one; if it was woken in vain, before all others. */
+  /** Queues one; if it was woken in vain, before all who were not. */
   queue(list: WaitList, waiter: Waiter, wasWoken: boolean): void {
-    if (wasWoken) list.pushFirst(waiter.node);
-    else list.push(waiter.node);
+    if (wasWoken) {
+      const { words } = this.#seat.table;
+      words[waiter.node + NODE.ARGUMENT] = 1;
+      list.pushBehind(waiter.node, (other) => words[other + NODE.ARGUMENT] === 1);
+    } else list.push(waiter.node);
     waiter.isQueued = true;
   }
 

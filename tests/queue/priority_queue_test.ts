@@ -1,4 +1,11 @@
-import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import * as fc from "fast-check";
 import { type PriorityKey, PriorityQueue, Queue, RuntimeError } from "../../queue/mod.ts";
 import { test } from "../_support/leaks.ts";
@@ -501,4 +508,23 @@ test("PriorityQueue is a Queue, but their handles are not each other's", () => {
     'Cannot rebuild Queue: expected a handle of kind "Queue", got one of "PriorityQueue"',
   );
   assertThrows(() => PriorityQueue.from(new Queue().handle), TypeError, 'got one of "Queue"');
+});
+
+test("PriorityQueue sorts by keys as they were when they were put", async () => {
+  const queue = new PriorityQueue<[number, string]>(2);
+  queue.putManySync([[2, "b"], [3, "c"]]);
+  const item: [number, string] = [1, "a"];
+  const put = queue.put(item); // It waits for room.
+  item[0] = 9;
+  assertEquals(queue.getSync(), [2, "b"]);
+  await put;
+  assertEquals(queue.getManySync(2), [[1, "a"], [3, "c"]]);
+});
+
+test("PriorityQueue refuses keys with holes", () => {
+  const queue = new PriorityQueue<number[]>();
+  const holes = new Array<number>(1);
+  const error = assertThrows(() => queue.putNowait(holes), TypeError);
+  assertStringIncludes(error.message, "array with something else in it");
+  assertEquals(queue.qsize(), 0);
 });

@@ -1,6 +1,6 @@
 /** Those who wait for items, for room and for the end: who is served when, and what is left of those who give up. */
 
-import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { type Future, ThreadPoolExecutor } from "../../executors/mod.ts";
 import { Empty, Full, Queue, ShutDown, SimpleQueue } from "../../queue/mod.ts";
 import { test } from "../_support/leaks.ts";
@@ -385,4 +385,66 @@ test("Queue: what is thrown to one waiter does not reach another", async () => {
   await assertRejects(() => waiting, ShutDown);
   assert(await errorOf(() => shut) instanceof ShutDown);
   assertEquals(allWaitersOf(queue), NOBODY);
+});
+
+test("Queue.putMany() tells its own outcome, whatever else this thread puts meanwhile", async () => {
+  const bounded = new Queue<string>(1);
+  const other = new Queue<string>();
+  const vain = rejectionOf(bounded.putMany(["a", "b", "c"], { timeout: SHORT_MS }));
+  await other.put("x");
+  const full = await vain;
+  assertInstanceOf(full, Full);
+  assertEquals([full.count, bounded.qsize()], [1, 1]);
+
+  assertEquals(bounded.getSync(), "a");
+  const puts = [bounded.putMany(["a", "b", "c"]), bounded.putMany(["d", "e", "f", "g"])];
+  const got: string[] = [];
+  while (got.length < 7) got.push(await bounded.get());
+  await Promise.all(puts);
+  assertEquals(got.join(""), "abcdefg");
+});
+
+test("Queue: those who were woken in vain keep their order among themselves", async () => {
+  const full = new Queue<string>(2);
+  full.putManySync(["1", "2"]);
+  const puts = ["a", "b", "c"].map((item) => full.put(item));
+  await queued(full, "putters", 3);
+  full.getManySync(2); // Wakes a and b; what comes next is faster.
+  full.putManySync(["3", "4"]);
+  await turns();
+  const got: string[] = [];
+  while (got.length < 5) got.push(await full.get());
+  await Promise.all(puts);
+  assertEquals(got.join(""), "34abc");
+
+  const empty = new Queue<number>();
+  const served: string[] = [];
+  const gets = ["a", "b", "c"].map((name) => empty.get().then(() => served.push(name)));
+  await queued(empty, "getters", 3);
+  empty.putManySync([1, 2]);
+  empty.getManySync(2);
+  await turns();
+  for (const n of numbers(3)) {
+    empty.putSync(n);
+    await until(() => served.length === n + 1);
+  }
+  await Promise.all(gets);
+  assertEquals(served.join(""), "abc");
+});
+
+test("Queue: who gives up with an item too large for the room lets those behind it use that", async () => {
+  const kilobytes = (count: number) => new Uint8Array(count * 1024);
+  const queue = new Queue<Uint8Array>({ capacityBytes: 1 << 16 });
+  assertThrows(() => {
+    for (;;) queue.putNowait(kilobytes(3));
+  }, Full);
+  const controller = new AbortController();
+  const large = rejectionOf(queue.put(kilobytes(30), { signal: controller.signal }));
+  const small = queue.put(kilobytes(3));
+  await queued(queue, "putters", 2);
+  queue.getSync(); // Room for the small one alone.
+  await turns();
+  controller.abort(new RangeError("enough"));
+  assertInstanceOf(await large, RangeError);
+  await small;
 });
