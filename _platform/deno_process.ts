@@ -27,7 +27,8 @@ function permissionArgs({ permissions = {}, readable }: ProcessOptions): string[
 
 function isGranted(name: PermissionKind, scope?: string): boolean {
   const descriptor = scope === undefined ? { name } : { name, [PERMISSION_SCOPES[name]]: scope };
-  return Deno.permissions.querySync(descriptor as Deno.PermissionDescriptor).state === "granted";
+  const { state, partial } = Deno.permissions.querySync(descriptor as Deno.PermissionDescriptor);
+  return state === "granted" && !partial;
 }
 
 /** A child cannot be given what this process has not. */
@@ -48,7 +49,7 @@ function argOf(
     checkGranted(kind);
     return [`--allow-${kind}`];
   }
-  const list = permission === false ? [] : permission.map(pathOf);
+  const list = permission === false ? [] : permission.map((item) => itemOf(kind, item));
   for (const item of list) checkGranted(kind, item);
   if (kind === "read") list.push(...readable);
   for (const item of list) {
@@ -61,9 +62,14 @@ function argOf(
   return list.length === 0 ? [] : [`--allow-${kind}=${list.join(",")}`];
 }
 
-function pathOf(item: string | URL): string {
+/** The kinds whose items are paths. */
+const OF_PATHS: readonly PermissionKind[] = ["read", "write", "ffi"];
+
+function itemOf(kind: PermissionKind, item: string | URL): string {
   const text = String(item);
-  return text.startsWith("file:") ? decodeURIComponent(new URL(text).pathname) : text;
+  const path = text.startsWith("file:") ? decodeURIComponent(new URL(text).pathname) : text;
+  // The child may work in another folder.
+  return OF_PATHS.includes(kind) ? builtin("node:path").resolve(path) : path;
 }
 
 function commandArgs(options: ProcessOptions): string[] {

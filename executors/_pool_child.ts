@@ -55,6 +55,9 @@ import { WorkerState } from "./_worker_state.ts";
 /** How long a process that has said all may take to end. */
 const ENDING_MS = 2000;
 
+/** How long a process may take to hear that a task is to stop: it may be starting, at a bad moment. */
+const UNHEARD_MS = 5000;
+
 /** What has become of a child. */
 export interface ChildEnd {
   readonly pid: number;
@@ -300,7 +303,7 @@ export class PoolChild {
     const message = await platform.nextMessage(port) as Encoded;
     port.close();
     if (this.#ended) return;
-    if (this.#inHand.get(task)!.isStopping) {
+    if (this.#inHand.get(task)!.stopMs !== undefined) {
       this.#inHand.finish(task);
       this.#tell(KIND.ERROR, task, undefined);
       this.#afterFrame();
@@ -315,6 +318,7 @@ export class PoolChild {
   #receive(record: FrameReader): void {
     const { type, a, b, c } = record;
     if (type === UP.MAIL) this.#receiveMail(record, a, b);
+    else if (type === UP.STOPPING) this.#stopping(a);
     else this.#takeBack(a, b, c, keep(record));
   }
 
@@ -377,10 +381,10 @@ export class PoolChild {
 
   /** Takes back a task that waits behind a long one. */
   #takeBack(task: number, fn: number, form: number, payload: Payload): void {
-    const { number, isStopping } = this.#inHand.takeBack(task);
+    const { number, stopMs } = this.#inHand.takeBack(task);
     this.#hasReturned = true;
     this.#tasksLeft++;
-    if (isStopping) this.#tell(KIND.ERROR, task, undefined);
+    if (stopMs !== undefined) this.#tell(KIND.ERROR, task, undefined);
     else this.#group.addReturned({ task, number, fn, form, payload }, this.#ring);
   }
 
@@ -461,13 +465,25 @@ export class PoolChild {
     const inHand = this.#inHand.get(task);
     // Another task may have its index by now.
     if (inHand?.number !== number) return;
-    inHand.isStopping = true;
+    inHand.stopMs = graceMs;
     this.#link.write(DOWN.ABORT, task, 0, 0);
     this.#link.flush();
-    callAt(nowMs() + graceMs, () => {
-      if (this.#inHand.get(task)?.number !== number) return;
+    this.#endUnlessStopped(task, nowMs() + UNHEARD_MS);
+  }
+
+  /** Ends the process if it has the task still at that time. */
+  #endUnlessStopped(task: number, atMs: number): void {
+    const inHand = this.#inHand.get(task);
+    if (inHand?.stopMs === undefined) return;
+    callAt(atMs, () => {
+      if (this.#inHand.get(task) !== inHand) return;
       this.end("SIGKILL", "as its task was to stop and did not");
     });
+  }
+
+  /** Its worker has been asked to stop a task: only now the task's time begins, as the process may have been starting. */
+  #stopping(task: number): void {
+    this.#endUnlessStopped(task, nowMs() + (this.#inHand.get(task)?.stopMs ?? 0));
   }
 
   /** Sends the process a signal that ends it. */

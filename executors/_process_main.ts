@@ -147,7 +147,10 @@ class Host {
         break;
       case DOWN.ABORT: {
         const number = this.#numbers.get(a);
-        if (number !== undefined && !this.#drop(a, number)) this.#worker.state.abort(number);
+        if (number !== undefined && !this.#drop(a, number)) {
+          this.#worker.state.abort(number);
+          this.#out.write(UP.STOPPING, a, 0, 0);
+        }
         break;
       }
       case DOWN.RESUME:
@@ -175,6 +178,7 @@ class Host {
       firstTaskId,
       origin: { process: name, config: start.config },
       isHosted: true,
+      dropsResults: start.isAlone,
     });
   }
 
@@ -246,7 +250,7 @@ class Host {
   /** The worker has told how it ends: this process ends the same way. */
   #noteEnd(report: Payload): void {
     const [how, error] = decodePayload(this.#decoder, report) as [string, unknown];
-    const code = /exit\((\d+)\)/.exec(how)?.[1] ?? (how.includes("close()") ? 0 : undefined);
+    const code = /exit\((-?\d+)\)/.exec(how)?.[1] ?? (how.includes("close()") ? 0 : undefined);
     this.#exitCode = Number(code ?? FAILED);
     if (code === undefined && this.#loneName !== undefined) this.#printError(error);
   }

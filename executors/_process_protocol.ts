@@ -41,6 +41,8 @@ export const UP = {
   MAIL: 0,
   /** Task A, to run function B, in form C, was not begun, as the one before it takes long: others may have it. */
   RETURNED: 1,
+  /** Task A, which the worker has in hand, has been asked to stop. */
+  STOPPING: 2,
 } as const;
 
 /** What a child is told first. */

@@ -203,4 +203,6 @@ export interface StartMessage {
   readonly origin: Origin;
   /** Whether the owner only stands for one in another process. */
   readonly isHosted: boolean;
+  /** Whether nobody wants what tasks return. */
+  readonly dropsResults?: boolean;
 }

@@ -96,12 +96,38 @@ export class TaskQueue {
     if (this.#backlog.length > 0) this.refill();
     const moved = takeArgumentTransfers(args, options?.transfer);
     // Nothing can be moved to another process: it is copied, and then taken from the sender.
-    const transfers = this.#exports === undefined ? moved : undefined;
-    this.#place(task, functionNumber, form, args, priority, transfers);
+    const isCopied = this.#exports !== undefined;
+    this.#place(
+      task,
+      functionNumber,
+      form,
+      args,
+      priority,
+      isCopied ? undefined : moved,
+      isCopied ? moved : undefined,
+    );
     if (this.#exports === undefined) return;
     const named = this.#exports.takeNamed();
     if (named.length > 0) this.#named.set(task, named);
-    if (moved !== undefined) structuredClone(null, { transfer: [...moved] });
+  }
+
+  /** Takes from the sender what was copied instead of moved; a task for which that fails has not been queued. */
+  #take(task: number, copied: Set<Transferable> | undefined, block: number): void {
+    if (copied === undefined) return;
+    try {
+      structuredClone(null, { transfer: [...copied] });
+    } catch (error) {
+      if (block >= 0) this.arena.release(block);
+      this.#unpark(task);
+      throw error;
+    }
+  }
+
+  #unpark(task: number): void {
+    const parked = this.#parked.get(task);
+    if (parked === undefined) return;
+    this.#parked.delete(task);
+    close(parked);
   }
 
   #place(
@@ -111,11 +137,14 @@ export class TaskQueue {
     args: readonly unknown[],
     priority: number,
     transfers: Set<Transferable> | undefined,
+    copied: Set<Transferable> | undefined,
   ): void {
     const slot = this.#backlog.length === 0 ? this.#freeSlot() : -1;
     if (slot >= 0) {
       const place = this.#encodeToSlot(slot, task, args, transfers);
       if (place >= 0) {
+        const hasBlock = place === PLACE.BLOCK || place === PLACE.SHARED;
+        this.#take(task, copied, hasBlock ? this.ring.words[slot + SLOT.PAYLOAD] : -1);
         this.#publish(slot, task, functionNumber, form | place | this.#sharedObjects);
         return;
       }
@@ -136,6 +165,7 @@ export class TaskQueue {
       end = place === PLACE.SHARED ? start + 3 + words[start + 2] : start;
       if (place !== PLACE.MESSAGE) large = takeSpilled(encoder);
     }
+    this.#take(task, copied, -1);
     this.#backlog.commit(task, functionNumber, form, end, large);
     this.#numbers[task] = IN_BACKLOG;
   }
@@ -328,11 +358,7 @@ export class TaskQueue {
     } else {
       return NOT_TAKEN;
     }
-    const parked = this.#parked.get(task);
-    if (parked !== undefined) {
-      this.#parked.delete(task);
-      close(parked);
-    }
+    this.#unpark(task);
     return isGone ? TAKEN_FROM_RING : TAKEN_FROM_BACKLOG;
   }
 

@@ -49,8 +49,8 @@ interface InHand {
   readonly sentMs: number;
   /** It may wait for other tasks. */
   readonly mayWait: boolean;
-  /** It was asked to stop. */
-  isStopping: boolean;
+  /** It is to stop, and may take so long to. */
+  stopMs: number | undefined;
 }
 
 /** What the children of one pool have in common. */
@@ -170,7 +170,7 @@ export class TasksInHand {
   add({ task, number, fn, form }: TaskHead): void {
     const mayWait = this.#mayWait(form);
     this.#last = { task, number };
-    this.#tasks.set(task, { number, fn, sentMs: nowMs(), mayWait, isStopping: false });
+    this.#tasks.set(task, { number, fn, sentMs: nowMs(), mayWait, stopMs: undefined });
   }
 
   /** Learns from one task how long its kind runs. One that was held up in the middle counts for no more than twice what was known. */

@@ -18,6 +18,7 @@ import { FLAG, type ThreadTable } from "../_memory/thread_table.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import type { Event } from "../sync/event.ts";
 import { describe, explainCapture, importModule, loadTarget, type Target } from "./_target.ts";
+import { setOrigin } from "./_origin.ts";
 import { links, sendFailure } from "./_thread_links.ts";
 import { setLoading, setSelf, threadFactory } from "./_thread_self.ts";
 import {
@@ -48,6 +49,7 @@ class ThreadRun {
     this.#start = start;
     this.#state = new ThreadState(start.state);
     this.#table = adoptSeat(start.threads, start.thread).table;
+    setOrigin(start.origin);
     platform.containThreadEnd((end) => this.#endItself(end));
     setSelf({
       id: start.thread,

@@ -30,6 +30,7 @@ import { add, load, replace, store } from "../_platform/atomics.ts";
 import { createSharedMemory } from "../_platform/memory.ts";
 import { WORD_BYTES } from "../_memory/layout.ts";
 import type { Encoded } from "../_memory/message.ts";
+import type { Origin } from "./_origin.ts";
 import type { Target } from "./_target.ts";
 
 const IS_RUNNING = 0;
@@ -136,6 +137,8 @@ export interface ThreadStart {
   readonly state: SharedArrayBuffer;
   /** The name that the thread holds as a sign of life. */
   readonly life: string;
+  /** Where the thread comes from. */
+  readonly origin: Origin;
   readonly work: Work;
   /**
    * Set when there are shared objects among the values, so that their classes have to be loaded first: the modules of those that

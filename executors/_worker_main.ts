@@ -376,7 +376,7 @@ class PoolWorker {
       return this.#tell(KIND.ERROR, task, explainCapture(loaded.target, error));
     }
     if (isThenable(value)) return this.#settle(task, loaded, value);
-    return this.#tell(KIND.RESULT, task, value);
+    return this.#tell(KIND.RESULT, task, this.#start.dropsResults ? undefined : value);
   }
 
   /** The function of a timed task, which says when it ran; called in the context that the task carries, if it does. */
@@ -450,7 +450,7 @@ class PoolWorker {
       await this.#tell(KIND.ERROR, task, explainCapture(target, error));
       return;
     }
-    await this.#tell(KIND.RESULT, task, value);
+    await this.#tell(KIND.RESULT, task, this.#start.dropsResults ? undefined : value);
   }
 
   #callChunk(

@@ -11,7 +11,8 @@ import { platform } from "../_platform/mod.ts";
 import type { Permissions } from "../_platform/permissions.ts";
 import { processes } from "../_platform/processes.ts";
 import { doorbell } from "../_memory/doorbell.ts";
-import { RuntimeError } from "../sync/errors.ts";
+import { HANDLE } from "../_memory/handle.ts";
+import { NotShareableError, RuntimeError } from "../sync/errors.ts";
 import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
 import { ownOrigin } from "./_origin.ts";
 import {
@@ -299,13 +300,15 @@ export class Process<A extends unknown[] = unknown[]> {
     doorbell.expect();
     try {
       await new Promise<void>((resolve, reject) => {
-        const onAbort = (): void => reject(signal!.reason);
-        const stopTimer = callAt(deadlineMs, resolve);
-        signal?.addEventListener("abort", onAbort, { once: true });
-        pool.whenClosed().then(resolve).finally(() => {
+        const stop = (): void => {
           stopTimer();
           signal?.removeEventListener("abort", onAbort);
-        });
+        };
+        const onAbort = (): void => (stop(), reject(signal!.reason));
+        const onOver = (): void => (stop(), resolve());
+        const stopTimer = callAt(deadlineMs, onOver);
+        signal?.addEventListener("abort", onAbort, { once: true });
+        pool.whenClosed().then(onOver);
       });
     } finally {
       doorbell.arrived(1);
@@ -366,6 +369,13 @@ export class Process<A extends unknown[] = unknown[]> {
     this.#checkOpen(act);
     if (this.#pool !== undefined) return this.#pool;
     throw new RuntimeError(`Cannot ${act} ${this.#label}: it has not been started`);
+  }
+
+  /** Sent to another thread, it is refused. */
+  [HANDLE](): never {
+    throw new NotShareableError(
+      "Cannot send Process: it belongs to the thread that made it; send its pid",
+    );
   }
 
   /** Shows as `Process` in logs and error texts. */

@@ -17,6 +17,7 @@ import { home, type Seat } from "../_memory/seat.ts";
 import { FLAG } from "../_memory/thread_table.ts";
 import { NotShareableError, RuntimeError } from "../sync/errors.ts";
 import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
+import { ownOrigin } from "./_origin.ts";
 import { type AnyFunction, describe, type Target, targetOf } from "./_target.ts";
 import {
   type Delay,
@@ -161,6 +162,11 @@ export class Thread<A extends unknown[] = unknown[]> {
       this.#startOutcome = {};
       return;
     }
+    if (typeof options !== "object" || options === null) {
+      throw new TypeError(
+        `Cannot make thread: expected options such as { target }, got ${typeof options}`,
+      );
+    }
     const { target, args, module, daemon } = options;
     if (target !== undefined && typeof target !== "function") {
       throw new TypeError(`Cannot make thread: target must be a function, got ${typeof target}`);
@@ -291,6 +297,7 @@ export class Thread<A extends unknown[] = unknown[]> {
         starter,
         state: state.buffer,
         life: `@concurrent/futures thread ${randomName()}`,
+        origin: ownOrigin(),
         work,
         classes,
         port: port2,

@@ -1,8 +1,9 @@
 /** What tests run in processes that uses processes itself. Apart from the others, which most processes would load it with. */
 
-import { currentProcess, Process, ProcessPoolExecutor } from "../../executors/mod.ts";
+import { currentProcess, Process, ProcessPoolExecutor, Thread } from "../../executors/mod.ts";
+import { squareByName } from "./by_name.ts";
 import { task } from "../../executors/task_module.ts";
-import type { SimpleQueue } from "../../queue/mod.ts";
+import { SimpleQueue } from "../../queue/mod.ts";
 import { pidOf } from "./process_tasks.ts";
 
 /** What its process is called. */
@@ -22,6 +23,32 @@ export const startChild = task(import.meta, async function startChild(): Promise
 /** Tells what its process is called. */
 export const tellName = task(import.meta, function tellName(seen: SimpleQueue<unknown>): void {
   seen.putNowait(currentProcess());
+});
+
+/** Runs a task of a module that imports by the program's import map. */
+export const tellOfProcess = task(
+  import.meta,
+  async function tellOfProcess(seen: SimpleQueue<unknown>): Promise<void> {
+    await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
+    seen.putNowait(await pool.submit(squareByName, 3).result().catch(String));
+  },
+);
+
+/** Tells what a thread of its process takes that to be called. */
+export const tellNameInThread = task(
+  import.meta,
+  async function tellNameInThread(seen: SimpleQueue<unknown>): Promise<void> {
+    const own = new SimpleQueue<unknown>();
+    const thread = new Thread({ target: putName, args: [own] });
+    thread.start();
+    seen.putNowait(await own.get());
+    await thread.join();
+  },
+);
+
+/** Tells what its process is called. */
+export const putName = task(import.meta, function putName(seen: SimpleQueue<unknown>): void {
+  seen.putNowait(currentProcess().name);
 });
 
 /** Starts a process and a pool of its own; says the numbers of all three, and how the process ended. */

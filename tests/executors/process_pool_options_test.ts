@@ -10,6 +10,7 @@ import {
 import {
   currentProcess,
   type Future,
+  NotShareableError,
   ProcessPoolExecutor,
   SimpleQueue,
   transfer,
@@ -174,6 +175,26 @@ function exists(file: string): boolean {
 }
 
 // What crosses.
+
+test("ProcessPoolExecutor fails a task that names in transfer what cannot be moved, and no other one", async () => {
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
+  const samples = new Float64Array([1, 2, 3]);
+  const wrong = [samples as unknown as Transferable];
+  const large = new Float64Array(100_000);
+  for (const value of [samples, large, [samples, "x".repeat(100_000)]]) {
+    const refused = pool.with({ transfer: wrong }).submit(echo, value);
+    const next = pool.submit(echo, "mine");
+    assertInstanceOf(await refused.exception(), NotShareableError);
+    assertEquals(await next, "mine");
+  }
+  assertEquals(samples, new Float64Array([1, 2, 3]));
+  // The same in the backlog.
+  const held = Array.from({ length: 3000 }, (_, n) => pool.submit(echo, n));
+  const refused = pool.with({ transfer: wrong }).submit(echo, samples);
+  const next = pool.submit(echo, "mine");
+  assertInstanceOf(await refused.exception(), NotShareableError);
+  assertEquals([await next, (await Promise.all(held)).length], ["mine", 3000]);
+});
 
 test("ProcessPoolExecutor: what is named in transfer is copied, and taken from the sender", async () => {
   await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });

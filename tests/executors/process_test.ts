@@ -19,6 +19,7 @@ import {
   RuntimeError,
   SimpleQueue,
   task,
+  Thread,
 } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
 import { isStopped } from "../_support/proc.ts";
@@ -76,6 +77,8 @@ test("Process.exitcode says how the process ended", async () => {
     [() => Deno.exit(), 0],
     [() => Deno.exit(3), 3],
     [() => Deno.exit(300), 44],
+    [() => Deno.exit(-1), 255],
+    [() => () => "cannot be sent", 0],
     [() => Deno.kill(Deno.pid, "SIGKILL"), -9],
     [() => (Deno.kill(Deno.pid, "SIGTERM"), new Promise(() => {})), -15],
     [() => (Deno.kill(Deno.pid, "SIGUSR2"), new Promise(() => {})), -12],
@@ -84,6 +87,41 @@ test("Process.exitcode says how the process ended", async () => {
   for (const process of processes) process.start();
   await Promise.all(processes.map((process) => process.join()));
   assertEquals(processes.map(({ exitcode }) => exitcode), exits.map(([, exitcode]) => exitcode));
+});
+
+test("Process.join() that is given up leaves nothing that holds the program open, nor listens", async () => {
+  const { code, stdout, elapsedMs } = await runProgram(`
+    import { Process } from "@concurrent/futures";
+    const process = new Process({ target: () => new Promise(() => {}), daemon: true });
+    process.start();
+    await process.started;
+    const controller = new AbortController();
+    const { signal } = controller;
+    let listeners = 0;
+    const { addEventListener, removeEventListener } = signal;
+    signal.addEventListener = (...args) => (listeners++, addEventListener.apply(signal, args));
+    signal.removeEventListener = (...args) => (listeners--, removeEventListener.apply(signal, args));
+    for (let i = 0; i < 3; i++) await process.join({ timeout: 1, signal });
+    console.log(listeners);
+    const joined = process.join({ timeout: 40_000, signal });
+    controller.abort();
+    console.log(await joined.catch((error) => error.name));
+  `);
+  assertEquals([code, stdout], [0, "0\nAbortError\n"]);
+  assert(elapsedMs < 30_000, `${elapsedMs} ms`);
+});
+
+test("A Thread hands on where it comes from to what it starts", async () => {
+  const seen = new SimpleQueue<unknown>();
+  const thread = new Thread({ target: starters.tellOfProcess, args: [seen] });
+  thread.start();
+  await thread.join();
+  assertEquals(seen.getNowait(), 9);
+
+  const process = new Process({ target: starters.tellNameInThread, args: [seen], name: "P" });
+  process.start();
+  await process.join();
+  assertEquals(seen.getNowait(), "P");
 });
 
 test("Process.exitcode is 1 after an error, which the process prints on standard error", async () => {

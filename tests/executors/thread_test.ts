@@ -235,6 +235,7 @@ test("Thread() refuses bad options", () => {
   const refused = (options: object, text: string): void => {
     assertThrows(() => new Thread(options), TypeError, text);
   };
+  refused(() => {}, "expected options such as { target }, got function");
   refused({ target: "work" }, "target must be a function, got string");
   refused({ target: null }, "target must be a function");
   refused({ args: 3 }, "args must be an array, got number");

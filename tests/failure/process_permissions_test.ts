@@ -15,7 +15,8 @@ import {
   ThreadPoolExecutor,
   type ThreadPoolOptions,
 } from "@concurrent/futures";
-import { fromFileUrl } from "@std/path";
+import { dirname, fromFileUrl } from "@std/path";
+import { relative } from "node:path";
 import { test } from "../_support/leaks.ts";
 import { runDeno, runProgram } from "../_support/run.ts";
 import { ROOT, scratchFolder } from "../_support/scratch.ts";
@@ -125,6 +126,35 @@ test("ProcessPoolExecutor: lists of permissions allow what they name", async () 
   // There is no such library; one that may not even be looked for is refused.
   assertEquals(await outcome("ffi", `${folder}/no.so`, "/nowhere.so"), ["Error", "NotCapable"]);
   assertEquals(await outcome("import", "https://host.invalid/module.ts"), ["NotCapable"]);
+});
+
+test("A process may not do what is denied to this one", async () => {
+  const ended = await runProgram(
+    `
+    import { ProcessPoolExecutor } from "@concurrent/futures";
+    await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
+    const read = () => {
+      try {
+        return Deno.readTextFileSync("/etc/hostname").length;
+      } catch (error) {
+        return error.name;
+      }
+    };
+    console.log(read(), await pool.submit(read));
+  `,
+    { permissions: ["-A", "--deny-read=/etc/hostname"] },
+  );
+  assertEndedWell(ended, ["NotCapable NotCapable"]);
+});
+
+test("Paths of permissions are those of this process, wherever the process works", async () => {
+  await using scratch = await scratchFolder();
+  const folder = dirname(await scratch.write("note.txt", "there"));
+  const here = relative(Deno.cwd(), fromFileUrl(ROOT)) || ".";
+  const permissions = { read: [`${here}/deno.json`] };
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 1, cwd: folder, permissions });
+  assertEquals(await pool.submit(attempt, "read", fromFileUrl(new URL("deno.json", ROOT))), "ok");
+  assertEquals(await pool.submit(attempt, "read", `${folder}/note.txt`), "NotCapable");
 });
 
 test("ProcessPoolExecutor and Process refuse at once permissions that there are none of", () => {

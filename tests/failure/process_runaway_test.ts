@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
 import { Event, type Future, Lock, ProcessPoolExecutor, TimeoutError } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
-import { stateOf } from "../_support/processes.ts";
+import { stateOf, until } from "../_support/processes.ts";
 import * as work from "../_support/process_tasks.ts";
 import { Gate } from "../contracts/signals.ts";
 import { echo, pass, waitForAbort } from "../contracts/tasks.ts";
@@ -94,6 +94,21 @@ test("ProcessPoolExecutor keeps the process of a task that stops when told", asy
   assert(await stopped.wait({ timeout: PROMPT_MS }));
   assertEquals([await pool.submit(work.pidOf), pool.stats().lost], [pid, 0]);
 });
+
+for (const onWorkerLost of MODES) {
+  test(`ProcessPoolExecutor (${onWorkerLost}) does not end a process that is still starting as a task of it is given up`, async () => {
+    const initializer = () => {};
+    await using pool = new ProcessPoolExecutor({ maxWorkers: 1, onWorkerLost, initializer });
+    const controller = new AbortController();
+    const given = pool.with({ signal: controller.signal }).submit(echo, 1);
+    await until(() => pool.pids.length === 1);
+    controller.abort();
+    assertEquals((await errorOf(given)).name, "AbortError");
+    const [pid] = pool.pids;
+    assertEquals(await pool.submit(echo, 2), 2);
+    assertEquals([pool.pids, pool.stats().lost], [[pid], 0]);
+  });
+}
 
 test("ProcessPoolExecutor does not kill the next task for the one that was to stop", async () => {
   await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
