@@ -64,6 +64,15 @@ const REFUSED_TAGS: ReadonlySet<string> = new Set([
   "Symbol",
 ]);
 
+/** Tags of what can be moved, and not cloned; a port's is that of its base class on Node. */
+const TRANSFERABLE_TAGS: ReadonlySet<string> = new Set([
+  "EventTarget",
+  "MessagePort",
+  "ReadableStream",
+  "TransformStream",
+  "WritableStream",
+]);
+
 /** What is needed to take back what was written since. */
 interface Mark {
   readonly at: number;
@@ -154,7 +163,26 @@ export abstract class ExoticWriter extends WordWriter {
     }
     if (isError(value, tag)) return this.#error(value, pos);
     if (REFUSED_TAGS.has(tag)) return this.refuse(value);
-    return this.writeExtra(value, pos);
+    return this.#named(value, tag, pos);
+  }
+
+  /**
+   * Writes an object whose class names itself. What a runtime has made goes by a message, if it can be cloned or moved; of the rest
+   * (a URL, a Response) runtimes send an empty object, some without an error. Any other is plain to structured clone.
+   */
+  #named(value: object, tag: string, pos: number): number {
+    const isOfRuntime = isOfGlobalClass(value, tag);
+    if (Object.keys(value).length > 0) {
+      return isOfRuntime ? this.writeExtra(value, pos) : this.writePlain(value, pos);
+    }
+    let copy: unknown;
+    try {
+      copy = structuredClone(value);
+    } catch {
+      return TRANSFERABLE_TAGS.has(tag) ? this.writeExtra(value, pos) : this.refuse(value);
+    }
+    if (TO_STRING.call(copy) !== "[object Object]") return this.writeExtra(value, pos);
+    return isOfRuntime ? this.refuse(value) : this.writePlain(value, pos);
   }
 
   protected writeExtra(value: object, pos: number): number {
@@ -390,6 +418,11 @@ function isResizable(buffer: ArrayBufferLike): boolean {
 
 function isGrowable(buffer: ArrayBufferLike): boolean {
   return (buffer as { growable?: boolean }).growable === true;
+}
+
+function isOfGlobalClass(value: object, name: string): boolean {
+  const constructor: unknown = Reflect.get(globalThis, name);
+  return typeof constructor === "function" && value instanceof constructor;
 }
 
 function lengthOf(view: ArrayBufferView): number {

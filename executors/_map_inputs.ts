@@ -4,6 +4,8 @@
  * @module
  */
 
+import { isThenable } from "./_chunk.ts";
+
 /** An input of `map`. */
 export type MapInput<T> = Iterable<T> | AsyncIterable<T>;
 
@@ -90,10 +92,21 @@ export class Inputs {
     return true;
   }
 
-  /** Tells the inputs that no more is wanted. */
+  /** Tells the inputs that no more is wanted. An error of one is logged, as there is nobody left who takes results. */
   close(): void {
-    for (const it of this.#iterators) it.return?.();
+    for (const it of this.#iterators) {
+      try {
+        const closed: unknown = it.return?.();
+        if (isThenable(closed)) closed.then(undefined, logClosing);
+      } catch (error) {
+        logClosing(error);
+      }
+    }
   }
+}
+
+function logClosing(error: unknown): void {
+  console.error("Error in closing an input of map, ignored:", error);
 }
 
 /** How many items an iterable has, where it tells without being read. */

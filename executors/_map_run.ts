@@ -144,7 +144,7 @@ export class MapRun implements MapResult<unknown>, HasStanding {
   // Submitting
 
   #readAll(inputs: readonly MapInput<unknown>[]): void {
-    if (inputs.length === 1) this.#items = Array.from(inputs[0] as Iterable<unknown>);
+    if (Array.isArray(inputs[0]) && inputs.length === 1) this.#items = Array.from(inputs[0]);
     else while (this.#inputs.pullSync(this.#items));
     this.#exhausted = true;
     this.#total = this.#available;
@@ -203,6 +203,7 @@ export class MapRun implements MapResult<unknown>, HasStanding {
       this.#exhausted = !await this.#inputs.pull(this.#items);
     } catch (error) {
       this.#exhausted = true;
+      this.#inputs.close(); // The others.
       this.#fail(error);
     }
     this.#pulling = false;
@@ -237,6 +238,9 @@ export class MapRun implements MapResult<unknown>, HasStanding {
         this.#sizer.observe(count, elapsedMs);
       }
       if (!this.#isFedUp) this.#feed(false);
+      if (this.#isFedUp && this.#inFlight === 0) {
+        this.#signal?.removeEventListener("abort", this.#onAbort);
+      }
       this.#wake();
     });
   }
@@ -292,6 +296,10 @@ export class MapRun implements MapResult<unknown>, HasStanding {
 
   /** Takes the next result; throws the item's error. Call when ready. */
   #take(): IteratorResult<unknown> {
+    // Once all items are done, nobody listens any more.
+    if (this.#signal?.aborted && !this.#ended && this.#failure === undefined) {
+      this.#end(this.#signal.reason);
+    }
     const front = this.#front;
     if (this.#ended || front === undefined) {
       const failure = this.#ended ? undefined : this.#failure;
@@ -462,7 +470,8 @@ export class MapRun implements MapResult<unknown>, HasStanding {
   /** Takes the whole chunk in front, where no item of it failed, or else one result. */
   #takeChunk(results: unknown[]): IteratorResult<unknown> | undefined {
     const front = this.#front;
-    if (front === undefined || this.#ended || front.future.cancelled()) return this.#take();
+    if (front === undefined || this.#ended || this.#signal?.aborted) return this.#take();
+    if (front.future.cancelled()) return this.#take();
     if (futureInternals.hasFailed(front.future)) return this.#take();
     const [, entries, failed] = futureInternals.outcomeOf(front.future) as ChunkOutcome;
     if (failed.length > 0) return this.#take();

@@ -74,6 +74,11 @@ export interface PoolOptions {
  * @throws {TypeError} When a number is not an integer, or `initializer` not a function.
  */
 export function poolSettings(name: string, options: PoolOptions): PoolSettings {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(
+      `Cannot make pool: expected options such as { maxWorkers: 2 }, got ${typeof options}`,
+    );
+  }
   const { maxWorkers = platform.cores, initializer, maxTasksPerChild } = options;
   checkCount("maxWorkers", maxWorkers);
   if (maxWorkers > MAX_WORKERS) {

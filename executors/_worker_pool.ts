@@ -248,6 +248,13 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     }
     this.#tasks.queued(future);
     this.#expect();
+    if (this.#broken !== undefined) {
+      // A getter of its own arguments has waited for that.
+      const { reason, cause } = this.#broken;
+      const error = new this.#kind.Broken(`Cannot run task: ${reason}`, { cause });
+      this.#tasks.refuse(future, "lost", error);
+      return future;
+    }
     if (this.#closing) {
       // Its own arguments did it, by a getter.
       const text = `Cannot submit to ${this.name}: it was shut down meanwhile`;
@@ -611,11 +618,12 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
 
   /** Takes no more tasks; ends the workers when all is done. See `Executor.shutdown`. */
   shutdown(cancelFutures: boolean): void {
+    if (!this.#closing) {
+      this.#closing = true; // First: a callback of a cancelled future is to submit nothing more.
+      for (let i = this.#workers.length; i-- > 0;) this.#expect();
+      this.#letEnd(this.#streams.resting);
+    }
     if (cancelFutures) this.#tasks.cancelAll();
-    if (this.#closing) return;
-    this.#closing = true;
-    for (let i = this.#workers.length; i-- > 0;) this.#expect();
-    this.#letEnd(this.#streams.resting);
     this.refill();
     this.#closeIfOver();
   }

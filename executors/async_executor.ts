@@ -36,8 +36,10 @@ type Call = (...args: unknown[]) => unknown;
 interface Waiting {
   readonly number: number;
   readonly future: Future<unknown>;
-  readonly fn: (...args: never[]) => unknown;
-  readonly args: readonly unknown[];
+  fn: (...args: never[]) => unknown;
+  args: readonly unknown[];
+  /** It has a place among those that run. */
+  isStarted: boolean;
   readonly arity: number;
   readonly priority: number;
   readonly controller: AbortController;
@@ -127,6 +129,7 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
       future,
       fn,
       args,
+      isStarted: false,
       arity,
       priority: options?.priority ?? 0,
       controller,
@@ -139,6 +142,8 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
         submitContextOf(options),
       ),
     };
+    // Before all callbacks, and not at the end of the task, which may be given up and never end.
+    futureInternals.whenDone(future, () => this.#settled(waiting));
     if (options !== undefined) {
       limitTask(future, options, TIMERS, (error) => this.#giveUp(waiting, error));
     }
@@ -166,15 +171,7 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
       this.#waiting[this.#next++] = undefined as unknown as Waiting;
       if (task.future.done() || !task.future.setRunningOrNotifyCancel()) continue;
       this.#running++;
-      // Not at the end of the task, which may be given up and never end.
-      futureInternals.whenDone(task.future, () => {
-        const { meter } = this.#watch.tasks;
-        if (futureInternals.hasFailed(task.future)) meter.failed++;
-        else meter.completed++;
-        this.#running--;
-        this.#startTasks();
-        if (this.#running === 0) meter.catchUp();
-      });
+      task.isStarted = true;
       run(task);
     }
     if (this.#next === this.#waiting.length) {
@@ -185,6 +182,21 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
       this.#next = 0;
     }
     this.#closeIfOver();
+  }
+
+  #settled(task: Waiting): void {
+    if (!task.isStarted) {
+      // It stays in the queue until its turn comes; what it holds does not.
+      task.fn = () => {};
+      task.args = [];
+      return;
+    }
+    const { meter } = this.#watch.tasks;
+    if (futureInternals.hasFailed(task.future)) meter.failed++;
+    else meter.completed++;
+    this.#running--;
+    this.#startTasks();
+    if (this.#running === 0) meter.catchUp();
   }
 
   cancel(future: Future<unknown>): boolean {
@@ -218,10 +230,10 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
   }
 
   shutdown(cancelFutures: boolean): void {
+    this.#closing = true; // First: a callback of a cancelled future is to submit nothing more.
     if (cancelFutures) {
-      for (let i = this.#next; i < this.#waiting.length; i++) this.#waiting[i].future.cancel();
+      for (const { future } of this.#waiting.slice(this.#next)) future.cancel();
     }
-    this.#closing = true;
     this.#closeIfOver();
   }
 

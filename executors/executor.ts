@@ -5,6 +5,8 @@
  */
 
 import { checkTimeout } from "../_platform/clock.ts";
+import { HANDLE, type Handle } from "../_memory/handle.ts";
+import { NotShareableError } from "../sync/errors.ts";
 import type { AnyFunction } from "./_target.ts";
 import type { Future } from "./future.ts";
 import { finishMaps, type MapArguments, type MapResult, startMap } from "./_map_run.ts";
@@ -304,6 +306,13 @@ export class Executor {
   #end({ cancelFutures = false }: ShutdownOptions): void {
     finishMaps(this.#backend, cancelFutures);
     this.#backend.shutdown(cancelFutures);
+  }
+
+  /** Sent to another thread, it is refused: only a pool can be sent, and to its own tasks. */
+  [HANDLE](): Handle {
+    throw new NotShareableError(
+      "Cannot send executor: only a pool can be sent, to its own tasks, and not what its `with` returned; make one in the task",
+    );
   }
 
   /** Shuts down and waits, without blocking; cancels nothing. */

@@ -18,8 +18,9 @@
  */
 
 import { doorbell } from "../_memory/doorbell.ts";
+import { HANDLE } from "../_memory/handle.ts";
 import { callAt, deadlineAfter, NEVER } from "../_platform/clock.ts";
-import { RuntimeError, TimeoutError } from "../sync/errors.ts";
+import { NotShareableError, RuntimeError, TimeoutError } from "../sync/errors.ts";
 import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
 import { Subscription } from "./_subscriptions.ts";
 import { CancelledError, InvalidStateError } from "./errors.ts";
@@ -408,6 +409,11 @@ export class Future<T> implements PromiseLike<T> {
     }
     this.#checkUnfinished("set exception");
     this.#finish(FAILED, error);
+  }
+
+  /** A future stays with the thread that has it. */
+  [HANDLE](): never {
+    throw new NotShareableError("Cannot send Future: await it, and send its value");
   }
 
   /** Shows as `Future` in logs and error texts. */

@@ -167,7 +167,7 @@ export class ProcessPoolExecutor extends Executor {
   }
 
   /** Sent to a task, the pool arrives as an executor that submits to this one. */
-  [HANDLE](): Handle {
+  override [HANDLE](): Handle {
     return handleOfPool(this.#pool);
   }
 

@@ -56,6 +56,7 @@ export type TasksOf<M> = {
  *
  * @typeParam M The type of the module: `typeof import("./work.ts")`.
  * @param url The module's URL: `import.meta.resolve("./work.ts")`.
+ * @throws {TypeError} When that is no whole address.
  *
  * @example
  * ```ts ignore
@@ -67,6 +68,11 @@ export type TasksOf<M> = {
  * ```
  */
 export function tasks<M>(url: string): TasksOf<M> {
+  if (!URL.canParse(url)) {
+    throw new TypeError(
+      `Cannot refer to tasks of "${url}": expected a whole address, such as import.meta.resolve("${url}")`,
+    );
+  }
   const references = new Map<string, AnyFunction>();
   return new Proxy({}, {
     get(_target, name): AnyFunction | undefined {

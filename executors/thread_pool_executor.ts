@@ -106,7 +106,7 @@ export class ThreadPoolExecutor extends Executor {
   }
 
   /** Sent to a task, the pool arrives as an executor that submits to this one. */
-  [HANDLE](): Handle {
+  override [HANDLE](): Handle {
     return handleOfPool(this.#pool);
   }
 

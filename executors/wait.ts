@@ -119,6 +119,20 @@ export function waitSync<T>(
   return watch.result();
 }
 
+/** Each future once; what is none, such as a promise, is refused. */
+function setOf<T>(futures: Iterable<Future<T>>): Set<Future<T>> {
+  const all = new Set(futures);
+  for (const future of all) {
+    if (typeof future?.done !== "function") {
+      const got = Object.prototype.toString.call(future).slice(8, -1);
+      throw new TypeError(
+        `Cannot wait: expected futures, got ${got}; submit its function to an executor`,
+      );
+    }
+  }
+  return all;
+}
+
 /** Futures being waited for. */
 class Watch<T> {
   readonly #futures: Set<Future<T>>;
@@ -135,7 +149,7 @@ class Watch<T> {
     ) {
       throw new RangeError(`Cannot wait: unknown returnWhen "${returnWhen}"`);
     }
-    this.#futures = new Set(futures);
+    this.#futures = setOf(futures);
     this.#returnWhen = returnWhen;
     // One look at all of them first: what is done already counts in any order.
     for (const future of this.#futures) {
@@ -265,7 +279,7 @@ class Completion<T> implements CompletedFutures<T>, HasStanding {
     this.#deadlineMs = deadlineAfter(timeout);
     this.#signal = signal;
     signal?.throwIfAborted();
-    const all = new Set(futures);
+    const all = setOf(futures);
     this.#total = all.size;
     for (const future of all) {
       if (future.done()) {

@@ -78,11 +78,9 @@ function fractionOf({ work, total }: Reading): number | undefined {
 }
 
 /** The whole percentage; 100 only when all are done. */
-function percentOf(reading: Reading): number | undefined {
-  const fraction = fractionOf(reading);
-  if (fraction === undefined) return undefined;
-  const isDone = reading.done === reading.total;
-  return isDone ? 100 : Math.min(99, Math.floor(fraction * 100));
+function percentOf({ done, work, total }: Reading): number | undefined {
+  if (total === undefined) return undefined;
+  return done === total ? 100 : Math.min(99, Math.floor(100 * work / total));
 }
 
 function rateOf({ work, elapsedMs }: Reading): string {

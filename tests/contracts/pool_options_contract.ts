@@ -9,6 +9,7 @@ export function refusesBadOptions(name: string, make: (options: object) => unkno
     const refused = (options: object, text: string): void => {
       assertThrows(() => make(options), Error, text);
     };
+    refused(4 as unknown as object, "expected options such as { maxWorkers: 2 }, got number");
     refused({ maxWorkers: 0 }, "maxWorkers must be greater than 0");
     refused({ maxWorkers: -1 }, "maxWorkers must be greater than 0");
     refused({ maxWorkers: 1.5 }, "maxWorkers must be an integer");

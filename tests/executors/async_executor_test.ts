@@ -1,6 +1,7 @@
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { AsyncExecutor, taskContext } from "../../executors/mod.ts";
+import { AsyncExecutor, RuntimeError, taskContext } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
+import { runProgram } from "../_support/run.ts";
 import { executorContract } from "../contracts/executor_contract.ts";
 import { turn } from "../contracts/suite.ts";
 
@@ -93,4 +94,60 @@ test("AsyncExecutor tells a task that is given up why", async () => {
   controller.abort("enough");
   assertEquals(await told.promise, "enough");
   assertEquals(await future.exception(), "enough");
+});
+
+test("AsyncExecutor.shutdown() with cancelFutures takes nothing that a callback of a cancelled future submits", async () => {
+  const executor = new AsyncExecutor({ maxWorkers: 1 });
+  const gate = Promise.withResolvers<void>();
+  executor.submit(() => gate.promise);
+  await turn();
+  let refused = 0;
+  executor.submit(() => 1).addDoneCallback(() => {
+    assertThrows(() => executor.submit(() => 2), RuntimeError, "after shutdown");
+    refused++;
+  });
+  const ended = executor.shutdown({ cancelFutures: true });
+  gate.resolve();
+  await ended;
+  assertEquals([refused, executor.stats().cancelled], [1, 1]);
+});
+
+test("AsyncExecutor has counted a task when its callbacks are called", async () => {
+  const executor = new AsyncExecutor({ maxWorkers: 1 });
+  let seen: number[] = [];
+  const future = executor.submit(() => 1);
+  future.addDoneCallback(() => {
+    const { running, completed } = executor.stats();
+    seen = [running, completed];
+    executor.shutdownSync();
+  });
+  await future;
+  assertEquals(seen, [0, 1]);
+});
+
+test("AsyncExecutor keeps nothing of a task that was taken back before it began", async () => {
+  const result = await runProgram(
+    `
+    import { AsyncExecutor } from "@concurrent/futures";
+    const executor = new AsyncExecutor({ maxWorkers: 1 });
+    const gate = Promise.withResolvers();
+    executor.submit(() => gate.promise);
+    const arguments_ = [];
+    const submit = () => {
+      const value = { text: "x".repeat(100) };
+      arguments_.push(new WeakRef(value));
+      return executor.submit((value) => value, value);
+    };
+    for (let i = 0; i < 10; i++) submit().cancel();
+    for (let i = 0; i < 100 && arguments_.some((ref) => ref.deref()); i++) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      gc();
+    }
+    console.log(arguments_.filter((ref) => ref.deref()).length);
+    gate.resolve();
+    await executor.shutdown();
+  `,
+    { permissions: ["-A", "--v8-flags=--expose-gc"] },
+  );
+  assertEquals([result.code, result.stdout, result.stderr], [0, "0\n", ""]);
 });

@@ -1,10 +1,10 @@
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
 import { AsyncExecutor, ThreadPoolExecutor } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { runProgram } from "../_support/run.ts";
 import { ROOT } from "../_support/scratch.ts";
 import { Gate } from "../contracts/signals.ts";
-import { outcomesOf } from "../contracts/suite.ts";
+import { errorsLogged, outcomesOf, turn } from "../contracts/suite.ts";
 import { pass, square } from "../contracts/tasks.ts";
 import { work } from "./fixtures/helpers.ts";
 
@@ -115,4 +115,112 @@ test("map() runs on a shared pool that does not hold the program open", async ()
   );
   assertEquals([code, timedOut, stderr], [0, false, ""]);
   assertEquals(stdout, "[ 1, 4, 9 ]\n[ 4, 6 ]\n2\n3\n");
+});
+
+test("map() takes an input that can be opened once only", async () => {
+  await using executor = new AsyncExecutor();
+  let opened = 0;
+  const once = {
+    [Symbol.iterator]() {
+      assertEquals(++opened, 1);
+      return [1, 2, 3].values();
+    },
+  };
+  assertEquals(await executor.map((n: number) => n * 2, once).toArray(), [2, 4, 6]);
+});
+
+test("map() closes the other inputs when an asynchronous one throws", async () => {
+  await using executor = new AsyncExecutor();
+  const closed: string[] = [];
+  async function* input(name: string, last: number): AsyncGenerator<number> {
+    try {
+      for (let n = 0; n < last; n++) yield n;
+      throw new RangeError(`${name} broke`);
+    } finally {
+      closed.push(name);
+    }
+  }
+  const add = (a: number, b: number) => a + b;
+  const outcomes = await outcomesOf(executor.map(add, input("short", 1), input("long", Infinity)));
+  assertEquals(outcomes, [["value", 0], ["error", "short broke"]]);
+  await turn();
+  assertEquals(closed, ["short", "long"]);
+});
+
+for (const kind of ["an asynchronous", "a synchronous"]) {
+  test(`map() logs what ${kind} input fails with as it is closed, and ends as it would`, async () => {
+    await using executor = new AsyncExecutor();
+    const naturals = () => {
+      let n = 0;
+      const next = () => ({ done: false as const, value: n++ });
+      const fail = () => {
+        throw new RangeError("closing failed");
+      };
+      return kind === "a synchronous" ? { [Symbol.iterator]: () => ({ next, return: fail }) } : {
+        [Symbol.asyncIterator]: () => ({
+          next: async () => await Promise.resolve(next()),
+          return: () => Promise.resolve().then(fail),
+        }),
+      };
+    };
+    const double = (n: number) => 2 * n;
+    const printed = await errorsLogged(async () => {
+      for await (const value of executor.map(double, naturals(), { buffersize: 2 })) {
+        assertEquals(value, 0);
+        break;
+      }
+      await turn();
+      // Aborted while somebody waits for a result.
+      const controller = new AbortController();
+      const { signal } = controller;
+      const gate = Promise.withResolvers<void>();
+      const held = () => gate.promise;
+      const options = { buffersize: 2, signal };
+      const results = executor.map(held, naturals(), options)[Symbol.asyncIterator]();
+      const waiting = results.next();
+      await turn();
+      controller.abort(new RangeError("enough"));
+      await assertRejects(() => waiting, RangeError, "enough");
+      gate.resolve();
+      await turn();
+    });
+    assertEquals(printed.length, 2);
+    for (const call of printed) assertStringIncludes(String(call[1]), "closing failed");
+  });
+}
+
+test("map() forgets its signal once all items are done, whether somebody takes the rest or not", async () => {
+  await using executor = new AsyncExecutor();
+  const { signal } = new AbortController();
+  let listeners = 0;
+  const { addEventListener, removeEventListener } = signal;
+  signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
+    listeners++;
+    addEventListener.apply(signal, args);
+  };
+  signal.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
+    listeners--;
+    removeEventListener.apply(signal, args);
+  };
+  const fail = (n: number): number => {
+    if (n === 0) throw new RangeError("bad item");
+    return n;
+  };
+  await assertRejects(() => executor.map(fail, [0, 1, 2], { signal }).toArray(), RangeError);
+  const untaken = executor.map(fail, [1, 2, 3], { signal });
+  await executor.submit(() => turn());
+  assertEquals(listeners, 0);
+  assertEquals(await untaken.toArray(), [1, 2, 3]);
+});
+
+test("map() ends with its signal, also when all items are done", async () => {
+  await using executor = new AsyncExecutor();
+  const controller = new AbortController();
+  const results = executor.map((n: number) => n, [1, 2], { signal: controller.signal });
+  const iterator = results[Symbol.asyncIterator]();
+  assertEquals((await iterator.next()).value, 1);
+  await executor.submit(() => turn());
+  controller.abort(new RangeError("enough"));
+  await assertRejects(async () => void await iterator.next(), RangeError, "enough");
+  assertEquals((await iterator.next()).done, true);
 });

@@ -1,4 +1,11 @@
-import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import {
   AsyncExecutor,
   NotShareableError,
@@ -280,4 +287,9 @@ test("transfer() leaves values alone in an AsyncExecutor", async () => {
   const values = new Float64Array(4).fill(1);
   assertEquals(await executor.submit(sum, transfer(values, [values.buffer])), 4);
   assertEquals(values.length, 4);
+});
+
+test("tasks() refuses an address that is not whole", () => {
+  const error = assertThrows(() => tasks("./work.ts"), TypeError);
+  assertStringIncludes(error.message, 'such as import.meta.resolve("./work.ts")');
 });

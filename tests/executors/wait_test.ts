@@ -1,4 +1,11 @@
-import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
 import {
   asCompleted,
   FIRST_COMPLETED,
@@ -175,4 +182,14 @@ test("asCompleted() in a for loop gives what is done, and takes a timeout", () =
     "1 (of 2) futures unfinished",
   );
   assert(seen.length === 1 && seen[0] === done);
+});
+
+test("wait(), waitSync() and asCompleted() refuse what is no future", async () => {
+  for (const wrong of [Promise.resolve(1), 1, undefined]) {
+    const futures = [wrong] as unknown as Future<unknown>[];
+    const text = /expected futures, got (Promise|Number|Undefined); submit its function/;
+    assertMatch((await assertRejects(() => wait(futures), TypeError)).message, text);
+    assertMatch(assertThrows(() => waitSync(futures), TypeError).message, text);
+    assertMatch(assertThrows(() => asCompleted(futures), TypeError).message, text);
+  }
 });

@@ -2,8 +2,11 @@
 
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import {
+  AsyncExecutor,
+  BrokenThreadPool,
   type Future,
   NotShareableError,
+  Process,
   RuntimeError,
   ThreadPoolExecutor,
 } from "@concurrent/futures";
@@ -360,6 +363,41 @@ test("Executor.submit() takes arguments, beyond the ring, whose getter submits a
   await assertLives(pool);
 });
 
+test("What a runtime has made and cannot send is refused, and does not arrive as an empty object", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const made = {
+    URL: new URL("https://example.com"),
+    Headers: new Headers(),
+    Request: new Request("https://example.com"),
+    Response: new Response("text"),
+    AbortSignal: new AbortController().signal,
+    "Array Iterator": [1].values(),
+  };
+  for (const [name, value] of Object.entries(made)) {
+    const { message } = await errorOf(pool.submit(work.echo, { deep: [value] }));
+    assertStringIncludes(message, `${name} at [0].deep[0] cannot be cloned`);
+  }
+  const { message } = await errorOf(pool.submit(() => ({ url: new URL("https://example.com") })));
+  assertStringIncludes(message, "URL at url cannot be cloned");
+  await assertLives(pool);
+});
+
+test("Futures, executors and processes are refused, and the error says what to do", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const own = {
+    "await it": pool.submit(work.echo, 1),
+    "make one in the task": new AsyncExecutor(),
+    "what its `with` returned": pool.with({ timeout: 1000 }),
+    "send its pid": new Process(),
+  };
+  for (const [remedy, value] of Object.entries(own)) {
+    const error = await errorOf(pool.submit(work.echo<unknown>, [value]));
+    assertInstanceOf(error, NotShareableError);
+    assertStringIncludes(error.message, remedy);
+  }
+  await assertLives(pool);
+});
+
 for (const cancelFutures of [false, true]) {
   test(`Executor.submit() takes arguments whose getter shuts the pool down, with cancelFutures ${cancelFutures}`, async () => {
     const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
@@ -386,6 +424,21 @@ for (const cancelFutures of [false, true]) {
     assertEquals([completed, cancelled], cancelFutures ? [1, 1] : [2, 0]);
   });
 }
+
+test("Executor.submit() fails a task whose arguments see its pool break, by a getter that waits for that", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  using ending = new Gate();
+  ending.open();
+  const dying = pool.submit(work.endInTask, ending.words, "Deno.exit");
+  const future = pool.submit(work.echo<unknown>, {
+    get value() {
+      dying.exceptionSync();
+      return 1;
+    },
+  });
+  assertInstanceOf(await errorOf(future), BrokenThreadPool);
+  assertEquals(pool.stats().queued, 0);
+});
 
 test("Executor.submit() fails a task whose argument was transferred before", async () => {
   await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });

@@ -355,3 +355,20 @@ test("ThreadPoolExecutor({ idleTimeout }) loses no task that is waited for block
   }
   assertEquals(pool.stats().completed, rounds);
 });
+
+test("ThreadPoolExecutor.shutdown() with cancelFutures has map() submit nothing more", async () => {
+  const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  using held = new Gate();
+  let read = 0;
+  function* items(): Generator<Int32Array> {
+    for (;; read++) yield held.words;
+  }
+  const results = pool.map(work.hold, items(), { buffersize: 20, chunksize: 1 });
+  await held.arrived();
+  const before = read;
+  const ended = pool.shutdown({ cancelFutures: true });
+  assertEquals(read, before);
+  held.open();
+  await ended;
+  await results[Symbol.asyncIterator]().return?.();
+});

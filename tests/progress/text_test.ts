@@ -73,6 +73,7 @@ test("the percentage counts what unfinished tasks report, and is 100 only when a
     /\((\d+)%\)/.exec(logLine(reading({ done, work, total })))?.[1];
   assertEquals(percent(0, 1, 4), "25");
   assertEquals(percent(1, 1.5, 4), "37");
+  assertEquals([29, 57, 58].map((n) => percent(n, n, 100)), ["29", "57", "58"]);
   assertEquals(percent(999, 999, 1000), "99");
   assertEquals(percent(0, 4, 4), "99");
   assertEquals(percent(4, 4, 4), "100");

@@ -7,6 +7,7 @@ import {
   assertMatch,
   assertStrictEquals,
 } from "@std/assert";
+import { ProcessPoolExecutor } from "../../executors/mod.ts";
 import { NotShareableError, Queue, RuntimeError, SimpleQueue } from "../../queue/mod.ts";
 import {
   Barrier,
@@ -252,3 +253,17 @@ for (const { name, makeAny } of SUITES) {
     }
   });
 }
+
+test("Queue: an object whose class names itself arrives plain, as structured clone has it", async () => {
+  class Money {
+    readonly cents = 5;
+    get [Symbol.toStringTag](): string {
+      return "Money";
+    }
+  }
+  const queue = new Queue<unknown>();
+  queue.putNowait([new Money()]);
+  assertEquals(queue.getNowait(), structuredClone([new Money()]));
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
+  assertEquals(await pool.submit((value: unknown) => value, new Money()), { cents: 5 });
+});
