@@ -49,7 +49,7 @@ export interface PoolSettings {
 export interface PoolOptions {
   /** The most workers at a time, 1 to 255. Default: one per processor. */
   maxWorkers?: number;
-  /** Workers are named `prefix_0`, `prefix_1` ... Default `ThreadPoolExecutor-N`. */
+  /** Workers are named `prefix_0`, `prefix_1` ... Default: the name of the class and a number. */
   threadNamePrefix?: string;
   /** Called in each worker before its first task; if it throws, the pool is broken. Crosses as a task does. */
   initializer?: (...args: never[]) => unknown;

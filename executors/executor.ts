@@ -81,7 +81,7 @@ let readBackend: (executor: Executor) => ExecutorBackend;
 
 /**
  * Runs functions somewhere else and hands out futures of what they return. The classes differ in where: on this event
- * loop ({@linkcode AsyncExecutor}), or on other threads ({@linkcode ThreadPoolExecutor}).
+ * loop ({@linkcode AsyncExecutor}), on other threads ({@linkcode ThreadPoolExecutor}), in other processes, or on other machines.
  *
  * With `using` it is shut down at the end of the block, blocking; with `await using`, without. Neither cancels
  * anything.

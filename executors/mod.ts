@@ -1,5 +1,5 @@
 /**
- * Python's `concurrent.futures`: executors, futures, and what waits for them.
+ * Python's `concurrent.futures`: executors, futures, and what waits for them; and threads, timers and processes by hand.
  *
  * @example
  * ```ts

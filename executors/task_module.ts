@@ -1,8 +1,8 @@
 /**
  * What a module of tasks needs, and nothing else.
  *
- * A worker imports the modules of its tasks with all that they import. From here that is a dozen small files which the worker has
- * anyway; from the package's main entry it would be all of them, which doubles the time that a worker takes to start.
+ * A worker imports the modules of its tasks with all that they import. From here that is some small files which the worker has
+ * anyway; from the package's main entry it would be all of them, which makes its start half as long again, or more.
  *
  * @example A module of tasks
  * ```ts

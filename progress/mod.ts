@@ -1,7 +1,7 @@
 /**
  * Shows how far a loop is, and the tasks behind it: Python's `tqdm` for what `map`, `asCompleted` and `stream` return.
  *
- * An entry of its own: it alone of the package has a dependency, which draws the bars.
+ * An entry of its own, as it has a dependency, which draws the bars.
  *
  * @example
  * ```ts

@@ -6,7 +6,7 @@
  *   --broker redis://broker:6379 --module gcd=/srv/app/gcd.ts
  * ```
  *
- * It ends with code 0 after SIGTERM or SIGINT, 1 when it cannot start, 2 for options that are none.
+ * It ends with code 0 after SIGTERM or SIGINT, 1 when it cannot start, 2 for unknown or invalid options.
  *
  * @module
  */
