@@ -95,39 +95,10 @@ export class TaskQueue {
     if (priority !== 0 && this.#window === Infinity) this.#narrow();
     if (this.#backlog.length > 0) this.refill();
     const moved = takeArgumentTransfers(args, options?.transfer);
-    // Nothing can be moved to another process: it is copied, and then taken from the sender.
-    const isCopied = this.#exports !== undefined;
-    this.#place(
-      task,
-      functionNumber,
-      form,
-      args,
-      priority,
-      isCopied ? undefined : moved,
-      isCopied ? moved : undefined,
-    );
+    this.#place(task, functionNumber, form, args, priority, moved);
     if (this.#exports === undefined) return;
     const named = this.#exports.takeNamed();
     if (named.length > 0) this.#named.set(task, named);
-  }
-
-  /** Takes from the sender what was copied instead of moved; a task for which that fails has not been queued. */
-  #take(task: number, copied: Set<Transferable> | undefined, block: number): void {
-    if (copied === undefined) return;
-    try {
-      structuredClone(null, { transfer: [...copied] });
-    } catch (error) {
-      if (block >= 0) this.arena.release(block);
-      this.#unpark(task);
-      throw error;
-    }
-  }
-
-  #unpark(task: number): void {
-    const parked = this.#parked.get(task);
-    if (parked === undefined) return;
-    this.#parked.delete(task);
-    close(parked);
   }
 
   #place(
@@ -136,15 +107,16 @@ export class TaskQueue {
     form: number,
     args: readonly unknown[],
     priority: number,
-    transfers: Set<Transferable> | undefined,
-    copied: Set<Transferable> | undefined,
+    moved: Set<Transferable> | undefined,
   ): void {
+    // Nothing can be moved to another process: it is copied, and then taken from the sender.
+    const transfers = this.#exports === undefined ? moved : undefined;
     const slot = this.#backlog.length === 0 ? this.#freeSlot() : -1;
     if (slot >= 0) {
       const place = this.#encodeToSlot(slot, task, args, transfers);
       if (place >= 0) {
         const hasBlock = place === PLACE.BLOCK || place === PLACE.SHARED;
-        this.#take(task, copied, hasBlock ? this.ring.words[slot + SLOT.PAYLOAD] : -1);
+        this.#detach(task, moved, hasBlock ? this.ring.words[slot + SLOT.PAYLOAD] : -1);
         this.#publish(slot, task, functionNumber, form | place | this.#sharedObjects);
         return;
       }
@@ -165,9 +137,28 @@ export class TaskQueue {
       end = place === PLACE.SHARED ? start + 3 + words[start + 2] : start;
       if (place !== PLACE.MESSAGE) large = takeSpilled(encoder);
     }
-    this.#take(task, copied, -1);
+    this.#detach(task, moved, -1);
     this.#backlog.commit(task, functionNumber, form, end, large);
     this.#numbers[task] = IN_BACKLOG;
+  }
+
+  /** Takes from the sender what was copied instead of moved. The task is not queued yet, and will not be if that fails. */
+  #detach(task: number, moved: Set<Transferable> | undefined, block: number): void {
+    if (this.#exports === undefined || moved === undefined) return;
+    try {
+      structuredClone(null, { transfer: [...moved] });
+    } catch (error) {
+      if (block >= 0) this.arena.release(block);
+      this.#unpark(task);
+      throw error;
+    }
+  }
+
+  #unpark(task: number): void {
+    const parked = this.#parked.get(task);
+    if (parked === undefined) return;
+    this.#parked.delete(task);
+    close(parked);
   }
 
   /** Encodes a task's arguments into a slot or near it; returns where, as a form says it, or -1 when there is no room. */
