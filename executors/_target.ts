@@ -13,6 +13,7 @@
 
 import { isBundled, isForPages } from "../_platform/entry.ts";
 import { NotShareableError } from "../sync/errors.ts";
+import { ownOrigin } from "./_origin.ts";
 import { STARTS_WHILE_LOADING } from "./_thread_self.ts";
 
 /** A marked function as it crosses. */
@@ -166,8 +167,13 @@ export function importModule(url: string): Promise<Record<string, unknown>> {
 
 /** What to do about a module that failed to import, where that shows. */
 function hintFor(error: unknown): string {
-  return isForPages(error)
-    ? "; the file has code for the page too: have the bundler put tasks into a file of their own, by importing their module with import()"
+  if (isForPages(error)) {
+    return "; the file has code for the page too: have the bundler put tasks into a file of their own, by importing their module with import()";
+  }
+  // The runtime's own advice is for the program, which may have the right.
+  const isForbidden = describe(error).includes("Requires read access");
+  return isForbidden && ownOrigin().process !== undefined
+    ? "; it is this process that may not read it: name its folder in the pool's permissions, as { read: [folder] }"
     : "";
 }
 

@@ -12,10 +12,11 @@ import {
   Process,
   ProcessPoolExecutor,
   Queue,
+  tasks,
   ThreadPoolExecutor,
   type ThreadPoolOptions,
 } from "@concurrent/futures";
-import { dirname, fromFileUrl } from "@std/path";
+import { dirname, fromFileUrl, toFileUrl } from "@std/path";
 import { relative } from "node:path";
 import { test } from "../_support/leaks.ts";
 import { runDeno, runProgram } from "../_support/run.ts";
@@ -126,6 +127,16 @@ test("ProcessPoolExecutor: lists of permissions allow what they name", async () 
   // There is no such library; one that may not even be looked for is refused.
   assertEquals(await outcome("ffi", `${folder}/no.so`, "/nowhere.so"), ["Error", "NotCapable"]);
   assertEquals(await outcome("import", "https://host.invalid/module.ts"), ["NotCapable"]);
+});
+
+test("A process that may not read the module of its task says so, and what to do", async () => {
+  await using scratch = await scratchFolder();
+  const path = await scratch.write("work.ts", "export const one = () => 1;");
+  const { one } = tasks<{ one(): number }>(toFileUrl(path).href);
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 1, permissions: { read: [] } });
+  const { message } = await errorOf(pool.submit(one));
+  assertStringIncludes(message, "Requires read access");
+  assertStringIncludes(message, "name its folder in the pool's permissions");
 });
 
 test("A process may not do what is denied to this one", async () => {
