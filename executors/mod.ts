@@ -62,6 +62,7 @@ export {
   ALL_COMPLETED,
   asCompleted,
   type CompletedFutures,
+  type CompletedFuturesIterator,
   FIRST_COMPLETED,
   FIRST_EXCEPTION,
   type ReturnWhen,
