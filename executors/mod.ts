@@ -62,7 +62,6 @@ export {
   ALL_COMPLETED,
   asCompleted,
   type CompletedFutures,
-  type CompletedFuturesIterator,
   FIRST_COMPLETED,
   FIRST_EXCEPTION,
   type ReturnWhen,

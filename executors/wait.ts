@@ -256,24 +256,9 @@ export function asCompleted<T>(
 /** Futures in the order in which they are done; see {@linkcode asCompleted}. */
 export interface CompletedFutures<T> extends AsyncIterable<Future<T>>, Iterable<Future<T>> {
   /** Iterates without blocking. */
-  [Symbol.asyncIterator](): CompletedFuturesIterator<T>;
+  [Symbol.asyncIterator](): AsyncIterableIterator<Future<T>>;
   /** Iterates, blocking this thread while no future is done. */
   [Symbol.iterator](): IterableIterator<Future<T>>;
-}
-
-/**
- * Iterates over futures without blocking.
- *
- * An interface of its own: of what the common one yields, the type checker takes the awaited type at times, depending on what it
- * has looked at before. A loop gets futures.
- */
-export interface CompletedFuturesIterator<T> {
-  /** The next future that is done. */
-  next(): Promise<IteratorResult<Future<T>>>;
-  /** Ends the iteration. */
-  return(value?: unknown): Promise<IteratorResult<Future<T>>>;
-  /** Itself. */
-  [Symbol.asyncIterator](): CompletedFuturesIterator<T>;
 }
 
 class Completion<T> implements CompletedFutures<T>, HasStanding {
@@ -405,8 +390,8 @@ class Completion<T> implements CompletedFutures<T>, HasStanding {
     return { done: this.#total - this.#pending.size, reported, total: this.#total };
   }
 
-  [Symbol.asyncIterator](): CompletedFuturesIterator<T> {
-    const iterator: CompletedFuturesIterator<T> = {
+  [Symbol.asyncIterator](): AsyncIterableIterator<Future<T>> {
+    const iterator: AsyncIterableIterator<Future<T>> = {
       next: () => this.#next(),
       return: (value) => {
         this.#end();

@@ -7,7 +7,6 @@
 import { platform } from "../_platform/mod.ts";
 import { lengthOf } from "../executors/_map_inputs.ts";
 import type { MapResult } from "../executors/_map_run.ts";
-import type { CompletedFutures } from "../executors/wait.ts";
 import { type HasStanding, STANDING } from "../executors/_standing.ts";
 import { bars } from "./_bars.ts";
 import { lines } from "./_lines.ts";
@@ -91,12 +90,7 @@ export interface ProgressOptions {
 export function progress<T>(iterable: StreamResult<T>, options?: ProgressOptions): StreamResult<T>;
 /** What `map` returns keeps `toArray`. */
 export function progress<T>(iterable: MapResult<T>, options?: ProgressOptions): MapResult<T>;
-/** What `asCompleted` returns gives futures still. */
-export function progress<T>(
-  iterable: CompletedFutures<T>,
-  options?: ProgressOptions,
-): CompletedFutures<T>;
-/** What can be iterated both ways stays so. */
+/** What can be iterated both ways stays so: what `asCompleted` returns, for example. */
 export function progress<T>(
   iterable: AsyncIterable<T> & Iterable<T>,
   options?: ProgressOptions,
