@@ -31,18 +31,23 @@ const PAGES: Record<string, { readonly tookMs: number; readonly bytes?: number }
 };
 const TIMEOUT_MS = 600;
 
-async function load(address: string): Promise<number> {
+/** What comes of loading one. */
+interface Page {
+  readonly bytes: number;
+}
+
+async function load(address: string): Promise<Page> {
   const { tookMs, bytes } = PAGES[address];
   await new Promise((resolve) => {
     if (tookMs < Infinity) setTimeout(resolve, tookMs);
   });
   if (bytes === undefined) throw new Error("404 Not Found");
-  return bytes;
+  return { bytes };
 }
 
-async function report(address: string, page: Future<number>): Promise<void> {
+async function report(address: string, page: Future<Page>): Promise<void> {
   try {
-    console.log(`${address}: ${await page} bytes`);
+    console.log(`${address}: ${(await page).bytes} bytes`);
   } catch (error) {
     console.log(`${address}: ${(error as Error).message}`);
   }
@@ -52,7 +57,7 @@ async function report(address: string, page: Future<number>): Promise<void> {
 await using executor = new AsyncExecutor();
 const patience = new AbortController();
 const loading = executor.with({ signal: patience.signal });
-const addresses = new Map<Future<number>, string>();
+const addresses = new Map<Future<Page>, string>();
 for (const address of Object.keys(PAGES)) addresses.set(loading.submit(load, address), address);
 console.log(`Asked for ${Object.keys(PAGES).join(", ")}`);
 

@@ -253,7 +253,12 @@ export function asCompleted<T>(
   return new Completion(futures, options);
 }
 
-/** Futures in the order in which they are done; see {@linkcode asCompleted}. */
+/**
+ * Futures in the order in which they are done; see {@linkcode asCompleted}.
+ *
+ * Where a program loops over these in both forms with the same `T`, TypeScript may take what `for await` gives for the awaited type,
+ * as it keeps what it found out for the other form.
+ */
 export interface CompletedFutures<T> extends AsyncIterable<Future<T>>, Iterable<Future<T>> {
   /** Iterates without blocking. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Future<T>>;
