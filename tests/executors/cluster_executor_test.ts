@@ -19,7 +19,7 @@ const modules = { tasks: import.meta.resolve("../contracts/tasks.ts") };
 const live = new Set<ClusterExecutor>();
 
 /** Round trips after which events from before them have been read, even if the reader was about to ask for more. */
-const ROUND_TRIPS = 3;
+const ROUND_TRIPS = 10;
 
 /** A file can tell that a task has begun before the broker's event does, which took the way by a socket. */
 async function heard(): Promise<void> {
