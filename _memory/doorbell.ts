@@ -46,6 +46,8 @@ export interface Source {
   expire?(): void;
   /** The thread is about to sleep: blocked, or as a promise. */
   sleeping?(isBlocking: boolean): void;
+  /** Whether others have work from this thread that it sees through before it ends. */
+  readonly hasWork?: boolean;
 }
 
 /** Doorbells of this thread that hold the event loop open; more than one where it has seats in several tables. */
@@ -94,6 +96,7 @@ export class Doorbell extends Bell {
   #patience = 0;
   #turnStartMs = 0;
   #mayWait: () => boolean = () => true;
+  #onArrived: (() => void) | undefined;
   readonly #spinner = new Spinner();
   readonly #looksReady = (): boolean => this.#isReady();
   readonly #pump = (): void => this.#run();
@@ -148,6 +151,20 @@ export class Doorbell extends Bell {
   arrived(count: number): void {
     this.#expected -= count;
     if (this.#expected <= this.#spared) this.#rest();
+    this.#onArrived?.();
+  }
+
+  /** Whether others have work from this thread: tasks, threads and processes that are not over. */
+  get hasWork(): boolean {
+    for (const source of this.#sources) {
+      if (source.hasWork === true) return true;
+    }
+    return false;
+  }
+
+  /** Resolves once no others have work from this thread. For its end: one that asks. */
+  async whenDone(): Promise<void> {
+    while (this.hasWork) await new Promise<void>((resolve) => this.#onArrived = resolve);
   }
 
   /**

@@ -64,6 +64,8 @@ export const FLAG = {
   DAEMON: 2,
   /** It takes in no more reports of the threads that it has started. */
   CLOSING: 4,
+  /** It is the worker of a pool. */
+  WORKER: 8,
 } as const;
 
 const FREE = 0;

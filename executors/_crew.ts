@@ -76,6 +76,8 @@ export class Crew {
   /** Numbers that workers' stamps may have. */
   readonly #numbers: number[] = [];
   #started = 0;
+  /** How many of them take no more tasks; see {@linkcode finish}. */
+  #finishing = 0;
   #isStarting = false;
   #initializer = NO_INITIALIZER;
   /** HEAD of the ring at the last look, and what was found. */
@@ -96,7 +98,7 @@ export class Crew {
     this.#queue = queue;
     this.#catalog = catalog;
     this.list = this.#list;
-    for (let i = Math.min(settings.maxWorkers, MAX_WORKERS); i-- > 0;) this.#numbers.push(i);
+    for (let i = MAX_WORKERS; i-- > 0;) this.#numbers.push(i);
   }
 
   /**
@@ -110,7 +112,13 @@ export class Crew {
 
   /** True when there may be one more, and there are tasks for it. */
   get #mayStart(): boolean {
-    return this.#list.length < this.#settings.maxWorkers && this.#pool.mayStartWorkers;
+    return this.#size < this.#settings.maxWorkers && this.#numbers.length > 0 &&
+      this.#pool.mayStartWorkers;
+  }
+
+  /** How many there are that take tasks. */
+  get #size(): number {
+    return this.#list.length - this.#finishing;
   }
 
   // Engaging
@@ -130,7 +138,7 @@ export class Crew {
     }
     // Where all sleep, nobody does.
     return this.#isKeepingUp &&
-      load(this.#queue.ring.words, TASK_RING.SLEEPING) < this.#list.length;
+      load(this.#queue.ring.words, TASK_RING.SLEEPING) < this.#size;
   }
 
   /** What {@linkcode keepsUp} found last. */
@@ -155,7 +163,9 @@ export class Crew {
     }
     if (!mayStart) return;
     let available = 0;
-    for (const worker of this.#list) if (!this.isBusy(worker)) available++;
+    for (const worker of this.#list) {
+      if (!worker.isFinishing && !this.isBusy(worker)) available++;
+    }
     // Looked at again, and last: a worker may have claimed one, and be busy with it, since.
     if (this.#waiting <= available || this.#isStarting) return;
     this.start();
@@ -245,12 +255,20 @@ export class Crew {
     this.#pool.started(worker);
   }
 
+  /** A worker takes no more tasks, and sees through what those that it had have others do: another one may have its place. */
+  finish(worker: PoolWorkerHandle): void {
+    worker.isFinishing = true;
+    this.#finishing++;
+    this.engage();
+  }
+
   /**
    * Takes a worker off the list: it ended, or is to be heeded no more.
    *
    * @param isGone See `end` of the worker.
    */
   remove(worker: PoolWorkerHandle, isGone: boolean): void {
+    if (worker.isFinishing) this.#finishing--;
     this.#list.splice(this.#list.indexOf(worker), 1);
     this.#numbers.push(worker.number);
     worker.end(isGone);

@@ -46,7 +46,7 @@ import {
   WORDS_SHIFT,
 } from "./_protocol.ts";
 import { describeEnd, ProcessLink } from "./_process_link.ts";
-import { DOWN, type HostStart, type ProcessSettings, UP } from "./_process_protocol.ts";
+import { DOWN, FAILED, type HostStart, type ProcessSettings, UP } from "./_process_protocol.ts";
 import { RelayReader, RelayWriter } from "./_relay.ts";
 import { unsendable } from "./_target.ts";
 import { type ChildGroup, type Task, type TaskHead, TasksInHand } from "./_tasks_in_hand.ts";
@@ -95,7 +95,9 @@ export class PoolChild {
   #isClosing = false;
   /** Has it killed if it does not end as it is to. */
   #stopEndTimer: (() => void) | undefined;
-  /** The exit code that it was to have, once it was killed for not ending. */
+  /** The exit code that it is to have. */
+  #code = 0;
+  /** The same, once it was killed for not ending. */
   #overdueCode: number | undefined;
   #ended = false;
   /** Why it was killed, as the end of a sentence. */
@@ -186,22 +188,30 @@ export class PoolChild {
       }
       await this.#state.sleep(this.#ring, isIdle ? this.#start.idleTimeoutMs : undefined);
     }
-    this.#close();
+    // A lone one closes by itself.
+    if (!this.#isAlone) this.#close();
   }
 
   #close(): void {
-    this.#isClosing = true;
+    this.#state.retire(this.#ring);
     this.#link.write(DOWN.CLOSE, 0, 0, 0);
     this.#link.flush();
-    this.#expectEnd(0);
+    this.#expectEnd();
   }
 
-  /** It has said all, and is to end with that code. The runtime was seen to hang in its own exit, about once in a thousand. */
-  #expectEnd(code: number): void {
+  /** It has nothing more to do, and is to end soon. The runtime was seen to hang in its own exit, about once in a thousand. */
+  #expectEnd(): void {
+    this.#isClosing = true;
     this.#stopEndTimer ??= callAt(nowMs() + ENDING_MS, () => {
-      this.#overdueCode = code;
+      this.#overdueCode = this.#code;
       this.#link.kill("SIGKILL");
     });
+  }
+
+  /** It ends later: what its tasks have others do is not over. */
+  #awaitEnd(): void {
+    this.#stopEndTimer?.();
+    this.#stopEndTimer = undefined;
   }
 
   /** A promise for the next outcome. */
@@ -328,7 +338,7 @@ export class PoolChild {
       case KIND.ERROR:
         this.#inHand.finish(id);
         this.#mail.pass(kind, id, record);
-        if (this.#isAlone) this.#expectEnd(kind === KIND.ERROR ? 1 : 0);
+        if (this.#isAlone && kind === KIND.ERROR) this.#code = FAILED;
         break;
       case KIND.RAN: {
         const [startMs, endMs] = decodePayload(this.#decoder, record) as RanReport;
@@ -341,7 +351,14 @@ export class PoolChild {
         break;
       case KIND.INITIALIZER_FAILED:
         this.#mail.pass(kind, id, record);
-        this.#close();
+        this.#expectEnd();
+        break;
+      case KIND.FINISHING:
+        this.#awaitEnd();
+        this.#mail.pass(kind, id, record);
+        break;
+      case KIND.RETIRED:
+        this.#expectEnd();
         break;
       case KIND.CALL:
         this.#call(id, record);

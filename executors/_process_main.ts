@@ -33,7 +33,7 @@ import {
   payloadAt,
   payloadOf,
 } from "./_payload.ts";
-import { DOWN, type HostStart, UP } from "./_process_protocol.ts";
+import { DOWN, FAILED, type HostStart, UP } from "./_process_protocol.ts";
 import { KIND, PLACE, WORDS_SHIFT } from "./_protocol.ts";
 import { RelayReader, RelayWriter } from "./_relay.ts";
 import type { Target } from "./_target.ts";
@@ -43,9 +43,6 @@ import "./_worker_main.ts";
 
 /** How long the worker may run one task before those behind it are returned. */
 const PATIENCE_MS = 5;
-
-/** Exit code of a process whose worker failed. */
-const FAILED = 1;
 
 /** The entry of a child process. */
 export function main(): void {
@@ -75,7 +72,10 @@ class Host {
   readonly #worker: WorkerLink;
   readonly #mail: RelayReader;
   readonly #replies: RelayWriter;
+  /** Set once all has been said. */
   #exitCode: number | undefined;
+  /** The exit code that it is to have, if it ends well. */
+  #code = 0;
   /** The name of the process, if it is there for one task only. */
   #loneName: string | undefined;
   #lastOutcomeMs = 0;
@@ -157,7 +157,8 @@ class Host {
         this.#isReturning = false;
         break;
       case DOWN.CLOSE:
-        processes.end(0);
+        this.#ring.close();
+        this.#worker.state.wake(this.#ring);
     }
   }
 
@@ -172,13 +173,13 @@ class Host {
       initializer: initializer === undefined ? -1 : this.#catalog.numberOf(initializer),
       initargs,
       initargsShareObjects,
-      maxTasks: Infinity,
+      maxTasks: start.isAlone ? 1 : Infinity,
       idleTimeoutMs: undefined,
       buffers: [],
       firstTaskId,
       origin: { process: name, config: start.config },
       isHosted: true,
-      dropsResults: start.isAlone,
+      isAlone: start.isAlone,
     });
   }
 
@@ -226,9 +227,13 @@ class Host {
     }
     if (kind === KIND.RESULT || kind === KIND.ERROR) {
       this.#numbers.delete(id);
-      if (this.#loneName !== undefined) this.#endAlone(kind === KIND.ERROR, payload);
+      if (this.#loneName !== undefined && kind === KIND.ERROR) {
+        this.#code = FAILED;
+        this.#printError(decodePayload(this.#decoder, payload));
+      }
     }
     if (kind === KIND.ENDED) this.#noteEnd(payload);
+    else if (kind === KIND.RETIRED || kind === KIND.INITIALIZER_FAILED) this.#exitCode = this.#code;
     this.#out.write(UP.MAIL, kind, id, 0, payload);
   };
 
@@ -239,12 +244,6 @@ class Host {
     port1.postMessage(message, [message.block]);
     this.#worker.post(port2, [port2]);
     queueMicrotask(() => port1.close());
-  }
-
-  /** The only task has an outcome. */
-  #endAlone(hasThrown: boolean, outcome: Payload): void {
-    this.#exitCode ??= hasThrown ? FAILED : 0;
-    if (hasThrown) this.#printError(decodePayload(this.#decoder, outcome));
   }
 
   /** The worker has told how it ends: this process ends the same way. */

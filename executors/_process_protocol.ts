@@ -29,7 +29,7 @@ export const DOWN = {
   MAIL: 3,
   /** Task A is asked to stop. */
   ABORT: 4,
-  /** End, nothing being under way. */
+  /** End: there will be no more tasks, and none is under way. */
   CLOSE: 5,
   /** What was returned has come back: tasks from here on were sent knowing that. */
   RESUME: 6,
@@ -44,6 +44,9 @@ export const UP = {
   /** Task A, which the worker has in hand, has been asked to stop. */
   STOPPING: 2,
 } as const;
+
+/** Exit code of a process whose worker, or only task, failed. */
+export const FAILED = 1;
 
 /** What a child is told first. */
 export interface HostStart {

@@ -109,6 +109,8 @@ export const KIND = {
   LEFT: 21,
   /** A task has begun, or one was returned that no process is free for: the owner is to look for workers and room. */
   BEGUN: 22,
+  /** The worker takes no more tasks, and sees through what its tasks have others do. It will be RETIRED. */
+  FINISHING: 23,
 } as const;
 
 /** What the owner says to a worker, with the worker's id of the submission in question. */
@@ -203,6 +205,6 @@ export interface StartMessage {
   readonly origin: Origin;
   /** Whether the owner only stands for one in another process. */
   readonly isHosted: boolean;
-  /** Whether nobody wants what tasks return. */
-  readonly dropsResults?: boolean;
+  /** Whether it is there for one task, whose result nobody wants. */
+  readonly isAlone?: boolean;
 }

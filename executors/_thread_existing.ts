@@ -82,10 +82,12 @@ export function existingOf({ table, id, name, flags }: ThreadData): ExistingThre
   );
 }
 
-/** Whether the thread that calls it is a daemon. */
+/** Whether a thread is a daemon that is made here: as this thread is; but what a pool's task makes is none. */
 export function isDaemonHere(): boolean {
   const { table, id } = home();
-  return new ExistingThread(home(), id, undefined, table.flagsOf(id)).daemon;
+  const flags = table.flagsOf(id);
+  if ((flags & FLAG.WORKER) !== 0) return false;
+  return new ExistingThread(home(), id, undefined, flags).daemon;
 }
 
 /** What a thread waits for before it calls its target. */

@@ -181,6 +181,12 @@ class ThreadHost implements Source {
   }
 
   /** See {@linkcode Source}. */
+  get hasWork(): boolean {
+    for (const { daemon } of this.#threads.values()) if (!daemon) return true;
+    return false;
+  }
+
+  /** See {@linkcode Source}. */
   drain(): boolean {
     let found = false;
     for (const thread of [...this.#threads.values()]) {

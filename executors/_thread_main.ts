@@ -1,8 +1,9 @@
 /**
  * The worker of a `Thread`: calls its target once, and ends.
  *
- *   told ---> loads the modules, reads the values ---> calls the target ---> tells a failure ---> leaves, and ends
- *                           |                                |
+ *   told ---> loads the modules, reads the values ---> calls the target ---> tells a failure, ---> leaves, and ends
+ *                           |                                |               sees through what
+ *                           |                                |               it has others do
  *                           +---- fails to, ends itself -----+---- ends itself, an error nobody caught
  *
  * @module
@@ -11,6 +12,7 @@
 import { checkMayStart, registerEntry } from "../_platform/entry.ts";
 import { platform, type ThreadEnd } from "../_platform/mod.ts";
 import { Decoder } from "../_memory/decoder.ts";
+import { doorbell } from "../_memory/doorbell.ts";
 import { registerHandle } from "../_memory/handle.ts";
 import { decode, type Encoded } from "../_memory/message.ts";
 import { adoptSeat, leaveAll } from "../_memory/seat.ts";
@@ -112,10 +114,12 @@ class ThreadRun {
     this.#leave(isFailure ? { error } : undefined);
   }
 
-  #end(failure?: { readonly error: unknown }): void {
+  async #end(failure?: { readonly error: unknown }): Promise<void> {
     if (this.#hasEnded) return;
-    this.#leave(failure);
-    // Timers and requests that the target has left do not keep it.
+    if (failure !== undefined) this.#tell(failure.error);
+    // What its target has others do is seen through; timers and requests that it has left do not keep it.
+    await doorbell.whenDone();
+    this.#leave(undefined);
     platform.endThread();
   }
 

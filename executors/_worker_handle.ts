@@ -11,7 +11,7 @@ import { type Arena, createArenaBuffer } from "../_memory/arena.ts";
 import type { Bell } from "../_memory/doorbell.ts";
 import type { Shareable } from "../_memory/handle.ts";
 import { bellOf, buryThread, home } from "../_memory/seat.ts";
-import type { ThreadTable } from "../_memory/thread_table.ts";
+import { FLAG, type ThreadTable } from "../_memory/thread_table.ts";
 import { addressOfBundle } from "./_bundle_address.ts";
 import type { Deadline } from "./_deadlines.ts";
 import type { Exports } from "./_exports.ts";
@@ -67,7 +67,7 @@ export class WorkerLink {
   constructor(name: string, number: number, startThread: () => WorkerThread) {
     this.name = name;
     this.number = number;
-    this.#id = this.#threads.claim(name);
+    this.#id = this.#threads.claim(name, FLAG.WORKER);
     this.thread = startThread();
     const { port1, port2 } = new MessageChannel();
     this.port = port1;
@@ -159,6 +159,8 @@ export class PoolWorkerHandle extends WorkerLink {
   pid: number | undefined;
   /** It was ended by the pool, and has only to tell so. */
   isDismissed = false;
+  /** It takes no more tasks, and sees through what those that it had have others do. */
+  isFinishing = false;
   /** Shared objects that it was sent in replies, while it may not have opened them. */
   #named: Shareable[] = [];
 

@@ -13,6 +13,7 @@ import { registerEntry } from "../_platform/entry.ts";
 import { platform, type ThreadEnd } from "../_platform/mod.ts";
 import { Arena, ArenaView } from "../_memory/arena.ts";
 import { Decoder } from "../_memory/decoder.ts";
+import { doorbell } from "../_memory/doorbell.ts";
 import { adoptSeat, bellOf, leaveAll } from "../_memory/seat.ts";
 import { decode, type Encoded } from "../_memory/message.ts";
 import { SLOT, TaskRing } from "../_memory/task_ring.ts";
@@ -182,8 +183,20 @@ class PoolWorker {
       if (!await this.#state.sleep(this.#ring, this.#start.idleTimeoutMs)) break;
       this.#turnEndMs = nowMs() + TURN_MS;
     }
+    await this.#retire();
+  }
+
+  /** Ends as it is meant to. What its tasks have others do is seen through; timers and requests that they have left are not. */
+  async #retire(): Promise<void> {
+    if (doorbell.hasWork) {
+      this.#state.retire(this.#ring);
+      await this.#tell(KIND.FINISHING, 0, undefined);
+      await doorbell.whenDone();
+      if (this.#ended) return;
+    }
     await this.#tell(KIND.RETIRED, 0, undefined);
-    this.#end();
+    // Hosted, it ends with its process.
+    if (!this.#start.isHosted) this.#end();
   }
 
   /** Runs the pool's initializer; false when it failed. */
@@ -376,7 +389,7 @@ class PoolWorker {
       return this.#tell(KIND.ERROR, task, explainCapture(loaded.target, error));
     }
     if (isThenable(value)) return this.#settle(task, loaded, value);
-    return this.#tell(KIND.RESULT, task, this.#start.dropsResults ? undefined : value);
+    return this.#tell(KIND.RESULT, task, this.#start.isAlone ? undefined : value);
   }
 
   /** The function of a timed task, which says when it ran; called in the context that the task carries, if it does. */
@@ -450,7 +463,7 @@ class PoolWorker {
       await this.#tell(KIND.ERROR, task, explainCapture(target, error));
       return;
     }
-    await this.#tell(KIND.RESULT, task, this.#start.dropsResults ? undefined : value);
+    await this.#tell(KIND.RESULT, task, this.#start.isAlone ? undefined : value);
   }
 
   #callChunk(

@@ -325,6 +325,12 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
   // Outcomes
 
   /** See {@linkcode Source}. */
+  get hasWork(): boolean {
+    if (this.#settings.isDaemon) return false;
+    return this.isWorking || (this.#closing && this.#workers.length > this.#streams.resting);
+  }
+
+  /** See {@linkcode Source}. */
   ready(): boolean {
     for (const worker of this.#workers) {
       if (worker.mail.hasMail) return true;
@@ -398,6 +404,9 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
       case KIND.STARTED:
         worker.pid = value as number;
         this.#kind.onStart?.(worker.pid);
+        break;
+      case KIND.FINISHING:
+        this.#crew.finish(worker);
         break;
       case KIND.RETIRED:
         this.#kind.onEnd?.(undefined);

@@ -271,7 +271,8 @@ export class Executor {
    * Accepts nothing more. What was submitted is run, unless `cancelFutures` says otherwise; then the workers end. May
    * be called again.
    *
-   * A stream that is open counts as a task that runs: it is waited for until its values were taken, or it was left.
+   * A stream that is open counts as a task that runs: it is waited for until its values were taken, or it was left. A worker ends
+   * after what its tasks have others do: threads, processes and the tasks of pools of their own.
    *
    * @returns A promise for the end of all tasks and workers; with `wait: false`, one that is fulfilled at once.
    *

@@ -70,7 +70,8 @@ const active = new Set<Process<never[]>>();
  *
  * Locks, queues and all other objects of `sync` and `queue` may be among the arguments; in the process each operation on
  * them is a message to this one and its answer. The process's output goes to this one's. It does not outlive this process,
- * however this one ends; the program waits for it unless it is a `daemon`.
+ * however this one ends; the program waits for it unless it is a `daemon`. It ends after the threads and processes that its target
+ * has started, unless they are daemons, and after the tasks of pools that the target has made.
  *
  * A subclass may override `run`. It must be exported under its own name, by the module whose `import.meta` it passes to
  * `super`; its own fields cross, its constructor is not called again.

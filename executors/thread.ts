@@ -55,7 +55,7 @@ export interface ThreadOptions<A extends unknown[] = unknown[]> {
   args?: readonly [...A];
   /** The thread's name. Default `Thread-N`, with the name of the target behind it. */
   name?: string;
-  /** Whether the program ends without waiting for the thread. Default: as in the thread that makes the object. */
+  /** Whether the program ends without waiting for the thread. Default: as in the thread that makes the object; in a pool's task `false`. */
   daemon?: boolean | null;
   /** For a subclass that overrides `run`: `import.meta` of the module that exports it. */
   module?: ModuleMeta;
@@ -75,8 +75,8 @@ export interface ThreadOptions<A extends unknown[] = unknown[]> {
  * thread alone. Locks that a thread holds when it ends are reported as those of a dead owner.
  *
  * A program waits for its threads before it ends, but not for daemons, which end with it. A thread goes on when the one that
- * started it has ended; only those that a task of a pool has started end with the pool's worker, and they take the runtime a
- * second to start.
+ * started it has ended; those that a task of a pool has started are waited for by the pool's worker, and they take the runtime a
+ * second to start. A thread ends after the tasks of pools that its target has made.
  *
  * A started thread can be sent to another one, as an argument, which can join it then.
  *

@@ -861,18 +861,18 @@ test("Thread started by a thread: the main thread's hook is told when that one h
 });
 
 test(
-  "Thread started by a pool's task: runs, is a daemon, and can be joined there",
+  "Thread started by a pool's task: runs, is no daemon, and can be joined there",
   NESTED,
   async () => {
     await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
     const log: work.Log = new Queue();
-    assertEquals(await pool.submit(work.startInTask, log), [true, true, false]);
+    assertEquals(await pool.submit(work.startInTask, log), [true, false, false]);
     assertEquals(log.getNowait(), ["from a thread of a task"]);
   },
 );
 
 test(
-  "Thread started by a pool's task: ends with the worker, and join notices",
+  "Thread started by a pool's task as a daemon: ends with the worker, and join notices",
   NESTED,
   async () => {
     const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
