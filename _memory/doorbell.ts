@@ -88,6 +88,8 @@ export class Doorbell extends Bell {
   #scheduled = false;
   /** A promise of `waitAsync` is pending. */
   #parked = false;
+  /** Whose bell it was has gone. */
+  #isClosed = false;
   /** A turn of the event loop is to come in which this thread goes to sleep with nothing expected. */
   #isResting = false;
   /** The event loop is held open. */
@@ -218,6 +220,15 @@ export class Doorbell extends Bell {
     if (this.#expected === 0) this.#rest();
   }
 
+  /** Ends all this for good, before its word becomes another thread's: nobody sleeps on that here, or looks any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#sources.clear();
+    if (this.#isHeld) releaseLoop();
+    this.#isHeld = false;
+    this.ring();
+  }
+
   /** Drains once, without waiting. */
   poll(): void {
     this.#drain(NEVER);
@@ -232,7 +243,7 @@ export class Doorbell extends Bell {
     this.#isResting = true;
     platform.nextTurn(() => {
       this.#isResting = false;
-      if (this.#expected > this.#spared) return;
+      if (this.#isClosed || this.#expected > this.#spared) return;
       if (this.#isHeld) releaseLoop();
       this.#isHeld = false;
       // Until this thread sleeps: before, who leaves something for it does not wake it.
@@ -248,6 +259,7 @@ export class Doorbell extends Bell {
   /** One step of the promise form: drain, then be patient, spin, or sleep. */
   #run(): void {
     this.#scheduled = false;
+    if (this.#isClosed) return;
     if (this.#expected === 0) {
       this.#drain(NEVER);
       this.#rest();

@@ -233,6 +233,7 @@ export class Seat implements Source {
 
   /** See {@linkcode Source}. */
   ready(): boolean {
+    if (this.#hasLeft) return false; // What lies there is for whoever has the place now.
     return this.table.hasGranted(this.id) || this.table.deaths !== this.#deathsSeen;
   }
 
@@ -240,6 +241,7 @@ export class Seat implements Source {
   drain(): boolean {
     const { table } = this;
     let found = false;
+    if (this.#hasLeft) return found;
     if (table.hasGranted(this.id)) {
       found = true;
       this.#handAll();
@@ -343,15 +345,18 @@ export class Deputy {
   readonly #token = randomWord();
   readonly #seats = new Map<string, Seat>();
 
-  readonly #bell = new Doorbell(new Int32Array(1), 0);
+  /** One in each table; the first hears of what else there is for the other one. */
+  readonly #bells: Doorbell[] = [];
 
   /** @param id What was claimed for the other one in the table with that memory. */
   constructor(name: string, buffer: SharedArrayBuffer, id: number) {
     this.#name = name;
-    this.#sit(new ThreadTable(buffer), id, this.#bell);
+    this.#sit(new ThreadTable(buffer), id);
   }
 
-  #sit(table: ThreadTable, id: number, bell = new Doorbell(new Int32Array(1), 0)): Seat {
+  #sit(table: ThreadTable, id: number): Seat {
+    const bell = new Doorbell(new Int32Array(1), 0);
+    this.#bells.push(bell);
     const seat = new Seat(table, id, bell, this.#token);
     this.#seats.set(table.identity, seat);
     return seat;
@@ -365,8 +370,9 @@ export class Deputy {
 
   /** Has this thread look, when the first bell rings, for what else there is for the other one. */
   listen(source: Source): void {
-    this.#bell.add(source);
-    this.#bell.rest();
+    const [bell] = this.#bells;
+    bell.add(source);
+    bell.rest();
   }
 
   /** Runs a step in which objects are rebuilt for the other one. */
@@ -382,6 +388,8 @@ export class Deputy {
 
   /** Leaves all tables: the other one has ended. */
   leave(): void {
+    // First: the places that are left will be other threads'.
+    for (const bell of this.#bells) bell.close();
     for (const seat of this.#seats.values()) seat.leave();
   }
 }

@@ -183,7 +183,8 @@ export class Broker {
     if (hasWaited && !isBlocking && "passOn" in core) {
       this.#kept.set(id, { ...waiting, hasThrown, value });
     }
-    if (hasThrown) this.#reply(REPLY.THROWN, id, [value]);
+    if (hasThrown && value === controller.signal.reason) this.#reply(REPLY.ABORTED, id, undefined);
+    else if (hasThrown) this.#reply(REPLY.THROWN, id, [value]);
     else this.#reply(REPLY.RETURNED, id, value);
   }
 

@@ -56,6 +56,7 @@ export function listenToOwner(
       case REPLY.RETURNED:
       case REPLY.THROWN:
       case REPLY.RETRACTED:
+      case REPLY.ABORTED:
         objects.answer(isUnreadable ? REPLY.ERROR : kind, id, value);
         break;
       case REPLY.YIELDED:

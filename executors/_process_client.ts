@@ -48,7 +48,9 @@ function serve(): void {
     name: "process manager",
     onError: (message) => {
       serving = undefined;
-      for (const client of [...clients]) client.fail(message);
+      for (const client of [...clients]) {
+        client.fail(`the thread that serves it failed: ${message}`);
+      }
     },
   });
   for (const news of known.values()) post({ kind: "news", news });
@@ -116,20 +118,19 @@ export interface ChildThread extends WorkerThread {
 /** Has child processes served, until {@linkcode close}. */
 export class ProcessClient {
   readonly #number = clientsMade++;
-  readonly #onFailure: (message: string) => void;
-
-  /** @param onFailure Called when the serving thread has failed, and its children are lost. */
-  constructor(onFailure: (message: string) => void) {
-    this.#onFailure = onFailure;
-  }
+  /** What its children are lost by, if the serving thread fails. */
+  readonly #losers = new Set<(message: string) => void>();
 
   /**
    * Starts a child process. What is posted to it first starts it; what is posted afterwards are ports with the arguments of
    * tasks. Terminate it only once its end has been told.
+   *
+   * @param onError Called when the serving thread has failed, and the child is lost.
    */
-  start(settings: ProcessSettings): ChildThread {
+  start(settings: ProcessSettings, onError: (message: string) => void): ChildThread {
     serve();
     clients.add(this);
+    this.#losers.add(onError);
     const child = childrenStarted++;
     let isStarted = false;
     return {
@@ -143,7 +144,7 @@ export class ProcessClient {
       },
       stop: (task, number, graceMs) => post({ kind: "stop", child, task, number, graceMs }),
       kill: (signal) => post({ kind: "end", child, signal }),
-      terminate() {},
+      terminate: () => void this.#losers.delete(onError),
       whenGone: () => new Promise(() => {}), // Its end is told by mail.
     };
   }
@@ -151,7 +152,7 @@ export class ProcessClient {
   /** The serving thread has failed. */
   fail(message: string): void {
     clients.delete(this);
-    this.#onFailure(`the thread that serves it failed: ${message}`);
+    for (const onError of [...this.#losers]) onError(message);
   }
 
   /** All children have ended, and no other will be started. */

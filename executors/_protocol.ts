@@ -137,6 +137,8 @@ export const REPLY = {
   YIELDED: 9,
   /** The function of such a stream has failed by itself, or a value cannot be read: the error. */
   THREW: 10,
+  /** A call of an object has ended as CALL_ABORT asked. */
+  ABORTED: 11,
 } as const;
 
 /** How a worker came to its end, and what it did: `[how, error]`; of a process also the tasks that it had. */

@@ -20,6 +20,8 @@ import { KIND, type RemoteCall, REPLY } from "./_protocol.ts";
 /** What came of a call. */
 interface Answer {
   readonly hasThrown: boolean;
+  /** It has thrown, as its own signal aborted. */
+  readonly isAborted: boolean;
   readonly value: unknown;
 }
 
@@ -162,9 +164,9 @@ export class RemoteObjects {
           this.#settled.push(id);
           signal?.removeEventListener("abort", onAbort);
           doorbell.arrived(1);
-          const { hasThrown, value } = answer;
+          const { hasThrown, isAborted, value } = answer;
           if (!hasThrown) resolve(value);
-          else reject(signal?.aborted === true ? signal.reason : value);
+          else reject(isAborted ? signal!.reason : value);
         },
       );
       doorbell.expect();
@@ -180,7 +182,12 @@ export class RemoteObjects {
       return;
     }
     const hasThrown = kind !== REPLY.RETURNED;
-    const answer = { hasThrown, value: kind === REPLY.THROWN ? (value as unknown[])[0] : value };
+    const isAborted = kind === REPLY.ABORTED;
+    const answer = {
+      hasThrown,
+      isAborted,
+      value: kind === REPLY.THROWN ? (value as unknown[])[0] : value,
+    };
     if (this.#blocked === 0 || !this.#pending.get(id)?.isPromise) return this.#settle(id, answer);
     this.#unheard.set(id, answer);
     queueMicrotask(() => this.#hear(id));

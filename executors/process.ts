@@ -200,8 +200,7 @@ export class Process<A extends unknown[] = unknown[]> {
     const { permissions, env, cwd } = this.#options;
     const { config } = ownOrigin();
     const settings = { permissions, env, cwd, config, isAlone: true };
-    let onFailure: ((message: string) => void) | undefined;
-    const client = new ProcessClient((message) => onFailure?.(message));
+    const client = new ProcessClient();
     const pool = new WorkerPool({
       name: this.#name,
       workerName: () => this.#name,
@@ -216,10 +215,7 @@ export class Process<A extends unknown[] = unknown[]> {
       Broken: BrokenProcessPool,
       exports: processExports,
       chunkMs: 0,
-      startThread: (_name, onError) => {
-        onFailure = onError;
-        return client.start(settings);
-      },
+      startThread: (_name, onError) => client.start(settings, onError),
       onStart: (pid) => {
         this.#pid = pid;
         this.#settleStarted?.resolve();

@@ -95,16 +95,12 @@ export class ProcessPoolExecutor extends Executor {
       config: ownOrigin().config,
       isAlone: false,
     };
-    const failures = new Set<(message: string) => void>();
-    const client = new ProcessClient((message) => failures.forEach((onError) => onError(message)));
+    const client = new ProcessClient();
     const pool = new WorkerPool(settings, {
       Broken: BrokenProcessPool,
       exports: processExports,
       chunkMs: 10, // Measured: 2 ms lose a tenth of the time to the channel.
-      startThread: (_name, onError) => {
-        failures.add(onError);
-        return client.start(processSettings);
-      },
+      startThread: (_name, onError) => client.start(processSettings, onError),
       close: () => client.close(),
     });
     poolsMade++;

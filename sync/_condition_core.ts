@@ -146,6 +146,7 @@ export class LocalConditionCore implements ConditionCore, PassingCore {
   async wait(isBlocked: boolean, inside: Contexts, limits: Limits): Promise<boolean> {
     this.#checkOwned("wait", inside);
     const lock = this.#lock;
+    if (isBlocked) lock.checkNotAwaited();
     const wait = this.#queue();
     const held = lock.releaseAll();
     let isNotified = false;
@@ -170,6 +171,7 @@ export class LocalConditionCore implements ConditionCore, PassingCore {
   waitSync(isBlocked: boolean, inside: Contexts, deadlineMs: number): boolean {
     this.#checkOwned("wait", inside);
     const lock = this.#lock;
+    if (isBlocked) lock.checkNotAwaited();
     const wait = this.#queue();
     const held = lock.releaseAll();
     let isHeld = false;

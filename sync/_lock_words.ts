@@ -123,6 +123,15 @@ export class LockWords {
     );
   }
 
+  /** Throws if an async task of this thread waits for the lock, and would get it while the thread is blocked without it. */
+  checkNotAwaited(): void {
+    if (load(this.words, LOCK.WAITERS) === NONE) return;
+    if (!this.waitingThreads().includes(this.seat.id)) return;
+    throw new RuntimeError(
+      `Cannot wait: an async task of this thread waits for ${this.label}, and could not release it while the thread is blocked; await the promise form instead`,
+    );
+  }
+
   /** Takes the lock, within limits. */
   async take(limits: Limits): Promise<boolean> {
     if (this.tryTake()) return true;

@@ -43,8 +43,8 @@ import { RLock } from "./rlock.ts";
  * Semantics: Python's `threading.Condition`.
  *
  * **Differs from Python:** with a plain {@linkcode Lock}, the thread that waits or notifies must have acquired it itself; timeouts are in
- * milliseconds. A blocking wait that times out while an async task of the same thread holds the lock throws a
- * {@linkcode RuntimeError}, without the lock: the two would wait for each other.
+ * milliseconds. A blocking wait throws a {@linkcode RuntimeError} where it and an async task of the same thread would wait for each
+ * other: at once, and with the lock, if the task waits for the lock; without the lock, if the task holds it when time is up.
  *
  * @example
  * ```ts

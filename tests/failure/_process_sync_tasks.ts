@@ -108,6 +108,19 @@ export const block = task(import.meta, function block(what: Waitable): void {
   blockFor(what);
 });
 
+/** Waits as a promise, whose signal aborts once the gate opens. */
+export const waitAborted = task(
+  import.meta,
+  async function waitAborted(condition: Condition, gate: GateParts): Promise<void> {
+    await condition.acquire();
+    const controller = new AbortController();
+    const waiting = condition.wait({ signal: controller.signal });
+    await gateOpens(gate);
+    controller.abort(new Error("given up"));
+    await waiting;
+  },
+);
+
 /** Waits for each of them as a promise, and for good. */
 export const awaitEach = task(
   import.meta,

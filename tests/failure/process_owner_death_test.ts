@@ -295,6 +295,26 @@ for (const make of [() => new RLock({ name: newName() }), () => new Lock({ name:
   });
 }
 
+test("Condition.wait() in a process, given up while a dead thread owns the lock, is told of that and not of its signal", async () => {
+  const condition = new Condition(new Lock({ name: newName() }));
+  await using crew = PROCESSES.crew(2);
+  await using pool = makeOwner();
+  using gate = new Gate();
+  using aborting = new Gate();
+  const waiting = crew.submit(work.waitAborted, condition, aborting.parts);
+  await until(() => waitersOf(condition) === 1);
+  forget(pool.submit(work.holdAndEnd, [condition], gate.parts, "kill"));
+  await gate.entered();
+  aborting.open();
+  // It has left the condition, and waits for the lock.
+  await until(() => waitersOf(condition.lock) === 1);
+  gate.open();
+  assertOwnerDied(await errorOf(waiting), condition, OWNER);
+  assertEquals(condition.lock.recover(), true);
+  condition.release();
+  await assertUsable(condition);
+});
+
 test("Semaphore: permits of a process that was killed are lost, and others may release them", async () => {
   await using pool = makeOwner();
   const semaphore = new Semaphore(1);

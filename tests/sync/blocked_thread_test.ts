@@ -59,11 +59,12 @@ for (const [name, made] of Object.entries(LOCKS)) {
 }
 
 for (const [name, made] of Object.entries(CONDITIONS)) {
-  test(`${name}.waitSync() that times out while an async task of its thread holds the lock throws RuntimeError`, async () => {
-    const kind = made.includes("new Lock()") ? "Lock" : "RLock";
+  const kind = made.includes("new Lock()") ? "Lock" : "RLock";
+
+  test(`${name}.waitSync() throws RuntimeError, with the lock, where an async task of its thread waits for that`, async () => {
     await assertPrints(
       [
-        `RuntimeError: Cannot acquire ${kind}: an async task of this thread holds it, and cannot release it while the thread is blocked; await the promise form instead`,
+        `RuntimeError: Cannot wait: an async task of this thread waits for ${kind}, and could not release it while the thread is blocked; await the promise form instead`,
         "task",
         "false",
       ],
@@ -71,14 +72,13 @@ for (const [name, made] of Object.entries(CONDITIONS)) {
       const condition = ${made};
       condition.acquireSync();
       const task = condition.run(() => console.log("task"));
-      // The task is served when the wait releases the lock, and cannot go on while this thread is blocked.
       try {
-        condition.waitSync({ timeout: 10 });
+        condition.waitSync();
       } catch (error) {
         console.log(String(error));
       }
+      condition.release();
       await task;
-      // Without the lock, but the condition is sound.
       condition.acquireSync();
       console.log(condition.waitSync({ timeout: 10 }));
       condition.release();
@@ -86,16 +86,22 @@ for (const [name, made] of Object.entries(CONDITIONS)) {
     );
   });
 
-  test(`${name}.waitSync() that lost the lock to an async task leaves nothing for its guard to release`, async () => {
+  test(`${name}.waitSync() that times out while an async task of its thread holds the lock throws RuntimeError, and leaves its guard nothing to release`, async () => {
     await assertPrints(
       ["RuntimeError", "task", "false"],
       `
+      await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
       const condition = ${made};
-      let task;
+      const task = condition.run(async () => {
+        await condition.wait();
+        console.log("task");
+      });
+      await pool.submit(() => {});
       try {
         using _ = condition.holdSync();
-        task = condition.run(() => console.log("task"));
-        condition.waitSync({ timeout: 10 });
+        // Notified, the task is granted the lock, or waits for it, and cannot go on while this thread is blocked.
+        pool.submit((condition) => condition.runSync(() => condition.notify()), condition);
+        for (;;) condition.waitSync({ timeout: 10 });
       } catch (error) {
         console.log(error.name);
       }

@@ -1,0 +1,48 @@
+import { assertEquals } from "@std/assert";
+import { Event } from "@concurrent/futures";
+import { Deputy, home } from "../../_memory/seat.ts";
+import { THREAD } from "../../_memory/layout.ts";
+import { SLEEPING, type ThreadTable } from "../../_memory/thread_table.ts";
+import { test } from "../_support/leaks.ts";
+import { until } from "../_support/processes.ts";
+import { waitersOf } from "../failure/_waiters.ts";
+
+/** A seat that is waited in never hears of it if the test fails. */
+const HEARS = { timeout: 10_000 };
+
+/** Claims the place in the table that a thread has left, as the next thread but a thousand would. */
+function claimAgain(table: ThreadTable, left: number): number {
+  const place = table.placeOf(left);
+  for (;;) {
+    const id = table.claim("later");
+    if (table.placeOf(id) === place) return id;
+    table.leave(id);
+  }
+}
+
+/** The event as the thread sees it that somebody deputizes for. */
+function seenBy(deputy: Deputy, event: Event): Event {
+  return deputy.act(() => Event.from(event.handle));
+}
+
+test("Deputy that has left takes nothing from whoever gets its place", HEARS, async () => {
+  const { table } = home();
+  const first = table.claim("first");
+  const gone = new Deputy("first", table.buffer, first);
+  const never = new Event();
+  seenBy(gone, never).wait();
+  assertEquals(waitersOf(never), 1);
+  gone.leave();
+  assertEquals(waitersOf(never), 0);
+
+  const second = claimAgain(table, first);
+  const deputy = new Deputy("second", table.buffer, second);
+  for (let i = 0; i < 3; i++) {
+    const event = new Event();
+    const waiting = seenBy(deputy, event).wait();
+    await until(() => Atomics.load(table.words, table.placeOf(second) + THREAD.BELL) === SLEEPING);
+    event.set();
+    assertEquals(await waiting, true);
+  }
+  deputy.leave();
+});
