@@ -21,7 +21,7 @@
  * @module
  */
 
-import { store } from "../_platform/atomics.ts";
+import { notify, store } from "../_platform/atomics.ts";
 import { NEVER, nowMs } from "../_platform/clock.ts";
 import { createSharedMemory, hasSharedMemory } from "../_platform/memory.ts";
 import { platform } from "../_platform/mod.ts";
@@ -113,7 +113,8 @@ export class Doorbell extends Bell {
    * @param mayWait Whether this thread may block; when it turns false, whoever turns it rings.
    */
   adopt(words: Int32Array, index: number, mayWait: () => boolean): void {
-    this.ring(); // It may sleep already, on the word that it had so far: then it is to sleep anew.
+    // It may sleep already, on the word that it had so far, whatever that says: then it is to sleep anew.
+    notify(this.words, this.index);
     this.words = words;
     this.index = index;
     this.#mayWait = mayWait;

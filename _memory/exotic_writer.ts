@@ -52,6 +52,16 @@ const PROBES: ReadonlyMap<string, (value: object) => unknown> = new Map<
   ["ArrayBuffer", (value) => BYTE_LENGTH.call(value)],
 ]);
 
+/** Whether the object really is what that tag says. */
+function isA(tag: string, value: object): boolean {
+  try {
+    PROBES.get(tag)!(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Tags of what nobody can send, so that it is refused here and its place can be told. */
 const REFUSED_TAGS: ReadonlySet<string> = new Set([
   "Promise",
@@ -128,19 +138,20 @@ export abstract class ExoticWriter extends WordWriter {
 
   protected writeExotic(value: object, pos: number): number {
     if (ArrayBuffer.isView(value)) return this.#view(value, pos);
-    let tag = TO_STRING.call(value).slice(8, -1);
+    const tag = TO_STRING.call(value).slice(8, -1);
     if (tag === "Object") return this.writePlain(value, pos);
-    const probe = PROBES.get(tag);
-    if (probe !== undefined) {
-      try {
-        probe(value);
-      } catch {
-        tag = "Object";
-      }
+    if (PROBES.has(tag)) {
+      return isA(tag, value) ? this.#builtIn(value, tag, pos) : this.writePlain(value, pos);
     }
+    if (tag === "DOMException") return this.#domException(value as DOMException, pos);
+    if (isError(value, tag)) return this.#error(value, pos);
+    if (REFUSED_TAGS.has(tag)) return this.refuse(value);
+    return this.#named(value, tag, pos);
+  }
+
+  /** Writes an object that really is what the tag says. */
+  #builtIn(value: object, tag: string, pos: number): number {
     switch (tag) {
-      case "Object":
-        return this.writePlain(value, pos);
       case "Map":
         return this.#map(value as Map<unknown, unknown>, pos);
       case "Set":
@@ -151,26 +162,21 @@ export abstract class ExoticWriter extends WordWriter {
         pos = this.writeWord(tags.REGEXP, pos);
         pos = this.writeString(sourceOf(value), pos);
         return this.writeString((value as RegExp).flags, pos);
-      case "Boolean":
-      case "Number":
-      case "String":
-      case "BigInt":
-        return this.writeValue(probe!(value), this.writeWord(tags.BOXED, pos));
       case "ArrayBuffer":
         return this.#buffer(value as ArrayBuffer, pos);
-      case "DOMException":
-        return this.#domException(value as DOMException, pos);
+      default:
+        return this.writeValue(PROBES.get(tag)!(value), this.writeWord(tags.BOXED, pos));
     }
-    if (isError(value, tag)) return this.#error(value, pos);
-    if (REFUSED_TAGS.has(tag)) return this.refuse(value);
-    return this.#named(value, tag, pos);
   }
 
   /**
-   * Writes an object whose class names itself. What a runtime has made goes by a message, if it can be cloned or moved; of the rest
+   * Writes an object whose class names itself, which a Map's may do as well. What a runtime has made goes by a message, if it can be cloned or moved; of the rest
    * (a URL, a Response) runtimes send an empty object, some without an error. Any other is plain to structured clone.
    */
   #named(value: object, tag: string, pos: number): number {
+    for (const builtIn of PROBES.keys()) {
+      if (isA(builtIn, value)) return this.#builtIn(value, builtIn, pos);
+    }
     const isOfRuntime = isOfGlobalClass(value, tag);
     if (Object.keys(value).length > 0) {
       return isOfRuntime ? this.writeExtra(value, pos) : this.writePlain(value, pos);
@@ -313,9 +319,12 @@ export abstract class ExoticWriter extends WordWriter {
   }
 
   #error(value: object, pos: number): number {
-    const error = value as Error & { errors?: unknown };
-    const { name, message, stack } = error;
-    const hasErrors = Object.hasOwn(error, "errors") && Array.isArray(error.errors);
+    const error = value as Error;
+    const name = read(error, "name");
+    const message = read(error, "message");
+    const stack = read(error, "stack");
+    const errors = Object.hasOwn(error, "errors") ? read(error, "errors") : undefined;
+    const hasErrors = Array.isArray(errors);
     const own = ownFields(error, hasErrors);
     let fields = 0;
     if (typeof name === "string") fields |= tags.HAS_NAME;
@@ -328,12 +337,11 @@ export abstract class ExoticWriter extends WordWriter {
     if (own.length > 0) fields |= tags.HAS_OWN;
     pos = this.writeWord(tags.ERROR | fields << 8, pos);
     pos = this.writeString(errorClassName(error), pos);
-    if (fields & tags.HAS_NAME) pos = this.writeString(name, pos);
-    if (fields & tags.HAS_MESSAGE) pos = this.writeString(message, pos);
+    if (fields & tags.HAS_NAME) pos = this.writeString(name as string, pos);
+    if (fields & tags.HAS_MESSAGE) pos = this.writeString(message as string, pos);
     if (fields & tags.HAS_STACK) pos = this.writeString(stack as string, pos);
     if (fields & tags.HAS_CAUSE) pos = this.#field(read(error, "cause"), pos);
     if (hasErrors) {
-      const errors = error.errors as unknown[];
       const length = errors.length;
       pos = this.writeHead(tags.ARRAY, length, pos);
       for (let i = 0; i < length; i++) pos = this.#field(read(errors, i), pos);

@@ -64,7 +64,7 @@ export class MailboxWriter {
   }
 
   /**
-   * Sends a value, now or when there is room: then a promise is returned.
+   * Sends a value, now or when there is room: then a promise is returned, which rejects with what would be thrown.
    *
    * @throws {unknown} What encoding the value throws; nothing was sent then.
    */
@@ -94,7 +94,7 @@ export class MailboxWriter {
     const { words, bytes } = records;
     const payload = start + HEADER_WORDS;
     const moved = takeTransfers(value);
-    const transfers = this.#isOtherProcess ? undefined : moved;
+    const [transfers, taken] = this.#isOtherProcess ? [undefined, moved] : [moved, undefined];
     let place: number = PLACE.INLINE;
     let end = this.#encoder.encode(
       value,
@@ -105,14 +105,13 @@ export class MailboxWriter {
       transfers,
     );
     if (end < 0) {
-      place = this.#placeSpilled(words, payload, transfers);
+      place = this.#placeSpilled(words, payload, transfers, taken);
       end = place === PLACE.BLOCK ? payload + 3 : payload;
-    }
+    } else detach(taken);
     words[start] = (kind << KIND_SHIFT) | place;
     words[start + 1] = id;
     records.commit(start, end);
     this.#bell.ring();
-    if (moved !== transfers) structuredClone(null, { transfer: [...moved!] });
     return true;
   }
 
@@ -121,12 +120,14 @@ export class MailboxWriter {
     words: Int32Array,
     payload: number,
     transfers: Set<Transferable> | undefined,
+    taken: Set<Transferable> | undefined,
   ): number {
     const encoder = this.#encoder;
     this.spilledBytes = encoder.blockBytes;
     const offset = encoder.extras.length === 0 ? this.#arena.allocate(encoder.blockBytes) : -1;
     if (offset < 0) {
       const message = takeSpilled(encoder);
+      detach(taken);
       this.#port.postMessage(message, [message.block, ...transfers ?? []]);
       return PLACE.MESSAGE;
     }
@@ -135,6 +136,12 @@ export class MailboxWriter {
     words[payload + 1] = externBaseOf(offset, encoder.spillWords);
     words[payload + 2] = encoder.blockBytes;
     encoder.reset();
+    try {
+      detach(taken);
+    } catch (error) {
+      this.#arena.release(offset);
+      throw error;
+    }
     return PLACE.BLOCK;
   }
 
@@ -165,6 +172,11 @@ export class MailboxWriter {
       await this.#records.room();
     }
   }
+}
+
+/** Takes from this thread what was copied instead of moved. The value is not sent yet, and will not be if that fails. */
+function detach(taken: Set<Transferable> | undefined): void {
+  if (taken !== undefined) structuredClone(null, { transfer: [...taken] });
 }
 
 /** A write that waits for room. */

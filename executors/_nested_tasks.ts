@@ -188,12 +188,10 @@ class NestedStream implements StreamSink {
     if (this.#worker.hasEnded) return;
     this.ahead++;
     this.#onValue();
-    try {
-      this.#worker.replies.write(REPLY.YIELDED, this.#id, value);
-    } catch (error) {
+    write(this.#worker, REPLY.YIELDED, this.#id, value, (error) => {
       this.fail(unsendable(error, "a value of the stream"));
       this.source.stop();
-    }
+    });
   }
 
   fail(error: unknown): void {
@@ -208,10 +206,23 @@ class NestedStream implements StreamSink {
 }
 
 function reply(worker: PoolWorkerHandle, kind: number, id: number, value: unknown): void {
+  write(worker, kind, id, value, (error) => {
+    worker.replies.write(REPLY.ERROR, id, unsendable(error));
+  });
+}
+
+/** Says something to a worker, now or when there is room. */
+function write(
+  worker: PoolWorkerHandle,
+  kind: number,
+  id: number,
+  value: unknown,
+  onUnsendable: (error: unknown) => void,
+): void {
   if (worker.hasEnded) return;
   try {
-    worker.replies.write(kind, id, value);
+    worker.replies.write(kind, id, value)?.catch(onUnsendable);
   } catch (error) {
-    worker.replies.write(REPLY.ERROR, id, unsendable(error));
+    onUnsendable(error);
   }
 }

@@ -92,6 +92,7 @@ class StreamRun implements StreamSink {
   }
 
   #settle(future: Future<unknown>): void {
+    dropped.unregister(this); // It would keep this for as long as anything that this holds keeps the stream.
     const error = futureInternals.hasFailed(future)
       ? { error: futureInternals.outcomeOf(future) }
       : undefined;
@@ -228,7 +229,7 @@ class Stream implements StreamResult<unknown> {
 
   constructor(run: StreamRun) {
     this.#run = run;
-    dropped.register(this, run);
+    dropped.register(this, run, run);
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<unknown> {

@@ -60,7 +60,16 @@ export class Subscription implements Promise<unknown> {
       return this.#fail(error);
     }
     if (this.#settle !== undefined) this.#settle(this.#value);
-    else if (isThenable(this.#value)) this.#promise = Promise.resolve(this.#value);
+    else this.#follow();
+  }
+
+  /** Becomes what the callback's value becomes, if that has a `then`, which is to be called once, and now. */
+  #follow(): void {
+    try {
+      if (isThenable(this.#value)) this.#promise = Promise.resolve(this.#value);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   #fail(error: unknown): void {

@@ -488,10 +488,8 @@ class PoolWorker {
     // Where `close` returns, a task that has called it does, too.
     if (this.#ended) return undefined;
     const outcome: ChunkOutcome = [elapsedMs, chunk.entries, chunk.failed];
-    try {
-      return this.#mail.write(KIND.RESULT, task, outcome);
-    } catch {
-      // Some value cannot be sent. Which one is found out by trying; the others get through.
+    // Some value cannot be sent. Which one is found out by trying; the others get through.
+    const tellSendable = (): Promise<void> | undefined => {
       chunk.entries.forEach((entry, i) => {
         const error = this.#errorOfSending(entry);
         if (error === undefined) return;
@@ -499,6 +497,11 @@ class PoolWorker {
         else chunk.fail(i, error);
       });
       return this.#tell(KIND.RESULT, task, outcome);
+    };
+    try {
+      return this.#mail.write(KIND.RESULT, task, outcome)?.catch(tellSendable);
+    } catch {
+      return tellSendable();
     }
   }
 
@@ -515,10 +518,16 @@ class PoolWorker {
   #tell(kind: number, task: number, value: unknown): Promise<void> | undefined {
     if (this.#ended) return undefined;
     try {
-      return this.#mail.write(kind, task, value);
+      return this.#mail.write(kind, task, value)?.catch((error) =>
+        this.#tellUnsendable(task, error)
+      );
     } catch (error) {
-      return this.#mail.write(KIND.ERROR, task, unsendable(error));
+      return this.#tellUnsendable(task, error);
     }
+  }
+
+  #tellUnsendable(task: number, error: unknown): Promise<void> | undefined {
+    return this.#mail.write(KIND.ERROR, task, unsendable(error));
   }
 
   #end(): void {

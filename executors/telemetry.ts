@@ -25,6 +25,7 @@
  */
 
 import { epochMs } from "../_platform/clock.ts";
+import { describe } from "../_memory/errors.ts";
 import { observableOf } from "./_observable.ts";
 import type {
   ExecutorObserver,
@@ -197,10 +198,7 @@ class TaskSpan<C, S extends TelemetrySpan> implements TaskObservation {
     if (future.cancelled()) {
       span.setAttributes({ "executor.task.outcome": "cancelled" });
     } else if (futureInternals.hasFailed(future)) {
-      const error = futureInternals.outcomeOf(future);
-      const { name, message } = error instanceof Error
-        ? error
-        : { name: "_OTHER", message: String(error) };
+      const { name, message } = errorTexts(futureInternals.outcomeOf(future));
       span.setAttributes({ "executor.task.outcome": this.#fate ?? "threw", "error.type": name });
       span.setStatus({ code: STATUS_ERROR, message });
     } else {
@@ -208,6 +206,16 @@ class TaskSpan<C, S extends TelemetrySpan> implements TaskObservation {
     }
     span.end(this.#endMs ?? epochMs());
   }
+}
+
+/** What is told of an error, which may be any value, and have getters that throw. */
+function errorTexts(error: unknown): { name: string; message: string } {
+  try {
+    if (error instanceof Error) return { name: `${error.name}`, message: `${error.message}` };
+  } catch {
+    // Told as any other value.
+  }
+  return { name: "_OTHER", message: describe(error) };
 }
 
 function attributesOf({ name, pid }: ObservedWorker): TelemetryAttributes {

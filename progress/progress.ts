@@ -138,7 +138,8 @@ function watched(iterable: Forms, settings: MeterSettings): Forms {
   if (Symbol.iterator in iterable) {
     result[Symbol.iterator] = () => begin(new SyncSteps(iterable[Symbol.iterator]!(), settings));
   }
-  if ("toArray" in iterable) {
+  // Not by `toArray`, which every built-in iterator has.
+  if ("toArraySync" in iterable) {
     // What knows its standing need not hand out one by one to be counted.
     const knows = settings.source !== undefined;
     result.toArray = knows

@@ -372,6 +372,12 @@ export const fillAndMove = task(import.meta, function fillAndMove(length: number
   return transfer(bytes, [bytes.buffer]);
 });
 
+/** Returns the memory of a program, which nobody can take from that. */
+export const moveMemory = task(import.meta, function moveMemory(pages: number): Uint8Array {
+  const buffer = new WebAssembly.Memory({ initial: pages }).buffer as ArrayBuffer;
+  return transfer(new Uint8Array(buffer), [buffer]);
+});
+
 /** Writes so many lines, each made of one letter, once the gate is open. */
 export const printLines = task(
   import.meta,

@@ -342,6 +342,19 @@ test("Future: a failed future is an unhandled rejection only once a promise of i
   assertEquals(unhandled.reasons, [error]);
 });
 
+test("Future.then(): what its callback returned has a throwing `then`, and all others are told all the same", async () => {
+  const first = finishedWith(1);
+  const second = finishedWith(2);
+  const failing = first.then(() => ({
+    get then(): never {
+      throw new RangeError("no then");
+    },
+  }));
+  const other = second.then((value) => value);
+  assertEquals(await other, 2);
+  await assertRejects(() => Promise.resolve(failing), RangeError, "no then");
+});
+
 test("Future shows as Future in texts", () => {
   assertEquals(String(new Future()), "[object Future]");
 });

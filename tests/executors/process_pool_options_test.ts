@@ -210,6 +210,18 @@ test("ProcessPoolExecutor: what is named in transfer is copied, and taken from t
   assertEquals((await pool.submit(work.fillAndMove, 2_000_000, 6)).at(-1), 6);
 });
 
+test("ProcessPoolExecutor fails a task that returns what cannot be moved, and no other one", async () => {
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
+  for (const pages of [1, 20]) {
+    const refused = pool.submit(work.moveMemory, pages);
+    let next: Future<unknown> | undefined;
+    // It gets the index of the task that is over.
+    refused.addDoneCallback(() => next = pool.submit(echo, "mine"));
+    assertInstanceOf(await refused.exception(), NotShareableError);
+    assertEquals(await next, "mine");
+  }
+});
+
 test("ProcessPoolExecutor sends payloads of all sizes both ways", async () => {
   await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
   const sizes = [0, 1, 31, 32, 4095, 4096, 65_535, 65_536, 70_000, 1 << 20, 5_000_001, 40_000_000];

@@ -270,3 +270,29 @@ await pool.shutdown();
   assertEquals([stderr, code], ["", 0]);
   assertEquals(stdout.split("\n"), ["2", "0", "-1 9", ""]);
 });
+
+test("A stream that was left is not kept", async () => {
+  const { stdout, stderr, code } = await runProgram(
+    `
+import { AsyncExecutor } from "@concurrent/futures";
+const executor = new AsyncExecutor();
+async function leave() {
+  const stream = executor.stream(function* () {
+    for (;;) yield 1;
+  });
+  for await (const _ of stream) break;
+  return new WeakRef(stream);
+}
+const left = [];
+for (let i = 0; i < 20; i++) left.push(await leave());
+// In this order, as what was looked at is kept until the turn ends. Something may keep the last.
+do {
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  gc();
+} while (left.filter((stream) => stream.deref() !== undefined).length > 2);
+console.log("collected");
+`,
+    { permissions: ["-A", "--v8-flags=--expose-gc"], timeoutMs: 15_000 },
+  );
+  assertEquals([stderr, code, stdout], ["", 0, "collected\n"]);
+});

@@ -316,6 +316,27 @@ test("telemetry() ends each task's span once, whatever becomes of it", async () 
   }
 });
 
+test("telemetry() ends the span of a task that threw what cannot be told", async () => {
+  await using executor = new AsyncExecutor();
+  const api = new FakeApi();
+  using _watching = telemetry(executor, api);
+  const unreadable = Object.defineProperty(new Error(), "message", {
+    get() {
+      throw new Error("not readable");
+    },
+  });
+  for (const thrown of [Object.create(null), unreadable, Symbol("odd")]) {
+    await executor.submit(() => {
+      throw thrown;
+    }).exception();
+  }
+  assertEquals(api.spans.map(({ endMs, status }) => [endMs !== undefined, status]), [
+    [true, 2],
+    [true, 2],
+    [true, 2],
+  ]);
+});
+
 test("telemetry() runs an AsyncExecutor's tasks in the context of their submission", async () => {
   await using executor = new AsyncExecutor({ maxWorkers: 1 });
   const api = new FakeApi();

@@ -389,3 +389,9 @@ export const print = task(import.meta, async function print(text: string, ms = 0
 export const double = task(import.meta, function double(n: number): number {
   return n * 2;
 });
+
+/** Counts that it ran, and returns what cannot be sent. */
+export const countUnsendable = task(import.meta, function countUnsendable(ran: Int32Array) {
+  Atomics.add(ran, 0, 1);
+  return (): number => 1;
+});

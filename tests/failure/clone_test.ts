@@ -451,3 +451,22 @@ test("Executor.submit() fails a task whose argument was transferred before", asy
   );
   await assertLives(pool);
 });
+
+test("Executor.submit() and map() fail each task whose result cannot be sent, though their worker has no room to say so", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const ran = new Int32Array(new SharedArrayBuffer(4));
+  await pool.submit(work.countUnsendable, ran).exception();
+  const futures = Array.from({ length: 2000 }, () => pool.submit(work.countUnsendable, ran));
+  const mapped = pool.map(work.countUnsendable, new Array(200).fill(ran), { chunksize: 1 });
+  // Until it runs none any more, as nobody takes in what has become of them.
+  for (let before = -1; before !== ran[0];) {
+    before = ran[0];
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+  }
+  for (const future of futures) assertInstanceOf(await future.exception(), NotShareableError);
+  const steps = mapped[Symbol.asyncIterator]();
+  for (let i = 0; i < 200; i++) {
+    assertInstanceOf(await steps.next().catch((error) => error), NotShareableError);
+  }
+  await assertLives(pool);
+});

@@ -332,6 +332,33 @@ Deno.test("Decoder: what it is to put for handles is in its hands", () => {
   assertEquals(named.decode(words, bytes, 0), ["Gate 5", 1, "Gate 5"]);
 });
 
+Deno.test("Encoder/Decoder: an error arrives though parts of it cannot be read", () => {
+  for (const part of ["name", "message", "stack", "cause", "errors", "code"]) {
+    const error = new RangeError("gone wrong");
+    Object.defineProperty(error, part, {
+      enumerable: part === "code",
+      get() {
+        throw new Error("not readable");
+      },
+    });
+    const copy = send(error);
+    assert(copy instanceof RangeError);
+    if (part !== "message") assertEquals(copy.message, "gone wrong");
+  }
+});
+
+Deno.test("Encoder/Decoder: a Map is one, whatever its class is called, also where extras are refused", () => {
+  class Registry extends Map<string, number> {
+    override get [Symbol.toStringTag](): string {
+      return "Registry";
+    }
+  }
+  const strict = new Encoder();
+  strict.refusalOf = () => new TypeError("no extras");
+  strict.encode(new Registry([["a", 1]]), words, bytes, 0, ROOM);
+  assertEquals(decoder.decode(words, bytes, 0), new Map([["a", 1]]));
+});
+
 Deno.test("Encoder: where extras are refused, the error says so, and in errors there is text", () => {
   const strict = new Encoder();
   strict.refusalOf = (extra) => new TypeError(`no ${extra.constructor.name} here`);

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { NEVER } from "../../_platform/clock.ts";
+import { NEVER, nowMs } from "../../_platform/clock.ts";
 import { Doorbell } from "../../_memory/doorbell.ts";
 import { AWAKE, SLEEPING } from "../../_memory/thread_table.ts";
 import { test } from "../_support/leaks.ts";
@@ -10,7 +10,7 @@ const SLEEPS = { timeout: 5_000 };
 
 /** A doorbell with one source. */
 class Setting {
-  readonly words = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  words = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   readonly bell = new Doorbell(this.words, 0);
   /** What lies in the source. */
   left = 0;
@@ -66,5 +66,23 @@ test(
         await setting.asleep();
       }
     }
+  },
+);
+
+test(
+  "Doorbell.adopt(): who slept as a promise, and was blocked since, sleeps by the new word and hears",
+  SLEEPS,
+  async () => {
+    const setting = new Setting();
+    setting.bell.rest();
+    await setting.asleep();
+    setting.bell.waitSync(() => false, nowMs() + 1);
+    setting.words = new Int32Array(setting.words.buffer.slice(0));
+    setting.bell.adopt(setting.words, 0, () => true);
+    setting.bell.expect();
+    await setting.asleep();
+    setting.leave();
+    while (setting.taken === 0) await turn();
+    setting.bell.arrived(1);
   },
 );
