@@ -6,6 +6,7 @@
 
 import { checkTimeout } from "../_platform/clock.ts";
 import { platform, type WorkerThread } from "../_platform/mod.ts";
+import { checkOptions } from "../_platform/options.ts";
 import { MAX_WORKERS } from "../_memory/task_ring.ts";
 import type { Exports } from "./_exports.ts";
 import type { ChildThread } from "./_process_client.ts";
@@ -74,11 +75,7 @@ export interface PoolOptions {
  * @throws {TypeError} When a number is not an integer, or `initializer` not a function.
  */
 export function poolSettings(name: string, options: PoolOptions): PoolSettings {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(
-      `Cannot make pool: expected options such as { maxWorkers: 2 }, got ${typeof options}`,
-    );
-  }
+  checkOptions("make pool", options, "{ maxWorkers: 2 }");
   const { maxWorkers = platform.cores, initializer, maxTasksPerChild } = options;
   checkCount("maxWorkers", maxWorkers);
   if (maxWorkers > MAX_WORKERS) {

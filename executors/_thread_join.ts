@@ -7,8 +7,9 @@
  * @module
  */
 
-import { deadlineAfter, NEVER } from "../_platform/clock.ts";
+import { NEVER } from "../_platform/clock.ts";
 import { platform } from "../_platform/mod.ts";
+import { deadlineOf } from "../_platform/options.ts";
 import { type Seat, Wait } from "../_memory/seat.ts";
 import { RuntimeError } from "../sync/errors.ts";
 import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
@@ -48,7 +49,7 @@ class JoinWait extends Wait {
 
 /** A promise for the thread's end, or for the end of the time. */
 export async function joinThread(seat: Seat, id: number, options: WaitOptions): Promise<void> {
-  const deadlineMs = deadlineAfter(options.timeout);
+  const deadlineMs = deadlineOf(options);
   options.signal?.throwIfAborted();
   const wait = begin(seat, id, options.timeout);
   if (wait !== undefined) {
@@ -69,7 +70,7 @@ export async function joinThread(seat: Seat, id: number, options: WaitOptions): 
 
 /** The same; blocks this thread. */
 export function joinThreadSync(seat: Seat, id: number, options: WaitSyncOptions): void {
-  const deadlineMs = deadlineAfter(options.timeout);
+  const deadlineMs = deadlineOf(options);
   if (deadlineMs === NEVER && !platform.servesBlocked && host.isStarting(id)) {
     throw new RuntimeError(
       "Cannot join thread: it does not run yet, and a browser does not start it while this thread is blocked; await its started first",

@@ -19,7 +19,8 @@
 
 import { doorbell } from "../_memory/doorbell.ts";
 import { HANDLE } from "../_memory/handle.ts";
-import { callAt, deadlineAfter, NEVER } from "../_platform/clock.ts";
+import { callAt, NEVER } from "../_platform/clock.ts";
+import { deadlineOf } from "../_platform/options.ts";
 import { NotShareableError, RuntimeError, TimeoutError } from "../sync/errors.ts";
 import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
 import { Subscription } from "./_subscriptions.ts";
@@ -473,7 +474,7 @@ export class Future<T> implements PromiseLike<T> {
 
   /** Settles once the future is done; rejects when time is up or the signal aborts. */
   #waitDone(what: string, options: WaitOptions = {}): Promise<void> | undefined {
-    const deadlineMs = deadlineAfter(options.timeout);
+    const deadlineMs = deadlineOf(options);
     const { signal } = options;
     signal?.throwIfAborted();
     if (this.#state > RUNNING) return undefined;
@@ -506,7 +507,7 @@ export class Future<T> implements PromiseLike<T> {
   }
 
   #waitDoneSync(what: string, options: WaitSyncOptions = {}): void {
-    const deadlineMs = deadlineAfter(options.timeout);
+    const deadlineMs = deadlineOf(options);
     if (this.#state > RUNNING) return;
     const { timeout } = options;
     if (!blockUntil(() => this.#state > RUNNING, deadlineMs, [this], timeout === 0)) {

@@ -6,8 +6,9 @@
  * @module
  */
 
-import { callAt, deadlineAfter } from "../_platform/clock.ts";
+import { callAt } from "../_platform/clock.ts";
 import { platform } from "../_platform/mod.ts";
+import { deadlineOf } from "../_platform/options.ts";
 import type { Permissions } from "../_platform/permissions.ts";
 import { processes } from "../_platform/processes.ts";
 import { doorbell } from "../_memory/doorbell.ts";
@@ -289,9 +290,10 @@ export class Process<A extends unknown[] = unknown[]> {
    *
    * @throws {RuntimeError} Before {@linkcode start}.
    */
-  async join({ timeout, signal }: WaitOptions = {}): Promise<void> {
+  async join(options: WaitOptions = {}): Promise<void> {
     const pool = this.#checkStarted("join");
-    const deadlineMs = deadlineAfter(timeout);
+    const deadlineMs = deadlineOf(options);
+    const { signal } = options;
     signal?.throwIfAborted();
     if (pool.isClosed) return;
     doorbell.expect();
@@ -317,8 +319,8 @@ export class Process<A extends unknown[] = unknown[]> {
    *
    * @throws {RuntimeError} Before {@linkcode start}, or where the host forbids blocking.
    */
-  joinSync({ timeout }: WaitSyncOptions = {}): void {
-    this.#checkStarted("join").waitClosedSync(deadlineAfter(timeout));
+  joinSync(options: WaitSyncOptions = {}): void {
+    this.#checkStarted("join").waitClosedSync(deadlineOf(options));
   }
 
   /**

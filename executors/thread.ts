@@ -9,6 +9,7 @@
 
 import { addressOf } from "../_platform/entry.ts";
 import { platform } from "../_platform/mod.ts";
+import { checkOptions } from "../_platform/options.ts";
 import { randomName } from "../_platform/random.ts";
 import { Encoder } from "../_memory/encoder.ts";
 import { HANDLE, type Handle } from "../_memory/handle.ts";
@@ -162,11 +163,7 @@ export class Thread<A extends unknown[] = unknown[]> {
       this.#startOutcome = {};
       return;
     }
-    if (typeof options !== "object" || options === null) {
-      throw new TypeError(
-        `Cannot make thread: expected options such as { target }, got ${typeof options}`,
-      );
-    }
+    checkOptions("make thread", options, "{ target }");
     const { target, args, module, daemon } = options;
     if (target !== undefined && typeof target !== "function") {
       throw new TypeError(`Cannot make thread: target must be a function, got ${typeof target}`);

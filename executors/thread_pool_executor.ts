@@ -65,7 +65,7 @@ export class ThreadPoolExecutor extends Executor {
    * processes can have less of.
    */
   constructor(options: ThreadPoolOptions = {}) {
-    if ((options as { permissions?: unknown }).permissions !== undefined) {
+    if ((options as { permissions?: unknown } | null)?.permissions !== undefined) {
       // It would be dangerous to leave unheeded what is meant to confine tasks.
       throw new TypeError(
         "Cannot make pool: threads have the permissions of the program; use a ProcessPoolExecutor to narrow them",

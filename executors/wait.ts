@@ -5,7 +5,8 @@
  */
 
 import { doorbell } from "../_memory/doorbell.ts";
-import { callAt, deadlineAfter, NEVER } from "../_platform/clock.ts";
+import { callAt, NEVER } from "../_platform/clock.ts";
+import { deadlineOf } from "../_platform/options.ts";
 import { TimeoutError } from "../sync/errors.ts";
 import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
 import { type HasStanding, STANDING, type Standing } from "./_standing.ts";
@@ -69,7 +70,7 @@ export async function wait<T>(
   futures: Iterable<Future<T>>,
   options: WaitForOptions = {},
 ): Promise<WaitResult<T>> {
-  const deadlineMs = deadlineAfter(options.timeout);
+  const deadlineMs = deadlineOf(options);
   const { signal } = options;
   signal?.throwIfAborted();
   const watch = new Watch(futures, options.returnWhen);
@@ -101,7 +102,7 @@ export function waitSync<T>(
   futures: Iterable<Future<T>>,
   options: WaitForSyncOptions = {},
 ): WaitResult<T> {
-  const deadlineMs = deadlineAfter(options.timeout);
+  const deadlineMs = deadlineOf(options);
   const watch = new Watch(futures, options.returnWhen);
   try {
     const polls = options.timeout === 0;
@@ -279,11 +280,11 @@ class Completion<T> implements CompletedFutures<T>, HasStanding {
   #ended = false;
   #waiters: (() => void)[] = [];
 
-  constructor(futures: Iterable<Future<T>>, { timeout, signal }: WaitOptions) {
-    this.#timeout = timeout;
-    this.#deadlineMs = deadlineAfter(timeout);
-    this.#signal = signal;
-    signal?.throwIfAborted();
+  constructor(futures: Iterable<Future<T>>, options: WaitOptions) {
+    this.#deadlineMs = deadlineOf(options);
+    this.#timeout = options.timeout;
+    this.#signal = options.signal;
+    this.#signal?.throwIfAborted();
     const all = setOf(futures);
     this.#total = all.size;
     for (const future of all) {

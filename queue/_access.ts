@@ -7,6 +7,7 @@
 
 import { deadlineAfter, NEVER } from "../_platform/clock.ts";
 import { platform } from "../_platform/mod.ts";
+import { checkOptions } from "../_platform/options.ts";
 import { openCore } from "../_memory/core.ts";
 import type { Limits } from "../_memory/seat.ts";
 import { checkMayBlock } from "../sync/_acquire.ts";
@@ -49,7 +50,8 @@ interface Patience extends Limits {
 
 const ENDLESS: Patience = { polls: false, deadlineMs: NEVER, signal: undefined };
 
-function patienceOf(act: string, options: BlockOptions): Patience {
+function patienceOf(act: string, options: BlockOptions = {}): Patience {
+  checkOptions(act, options, "{ timeout: 100 }");
   const { block = true, timeout, signal } = options;
   if (typeof block !== "boolean") {
     throw new TypeError(`Cannot ${act}: block must be a boolean, got ${typeof block}`);
@@ -59,7 +61,7 @@ function patienceOf(act: string, options: BlockOptions): Patience {
   return { polls: timeout === 0, deadlineMs: deadlineAfter(timeout), signal };
 }
 
-function patienceOfSync(act: string, options: BlockSyncOptions): Patience {
+function patienceOfSync(act: string, options?: BlockSyncOptions): Patience {
   const patience = patienceOf(act, options);
   if (!patience.polls) checkMayBlock(act);
   return patience;
@@ -76,14 +78,14 @@ function checkMost(act: string, most: unknown): void {
 
 /** What a constructor was given, checked. */
 export function checked(kind: string, options: number | QueueOptions): NewQueue {
-  checkOptions(kind, options);
+  checkMade(kind, options);
   if (typeof options === "number") options = { maxsize: options };
   const { maxsize, name, capacityBytes } = options;
   checkMaxsize(kind, maxsize);
   return { maxsize: maxsize ?? 0, name, capacityBytes };
 }
 
-function checkOptions(kind: string, options: unknown): void {
+function checkMade(kind: string, options: unknown): void {
   if (typeof options === "number" || (typeof options === "object" && options !== null)) return;
   throw new TypeError(
     `Cannot make ${kind}: expected a number of items or options, got ${
@@ -165,7 +167,7 @@ export class Access {
   putSync(item: unknown, options: BlockSyncOptions | undefined): void {
     const patience = options === undefined && platform.canBlock
       ? ENDLESS
-      : this.#checkPut(() => patienceOfSync(this.#putting, options ?? {}));
+      : this.#checkPut(() => patienceOfSync(this.#putting, options));
     const key = this.#keyOf(item);
     if (patience.polls) this.core.tryPut(item, key);
     else this.core.putSync(item, key, patience.deadlineMs);
@@ -178,7 +180,7 @@ export class Access {
 
   /** Puts items; waits for room. */
   putMany(values: Iterable<unknown>, options: BlockOptions | undefined): Promise<void> | void {
-    const patience = this.#checkPut(() => patienceOf(this.#putting, options ?? {}));
+    const patience = this.#checkPut(() => patienceOf(this.#putting, options));
     const { items, keys } = this.#itemsOf(values);
     return patience.polls
       ? this.core.tryPutMany(items, keys)
@@ -187,7 +189,7 @@ export class Access {
 
   /** Puts items; blocks this thread until there is room. */
   putManySync(values: Iterable<unknown>, options: BlockSyncOptions | undefined): void {
-    const patience = this.#checkPut(() => patienceOfSync(this.#putting, options ?? {}));
+    const patience = this.#checkPut(() => patienceOfSync(this.#putting, options));
     const { items, keys } = this.#itemsOf(values);
     if (patience.polls) this.core.tryPutMany(items, keys);
     else this.core.putManySync(items, keys, patience.deadlineMs);
@@ -240,7 +242,7 @@ export class Access {
   getSync(options: BlockSyncOptions | undefined): unknown {
     const patience = options === undefined && platform.canBlock
       ? ENDLESS
-      : this.#checkGet(() => patienceOfSync(this.#getting, options ?? {}));
+      : this.#checkGet(() => patienceOfSync(this.#getting, options));
     return patience.polls ? this.core.tryGet() : this.core.getSync(patience.deadlineMs);
   }
 
@@ -248,7 +250,7 @@ export class Access {
   getMany(most: number, options: BlockOptions | undefined): Promise<unknown[]> | unknown[] {
     const patience = this.#checkGet(() => {
       checkMost(this.#getting, most);
-      return patienceOf(this.#getting, options ?? {});
+      return patienceOf(this.#getting, options);
     });
     return patience.polls ? this.core.tryGetMany(most) : this.core.getMany(most, patience);
   }
@@ -257,7 +259,7 @@ export class Access {
   getManySync(most: number, options: BlockSyncOptions | undefined): unknown[] {
     const patience = this.#checkGet(() => {
       checkMost(this.#getting, most);
-      return patienceOfSync(this.#getting, options ?? {});
+      return patienceOfSync(this.#getting, options);
     });
     return patience.polls
       ? this.core.tryGetMany(most)

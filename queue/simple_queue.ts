@@ -4,6 +4,7 @@
  * @module
  */
 
+import { nameIn } from "../_platform/options.ts";
 import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
 import { dataOf } from "../sync/_shared.ts";
 import { Access, type BlockOptions, type BlockSyncOptions, Opened } from "./_access.ts";
@@ -60,7 +61,7 @@ export class SimpleQueue<T> {
   constructor(options: SimpleQueueOptions = {}) {
     this.#access = new Access(
       options instanceof Opened ? options.core : LocalQueueCore.create(KIND, {
-        name: options.name,
+        name: nameIn(`make ${KIND}`, options),
         capacityBytes: options.capacityBytes,
         maxsize: 0,
       }),

@@ -6,6 +6,7 @@
 
 import { checkTimeout, deadlineAfter, NEVER } from "../_platform/clock.ts";
 import { platform } from "../_platform/mod.ts";
+import { checkOptions } from "../_platform/options.ts";
 import { RuntimeError, TimeoutError } from "./errors.ts";
 import type { AcquireOptions, WaitOptions } from "./options.ts";
 
@@ -33,6 +34,7 @@ export const ENDLESS: Patience = { polls: false, deadlineMs: NEVER, signal: unde
  */
 export function patienceOf(act: string, options: AcquireOptions | undefined): Patience {
   if (options === undefined) return ENDLESS;
+  checkOptions(act, options, "{ timeout: 100 }");
   const { blocking = true, timeout, signal } = options;
   if (typeof blocking !== "boolean") {
     throw new TypeError(`Cannot ${act}: blocking must be a boolean, got ${typeof blocking}`);

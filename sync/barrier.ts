@@ -6,7 +6,8 @@
  * @module
  */
 
-import { checkTimeout, deadlineAfter } from "../_platform/clock.ts";
+import { checkTimeout } from "../_platform/clock.ts";
+import { checkOptions, deadlineOf } from "../_platform/options.ts";
 import { openCore } from "../_memory/core.ts";
 import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
 import { checkMayBlock } from "./_acquire.ts";
@@ -87,6 +88,7 @@ export class Barrier {
   }
 
   static #create(parties: number, options: BarrierOptions = {}): BarrierCore {
+    checkOptions("make Barrier", options, "{ action: () => {} }");
     const { action, timeout, name } = options;
     checkTimeout(timeout);
     checkParties(parties);
@@ -141,7 +143,7 @@ export class Barrier {
    */
   async wait(options: WaitOptions = {}): Promise<number> {
     for (;;) {
-      const limits = { deadlineMs: deadlineAfter(options.timeout), signal: options.signal };
+      const limits = { deadlineMs: deadlineOf(options), signal: options.signal };
       options.signal?.throwIfAborted();
       const passage = await this.#core.wait(usesOwnTimeout(options), limits);
       if (passage === undefined) continue;
@@ -170,7 +172,7 @@ export class Barrier {
   waitSync(options: WaitSyncOptions = {}): number {
     checkMayBlock(`wait at ${this.#label}`);
     for (;;) {
-      const deadlineMs = deadlineAfter(options.timeout);
+      const deadlineMs = deadlineOf(options);
       const passage = this.#core.waitSync(usesOwnTimeout(options), deadlineMs);
       if (passage === undefined) continue;
       if (passage.round !== undefined) this.#actSync(passage.round);

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { deadlineAfter } from "../_platform/clock.ts";
+import { deadlineOf } from "../_platform/options.ts";
 import { isRemoteData, openCore, partOf } from "../_memory/core.ts";
 import { HANDLE, type Handle, isShareable, registerHandle } from "../_memory/handle.ts";
 import { checkMayBlock, type Guard } from "./_acquire.ts";
@@ -170,7 +170,7 @@ export class Condition {
    * ```
    */
   async wait(options: WaitOptions = {}): Promise<boolean> {
-    const deadlineMs = deadlineAfter(options.timeout);
+    const deadlineMs = deadlineOf(options);
     options.signal?.throwIfAborted();
     return await this.#wait(deadlineMs, options.signal);
   }
@@ -198,7 +198,7 @@ export class Condition {
    * ```
    */
   waitSync(options: WaitSyncOptions = {}): boolean {
-    const deadlineMs = deadlineAfter(options.timeout);
+    const deadlineMs = deadlineOf(options);
     checkMayBlock(this.#act("wait"));
     return this.#waitSync(deadlineMs);
   }
@@ -230,7 +230,7 @@ export class Condition {
    * ```
    */
   async waitFor<T>(predicate: () => T, options: WaitOptions = {}): Promise<T> {
-    const deadlineMs = deadlineAfter(options.timeout);
+    const deadlineMs = deadlineOf(options);
     options.signal?.throwIfAborted();
     for (let isInTime = true;;) {
       const result = predicate();
@@ -258,7 +258,7 @@ export class Condition {
    * ```
    */
   waitForSync<T>(predicate: () => T, options: WaitSyncOptions = {}): T {
-    const deadlineMs = deadlineAfter(options.timeout);
+    const deadlineMs = deadlineOf(options);
     checkMayBlock(this.#act("wait"));
     for (let isInTime = true;;) {
       const result = predicate();

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { deadlineAfter } from "../_platform/clock.ts";
+import { deadlineOf, nameIn } from "../_platform/options.ts";
 import { openCore } from "../_memory/core.ts";
 import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
 import { checkMayBlock, ENDLESS } from "./_acquire.ts";
@@ -63,7 +63,10 @@ export class Event {
    * @param options The event's name.
    */
   constructor(options?: EventOptions);
-  constructor(options: EventOptions = {}, core: EventCore = LocalEventCore.create(options.name)) {
+  constructor(
+    options: EventOptions = {},
+    core: EventCore = LocalEventCore.create(nameIn("make Event", options)),
+  ) {
     this.#core = core;
   }
 
@@ -120,7 +123,7 @@ export class Event {
   }
 
   async #waitWithin(options: WaitOptions): Promise<boolean> {
-    const deadlineMs = deadlineAfter(options.timeout);
+    const deadlineMs = deadlineOf(options);
     options.signal?.throwIfAborted();
     if (options.timeout === 0) return this.isSet();
     return await this.#core.wait({ deadlineMs, signal: options.signal });
@@ -144,7 +147,7 @@ export class Event {
    * ```
    */
   waitSync(options: WaitSyncOptions = {}): boolean {
-    const deadlineMs = deadlineAfter(options.timeout);
+    const deadlineMs = deadlineOf(options);
     if (options.timeout === 0) return this.isSet();
     checkMayBlock(`wait for ${labelOf(KIND, this.name)}`);
     return this.#core.waitSync(deadlineMs);

@@ -8,6 +8,7 @@
 
 import { NEVER } from "../_platform/clock.ts";
 import { platform } from "../_platform/mod.ts";
+import { nameIn } from "../_platform/options.ts";
 import { openCore } from "../_memory/core.ts";
 import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
 import {
@@ -92,7 +93,10 @@ export class Lock {
    * @param options The lock's name.
    */
   constructor(options?: LockOptions);
-  constructor(options: LockOptions = {}, core: LockCore = LocalLockCore.create(options.name)) {
+  constructor(
+    options: LockOptions = {},
+    core: LockCore = LocalLockCore.create(nameIn("make Lock", options)),
+  ) {
     this.#core = core;
   }
 

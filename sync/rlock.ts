@@ -8,6 +8,7 @@
 
 import { NEVER } from "../_platform/clock.ts";
 import { platform } from "../_platform/mod.ts";
+import { nameIn } from "../_platform/options.ts";
 import { openCore } from "../_memory/core.ts";
 import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
 import {
@@ -88,7 +89,10 @@ export class RLock {
    * @param options The lock's name.
    */
   constructor(options?: LockOptions);
-  constructor(options: LockOptions = {}, core: RLockCore = LocalRLockCore.create(options.name)) {
+  constructor(
+    options: LockOptions = {},
+    core: RLockCore = LocalRLockCore.create(nameIn("make RLock", options)),
+  ) {
     this.#core = core;
   }
 

@@ -6,6 +6,7 @@
 
 import { NEVER } from "../_platform/clock.ts";
 import { platform } from "../_platform/mod.ts";
+import { nameIn } from "../_platform/options.ts";
 import { openCore } from "../_memory/core.ts";
 import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
 import {
@@ -87,10 +88,12 @@ export class Semaphore {
     this.#core = core ?? this.#create(value, options);
   }
 
-  #create(value = 1, { name }: SemaphoreOptions = {}): SemaphoreCore {
-    checkCount(`make ${this[Symbol.toStringTag]}`, "value", value, 0);
+  #create(value = 1, options: SemaphoreOptions = {}): SemaphoreCore {
+    const kind = this[Symbol.toStringTag];
+    const act = `make ${kind}`;
+    checkCount(act, "value", value, 0);
     const bound = this.isBounded ? value : MOST;
-    return LocalSemaphoreCore.create(this[Symbol.toStringTag], value, bound, name);
+    return LocalSemaphoreCore.create(kind, value, bound, nameIn(act, options));
   }
 
   /** The semaphore's name, if it was given one. */

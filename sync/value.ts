@@ -4,6 +4,7 @@
  * @module
  */
 
+import { nameIn } from "../_platform/options.ts";
 import { openCore, partOf } from "../_memory/core.ts";
 import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
 import { KIND as RLOCK_KIND } from "./_rlock_core.ts";
@@ -80,7 +81,7 @@ export class Value<T extends keyof ValueTypes> {
     type: T,
     initial?: ValueTypes[T],
     options: ValueOptions = {},
-    core: ValueCore<T> = LocalValueCore.create(type, initial, options.name),
+    core: ValueCore<T> = LocalValueCore.create(type, initial, nameIn("make Value", options)),
   ) {
     this.#core = core;
   }
