@@ -103,6 +103,8 @@ export class Seat implements Source {
   readonly table: ThreadTable;
   /** This thread's id. */
   readonly id: number;
+  /** Tells what came before from what came after; of a deputy's, the other one's clock, as far as it is known. */
+  clock = 0;
   readonly #doorbell: Doorbell;
   readonly #waits = new Map<number, Wait>();
   readonly #freeNodes: number[] = [];
@@ -384,6 +386,11 @@ export class Deputy {
     } finally {
       acting = before;
     }
+  }
+
+  /** Takes in what the other one's clock shows. */
+  setClock(clock: number): void {
+    for (const seat of this.#seats.values()) seat.clock = clock;
   }
 
   /** Leaves all tables: the other one has ended. */

@@ -84,6 +84,8 @@ type Methods = Record<string, (...args: unknown[]) => unknown>;
 interface WaitingCall {
   readonly call: RemoteCall;
   readonly deadlineMs: number;
+  /** What its wait was ended with before, if that was by the child. */
+  readonly abortedWith?: unknown;
 }
 
 /** What a promise of the child's got, which may not have been settled yet. */
@@ -143,6 +145,7 @@ export class Broker {
 
   #make(id: number, call: RemoteCall): void {
     const { object, method, args, patienceMs, isBlocking, settled } = call;
+    this.deputy.setClock(id);
     for (const other of settled ?? []) {
       this.#kept.delete(other);
       this.#aborted.delete(other);
@@ -180,10 +183,13 @@ export class Broker {
       hasThrown = true;
     }
     this.#waits.delete(id);
+    const isAborted = hasThrown &&
+      (value === controller.signal.reason || value === waiting.abortedWith);
     if (hasWaited && !isBlocking && "passOn" in core) {
-      this.#kept.set(id, { ...waiting, hasThrown, value });
+      const abortedWith = isAborted ? value : undefined;
+      this.#kept.set(id, { ...waiting, hasThrown, value, abortedWith });
     }
-    if (hasThrown && value === controller.signal.reason) this.#reply(REPLY.ABORTED, id, undefined);
+    if (isAborted) this.#reply(REPLY.ABORTED, id, undefined);
     else if (hasThrown) this.#reply(REPLY.THROWN, id, [value]);
     else this.#reply(REPLY.RETURNED, id, value);
   }

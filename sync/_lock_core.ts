@@ -15,7 +15,7 @@ import {
 } from "../_memory/core.ts";
 import { LOCK } from "../_memory/layout.ts";
 import type { Limits } from "../_memory/seat.ts";
-import { wasLost } from "./_lost_locks.ts";
+import { wasLostToDead, wasLostToTask } from "./_lost_locks.ts";
 import { type Held, OwnedLock } from "./_owned_lock.ts";
 import { SharedWords } from "./_shared.ts";
 
@@ -35,8 +35,10 @@ export interface LockCore extends Core {
   acquireSync(deadlineMs: number): boolean;
   /** Frees the lock, whoever holds it; throws if nobody does. */
   release(): void;
-  /** Frees what was acquired a while ago, unless a condition's wait has lost it since. */
-  releaseHeld(): void;
+  /** What the clock shows, for {@linkcode releaseHeld}. */
+  readonly now: number;
+  /** Frees what was acquired when the clock showed that, unless a condition's wait has lost it since. */
+  releaseHeld(since: number): void;
   /** Takes the lock over from a dead owner; false when there is none. */
   recover(): boolean;
   /** True while somebody holds it. */
@@ -82,8 +84,8 @@ export class LocalLockCore extends OwnedLock implements LockCore, PassingCore {
   }
 
   /** See {@linkcode LockCore}. */
-  releaseHeld(): void {
-    if (!this.free(this.me) && !wasLost(this)) this.#releaseForeign();
+  releaseHeld(since: number): void {
+    if (!wasLostToDead(this, since) && !wasLostToTask(this)) this.release();
   }
 
   /** Releases what another thread has acquired. */

@@ -1,8 +1,15 @@
 /**
- * Locks that a wait of a condition has lost, because their owner died: the guards and `run` calls around the wait are yet to
- * release what is no longer held, and must find that in order.
+ * Locks that a wait of a condition has lost: the guards and `run` calls around the wait are yet to release what they do not
+ * hold any more, and must find that in order; while others of the same thread may hold it.
  *
- * It is counted for a seat and a lock's memory, not for one view of it: the condition has a view of its own.
+ * Lost to a dead owner: each seat has a clock, which such a loss moves on, and a guard remembers what it showed when the lock
+ * was acquired. As one at a time holds a lock, all guards of a seat that are older than its last loss have lost it, in that
+ * one or in one before. Who holds it since has taken it over, or has acquired it later.
+ *
+ * Lost to an async task of the same thread, which had to be blocked for that: the releases that are to come are counted. The
+ * code that was blocked unwinds before the task goes on.
+ *
+ * It is kept for a seat and a lock's memory, not for one view of it: the condition has a view of its own.
  *
  * @module
  */
@@ -10,21 +17,41 @@
 import type { Seat } from "../_memory/seat.ts";
 import type { LockWords } from "./_lock_words.ts";
 
-/** Releases that are yet to come. */
-const LOSSES = new WeakMap<Seat, WeakMap<ArrayBufferLike, number>>();
-
-/** So many releases of a lock are to come for which it is not held. */
-export function lose({ seat, buffer }: LockWords, releases: number): void {
-  let losses = LOSSES.get(seat);
-  if (losses === undefined) LOSSES.set(seat, losses = new WeakMap());
-  losses.set(buffer, (losses.get(buffer) ?? 0) + releases);
+/** How a lock was lost by who has one seat. */
+interface Losses {
+  /** What the clock showed when the lock was lost to a dead owner last. */
+  toDeadAt: number;
+  /** Releases that are to come of what was lost to a task. */
+  toTask: number;
 }
 
-/** True when a release is one of those. */
-export function wasLost({ seat, buffer }: LockWords): boolean {
-  const losses = LOSSES.get(seat);
-  const count = losses?.get(buffer) ?? 0;
-  if (count === 0) return false;
-  losses!.set(buffer, count - 1);
+const LOSSES = new WeakMap<Seat, WeakMap<ArrayBufferLike, Losses>>();
+
+function lossesOf({ seat, buffer }: LockWords): Losses {
+  let ofSeat = LOSSES.get(seat);
+  if (ofSeat === undefined) LOSSES.set(seat, ofSeat = new WeakMap());
+  let losses = ofSeat.get(buffer);
+  if (losses === undefined) ofSeat.set(buffer, losses = { toDeadAt: -1, toTask: 0 });
+  return losses;
+}
+
+/** A lock is lost: to a dead owner, or to an async task of the same thread; then so many releases are to come. */
+export function lose(lock: LockWords, releases: number): void {
+  const losses = lossesOf(lock);
+  if (lock.owner === lock.seat.id) losses.toTask += releases;
+  else losses.toDeadAt = lock.seat.clock++;
+}
+
+/** Whether who has acquired a lock when the clock showed `since` has lost it to a dead owner. */
+export function wasLostToDead({ seat, buffer }: LockWords, since: number): boolean {
+  const losses = LOSSES.get(seat)?.get(buffer);
+  return losses !== undefined && losses.toDeadAt >= since;
+}
+
+/** True when a release is one of those that are to come of what was lost to a task. */
+export function wasLostToTask({ seat, buffer }: LockWords): boolean {
+  const losses = LOSSES.get(seat)?.get(buffer);
+  if (losses === undefined || losses.toTask === 0) return false;
+  losses.toTask--;
   return true;
 }

@@ -32,6 +32,11 @@ export abstract class OwnedLock extends LockWords {
     return this.#shared.data;
   }
 
+  /** What the clock of this thread's seat shows. */
+  get now(): number {
+    return this.seat.clock;
+  }
+
   /** True while somebody holds the lock. */
   locked(): boolean {
     return this.owner !== 0;

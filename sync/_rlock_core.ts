@@ -33,7 +33,7 @@ import {
 import { LOCK } from "../_memory/layout.ts";
 import type { Limits } from "../_memory/seat.ts";
 import type { Contexts } from "./_contexts.ts";
-import { wasLost } from "./_lost_locks.ts";
+import { wasLostToDead, wasLostToTask } from "./_lost_locks.ts";
 import { type Held, OwnedLock } from "./_owned_lock.ts";
 import { SharedWords } from "./_shared.ts";
 import { RuntimeError } from "./errors.ts";
@@ -59,10 +59,12 @@ export interface RLockCore extends Core {
   acquireSync(context: number, deadlineMs: number): boolean;
   /** Releases the lock once; throws if the code that calls does not own it. */
   release(inside: Contexts): void;
-  /** Releases once what was acquired a while ago, unless a condition's wait has lost it since. */
-  releaseHeld(inside: Contexts): void;
-  /** Releases once what was acquired as a context, from wherever; true when the context still holds the lock. */
-  releaseAs(context: number): boolean;
+  /** What the clock shows, for the next two. */
+  readonly now: number;
+  /** Releases once what was acquired when the clock showed that, unless a condition's wait has lost it since. */
+  releaseHeld(inside: Contexts, since: number): void;
+  /** The same for what was acquired as a context, from wherever; true when the context still holds the lock. */
+  releaseAs(context: number, since: number): boolean;
   /** Takes the lock over from a dead owner, as THREAD; false when there is none. */
   recover(): boolean;
   /** True while somebody holds it. */
@@ -163,15 +165,17 @@ export class LocalRLockCore extends OwnedLock implements RLockCore, PassingCore 
   }
 
   /** See {@linkcode RLockCore}. */
-  releaseHeld(inside: Contexts): void {
+  releaseHeld(inside: Contexts, since: number): void {
+    if (wasLostToDead(this, since)) return;
     if (this.isOwned(inside)) this.#leave();
-    else if (!wasLost(this)) throw this.#cannotRelease();
+    else if (!wasLostToTask(this)) throw this.#cannotRelease();
   }
 
   /** See {@linkcode RLockCore}. */
-  releaseAs(context: number): boolean {
+  releaseAs(context: number, since: number): boolean {
+    if (wasLostToDead(this, since)) return false;
     if (this.#isMine && this.#context === context) return !this.#leave();
-    if (wasLost(this)) return false;
+    if (wasLostToTask(this)) return false;
     throw this.#cannotRelease();
   }
 

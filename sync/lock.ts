@@ -203,7 +203,7 @@ export class Lock {
    * ```
    */
   async hold(options?: WaitOptions): Promise<Guard> {
-    if (await this.acquire(options)) return new ReleasingGuard(() => this.#core.releaseHeld());
+    if (await this.acquire(options)) return this.#guard();
     throw this.#notInTime(options);
   }
 
@@ -226,7 +226,7 @@ export class Lock {
    * ```
    */
   holdSync(options?: WaitSyncOptions): Guard {
-    if (this.acquireSync(options)) return new ReleasingGuard(() => this.#core.releaseHeld());
+    if (this.acquireSync(options)) return this.#guard();
     throw this.#notInTime(options);
   }
 
@@ -246,10 +246,11 @@ export class Lock {
    */
   async run<R>(fn: () => R, options?: WaitOptions): Promise<Awaited<R>> {
     if (!await this.acquire(options)) throw this.#notInTime(options);
+    const since = this.#core.now;
     try {
       return await fn();
     } finally {
-      this.#core.releaseHeld();
+      this.#core.releaseHeld(since);
     }
   }
 
@@ -269,10 +270,11 @@ export class Lock {
    */
   runSync<R>(fn: () => R, options?: WaitSyncOptions): R {
     if (!this.acquireSync(options)) throw this.#notInTime(options);
+    const since = this.#core.now;
     try {
       return fn();
     } finally {
-      this.#core.releaseHeld();
+      this.#core.releaseHeld(since);
     }
   }
 
@@ -332,6 +334,12 @@ export class Lock {
 
   get #act(): string {
     return `acquire ${labelOf(KIND, this.name)}`;
+  }
+
+  /** A guard for what has just been acquired. */
+  #guard(): Guard {
+    const since = this.#core.now;
+    return new ReleasingGuard(() => this.#core.releaseHeld(since));
   }
 
   #notInTime(options: WaitOptions | undefined): Error {

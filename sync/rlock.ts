@@ -211,9 +211,10 @@ export class RLock {
    */
   async hold(options?: WaitOptions): Promise<Guard> {
     const patience = patienceOf(this.#act, options);
-    if (this.#enterAgain()) return new ReleasingGuard(() => this.#releaseHeld());
+    if (this.#enterAgain()) return this.#guard();
     if (!await this.#acquireAs(TASK, patience)) throw this.#notInTime(options);
-    return new ReleasingGuard(() => this.#core.releaseAs(TASK));
+    const since = this.#core.now;
+    return new ReleasingGuard(() => this.#core.releaseAs(TASK, since));
   }
 
   /**
@@ -236,7 +237,7 @@ export class RLock {
    * ```
    */
   holdSync(options?: WaitSyncOptions): Guard {
-    if (this.acquireSync(options)) return new ReleasingGuard(() => this.#releaseHeld());
+    if (this.acquireSync(options)) return this.#guard();
     throw this.#notInTime(options);
   }
 
@@ -258,18 +259,20 @@ export class RLock {
   async run<R>(fn: () => R, options?: WaitOptions): Promise<Awaited<R>> {
     const patience = patienceOf(this.#act, options);
     if (this.#enterAgain()) {
+      const since = this.#core.now;
       try {
         return await fn();
       } finally {
-        this.#releaseHeld();
+        this.#releaseHeld(since);
       }
     }
     const context = new Context();
     if (!await this.#acquireAs(context.id, patience)) throw this.#notInTime(options);
+    const since = this.#core.now;
     try {
       return await context.run(fn);
     } finally {
-      if (!this.#core.releaseAs(context.id)) context.isOver = true;
+      if (!this.#core.releaseAs(context.id, since)) context.isOver = true;
     }
   }
 
@@ -289,10 +292,11 @@ export class RLock {
    */
   runSync<R>(fn: () => R, options?: WaitSyncOptions): R {
     if (!this.acquireSync(options)) throw this.#notInTime(options);
+    const since = this.#core.now;
     try {
       return fn();
     } finally {
-      this.#releaseHeld();
+      this.#releaseHeld(since);
     }
   }
 
@@ -348,15 +352,21 @@ export class RLock {
     const inside = contextsHere();
     if (inside.length === 0 || !this.#core.enterAgain(inside)) return false;
     if (platform.keepsContext) return true;
-    this.#core.releaseHeld(inside);
+    this.#core.release(inside);
     // Told at once: after an await nobody would know, and it would wait for itself.
     throw new RuntimeError(
       `Cannot ${this.#act}: it is held by a run() around this code, and a browser does not tell async tasks apart; acquire it once, or use the Sync form in a worker`,
     );
   }
 
-  #releaseHeld(): void {
-    this.#core.releaseHeld(contextsHere());
+  #releaseHeld(since: number): void {
+    this.#core.releaseHeld(contextsHere(), since);
+  }
+
+  /** A guard for what this thread, or the `run` that this code is inside of, has just acquired. */
+  #guard(): Guard {
+    const since = this.#core.now;
+    return new ReleasingGuard(() => this.#releaseHeld(since));
   }
 
   get #act(): string {

@@ -312,6 +312,38 @@ for (const kind of ["Condition", "Condition of a Lock"]) {
   });
 }
 
+for (const kind of ["Condition", "Condition of a Lock"]) {
+  test(`${kind}: guards of waits that have lost the lock leave it to the task that has taken it over`, async () => {
+    const condition = KINDS[kind]() as Condition;
+    const pool = new ThreadPoolExecutor({ maxWorkers: 1, threadNamePrefix: "owner" });
+    const recovered = Promise.withResolvers<void>();
+    const waits = [Promise.resolve(), recovered.promise].map((ending) =>
+      thrownBy(async () => {
+        using _ = await condition.hold();
+        try {
+          await condition.wait();
+        } finally {
+          await ending;
+        }
+      })
+    );
+    await until(() => waitersOf(condition) === 2);
+    pool.submit((condition: Condition) => {
+      condition.acquireSync();
+      condition.notifyAll();
+      self.close();
+    }, condition);
+    assertOwnerDied(await waits[0], condition, "owner_0");
+    assertEquals(condition.lock.recover(), true);
+    recovered.resolve();
+    assertOwnerDied(await waits[1], condition, "owner_0");
+    assertEquals(condition.locked(), true);
+    condition.release();
+    await assertUsable(condition);
+    await pool.shutdown();
+  });
+}
+
 // What a thread does after it was given up
 
 const RELEASES: work.Release[] = [

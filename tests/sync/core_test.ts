@@ -75,6 +75,7 @@ function makeStub(kind: string, data: RemoteData): Core {
     get(_, property) {
       assert(typeof property === "string", `a core is asked for ${String(property)}`);
       if (property in known) return known[property];
+      if (property === "now") return core.now;
       assert(isMethod(core, property), `${kind}: ${property} is no method`);
       return (...args: unknown[]) => call(kind, core, property, args);
     },
@@ -447,6 +448,7 @@ test("Condition's wait that loses its lock tells the lock, whoever opened that",
   const { kind, data: lockData } = theirs.part("lock");
   const theirLock = deputy.act(() => openCore<RLockCore>(kind, lockData));
   theirLock.acquireSync(THREAD, NEVER);
+  const since = theirLock.now;
   const waiting = assertRejects(() => theirs.wait(false, [], ENDLESS), OwnerDiedError);
   {
     using dying = makeDeputy();
@@ -456,6 +458,11 @@ test("Condition's wait that loses its lock tells the lock, whoever opened that",
     last.notify(1, []);
   }
   await waiting;
-  theirLock.releaseHeld([]);
-  assertThrows(() => theirLock.releaseHeld([]), RuntimeError, "Cannot release RLock");
+  theirLock.releaseHeld([], since);
+  assertEquals(theirLock.recover(), true);
+  theirLock.releaseHeld([], since);
+  assertEquals(theirLock.locked(), true);
+  const { now } = theirLock;
+  theirLock.releaseHeld([], now);
+  assertThrows(() => theirLock.releaseHeld([], now), RuntimeError, "Cannot release RLock");
 });
