@@ -392,9 +392,13 @@ export class Future<T> implements PromiseLike<T> {
    * For executors and tests: completes the future with a value.
    *
    * @throws {InvalidStateError} When it is done already.
+   * @throws {TypeError} When the value is the future itself: an `await` of it would never end.
    */
   setResult(value: T): void {
     this.#checkUnfinished("set result");
+    if (value as unknown === this) {
+      throw new TypeError("Cannot set result of Future: it would be its own result");
+    }
     this.#finish(FINISHED, value);
   }
 

@@ -355,6 +355,12 @@ test("Future.then(): what its callback returned has a throwing `then`, and all o
   await assertRejects(() => Promise.resolve(failing), RangeError, "no then");
 });
 
+test("Future.setResult() refuses the future itself, which nobody could await", () => {
+  const future = new Future<unknown>();
+  assertThrows(() => future.setResult(future), TypeError, "its own result");
+  assertEquals(future.done(), false);
+});
+
 test("Future shows as Future in texts", () => {
   assertEquals(String(new Future()), "[object Future]");
 });
