@@ -141,7 +141,12 @@ const beginning = globalThis[${JSON.stringify(BEGINNING)}] = ${JSON.stringify(st
 const isWebWorker = "WorkerGlobalScope" in globalThis;
 if (isWebWorker) onmessage = ({ data }) => beginning.early.push(data);
 import(beginning.address).then(() => {
-  if (!beginning.hasBegun) throw new Error("it holds no code of the package for workers");
+  if (beginning.hasBegun) return;
+  // The program's options may have had the file loaded ahead of this.
+  const main = globalThis[${JSON.stringify(ENTRIES)}]?.get(beginning.entry);
+  if (main === undefined) throw new Error("it holds no code of the package for workers");
+  beginning.hasBegun = true;
+  main();
 }).catch((error) => {
   beginning.failure = { error };
   if (beginning.hasBegun) return;

@@ -52,16 +52,37 @@ class TimerHold implements LoopHold {
 /** The message that asks a worker to end. */
 const END = "@concurrent/futures.end";
 
+/** Where the folder is, on the global object of a process, that it is to work in and does not yet. */
+const FOLDER = "@concurrent/futures.folder";
+
+const globals = globalThis as { [FOLDER]?: string };
+
+/** Source text that has a process change to a folder when it has started its first worker. */
+export function codeOfFolder(folder: string): string {
+  return `globalThis[${JSON.stringify(FOLDER)}] = ${JSON.stringify(folder)};`;
+}
+
+/** Source text with which a worker says that all has been loaded in it that the program's options name. */
+const SAY_LOADED = `process.getBuiltinModule("node:worker_threads").parentPort.postMessage(0);`;
+
+/** A message on its way to a worker. */
+type Posted = readonly [message: unknown, transfer: Transferable[]];
+
 class NodeWorker implements WorkerThread {
   readonly #worker: NodeWorkerThread;
   #isGone = false;
   #onGone: (() => void) | undefined;
+  /** What is posted once this process works where it is to. */
+  #held: Posted[] | undefined;
 
   constructor({ entry, module, name, onError }: WorkerOptions) {
     const { Worker, SHARE_ENV } = builtin("node:worker_threads");
     // Not by `eval`: in such a worker modules that the program was started with, by --import, are not loaded.
-    const address = `data:text/javascript,${encodeURIComponent(codeOfScript(entry, module))}`;
+    const folder = globals[FOLDER];
+    const code = (folder === undefined ? "" : SAY_LOADED) + codeOfScript(entry, module);
+    const address = `data:text/javascript,${encodeURIComponent(code)}`;
     this.#worker = new Worker(new URL(address), { name, env: SHARE_ENV });
+    if (folder !== undefined) this.#changeTo(folder);
     this.#worker.on("error", (error) => {
       onError(error instanceof Error ? error.message : String(error));
     });
@@ -72,13 +93,28 @@ class NodeWorker implements WorkerThread {
     this.#worker.unref();
   }
 
+  /**
+   * Changes this process's folder before the worker runs anything, and not before all is loaded that the program's options name:
+   * they are read again in each worker, and name files and packages from where the program was started.
+   */
+  #changeTo(folder: string): void {
+    globals[FOLDER] = undefined;
+    const held: Posted[] = this.#held = [];
+    this.#worker.once("message", () => {
+      builtin("node:process").chdir(folder);
+      this.#held = undefined;
+      for (const [message, transfer] of held) this.post(message, transfer);
+    });
+  }
+
   post(message: unknown, transfer: Transferable[]): void {
-    this.#worker.postMessage(message, transfer);
+    if (this.#held === undefined) this.#worker.postMessage(message, transfer);
+    else this.#held.push([message, transfer]);
   }
 
   /** Asks it to end itself. Stopped by the runtime, it could leave a latch taken, for which others would wait for ever. */
   terminate(): void {
-    this.#worker.postMessage(END, []);
+    this.post(END, []);
   }
 
   /** The runtime tells by itself, so that the name is not needed. */

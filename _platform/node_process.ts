@@ -8,24 +8,21 @@ import { signalNumber, startChild } from "./_child_process.ts";
 import { builtin, type NodeSocket, type NodeSocketOptions } from "./_node_modules.ts";
 import { CHANNEL, SocketChannel } from "./socket_channel.ts";
 import { codeOfScript } from "./entry.ts";
+import { codeOfFolder } from "./node.ts";
 import type { ChildProcess, FrameChannel, Processes, ProcessOptions } from "./processes.ts";
 
 /** Options of the runtime that say what the program is, and how it is watched: those of a child are others. */
 const NOT_PASSED_ON =
   /^--?(e|p|pe|i|c|eval|print|interactive|check|test|watch|run|input-type|inspect)\b/;
 
-/** Of those, the ones that take the next argument as well, unless they have a value behind `=`. */
-const WITH_VALUE = /^--?(e|p|pe|eval|print|input-type|watch-path)$/;
-
 /** The options that this process was started with, so that loaders of the program's are there in children too. */
 function passedOn(): string[] {
-  const args: string[] = [];
-  const { execArgv } = builtin("node:process");
-  for (let i = 0; i < execArgv.length; i++) {
-    if (!NOT_PASSED_ON.test(execArgv[i])) args.push(execArgv[i]);
-    else if (WITH_VALUE.test(execArgv[i])) i++;
-  }
-  return args;
+  let isPassedOn = true;
+  // What does not begin with a dash is the value of the option before it; values that begin with one are refused.
+  return builtin("node:process").execArgv.filter((arg) => {
+    if (arg.startsWith("-")) isPassedOn = !NOT_PASSED_ON.test(arg);
+    return isPassedOn;
+  });
 }
 
 function checkPermissions({ permissions }: ProcessOptions): void {
@@ -45,15 +42,34 @@ function checkFolder(folder: string): void {
   throw new Error(`Cannot start process: there is no folder "${folder}" to work in`);
 }
 
+/**
+ * The variable that says that a process was started to be a child, and by whom. What the child begins with takes it out: who finds
+ * it was started with its own program in place of that.
+ */
+const CHILD_OF = "CONCURRENT_FUTURES_CHILD_OF";
+
+/**
+ * Whether the runtime is of one piece with the program, and would run that whatever it is told to run: as Bun and Node make
+ * such themselves, or as a child of it finds out.
+ */
+function isCompiled(): boolean {
+  const { argv, env, ppid } = builtin("node:process");
+  return /^(?:\/\$bunfs|B:[\\/]~BUN)[\\/]/.test(argv[1]) || builtin("node:sea")?.isSea() === true ||
+    env[CHILD_OF] === String(ppid);
+}
+
 function start(options: ProcessOptions): ChildProcess {
   const { entry, module, cwd, ready, onFrame, onEnd } = options;
   checkPermissions(options);
   if (cwd !== undefined) checkFolder(cwd);
-  const { execPath, env } = builtin("node:process");
-  return startChild(execPath, [...passedOn(), "--eval", codeOfScript(entry, module)], {
-    cwd,
+  const { execPath, env, pid } = builtin("node:process");
+  const code = `delete process.env.${CHILD_OF};` + (cwd === undefined ? "" : codeOfFolder(cwd)) +
+    codeOfScript(entry, module);
+  return startChild(execPath, [...passedOn(), "--eval", code], {
+    // Not the one that it is to work in: files in the options, and among the loaders, are those of the program.
+    cwd: undefined,
     ready,
-    env: options.env === undefined ? undefined : { ...env, ...options.env },
+    env: { ...env, ...options.env, [CHILD_OF]: String(pid) },
     onFrame,
     onEnd,
     errorOf: (cause) => {
@@ -92,7 +108,9 @@ function end(code: number | "kill"): never {
 /** Makes the Node implementation. */
 export function createNodeProcesses(): Processes {
   return {
-    areAvailable: true,
+    get areAvailable() {
+      return !isCompiled();
+    },
     start,
     parentChannel,
     end,

@@ -1,6 +1,6 @@
 /** Programs on Node, in plain JavaScript, with the package as it is installed from its tarball. */
 
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import * as ours from "../../mod.ts";
 import * as ourExecutors from "../../executors/mod.ts";
 import * as ourQueue from "../../queue/mod.ts";
@@ -24,13 +24,17 @@ export const gcd = task(import.meta, function gcd(a, b) {
 let consumer: Promise<Consumer> | undefined;
 Deno.test.afterAll(async () => await (await consumer)?.[Symbol.asyncDispose]());
 
+function made(): Promise<Consumer> {
+  return consumer ??= installed({ "work.mjs": WORK });
+}
+
 /** Runs a module in the folder that all tests of this file share. */
 async function runModule(
   text: string,
   name = "main.mjs",
   flags: string[] = [],
 ): Promise<RunResult> {
-  const { write, run } = await (consumer ??= installed({ "work.mjs": WORK }));
+  const { write, run } = await made();
   await write(name, text);
   return await run("node", [...flags, name]);
 }
@@ -228,6 +232,80 @@ test(
       "[ 3, -15, 0 ]",
       'Cannot start process: this runtime has no permissions, and "net" is to be limited; leave them out, or run the program with Deno',
       "[ 'blue', '/' ]",
+    ]);
+  },
+);
+
+test(
+  "npm: processes on Node begin with what is theirs, whatever options the program was started with",
+  OPTIONS,
+  async () => {
+    const lines = await printed(
+      `
+    import { ProcessPoolExecutor } from "${NAME}";
+    console.log(await new ProcessPoolExecutor({ maxWorkers: 1 }).submit(() => "here"));
+  `,
+      "--test-timeout 5000 --test-concurrency 1 --test-reporter spec --test-name-pattern x --inspect-port 0"
+        .split(" "),
+    );
+    assertEquals(lines, ["here"]);
+  },
+);
+
+test(
+  "npm: processes on Node that work in another folder load what the program was started with",
+  OPTIONS,
+  async () => {
+    const { write } = await made();
+    await write(".env", "FROM_FILE=yes");
+    await write("pre.mjs", "globalThis.isPreloaded = true;");
+    await write("pre.cjs", "globalThis.isRequired = true;");
+    const lines = await printed(
+      `
+    import { Process, ProcessPoolExecutor } from "${NAME}";
+    const pool = new ProcessPoolExecutor({ maxWorkers: 1, cwd: "/" });
+    const seen = () => [process.cwd(), process.env.FROM_FILE, globalThis.isPreloaded, globalThis.isRequired];
+    console.log(await pool.submit(seen));
+    const child = new Process({ target: () => console.log(process.cwd()), cwd: "node_modules" });
+    child.start();
+    await child.join();
+  `,
+      ["--env-file=.env", "--import", "./pre.mjs", "-r", "./pre.cjs"],
+    );
+    assertEquals(lines[0], "[ '/', 'yes', true, true ]");
+    assertMatch(lines[1], /\/node_modules$/);
+  },
+);
+
+test(
+  "npm: a program on Node that was started in place of a child of its own is told so",
+  OPTIONS,
+  async () => {
+    const { write } = await made();
+    // What is loaded ahead runs in a child too, before what the child is started for.
+    await write(
+      "ahead.mjs",
+      `
+    import { isMainThread } from "node:worker_threads";
+    import { ProcessPoolExecutor } from "${NAME}";
+    try {
+      new ProcessPoolExecutor({ maxWorkers: 1 });
+    } catch (error) {
+      if (isMainThread) console.log(error.message);
+    }
+  `,
+    );
+    const lines = await printed(
+      `
+    import { ProcessPoolExecutor } from "${NAME}";
+    const pool = new ProcessPoolExecutor({ maxWorkers: 1 });
+    console.log(await pool.submit(() => Object.keys(process.env).filter((name) => name.includes("FUTURES"))));
+  `,
+      ["--import", "./ahead.mjs"],
+    );
+    assertEquals(lines, [
+      "Cannot make ProcessPoolExecutor: a browser or a compiled program cannot start processes; use threads",
+      "[]",
     ]);
   },
 );

@@ -5,7 +5,7 @@ import { fromFileUrl } from "@std/path";
 import { run } from "../../tools/npm/assemble.ts";
 import { test } from "../_support/leaks.ts";
 import { built } from "./_built.ts";
-import { hasNode, installed, NAME } from "./_consumer.ts";
+import { type Consumer, hasNode, installed, NAME } from "./_consumer.ts";
 
 /** The runtimes: the packages with their programs, by the system's name, and where in them the program is. */
 const RUNTIMES = [
@@ -102,10 +102,33 @@ const PRINTED = [
   "printed by a worker",
 ];
 
+/** Started by a compiled program, processes would run that program, and those that it starts. */
+const COMPILED = `
+import { ProcessPoolExecutor } from "${NAME}";
+try {
+  await new ProcessPoolExecutor({ maxWorkers: 1 }).submit(() => 1);
+} catch (error) {
+  console.log(error.message);
+}
+`;
+
 /** Whether the registry has the package; not all mirrors have all. */
 async function isPublished(name: string): Promise<boolean> {
   const { code } = await new Deno.Command("npm", { args: ["view", name, "version"] }).output();
   return code === 0;
+}
+
+async function checkCompiled(consumer: Consumer, bun: string): Promise<void> {
+  const args = ["build", "--compile", "compiled.mjs", "--outfile", "compiled"];
+  const built = await consumer.run(bun, args, 30_000);
+  assertEquals(built.code, 0, built.stderr);
+  const program = fromFileUrl(new URL("compiled", consumer.folder));
+  const { code, stdout, timedOut } = await consumer.run(program, [], 30_000);
+  assertEquals([code, timedOut, stdout.trimEnd()], [
+    0,
+    false,
+    "Cannot make ProcessPoolExecutor: a browser or a compiled program cannot start processes; use threads",
+  ]);
 }
 
 for (const { name, packages, program } of RUNTIMES) {
@@ -125,10 +148,12 @@ for (const { name, packages, program } of RUNTIMES) {
       },
       month,
     );
-    await using consumer = await installed({ "work.mjs": WORK, "main.mjs": MAIN });
+    const files = { "work.mjs": WORK, "main.mjs": MAIN, "compiled.mjs": COMPILED };
+    await using consumer = await installed(files);
     const runtime = fromFileUrl(new URL(`node_modules/${own}/${program}`, folder));
     const { code, stdout, stderr, timedOut } = await consumer.run(runtime, ["main.mjs"], 30_000);
     assertEquals([code, timedOut, stderr], [0, false, ""]);
     assertEquals(stdout.replaceAll("'", '"').trimEnd().split("\n"), PRINTED);
+    if (name === "Bun") await checkCompiled(consumer, runtime);
   });
 }

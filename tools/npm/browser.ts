@@ -22,6 +22,10 @@ const STAND_INS: readonly (readonly [pattern: RegExp, contents: string])[] = [
     /\/_platform\/node\.js$/,
     "export const isNode = () => false; export const createNodePlatform = () => {};",
   ],
+  [
+    /\/_platform\/(?:deno|node)_process\.js$/,
+    "export const createDenoProcesses = () => {}; export const createNodeProcesses = () => {};",
+  ],
   // Imported for the entries that they register.
   [/\/executors\/_process_(?:main|manager)\.js$/, "export {};"],
 ];
