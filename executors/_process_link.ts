@@ -18,8 +18,11 @@ const PARTS = [
   "../mod.ts",
 ];
 
+/** Apart from where it is used: bundlers look into `new URL(..., import.meta.url)`. */
+const OWN_ADDRESS = import.meta.url;
+
 function packageFiles(): string[] {
-  return PARTS.map((part) => new URL(part, import.meta.url))
+  return PARTS.map((part) => new URL(part, OWN_ADDRESS))
     .filter((url) => url.protocol === "file:")
     .map((url) => decodeURIComponent(url.pathname));
 }

@@ -85,3 +85,25 @@ test("npm: a program bundled by Vite runs on Node", OPTIONS, async () => {
   const { code, stdout, stderr } = await bundled("vite", ["build"], "vite/main.js");
   assertEquals([code, stderr, stdout], [0, "", PRINTED]);
 });
+
+test(
+  "npm: bundlers find nothing to follow that is not there, and leave imports of tasks alone",
+  OPTIONS,
+  async () => {
+    const { folder } = await made();
+    const marked: string[] = [];
+    for (const part of ["", "browser/"]) {
+      const root = new URL(`node_modules/${NAME}/${part}`, folder);
+      for await (const { name } of Deno.readDir(root)) {
+        if (!name.endsWith(".js")) continue;
+        const text = await Deno.readTextFile(new URL(name, root));
+        assertEquals(text.match(/=>\s*import\.meta\.resolve\(|\bimport\([\w$]+\)/g), null, name);
+        if (/import\(\/\* @vite-ignore \*\/ \/\* webpackIgnore: true \*\/ \w/.test(text)) {
+          marked
+            .push(part);
+        }
+      }
+    }
+    assertEquals(marked, ["", "browser/", "browser/"]);
+  },
+);

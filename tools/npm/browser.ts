@@ -81,8 +81,6 @@ export function browserBuilds(
   const pages: esbuild.BuildOptions = {
     ...common,
     outdir: `${common.outdir}/browser`,
-    // Called where there is no bundle; some formats that bundlers choose for workers lack it.
-    define: { "import.meta.resolve": "String" },
   };
   return [
     {

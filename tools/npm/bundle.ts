@@ -60,6 +60,22 @@ const NAMED = `for (const [name, value] of Object.entries(own)) {
   if (typeof value === "function") Object.defineProperty(value, "name", { value: name, configurable: true });
 }`;
 
+/** An import of a module of the user's. */
+const OF_USER = /\bimport\(([\w$]+)\)/g;
+
+/** Has bundlers not look into such imports: what tells them is a comment, and those are gone when files are made small. */
+async function markImports(folder: URL): Promise<void> {
+  for await (const { name } of Deno.readDir(folder)) {
+    if (!name.endsWith(".js")) continue;
+    const file = new URL(name, folder);
+    const text = await Deno.readTextFile(file);
+    await Deno.writeTextFile(
+      file,
+      text.replace(OF_USER, "import(/* @vite-ignore */ /* webpackIgnore: true */ $1)"),
+    );
+  }
+}
+
 /** What takes the place of the implementation for browsers. */
 const NO_BROWSER =
   "export const isBrowser = () => false; export const createBrowserPlatform = () => {};";
@@ -87,6 +103,8 @@ export async function bundle(tree: URL, output: URL, more: readonly string[] = [
     keepNames: true, // Some classes would get another name, which users see.
     legalComments: "none",
     logLevel: "warning",
+    // Called where there is no bundle. Bundlers would follow it all the same, or have formats that lack it.
+    define: { "import.meta.resolve": "String" },
   };
   const inTree = (module: string): string => module.replace(/\.ts$/, ".js");
   const entries = ENTRIES.map(({ file, module }) => [file, inTree(module)]);
@@ -109,6 +127,7 @@ export async function bundle(tree: URL, output: URL, more: readonly string[] = [
     for (const build of browserBuilds(common, Object.fromEntries(forPages))) {
       await esbuild.build(build);
     }
+    for (const folder of [output, new URL("browser/", output)]) await markImports(folder);
   } finally {
     await esbuild.stop();
   }
