@@ -17,7 +17,7 @@ import { writeForProcess } from "./_payload.ts";
 import { PLACE } from "./_protocol.ts";
 import { describe } from "./_target.ts";
 import { NotShareableError } from "../sync/errors.ts";
-import { takeTransfers } from "./task.ts";
+import { detach, takeTransfers } from "./task.ts";
 
 /** Words of a record before its payload: kind and place, id. */
 export const HEADER_WORDS = 2;
@@ -94,7 +94,6 @@ export class MailboxWriter {
     const { words, bytes } = records;
     const payload = start + HEADER_WORDS;
     const moved = takeTransfers(value);
-    const [transfers, taken] = this.#isOtherProcess ? [undefined, moved] : [moved, undefined];
     let place: number = PLACE.INLINE;
     let end = this.#encoder.encode(
       value,
@@ -102,12 +101,13 @@ export class MailboxWriter {
       bytes,
       payload,
       payload + PAYLOAD_WORDS,
-      transfers,
+      this.#isOtherProcess ? undefined : moved,
     );
-    if (end < 0) {
-      place = this.#placeSpilled(words, payload, transfers, taken);
+    if (end >= 0) detach(moved);
+    else {
+      place = this.#placeSpilled(words, payload, moved);
       end = place === PLACE.BLOCK ? payload + 3 : payload;
-    } else detach(taken);
+    }
     words[start] = (kind << KIND_SHIFT) | place;
     words[start + 1] = id;
     records.commit(start, end);
@@ -119,16 +119,16 @@ export class MailboxWriter {
   #placeSpilled(
     words: Int32Array,
     payload: number,
-    transfers: Set<Transferable> | undefined,
-    taken: Set<Transferable> | undefined,
+    moved: Set<Transferable> | undefined,
   ): number {
     const encoder = this.#encoder;
     this.spilledBytes = encoder.blockBytes;
     const offset = encoder.extras.length === 0 ? this.#arena.allocate(encoder.blockBytes) : -1;
     if (offset < 0) {
       const message = takeSpilled(encoder);
-      detach(taken);
-      this.#port.postMessage(message, [message.block, ...transfers ?? []]);
+      const isCopied = this.#isOtherProcess;
+      if (isCopied) detach(moved);
+      this.#port.postMessage(message, [message.block, ...isCopied ? [] : moved ?? []]);
       return PLACE.MESSAGE;
     }
     encoder.copyTo(this.#arena.words, this.#arena.bytes, offset);
@@ -137,7 +137,7 @@ export class MailboxWriter {
     words[payload + 2] = encoder.blockBytes;
     encoder.reset();
     try {
-      detach(taken);
+      detach(moved);
     } catch (error) {
       this.#arena.release(offset);
       throw error;
@@ -172,11 +172,6 @@ export class MailboxWriter {
       await this.#records.room();
     }
   }
-}
-
-/** Takes from this thread what was copied instead of moved. The value is not sent yet, and will not be if that fails. */
-function detach(taken: Set<Transferable> | undefined): void {
-  if (taken !== undefined) structuredClone(null, { transfer: [...taken] });
 }
 
 /** A write that waits for room. */

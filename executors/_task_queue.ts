@@ -19,7 +19,7 @@ import { writeForProcess } from "./_payload.ts";
 import { PLACE, SHARED_OBJECTS, WORDS_SHIFT } from "./_protocol.ts";
 import type { Exports } from "./_exports.ts";
 import { type BufferNews, SharedBuffers } from "./_shared_buffers.ts";
-import { takeArgumentTransfers } from "./task.ts";
+import { detach, takeArgumentTransfers } from "./task.ts";
 
 /** Stands for a ring number of a task that is in the backlog. */
 const IN_BACKLOG = -1;
@@ -116,7 +116,8 @@ export class TaskQueue {
       const place = this.#encodeToSlot(slot, task, args, transfers);
       if (place >= 0) {
         const hasBlock = place === PLACE.BLOCK || place === PLACE.SHARED;
-        this.#detach(task, moved, hasBlock ? this.ring.words[slot + SLOT.PAYLOAD] : -1);
+        const block = hasBlock ? this.ring.words[slot + SLOT.PAYLOAD] : -1;
+        this.#detach(task, moved, place & PLACE.MASK, block);
         this.#publish(slot, task, functionNumber, form | place | this.#sharedObjects);
         return;
       }
@@ -137,18 +138,24 @@ export class TaskQueue {
       end = place === PLACE.SHARED ? start + 3 + words[start + 2] : start;
       if (place !== PLACE.MESSAGE) large = takeSpilled(encoder);
     }
-    this.#detach(task, moved, -1);
+    this.#detach(task, moved, form & PLACE.MASK, -1);
     this.#backlog.commit(task, functionNumber, form, end, large);
     this.#numbers[task] = IN_BACKLOG;
   }
 
-  /** Takes from the sender what was copied instead of moved. The task is not queued yet, and will not be if that fails. */
-  #detach(task: number, moved: Set<Transferable> | undefined, block: number): void {
-    if (this.#exports === undefined || moved === undefined) return;
+  /** Takes from the sender what no message has moved. The task is not queued yet, and will not be if that fails. */
+  #detach(
+    task: number,
+    moved: Set<Transferable> | undefined,
+    place: number,
+    block: number,
+  ): void {
+    if (this.#exports === undefined && place === PLACE.MESSAGE) return;
     try {
-      structuredClone(null, { transfer: [...moved] });
+      detach(moved);
     } catch (error) {
       if (block >= 0) this.arena.release(block);
+      this.buffers.release(task);
       this.#unpark(task);
       throw error;
     }

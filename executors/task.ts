@@ -149,6 +149,11 @@ export function takeTransfers(value: unknown): Set<Transferable> | undefined {
   return new Set(buffers);
 }
 
+/** Takes from this thread what is to be moved and goes with no message: as it was copied, or is in no value. */
+export function detach(moved: ReadonlySet<Transferable> | undefined): void {
+  if (moved !== undefined) structuredClone(null, { transfer: [...moved] });
+}
+
 /** What has to be moved with a list of arguments. */
 export function takeArgumentTransfers(
   args: readonly unknown[],

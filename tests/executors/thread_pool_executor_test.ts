@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { BrokenThreadPool, ThreadPoolExecutor } from "../../executors/mod.ts";
+import { BrokenThreadPool, ThreadPoolExecutor, transfer } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { executorContract } from "../contracts/executor_contract.ts";
 import { refusesBadOptions } from "../contracts/pool_options_contract.ts";
@@ -73,4 +73,13 @@ test("ThreadPoolExecutor that breaks with tasks waiting starts no further worker
   for (const future of futures) assert(BrokenThreadPool.is(await future.exception()));
   await pool.shutdown();
   assertEquals([pool.stats().workers, pool.stats().failed], [0, 3]);
+});
+
+test("ThreadPoolExecutor: what is named in transfer is taken from the sender, and be it in no argument", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  for (const value of [{}, "x".repeat(100_000), new SharedArrayBuffer(8), new Blob(["x"])]) {
+    const buffers = [new ArrayBuffer(8), new ArrayBuffer(100_000)];
+    await pool.submit((_: unknown) => {}, transfer({ value }, buffers));
+    assertEquals(buffers.map(({ byteLength }) => byteLength), [0, 0]);
+  }
 });
