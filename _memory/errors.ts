@@ -82,9 +82,9 @@ export function createError(className: string): Error {
 
 const isNativeError = (Error as { isError?: (value: unknown) => boolean }).isError;
 
-/** Tells whether an object is an error, of whatever class and realm. */
+/** Tells whether an object is an error, of whatever class and realm; those of an import that failed are not native ones on Bun. */
 export function isError(value: object, tag: string): boolean {
-  return tag === "Error" || (isNativeError?.(value) ?? value instanceof Error);
+  return tag === "Error" || isNativeError?.(value) === true || value instanceof Error;
 }
 
 /** Names a value for an error text: `function "cb"`, `Symbol(id)`, `Promise`. */

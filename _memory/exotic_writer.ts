@@ -139,7 +139,7 @@ export abstract class ExoticWriter extends WordWriter {
   protected writeExotic(value: object, pos: number): number {
     if (ArrayBuffer.isView(value)) return this.#view(value, pos);
     const tag = TO_STRING.call(value).slice(8, -1);
-    if (tag === "Object") return this.writePlain(value, pos);
+    if (tag === "Object") return this.#unnamed(value, pos);
     if (PROBES.has(tag)) {
       return isA(tag, value) ? this.#builtIn(value, tag, pos) : this.writePlain(value, pos);
     }
@@ -170,6 +170,20 @@ export abstract class ExoticWriter extends WordWriter {
   }
 
   /**
+   * Writes an object whose class does not name itself. It is plain, unless a runtime has made it and keeps what it is behind symbols:
+   * some such can be cloned (a BlockList of Node's).
+   */
+  #unnamed(value: object, pos: number): number {
+    if (Object.getOwnPropertySymbols(value).length === 0 || Object.keys(value).length > 0) {
+      return this.writePlain(value, pos);
+    }
+    const copy = copyOf(value) ?? this.refuse(value);
+    return Object.getPrototypeOf(copy) === Object.prototype
+      ? this.writePlain(value, pos)
+      : this.writeExtra(value, pos);
+  }
+
+  /**
    * Writes an object whose class names itself, which a Map's may do as well. What a runtime has made goes by a message, if it can be cloned or moved; of the rest
    * (a URL, a Response) runtimes send an empty object, some without an error. Any other is plain to structured clone.
    */
@@ -181,10 +195,8 @@ export abstract class ExoticWriter extends WordWriter {
     if (Object.keys(value).length > 0) {
       return isOfRuntime ? this.writeExtra(value, pos) : this.writePlain(value, pos);
     }
-    let copy: unknown;
-    try {
-      copy = structuredClone(value);
-    } catch {
+    const copy = copyOf(value);
+    if (copy === undefined) {
       return TRANSFERABLE_TAGS.has(tag) ? this.writeExtra(value, pos) : this.refuse(value);
     }
     if (TO_STRING.call(copy) !== "[object Object]") return this.writeExtra(value, pos);
@@ -323,9 +335,13 @@ export abstract class ExoticWriter extends WordWriter {
     const name = read(error, "name");
     const message = read(error, "message");
     const stack = read(error, "stack");
+    const code = read(error, "code");
     const errors = Object.hasOwn(error, "errors") ? read(error, "errors") : undefined;
     const hasErrors = Array.isArray(errors);
     const own = ownFields(error, hasErrors);
+    // Some runtimes have it on the prototype.
+    const isCode = typeof code === "string" || typeof code === "number";
+    if (isCode && !Object.hasOwn(error, "code")) own.push(["code", code]);
     let fields = 0;
     if (typeof name === "string") fields |= tags.HAS_NAME;
     if (typeof message === "string" && (message !== "" || Object.hasOwn(error, "message"))) {
@@ -452,10 +468,10 @@ function followsWhenResized(view: ArrayBufferView): boolean {
   return copyOf(view) !== undefined;
 }
 
-/** A view like it of a copy of its buffer; `undefined` when the buffer has become too short for it. */
-function copyOf(view: ArrayBufferView): ArrayBufferView | undefined {
+/** A structured clone; `undefined` when there can be none, as of a view for which its buffer has become too short. */
+function copyOf<T extends object>(value: T): T | undefined {
   try {
-    return structuredClone(view);
+    return structuredClone(value);
   } catch {
     return undefined;
   }

@@ -43,7 +43,7 @@ let current: ExceptHook | undefined;
 export function excepthook(args: ExceptHookArgs): void {
   if (current === undefined) return print(args);
   const onFailure = (error: unknown): void => {
-    console.error("Exception in the excepthook:\n%o", error);
+    console.error("Exception in the excepthook:\n%O", error);
     print(args);
   };
   try {
@@ -95,5 +95,5 @@ export function setExcepthook(hook: ExceptHook | null): void {
 }
 
 function print({ excValue, thread }: ExceptHookArgs): void {
-  console.error("Exception in thread %s:\n%o", thread.name, excValue);
+  console.error("Exception in thread %s:\n%O", thread.name, excValue);
 }

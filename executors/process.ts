@@ -270,12 +270,19 @@ export class Process<A extends unknown[] = unknown[]> {
    */
   get started(): Promise<void> {
     this.#checkStarted("wait for");
-    return this.#started ??= new Promise<void>((resolve, reject) => {
-      doorbell.poll();
-      if (this.#pid !== null) return resolve();
-      if (this.#startError !== undefined) return reject(this.#startError.error);
-      this.#settleStarted = { resolve, reject };
-    });
+    return this.#started ??= this.#whenStarted();
+  }
+
+  async #whenStarted(): Promise<void> {
+    doorbell.poll();
+    if (this.#pid !== null) return;
+    if (this.#startError !== undefined) throw this.#startError.error;
+    doorbell.expect(); // A daemon does not hold the program open.
+    try {
+      await new Promise<void>((resolve, reject) => this.#settleStarted = { resolve, reject });
+    } finally {
+      doorbell.arrived(1);
+    }
   }
 
   /** True from `start` until it has ended. */

@@ -548,7 +548,7 @@ test("setExcepthook() takes a function, or null for the default hook", async () 
   const thread = new Thread({ target: work.fail, args: ["no %s"], name: "100 %d" });
   const printed = await silenced(() => runThread(thread));
   assertEquals(printed.length, 1);
-  assertEquals(printed[0].slice(0, 2), ["Exception in thread %s:\n%o", "100 %d"]);
+  assertEquals(printed[0].slice(0, 2), ["Exception in thread %s:\n%O", "100 %d"]);
   assertEquals(`${printed[0][2]}`, "RangeError: no %s");
 });
 
@@ -577,7 +577,7 @@ test("excepthook() calls the hook in force", async () => {
   const told = await withHook(() => excepthook(args));
   assertEquals(told, [args]);
   const printed = await silenced(() => excepthook(args));
-  assertEquals(printed, [["Exception in thread %s:\n%o", "MainThread", "text"]]);
+  assertEquals(printed, [["Exception in thread %s:\n%O", "MainThread", "text"]]);
 });
 
 // Subclasses

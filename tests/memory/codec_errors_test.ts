@@ -388,3 +388,35 @@ Deno.test("Decoder: rebuilding a handle may decode with the same decoder", () =>
   assertStrictEquals(copy[0], copy[2]);
   assertStrictEquals(copy[1], copy[3]);
 });
+
+Deno.test("Encoder/Decoder: an error that a runtime has made otherwise arrives as an error, with its code", () => {
+  /** As the errors of a failed import are on Bun. */
+  class ResolveMessage extends Error {
+    get [Symbol.toStringTag](): string {
+      return "ResolveMessage";
+    }
+    get code(): string {
+      return "ERR_MODULE_NOT_FOUND";
+    }
+    override get name(): string {
+      return "ResolveMessage";
+    }
+    override get message(): string {
+      return "Cannot find module";
+    }
+    override get stack(): string {
+      return "where it was";
+    }
+  }
+  const sent: ResolveMessage = Object.create(ResolveMessage.prototype);
+  assertEquals(Error.isError(sent), false);
+  const got = send(sent);
+  assertEquals([got.name, got.message, got.code, got.stack, Object.keys(got)], [
+    "ResolveMessage",
+    "Cannot find module",
+    "ERR_MODULE_NOT_FOUND",
+    "where it was",
+    ["code"],
+  ]);
+  assertEquals(Object.hasOwn(send(new DOMException("no", "AbortError")), "code"), false);
+});

@@ -199,6 +199,29 @@ test(
 );
 
 test(
+  "npm: what Node itself has made and can clone reaches threads, and is refused to processes",
+  OPTIONS,
+  async () => {
+    const lines = await printed(`
+    import { BlockList } from "node:net";
+    import { ProcessPoolExecutor, Queue, ThreadPoolExecutor } from "${NAME}";
+    const list = new BlockList();
+    list.addAddress("10.0.0.1");
+    const check = (list) => list.check("10.0.0.1");
+    console.log(await new ThreadPoolExecutor({ maxWorkers: 1 }).submit(check, list));
+    for (const send of [() => new Queue().put(list), () => new ProcessPoolExecutor({ maxWorkers: 1 }).submit(check, list)]) {
+      await Promise.resolve().then(send).catch((error) => console.log(error.message));
+    }
+  `);
+    assertEquals(lines, [
+      "true",
+      "Cannot put into Queue: a BlockList goes to another thread by a message only; send it as an argument of a task",
+      "Cannot submit task: DataCloneError: Cannot send BlockList to another process: only threads can be sent one",
+    ]);
+  },
+);
+
+test(
   "npm: processes on Node run tasks, share locks and queues, and end as they are made to",
   OPTIONS,
   async () => {
@@ -233,6 +256,25 @@ test(
       'Cannot start process: this runtime has no permissions, and "net" is to be limited; leave them out, or run the program with Deno',
       "[ 'blue', '/' ]",
     ]);
+  },
+);
+
+test(
+  "npm: a program on Node waits for the start of a process that is a daemon, and prints a thread's error once",
+  OPTIONS,
+  async () => {
+    const { code, stdout, stderr } = await runModule(`
+    import { Process, Thread } from "${NAME}";
+    const process = new Process({ target: () => new Promise(() => {}), daemon: true });
+    process.start();
+    await process.started;
+    console.log(process.pid > 0);
+    const thread = new Thread({ target: () => { throw new RangeError("out of paper"); } });
+    thread.start();
+    await thread.join();
+  `);
+    assertEquals([code, stdout], [0, "true\n"]);
+    assertEquals(stderr.match(/Exception in thread|RangeError: out of paper/g)?.length, 2, stderr);
   },
 );
 

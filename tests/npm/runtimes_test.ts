@@ -84,6 +84,11 @@ console.log(await queue.get());
 console.log((await processes.submit(() => process.exit(5)).exception()).message.replace(/^.*\\d+ exited/, "exited"));
 console.log(await processes.submit(() => "replaced"));
 await pool.submit(() => console.log("printed by a worker"));
+const failures = [() => import("./nowhere.mjs"), () => process.getBuiltinModule("node:buffer").Buffer.alloc("x")];
+for (const fail of failures) {
+  const error = await pool.submit(fail).exception();
+  console.log(error instanceof Error, error.code);
+}
 `;
 
 const PRINTED = [
@@ -100,6 +105,8 @@ const PRINTED = [
   "exited with code 5, as it called process.exit(5)",
   "replaced",
   "printed by a worker",
+  "true ERR_MODULE_NOT_FOUND",
+  "true ERR_INVALID_ARG_TYPE",
 ];
 
 /** Started by a compiled program, processes would run that program, and those that it starts. */
