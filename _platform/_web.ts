@@ -14,7 +14,8 @@ interface LockManager {
 
 interface WebGlobals {
   navigator: { locks: LockManager };
-  close(): void;
+  /** Not in a service worker. */
+  close?: () => void;
   name?: string;
   WorkerGlobalScope?: unknown;
   onmessage: ((event: MessageEvent) => void) | null;
@@ -82,7 +83,7 @@ export function onThreadEnd(
     callback({ how, error: failure?.error, isFailure: failure !== undefined });
   };
   watchMore(report);
-  const close = globals.close.bind(globalThis);
+  const close = globals.close?.bind(globalThis) ?? (() => {});
   globals.close = (): void => {
     report("called close()");
     close();
@@ -104,4 +105,4 @@ export function onThreadEnd(
 }
 
 /** `close` as the runtime has it; {@linkcode onThreadEnd} puts a reporting one in its place. */
-export let endThread = (): void => globals.close();
+export let endThread = (): void => globals.close?.();

@@ -63,11 +63,6 @@ function sourceOf({ entry, module, bundle }: WorkerOptions): { address: string; 
     const { address, isProgram } = beginning;
     return { address, code: codeOfScript(entry, address, isProgram) };
   }
-  if (!URL.canParse(module)) {
-    throw new Error(
-      "Cannot start worker: this bundle does not know its own address; build it as an ES module",
-    );
-  }
   const isOwn = isProgram(module);
   const address = isOwn && bundle !== undefined ? bundle : module;
   return { address, code: codeOfScript(entry, address, isOwn && bundle === undefined) };
@@ -105,11 +100,19 @@ class BrowserWorker implements WorkerThread {
 
   constructor(options: WorkerOptions) {
     const { address, code } = sourceOf(options);
+    if (typeof Worker !== "function") {
+      throw new Error(
+        "Cannot start worker: there are none in this kind of thread, such as a service worker; start them in the page",
+      );
+    }
     this.#worker = new Worker(blobOf(code), { type: "module", name: options.name });
     this.#worker.onerror = (event): void => {
       event.preventDefault();
       // A file that cannot be loaded is told without a message.
-      options.onError(event.message || `its file "${address}" could not be loaded`);
+      options.onError(
+        event.message ||
+          `its file "${address}" could not be loaded, or a Content-Security-Policy forbids the worker: it needs worker-src blob:`,
+      );
     };
   }
 

@@ -130,10 +130,15 @@ export function codeOfEntry(name: string, url: string): string {
  * is called as soon as it is there.
  *
  * @param isProgram See {@linkcode Beginning}.
- * @throws {Error} When this thread may not start others: see {@linkcode checkMayStart}.
+ * @throws {Error} When this thread may not start others, see {@linkcode checkMayStart}; or in a bundle that has no address.
  */
 export function codeOfScript(entry: string, address: string, isProgram = false): string {
   checkMayStart();
+  if (!URL.canParse(address)) {
+    throw new Error(
+      "Cannot start worker: this bundle does not know its own address; build it as an ES module",
+    );
+  }
   const start = { entry, address, early: [], isProgram, hasBegun: false, isImporting: true };
   // In workers of the web, a message that finds no listener is lost, and an error in a promise not told.
   return `

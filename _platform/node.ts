@@ -84,7 +84,10 @@ class NodeWorker implements WorkerThread {
     this.#worker = new Worker(new URL(address), { name, env: SHARE_ENV });
     if (folder !== undefined) this.#changeTo(folder);
     this.#worker.on("error", (error) => {
-      onError(error instanceof Error ? error.message : String(error));
+      const text = error instanceof Error ? error.message : String(error);
+      // The call that failed is all that the runtime says, or its versions agree on.
+      const isLost = text.includes("uv_cwd");
+      onError(isLost ? `${text}: the folder that this program works in was removed` : text);
     });
     this.#worker.on("exit", () => {
       this.#isGone = true;

@@ -73,6 +73,12 @@ function findMarked({ url, name, text }: ModuleTarget): AnyFunction | undefined 
 }
 
 function moduleTarget(fn: AnyFunction, { url, name }: TaskMark): ModuleTarget {
+  // Bundles in a format other than ES modules have an empty `import.meta`.
+  if (typeof url !== "string") {
+    throw new NotShareableError(
+      `Cannot send task "${name}": its module does not know its own address; build it as an ES module`,
+    );
+  }
   const namesakes = marked.get(keyOf({ url, name })) ?? [];
   if (name !== "" && namesakes.length < 2) return { kind: "module", url, name };
   const text = textOf(fn);

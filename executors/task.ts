@@ -24,6 +24,7 @@ export interface ModuleMeta {
  * @param meta The module's `import.meta`.
  * @param fn The function, named as it is exported.
  * @param name The export's name, where it is not the function's.
+ * @throws {TypeError} When the first argument is no `import.meta`.
  *
  * @example
  * ```ts
@@ -41,6 +42,9 @@ export function task<F extends (...args: never[]) => unknown>(
   fn: F,
   name: string = fn.name,
 ): F {
+  if (typeof meta !== "object" || meta === null) {
+    throw new TypeError(`Cannot mark task "${name}": expected import.meta, got ${meta}`);
+  }
   mark(fn, { url: meta.url, name });
   return fn;
 }

@@ -229,6 +229,42 @@ browserTest("In Chromium, the package may come from another host than the page",
   assertEquals(errors, []);
 });
 
+browserTest("In Chromium, a service worker is told that there are no workers", async () => {
+  const { page } = await openPage(isolated.url + PAGE);
+  const answer = page.evaluate(async (file) => {
+    const { serviceWorker } = navigator;
+    await serviceWorker.register(file, { type: "module" });
+    const { active } = await serviceWorker.ready;
+    return await new Promise((resolve) => {
+      serviceWorker.onmessage = ({ data }) => resolve(data);
+      serviceWorker.startMessages();
+      active!.postMessage("go");
+    });
+  }, "service_worker.ts");
+  const [sum, error] = await within(answer, "the service worker") as [number, string];
+  assertEquals(sum, 3);
+  assertStringIncludes(error, "Cannot start worker: there are none in this kind of thread");
+});
+
+browserTest(
+  "In Chromium, a page that must not have the workers is told what it needs",
+  async () => {
+    const headers = { ...ISOLATION, "content-security-policy": "script-src 'self'" };
+    const server = servePages({ root: ROOT, headers });
+    try {
+      const { page } = await openPage(server.url + PAGE);
+      const told = page.evaluate(async (module) => {
+        const { ThreadPoolExecutor } = await import(module) as typeof import("../../mod.ts");
+        const error = await new ThreadPoolExecutor({ maxWorkers: 1 }).submit(() => {}).exception();
+        return (error as Error).message;
+      }, `${server.url}mod.ts`);
+      assertStringIncludes(await within(told, "the page"), "it needs worker-src blob:");
+    } finally {
+      await server.close();
+    }
+  },
+);
+
 browserTest(
   "In Chromium without isolation, whatever needs shared memory names both headers",
   async () => {

@@ -293,3 +293,15 @@ test("tasks() refuses an address that is not whole", () => {
   const error = assertThrows(() => tasks("./work.ts"), TypeError);
   assertStringIncludes(error.message, "expected a whole address, such as import.meta.resolve(");
 });
+
+test("task() refuses what is no import.meta, and what has no address is told when it is sent", async () => {
+  const error = assertThrows(() => task(undefined as never, function half() {}), TypeError);
+  assertEquals(error.message, 'Cannot mark task "half": expected import.meta, got undefined');
+  await using pool = makePool();
+  const half = task({} as ImportMeta, function half(n: number): number {
+    return n / 2;
+  });
+  assertEquals(half(4), 2);
+  const refused = await pool.submit(half, 4).exception();
+  assertStringIncludes((refused as Error).message, "its module does not know its own address");
+});

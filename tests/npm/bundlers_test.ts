@@ -74,6 +74,38 @@ for (const minify of [[], ["--minify"]]) {
   });
 }
 
+test(
+  "npm: a program bundled in another format than ES modules is told that it has no address",
+  OPTIONS,
+  async () => {
+    const { write } = await made();
+    await write(
+      "common.js",
+      `
+    import { task, ThreadPoolExecutor } from "${NAME}";
+    const squared = task(import.meta, function square(n) { return n * n; });
+    const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const fail = async (fn) => console.log((await pool.submit(fn, 1).exception()).message);
+    fail(squared).then(() => fail((n) => n));
+  `,
+    );
+    const args = [
+      "common.js",
+      "--bundle",
+      "--platform=node",
+      "--outfile=out.cjs",
+      "--log-level=error",
+    ];
+    const { code, stdout, stderr } = await bundled("esbuild", args, "out.cjs");
+    assertEquals([code, stderr, ...stdout.trimEnd().split("\n")], [
+      0,
+      "",
+      'Cannot send task "square": its module does not know its own address; build it as an ES module',
+      "Cannot finish task: a worker could not be started: Error: Cannot start worker: this bundle does not know its own address; build it as an ES module",
+    ]);
+  },
+);
+
 test("npm: a program bundled by Vite runs on Node", OPTIONS, async () => {
   const { write } = await made();
   const config = {

@@ -278,6 +278,27 @@ test(
   },
 );
 
+test("npm: the files for browsers say on Node that they are those", OPTIONS, async () => {
+  const { code, stderr } = await runModule(`import "${NAME}";`, "wrong.mjs", ["-C", "browser"]);
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "this is no browser, and its files for browsers were loaded");
+});
+
+test("npm: a program on Node whose folder was removed is told so", OPTIONS, async () => {
+  const lines = await printed(`
+    import { mkdirSync, rmdirSync } from "node:fs";
+    import { ProcessPoolExecutor, ThreadPoolExecutor } from "${NAME}";
+    mkdirSync("gone");
+    process.chdir("gone");
+    rmdirSync("../gone");
+    for (const Pool of [ThreadPoolExecutor, ProcessPoolExecutor]) {
+      const { message } = await new Pool({ maxWorkers: 1 }).submit(() => 1).exception();
+      console.log(message.replace(/.*: /, ""));
+    }
+  `);
+  assertEquals(lines, Array(2).fill("the folder that this program works in was removed"));
+});
+
 test(
   "npm: processes on Node begin with what is theirs, whatever options the program was started with",
   OPTIONS,

@@ -11,6 +11,7 @@
 
 import type * as esbuild from "esbuild";
 import { dirname, resolve } from "@std/path";
+import { PACKAGE_JSON } from "./description.ts";
 
 /** Modules that have no use in a browser, and what takes their place. */
 const STAND_INS: readonly (readonly [pattern: RegExp, contents: string])[] = [
@@ -20,7 +21,12 @@ const STAND_INS: readonly (readonly [pattern: RegExp, contents: string])[] = [
   ],
   [
     /\/_platform\/node\.js$/,
-    "export const isNode = () => false; export const createNodePlatform = () => {};",
+    `export const isNode = () => {
+      const versions = globalThis.process?.versions;
+      if (versions?.node === undefined || versions.electron !== undefined) return false;
+      throw new Error("Cannot load ${PACKAGE_JSON.name}: this is no browser, and its files for browsers were loaded; leave out the export condition \\"browser\\" (for Jest: testEnvironmentOptions: { customExportConditions: [\\"node\\"] })");
+    };
+    export const createNodePlatform = () => {};`,
   ],
   [
     /\/_platform\/(?:deno|node)_process\.js$/,

@@ -1,0 +1,18 @@
+/**
+ * What is tried in a service worker, which answers a message with what it saw.
+ *
+ * @module
+ */
+
+import { AsyncExecutor, ThreadPoolExecutor } from "../../../mod.ts";
+
+/** The part of a service worker's scope that is used. */
+interface Scope {
+  onmessage: (event: { source: { postMessage(message: unknown): void } }) => void;
+}
+
+(globalThis as unknown as Scope).onmessage = async ({ source }) => {
+  const sum = await new AsyncExecutor().submit((a: number, b: number) => a + b, 1, 2);
+  const error = await new ThreadPoolExecutor({ maxWorkers: 1 }).submit(() => {}).exception();
+  source.postMessage([sum, (error as Error).message]);
+};
