@@ -34,6 +34,9 @@ type Transferable =
   | NonNullable<NonNullable<Parameters<typeof structuredClone>[1]>["transfer"]>[number];
 `;
 
+/** Declares what `using` needs; the name is newer than the libraries that many programs are checked with. */
+const DISPOSABLE = `/// <reference lib="esnext.disposable" />\n`;
+
 /** What `npx` starts. */
 const WORKER_PROGRAM = `#!/usr/bin/env node
 import { main } from "./worker.js";
@@ -48,8 +51,9 @@ async function copyDeclarations(from: URL, to: URL): Promise<void> {
       await Deno.mkdir(to, { recursive: true });
       const text = await Deno.readTextFile(new URL(name, from));
       const renamed = text.replaceAll(`"${config.name}`, `"${PACKAGE_JSON.name}`);
-      const needsType = /\bTransferable\b/.test(text);
-      await Deno.writeTextFile(new URL(name, to), needsType ? renamed + TRANSFERABLE : renamed);
+      const head = /\bDisposable\b|\bSymbol\.(?:d|asyncD)ispose\b/.test(text) ? DISPOSABLE : "";
+      const tail = /\bTransferable\b/.test(text) ? TRANSFERABLE : "";
+      await Deno.writeTextFile(new URL(name, to), head + renamed + tail);
     }
   }
 }
