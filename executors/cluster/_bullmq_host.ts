@@ -4,27 +4,71 @@
  * BullMQ counts how often a lease has run out, and would fail a job by a limit that all jobs have in common. The limit here is each
  * job's own, so it is given none, and the host decides by {@linkcode HeldJob.losses}.
  *
+ * BullMQ would also fail a job with whatever the broker answers when it is told of the job's end: see {@linkcode Taker}.
+ *
  * @module
  */
 
 import { type Job, WaitingError, Worker } from "bullmq";
 import { Keys } from "./_bullmq.ts";
-import { type BrokerAddress, Connection, READ_AGAIN_MS } from "./_connection.ts";
+import {
+  type BrokerAddress,
+  brokerError,
+  Connection,
+  insist,
+  isFull,
+  isPassing,
+  READ_AGAIN_MS,
+} from "./_connection.ts";
 import {
   GIVE_BACK,
   type HeldJob,
   type HostEngine,
   type HostInfo,
   type HostListener,
+  type JobEnd,
 } from "./_engine.ts";
 
 /** How long a host is known after it has said how it is, in leases. */
 const KNOWN_FOR = 2;
 
+/** What a task failed with, as opposed to what the broker did. */
+class TaskFailure extends Error {}
+
+/** What of a broker's answers may pass while a job is held. */
+function mayPass(error: unknown): boolean {
+  return isPassing(error) || isFull(error);
+}
+
+/**
+ * BullMQ's worker, but for what becomes of a job whose end the broker does not take. It is told again for as long as the lease may
+ * last, which is not renewed any more then. After that the job is left to its lease, so that another host runs it: the broker's trouble
+ * is not the task's outcome.
+ */
+class Taker extends Worker {
+  protected override handleCompleted(
+    ...args: Parameters<Worker["handleCompleted"]>
+  ): ReturnType<Worker["handleCompleted"]> {
+    return insist(this.opts.lockDuration!, isPassing, () => super.handleCompleted(...args));
+  }
+
+  protected override handleFailed(
+    ...args: Parameters<Worker["handleFailed"]>
+  ): ReturnType<Worker["handleFailed"]> {
+    const [error] = args;
+    // Is told by the worker's event.
+    if (!(error instanceof TaskFailure || error instanceof WaitingError)) {
+      return Promise.reject(error);
+    }
+    return insist(this.opts.lockDuration!, isPassing, () => super.handleFailed(...args));
+  }
+}
+
 /** Takes jobs, keeps their leases, and tells what came of them. */
 export class BullHost implements HostEngine {
   readonly #keys: Keys;
   readonly #queue: string;
+  readonly #url: string;
   readonly #commands: Connection;
   readonly #control: Connection;
   readonly #leaseMs: number;
@@ -46,6 +90,7 @@ export class BullHost implements HostEngine {
     this.#timeoutMs = timeoutMs;
     this.#keys = new Keys(queue);
     this.#queue = queue;
+    this.#url = address.url;
     this.#leaseMs = leaseMs;
     this.#threads = threads;
     this.#silenceMs = address.silenceMs;
@@ -59,14 +104,17 @@ export class BullHost implements HostEngine {
     return this.#commands.ready(this.#timeoutMs);
   }
 
-  start(run: (job: HeldJob) => Promise<unknown>): void {
+  start(run: (job: HeldJob) => Promise<JobEnd | typeof GIVE_BACK>): void {
     const runJob = async (job: Job, token?: string): Promise<unknown> => {
-      const outcome = await run(this.#held(job));
-      if (outcome !== GIVE_BACK) return outcome;
-      await job.moveToWait(token);
-      throw new WaitingError();
+      const end = await run(this.#held(job));
+      if (end === GIVE_BACK) {
+        await job.moveToWait(token);
+        throw new WaitingError();
+      }
+      if (end.failed) throw new TaskFailure(end.reason);
+      return end.value;
     };
-    const worker = new Worker(this.#queue, runJob, {
+    const worker = new Taker(this.#queue, runJob, {
       connection: this.#commands.redis,
       concurrency: this.#threads,
       lockDuration: this.#leaseMs,
@@ -91,12 +139,23 @@ export class BullHost implements HostEngine {
       name: job.name,
       data: job.data,
       losses: job.stalledCounter,
-      store: async (text, ttlMs) => {
-        await this.#commands.redis.set(this.#keys.result(job.id!), text, "PX", ttlMs);
-      },
+      store: (text, ttlMs) => this.#store(job, text, ttlMs),
       progress: (fraction) => job.updateProgress(fraction),
       update: (data) => job.updateData(data),
     };
+  }
+
+  /** Memory that is full renews no lease, and each job that is done sets some free: it is tried while the lease surely holds. */
+  async #store({ id, name }: Job, text: string, ttlMs: number): Promise<void> {
+    try {
+      await insist(
+        this.#leaseMs / 3,
+        mayPass,
+        () => this.#commands.redis.set(this.#keys.result(id!), text, "PX", ttlMs),
+      );
+    } catch (error) {
+      throw isFull(error) ? brokerError(`keep the result of "${name}"`, this.#url, error) : error;
+    }
   }
 
   async beat(info: HostInfo): Promise<void> {
@@ -106,7 +165,7 @@ export class BullHost implements HostEngine {
       .exec();
     for (const [error] of answers ?? []) {
       // A broker without memory for that lets jobs be taken all the same, and each that is done sets some free.
-      if (error !== null && !/\bOOM\b/.test(error.message)) throw error;
+      if (error !== null && !isFull(error)) throw error;
     }
   }
 
@@ -115,11 +174,15 @@ export class BullHost implements HostEngine {
   }
 
   async close({ id }: HostInfo): Promise<void> {
-    await this.#worker?.close();
-    await this.#commands.redis.multi()
-      .srem(this.#keys.hosts, id)
-      .unlink(this.#keys.host(id))
-      .exec();
+    try {
+      await this.#worker?.close();
+      await this.#commands.redis.pipeline()
+        .srem(this.#keys.hosts, id)
+        .unlink(this.#keys.host(id))
+        .exec();
+    } catch {
+      // It is forgotten all the same, a little later.
+    }
     await Promise.all([this.#control.close(), this.#commands.close()]);
   }
 }

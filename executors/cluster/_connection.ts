@@ -39,7 +39,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const DISCONNECT_TIMEOUT_MS = 500;
 const LAST_SOCKET_MS = DISCONNECT_TIMEOUT_MS + 20;
 
-/** Time between a read that has failed and the next. */
+/** Time between what has failed and the next attempt. */
 export const READ_AGAIN_MS = 100;
 
 /** Entries of a stream that are read in one round trip. */
@@ -67,7 +67,7 @@ export function brokerError(act: string, url: string, error: unknown): BrokerUna
   forgetWords(error);
   const text = error instanceof Error ? error.message || error.name : String(error);
   const advice = REFUSALS.find(([pattern]) => pattern.test(text))?.[1] ??
-    (/\bOOM\b/.test(text)
+    (isFull(error)
       ? "its memory is full; have workers drain the queue, shorten resultTtl, or raise maxmemory"
       : "see that it runs, and that the network lets this program reach it");
   return new BrokerUnavailableError(
@@ -89,10 +89,44 @@ function isLasting(error: unknown): boolean {
   return error instanceof Error && REFUSALS.some(([pattern]) => pattern.test(error.message));
 }
 
-/** Whether the broker itself has answered with an error, so that to ask it again is no use. */
+/**
+ * What a broker answers that is just being replaced, started, or kept busy. Of a script, older versions say it behind words of their
+ * own and a dash.
+ */
+const PASSING =
+  /(?:^|-)(?:READONLY|BUSY|LOADING|MASTERDOWN|TRYAGAIN|CLUSTERDOWN|NOREPLICAS)(?: |$)/;
+
+/** Whether the broker refuses for the moment only. */
+export function isPassing(error: unknown): boolean {
+  return error instanceof Error && PASSING.test(error.message);
+}
+
+/** Whether the broker has no memory left for what was sent. */
+export function isFull(error: unknown): boolean {
+  return error instanceof Error && /\bOOM\b/.test(error.message);
+}
+
+/** Whether the broker itself has answered with an error that stays, so that to ask it again is no use. */
 export function isRefusal(error: unknown): boolean {
-  return error instanceof Error &&
+  return error instanceof Error && !isPassing(error) &&
     (error.name === "ReplyError" || /^(OOM|NOPERM)\b/.test(error.message));
+}
+
+/** Does something, and does it again while it fails with such an error, for so long at most. */
+export async function insist<T>(
+  ms: number,
+  isWorthwhile: (error: unknown) => boolean,
+  act: () => Promise<T>,
+): Promise<T> {
+  const deadlineMs = nowMs() + ms;
+  for (;;) {
+    try {
+      return await act();
+    } catch (error) {
+      if (!isWorthwhile(error) || nowMs() >= deadlineMs) throw error;
+    }
+    await delay(READ_AGAIN_MS);
+  }
 }
 
 /** Checks a URL, and takes it apart. */

@@ -94,12 +94,21 @@ export interface HeldJob {
   readonly data: unknown;
   /** How many hosts were lost with it. */
   readonly losses: number;
-  /** Keeps a large result beside the job. */
+  /**
+   * Keeps a large result beside the job.
+   *
+   * @throws {BrokerUnavailableError} When there is no room for it.
+   */
   store(text: string, ttlMs: number): Promise<void>;
   progress(fraction: number): Promise<void>;
   /** Changes what it carries, for the next host. */
   update(data: JobData): Promise<void>;
 }
+
+/** The end of a job that was finished: what its submitter is told. */
+export type JobEnd =
+  | { readonly failed: false; readonly value: unknown }
+  | { readonly failed: true; readonly reason: string };
 
 /** What to do with a job that was not finished: give it back. */
 export const GIVE_BACK: unique symbol = Symbol("give back");
@@ -111,10 +120,10 @@ export interface HostEngine {
   /**
    * Begins to take jobs.
    *
-   * @param run Runs a job: resolves to what its submitter is told, or to {@linkcode GIVE_BACK}; rejects with an error whose message
-   * that is.
+   * @param run Runs a job: resolves to its end, or to {@linkcode GIVE_BACK}. When it rejects, the engine is to blame and not the
+   * task: the job is left to its lease, and another host runs it.
    */
-  start(run: (job: HeldJob) => Promise<unknown>): void;
+  start(run: (job: HeldJob) => Promise<JobEnd | typeof GIVE_BACK>): void;
   /** Says how the host is; repeated, as it is forgotten otherwise. */
   beat(info: HostInfo): Promise<void>;
   /** Takes nothing new. */

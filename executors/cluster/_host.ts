@@ -12,6 +12,7 @@
  *   abandoned         nobody waits for it: the task is told by its signal, and its place is free
  *   lease lost        another host may have it: the same; what it comes to is refused by the broker
  *   given back        the host stops and the time for it is up: it is the next one's
+ *   not told          the broker did not take any of these: the lease runs out, and it is the next one's
  *
  * @module
  */
@@ -28,11 +29,12 @@ import {
   type HostInfo,
   type HostListener,
   type JobData,
+  type JobEnd,
 } from "./_engine.ts";
 import { bytesBeyond, type JobReport, reportOf, runJob } from "./_job.ts";
 import { partsOf } from "./_module_names.ts";
 import { MOST_INLINE, reasonOf, workerLost } from "./_outcome.ts";
-import { PayloadTooLargeError, TaskNotFoundError } from "./errors.ts";
+import { BrokerUnavailableError, PayloadTooLargeError, TaskNotFoundError } from "./errors.ts";
 
 /** How often progress is looked at. */
 const PROGRESS_MS = 50;
@@ -128,8 +130,8 @@ export class WorkerHost implements HostListener {
     await this.#engine.close(this.#info);
   }
 
-  /** Runs a job; what it resolves to, and rejects with, is for its submitter. */
-  async #run(held: HeldJob): Promise<unknown> {
+  /** Runs a job. Rejects only with what the engine answers. */
+  async #run(held: HeldJob): Promise<JobEnd | typeof GIVE_BACK> {
     if (this.#isStopping) return GIVE_BACK;
     let report: JobReport | typeof GIVE_BACK;
     let data: JobData | undefined;
@@ -145,13 +147,25 @@ export class WorkerHost implements HostListener {
       return GIVE_BACK;
     }
     this.#done++;
-    if (report.failed) {
-      this.#log("failed", { job: held.id, task: held.name, error: report.headline });
-      throw new Error(reasonOf(report));
+    if (!report.failed && report.text.length > MOST_INLINE) {
+      const error = await this.#store(held, report.text, data!.ttl);
+      if (error === undefined) return { failed: false, value: { stored: true } };
+      report = reportOf(error);
     }
-    if (report.text.length <= MOST_INLINE) return report.text;
-    await held.store(report.text, data!.ttl);
-    return { stored: true };
+    if (!report.failed) return { failed: false, value: report.text };
+    this.#log("failed", { job: held.id, task: held.name, error: report.headline });
+    return { failed: true, reason: reasonOf(report) };
+  }
+
+  /** Has a large result kept; resolves to the error when there is no room for it. */
+  async #store(held: HeldJob, text: string, ttlMs: number): Promise<unknown> {
+    try {
+      await held.store(text, ttlMs);
+      return undefined;
+    } catch (error) {
+      if (BrokerUnavailableError.is(error)) return error;
+      throw error;
+    }
   }
 
   async #runTask(held: HeldJob, data: JobData): Promise<JobReport | typeof GIVE_BACK> {

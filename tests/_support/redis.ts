@@ -69,6 +69,8 @@ export interface RedisServer extends AsyncDisposable {
   commandSync(...words: string[]): string;
   /** One number of what `INFO` says. */
   info(name: string): Promise<number>;
+  /** Resolves once it has answered with an error that begins so, since it was started or `CONFIG RESETSTAT`. */
+  refused(error: string): Promise<void>;
   /** Ends it as a crash of the machine's would, without a word. */
   kill(): Promise<void>;
   /** Starts it again, on the same port and folder. */
@@ -224,6 +226,13 @@ class Server implements RedisServer {
     const text = new RegExp(`^${name}:(\\d+)`, "m").exec(await this.command("INFO"))?.[1];
     if (text === undefined) throw new Error(`Cannot read ${name}: INFO has no such number`);
     return Number(text);
+  }
+
+  async refused(error: string): Promise<void> {
+    const deadlineMs = performance.now() + COMMAND_TIMEOUT_MS;
+    while (!(await this.command("INFO", "errorstats")).includes(`errorstat_${error}:`)) {
+      if (performance.now() > deadlineMs) throw new Error(`Nothing was answered with ${error}`);
+    }
   }
 
   async kill(): Promise<void> {

@@ -55,6 +55,15 @@ export const pass = task(
   },
 );
 
+/** Waits until there is a file of that name, and returns a text of that length. */
+export const fillLater = task(
+  import.meta,
+  async function fillLater(log: string, gate: string, length: number): Promise<string> {
+    await pass(log, "fill", gate);
+    return "x".repeat(length);
+  },
+);
+
 /** Computes so long, and lets nothing else run on its thread. */
 export const spin = task(
   import.meta,

@@ -103,6 +103,46 @@ test("ClusterExecutor finds outcomes whose events it has missed", CLUSTER, async
   log.assertEachOnce(labels);
 });
 
+/** Has the broker refuse to write, as one does that is just being replaced, until something of ours was refused. */
+async function whileReadonly(redis: RedisServer, act: () => void): Promise<void> {
+  await redis.command("CONFIG", "RESETSTAT");
+  await redis.command("REPLICAOF", "127.0.0.1", "1");
+  act();
+  await redis.refused("READONLY");
+  await redis.command("REPLICAOF", "NO", "ONE");
+}
+
+test("ClusterExecutor sends again what a broker refuses for the moment", CLUSTER, async () => {
+  await using redis = await startRedis();
+  await using executor = await connect(redis.url);
+  const futures: Future<number>[] = [];
+  // One in a message, and several.
+  for (const labels of [[0], [1, 2]]) {
+    await whileReadonly(redis, () => {
+      for (const label of labels) futures.push(executor.submit(tasks.echo, label));
+    });
+  }
+  await using _worker = await startWorker(redis.url);
+  assertEquals(await Promise.all(futures), [0, 1, 2]);
+});
+
+test(
+  "ClusterExecutor gives what a task returned while the broker refused to take it",
+  CLUSTER,
+  async () => {
+    await using redis = await startRedis();
+    await using log = new TaskLog();
+    // No lease is renewed meanwhile, so that nothing else is refused.
+    await using worker = await startWorker(redis.url, "--lease", "30");
+    await using executor = await connect(redis.url, { leaseMs: 30_000 });
+    const future = executor.submit(tasks.pass, log.path, "job", log.gate("job"));
+    await log.started("job");
+    await whileReadonly(redis, () => log.open("job"));
+    assertEquals(await future, worker.pid);
+    log.assertEachOnce(["job"]);
+  },
+);
+
 test(
   "ClusterExecutor.connect() says that there is no broker within submitTimeout",
   CLUSTER,

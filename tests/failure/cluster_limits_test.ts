@@ -49,6 +49,44 @@ test(
   },
 );
 
+test(
+  "ClusterExecutor gives a large result once a full broker has room for it",
+  CLUSTER,
+  async () => {
+    await using redis = await startRedis({ persistent: false });
+    await using log = new TaskLog();
+    await using _worker = await startWorker(redis.url, "--lease", "30");
+    await using executor = await connect(redis.url, { leaseMs: 30_000 });
+    const future = executor.submit(tasks.fillLater, log.path, log.gate("fill"), 20 * KIB);
+    await log.started("fill");
+    await redis.command("CONFIG", "SET", "maxmemory", String(KIB));
+    log.open("fill");
+    await redis.refused("OOM");
+    await redis.command("CONFIG", "SET", "maxmemory", "0");
+    assertEquals((await future).length, 20 * KIB);
+    log.assertEachOnce(["fill"]);
+  },
+);
+
+test(
+  "ClusterExecutor tells that a full broker has no room for a large result, and the host ends well",
+  CLUSTER,
+  async () => {
+    await using redis = await startRedis({ persistent: false });
+    await using log = new TaskLog();
+    await using worker = await startWorker(redis.url, "--lease", "6");
+    await using executor = await connect(redis.url, { leaseMs: 6_000 });
+    const future = executor.submit(tasks.fillLater, log.path, log.gate("fill"), 20 * KIB);
+    await log.started("fill");
+    await redis.command("CONFIG", "SET", "maxmemory", String(KIB));
+    log.open("fill");
+    const error = await assertRejects(() => future.result(), BrokerUnavailableError);
+    assertStringIncludes(error.message, "its memory is full; have workers drain the queue");
+    worker.kill("SIGTERM");
+    assertEquals([(await worker.status).code, await worker.errors()], [0, ""]);
+  },
+);
+
 test("ClusterExecutor refuses arguments and results that are too large", CLUSTER, async () => {
   await using redis = await startRedis();
   await using _worker = await startWorker(redis.url);
