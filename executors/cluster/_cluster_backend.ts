@@ -14,7 +14,8 @@
  * Invariants:
  *  1. A job is in the table before anything of it is sent, so that no event of it can come too early to be heard.
  *  2. Only who takes a job out of the table settles its future, and nothing is put back: each future is settled once, however
- *     often, late or in whatever order events come. Events of jobs that are not in the table are dropped.
+ *     often, late or in whatever order events come. Events of jobs that are not in the table are dropped. Or he puts the next part
+ *     of a chunk in, of whose results not all were told: a job under another id, which has the future from then on.
  *  3. A job that is SENT is added again, under its id, until that is acknowledged or its time is up; the broker makes one of
  *     them. When its time is up, its removal is sent behind the last attempt.
  *  4. Events are only the fast way. The sweep looks up each job that was not heard of for `sweepMs`: what is done is settled; what
@@ -29,6 +30,7 @@
 
 import { epochMs, nowMs } from "../../_platform/clock.ts";
 import { RuntimeError } from "../../sync/errors.ts";
+import type { ChunkOutcome } from "../_chunk.ts";
 import { Deadlines } from "../_deadlines.ts";
 import { limitTask } from "../_limits.ts";
 import { type AnyFunction, submissionError } from "../_target.ts";
@@ -37,6 +39,7 @@ import { type Future, futureInternals, type Runner } from "../future.ts";
 import type { StreamSink, StreamSource } from "../stream.ts";
 import { Adder } from "./_adder.ts";
 import { Asides } from "./_asides.ts";
+import { ChunkParts } from "./_chunk_parts.ts";
 import { brokerError } from "./_connection.ts";
 import type { Finding, HostInfo, JobListener, NewJob, SubmitEngine } from "./_engine.ts";
 import { HeldJobs } from "./_held_jobs.ts";
@@ -146,7 +149,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     this.#held.push(job);
     this.#flushLater();
     if (options !== undefined) {
-      limitTask(future, options, this.#deadlines, (error) => this.#giveUp(job, error));
+      limitTask(future, options, this.#deadlines, (error) => this.#giveUp(number, error));
     }
     return future;
   }
@@ -280,11 +283,33 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
   /** Takes a job out of the table, and settles its future: Invariant 2. */
   #settle(job: PendingJob, read: () => Settlement): void {
     if (!this.#take(job)) return;
-    const { failed, outcome } = read();
+    let { failed, outcome } = read();
+    if (!failed && job.calls > 1) {
+      const parts = this.#partsOf(job, outcome as ChunkOutcome);
+      const order = parts?.next();
+      if (order !== undefined) return this.#goOn(job, order, parts!);
+      if (parts !== undefined) outcome = parts.outcome;
+    }
     this.counts.ended(job, failed);
     if (failed) futureInternals.reject(job.future, outcome);
     else futureInternals.resolve(job.future, outcome);
     this.#afterOne(job);
+  }
+
+  /** What was told of a chunk so far, if its host had no room for all results. */
+  #partsOf(job: PendingJob, told: ChunkOutcome): ChunkParts | undefined {
+    if (job.parts === undefined && told[1].length === job.calls) return undefined;
+    const parts = job.parts ?? new ChunkParts(job.order!, CHUNK_MS);
+    parts.add(told);
+    return parts;
+  }
+
+  /** Has the next part of a chunk run in place of the last one, whose results are large. */
+  #goOn({ id, name, future, calls }: PendingJob, order: NewJob, parts: ChunkParts): void {
+    this.#asides.tell(this.engine.remove([id]));
+    const next = this.#register(pendingJob(order.id, name, future, order, calls, parts));
+    next.state = SENT;
+    this.#add([next]);
   }
 
   #take(job: PendingJob): boolean {
@@ -386,8 +411,9 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     this.#asides.tell(this.engine.abandon(job.id));
   }
 
-  #giveUp(job: PendingJob, error: unknown): void {
-    if (!this.#jobs.has(job.id)) return;
+  #giveUp(number: number, error: unknown): void {
+    const job = this.#byNumber.get(number);
+    if (job === undefined) return;
     this.#takeBack(job);
     this.counts.ended(job, true);
     futureInternals.reject(job.future, error);

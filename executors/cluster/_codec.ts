@@ -9,6 +9,8 @@
  *   {"$":"Uint8Array","v":"AQI="}         any other typed array, ArrayBuffer and DataView
  *   {"$":"Error","v":{"class":"RangeError","name":...,"message":...,"stack":...,"cause":...,"fields":{...}}}
  *   {"$":"Object","v":[[key,value],...]}  an object that has a key `$` itself, or the key `__proto__`
+ *   {"$":"Array","v":[[...],[[key,value],...]]}  an array that has properties beside its items
+ *   {"$":"Boxed","v":1}                   Object(1)
  *
  * Safe on hostile text: tags are a closed list, each payload is checked before it is used, no constructor of a user's class is
  * called, no key is ever assigned by name where it could be a setter's, and depth is limited. A text that is not of this form is a
@@ -32,22 +34,8 @@ const SPECIAL_NUMBERS = ["NaN", "Infinity", "-Infinity", "-0"];
 
 const NO_FIELDS = new Set(["name", "message", "stack", "cause", "errors"]);
 
-/** Classes whose instances hold something that stays where it is. */
-const STAYS = new Set([
-  "Promise",
-  "WeakMap",
-  "WeakSet",
-  "WeakRef",
-  "MessagePort",
-  "MessageChannel",
-  "Generator",
-  "AsyncGenerator",
-  "ReadableStream",
-  "WritableStream",
-  "TransformStream",
-  "AbortSignal",
-  "Worker",
-]);
+/** What objects call themselves that consist of nothing but their properties. */
+const PLAIN = new Set(["Object", "Arguments"]);
 
 type View = new (buffer: ArrayBuffer) => ArrayBufferView;
 
@@ -146,14 +134,27 @@ class Writer {
       throw this.#refuse("it contains itself; send what has no cycle", path);
     }
     this.#open.add(value);
-    const written = Array.isArray(value)
-      ? this.#writeArray(value, path, depth + 1)
-      : this.#writeOther(value, path, depth + 1);
-    this.#open.delete(value);
-    return written;
+    try {
+      return Array.isArray(value)
+        ? this.#writeArray(value, path, depth + 1)
+        : this.#writeOther(value, path, depth + 1);
+    } finally {
+      this.#open.delete(value);
+    }
   }
 
-  #writeArray(array: readonly unknown[], path: Path | undefined, depth: number): unknown[] {
+  #writeArray(array: readonly unknown[], path: Path | undefined, depth: number): unknown {
+    const items = this.#writeItems(array, path, depth);
+    // Its values are counted, as its keys would have to be made first.
+    let present = Object.values(array).length;
+    if (present === array.length) return items;
+    for (let i = 0; i < array.length; i++) if (i in array) present--;
+    if (present === 0) return items;
+    const keys = Object.keys(array).slice(-present);
+    return { $: "Array", v: [items, this.#writeEntries(array, keys, path, depth)] };
+  }
+
+  #writeItems(array: readonly unknown[], path: Path | undefined, depth: number): unknown[] {
     let copy: unknown[] | undefined;
     for (let i = 0; i < array.length; i++) {
       const item = array[i];
@@ -187,7 +188,7 @@ class Writer {
       return { $: "Map", v: entries };
     }
     if (value instanceof Set) {
-      return { $: "Set", v: this.#writeArray([...value], path, depth) };
+      return { $: "Set", v: this.#writeItems([...value], path, depth) };
     }
     if (value instanceof RegExp) return { $: "RegExp", v: [value.source, value.flags] };
     if (isError(value, kind)) return this.#writeError(value as Error, path, depth);
@@ -201,7 +202,9 @@ class Writer {
     if (value instanceof ArrayBuffer) {
       return { $: "ArrayBuffer", v: bytesToBase64(new Uint8Array(value)) };
     }
-    if (STAYS.has(kind)) throw this.#refuse(`${kind} cannot be cloned`, path);
+    if (isBoxed(value)) return { $: "Boxed", v: this.write(value.valueOf(), path, depth) };
+    // Of what a runtime has made, a URL or a Response, nothing would be left but an empty object.
+    if (!PLAIN.has(kind)) throw this.#refuse(`${describe(value)} cannot be cloned`, path);
     return this.#writePlain(value, path, depth);
   }
 
@@ -211,15 +214,23 @@ class Writer {
   }
 
   #writePlain(value: object, path: Path | undefined, depth: number): unknown {
-    const entries: [key: string, value: unknown][] = [];
-    let isPlain = true;
-    for (const key of Object.keys(value)) {
-      if (key === "$" || key === "__proto__") isPlain = false;
-      const item = (value as Record<string, unknown>)[key];
-      entries.push([key, this.write(item, new Path(path, key), depth)]);
-    }
+    const keys = Object.keys(value);
+    const entries = this.#writeEntries(value, keys, path, depth);
+    const isPlain = !keys.includes("$") && !keys.includes("__proto__");
     // `fromEntries` defines; it never calls a setter.
     return isPlain ? Object.fromEntries(entries) : { $: "Object", v: entries };
+  }
+
+  #writeEntries(
+    value: object,
+    keys: readonly string[],
+    path: Path | undefined,
+    depth: number,
+  ): [key: string, value: unknown][] {
+    return keys.map((key) => {
+      const item = (value as Record<string, unknown>)[key];
+      return [key, this.write(item, new Path(path, key), depth)];
+    });
   }
 
   #writeError(error: Error, path: Path | undefined, depth: number): unknown {
@@ -231,21 +242,50 @@ class Writer {
     };
     if (typeof stack === "string") written.stack = stack;
     if (Object.hasOwn(error, "cause")) {
-      written.cause = this.write(error.cause, new Path(path, "cause"), depth);
+      written.cause = this.#writeField(error, "cause", path, depth);
     }
-    if (Array.isArray((error as { errors?: unknown }).errors)) {
-      const { errors } = error as unknown as { errors: unknown[] };
-      written.errors = this.#writeArray(errors, new Path(path, "errors"), depth);
+    const { errors } = error as { errors?: unknown };
+    if (Array.isArray(errors)) {
+      written.errors = errors.map((_, i) => this.#writeField(errors, `${i}`, path, depth));
     }
-    const fields = Object.keys(error).filter((key) => !NO_FIELDS.has(key));
+    // A function as a word, an own `toString` for one, would break who calls it.
+    const fields = Object.keys(error).filter((key) =>
+      !NO_FIELDS.has(key) && typeof readField(error, key) !== "function"
+    );
     if (fields.length > 0) {
-      written.fields = fields.map((key) => [
-        key,
-        this.write((error as unknown as Record<string, unknown>)[key], new Path(path, key), depth),
-      ]);
+      written.fields = fields.map((key) => [key, this.#writeField(error, key, path, depth)]);
     }
     return { $: "Error", v: written };
   }
+
+  /** Writes a part of an error; one that cannot be sent as a word for it, so that the error arrives. */
+  #writeField(
+    error: object,
+    key: string,
+    path: Path | undefined,
+    depth: number,
+  ): unknown {
+    const field = readField(error, key);
+    try {
+      return this.write(field, new Path(path, key), depth);
+    } catch {
+      return describe(field);
+    }
+  }
+}
+
+/** A part of an error, whose getter may throw. */
+function readField(error: object, key: string): unknown {
+  try {
+    return (error as Record<string, unknown>)[key];
+  } catch {
+    return undefined;
+  }
+}
+
+function isBoxed(value: object): boolean {
+  return value instanceof Number || value instanceof String || value instanceof Boolean ||
+    value instanceof BigInt;
 }
 
 /**
@@ -315,6 +355,10 @@ function readTagged({ $: tag, v: payload }: Tagged, depth: number): unknown {
       return readRegExp(payload);
     case "Object":
       return readObject(payload, depth);
+    case "Array":
+      return readArray(payload, depth);
+    case "Boxed":
+      return Object(read(payload, depth));
     case "Error":
       return readError(payload, depth);
     case "ArrayBuffer":
@@ -342,6 +386,16 @@ function readObject(payload: unknown, depth: number): Record<string, unknown> {
   const object: Record<string, unknown> = {};
   for (const [key, value] of readEntries(payload, depth)) define(object, key, value, true);
   return object;
+}
+
+function readArray(payload: unknown, depth: number): unknown[] {
+  if (!Array.isArray(payload) || !Array.isArray(payload[0])) throw malformed("a list is none");
+  const array = read(payload[0], depth + 1) as unknown[];
+  for (const [key, value] of readEntries(payload[1], depth)) {
+    if (key === "length") throw malformed("a list has a length of its own");
+    define(array, key, value, true);
+  }
+  return array;
 }
 
 function readRegExp(payload: unknown): RegExp {

@@ -139,7 +139,7 @@ export class WorkerHost implements HostListener {
       data = this.#checkData(held);
       report = await this.#runTask(held, data);
     } catch (error) {
-      report = reportOf(error);
+      report = reportOf(error, { maxResult: this.#settings.maxResultBytes });
     }
     if (report === GIVE_BACK) {
       // It has begun, so the next time is another attempt.
@@ -150,7 +150,7 @@ export class WorkerHost implements HostListener {
     if (!report.failed && report.text.length > MOST_INLINE) {
       const error = await this.#store(held, report.text, data!.ttl);
       if (error === undefined) return { failed: false, value: { stored: true } };
-      report = reportOf(error);
+      report = reportOf(error, { maxResult: this.#settings.maxResultBytes });
     }
     if (!report.failed) return { failed: false, value: report.text };
     this.#log("failed", { job: held.id, task: held.name, error: report.headline });

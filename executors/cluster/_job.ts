@@ -8,11 +8,14 @@
 import { nowMs } from "../../_platform/clock.ts";
 import { describe } from "../../_memory/errors.ts";
 import { checkFraction, runInContext, type TaskContext, taskContext } from "../context.ts";
-import { ChunkRun } from "../_chunk.ts";
+import { type ChunkOutcome, ChunkRun } from "../_chunk.ts";
 import { type AnyFunction, importModule, markOf } from "../_target.ts";
 import { task } from "../task.ts";
 import { decodeValue, encodeValue } from "./_codec.ts";
 import { PayloadTooLargeError, TaskNotFoundError } from "./errors.ts";
+
+/** Characters of an error that is too large that are told. */
+const HEADLINE = 500;
 
 /** What is to be run. */
 export interface JobOrder {
@@ -37,17 +40,24 @@ export interface JobReport {
   readonly headline: string;
 }
 
-/** The tasks of a module: what it exports and has marked with `task`. */
+/**
+ * The tasks of a module: what it exports and has marked with `task`. Each has the name of its mark, which is what submitters know, and
+ * that of its export, which `tasks` goes by.
+ */
 async function loadTasks(url: string): Promise<Map<string, AnyFunction>> {
   const module = await importModule(url);
-  const found = new Map<string, AnyFunction>();
+  const marked = new Map<string, AnyFunction>();
+  const exported = new Map<string, AnyFunction>();
   // The object of a module has no prototype: these are its exports, and nothing is inherited.
   for (const name of Object.keys(module)) {
     const value = module[name];
     if (typeof value !== "function") continue;
-    if (markOf(value as AnyFunction) !== undefined) found.set(name, value as AnyFunction);
+    const mark = markOf(value as AnyFunction);
+    if (mark === undefined) continue;
+    exported.set(name, value as AnyFunction);
+    if (mark.name !== "") marked.set(mark.name, value as AnyFunction);
   }
-  return found;
+  return new Map([...exported, ...marked]);
 }
 
 /** The names of a module's tasks. */
@@ -73,24 +83,63 @@ async function findTask({ url, module, name }: JobOrder): Promise<AnyFunction> {
   );
 }
 
-/** Runs a job. Never throws: what the task throws is reported. */
+/**
+ * Runs a job. Never throws: what the task throws is reported. Of a chunk whose results take too much, the first ones are, as many as
+ * there is room for: its submitter has the others run again.
+ */
 export const runJob: (order: JobOrder) => Promise<JobReport> = task(
   import.meta,
   async function runJob(order: JobOrder): Promise<JobReport> {
     try {
       const value = await call(order);
-      const text = encodeValue(value, "the task's result");
-      const bytes = bytesBeyond(text, order.maxResult);
-      if (bytes === undefined) return { failed: false, text, headline: "" };
-      throw new PayloadTooLargeError(
-        `Cannot return from "${order.module}#${order.name}": the result takes ${bytes} bytes, and maxResultBytes is ${order.maxResult}; put it where all hosts can read it and return a reference, or have map() send smaller chunks`,
-      );
+      const text = order.arity === 0
+        ? writeResult(value, order)
+        : writeChunk(value as ChunkOutcome, order);
+      return { failed: false, text, headline: "" };
     } catch (error) {
-      return reportOf(error);
+      return reportOf(error, order);
     }
   },
   "runJob",
 );
+
+/** @throws {NotShareableError} When it cannot be sent, or is too large. */
+function writeResult(value: unknown, { module, name, maxResult }: JobOrder): string {
+  const text = encodeValue(value, "the task's result");
+  const bytes = bytesBeyond(text, maxResult);
+  if (bytes === undefined) return text;
+  throw new PayloadTooLargeError(
+    `Cannot return from "${module}#${name}": the result takes ${bytes} bytes, and maxResultBytes is ${maxResult}; put it where all hosts can read it and return a reference`,
+  );
+}
+
+function writeChunk(outcome: ChunkOutcome, order: JobOrder): string {
+  try {
+    return writeResult(outcome, order);
+  } catch {
+    // Found out entry by entry: what cannot be sent is an error of its own call.
+  }
+  const [elapsedMs, entries] = outcome;
+  const failed = new Set(outcome[2]);
+  const texts: string[] = [];
+  const failedNow: number[] = [];
+  let bytes = 0;
+  for (const [i, entry] of entries.entries()) {
+    let text: string;
+    let isFailed = failed.has(i);
+    try {
+      text = isFailed ? reportOf(entry, order).text : writeResult(entry, order);
+    } catch (error) {
+      text = reportOf(error, order).text;
+      isFailed = true;
+    }
+    bytes += encoder.encode(text).length;
+    if (bytes > order.maxResult && i > 0) break;
+    texts.push(text);
+    if (isFailed) failedNow.push(i);
+  }
+  return `[${elapsedMs},[${texts.join()}],[${failedNow.join()}]]`;
+}
 
 async function call(order: JobOrder): Promise<unknown> {
   const fn = await findTask(order) as (...args: unknown[]) => unknown;
@@ -120,11 +169,18 @@ function contextOf({ id, attempt }: JobOrder, chunk: ChunkRun | undefined): Task
   };
 }
 
-/** What was thrown, as it is told. What cannot be sent itself is told of. */
-export function reportOf(error: unknown): JobReport {
+/** What was thrown, as it is told. What cannot be sent itself, or is too large, is told of. */
+export function reportOf(error: unknown, { maxResult }: { maxResult: number }): JobReport {
   const headline = error instanceof Error ? `${error.name}: ${error.message}` : describe(error);
   try {
-    return { failed: true, text: encodeValue(error, "the task's error"), headline };
+    const text = encodeValue(error, "the task's error");
+    const bytes = bytesBeyond(text, maxResult);
+    if (bytes === undefined) return { failed: true, text, headline };
+    throw new PayloadTooLargeError(
+      `Cannot send the task's error: it takes ${bytes} bytes, and maxResultBytes is ${maxResult}; it begins with ${
+        JSON.stringify(headline.slice(0, HEADLINE))
+      }`,
+    );
   } catch (unsendable) {
     return { failed: true, text: encodeValue(unsendable, "error"), headline };
   }

@@ -6,6 +6,7 @@
 
 import { epochMs, nowMs } from "../../_platform/clock.ts";
 import type { Future } from "../future.ts";
+import type { ChunkParts } from "./_chunk_parts.ts";
 import type { NewJob } from "./_engine.ts";
 
 export const HELD = 0;
@@ -20,6 +21,8 @@ export interface PendingJob {
   readonly future: Future<unknown>;
   /** What is added; `undefined` of one that another submitter has added. */
   readonly order: NewJob | undefined;
+  /** The chunk that it is a part of. */
+  readonly parts: ChunkParts | undefined;
   readonly calls: number;
   readonly submittedMs: number;
   state: number;
@@ -42,12 +45,14 @@ export function pendingJob(
   future: Future<unknown>,
   order: NewJob | undefined,
   calls: number,
+  parts?: ChunkParts,
 ): PendingJob {
   return {
     id,
     name,
     future,
     order,
+    parts,
     calls,
     submittedMs: epochMs(),
     state: order === undefined ? QUEUED : HELD,

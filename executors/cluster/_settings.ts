@@ -37,7 +37,10 @@ export interface ClusterOptions {
   retries?: number;
   /** Most bytes that a task's arguments take, of a chunk of `map` those of all its items. Default 1 MiB. */
   maxArgumentBytes?: number;
-  /** Most bytes that a task's result takes, of a chunk of `map` those of all its items. Default 8 MiB. */
+  /**
+   * Most bytes that a task's result takes, or its error. Default 8 MiB. Items of a chunk of `map` whose results are beyond that together
+   * are run again in smaller chunks.
+   */
   maxResultBytes?: number;
 }
 

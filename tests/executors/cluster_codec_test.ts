@@ -61,6 +61,9 @@ test("the codec of a cluster gives back what JSON lacks", () => {
     { $: "Date", v: 5 },
     { a: { $: 1 } },
     [undefined, [undefined]],
+    Object("text"),
+    [Object(-0), Object(true), Object(1n)],
+    /b(?<letter>.)/.exec("abc"),
   ];
   for (const value of values) assertEquals(again(value), value);
   assertEquals(again(values), values);
@@ -117,6 +120,28 @@ test("the codec of a cluster gives an error of an unknown class as the nearest k
   assertEquals(far.detail, [1, new Date(5)]);
 });
 
+test("the codec of a cluster writes words in place of what an error has that cannot be sent", () => {
+  const error = Object.assign(
+    new AggregateError([new Lock(), "kept"], "several", { cause: { at: Symbol("id") } }),
+    { self: undefined as unknown, later: Promise.resolve(), toString: () => "" },
+  );
+  error.self = error;
+  Object.defineProperty(error, "gone", {
+    enumerable: true,
+    get() {
+      throw new Error("It is not there");
+    },
+  });
+  const copy = again({ error }) as { error: AggregateError & Record<string, unknown> };
+  assertInstanceOf(copy.error, AggregateError);
+  const { message, errors, cause, self, later, gone } = copy.error;
+  assertEquals(
+    [message, errors, cause, self, later, gone],
+    ["several", ["Lock", "kept"], "Object", "Error", "Promise", undefined],
+  );
+  assertEquals(Object.hasOwn(copy.error, "toString"), false);
+});
+
 test("the codec of a cluster refuses what stays on its machine, and says where it is", () => {
   const cycle: unknown[] = [];
   cycle.push({ cycle });
@@ -133,6 +158,16 @@ test("the codec of a cluster refuses what stays on its machine, and says where i
     [deep, "nested more than"],
     [Promise.resolve(), "Promise cannot be cloned"],
     [new WeakMap(), "WeakMap cannot be cloned"],
+    [{ page: new URL("https://deno.com") }, "URL cannot be cloned at .page"],
+    [[new Headers()], "Headers cannot be cloned at [0]"],
+    [new Blob(), "Blob cannot be cloned"],
+    [[1].values(), "Array Iterator cannot be cloned"],
+    [new Intl.NumberFormat(), "Intl.NumberFormat cannot be cloned"],
+    [Object(Symbol("id")), "Symbol cannot be cloned"],
+    [
+      Object.assign([1], { callback: () => {} }),
+      'function "callback" cannot be cloned at .callback',
+    ],
   ];
   for (const [value, text] of cases) {
     assertThrows(() => encodeValue(value, "arguments"), NotShareableError, text);
@@ -165,6 +200,8 @@ test("the codec of a cluster refuses hostile text with a TypeError, and changes 
     '{"$":"Float64Array","v":"AA=="}',
     '{"$":"ArrayBuffer","v":["a"]}',
     '{"$":"Object","v":[[1,2]]}',
+    '{"$":"Array","v":[1,[]]}',
+    '{"$":"Array","v":[[1],[["length",1e9]]]}',
     '{"$":"Error","v":null}',
     '{"$":"Error","v":{"class":"Error","name":"E"}}',
     '{"$":"Error","v":{"class":"Error","name":"E","message":"m","errors":5}}',
