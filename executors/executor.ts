@@ -47,6 +47,8 @@ export interface ExecutorBackend {
   readonly concurrency: number;
   /** How long, in milliseconds, the small tasks should take together that `map` hands over as one; 0 for no such groups. */
   readonly chunkMs: number;
+  /** Checks options of tasks that only this kind of executor has. */
+  checkOptions?(options: TaskOptions): void;
   /**
    * Has `fn(...args)` run. With `arity` above 0 the args are those of many calls, `arity` each, and the future's value
    * is `[elapsedMs, entries, failed]`: an entry a call, and the numbers of those whose entry is an error.
@@ -164,6 +166,7 @@ export class Executor {
       throw new RangeError(`Cannot submit with priority ${priority}: expected a finite number`);
     }
     checkBuffersize(options.buffersize);
+    this.#backend.checkOptions?.(options);
     return new Executor(this.#backend, { ...this.#options, ...options });
   }
 

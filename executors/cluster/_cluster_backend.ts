@@ -48,7 +48,7 @@ import { orderOf, type OrderOptions } from "./_order.ts";
 import { isStored, MOST_INLINE, readReason, readValue, type Settlement } from "./_outcome.ts";
 import { within } from "./_promises.ts";
 import { HELD, type PendingJob, pendingJob, QUEUED, RUNNING, SENT } from "./_pending_job.ts";
-import type { ClusterSettings } from "./_settings.ts";
+import { checkWhole, type ClusterSettings } from "./_settings.ts";
 import { ClusterCounts } from "./_cluster_counts.ts";
 import { Sweep } from "./_sweep.ts";
 import { JobLostError } from "./errors.ts";
@@ -119,6 +119,11 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
   }
 
   // Submitting
+
+  /** See {@linkcode ExecutorBackend}. */
+  checkOptions({ retries }: OrderOptions): void {
+    if (retries !== undefined) checkWhole("retries", retries, 0);
+  }
 
   /** See {@linkcode ExecutorBackend}. */
   submit(

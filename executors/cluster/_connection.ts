@@ -45,8 +45,12 @@ export const READ_AGAIN_MS = 100;
 /** Entries of a stream that are read in one round trip. */
 const ENTRIES_AT_ONCE = 1_000;
 
+/** What is answered when there is no such database. */
+const NO_DATABASE = /DB index|SELECT is not allowed/;
+
 /** Errors that trying again does not mend. */
 const REFUSALS: readonly [pattern: RegExp, advice: string][] = [
+  [NO_DATABASE, "name a database in the URL that it has, as redis://host:6379/0"],
   [/WRONGPASS|invalid username-password|invalid password/i, "check user and password in the URL"],
   [/NOAUTH|Authentication required/i, "give user and password in the URL"],
   [/NOPERM/, "give the user the ACL that the documentation names"],
@@ -129,13 +133,29 @@ export async function insist<T>(
   }
 }
 
+const ENCODE = 'write "/", "?", "#", "@" and "%" in user and password as encodeURIComponent() does';
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new TypeError(`Cannot connect: user or password in the URL have a lone "%"; ${ENCODE}`);
+  }
+}
+
+/** The name to ask for; an address is none, and a certificate may be for it all the same. */
+function servernameOf(host: string): { servername?: string } {
+  const isAddress = host.includes(":") || /^[\d.]+$/.test(host);
+  return isAddress ? {} : { servername: host };
+}
+
 /** Checks a URL, and takes it apart. */
 function optionsOf({ url, tls, silenceMs }: BrokerAddress): RedisOptions {
   const example = "redis://user:password@host:6379, or rediss:// for TLS";
   if (!URL.canParse(url)) {
     throw new TypeError(`Cannot connect: the URL is none; expected ${example}`);
   }
-  const { protocol, hostname, port, username, password, pathname } = new URL(url);
+  const { protocol, hostname, port, username, password, pathname, search, hash } = new URL(url);
   if (protocol !== "redis:" && protocol !== "rediss:") {
     throw new TypeError(`Cannot connect: unknown protocol "${protocol}"; expected ${example}`);
   }
@@ -144,20 +164,21 @@ function optionsOf({ url, tls, silenceMs }: BrokerAddress): RedisOptions {
       "Cannot connect: `tls` was given for a redis:// URL, which is not encrypted; write rediss://",
     );
   }
-  const db = pathname.length > 1 ? Number(pathname.slice(1)) : 0;
-  if (!Number.isInteger(db) || db < 0) {
+  const isDatabase = /^\/?\d*$/.test(pathname);
+  if (!isDatabase || `${search}${hash}`.includes("@")) {
+    // Not quoted: it may be the rest of a password.
     throw new TypeError(
-      `Cannot connect: the database "${pathname.slice(1)}" in the URL is no number`,
+      `Cannot connect: what follows the host in the URL is not the number of a database; ${ENCODE}`,
     );
   }
   const host = hostname.replace(/^\[|\]$/g, "");
   return {
     host,
     port: port === "" ? 6379 : Number(port),
-    db,
-    ...(username === "" ? {} : { username: decodeURIComponent(username) }),
-    ...(password === "" ? {} : { password: decodeURIComponent(password) }),
-    ...(protocol === "rediss:" ? { tls: { servername: host, ...tls } } : {}),
+    db: Number(pathname.slice(1)),
+    ...(username === "" ? {} : { username: decode(username) }),
+    ...(password === "" ? {} : { password: decode(password) }),
+    ...(protocol === "rediss:" ? { tls: { ...servernameOf(host), ...tls } } : {}),
     lazyConnect: true,
     maxRetriesPerRequest: null,
     connectTimeout: Math.min(CONNECT_TIMEOUT_MS, silenceMs),
@@ -188,6 +209,8 @@ export class Connection {
     this.redis.on("error", (error: Error) => {
       this.#lastError = error;
       if (isLasting(error)) this.#onRefusal?.(error);
+      // The client would go on in another one.
+      if (NO_DATABASE.test(error.message)) this.redis.disconnect();
       if (!this.#closed) onTrouble(error);
     });
     // What it rejects with is an event as well.

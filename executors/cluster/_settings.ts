@@ -64,13 +64,24 @@ export function queueOf(pool: string, version: string | undefined): string {
   return version === undefined ? pool : `${pool}@${version}`;
 }
 
+/** The longest lease: what a timer takes, some 24 days. */
+export const MOST_LEASE_MS = 2 ** 31 - 1;
+
 /** Checks a whole number. */
-export function checkWhole(name: string, value: number, least: number): number {
+export function checkWhole(
+  name: string,
+  value: number,
+  least: number,
+  most = Infinity,
+): number {
   if (typeof value !== "number" || !Number.isInteger(value)) {
     throw new TypeError(`Cannot use ${name} ${value}: expected a whole number`);
   }
   if (value < least) {
     throw new RangeError(`Cannot use ${name} ${value}: expected ${least} or more`);
+  }
+  if (value > most) {
+    throw new RangeError(`Cannot use ${name} ${value}: expected ${most} or less`);
   }
   return value;
 }
@@ -79,7 +90,7 @@ export function checkWhole(name: string, value: number, least: number): number {
  * Checks the options.
  *
  * @throws {TypeError} For one of a wrong kind.
- * @throws {RangeError} For a number that is too small.
+ * @throws {RangeError} For a number that is too small or too large.
  */
 export function settingsOf(options: ClusterOptions): ClusterSettings {
   const { url, modules, pool = "default", version, tls, resubmitLost = false } = options;
@@ -104,7 +115,7 @@ export function settingsOf(options: ClusterOptions): ClusterSettings {
     submitTimeout: checkWhole("submitTimeout", options.submitTimeout ?? 30_000, 1),
     // A result must be there for the look that finds it.
     resultTtl: checkWhole("resultTtl", options.resultTtl ?? 3_600_000, 1_000),
-    leaseMs: checkWhole("leaseMs", options.leaseMs ?? 15_000, 100),
+    leaseMs: checkWhole("leaseMs", options.leaseMs ?? 15_000, 100, MOST_LEASE_MS),
     retries: checkWhole("retries", options.retries ?? 2, 0),
     maxArgumentBytes: checkWhole("maxArgumentBytes", options.maxArgumentBytes ?? 1 << 20, 1),
     maxResultBytes: checkWhole("maxResultBytes", options.maxResultBytes ?? 1 << 23, 1),

@@ -6,7 +6,7 @@
 
 import { parseArguments } from "../../_platform/program.ts";
 import { checkModuleName } from "./_module_names.ts";
-import { queueOf } from "./_settings.ts";
+import { MOST_LEASE_MS, queueOf } from "./_settings.ts";
 
 /** What the program is told to do. */
 export interface WorkerOptions {
@@ -105,7 +105,7 @@ export function readOptions(
       : countOf("--processes", given.processes, cores),
     modules: modulesOf(given.module ?? []),
     graceMs: 1000 * numberOf("--grace", given.grace ?? "10", 0),
-    leaseMs: 1000 * numberOf("--lease", given.lease ?? "15", 0.1),
+    leaseMs: 1000 * numberOf("--lease", given.lease ?? "15", 0.1, MOST_LEASE_MS / 1000),
     ca: given.ca,
     maxArguments: numberOf("--max-arguments", given["max-arguments"] ?? `${1 << 20}`, 1),
     maxResult: numberOf("--max-result", given["max-result"] ?? `${1 << 23}`, 1),
@@ -140,8 +140,9 @@ function countOf(option: string, text: string, cores: number): number {
   throw new TypeError(`Cannot start: ${option} "${text}" is neither a number from 1 nor "auto"`);
 }
 
-function numberOf(option: string, text: string, least: number): number {
+function numberOf(option: string, text: string, least: number, most = Number.MAX_VALUE): number {
   const number = Number(text);
-  if (text.trim() !== "" && Number.isFinite(number) && number >= least) return number;
-  throw new TypeError(`Cannot start: ${option} "${text}" is no number from ${least} up`);
+  if (text.trim() !== "" && number >= least && number <= most) return number;
+  const bounds = most === Number.MAX_VALUE ? `${least} up` : `${least} to ${most}`;
+  throw new TypeError(`Cannot start: ${option} "${text}" is no number from ${bounds}`);
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkWhole, type ClusterOptions, type ClusterSettings, settingsOf } from "./_settings.ts";
+import { type ClusterOptions, type ClusterSettings, settingsOf } from "./_settings.ts";
 import { Executor, type TaskOptions } from "../executor.ts";
 import type { Future } from "../future.ts";
 import type { Durations, ExecutorStats } from "../stats.ts";
@@ -84,7 +84,7 @@ export class ClusterExecutor extends Executor {
    * futures tell. {@linkcode ClusterExecutor.connect} tells at once.
    *
    * @throws {TypeError} For an option of a wrong kind, or a URL that is none.
-   * @throws {RangeError} For a number that is too small.
+   * @throws {RangeError} For a number that is too small or too large.
    */
   constructor(options: ClusterOptions) {
     const settings: ClusterSettings = settingsOf(options);
@@ -106,7 +106,7 @@ export class ClusterExecutor extends Executor {
    * @throws {BrokerUnavailableError} When the broker is not reached within `submitTimeout`, or refuses: the text says which, and
    * never holds the password.
    * @throws {TypeError} For an option of a wrong kind, or a URL that is none.
-   * @throws {RangeError} For a number that is too small.
+   * @throws {RangeError} For a number that is too small or too large.
    */
   static async connect(options: ClusterOptions): Promise<ClusterExecutor> {
     const executor = new ClusterExecutor(options);
@@ -127,7 +127,6 @@ export class ClusterExecutor extends Executor {
    * that long there as well if this program is gone.
    */
   override with(options: ClusterTaskOptions): Executor {
-    if (options.retries !== undefined) checkWhole("retries", options.retries, 0);
     return super.with(options);
   }
 

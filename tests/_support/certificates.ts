@@ -5,8 +5,11 @@ import { runCommand } from "./run.ts";
 /** Keys whose making takes no time. */
 const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
 
-/** Makes `ca.pem`, and `server.pem` with `server.key` for `localhost` and for no other name, in that folder. */
-export async function certificates(folder: string): Promise<{ caFile: string }> {
+/** Makes `ca.pem`, and `server.pem` with `server.key` for that name and for no other, in that folder. */
+export async function certificates(
+  folder: string,
+  name = "DNS:localhost",
+): Promise<{ caFile: string }> {
   const openssl = async (...args: string[]) => {
     const { code, stderr } = await runCommand("openssl", args, { cwd: folder });
     if (code !== 0) throw new Error(`Cannot make certificates: openssl ${args[0]} says ${stderr}`);
@@ -22,7 +25,7 @@ export async function certificates(folder: string): Promise<{ caFile: string }> 
   );
   await Deno.writeTextFile(
     `${folder}/server.cnf`,
-    "basicConstraints=CA:FALSE\nsubjectAltName=DNS:localhost\n",
+    `basicConstraints=CA:FALSE\nsubjectAltName=${name}\n`,
   );
   await openssl(
     ...["x509", "-req", ...days, "-in", "server.csr", "-extfile", "server.cnf"],

@@ -50,8 +50,8 @@ export interface RedisOptions {
   maxmemory?: number;
   /** A user besides the one without a password, who is locked out then: his name, his password, and what he may do. */
   user?: { name: string; password: string; rules: string };
-  /** Whether it speaks TLS only, as `localhost`, with certificates made for it. */
-  tls?: boolean;
+  /** Whether it speaks TLS only, as `localhost`, with certificates made for it, or for the name that is given. */
+  tls?: boolean | string;
 }
 
 /** A server that runs while the test does. */
@@ -90,7 +90,9 @@ const ADMIN_PASSWORD = "admin-of-this-test";
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
   const folder = await Deno.makeTempDir({ prefix: "futures-redis-" });
   try {
-    const tls = options.tls ? await certificates(folder) : undefined;
+    const tls = options.tls
+      ? await certificates(folder, options.tls === true ? undefined : options.tls)
+      : undefined;
     for (let attempt = 1;; attempt++) {
       const server = new Server(folder, freePort(), options, tls?.caFile);
       try {

@@ -43,6 +43,7 @@ test("ClusterExecutor refuses bad options", () => {
     [{ url, modules: MODULES, pool: "a:b" }, "Cannot use pool"],
     [{ url, modules: MODULES, version: "" }, "Cannot use version"],
     [{ url, modules: MODULES, maxPending: 1.5 }, "expected a whole number"],
+    [{ url: "redis://user:50%@host", modules: MODULES }, 'a lone "%"; write'],
   ];
   for (const [options, text] of cases) {
     assertThrows(() => new ClusterExecutor(options as never), TypeError, text);
@@ -54,7 +55,42 @@ test("ClusterExecutor refuses bad options", () => {
       `Cannot use ${name} ${value}`,
     );
   }
+  assertThrows(
+    () => new ClusterExecutor({ url, modules: MODULES, leaseMs: 3e9 }),
+    RangeError,
+    "Cannot use leaseMs 3000000000: expected 2147483647 or less",
+  );
 });
+
+test("ClusterExecutor does not quote what may be a password", () => {
+  for (const rest of ["/secret@host", "?secret@host", "#secret@host", "/secret"]) {
+    const url = `redis://user:12${rest}`;
+    const error = assertThrows(
+      () => new ClusterExecutor({ url, modules: MODULES }),
+      TypeError,
+      "as encodeURIComponent() does",
+    );
+    assertEquals(error.message.includes("secret"), false);
+  }
+});
+
+test(
+  "ClusterExecutor.connect() tells that the broker has no such database, and nothing goes into another",
+  NEEDS_REDIS,
+  async () => {
+    const options = { url: `${cluster.url}/99`, modules: MODULES, pool: "other" };
+    await assertRejects(
+      () => ClusterExecutor.connect(options),
+      BrokerUnavailableError,
+      "name a database in the URL that it has",
+    );
+    const executor = new ClusterExecutor({ ...options, submitTimeout: 200 });
+    await assertRejects(() => executor.submit(contract.square, 2).result(), BrokerUnavailableError);
+    await executor.shutdown();
+    await using there = await connect({ pool: "other" });
+    assertEquals((await there.stats()).depth, 0);
+  },
+);
 
 test("ClusterExecutor.connect() tells within submitTimeout that there is no broker, and not the password", async () => {
   const url = "redis://user:secret@127.0.0.1:1";
@@ -206,6 +242,8 @@ test(
 test("ClusterExecutor.stream() and bad retries are refused", NEEDS_REDIS, async () => {
   await using executor = await connect();
   assertThrows(() => executor.stream(contract.echo as () => number[]), RuntimeError, "map() over");
-  assertThrows(() => executor.with({ retries: -1 }), RangeError, "Cannot use retries -1");
+  for (const view of [executor, executor.with({ priority: 1 }) as ClusterExecutor]) {
+    assertThrows(() => view.with({ retries: -1 }), RangeError, "Cannot use retries -1");
+  }
   assertEquals(await executor.with({ retries: 0 }).submit(contract.square, 3), 9);
 });

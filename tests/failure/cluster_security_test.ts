@@ -185,6 +185,14 @@ test(
   },
 );
 
+test("ClusterExecutor and its worker hosts connect by TLS to an address", CLUSTER, async () => {
+  await using redis = await startRedis({ tls: "DNS:localhost,IP:127.0.0.1" });
+  const url = `rediss://127.0.0.1:${redis.port}`;
+  await using _worker = await startWorker(url, "--ca", redis.caFile!);
+  await using executor = await connect(url, { tls: { ca: redis.ca! } });
+  assertEquals(await executor.submit(tasks.echo, 1), 1);
+});
+
 test(
   "A worker host needs no permissions but those that the documentation names",
   CLUSTER,
