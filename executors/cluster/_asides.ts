@@ -9,15 +9,27 @@ import { within } from "./_promises.ts";
 /** Calls whose outcome is not awaited, but before the connection is closed. */
 export class Asides {
   readonly #open = new Set<Promise<void>>();
+  #answered = 0;
 
   /** Lets something be told. In vain is no matter. */
   tell(told: Promise<unknown>): void {
-    const done = told.catch(() => {}).then(() => void this.#open.delete(done));
+    const done = told.catch(() => {}).then(() => {
+      this.#open.delete(done);
+      this.answered();
+    });
     this.#open.add(done);
   }
 
-  /** Resolves once all was told, or after so long: the broker may be away. */
+  /** A part of what is told was answered. */
+  answered(): void {
+    this.#answered++;
+  }
+
+  /** Resolves once all was told, or when nothing was answered for so long: the broker may be away. */
   async settled(patienceMs: number): Promise<void> {
-    await within(patienceMs, Promise.all(this.#open));
+    for (let answered = -1; this.#open.size > 0 && this.#answered > answered;) {
+      answered = this.#answered;
+      await within(patienceMs, Promise.all(this.#open));
+    }
   }
 }

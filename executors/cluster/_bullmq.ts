@@ -114,9 +114,10 @@ export class BullSubmitter implements SubmitEngine {
     else await this.#queue.addBulk(bulk);
   }
 
-  async remove(ids: readonly string[]): Promise<void> {
-    await Promise.all(ids.map((id) => this.#queue.remove(id)));
+  async remove(ids: readonly string[]): Promise<string[]> {
+    const removed = await Promise.all(ids.map((id) => this.#queue.remove(id)));
     await this.#commands.redis.unlink(ids.map((id) => this.#keys.result(id)));
+    return ids.filter((_, i) => removed[i] === 0);
   }
 
   async abandon(id: string): Promise<void> {
@@ -143,10 +144,28 @@ export class BullSubmitter implements SubmitEngine {
         "returnvalue",
       );
     }
-    const answers = await pipeline.exec();
-    return (answers ?? []).map(([error, fields]) => {
-      if (error !== null) throw error;
-      return findingOf(fields as (string | null)[]);
+    const findings = (await pipeline.exec() ?? []).map(([error, fields]): Finding => {
+      if (error === null) return findingOf(fields as (string | null)[]);
+      // Of another kind than a job.
+      if (error.message.startsWith("WRONGTYPE")) return { state: "missing" };
+      throw error;
+    });
+    return await this.#lookForHosts(ids, findings);
+  }
+
+  /** That a host has begun a job stays written after it has given it back, or was lost. Whether one has it is told by its lease. */
+  async #lookForHosts(ids: readonly string[], findings: readonly Finding[]): Promise<Finding[]> {
+    const pipeline = this.#commands.redis.pipeline();
+    ids.forEach((id, i) => {
+      if (findings[i].state === "active") pipeline.exists(`${this.#keys.job(id)}:lock`);
+    });
+    if (pipeline.length === 0) return [...findings];
+    const answers = await pipeline.exec() ?? [];
+    return findings.map((finding) => {
+      if (finding.state !== "active") return finding;
+      const [error, isHeld] = answers.shift() ?? [];
+      if (error) throw error;
+      return isHeld === 1 ? finding : { state: "waiting" };
     });
   }
 
@@ -193,6 +212,8 @@ function tell(listener: JobListener, entry: readonly string[]): void {
   switch (fields.get("event")) {
     case "active":
       return listener.active(id);
+    case "waiting":
+      return listener.waiting(id);
     case "completed":
       return listener.completed(id, JSON.parse(fields.get("returnvalue") ?? "null"));
     case "failed":

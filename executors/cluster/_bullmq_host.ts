@@ -174,8 +174,13 @@ export class BullHost implements HostEngine {
   }
 
   async close({ id }: HostInfo): Promise<void> {
+    if (this.#worker !== undefined) await this.#leave(this.#worker, id);
+    await Promise.all([this.#control.close(), this.#commands.close()]);
+  }
+
+  async #leave(worker: Worker, id: string): Promise<void> {
     try {
-      await this.#worker?.close();
+      await worker.close();
       await this.#commands.redis.pipeline()
         .srem(this.#keys.hosts, id)
         .unlink(this.#keys.host(id))
@@ -183,6 +188,5 @@ export class BullHost implements HostEngine {
     } catch {
       // It is forgotten all the same, a little later.
     }
-    await Promise.all([this.#control.close(), this.#commands.close()]);
   }
 }

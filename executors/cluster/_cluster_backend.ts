@@ -6,6 +6,7 @@
  *   HELD    -> SENT      flush         there is room in the broker: it is being added
  *   SENT    -> QUEUED    acknowledged  the broker has it
  *   SENT, QUEUED -> RUNNING            a host has begun it
+ *   RUNNING -> QUEUED    waiting       the host has given it back, or was lost
  *   any     -> out of the table        its future is done
  *
  * A job leaves by the first of these: its outcome is told by an event; its outcome is found by the sweep; the broker does not know
@@ -21,7 +22,7 @@
  *  4. Events are only the fast way. The sweep looks up each job that was not heard of for `sweepMs`: what is done is settled; what
  *     is missing at two looks in a row is lost, or is submitted again under its id. So no future waits for an event that was lost.
  *  5. A job that is cancelled or given up is out of the table first, then the broker is told. That it may run all the same is
- *     allowed: what comes of it is dropped.
+ *     allowed: what comes of it is dropped. Nothing is told of a job that another submitter has added: it is that one's.
  *  6. The broker has at most `maxPending` jobs of this executor; further ones are HELD, by priority, then in order.
  *  7. When the last job is out after `shutdown`, timers and connections end, and then `whenClosed` resolves.
  *
@@ -59,10 +60,10 @@ const CHUNK_MS = 100;
 /** Threads that are assumed until hosts were heard of. */
 const LIKELY_THREADS = 8;
 
-/** Jobs sent in one message. */
+/** Jobs sent, or removed, in one message. */
 const BATCH = 500;
 
-/** How long removals may take before the connection is closed. */
+/** How long no removal may be answered before the connection is closed. */
 const LAST_WORDS_MS = 1_000;
 
 /** Makes the engine; given by the executor, so that tests can watch it. */
@@ -88,11 +89,14 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
   #isFlushing = false;
   readonly #adder: Adder;
   readonly #asides = new Asides();
+  /** Ids of jobs that the broker is to be told to forget, at the end of this turn. */
+  readonly #unneeded = new Set<string>();
   readonly #deadlines = new Deadlines();
   readonly #sweep: Sweep;
   #threads = LIKELY_THREADS;
 
   #closing = false;
+  #cancelling = false;
   #closed: Promise<void> | undefined;
   readonly #onClosed: (() => void)[] = [];
   #isOver = false;
@@ -217,25 +221,23 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     const error = await this.#adder.add(jobs.map(({ order }) => order!), isWanted);
     if (error !== undefined) return this.#refused(jobs, error);
     const now = nowMs();
-    const gone: string[] = [];
     for (const job of jobs) {
       // Taken back while it was on its way: the removal may have been faster.
-      if (job.isUnwanted) gone.push(job.id);
+      if (job.isUnwanted) this.#forgetLater(job.id);
       if (job.state === SENT) job.state = QUEUED;
       job.heardMs = now;
     }
-    if (gone.length > 0) this.#asides.tell(this.engine.remove(gone));
   }
 
   #refused(jobs: readonly PendingJob[], error: unknown): void {
     for (const job of jobs) {
+      // The last attempt may yet arrive.
+      this.#forgetLater(job.id);
       this.#settle(job, () => ({
         failed: true,
         outcome: brokerError(`submit "${job.name}"`, this.#settings.url, error),
       }));
     }
-    // The last attempt may yet arrive.
-    this.#asides.tell(this.engine.remove(jobs.map(({ id }) => id)));
   }
 
   // Being told
@@ -247,6 +249,14 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     job.state = RUNNING;
     job.startedMs = epochMs();
     job.heardMs = nowMs();
+  }
+
+  /** See {@linkcode JobListener}. */
+  waiting(id: string): void {
+    const job = this.#jobs.get(id);
+    if (job?.state !== RUNNING) return;
+    job.state = QUEUED;
+    if (this.#cancelling) job.future.cancel();
   }
 
   /** See {@linkcode JobListener}. */
@@ -277,7 +287,11 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     job.isFetching = true;
     try {
       const text = await this.engine.fetch(job.id);
-      this.#settle(job, () => text === undefined ? this.#lost(job) : readValue(text));
+      if (text !== undefined) return this.#settle(job, () => readValue(text));
+      if (!this.#mayResubmit(job)) return this.#settle(job, () => this.#lost(job));
+      // As the broker has the job itself yet, it would take no other of its id.
+      await this.engine.remove([job.id]);
+      if (this.#jobs.has(job.id)) this.#resubmit(job);
     } catch {
       job.heardMs = nowMs();
     } finally {
@@ -298,7 +312,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     this.counts.ended(job, failed);
     if (failed) futureInternals.reject(job.future, outcome);
     else futureInternals.resolve(job.future, outcome);
-    this.#afterOne(job);
+    this.#closeIfOver();
   }
 
   /** What was told of a chunk so far, if its host had no room for all results. */
@@ -311,9 +325,10 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
 
   /** Has the next part of a chunk run in place of the last one, whose results are large. */
   #goOn({ id, name, future, calls }: PendingJob, order: NewJob, parts: ChunkParts): void {
-    this.#asides.tell(this.engine.remove([id]));
+    this.#forgetLater(id);
     const next = this.#register(pendingJob(order.id, name, future, order, calls, parts));
     next.state = SENT;
+    this.#inBroker++;
     this.#add([next]);
   }
 
@@ -321,30 +336,43 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     if (!this.#jobs.delete(job.id)) return false;
     const number = futureInternals.taskOf(job.future);
     this.#byNumber.delete(number);
-    if (job.order === undefined) this.#attached.set(job.future, job.id);
+    if (job.order === undefined) {
+      this.#attached.set(job.future, job.id);
+    } else if (job.state !== HELD) {
+      this.#inBroker--;
+      // What is large is not kept for those who may ask for it later.
+      if (job.order.data.args.length > MOST_INLINE || job.isFetching) this.#forgetLater(job.id);
+      if (!this.#held.isEmpty) this.#flushLater();
+    }
     return true;
   }
 
-  /** A job has left the table. */
-  #afterOne(job: PendingJob): void {
-    if (job.order !== undefined && job.state !== HELD) {
-      this.#inBroker--;
-      // What is large is not kept for those who may ask for it later.
-      if (job.order.data.args.length > MOST_INLINE || job.isFetching) {
-        this.#asides.tell(this.engine.remove([job.id]));
-      }
-      if (!this.#held.isEmpty) this.#flushLater();
+  /** Has the broker forget a job: at the end of this turn, as many may be forgotten together. */
+  #forgetLater(id: string): void {
+    if (this.#unneeded.size === 0) queueMicrotask(() => this.#forgetNow());
+    this.#unneeded.add(id);
+  }
+
+  #forgetNow(): void {
+    const ids = [...this.#unneeded];
+    this.#unneeded.clear();
+    if (ids.length > 0) this.#asides.tell(this.#forget(ids));
+  }
+
+  /** One message after the other, so that it shows whether the broker answers. Hosts are told of what they have taken meanwhile. */
+  async #forget(ids: readonly string[]): Promise<void> {
+    for (let i = 0; i < ids.length; i += BATCH) {
+      const held = await this.engine.remove(ids.slice(i, i + BATCH));
+      await Promise.all(held.map((id) => this.engine.abandon(id)));
+      this.#asides.answered();
     }
-    this.#closeIfOver();
   }
 
   #lost(job: PendingJob): Settlement {
-    return {
-      failed: true,
-      outcome: new JobLostError(
-        `Cannot read outcome of "${job.name}": the broker does not know job ${job.id} any more; have it keep its data (appendonly yes), or connect with resubmitLost`,
-      ),
-    };
+    const text = job.order === undefined
+      ? `Cannot read outcome: the broker does not know job ${job.id}; outcomes are kept for the submitter's resultTtl`
+      : `Cannot read outcome of "${job.name}": the broker does not know job ${job.id} any more; have it keep its data (appendonly yes), or connect with resubmitLost`;
+    return { failed: true, outcome: new JobLostError(text) };
   }
 
   // The sweep
@@ -363,19 +391,22 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
       case "missing":
         // Twice: the first look may have been on its way before the job was.
         if (++job.misses < 2) return;
-        if (this.#settings.resubmitLost && job.order !== undefined) return this.#resubmit(job);
+        if (this.#mayResubmit(job)) return this.#resubmit(job);
         return this.#settle(job, () => this.#lost(job));
       case "active":
         job.state = RUNNING;
         return;
       case "waiting":
-        job.state = QUEUED;
-        return;
+        return this.waiting(job.id);
       case "completed":
         return this.completed(job.id, finding.value);
       case "failed":
         return this.failed(job.id, finding.reason);
     }
+  }
+
+  #mayResubmit(job: PendingJob): boolean {
+    return this.#settings.resubmitLost && job.order !== undefined;
   }
 
   #resubmit(job: PendingJob): void {
@@ -398,11 +429,12 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
   /** See {@linkcode Runner}. */
   cancel(future: Future<unknown>): boolean {
     const job = this.#byNumber.get(futureInternals.taskOf(future));
-    if (job === undefined || job.state === RUNNING) return false;
+    // An attached job is let go of, and does not end by that.
+    if (job === undefined || job.state === RUNNING && job.order !== undefined) return false;
     this.#takeBack(job);
     this.counts.cancelled++;
     // The future is cancelled by its caller; whoever waits for the end is told after that.
-    queueMicrotask(() => this.#afterOne(job));
+    queueMicrotask(() => this.#closeIfOver());
     return true;
   }
 
@@ -410,10 +442,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
   #takeBack(job: PendingJob): void {
     this.#take(job);
     job.isUnwanted = true;
-    if (job.state === HELD) return;
-    this.#asides.tell(this.engine.remove([job.id]));
-    // A host may have taken it in this moment.
-    this.#asides.tell(this.engine.abandon(job.id));
+    if (job.state !== HELD && job.order !== undefined) this.#forgetLater(job.id);
   }
 
   #giveUp(number: number, error: unknown): void {
@@ -422,7 +451,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     this.#takeBack(job);
     this.counts.ended(job, true);
     futureInternals.reject(job.future, error);
-    this.#afterOne(job);
+    this.#closeIfOver();
   }
 
   /** See {@linkcode Runner}. */
@@ -457,10 +486,12 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
 
   /** See {@linkcode ExecutorBackend}. */
   shutdown(cancelFutures: boolean): void {
+    // Callbacks of what is cancelled are to submit nothing more.
+    this.#closing = true;
     if (cancelFutures) {
+      this.#cancelling = true;
       for (const { future } of [...this.#jobs.values()]) future.cancel();
     }
-    this.#closing = true;
     this.#closeIfOver();
   }
 
@@ -473,6 +504,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
   }
 
   async #close(): Promise<void> {
+    this.#forgetNow();
     await this.#asides.settled(LAST_WORDS_MS);
     await this.engine.close().catch(() => {});
     for (const onClosed of this.#onClosed.splice(0)) onClosed();
@@ -501,7 +533,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
       if (await within(submitTimeout, answer)) return await answer;
       throw new Error(`no answer within ${submitTimeout} ms`);
     } catch (error) {
-      throw brokerError("ask", url, error);
+      throw brokerError("ask for the worker hosts", url, error);
     }
   }
 

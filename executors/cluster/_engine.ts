@@ -41,6 +41,8 @@ export interface NewJob {
 /** What the engine tells of the jobs of its queue, whoever has added them. */
 export interface JobListener {
   active(id: string): void;
+  /** It was given back, or its host was lost. Also told of a job that is new. */
+  waiting(id: string): void;
   /** @param value What the host returned, or where that is. */
   completed(id: string, value: unknown): void;
   failed(id: string, reason: string): void;
@@ -72,8 +74,8 @@ export interface SubmitEngine {
   ready(): Promise<void>;
   /** Adds jobs; a job that it has is left as it is. Rejects when that is not known to have happened. */
   add(jobs: readonly NewJob[]): Promise<void>;
-  /** Takes jobs out that no host has, and forgets those that are done. */
-  remove(ids: readonly string[]): Promise<void>;
+  /** Takes jobs out that no host has, and forgets those that are done. Resolves to those that a host has. */
+  remove(ids: readonly string[]): Promise<string[]>;
   /** Tells the hosts that nobody waits for the job any more. */
   abandon(id: string): Promise<void>;
   /** What became of jobs. */

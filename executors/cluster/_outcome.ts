@@ -64,8 +64,12 @@ export function readReason(reason: string, name: string): Settlement {
 
 /** The error of a job that took its hosts with it. */
 export function workerLost(name: string, losses: number | undefined): WorkerLostError {
-  const times = losses === undefined ? "its worker hosts were" : `${losses} worker hosts were`;
+  const times = losses === undefined
+    ? "its worker hosts were"
+    : losses === 1
+    ? "1 worker host was"
+    : `${losses} worker hosts were`;
   return new WorkerLostError(
-    `Cannot run "${name}": ${times} lost while they ran it; look at their logs, and if the task was not to blame, allow more with({ retries })`,
+    `Cannot run "${name}": ${times} lost while running it; look at the logs, and if the task was not to blame, allow more with({ retries })`,
   );
 }

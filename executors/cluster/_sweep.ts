@@ -54,24 +54,23 @@ export class Sweep {
     this.#engine.hosts().then(this.#onHosts, () => {}); // It is a matter of chunk sizes only.
     const due = [...this.#due(nowMs() - this.#intervalMs)];
     for (let i = 0; i < due.length && !this.#isClosed; i += LOOK_AT_ONCE) {
-      if (!await this.lookUp(due.slice(i, i + LOOK_AT_ONCE))) return;
+      await this.lookUp(due.slice(i, i + LOOK_AT_ONCE));
     }
   }
 
-  /** Looks jobs up; false when the broker did not answer. */
-  async lookUp(jobs: readonly PendingJob[]): Promise<boolean> {
+  /** Looks jobs up. What is not answered is left to the next time. */
+  async lookUp(jobs: readonly PendingJob[]): Promise<void> {
     let findings: Finding[];
     try {
       findings = await this.#engine.look(jobs.map(({ id }) => id));
     } catch {
-      return false;
+      return;
     }
     const now = nowMs();
     jobs.forEach((job, i) => {
       job.heardMs = now;
       this.#onFound(job, findings[i]);
     });
-    return true;
   }
 
   /** Ends it. */

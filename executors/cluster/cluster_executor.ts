@@ -60,6 +60,8 @@ export interface ClusterStats extends ExecutorStats {
  * **`Future.cancel()`** does not wait for the broker: it is false once it was heard that a host has begun the task, and otherwise
  * true. A host that has taken the task in just this moment is told to give it up.
  *
+ * **It keeps the program open**, as its connections do, until it is shut down.
+ *
  * Blocking for its futures throws, and there is no `stream`. Small tasks cost about 0.2 ms each; `map` sends them in chunks.
  *
  * Semantics: Python has nothing like it; of its kind are Celery and Dask. Futures are those of `concurrent.futures`.
@@ -133,6 +135,8 @@ export class ClusterExecutor extends Executor {
   /**
    * A future for a job by its id, whoever has submitted it: after a submitter's own end, another one takes its results so. They are
    * kept for `resultTtl`.
+   *
+   * The job stays its submitter's: `cancel()` of this future, also by `shutdown`, lets go of it, whatever has become of it.
    *
    * @param id What {@linkcode ClusterExecutor.idOf} gave; in the task, `taskContext().id`.
    * @returns The future; it fails with a `JobLostError` when the broker does not know the job.

@@ -115,14 +115,17 @@ async function serve(options: WorkerOptions): Promise<void> {
     (listener) => new BullHost(address, queue, options.leaseMs, threads, START_MS, listener),
     log,
   );
-  await host.start();
-  log("ready", {
-    broker: placeOf(options.broker),
-    pool: queue,
-    [options.processes === undefined ? "threads" : "processes"]: threads,
-    pid: platform.pid,
-    tasks: tasks.join(","),
-  });
+  // Told to end, it does not wait for the broker.
+  const isReady = await Promise.race([host.start().then(() => true), told.then(() => false)]);
+  if (isReady) {
+    log("ready", {
+      broker: placeOf(options.broker),
+      pool: queue,
+      [options.processes === undefined ? "threads" : "processes"]: threads,
+      pid: platform.pid,
+      tasks: tasks.join(","),
+    });
+  }
   log("stopping", { signal: await told });
   if (!await within(options.graceMs + LEAVE_MS, host.stop(options.graceMs))) {
     log("trouble", { error: "the broker was not told of the end; the leases will run out" });

@@ -176,8 +176,10 @@ test(
     await assertRejects(
       () => second.attach("nobody-0").result(),
       JobLostError,
-      "does not know job",
+      "Cannot read outcome: the broker does not know job nobody-0;",
     );
+    // A key of another kind.
+    await assertRejects(() => second.attach("events").result({ timeout: 5_000 }), JobLostError);
     assertThrows(() => second.attach("a:b"), TypeError, "expected the id of a job");
     assertThrows(() => first.idOf(new Future()), TypeError, "not one of this executor's");
   },

@@ -87,6 +87,17 @@ test(
   },
 );
 
+test("the worker program ends on SIGTERM although there is no broker", async () => {
+  await using host = startDeno(workerArgs([
+    ...["--broker", NOWHERE, "--threads", "1", "--module", `tasks=${TASKS}`, "--json"],
+  ]));
+  assertEquals(JSON.parse(await host.line() ?? "null").event, "trouble");
+  host.kill("SIGTERM");
+  const events = (await host.lines()).map((line) => JSON.parse(line).event);
+  assertEquals(events.slice(-2), ["stopping", "stopped"]);
+  assertEquals((await host.status).code, 0);
+});
+
 for (const kind of ["threads", "processes"]) {
   test(
     `the worker program runs tasks on ${kind}, and ends well on SIGTERM`,

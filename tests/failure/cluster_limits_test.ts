@@ -1,11 +1,15 @@
 /** More than fits: into the broker's memory, into an argument, into a result. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { BrokerUnavailableError, PayloadTooLargeError } from "../../executors/cluster/mod.ts";
+import {
+  BrokerUnavailableError,
+  JobLostError,
+  PayloadTooLargeError,
+} from "../../executors/cluster/mod.ts";
 import { type Future, Lock, NotShareableError, SimpleQueue } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
 import { startRedis } from "../_support/redis.ts";
-import { CLUSTER, connect, range, startWorker, TaskLog } from "./_cluster_support.ts";
+import { CLUSTER, connect, POOL, range, startWorker, TaskLog } from "./_cluster_support.ts";
 import * as tasks from "./_cluster_tasks.ts";
 
 const KIB = 1_024;
@@ -86,6 +90,30 @@ test(
     assertEquals([(await worker.status).code, await worker.errors()], [0, ""]);
   },
 );
+
+for (const resubmitLost of [false, true]) {
+  test(
+    `ClusterExecutor ${
+      resubmitLost ? "runs a task again" : "fails a task"
+    } whose large result is there no more when it is read`,
+    CLUSTER,
+    async () => {
+      await using redis = await startRedis();
+      await using log = new TaskLog();
+      await using _worker = await startWorker(redis.url);
+      await using executor = await connect(redis.url, { resubmitLost });
+      const future = executor.submit(tasks.fillLater, log.path, log.gate("fill"), 20 * KIB);
+      await log.started("fill");
+      const result = `bull:${POOL}:cf:result:${executor.idOf(future)}`;
+      log.open("fill");
+      // Meanwhile this thread hears nothing.
+      while (redis.commandSync("EXISTS", result) === "0");
+      redis.commandSync("UNLINK", result);
+      if (resubmitLost) assertEquals((await future).length, 20 * KIB);
+      else await assertRejects(() => future.result(), JobLostError);
+    },
+  );
+}
 
 test("ClusterExecutor refuses arguments and results that are too large", CLUSTER, async () => {
   await using redis = await startRedis();

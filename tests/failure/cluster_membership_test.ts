@@ -137,3 +137,55 @@ test(
     log.assertEachOnce(["done", "held"]);
   },
 );
+
+test(
+  "ClusterExecutor lets go of a job that another has submitted, and does not end it",
+  CLUSTER,
+  async () => {
+    await using redis = await startRedis();
+    await using log = new TaskLog();
+    await using worker = await startWorker(redis.url);
+    await using owner = await connect(redis.url);
+    const future = owner.submit(tasks.pass, log.path, "job", log.gate("job"));
+    const id = owner.idOf(future);
+    await log.started("job");
+    {
+      await using watcher = await connect(redis.url);
+      assertEquals(watcher.attach(id).cancel(), true);
+      const attached = watcher.attach(id);
+      await until(() => attached.running());
+      await watcher.shutdown({ cancelFutures: true });
+      assertEquals(attached.cancelled(), true);
+    }
+    log.open("job");
+    assertEquals(await future, worker.pid);
+    {
+      await using watcher = await connect(redis.url);
+      assertEquals(watcher.attach(id).cancel(), true);
+    }
+    assertEquals(await owner.attach(id), worker.pid);
+    log.assertEachOnce(["job"]);
+  },
+);
+
+test("ClusterExecutor cancels a job that a worker host has given back", CLUSTER, async () => {
+  await using redis = await startRedis();
+  await using log = new TaskLog();
+  await using worker = await startWorker(redis.url, "--grace", "0");
+  await using executor = await connect(redis.url);
+  const future = executor.submit(tasks.pass, log.path, "job", log.gate("job"));
+  await until(() => future.running());
+  worker.kill("SIGTERM");
+  assertEquals((await worker.status).code, 0);
+  await until(() => !future.running());
+  {
+    // Looked up, and not only heard of. What is asked for later is answered later.
+    await using watcher = await connect(redis.url);
+    const attached = watcher.attach(executor.idOf(future));
+    for (let i = 0; i < 3; i++) await watcher.stats();
+    assertEquals([attached.running(), attached.cancel()], [false, true]);
+  }
+  await executor.shutdown({ cancelFutures: true });
+  assertEquals(future.cancelled(), true);
+  assertEquals(await redis.command("ZCARD", `bull:${POOL}:prioritized`), "0");
+});
