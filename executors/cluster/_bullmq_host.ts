@@ -52,15 +52,15 @@ class Taker extends Worker {
     return insist(this.opts.lockDuration!, isPassing, () => super.handleCompleted(...args));
   }
 
-  protected override handleFailed(
+  protected override async handleFailed(
     ...args: Parameters<Worker["handleFailed"]>
   ): ReturnType<Worker["handleFailed"]> {
     const [error] = args;
-    // Is told by the worker's event.
     if (!(error instanceof TaskFailure || error instanceof WaitingError)) {
-      return Promise.reject(error);
+      this.emit("error", error);
+      return undefined as never;
     }
-    return insist(this.opts.lockDuration!, isPassing, () => super.handleFailed(...args));
+    return await insist(this.opts.lockDuration!, isPassing, () => super.handleFailed(...args));
   }
 }
 

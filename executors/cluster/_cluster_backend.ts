@@ -84,7 +84,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
 
   readonly #jobs = new Map<string, PendingJob>();
   readonly #byNumber = new Map<number, PendingJob>();
-  readonly #held = new HeldJobs<PendingJob>();
+  readonly #held = new HeldJobs<PendingJob>(({ id }) => this.#jobs.has(id));
   #inBroker = 0;
   #isFlushing = false;
   readonly #adder: Adder;
@@ -208,7 +208,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     const { maxPending } = this.#settings;
     while (!this.#held.isEmpty && this.#inBroker < maxPending) {
       const room = Math.min(BATCH, maxPending - this.#inBroker);
-      const batch = this.#held.take(room, ({ id }) => this.#jobs.has(id));
+      const batch = this.#held.take(room);
       if (batch.length === 0) return;
       for (const job of batch) job.state = SENT;
       this.#inBroker += batch.length;
@@ -442,7 +442,8 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
   #takeBack(job: PendingJob): void {
     this.#take(job);
     job.isUnwanted = true;
-    if (job.state !== HELD && job.order !== undefined) this.#forgetLater(job.id);
+    if (job.state === HELD) this.#held.noteUnwanted();
+    else if (job.order !== undefined) this.#forgetLater(job.id);
   }
 
   #giveUp(number: number, error: unknown): void {

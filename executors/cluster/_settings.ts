@@ -25,7 +25,10 @@ export interface ClusterOptions {
   maxPending?: number;
   /** How long the broker may take to acknowledge a job, and to answer at first. Default 30,000. */
   submitTimeout?: number;
-  /** How long the broker keeps a job that is done, for `attach`. Default an hour. */
+  /**
+   * How long the broker keeps a job that is done, for `attach`. Default an hour. Give all executors of a pool the same: when a job is
+   * done, what the pool has had done for longer than that job's is removed.
+   */
   resultTtl?: number;
   /** After so long without an answer a connection is given up and made anew: the workers' lease fits. Default 15,000. */
   leaseMs?: number;
