@@ -46,7 +46,14 @@ import type { Finding, HostInfo, JobListener, NewJob, SubmitEngine } from "./_en
 import { HeldJobs } from "./_held_jobs.ts";
 import type { ModuleNames } from "./_module_names.ts";
 import { orderOf, type OrderOptions } from "./_order.ts";
-import { isStored, MOST_INLINE, readReason, readValue, type Settlement } from "./_outcome.ts";
+import {
+  isStored,
+  MOST_INLINE,
+  readChunk,
+  readReason,
+  readValue,
+  type Settlement,
+} from "./_outcome.ts";
 import { within } from "./_promises.ts";
 import { HELD, type PendingJob, pendingJob, QUEUED, RUNNING, SENT } from "./_pending_job.ts";
 import { checkWhole, type ClusterSettings } from "./_settings.ts";
@@ -264,7 +271,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     const job = this.#jobs.get(id);
     if (job === undefined) return;
     if (isStored(value)) this.#fetch(job);
-    else this.#settle(job, () => readValue(value));
+    else this.#returned(job, value);
   }
 
   /** See {@linkcode JobListener}. */
@@ -287,7 +294,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     job.isFetching = true;
     try {
       const text = await this.engine.fetch(job.id);
-      if (text !== undefined) return this.#settle(job, () => readValue(text));
+      if (text !== undefined) return this.#returned(job, text);
       if (!this.#mayResubmit(job)) return this.#settle(job, () => this.#lost(job));
       // As the broker has the job itself yet, it would take no other of its id.
       await this.engine.remove([job.id]);
@@ -297,6 +304,11 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     } finally {
       job.isFetching = false;
     }
+  }
+
+  #returned(job: PendingJob, text: unknown): void {
+    const isChunk = job.order !== undefined && job.order.data.arity > 0;
+    this.#settle(job, () => isChunk ? readChunk(text, job.calls) : readValue(text));
   }
 
   /** Takes a job out of the table, and settles its future: Invariant 2. */

@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { ChunkOutcome } from "../_chunk.ts";
 import type { JobReport } from "./_job.ts";
 import { decodeValue } from "./_codec.ts";
 import { RemoteError, WorkerLostError } from "./errors.ts";
@@ -43,6 +44,23 @@ export function readValue(text: unknown): Settlement {
   } catch (error) {
     return { failed: true, outcome: error };
   }
+}
+
+/** What the calls of a chunk returned, or the first of them. */
+export function readChunk(text: unknown, calls: number): Settlement {
+  const settlement = readValue(text);
+  if (settlement.failed || isChunkOutcome(settlement.outcome, calls)) return settlement;
+  const outcome = new TypeError(
+    "Cannot read result: it is not that of a chunk; was it sent by another version?",
+  );
+  return { failed: true, outcome };
+}
+
+function isChunkOutcome(value: unknown, calls: number): value is ChunkOutcome {
+  if (!Array.isArray(value)) return false;
+  const [elapsedMs, entries, failed] = value;
+  return typeof elapsedMs === "number" && Array.isArray(entries) && Array.isArray(failed) &&
+    entries.length > 0 && entries.length <= calls;
 }
 
 /** BullMQ's own words for a job whose leases have run out too often. */

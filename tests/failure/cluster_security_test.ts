@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
-import { Queue } from "bullmq";
+import { Queue, Worker } from "bullmq";
 import {
   BrokerUnavailableError,
   ClusterExecutor,
@@ -128,6 +128,25 @@ test("A worker host refuses payloads that are none, and goes on", CLUSTER, async
   assertEquals(Object.getPrototypeOf(answer), Object.prototype);
   assertEquals(await executor.submit(tasks.pass, log.path, "after", log.path), worker.pid);
   assertEquals(log.starts(), new Map([["honest", 1], ["after", 1]]));
+});
+
+test("ClusterExecutor.map() fails what no chunk can have returned", CLUSTER, async () => {
+  await using redis = await startRedis();
+  await using executor = await connect(redis.url);
+  const connection = { host: "127.0.0.1", port: redis.port };
+  const answers = ["5", "[1,[],[]]", "[1,[1,2,3],[]]", '[1,{"length":2},[]]'];
+  const worker = new Worker(POOL, () => Promise.resolve(answers.shift()), { connection });
+  try {
+    while (answers.length > 0) {
+      await assertRejects(
+        () => executor.map(tasks.echo, [1, 2], { chunksize: 2 }).toArray(),
+        TypeError,
+        "it is not that of a chunk",
+      );
+    }
+  } finally {
+    await worker.close();
+  }
 });
 
 test("A job that is added again under its id is run once", CLUSTER, async () => {
