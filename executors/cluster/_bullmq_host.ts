@@ -9,7 +9,7 @@
  * @module
  */
 
-import { type Job, WaitingError, Worker } from "bullmq";
+import { type Job, UnrecoverableError, WaitingError, Worker } from "bullmq";
 import { Keys } from "./_bullmq.ts";
 import {
   type BrokerAddress,
@@ -35,6 +35,9 @@ const KNOWN_FOR = 2;
 /** What a task failed with, as opposed to what the broker did. */
 class TaskFailure extends Error {}
 
+/** What a job is done with: the others are BullMQ's, of one that was given back, and of one that is not to be run any more. */
+const ENDS = [TaskFailure, WaitingError, UnrecoverableError];
+
 /** What of a broker's answers may pass while a job is held. */
 function mayPass(error: unknown): boolean {
   return isPassing(error) || isFull(error);
@@ -56,8 +59,9 @@ class Taker extends Worker {
     ...args: Parameters<Worker["handleFailed"]>
   ): ReturnType<Worker["handleFailed"]> {
     const [error] = args;
-    if (!(error instanceof TaskFailure || error instanceof WaitingError)) {
+    if (!ENDS.some((kind) => error instanceof kind)) {
       this.emit("error", error);
+      // There is no next job in hand.
       return undefined as never;
     }
     return await insist(this.opts.lockDuration!, isPassing, () => super.handleFailed(...args));
