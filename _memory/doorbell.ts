@@ -142,10 +142,11 @@ export class Doorbell extends Bell {
     this.#spared += count;
     if (!this.#isHeld) this.#hold();
     if (this.#expected <= this.#spared) this.#rest();
+    this.#onArrived?.();
   }
 
   #hold(): void {
-    if (this.#expected <= this.#spared) return;
+    if (this.#isClosed || this.#expected <= this.#spared) return;
     this.#isHeld = true;
     holdLoop();
   }
@@ -165,9 +166,13 @@ export class Doorbell extends Bell {
     return false;
   }
 
-  /** Resolves once no others have work from this thread. For its end: one that asks. */
+  /** Resolves once no others have work from this thread, nor is there more to come of what they had. One may ask: its end. */
   async whenDone(): Promise<void> {
-    while (this.hasWork) await new Promise<void>((resolve) => this.#onArrived = resolve);
+    while (this.hasWork) {
+      await new Promise<void>((resolve) => this.#onArrived = resolve);
+      // Whoever awaited that goes on first, and may have more done.
+      await new Promise<void>((resolve) => platform.nextTurn(resolve));
+    }
   }
 
   /**

@@ -52,6 +52,9 @@ const PROBES: ReadonlyMap<string, (value: object) => unknown> = new Map<
   ["ArrayBuffer", (value) => BYTE_LENGTH.call(value)],
 ]);
 
+/** Those of them that are classes to extend. */
+const BUILT_IN = [Map, Set, Date, RegExp, Boolean, Number, String, ArrayBuffer];
+
 /** Whether the object really is what that tag says. */
 function isA(tag: string, value: object): boolean {
   try {
@@ -188,8 +191,10 @@ export abstract class ExoticWriter extends WordWriter {
    * (a URL, a Response) runtimes send an empty object, some without an error. Any other is plain to structured clone.
    */
   #named(value: object, tag: string, pos: number): number {
-    for (const builtIn of PROBES.keys()) {
-      if (isA(builtIn, value)) return this.#builtIn(value, builtIn, pos);
+    for (const builtIn of BUILT_IN) {
+      if (value instanceof builtIn && isA(builtIn.name, value)) {
+        return this.#builtIn(value, builtIn.name, pos);
+      }
     }
     const isOfRuntime = isOfGlobalClass(value, tag);
     if (Object.keys(value).length > 0) {

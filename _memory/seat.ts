@@ -103,7 +103,7 @@ export class Seat implements Source {
   readonly table: ThreadTable;
   /** This thread's id. */
   readonly id: number;
-  /** Tells what came before from what came after; of a deputy's, the other one's clock, as far as it is known. */
+  /** Tells what came before from what came after, as what it gives next is higher; a deputy's is the other one's, as far as it is known. */
   clock = 0;
   readonly #doorbell: Doorbell;
   readonly #waits = new Map<number, Wait>();
@@ -388,7 +388,7 @@ export class Deputy {
     }
   }
 
-  /** Takes in what the other one's clock shows. */
+  /** Takes in what the other one's clock gives next. */
   setClock(clock: number): void {
     for (const seat of this.#seats.values()) seat.clock = clock;
   }

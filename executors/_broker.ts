@@ -112,6 +112,7 @@ export class Broker {
   /** What promises got, by the ids of their calls. */
   readonly #kept = new Map<number, Kept>();
   #before: Promise<unknown> | undefined;
+  #hasEnded = false;
 
   /** @param reply Sends the child what came of a call. */
   constructor(deputy: Deputy, reply: (kind: number, id: number, value: unknown) => void) {
@@ -136,7 +137,7 @@ export class Broker {
   ): Promise<void> {
     await before;
     while (!this.#isKnown(call.object)) await exportTable.news();
-    this.#make(id, call);
+    if (!this.#hasEnded) this.#make(id, call);
   }
 
   #isKnown(object: string): boolean {
@@ -145,7 +146,7 @@ export class Broker {
 
   #make(id: number, call: RemoteCall): void {
     const { object, method, args, patienceMs, isBlocking, settled } = call;
-    this.deputy.setClock(id);
+    this.deputy.setClock(id + 1);
     for (const other of settled ?? []) {
       this.#kept.delete(other);
       this.#aborted.delete(other);
@@ -242,6 +243,7 @@ export class Broker {
 
   /** The child has ended. */
   end(): void {
+    this.#hasEnded = true;
     this.deputy.leave();
     for (const controller of this.#waits.values()) controller.abort();
   }

@@ -193,7 +193,6 @@ export class PoolChild {
   }
 
   #close(): void {
-    this.#state.retire(this.#ring);
     this.#link.write(DOWN.CLOSE, 0, 0, 0);
     this.#link.flush();
     this.#expectEnd();
@@ -202,6 +201,7 @@ export class PoolChild {
   /** It has nothing more to do, and is to end soon. The runtime was seen to hang in its own exit, about once in a thousand. */
   #expectEnd(): void {
     this.#isClosing = true;
+    this.#state.retire(this.#ring);
     this.#stopEndTimer ??= callAt(nowMs() + ENDING_MS, () => {
       this.#overdueCode = this.#code;
       this.#link.kill("SIGKILL");

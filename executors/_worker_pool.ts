@@ -477,7 +477,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
   /** Throws if this thread is about to be blocked for what only its event loop could bring. */
   #checkServed(): void {
     if (this.#workers.some(({ mail }) => mail.isLate)) throw new RuntimeError(NEEDS_EVENT_LOOP);
-    if (this.#workers.some(({ state }) => state.isReady)) return;
+    if (this.#workers.some(({ state, isFinishing }) => state.isReady && !isFinishing)) return;
     throw new RuntimeError(
       `Cannot block: no worker of ${this.name} runs yet, and a browser starts none while this thread is blocked; await an outcome first`,
     );

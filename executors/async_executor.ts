@@ -6,6 +6,7 @@
 
 import { callAt } from "../_platform/clock.ts";
 import { platform } from "../_platform/mod.ts";
+import { checkOptions } from "../_platform/options.ts";
 import { RuntimeError } from "../sync/errors.ts";
 import { ChunkRun } from "./_chunk.ts";
 import { nowMs } from "../_platform/clock.ts";
@@ -352,7 +353,9 @@ export class AsyncExecutor extends Executor {
    * @throws {RangeError} For a `maxWorkers` below 1.
    * @throws {TypeError} When it is not an integer.
    */
-  constructor({ maxWorkers = DEFAULT_MAX_WORKERS }: AsyncExecutorOptions = {}) {
+  constructor(options: AsyncExecutorOptions = {}) {
+    checkOptions("make executor", options, "{ maxWorkers: 2 }");
+    const { maxWorkers = DEFAULT_MAX_WORKERS } = options;
     if (!Number.isInteger(maxWorkers)) {
       throw new TypeError(`Cannot make executor: maxWorkers must be an integer, got ${maxWorkers}`);
     }

@@ -5,6 +5,7 @@
  */
 
 import { checkTimeout } from "../_platform/clock.ts";
+import { checkOptions } from "../_platform/options.ts";
 import { HANDLE, type Handle } from "../_memory/handle.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import type { AnyFunction } from "./_target.ts";
@@ -160,6 +161,7 @@ export class Executor {
    * ```
    */
   with(options: TaskOptions): Executor {
+    checkOptions("submit", options, "{ timeout: 100 }");
     checkTimeout(options.timeout);
     const { priority } = options;
     if (priority !== undefined && !Number.isFinite(priority)) {
@@ -307,7 +309,9 @@ export class Executor {
     if (options.wait !== false) this.#backend.waitClosedSync();
   }
 
-  #end({ cancelFutures = false }: ShutdownOptions): void {
+  #end(options: ShutdownOptions): void {
+    checkOptions("shut down", options, "{ wait: false }");
+    const { cancelFutures = false } = options;
     finishMaps(this.#backend, cancelFutures);
     this.#backend.shutdown(cancelFutures);
   }

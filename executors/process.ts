@@ -8,7 +8,7 @@
 
 import { callAt } from "../_platform/clock.ts";
 import { platform } from "../_platform/mod.ts";
-import { deadlineOf } from "../_platform/options.ts";
+import { checkOptions, deadlineOf } from "../_platform/options.ts";
 import type { Permissions } from "../_platform/permissions.ts";
 import { processes } from "../_platform/processes.ts";
 import { doorbell } from "../_memory/doorbell.ts";
@@ -119,6 +119,7 @@ export class Process<A extends unknown[] = unknown[]> {
    */
   constructor(options: ProcessOptions<A> = {}) {
     checkProcesses("make Process");
+    checkOptions("make Process", options, "{ target }");
     const { target, name, daemon = false } = options;
     if (target !== undefined && typeof target !== "function") {
       throw new TypeError(`Cannot make Process: target must be a function, got ${typeof target}`);

@@ -155,7 +155,10 @@ export function takeTransfers(value: unknown): Set<Transferable> | undefined {
 
 /** Takes from this thread what is to be moved and goes with no message: as it was copied, or is in no value. */
 export function detach(moved: ReadonlySet<Transferable> | undefined): void {
-  if (moved !== undefined) structuredClone(null, { transfer: [...moved] });
+  if (moved === undefined) return;
+  // An earlier task of the same options may have taken it, which leaves nothing in it.
+  const transfer = [...moved].filter((it) => !(it instanceof ArrayBuffer && it.byteLength === 0));
+  if (transfer.length > 0) structuredClone(null, { transfer });
 }
 
 /** What has to be moved with a list of arguments. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkOptions } from "../_platform/options.ts";
 import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
 import { Event } from "../sync/event.ts";
 import {
@@ -124,6 +125,10 @@ export class Timer<A extends unknown[] = unknown[]> extends Thread<A> {
     }
     if (typeof fn !== "function") {
       throw new TypeError(`Cannot make timer: expected a function, got ${typeof fn}`);
+    }
+    checkOptions("make timer", options, "{ args: [1] }");
+    if (Array.isArray(options)) {
+      throw new TypeError("Cannot make timer: expected options such as { args: [1] }, got a list");
     }
     const finished = new Event();
     super(

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { checkOptions } from "../_platform/options.ts";
 import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
 import { checkMayBlock, patienceOf } from "../sync/_acquire.ts";
 import { dataOf } from "../sync/_shared.ts";
@@ -433,8 +434,9 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
    * assertThrows(() => queue.getNowait(), ShutDown);
    * ```
    */
-  shutdown(options?: QueueShutdownOptions): void {
-    this.#access.core.shutdown(options?.immediate ?? false);
+  shutdown(options: QueueShutdownOptions = {}): void {
+    checkOptions(`shut down ${this[Symbol.toStringTag]}`, options, "{ immediate: true }");
+    this.#access.core.shutdown(options.immediate ?? false);
   }
 
   /** True once the queue was shut down. */

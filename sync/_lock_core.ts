@@ -35,9 +35,9 @@ export interface LockCore extends Core {
   acquireSync(deadlineMs: number): boolean;
   /** Frees the lock, whoever holds it; throws if nobody does. */
   release(): void;
-  /** What the clock shows, for {@linkcode releaseHeld}. */
+  /** What the clock gives, for {@linkcode releaseHeld}. */
   readonly now: number;
-  /** Frees what was acquired when the clock showed that, unless a condition's wait has lost it since. */
+  /** Frees what was acquired when the clock gave that, unless a condition's wait has lost it since. */
   releaseHeld(since: number): void;
   /** Takes the lock over from a dead owner; false when there is none. */
   recover(): boolean;
@@ -85,7 +85,8 @@ export class LocalLockCore extends OwnedLock implements LockCore, PassingCore {
 
   /** See {@linkcode LockCore}. */
   releaseHeld(since: number): void {
-    if (!wasLostToDead(this, since) && !wasLostToTask(this)) this.release();
+    if (wasLostToDead(this, since) || this.free(this.me) || wasLostToTask(this)) return;
+    this.#releaseForeign();
   }
 
   /** Releases what another thread has acquired. */

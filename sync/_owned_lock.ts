@@ -32,9 +32,9 @@ export abstract class OwnedLock extends LockWords {
     return this.#shared.data;
   }
 
-  /** What the clock of this thread's seat shows. */
+  /** What the clock of this thread's seat gives, another number each time. */
   get now(): number {
-    return this.seat.clock;
+    return this.seat.clock++;
   }
 
   /** True while somebody holds the lock. */

@@ -59,9 +59,9 @@ export interface RLockCore extends Core {
   acquireSync(context: number, deadlineMs: number): boolean;
   /** Releases the lock once; throws if the code that calls does not own it. */
   release(inside: Contexts): void;
-  /** What the clock shows, for the next two. */
+  /** What the clock gives, for the next two. */
   readonly now: number;
-  /** Releases once what was acquired when the clock showed that, unless a condition's wait has lost it since. */
+  /** Releases once what was acquired when the clock gave that, unless a condition's wait has lost it since. */
   releaseHeld(inside: Contexts, since: number): void;
   /** The same for what was acquired as a context, from wherever; true when the context still holds the lock. */
   releaseAs(context: number, since: number): boolean;

@@ -16,7 +16,8 @@ export class ChunkParts {
   readonly #entries: unknown[] = [];
   readonly #failed: number[] = [];
   readonly #partMs: number;
-  #size = 0;
+  /** How many were told of at once, where fewest were. */
+  #size = Infinity;
   #parts = 0;
 
   /**
@@ -34,7 +35,7 @@ export class ChunkParts {
     const start = this.#entries.length;
     for (const entry of entries) this.#entries.push(entry);
     for (const i of failed) this.#failed.push(start + i);
-    this.#size ||= entries.length;
+    this.#size = Math.min(this.#size, entries.length);
     this.#parts++;
   }
 
@@ -44,7 +45,9 @@ export class ChunkParts {
     const start = this.#entries.length * data.arity;
     if (start >= this.#items.length) return undefined;
     const args = JSON.stringify(this.#items.slice(start, start + this.#size * data.arity));
-    return { ...this.#order, id: `${id}-${this.#parts}`, data: { ...data, args } };
+    // Some of these have been run before.
+    const part = { ...data, args, returns: this.#parts };
+    return { ...this.#order, id: `${id}-${this.#parts}`, data: part };
   }
 
   /** What the whole chunk has come to: told to have taken so long that chunks of a part's size are chosen from now on. */

@@ -24,7 +24,7 @@ export interface JobData {
   readonly maxResult: number;
   /** Milliseconds that its result is kept. */
   readonly ttl: number;
-  /** How often a host has given it back in the middle. */
+  /** How often a host has given it back in the middle; of a part of a chunk, how many parts were run before. */
   readonly returns?: number;
 }
 

@@ -54,6 +54,31 @@ export const leaveAndExit = task(import.meta, async function leaveAndExit(place:
   setTimeout(() => Deno.exit(3), 0);
 });
 
+/** Has something else done first, and that when it is over; waits for neither. */
+export const leaveChain = task(import.meta, function leaveChain(place: Place): void {
+  const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  (async () => {
+    await pool.submit(nothing);
+    await pool.submit(finishLater, place);
+  })();
+});
+
+/** Does nothing. */
+export const nothing = task(import.meta, function nothing(): void {});
+
+/** Counts for ever. */
+export const count = task(import.meta, function* count() {
+  for (let n = 0;; n++) yield n;
+});
+
+const kept: unknown[] = [];
+
+/** Leaves a stream of which nobody takes anything, nor will. */
+export const leaveStream = task(import.meta, function leaveStream(): void {
+  const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  kept.push(pool.stream(count));
+});
+
 /** Leaves a computation that never ends to a timer. */
 export const leaveSpin = task(import.meta, function leaveSpin(): void {
   setTimeout(() => {

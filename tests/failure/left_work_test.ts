@@ -65,6 +65,23 @@ test("Thread ends after what its target has left to a pool", NESTED, async () =>
   await left.precedes(thread.join());
 });
 
+test(
+  "Thread ends after what its target has left that comes after something else",
+  NESTED,
+  async () => {
+    await using left = await leftWork();
+    const thread = new Thread({ target: work.leaveChain, args: [left.place] });
+    thread.start();
+    await left.precedes(thread.join());
+  },
+);
+
+test("Thread does not wait for a stream that nobody reads", NESTED, async () => {
+  const thread = new Thread({ target: work.leaveStream });
+  thread.start();
+  await thread.join();
+});
+
 test("Thread tells an error at once, and ends after what its target has left", NESTED, async () => {
   await using left = await leftWork();
   const told = Promise.withResolvers<unknown>();

@@ -64,7 +64,7 @@ thread.joinSync();
 const timer = new Timer(1, (queue) => queue.putSync("from a timer"), { args: [queue] });
 timer.start();
 await timer.join();
-console.log(await queue.getMany(3, 3));
+console.log(await queue.getMany(3));
 
 const ends = [
   () => process.exit(3),

@@ -414,7 +414,7 @@ for (const before of [0, 64, 1000]) {
     options,
     async () => {
       await using pool = new ThreadPoolExecutor({ maxWorkers: 4 });
-      const meet = (barrier?: Barrier): number => barrier?.waitSync({ timeout: 3000 }) ?? -1;
+      const meet = (barrier?: Barrier): number => barrier?.waitSync({ timeout: 30_000 }) ?? -1;
       for (let i = 0; i < before; i++) await pool.submit(meet, undefined);
       const barrier = new Barrier(4);
       const futures = [1, 2, 3, 4].map(() => pool.submit(meet, barrier));

@@ -110,4 +110,31 @@ for (const [name, made] of Object.entries(CONDITIONS)) {
     `,
     );
   });
+
+  test(`${name}.waitSync() that lost the lock to an async task, without a guard, has no later guard release nothing`, async () => {
+    await assertPrints(
+      ["RuntimeError", "true", "false"],
+      `
+      await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+      const condition = ${made};
+      condition.acquireSync();
+      let taken;
+      // Called while this thread is blocked in the wait.
+      pool.submit(() => {}).addDoneCallback(() => taken = condition.acquire());
+      try {
+        for (;;) condition.waitSync({ timeout: 10 });
+      } catch (error) {
+        console.log(error.name);
+      }
+      if (taken === undefined) throw new Error("not called");
+      console.log(condition.locked());
+      await taken;
+      condition.release();
+      {
+        using _ = condition.holdSync();
+      }
+      console.log(condition.locked());
+    `,
+    );
+  });
 }

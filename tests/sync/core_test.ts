@@ -466,3 +466,30 @@ test("Condition's wait that loses its lock tells the lock, whoever opened that",
   theirLock.releaseHeld([], now);
   assertThrows(() => theirLock.releaseHeld([], now), RuntimeError, "Cannot release RLock");
 });
+
+test("Condition's waits that lose their lock together leave what is acquired later alone", async () => {
+  using deputy = makeDeputy();
+  const condition = new Condition();
+  const data = (condition as unknown as Shareable)[HANDLE]().data;
+  const theirs = deputy.act(() => openCore<ConditionCore>("Condition", data));
+  const { kind, data: lockData } = theirs.part("lock");
+  const theirLock = deputy.act(() => openCore<RLockCore>(kind, lockData));
+  deputy.setClock(5);
+  const waits: Promise<unknown>[] = [];
+  for (let i = 0; i < 3; i++) {
+    theirLock.acquireSync(THREAD, NEVER);
+    waits.push(assertRejects(() => theirs.wait(false, [], ENDLESS), OwnerDiedError));
+  }
+  {
+    using dying = makeDeputy();
+    const last = dying.act(() => openCore<ConditionCore>("Condition", data));
+    dying.act(() => openCore<RLockCore>(kind, lockData)).acquireSync(THREAD, NEVER);
+    last.notify(3, []);
+  }
+  await Promise.all(waits);
+  assertEquals(theirLock.recover(), true);
+  theirLock.release([]);
+  theirLock.acquireSync(THREAD, NEVER);
+  theirLock.releaseHeld([], 5);
+  assertEquals(theirLock.locked(), false);
+});
