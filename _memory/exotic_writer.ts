@@ -187,8 +187,9 @@ export abstract class ExoticWriter extends WordWriter {
   }
 
   /**
-   * Writes an object whose class names itself, which a Map's may do as well. What a runtime has made goes by a message, if it can be cloned or moved; of the rest
-   * (a URL, a Response) runtimes send an empty object, some without an error. Any other is plain to structured clone.
+   * Writes an object whose class names itself, which a Map's may do as well. What a runtime has made goes by a message, if it can be
+   * cloned or moved; of the rest (a URL, a Response) runtimes send an empty object, some without an error. Any other is plain to
+   * structured clone.
    */
   #named(value: object, tag: string, pos: number): number {
     for (const builtIn of BUILT_IN) {

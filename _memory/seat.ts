@@ -241,9 +241,9 @@ export class Seat implements Source {
 
   /** See {@linkcode Source}. */
   drain(): boolean {
+    if (this.#hasLeft) return false;
     const { table } = this;
     let found = false;
-    if (this.#hasLeft) return found;
     if (table.hasGranted(this.id)) {
       found = true;
       this.#handAll();

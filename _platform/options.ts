@@ -8,14 +8,15 @@
 import { deadlineAfter } from "./clock.ts";
 
 /**
- * Throws unless options are an object.
+ * Throws unless options are an object, and no list, which is one of arguments.
  *
  * @param act What is attempted, for the error text: `make Lock`.
  * @param example What options look like.
  */
 export function checkOptions(act: string, options: unknown, example: string): void {
-  if (typeof options === "object" && options !== null) return;
-  const got = options === null ? "null" : typeof options;
+  const isList = Array.isArray(options);
+  if (typeof options === "object" && options !== null && !isList) return;
+  const got = isList ? "a list" : options === null ? "null" : typeof options;
   throw new TypeError(`Cannot ${act}: expected options such as ${example}, got ${got}`);
 }
 

@@ -97,8 +97,8 @@ export class PoolChild {
   #stopEndTimer: (() => void) | undefined;
   /** The exit code that it is to have. */
   #code = 0;
-  /** The same, once it was killed for not ending. */
-  #overdueCode: number | undefined;
+  /** It was killed for not ending. */
+  #isOverdue = false;
   #ended = false;
   /** Why it was killed, as the end of a sentence. */
   #killedBecause: string | undefined;
@@ -203,7 +203,7 @@ export class PoolChild {
     this.#isClosing = true;
     this.#state.retire(this.#ring);
     this.#stopEndTimer ??= callAt(nowMs() + ENDING_MS, () => {
-      this.#overdueCode = this.#code;
+      this.#isOverdue = true;
       this.#link.kill("SIGKILL");
     });
   }
@@ -513,7 +513,7 @@ export class PoolChild {
     if (this.#ended) return;
     this.#ended = true;
     this.#stopEndTimer?.();
-    const end = this.#overdueCode === undefined ? how : { code: this.#overdueCode, signal: null };
+    const end = this.#isOverdue ? { code: this.#code, signal: null } : how;
     this.#broker.end();
     const { pid } = this.#link;
     if (this.#isClosing && end.code === 0 && this.#inHand.isEmpty) {

@@ -127,9 +127,6 @@ export class Timer<A extends unknown[] = unknown[]> extends Thread<A> {
       throw new TypeError(`Cannot make timer: expected a function, got ${typeof fn}`);
     }
     checkOptions("make timer", options, "{ args: [1] }");
-    if (Array.isArray(options)) {
-      throw new TypeError("Cannot make timer: expected options such as { args: [1] }, got a list");
-    }
     const finished = new Event();
     super(
       new DelayedThread(fn, options, {

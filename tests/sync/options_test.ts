@@ -53,11 +53,11 @@ for (const [name, call] of Object.entries(CALLS)) {
     `${name} refuses what is no options, instead of waiting for ever`,
     { timeout: 5_000 },
     async () => {
-      for (const wrong of [5, true, "accounts", null]) {
+      for (const wrong of [5, true, "accounts", null, [5]]) {
         await assertRejects(
           async () => await call(wrong),
           TypeError,
-          wrong === null ? "got null" : `got ${typeof wrong}`,
+          Array.isArray(wrong) ? "got a list" : wrong === null ? "got null" : `got ${typeof wrong}`,
         );
       }
     },
