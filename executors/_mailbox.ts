@@ -76,6 +76,20 @@ export class MailboxWriter {
     });
   }
 
+  /** The same; a value that cannot be sent is told to `onUnsendable`, now or later, which says what else comes of it. */
+  writeOr(
+    kind: number,
+    id: number,
+    value: unknown,
+    onUnsendable: (error: unknown, id: number) => Promise<void> | undefined,
+  ): Promise<void> | undefined {
+    try {
+      return this.write(kind, id, value)?.catch((error) => onUnsendable(error, id));
+    } catch (error) {
+      return onUnsendable(error, id);
+    }
+  }
+
   /** Throws what sending the value would throw, and sends nothing. */
   check(value: unknown): void {
     encode(this.#encoder, value);

@@ -188,9 +188,10 @@ class NestedStream implements StreamSink {
     if (this.#worker.hasEnded) return;
     this.ahead++;
     this.#onValue();
-    write(this.#worker, REPLY.YIELDED, this.#id, value, (error) => {
+    this.#worker.replies.writeOr(REPLY.YIELDED, this.#id, value, (error) => {
       this.fail(unsendable(error, "a value of the stream"));
       this.source.stop();
+      return undefined;
     });
   }
 
@@ -206,23 +207,12 @@ class NestedStream implements StreamSink {
 }
 
 function reply(worker: PoolWorkerHandle, kind: number, id: number, value: unknown): void {
-  write(worker, kind, id, value, (error) => {
-    worker.replies.write(REPLY.ERROR, id, unsendable(error));
-  });
-}
-
-/** Says something to a worker, now or when there is room. */
-function write(
-  worker: PoolWorkerHandle,
-  kind: number,
-  id: number,
-  value: unknown,
-  onUnsendable: (error: unknown) => void,
-): void {
-  if (worker.hasEnded) return;
-  try {
-    worker.replies.write(kind, id, value)?.catch(onUnsendable);
-  } catch (error) {
-    onUnsendable(error);
-  }
+  const { replies, hasEnded } = worker;
+  if (hasEnded) return;
+  replies.writeOr(
+    kind,
+    id,
+    value,
+    (error) => replies.write(REPLY.ERROR, id, unsendable(error)),
+  );
 }

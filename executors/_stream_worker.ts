@@ -62,6 +62,10 @@ export async function runStream(
   }
 }
 
+function throwUnsendable(error: unknown): never {
+  throw unsendable(error, "a value of the stream");
+}
+
 /** Passes values on by mail. */
 class MailOutlet implements StreamOutlet {
   readonly #host: StreamHost;
@@ -77,22 +81,13 @@ class MailOutlet implements StreamOutlet {
     const { mail, task } = this.#host;
     if (this.#host.hasEnded()) return new Promise(() => {});
     mail.spilledBytes = 0;
-    let waiting: Promise<void> | undefined;
-    try {
-      waiting = mail.write(KIND.YIELDED, task, value);
-    } catch (error) {
-      throw unsendable(error, "a value of the stream");
-    }
+    const waiting = mail.writeOr(KIND.YIELDED, task, value, throwUnsendable);
     if (waiting !== undefined) return this.#weighLater(waiting);
     return mail.spilledBytes < this.#unitBytes ? 1 : this.#weigh();
   }
 
   async #weighLater(waiting: Promise<void>): Promise<number> {
-    try {
-      await waiting;
-    } catch (error) {
-      throw unsendable(error, "a value of the stream");
-    }
+    await waiting;
     return await this.#weigh();
   }
 

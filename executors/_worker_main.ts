@@ -488,8 +488,8 @@ class PoolWorker {
     // Where `close` returns, a task that has called it does, too.
     if (this.#ended) return undefined;
     const outcome: ChunkOutcome = [elapsedMs, chunk.entries, chunk.failed];
-    // Some value cannot be sent. Which one is found out by trying; the others get through.
-    const tellSendable = (): Promise<void> | undefined => {
+    return this.#mail.writeOr(KIND.RESULT, task, outcome, () => {
+      // Some value cannot be sent. Which one is found out by trying; the others get through.
       chunk.entries.forEach((entry, i) => {
         const error = this.#errorOfSending(entry);
         if (error === undefined) return;
@@ -497,12 +497,7 @@ class PoolWorker {
         else chunk.fail(i, error);
       });
       return this.#tell(KIND.RESULT, task, outcome);
-    };
-    try {
-      return this.#mail.write(KIND.RESULT, task, outcome)?.catch(tellSendable);
-    } catch {
-      return tellSendable();
-    }
+    });
   }
 
   #errorOfSending(value: unknown): unknown {
@@ -517,18 +512,11 @@ class PoolWorker {
   /** Sends mail; a value that cannot be sent becomes an error of the task. */
   #tell(kind: number, task: number, value: unknown): Promise<void> | undefined {
     if (this.#ended) return undefined;
-    try {
-      return this.#mail.write(kind, task, value)?.catch((error) =>
-        this.#tellUnsendable(task, error)
-      );
-    } catch (error) {
-      return this.#tellUnsendable(task, error);
-    }
+    return this.#mail.writeOr(kind, task, value, this.#tellUnsendable);
   }
 
-  #tellUnsendable(task: number, error: unknown): Promise<void> | undefined {
-    return this.#mail.write(KIND.ERROR, task, unsendable(error));
-  }
+  readonly #tellUnsendable = (error: unknown, task: number): Promise<void> | undefined =>
+    this.#mail.write(KIND.ERROR, task, unsendable(error));
 
   #end(): void {
     leaveAll();
