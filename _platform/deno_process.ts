@@ -72,6 +72,64 @@ function itemOf(kind: PermissionKind, item: string | URL): string {
   return OF_PATHS.includes(kind) ? builtin("node:path").resolve(path) : path;
 }
 
+/** Options of the runtime that say how modules are found, and how it works: they hold for children, too. */
+const PASSED_ON =
+  /^--(?:(?:no-)?config|import-map|(?:no-)?lock|frozen(?:-lockfile)?|vendor|node-modules-(?:dir|linker)|conditions|no-(?:npm|remote)|cached-only|cert|unsafely-ignore-certificate-errors|use-env-proxy|v8-flags|unstable(?:-.+)?)$/;
+
+/** Those whose values are files, or addresses. */
+const OF_FILES = /^--(?:config|import-map|lock|cert)$/;
+
+/** Options whose values may stand apart from them. */
+const WITH_VALUE =
+  /^(?:-[cL]|--(?:config|import-map|lock|cert|conditions|ext|filter|host|import|location|log-level|min-dep-age|node-modules-linker|port|preload|require|seed))$/;
+
+const SUBCOMMAND = /^(?:bench|eval|repl|run|serve|test)$/;
+
+/**
+ * The options to be passed on of those that a program was started with.
+ *
+ * @param args The command line, without the runtime itself.
+ */
+function passedOn(args: readonly string[]): string[] {
+  const found: string[] = [];
+  for (let at = SUBCOMMAND.test(args[0]) ? 1 : 0; at < args.length; at++) {
+    // Behind the program, or its text, are its own arguments.
+    if (!args[at].startsWith("-") || args[at] === "--") break;
+    const [, short, value] = /^([^=]+)(?:=(.*))?$/s.exec(args[at]) ?? [];
+    const name = short === "-c" ? "--config" : short;
+    const isApart = value === undefined && WITH_VALUE.test(short) &&
+      args[at + 1]?.startsWith("-") === false;
+    if (isApart) at++;
+    if (name === undefined || !PASSED_ON.test(name)) continue;
+    const given = isApart ? args[at] : value;
+    found.push(given === undefined ? name : `${name}=${resolved(name, given)}`);
+  }
+  return found;
+}
+
+function resolved(name: string, value: string): string {
+  // The child may work in another folder.
+  if (!OF_FILES.test(name) || /^[a-z][a-z\d+.-]+:/i.test(value)) return value;
+  return builtin("node:path").resolve(value);
+}
+
+/** The options that this process was started with, where they can be read: only Linux says, and to who may do everything. */
+function ownOptions(): string[] {
+  if (!PERMISSION_KINDS.every((kind) => isGranted(kind))) return [];
+  try {
+    return passedOn(Deno.readTextFileSync("/proc/self/cmdline").split("\0").slice(1, -1));
+  } catch {
+    return [];
+  }
+}
+
+/** What has a child find modules as this process does. */
+function settings(config: string | undefined): string[] {
+  const options = ownOptions();
+  if (options.some((option) => /^--(?:no-)?config\b/.test(option))) return options;
+  return [config === undefined ? "--no-config" : `--config=${config}`, ...options];
+}
+
 function commandArgs(options: ProcessOptions): string[] {
   const { entry, module, config } = options;
   // A data: entry needs no permission to be read, nor has what it imports by name.
@@ -80,7 +138,7 @@ function commandArgs(options: ProcessOptions): string[] {
     "run",
     "--quiet",
     "--no-prompt",
-    config === undefined ? "--no-config" : `--config=${config}`,
+    ...settings(config),
     ...permissionArgs(options),
     `data:text/javascript,${encodeURIComponent(code)}`,
   ];
@@ -111,7 +169,7 @@ function checkFolder(folder: string): void {
 }
 
 /** What a runtime wants to know of its surroundings. */
-const PASSED_ON = ["DENO_DIR", "HOME", "PATH", "TMPDIR", "XDG_CACHE_HOME"];
+const SURROUNDINGS = ["DENO_DIR", "HOME", "PATH", "TMPDIR", "XDG_CACHE_HOME"];
 
 /** The variables of a child. Those that this process may not read are not handed on. */
 function environment(
@@ -121,7 +179,7 @@ function environment(
     return added === undefined ? undefined : { ...Deno.env.toObject(), ...added };
   }
   const env: Record<string, string> = {};
-  for (const variable of PASSED_ON) {
+  for (const variable of SURROUNDINGS) {
     if (Deno.permissions.querySync({ name: "env", variable }).state !== "granted") continue;
     const value = Deno.env.get(variable);
     if (value !== undefined) env[variable] = value;

@@ -12,7 +12,7 @@ const SCRATCH = new URL("tests/.tmp/", ROOT);
 
 /** A folder that is removed, with all in it, when the `using` block ends. */
 export interface ScratchFolder extends AsyncDisposable {
-  /** Writes a file and returns its path. */
+  /** Writes a file, in new folders if its name says so, and returns its path. */
   write(name: string, text: string): Promise<string>;
 }
 
@@ -23,6 +23,7 @@ export async function scratchFolder(): Promise<ScratchFolder> {
   return {
     async write(name, text) {
       const file = new URL(name, folder);
+      await Deno.mkdir(new URL(".", file), { recursive: true });
       await Deno.writeTextFile(file, text);
       return fromFileUrl(file);
     },
