@@ -8,6 +8,9 @@ import "../_support/leaks.ts";
 /** Time from an event to the last future that it concerns: 100 ms on a quiet machine. What is told late is told in seconds, or never. */
 export const PROMPT_MS = 3000;
 
+/** Time that a program with nothing to do takes at most, on a slow machine. What holds one lasts for a minute, or for ever. */
+export const SHORT_MS = 20_000;
+
 /** Time until something that is only waited for must have come about. */
 const PATIENCE_MS = 30_000;
 

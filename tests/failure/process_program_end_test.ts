@@ -6,10 +6,7 @@ import { isStopped } from "../_support/proc.ts";
 import { assertDead, startProgram, stateOf, until } from "../_support/processes.ts";
 import { runProgram } from "../_support/run.ts";
 import { processProgram } from "./_process_support.ts";
-import { assertEndedWell } from "./_support.ts";
-
-/** Time that a program with nothing to do takes at most: start of the runtime, and of a process. */
-const SHORT_MS = 5000;
+import { assertEndedWell, SHORT_MS } from "./_support.ts";
 
 /** Time that a child has to end after its parent. */
 const ORPHAN_MS = 3000;

@@ -3,11 +3,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { test } from "../_support/leaks.ts";
 import { runProgram } from "../_support/run.ts";
-import { assertEndedWell, program } from "./_support.ts";
+import { assertEndedWell, program, SHORT_MS } from "./_support.ts";
 import type { End } from "./_tasks.ts";
-
-/** Time that a program with nothing to do takes at most: start of the runtime, and of a worker. */
-const SHORT_MS = 5000;
 
 /** Runs the body of a program, and asserts that it ends by itself, soon, with those lines. */
 async function assertPrints(body: string, lines: string[]): Promise<void> {
@@ -114,7 +111,7 @@ test("A program whose main throws ends at once, with its own error", async () =>
   const ended = await runProgram(program(`
     const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
     await pool.submit(work.noop);
-    for (let i = 0; i < 100; i++) pool.submit(work.print, "queued", 50);
+    for (let i = 0; i < 100; i++) pool.submit(work.print, "queued", 1000);
     throw new RangeError("main failed");
   `));
   assertEquals([ended.code, ended.timedOut], [1, false]);

@@ -20,13 +20,10 @@ import { runProgram } from "../_support/run.ts";
 import { Gate, Log } from "../contracts/signals.ts";
 import * as streams from "../contracts/stream_tasks.ts";
 import { square } from "../contracts/tasks.ts";
-import { assertEndedWell, startedWorkers, until } from "./_support.ts";
+import { assertEndedWell, SHORT_MS, startedWorkers, until } from "./_support.ts";
 import * as work from "./_stream_tasks.ts";
 
 const MODES = ["break", "replace"] as const;
-
-/** Time that a program with nothing to do takes at most: start of the runtime, and of a worker or process. */
-const SHORT_MS = 5000;
 
 const KINDS = [
   {

@@ -3,11 +3,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { test } from "../_support/leaks.ts";
 import { runProgram } from "../_support/run.ts";
-import { assertEndedWell } from "./_support.ts";
+import { assertEndedWell, SHORT_MS } from "./_support.ts";
 import { syncProgram } from "./_sync_support.ts";
-
-/** Time that a program with nothing to do takes at most: start of the runtime, and of a worker. */
-const SHORT_MS = 5000;
 
 /** How long the other thread lets a program wait, once it does: long enough for one to end that is not held. */
 const WAIT_MS = 300;

@@ -23,7 +23,14 @@ import {
 } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
 import { runProgram } from "../_support/run.ts";
-import { assertEndedWell, assertPrompt, Gate, startedWorkers, until } from "./_support.ts";
+import {
+  assertEndedWell,
+  assertPrompt,
+  Gate,
+  SHORT_MS,
+  startedWorkers,
+  until,
+} from "./_support.ts";
 import { assertOwnerDied, assertUsable, newName, thrownBy } from "./_sync_support.ts";
 import { type End, endInTask, type endLater, KINDS_OF_END } from "./_tasks.ts";
 import { waitersOf } from "./_waiters.ts";
@@ -216,9 +223,6 @@ ${body}
 }
 `;
 }
-
-/** Time that a program with nothing to do takes at most. */
-const SHORT_MS = 5000;
 
 async function assertPrints(body: string, lines: string[]): Promise<void> {
   const ended = await runProgram(program(body));
