@@ -13,7 +13,7 @@ import {
   waitingMethods,
   type WholeCore,
 } from "../../_memory/core.ts";
-import { HANDLE, type Handle, type Shareable } from "../../_memory/handle.ts";
+import type { Handle } from "../../_memory/handle.ts";
 import { Deputy, home, type Limits } from "../../_memory/seat.ts";
 import { NEVER, nowMs } from "../../_platform/clock.ts";
 import type { ConditionCore } from "../../sync/_condition_core.ts";
@@ -425,12 +425,17 @@ test("Lock's core acts for the seat that it was opened with", async () => {
   theirs.release();
 });
 
+/** The cores of a condition and of its lock, which act for a deputy. */
+function openFor(deputy: Deputy, { handle }: Condition): [ConditionCore, RLockCore] {
+  const core = deputy.act(() => openCore<ConditionCore>("Condition", handle.data));
+  const { kind, data } = core.part("lock");
+  return [core, deputy.act(() => openCore<RLockCore>(kind, data))];
+}
+
 test("Condition's core and its lock's act for the seat that they were opened with", async () => {
   using deputy = makeDeputy();
   const condition = new Condition();
-  const theirs = deputy.act(() => openCore<ConditionCore>("Condition", condition.handle.data));
-  const { kind, data } = theirs.part("lock");
-  const theirLock = deputy.act(() => openCore<RLockCore>(kind, data));
+  const [theirs, theirLock] = openFor(deputy, condition);
   theirLock.acquireSync(THREAD, NEVER);
   assertEquals(condition.acquireSync({ blocking: false }), false);
   const waiting = theirs.wait(false, [], ENDLESS);
@@ -443,17 +448,13 @@ test("Condition's core and its lock's act for the seat that they were opened wit
 test("Condition's wait that loses its lock tells the lock, whoever opened that", async () => {
   using deputy = makeDeputy();
   const condition = new Condition();
-  const data = (condition as unknown as Shareable)[HANDLE]().data;
-  const theirs = deputy.act(() => openCore<ConditionCore>("Condition", data));
-  const { kind, data: lockData } = theirs.part("lock");
-  const theirLock = deputy.act(() => openCore<RLockCore>(kind, lockData));
+  const [theirs, theirLock] = openFor(deputy, condition);
   theirLock.acquireSync(THREAD, NEVER);
   const since = theirLock.now;
   const waiting = assertRejects(() => theirs.wait(false, [], ENDLESS), OwnerDiedError);
   {
     using dying = makeDeputy();
-    const last = dying.act(() => openCore<ConditionCore>("Condition", data));
-    const lastLock = dying.act(() => openCore<RLockCore>(kind, lockData));
+    const [last, lastLock] = openFor(dying, condition);
     lastLock.acquireSync(THREAD, NEVER);
     last.notify(1, []);
   }
@@ -470,10 +471,7 @@ test("Condition's wait that loses its lock tells the lock, whoever opened that",
 test("Condition's waits that lose their lock together leave what is acquired later alone", async () => {
   using deputy = makeDeputy();
   const condition = new Condition();
-  const data = (condition as unknown as Shareable)[HANDLE]().data;
-  const theirs = deputy.act(() => openCore<ConditionCore>("Condition", data));
-  const { kind, data: lockData } = theirs.part("lock");
-  const theirLock = deputy.act(() => openCore<RLockCore>(kind, lockData));
+  const [theirs, theirLock] = openFor(deputy, condition);
   deputy.setClock(5);
   const waits: Promise<unknown>[] = [];
   for (let i = 0; i < 3; i++) {
@@ -482,8 +480,8 @@ test("Condition's waits that lose their lock together leave what is acquired lat
   }
   {
     using dying = makeDeputy();
-    const last = dying.act(() => openCore<ConditionCore>("Condition", data));
-    dying.act(() => openCore<RLockCore>(kind, lockData)).acquireSync(THREAD, NEVER);
+    const [last, lastLock] = openFor(dying, condition);
+    lastLock.acquireSync(THREAD, NEVER);
     last.notify(3, []);
   }
   await Promise.all(waits);
