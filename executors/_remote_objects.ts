@@ -61,10 +61,12 @@ export class RemoteObjects {
   readonly #unheard = new Map<number, Answer>();
   readonly #stubs = new Map<string, WeakRef<Core>>();
   readonly #registry = new FinalizationRegistry<string>((object) => this.#forget(object));
-  #calls = 0;
+  #calls: number;
 
-  constructor(outbox: MailboxWriter) {
+  /** @param calls How many were made before. */
+  constructor(outbox: MailboxWriter, calls = 0) {
     this.#outbox = outbox;
+    this.#calls = calls;
   }
 
   /** The stub of an object's core. */
@@ -128,7 +130,7 @@ export class RemoteObjects {
   }
 
   #call(call: RemoteCall, isPromise: boolean, onAnswer: (answer: Answer) => void): number {
-    const id = this.#calls++;
+    const id = this.#calls++ | 0; // As the words of mail carry it.
     const settled = this.#settled;
     this.#outbox.writeSync(KIND.CALL, id, settled.length === 0 ? call : { ...call, settled });
     if (settled.length > 0) this.#settled = [];

@@ -37,16 +37,20 @@ export class RemotePools implements Runner {
   readonly #futures = new Map<number, Future<unknown>>();
   /** Where the values of streams go, of those that are open. */
   readonly #sinks = new Map<number, StreamSink>();
-  #submitted = 0;
+  #nextId: number;
   /**
    * What this worker is blocked for without a deadline: a callback may block while it takes outcomes in, and then the wait
    * around it goes on.
    */
   readonly #blockedFor: number[][] = [];
 
-  /** @param owner The thread that this worker belongs to. */
-  constructor(owner: string, outbox: MailboxWriter) {
+  /**
+   * @param owner The thread that this worker belongs to.
+   * @param firstId The id of the first submission.
+   */
+  constructor(owner: string, outbox: MailboxWriter, firstId = 0) {
     this.#outbox = outbox;
+    this.#nextId = firstId;
     registerHandle(POOL_KIND, (data) => {
       const handle = data as PoolHandle;
       if (handle.owner !== owner) {
@@ -115,7 +119,8 @@ export class RemotePools implements Runner {
     arity: number,
     buffersize: number | undefined,
   ): Future<unknown> {
-    const id = this.#submitted++;
+    const id = this.#nextId;
+    this.#nextId = (id + 1) | 0; // As the words of mail carry it.
     const future = futureInternals.create<unknown>(this, id);
     const signal = options?.signal;
     try {

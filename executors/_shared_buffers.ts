@@ -26,11 +26,15 @@ export class SharedBuffers {
     this.#known.delete(number);
     this.#tell({ number, buffer: undefined });
   });
-  #introduced = 0;
+  #next: number;
 
-  /** @param tell Tells all workers. */
-  constructor(tell: (news: BufferNews) => void) {
+  /**
+   * @param tell Tells all workers.
+   * @param first The number of the first buffer.
+   */
+  constructor(tell: (news: BufferNews) => void, first = 0) {
     this.#tell = tell;
+    this.#next = first;
   }
 
   /** The numbers of the buffers that a task names, introduced where they are new. */
@@ -39,7 +43,8 @@ export class SharedBuffers {
     return buffers.map((buffer) => {
       let number = this.#numbers.get(buffer);
       if (number === undefined) {
-        number = this.#introduced++;
+        number = this.#next;
+        this.#next = (number + 1) | 0; // As the words of a payload carry it.
         this.#numbers.set(buffer, number);
         this.#known.set(number, new WeakRef(buffer));
         this.#registry.register(buffer, number);

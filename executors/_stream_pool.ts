@@ -172,7 +172,7 @@ export class PoolStreams {
   /** By the indexes of their tasks. */
   readonly #streams = new Map<number, PoolStream>();
   readonly #onRest: (change: number) => void;
-  #opened = 0;
+  #nextId = 0;
   #resting = 0;
   #restingHere = 0;
 
@@ -193,7 +193,9 @@ export class PoolStreams {
 
   /** Makes a stream; {@linkcode add} gives it its task. */
   open(buffersize: number, sink: StreamSink, isLocal: boolean): PoolStream {
-    return new PoolStream(this.#opened++, buffersize, sink, isLocal, (stream) => {
+    const id = this.#nextId;
+    this.#nextId = (id + 1) | 0; // As the words of mail carry it.
+    return new PoolStream(id, buffersize, sink, isLocal, (stream) => {
       const change = stream.isResting ? 1 : -1;
       this.#resting += change;
       if (stream.isLocal) this.#restingHere += change;
