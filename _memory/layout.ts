@@ -108,8 +108,10 @@ export const WORKER = {
   CURRENT: LINE + 1,
   /** Index of that task in the owner's table. */
   CURRENT_TASK: LINE + 2,
-  /** One more than the number of the task that is asked to stop. Written by the owner. */
-  ABORT: 2 * LINE,
+  /** How often a task was asked to stop. Written by the owner, like the next one. */
+  ABORTS: 2 * LINE,
+  /** Number of the task that was asked last. */
+  ABORTED: 2 * LINE + 1,
   SIZE: 3 * LINE,
 } as const;
 

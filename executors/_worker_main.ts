@@ -536,7 +536,8 @@ class PoolWorker {
   }
 
   #contextOf(number: number, task: number): TaskContext {
-    const signal = (): AbortSignal => this.#signalOf(number);
+    const { abortsBefore } = this.#state;
+    const signal = (): AbortSignal => this.#signalOf(number, abortsBefore);
     let made: AbortSignal | undefined;
     return {
       id: this.#start.firstTaskId + number,
@@ -556,13 +557,13 @@ class PoolWorker {
    * The signal of the running task. Reading `aborted` looks at the shared word, so that a computation that never lets the
    * event loop turn sees it as well.
    */
-  #signalOf(number: number): AbortSignal {
+  #signalOf(number: number, abortsBefore: number): AbortSignal {
     const controller = new AbortController();
     const { signal } = controller;
     let aborted = false;
     const check = (): boolean => {
       this.#pollOwner?.();
-      if (!aborted && this.#state.isAborted(number)) {
+      if (!aborted && this.#state.isAborted(number, abortsBefore)) {
         aborted = true;
         // The runtime asks `aborted` itself before it aborts.
         delete (signal as { aborted?: boolean }).aborted;

@@ -11,7 +11,8 @@
  *
  * Word PHASE: BETWEEN tasks, or RUNNING the task that CURRENT (its number in the task ring) and CURRENT_TASK (its index in the
  * owner's table) name. Written by the worker.
- * Word ABORT: number of the running task that is asked to stop. Written by the owner, who notifies.
+ * Word ABORTED: number of the task that was asked to stop last. Word ABORTS: how often one was. Written by the owner, who
+ * notifies. As numbers come again, a task that was asked is one that was so since its worker last looked for one to claim.
  * Word ALIVE: 1 once the worker holds its sign of life. Word READY: 1 once it takes tasks.
  *
  * Invariants
@@ -51,6 +52,7 @@ export class WorkerState {
   readonly buffer: SharedArrayBuffer;
   readonly #words: Int32Array;
   readonly #spinner = new Spinner();
+  #abortsBefore = 0;
 
   constructor(
     buffer: SharedArrayBuffer = createSharedMemory(
@@ -86,6 +88,7 @@ export class WorkerState {
   /** Says that a task is over; false when the worker must not claim another (Invariant 1). */
   mayClaim(): boolean {
     store(this.#words, WORKER.PHASE, BETWEEN);
+    this.#abortsBefore = load(this.#words, WORKER.ABORTS);
     return load(this.#words, WORKER.STATE) !== RETIRED;
   }
 
@@ -143,14 +146,20 @@ export class WorkerState {
     store(this.#words, WORKER.READY, 1);
   }
 
-  /** True when the task with that number is asked to stop. */
-  isAborted(number: number): boolean {
-    return load(this.#words, WORKER.ABORT) === ((number + 1) | 0);
+  /** How often a task had been asked to stop before the one was claimed that runs. */
+  get abortsBefore(): number {
+    return this.#abortsBefore;
   }
 
-  /** A promise for the next change of ABORT. */
+  /** True when the task with that number is asked to stop, which runs with so many {@linkcode abortsBefore}. */
+  isAborted(number: number, abortsBefore: number): boolean {
+    return load(this.#words, WORKER.ABORTS) !== abortsBefore &&
+      this.#words[WORKER.ABORTED] === (number | 0);
+  }
+
+  /** A promise for the next change of ABORTS. */
   async abortChange(): Promise<void> {
-    await park(this.#words, WORKER.ABORT, load(this.#words, WORKER.ABORT));
+    await park(this.#words, WORKER.ABORTS, load(this.#words, WORKER.ABORTS));
   }
 
   // The owner's side.
@@ -207,7 +216,8 @@ export class WorkerState {
 
   /** Asks the task with that number to stop. */
   abort(number: number): void {
-    store(this.#words, WORKER.ABORT, (number + 1) | 0);
-    notify(this.#words, WORKER.ABORT);
+    this.#words[WORKER.ABORTED] = number;
+    add(this.#words, WORKER.ABORTS, 1);
+    notify(this.#words, WORKER.ABORTS);
   }
 }

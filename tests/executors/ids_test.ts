@@ -13,11 +13,14 @@ import { type BufferNews, KnownBuffers, SharedBuffers } from "../../executors/_s
 import { REPLY } from "../../executors/_protocol.ts";
 import { RemoteObjects } from "../../executors/_remote_objects.ts";
 import { RemotePools } from "../../executors/_remote_pools.ts";
+import { WorkerState } from "../../executors/_worker_state.ts";
 import "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
 
 /** The last number that a word of 32 bits carries as it is. */
 const LAST = 2 ** 31 - 1;
+/** Number of the last task before the numbers come again. */
+const LAST_TASK = 2 ** 32 - 1;
 
 /** A mailbox whose mail is answered by the id that has come through a word. */
 function echoingMailbox(answer: (id: number) => void): MailboxWriter {
@@ -73,3 +76,16 @@ test(
     assertEquals(lock.now, LAST + 3); // The clock only goes forward.
   },
 );
+
+test("a task is asked to stop neither before anybody has, nor as its number was asked a lap before", () => {
+  const state = new WorkerState();
+  const isAborted = (number: number) => state.isAborted(number, state.abortsBefore);
+  state.mayClaim();
+  for (const number of [0, LAST, LAST_TASK]) assertEquals(isAborted(number), false);
+  state.abort(LAST_TASK);
+  assertEquals([isAborted(LAST_TASK), isAborted(0)], [true, false]);
+  state.mayClaim();
+  assertEquals(isAborted(LAST_TASK), false);
+  state.abort(0);
+  assertEquals([isAborted(LAST_TASK), isAborted(0)], [false, true]);
+});
