@@ -7,8 +7,8 @@
  * Invariants
  * 1. An account changes hands only once its thread is dead and TAKEN is 0: what is lost stays on the books until somebody reports
  *    it done.
- * 2. A thread that finds no account free goes without. What it takes counts as unfinished all the same, but is never known to
- *    be lost.
+ * 2. A thread that finds no account free goes without, and looks again once another one has died. What it takes counts as
+ *    unfinished all the same, but is never known to be lost.
  *
  * @module
  */
@@ -31,6 +31,8 @@ export class Accounts {
   readonly #seat: Seat;
   /** Index of this thread's own. */
   #own = NONE;
+  /** Deaths in the table of threads when it was looked for in vain: where nobody reports items done, that is for good. */
+  #deathsInVain: number | undefined;
 
   constructor(words: Int32Array, seat: Seat) {
     this.#words = words;
@@ -39,7 +41,7 @@ export class Accounts {
 
   /** Books what this thread has taken. */
   charge(count: number): void {
-    if (this.#own === NONE) this.#own = this.#find();
+    if (this.#own === NONE) this.#look();
     if (this.#own !== NONE) this.#words[this.#own + ACCOUNT.TAKEN] += count;
   }
 
@@ -71,6 +73,14 @@ export class Accounts {
       threads.push(this.#words[at + ACCOUNT.THREAD]);
     }
     return { count, threads };
+  }
+
+  /** Looks for an account, unless there can be none (Invariant 2). */
+  #look(): void {
+    const { deaths } = this.#seat.table;
+    if (deaths === this.#deathsInVain) return;
+    this.#own = this.#find();
+    if (this.#own === NONE) this.#deathsInVain = deaths;
   }
 
   /** An account for this thread: its own, or one that is free (Invariant 1). */

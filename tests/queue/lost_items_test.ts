@@ -2,7 +2,10 @@
 
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { type Future, ThreadPoolExecutor, type ThreadPoolOptions } from "../../executors/mod.ts";
+import { ACCOUNT, QUEUE } from "../../_memory/layout.ts";
+import type { Seat } from "../../_memory/seat.ts";
 import { LostItemsError, type Queue, RuntimeError } from "../../queue/mod.ts";
+import { Accounts } from "../../queue/_accounts.ts";
 import { test } from "../_support/leaks.ts";
 import { ELSEWHERE, type Elsewhere, type OwnPool, shareProcesses } from "../contracts/elsewhere.ts";
 import type { AnyGate } from "../contracts/parts.ts";
@@ -298,3 +301,22 @@ function lostItems({ name, make }: QueueSuite<Queue<unknown>>, elsewhere: Elsewh
     await queue.join();
   });
 }
+
+test("a thread for which no account is left looks for one once a death, and not with each item", () => {
+  const table = { deaths: 0, looks: 0, isAlive: () => ++table.looks < 0 };
+  const words = new Int32Array(QUEUE.SIZE);
+  const me = 1;
+  for (let at: number = QUEUE.ACCOUNTS; at < QUEUE.ACCOUNTS_END; at += ACCOUNT.SIZE) {
+    words[at + ACCOUNT.THREAD] = me + at;
+    words[at + ACCOUNT.TAKEN] = 1;
+  }
+  const accounts = new Accounts(words, { id: me, table } as unknown as Seat);
+  accounts.charge(1);
+  words[QUEUE.ACCOUNTS + ACCOUNT.TAKEN] = 0; // Somebody reports done what one of the dead has taken.
+  for (let i = 0; i < 100; i++) accounts.charge(1);
+  assertEquals(table.looks, 0);
+  table.deaths++;
+  accounts.charge(2);
+  assertEquals(words[QUEUE.ACCOUNTS + ACCOUNT.THREAD], me);
+  assertEquals(words[QUEUE.ACCOUNTS + ACCOUNT.TAKEN], 2);
+});
