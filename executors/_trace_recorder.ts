@@ -23,7 +23,8 @@ import type { TaskEvent, TaskOutcome, WorkerEvent } from "./trace.ts";
 
 /** What is known of one worker; times are milliseconds since 1970. */
 export interface WorkerRecord {
-  readonly worker: ObservedWorker;
+  /** Once it has ended, what is told of it, and not the worker: that has memory of its own. */
+  worker: ObservedWorker;
   readonly startMs: number;
   endMs: number | undefined;
   fate: WorkerFate | undefined;
@@ -98,7 +99,8 @@ export class Recorder implements ExecutorObserver {
   readonly #done: TaskRecord[] = [];
   #next = 0;
   /** Oldest first. */
-  readonly #workers = new Map<ObservedWorker, WorkerRecord>();
+  readonly #workers = new Set<WorkerRecord>();
+  readonly #records = new WeakMap<ObservedWorker, WorkerRecord>();
 
   /** @param most How many tasks that are done are kept, and how many that are not. */
   constructor(most: number) {
@@ -133,13 +135,15 @@ export class Recorder implements ExecutorObserver {
   /** See {@linkcode ExecutorObserver}. */
   workerStarted(worker: ObservedWorker, startMs: number): void {
     if (this.#workers.size >= this.#most) this.#dropWorker();
-    this.#workers.set(worker, { worker, startMs, endMs: undefined, fate: undefined });
+    const record: WorkerRecord = { worker, startMs, endMs: undefined, fate: undefined };
+    this.#workers.add(record);
+    this.#records.set(worker, record);
   }
 
   #dropWorker(): void {
-    for (const [worker, { endMs }] of this.#workers) {
-      if (endMs === undefined) continue;
-      this.#workers.delete(worker);
+    for (const record of this.#workers) {
+      if (record.endMs === undefined) continue;
+      this.#workers.delete(record);
       this.dropped++;
       return;
     }
@@ -148,21 +152,23 @@ export class Recorder implements ExecutorObserver {
   /** See {@linkcode ExecutorObserver}. */
   workerEnded(worker: ObservedWorker, endMs: number, fate: WorkerFate): void {
     const record = this.recordOf(worker);
+    const { name, pid } = worker;
+    record.worker = { name, pid };
     record.endMs = endMs;
     record.fate = fate;
   }
 
   /** The record of a worker. */
   recordOf(worker: ObservedWorker): WorkerRecord {
-    const record = this.#workers.get(worker);
+    const record = this.#records.get(worker);
     if (record !== undefined) return record;
-    // There was no room for it any more.
+    // It could not be started.
     return { worker, startMs: this.startMs, endMs: undefined, fate: undefined };
   }
 
   /** The workers, in the order in which they were started. */
   get workers(): WorkerRecord[] {
-    return [...this.#workers.values()];
+    return [...this.#workers];
   }
 
   /** The tasks, in the order in which they were submitted. */

@@ -5,6 +5,7 @@ import {
   ProcessPoolExecutor,
   ThreadPoolExecutor,
 } from "../../executors/mod.ts";
+import { Recorder } from "../../executors/_trace_recorder.ts";
 import { type TaskEvent, type Trace, trace, type WorkerEvent } from "../../executors/trace.ts";
 import { test } from "../_support/leaks.ts";
 import { until } from "../_support/processes.ts";
@@ -265,6 +266,17 @@ for (const [name, make] of EXECUTORS.slice(0, 2)) {
     );
   });
 }
+
+test("trace() keeps no worker that has ended, which has memory of its own, but what is told of it", () => {
+  const recorder = new Recorder(10);
+  const worker = { name: "pool_0", pid: 7, memory: new SharedArrayBuffer(8) };
+  recorder.workerStarted(worker, recorder.startMs);
+  recorder.workerEnded(worker, recorder.startMs + 1, "retired");
+  const [record] = recorder.workers;
+  assertEquals(record, recorder.recordOf(worker));
+  assertEquals(record.worker, { name: "pool_0", pid: 7 });
+  assertEquals(recorder.workerEvent(record).fate, "retired");
+});
 
 test("trace() refuses what is no executor, and bad options", async () => {
   await using executor = new AsyncExecutor();
