@@ -3,7 +3,8 @@
  * latches of the queue held.
  *
  * Word HEAP: the block that holds the heap's array: the item at i sorts before those at 2i + 1 and 2i + 2.
- * Word SEQUENCE: counts the items put, so that equal ones are given in the order in which they were put.
+ * Word SEQUENCE: counts the items put, so that equal ones are given in the order in which they were put. Before it wraps, the items
+ * that are there are numbered anew: one may have been there all the time.
  *
  * Each item's block has four words more than others': its number in that sequence, and its key: a number itself, or where in the
  * block the encoded key is.
@@ -36,6 +37,9 @@ const EXTRA_WORDS = 4;
 const NUMBER = 0;
 const ENCODED = 1;
 
+/** The last number that an item may have. */
+const LAST = 2 ** 31 - 1;
+
 const FIRST_CAPACITY = 60;
 
 const double = new Float64Array(1);
@@ -61,6 +65,7 @@ export const SMALLEST_FIRST: Order = {
   push(heap: Heap, block: number, items: Batch, at: number): void {
     const { words } = heap;
     const key = items.keys[at];
+    if (words[SEQUENCE] === LAST) renumber(words);
     words[block + ORDINAL] = words[SEQUENCE]++;
     storeKey(words, block, items, at);
     const array = words[HEAP] + BLOCK.HEADER;
@@ -111,7 +116,16 @@ function isBefore(
   otherKey: PriorityKey,
 ): boolean {
   const order = compareKeys(key, otherKey);
-  return order !== 0 ? order < 0 : ((words[block + ORDINAL] - words[other + ORDINAL]) | 0) < 0;
+  return order !== 0 ? order < 0 : words[block + ORDINAL] < words[other + ORDINAL];
+}
+
+/** Gives the items the first numbers, in their order. */
+function renumber(words: Int32Array): void {
+  const array = words[HEAP] + BLOCK.HEADER;
+  const blocks = words.slice(array, array + countOf(words));
+  blocks.sort((a, b) => words[a + ORDINAL] - words[b + ORDINAL]);
+  for (const [i, block] of blocks.entries()) words[block + ORDINAL] = i;
+  words[SEQUENCE] = blocks.length;
 }
 
 /** Goes the way that the key would go up (Invariant 2). */

@@ -7,6 +7,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import * as fc from "fast-check";
+import { QUEUE } from "../../_memory/layout.ts";
 import { type PriorityKey, PriorityQueue, Queue, RuntimeError } from "../../queue/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { ELSEWHERE, shareProcesses } from "../contracts/elsewhere.ts";
@@ -91,6 +92,17 @@ test("PriorityQueue sorts numbers", () => {
     2 ** 53,
     Infinity,
   ]);
+});
+
+test("PriorityQueue keeps the order of equal ones that are there while two billion others pass", () => {
+  const queue = new PriorityQueue<[number, string]>({ priority: ([rank]) => rank });
+  const { buffer } = queue.handle.data as { buffer: SharedArrayBuffer };
+  const next = new Int32Array(buffer, 0, QUEUE.SIZE).subarray(QUEUE.ORDER + 1);
+  for (const rank of [0, 5, 5]) queue.putNowait([rank, "early"]);
+  next[0] = 2 ** 31 - 3; // So many have passed.
+  for (let i = 0; i < 20; i++) queue.putNowait([5, `late ${i}`]);
+  const late = Array.from({ length: 20 }, (_, i) => `late ${i}`);
+  assertEquals(drain(queue).map(([, name]) => name), ["early", "early", "early", ...late]);
 });
 
 test("PriorityQueue takes 0 and -0 for equal, and keeps both", () => {
