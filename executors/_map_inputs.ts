@@ -12,7 +12,7 @@ export type MapInput<T> = Iterable<T> | AsyncIterable<T>;
 /** How much larger than one chunk the next may be. */
 const GROWTH = 16;
 /** The most items of a task whose size is left to us. */
-export const MAX_CHUNK = 1 << 16;
+const MAX_CHUNK = 1 << 16;
 /** Chunks in flight per worker: one that runs and one that waits. */
 export const IN_FLIGHT_PER_WORKER = 2;
 

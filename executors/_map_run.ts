@@ -18,14 +18,7 @@ import { CancelledError } from "./errors.ts";
 import type { ExecutorBackend, TaskOptions } from "./executor.ts";
 import { type HasStanding, STANDING, type Standing } from "./_standing.ts";
 import { optionsForLater } from "./_submit_context.ts";
-import {
-  ChunkSizer,
-  IN_FLIGHT_PER_WORKER,
-  Inputs,
-  isInput,
-  type MapInput,
-  MAX_CHUNK,
-} from "./_map_inputs.ts";
+import { ChunkSizer, IN_FLIGHT_PER_WORKER, Inputs, isInput, type MapInput } from "./_map_inputs.ts";
 import { blockUntil, type Future, futureInternals } from "./future.ts";
 
 /** Options of `map`. */
@@ -60,6 +53,9 @@ export interface MapResult<T> extends AsyncIterable<T>, Iterable<T> {
   /** The same, blocking this thread. */
   toArraySync(): T[];
 }
+
+/** So many chunks that were handed out stay in the list, before it is made shorter. */
+const MOST_LEFT = 32;
 
 /** Some items on their way. */
 interface Chunk {
@@ -225,7 +221,8 @@ export class MapRun implements MapResult<unknown>, HasStanding {
     this.#itemsTaken += count;
     this.#buffered += count;
     this.#inFlight++;
-    if (this.#itemsTaken > MAX_CHUNK && !this.#exhausted) {
+    // Not with each one: what stays is moved up.
+    if (this.#itemsTaken >= this.#available) {
       this.#items.splice(0, this.#itemsTaken * arity);
       this.#itemsTaken = 0;
     }
@@ -327,6 +324,9 @@ export class MapRun implements MapResult<unknown>, HasStanding {
   /** Leaves the chunk in front, which was handed out. */
   #leave(): void {
     this.#chunks[this.#chunksTaken++] = undefined as unknown as Chunk;
+    if (this.#chunksTaken < MOST_LEFT || this.#chunksTaken * 2 < this.#chunks.length) return;
+    this.#chunks.splice(0, this.#chunksTaken);
+    this.#chunksTaken = 0;
   }
 
   /** Ends the iteration and cancels what has not started; `error` is what the next call throws. */

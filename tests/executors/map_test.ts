@@ -224,3 +224,64 @@ test("map() ends with its signal, also when all items are done", async () => {
   await assertRejects(async () => void await iterator.next(), RangeError, "enough");
   assertEquals((await iterator.next()).done, true);
 });
+
+/** Runs a program that can have garbage collected. */
+async function runCollecting(program: string): Promise<string> {
+  const { code, stdout, stderr } = await runProgram(
+    `import { AsyncExecutor } from "@concurrent/futures";
+    const executor = new AsyncExecutor({ maxWorkers: 1 });
+    async function collect() {
+      for (let i = 0; i < 3; i++) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        gc();
+      }
+    }
+    ${program}
+    await executor.shutdown();`,
+    { permissions: ["-A", "--v8-flags=--expose-gc"] },
+  );
+  assertEquals([code, stderr], [0, ""]);
+  return stdout;
+}
+
+test("map({ buffersize }) keeps no item that it has submitted", async () => {
+  const kept = await runCollecting(`
+    const items = [];
+    function* endless() {
+      for (;;) {
+        const item = { text: "x".repeat(100) };
+        items.push(new WeakRef(item));
+        yield item;
+      }
+    }
+    let taken = 0;
+    for await (const _ of executor.map(() => 1, endless(), { buffersize: 2 })) {
+      if (++taken < 100) continue;
+      await collect();
+      console.log(items.filter((item) => item.deref() !== undefined).length);
+      break;
+    }
+  `);
+  assertLess(Number(kept), 10);
+});
+
+test("map({ buffersize }) needs no more memory the longer it goes on", async () => {
+  const grownBytes = await runCollecting(`
+    function* endless() {
+      for (let i = 0;; i++) yield i;
+    }
+    let taken = 0;
+    let before = 0;
+    for await (const _ of executor.map((n) => n, endless(), { buffersize: 10 })) {
+      if (++taken % 100_000 !== 0) continue;
+      await collect();
+      const { heapUsed } = Deno.memoryUsage();
+      if (taken === 100_000) before = heapUsed;
+      else if (taken === 300_000) {
+        console.log(heapUsed - before);
+        break;
+      }
+    }
+  `);
+  assertLess(Number(grownBytes), 1_000_000); // Five bytes an item would be more.
+});
