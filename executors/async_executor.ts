@@ -30,6 +30,9 @@ export interface AsyncExecutorOptions {
 
 const DEFAULT_MAX_WORKERS = 32;
 
+/** So many tasks that will not be started stay in the queue, before it is made shorter. */
+const MOST_GAPS = 1024;
+
 let executorsMade = 0;
 
 type Call = (...args: unknown[]) => unknown;
@@ -57,6 +60,8 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
   #waiting: Waiting[] = [];
   /** Index of the first task in `#waiting` that has not been started. */
   #next = 0;
+  /** How many were taken back since the list was last made shorter. */
+  #takenBack = 0;
   #running = 0;
   #submitted = 0;
   #scheduled = false;
@@ -178,7 +183,7 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
     if (this.#next === this.#waiting.length) {
       this.#waiting = [];
       this.#next = 0;
-    } else if (this.#next > 1024 && this.#next * 2 > this.#waiting.length) {
+    } else if (this.#next > MOST_GAPS && this.#next * 2 > this.#waiting.length) {
       this.#waiting.splice(0, this.#next);
       this.#next = 0;
     }
@@ -187,9 +192,10 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
 
   #settled(task: Waiting): void {
     if (!task.isStarted) {
-      // It stays in the queue until its turn comes; what it holds does not.
+      // It stays in the queue until its turn comes, or there are many; what it holds does not.
       task.fn = () => {};
       task.args = [];
+      if (++this.#takenBack > MOST_GAPS) this.#dropTakenBack();
       return;
     }
     const { meter } = this.#watch.tasks;
@@ -198,6 +204,13 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
     this.#running--;
     this.#startTasks();
     if (this.#running === 0) meter.catchUp();
+  }
+
+  /** Has the queue forget those that were taken back, once they are half of it. */
+  #dropTakenBack(): void {
+    if (this.#takenBack * 2 < this.#waiting.length - this.#next) return;
+    this.#waiting = this.#waiting.slice(this.#next).filter(({ future }) => !future.done());
+    this.#next = this.#takenBack = 0;
   }
 
   cancel(future: Future<unknown>): boolean {

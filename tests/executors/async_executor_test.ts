@@ -125,6 +125,36 @@ test("AsyncExecutor has counted a task when its callbacks are called", async () 
   assertEquals(seen, [0, 1]);
 });
 
+test("AsyncExecutor forgets tasks that were taken back behind one that does not end", async () => {
+  const result = await runProgram(
+    `
+    import { AsyncExecutor } from "@concurrent/futures";
+    const executor = new AsyncExecutor({ maxWorkers: 1 });
+    const gate = Promise.withResolvers();
+    const order = [];
+    executor.submit(() => gate.promise);
+    const futures = [];
+    for (let i = 0; i < 10_000; i++) {
+      if (i % 2_000 === 0) executor.submit((i) => order.push(i), i);
+      const future = executor.submit(() => order.push("cancelled"));
+      future.cancel();
+      futures.push(new WeakRef(future));
+    }
+    for (let i = 0; i < 3; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      gc();
+    }
+    console.log(futures.filter((ref) => ref.deref()).length < 3_000);
+    gate.resolve();
+    await executor.shutdown();
+    console.log(order.join());
+  `,
+    { permissions: ["-A", "--v8-flags=--expose-gc"] },
+  );
+  assertEquals([result.code, result.stderr], [0, ""]);
+  assertEquals(result.stdout, "true\n0,2000,4000,6000,8000\n");
+});
+
 test("AsyncExecutor keeps nothing of a task that was taken back before it began", async () => {
   const result = await runProgram(
     `
