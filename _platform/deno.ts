@@ -15,7 +15,7 @@ import {
   threadName,
   whenNameIsFree,
 } from "./_web.ts";
-import { codeOfEntry, codeOfScript, isBundled } from "./entry.ts";
+import { codeOfScript } from "./entry.ts";
 import type {
   AsyncContext,
   LoopHold,
@@ -120,8 +120,9 @@ class DenoWorker implements WorkerThread {
   constructor({ entry, module, name, onError }: WorkerOptions) {
     checkReadable(module);
     // A data: entry, because `import.meta.main` is true in the entry only, and because it also works from
-    // `jsr:` packages, compiled programs and bundles.
-    const code = isBundled ? codeOfScript(entry, module) : codeOfEntry(entry, module);
+    // `jsr:` packages, compiled programs and bundles. It imports as a script does: what an entry imports by name has
+    // its types checked in each worker anew, under `deno test` and `--check`, for seconds.
+    const code = codeOfScript(entry, module);
     this.#worker = new Worker(`data:text/javascript,${encodeURIComponent(code)}`, {
       type: "module",
       name,

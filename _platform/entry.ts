@@ -25,7 +25,7 @@ export interface Beginning {
   readonly isProgram: boolean;
   /** The entry was called. */
   hasBegun: boolean;
-  /** The file is being imported. */
+  /** The file is a bundle, and is being imported. */
   isImporting: boolean;
   /** What the import failed with, boxed. */
   failure?: { readonly error: unknown };
@@ -139,7 +139,9 @@ export function codeOfScript(entry: string, address: string, isProgram = false):
       "Cannot start worker: this bundle does not know its own address; build it as an ES module",
     );
   }
-  const start = { entry, address, early: [], isProgram, hasBegun: false, isImporting: true };
+  // Only a bundle has code beside the package's that might start workers as it is imported.
+  const isImporting = isBundled;
+  const start = { entry, address, early: [], isProgram, hasBegun: false, isImporting };
   // In workers of the web, a message that finds no listener is lost, and an error in a promise not told.
   return `
 const beginning = globalThis[${JSON.stringify(BEGINNING)}] = ${JSON.stringify(start)};

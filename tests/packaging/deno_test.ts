@@ -60,6 +60,26 @@ for (const flags of [[], ["--minify"]]) {
   );
 }
 
+test("A thread's modules are not type-checked once more", options, async () => {
+  await using folder = await temporaryFolder();
+  const program = new URL("checked.ts", folder.url);
+  // The program's own types are not at issue, so it imports by a name that the checker does not follow.
+  await Deno.writeTextFile(
+    program,
+    `const name = ${JSON.stringify(new URL("mod.ts", ROOT).href)};
+    const { ThreadPoolExecutor } = await import(name);
+    const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    console.log(await pool.submit((n: number) => n * 2, 21));
+    await pool.shutdown();\n`,
+  );
+  // A cache of its own: what was checked once is not checked again.
+  const env = { DENO_DIR: fromFileUrl(new URL("cache", folder.url)) };
+  const args = ["run", "-A", "--no-config", "--check", fromFileUrl(program)];
+  const { code, stdout, stderr } = await runDeno(args, { env });
+  assertEquals([code, stdout.trim()], [0, "42"], stderr);
+  assertEquals(stderr.match(/^Check /gm)?.length, 1, stderr);
+});
+
 test(
   "A bundle whose program does not ask for import.meta.main does not start workers without end",
   options,
