@@ -43,6 +43,8 @@ export function handleOfPool({ name, concurrency, chunkMs }: WorkerPool): Handle
 /** What a worker has submitted. */
 interface Entry {
   readonly future: Future<unknown>;
+  /** Stands for its signal, where it has one. */
+  readonly controller: AbortController | undefined;
   /** Whether its own pool runs it. */
   readonly isOwn: boolean;
   /** Of a stream. */
@@ -76,6 +78,9 @@ export class NestedTasks {
         if (entry?.future.cancel() !== true) reply(worker, REPLY.CANCELLED, id, false);
         break;
       }
+      case KIND.ABORT:
+        this.#accounts.get(worker)?.futures.get(id)?.controller?.abort();
+        break;
       case KIND.BLOCK:
         this.#block(worker, value as number[]);
         break;
@@ -111,9 +116,10 @@ export class NestedTasks {
     }
     let future: Future<unknown>;
     let stream: NestedStream | undefined;
+    const controller = task.hasSignal ? new AbortController() : undefined;
     try {
       const { target, args, arity, buffersize, timeout, priority, carrier } = task;
-      const limits = { timeout, priority };
+      const limits = { timeout, priority, signal: controller?.signal };
       if (buffersize === undefined) {
         future = pool.submitTarget(target, args, limits, arity, carrier);
       } else {
@@ -130,7 +136,7 @@ export class NestedTasks {
       this.#accounts.set(worker, account);
     }
     const { futures } = account;
-    futures.set(id, { future, isOwn: pool === this.#pool, stream });
+    futures.set(id, { future, controller, isOwn: pool === this.#pool, stream });
     futureInternals.whenDone(future, () => {
       futures.delete(id);
       this.#goesOn(worker, id);

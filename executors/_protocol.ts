@@ -111,6 +111,8 @@ export const KIND = {
   BEGUN: 22,
   /** The worker takes no more tasks, and sees through what its tasks have others do. It will be RETIRED. */
   FINISHING: 23,
+  /** The signal of a task has aborted that a task has submitted. */
+  ABORT: 24,
 } as const;
 
 /** What the owner says to a worker, with the worker's id of the submission in question. */
@@ -169,6 +171,8 @@ export interface NestedTask {
   buffersize?: number;
   readonly timeout: number | null | undefined;
   readonly priority: number | undefined;
+  /** Whether it has a signal: ABORT may follow. */
+  readonly hasSignal: boolean;
   /** What goes with it from the context of the task that submits it. */
   readonly carrier: Carrier | undefined;
 }

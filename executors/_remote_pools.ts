@@ -132,6 +132,7 @@ export class RemotePools implements Runner {
         arity,
         timeout: options?.timeout,
         priority: options?.priority,
+        hasSignal: signal !== undefined,
         carrier: submitContextOf(options) as Carrier | undefined ?? presentCarrier(),
       };
       if (buffersize !== undefined) task.buffersize = buffersize;
@@ -144,14 +145,13 @@ export class RemotePools implements Runner {
     }
     this.#futures.set(id, future);
     doorbell.expect();
-    const kind = buffersize === undefined ? KIND.CANCEL : KIND.LEFT;
-    if (signal !== undefined) this.#watch(future, id, signal, kind);
+    if (signal !== undefined) this.#watch(future, id, signal);
     return future;
   }
 
-  #watch(future: Future<unknown>, id: number, signal: AbortSignal, kind: number): void {
+  #watch(future: Future<unknown>, id: number, signal: AbortSignal): void {
     const onAbort = (): void => {
-      this.#outbox.writeSync(kind, id, undefined);
+      this.#outbox.writeSync(KIND.ABORT, id, undefined);
       futureInternals.reject(future, signal.reason);
     };
     signal.addEventListener("abort", onAbort, { once: true });
