@@ -13,16 +13,21 @@
 
 import type { Handle } from "../_memory/handle.ts";
 import { KIND, type NestedTask, REPLY } from "./_protocol.ts";
-import { POOL_KIND, type PoolHandle } from "./_remote_pools.ts";
+import { findPoolsBy, POOL_KIND, type PoolHandle } from "./_pool_handle.ts";
 import type { WorkerPool } from "./_worker_pool.ts";
 import { type PoolWorkerHandle, THREAD_ID } from "./_worker_handle.ts";
 import { unsendable } from "./_target.ts";
 import { NotShareableError } from "../sync/errors.ts";
+import type { Executor } from "./executor.ts";
 import { type Future, futureInternals } from "./future.ts";
 import type { StreamSink, StreamSource } from "./stream.ts";
 
 /** This thread's pools, by name. */
 const pools = new Map<string, WorkerPool>();
+/** Those that were sent to tasks, and may come back. */
+const sent = new Map<string, Executor>();
+
+findPoolsBy(({ name, owner }) => owner === THREAD_ID ? sent.get(name) : undefined);
 
 /** Lets workers submit to a pool, until {@linkcode withdrawPool}. */
 export function offerPool(name: string, pool: WorkerPool): void {
@@ -32,10 +37,13 @@ export function offerPool(name: string, pool: WorkerPool): void {
 /** Workers can submit to the pool no more. */
 export function withdrawPool(name: string): void {
   pools.delete(name);
+  sent.delete(name);
 }
 
 /** What stands for a pool on its way to a task: there it arrives as an executor that submits to this one. */
-export function handleOfPool({ name, concurrency, chunkMs }: WorkerPool): Handle {
+export function handleOfPool(executor: Executor, pool: WorkerPool): Handle {
+  const { name, concurrency, chunkMs } = pool;
+  if (pools.get(name) === pool) sent.set(name, executor);
   const data: PoolHandle = { name, owner: THREAD_ID, concurrency, chunkMs };
   return { kind: POOL_KIND, data };
 }

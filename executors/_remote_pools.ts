@@ -6,11 +6,12 @@
  */
 
 import { doorbell } from "../_memory/doorbell.ts";
-import { registerHandle } from "../_memory/handle.ts";
+import { HANDLE, type Handle } from "../_memory/handle.ts";
 import { NEVER } from "../_platform/clock.ts";
-import { NotShareableError, RuntimeError } from "../sync/errors.ts";
+import { RuntimeError } from "../sync/errors.ts";
 import { presentCarrier } from "./_carried_context.ts";
 import type { MailboxWriter } from "./_mailbox.ts";
+import { findPoolsBy, POOL_KIND, type PoolHandle } from "./_pool_handle.ts";
 import { type Carrier, KIND, type NestedTask, REPLY } from "./_protocol.ts";
 import { submitContextOf } from "./_submit_context.ts";
 import { submissionError, targetOf } from "./_target.ts";
@@ -18,18 +19,6 @@ import { Executor, type ExecutorBackend, type TaskOptions } from "./executor.ts"
 import { type Future, futureInternals, type Runner } from "./future.ts";
 import type { StreamSink, StreamSource } from "./stream.ts";
 import { takeArgumentTransfers, transfer } from "./task.ts";
-
-/** What stands for a pool while it crosses. */
-export interface PoolHandle {
-  readonly name: string;
-  /** The thread that made it. */
-  readonly owner: string;
-  readonly concurrency: number;
-  readonly chunkMs: number;
-}
-
-/** The kind of a pool's handle. */
-export const POOL_KIND = "ThreadPoolExecutor";
 
 /** A worker's submissions to pools of its owner. */
 export class RemotePools implements Runner {
@@ -51,15 +40,7 @@ export class RemotePools implements Runner {
   constructor(owner: string, outbox: MailboxWriter, firstId = 0) {
     this.#outbox = outbox;
     this.#nextId = firstId;
-    registerHandle(POOL_KIND, (data) => {
-      const handle = data as PoolHandle;
-      if (handle.owner !== owner) {
-        throw new NotShareableError(
-          `Cannot receive ${handle.name}: it belongs to another thread than this worker's own pool`,
-        );
-      }
-      return new RemoteExecutor(new RemoteBackend(handle, this));
-    });
+    findPoolsBy((handle) => handle.owner === owner ? new RemoteExecutor(handle, this) : undefined);
   }
 
   /** Submits to a pool of the owner's. */
@@ -268,7 +249,15 @@ class RemoteBackend implements ExecutorBackend {
 
 /** A pool of the owner's, with the interface of any executor. */
 class RemoteExecutor extends Executor {
-  constructor(backend: RemoteBackend) {
-    super(backend);
+  readonly #handle: PoolHandle;
+
+  constructor(handle: PoolHandle, pools: RemotePools) {
+    super(new RemoteBackend(handle, pools));
+    this.#handle = handle;
+  }
+
+  /** Sent on to another task of the pools' owner, it arrives there as it did here; at the owner, as the pool itself. */
+  override [HANDLE](): Handle {
+    return { kind: POOL_KIND, data: this.#handle };
   }
 }

@@ -13,7 +13,6 @@ import { checkMayStart, registerEntry } from "../_platform/entry.ts";
 import { platform, type ThreadEnd } from "../_platform/mod.ts";
 import { Decoder } from "../_memory/decoder.ts";
 import { doorbell } from "../_memory/doorbell.ts";
-import { registerHandle } from "../_memory/handle.ts";
 import { decode, type Encoded } from "../_memory/message.ts";
 import { adoptSeat, leaveAll } from "../_memory/seat.ts";
 import { FLAG, type ThreadTable } from "../_memory/thread_table.ts";
@@ -208,14 +207,10 @@ async function loadClasses(modules: readonly string[]): Promise<void> {
   await Promise.all([
     import("../sync/mod.ts"),
     import("../queue/mod.ts"),
+    import("./_pool_handle.ts"),
     // In a bundle they may be here already, and their address be that of the page's own program.
     ...(threadFactory() === undefined ? modules.map(importModule) : []),
   ]);
-  registerHandle("ThreadPoolExecutor", () => {
-    throw new NotShareableError(
-      "Cannot receive ThreadPoolExecutor: a pool can be sent to its own tasks alone; make one in the thread",
-    );
-  });
 }
 
 registerEntry("thread", import.meta.url, main);

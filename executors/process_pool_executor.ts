@@ -164,7 +164,7 @@ export class ProcessPoolExecutor extends Executor {
 
   /** Sent to a task, the pool arrives as an executor that submits to this one. */
   override [HANDLE](): Handle {
-    return handleOfPool(this.#pool);
+    return handleOfPool(this, this.#pool);
   }
 
   /** Shows as `ProcessPoolExecutor` in logs and error texts. */

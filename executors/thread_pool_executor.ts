@@ -107,7 +107,7 @@ export class ThreadPoolExecutor extends Executor {
 
   /** Sent to a task, the pool arrives as an executor that submits to this one. */
   override [HANDLE](): Handle {
-    return handleOfPool(this.#pool);
+    return handleOfPool(this, this.#pool);
   }
 
   /** Shows as `ThreadPoolExecutor` in logs and error texts. */

@@ -1,7 +1,13 @@
 /** Tasks that submit tasks to the pool that runs them. */
 
-import { assertEquals } from "@std/assert";
-import { ProcessPoolExecutor, ThreadPoolExecutor } from "../../executors/mod.ts";
+import { assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
+import {
+  NotShareableError,
+  ProcessPoolExecutor,
+  Thread,
+  ThreadPoolExecutor,
+} from "../../executors/mod.ts";
+import { Queue } from "../../queue/mod.ts";
 import { Event } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
 import "../_support/processes.ts";
@@ -12,6 +18,19 @@ const TELLS = { timeout: 15_000 };
 
 for (const Pool of [ThreadPoolExecutor, ProcessPoolExecutor]) {
   const { name } = Pool;
+
+  test(`${name}: a task sends the pool on to other tasks of it, in both forms`, async () => {
+    await using pool = new Pool({ maxWorkers: 3 });
+    assertEquals(await pool.submit(work.descend, pool, 2), 2);
+    assertEquals(await pool.submit(work.descendSync, pool, 2), 2);
+  });
+
+  test(`${name}: a pool comes back to who made it as itself, also while it is shut down`, async () => {
+    const pool = new Pool({ maxWorkers: 1 });
+    const future = pool.submit(work.giveBack, pool);
+    await pool.shutdown();
+    assertStrictEquals(await future, pool);
+  });
 
   test(
     `${name}: a task is given up by the signal of the task that submitted it`,
@@ -24,4 +43,26 @@ for (const Pool of [ThreadPoolExecutor, ProcessPoolExecutor]) {
       assertEquals(await stopped.wait(), true);
     },
   );
+
+  test(`${name}: a pool that a task has made is sent on as any other`, async () => {
+    await using pool = new Pool({ maxWorkers: 1 });
+    const answers = new Queue<boolean | number>();
+    await pool.submit(work.ownPool, answers);
+    assertEquals(await answers.getMany(2), [2, true]);
+  });
+
+  test(`${name}: a task cannot send the pool to tasks of another one`, async () => {
+    await using pool = new Pool({ maxWorkers: 1 });
+    const error = await pool.submit(work.sendAstray, pool);
+    assertInstanceOf(error, NotShareableError);
+    assertEquals(error.message.includes("a pool can be sent to its own tasks alone"), true);
+  });
 }
+
+test("A pool that a Thread has made is sent on as any other", async () => {
+  const answers = new Queue<boolean | number>();
+  const thread = new Thread({ target: work.ownPool, args: [answers] });
+  thread.start();
+  await thread.join();
+  assertEquals(await answers.getMany(2), [2, true]);
+});
