@@ -6,6 +6,7 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import {
   BrokenProcessPool,
+  Event,
   type Future,
   Lock,
   Process,
@@ -51,6 +52,19 @@ test("ProcessPoolExecutor is told at once of a process that leaves one of its ow
   const startMs = performance.now();
   assertNames(await errorOf(pool.submit(work.leaveBehind)), exits(3));
   assertPrompt(startMs);
+});
+
+test("A process whose initializer listens for SIGINT, as Ctrl-C sends it, sees its task through", async () => {
+  const heard = new Event();
+  const initializer = (heard: Event): void => Deno.addSignalListener("SIGINT", () => heard.set());
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 1, initializer, initargs: [heard] });
+  using gate = new Gate();
+  const future = pool.submit(pass, gate.parts, 42);
+  await gate.entered();
+  Deno.kill(pool.pids[0], "SIGINT");
+  assertEquals(await heard.wait({ timeout: PROMPT_MS }), true);
+  gate.open();
+  assertEquals(await future, 42);
 });
 
 // A process that ends while it runs a task, another one running, more tasks waiting.
