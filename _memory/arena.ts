@@ -72,6 +72,7 @@ export class Arena extends ArenaView {
 
   /** Byte position of a block of at least `bytes`, a multiple of 8; or -1 when there is no room now. */
   allocate(bytes: number): number {
+    if (bytes > this.largestBlock) return -1; // Beyond 31 bits, the length would be negative.
     const length = (bytes + HEADER_BYTES + 7) & ~7;
     // A large block is worth a pass over those in use: memory used before is in a cache, and mapped.
     if (length >= LARGE_BYTES) this.#collect();

@@ -103,6 +103,12 @@ export class Encoder extends ExoticWriter {
         this.spillWords = this.makeRoom(next, 0);
         next = -1;
       }
+      if (next < 0 && this.blockBytes > this.mostBytes) {
+        throw new DOMException(
+          `Cannot send value to another process: it takes ${this.blockBytes} bytes, of ${this.mostBytes} at most; send it in parts`,
+          "DataCloneError",
+        );
+      }
       done = true;
       return next;
     } catch (error) {

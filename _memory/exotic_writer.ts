@@ -109,6 +109,8 @@ export abstract class ExoticWriter extends WordWriter {
   handleOf: ((object: Shareable) => Handle) | undefined;
   /** The error of sending what only structured clone can carry, where that has no way: to another process. */
   refusalOf: ((extra: object) => Error) | undefined;
+  /** Bytes that an encoding may take: on the way to another process they are bounded. */
+  mostBytes = Infinity;
 
   protected readonly objects: ObjectNumbers = new ObjectNumbers();
   protected readonly keyLists: KeyLists = new KeyLists();

@@ -23,7 +23,7 @@ const NO_BYTES = new Uint8Array(0);
 
 /** Byte position of the externs in a block of which `words` words are written at `offset`. */
 export function externBaseOf(offset: number, words: number): number {
-  return offset + ((words * Int32Array.BYTES_PER_ELEMENT + 7) & ~7);
+  return offset + ((words + 1) & ~1) * Int32Array.BYTES_PER_ELEMENT; // The bytes may take more than 31 bits.
 }
 
 /** Copies what the encoder has spilled to a block of its own. */

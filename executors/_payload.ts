@@ -39,6 +39,9 @@ export const NO_PAYLOAD: Payload = {
   length: 0,
 };
 
+/** Lengths of frames and payloads are words, and rounded as such. */
+const MOST_BYTES = 0x7fffff00;
+
 /**
  * Has an encoder write for another process.
  *
@@ -50,6 +53,7 @@ export function writeForProcess(
 ): void {
   encoder.handleOf = handleOf;
   encoder.refusalOf = refusalOf;
+  encoder.mostBytes = MOST_BYTES;
 }
 
 /** The error of sending what cannot leave the process. */

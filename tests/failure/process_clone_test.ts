@@ -23,6 +23,7 @@ const UNSENDABLE: Record<string, [() => unknown, says: string]> = {
     "processes share no memory",
   ],
   "a MessagePort": [() => port, "MessagePort"],
+  "2 GiB in parts": [() => [1, 2].map(() => new Uint8Array(2 ** 30)), "send it in parts"],
   "a getter that throws": [
     () =>
       Object.defineProperty({}, "value", {
