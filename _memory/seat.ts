@@ -112,8 +112,10 @@ export class Seat implements Source {
   #blockedIn: Wait | undefined;
   /** The first node of each chunk that is this thread's. */
   readonly #chunks: number[] = [];
-  /** Nodes that lay before this thread and have not been handed on yet, oldest first. */
+  /** Nodes that lay before this thread, oldest first. */
   readonly #taken: number[] = [];
+  /** How many of them have been handed on. */
+  #handed = 0;
   #deathsSeen: number;
   #hasLeft = false;
   /** Some node may be in a list for good. */
@@ -264,12 +266,15 @@ export class Seat implements Source {
     const { table } = this;
     const taken = this.#taken;
     // All of it is taken before the first is handed on: a node that is granted anew is chained anew.
-    const end = taken.length;
+    const chain: number[] = [];
     for (let node = table.takeGranted(this.id); node !== 0;) {
-      taken.splice(end, 0, node);
+      chain.push(node);
       node = table.words[node + NODE.NEXT_GRANTED];
     }
-    for (let node = taken.shift(); node !== undefined; node = taken.shift()) this.#hand(node);
+    while (chain.length > 0) taken.push(chain.pop()!);
+    // To hand one on may take in more, and hand on all that there is.
+    while (this.#handed < taken.length) this.#hand(taken[this.#handed++]);
+    taken.length = this.#handed = 0;
   }
 
   #hand(node: number): void {

@@ -73,6 +73,17 @@ test("Event.wait() waits for set(), which wakes all who wait", async () => {
   await assertSound(event);
 });
 
+test("Event.set() wakes very many no slower than they came", { timeout: 120_000 }, async () => {
+  const event = new Event();
+  const cameMs = performance.now();
+  const waits = Array.from({ length: 160_000 }, () => event.wait());
+  const setMs = performance.now();
+  event.set();
+  await Promise.all(waits);
+  const tookMs = performance.now() - setMs;
+  assert(tookMs < 2 * (setMs - cameMs), `${tookMs} ms`);
+});
+
 test("Event.wait() gives true when clear() follows set() at once", async () => {
   const event = new Event();
   const waits = [event.wait(), event.wait({ timeout: 10_000 }), event.wait()];
