@@ -12,7 +12,9 @@
 import type { Encoded } from "../_memory/message.ts";
 import { PAYLOAD_WORDS } from "../_memory/task_ring.ts";
 
-const SEGMENT_WORDS = 1 << 14;
+/** Words of a lane's first segment; each one after it has four times as many as the one before, up to the most. */
+const FIRST_WORDS = 1 << 8;
+const MOST_WORDS = 1 << 14;
 
 /** Words of a record before its payload. */
 const HEADER = { LENGTH: 0, TASK: 1, FUNCTION: 2, FORM: 3, SIZE: 4 } as const;
@@ -39,16 +41,21 @@ export interface Waiting {
 }
 
 class Segment {
-  readonly words = new Int32Array(SEGMENT_WORDS);
-  readonly bytes = new Uint8Array(this.words.buffer);
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
   written = 0;
   read = 0;
+
+  constructor(words: number) {
+    this.words = new Int32Array(words);
+    this.bytes = new Uint8Array(this.words.buffer);
+  }
 }
 
 class Lane {
   readonly priority: number;
   /** Oldest first. Read at the first, written at the last. */
-  readonly segments: Segment[] = [new Segment()];
+  readonly segments: Segment[] = [new Segment(FIRST_WORDS)];
   #first = 0;
 
   constructor(priority: number) {
@@ -62,8 +69,9 @@ class Lane {
   /** The segment to write the next record to. */
   get back(): Segment {
     const last = this.segments[this.segments.length - 1];
-    if (last.written + HEADER.SIZE + PAYLOAD_WORDS <= SEGMENT_WORDS) return last;
-    const next = new Segment();
+    const size = last.words.length;
+    if (last.written + HEADER.SIZE + PAYLOAD_WORDS <= size) return last;
+    const next = new Segment(Math.min(MOST_WORDS, 4 * size));
     this.segments.push(next);
     return next;
   }
@@ -89,14 +97,20 @@ class Lane {
   }
 }
 
+/** Where a record is being written. */
+interface Reserved {
+  readonly lane: Lane;
+  readonly segment: Segment;
+}
+
 /** The tasks of a pool that wait for room in its ring. */
 export class Backlog {
-  /** Highest priority first. */
+  /** Highest priority last; none of them empty, but for that of priority 0 and what is reserved. */
   readonly #lanes: Lane[] = [];
   /** Payloads too large for a slot, by task. */
   readonly #large = new Map<number, Encoded>();
-  /** The segment that was reserved last. */
-  #open: Segment | undefined;
+  /** What was reserved last, and not written yet, or never. */
+  #open: Reserved | undefined;
   #length = 0;
 
   /** How many tasks wait. */
@@ -106,19 +120,24 @@ export class Backlog {
 
   /** Where the next task of that priority is to be encoded: {@linkcode PAYLOAD_WORDS} words from `start`. */
   reserve(priority: number): Region {
-    const segment = this.#laneOf(priority).back;
-    this.#open = segment;
+    const failed = this.#open?.lane;
+    this.#open = undefined;
+    if (failed !== undefined) this.#leave(failed);
+    const lane = this.#laneOf(priority);
+    const segment = lane.back;
+    this.#open = { lane, segment };
     return { words: segment.words, bytes: segment.bytes, start: segment.written + HEADER.SIZE };
   }
 
   /** Has the task wait whose payload was written, up to `end`, to the region reserved last. */
   commit(task: number, functionNumber: number, form: number, end: number, large?: Encoded): void {
-    const { words, written } = this.#open!;
+    const { segment } = this.#open!;
+    const { words, written } = segment;
     words[written + HEADER.LENGTH] = end - written;
     words[written + HEADER.TASK] = task;
     words[written + HEADER.FUNCTION] = functionNumber;
     words[written + HEADER.FORM] = form;
-    this.#open!.written = end;
+    segment.written = end;
     if (large !== undefined) this.#large.set(task, large);
     this.#length++;
     this.#open = undefined;
@@ -126,7 +145,7 @@ export class Backlog {
 
   /** The task to go first; it stays until {@linkcode shift}. */
   peek(): Waiting | undefined {
-    const lane = this.#lanes.find((lane) => !lane.isEmpty);
+    const lane = this.#front;
     if (lane === undefined) return undefined;
     const { words, read } = lane.front;
     const task = words[read + HEADER.TASK];
@@ -143,18 +162,41 @@ export class Backlog {
 
   /** Takes away what {@linkcode peek} showed. */
   shift(): void {
-    const lane = this.#lanes.find((lane) => !lane.isEmpty)!;
+    const lane = this.#front!;
     const { front } = lane;
     this.#large.delete(front.words[front.read + HEADER.TASK]);
     front.read += front.words[front.read + HEADER.LENGTH];
-    lane.skipRead(this.#open);
+    lane.skipRead(this.#open?.segment);
     this.#length--;
+    this.#leave(lane);
+  }
+
+  /** The lane whose turn it is. */
+  get #front(): Lane | undefined {
+    return this.#lanes.findLast((lane) => !lane.isEmpty);
   }
 
   #laneOf(priority: number): Lane {
-    let i = 0;
-    while (i < this.#lanes.length && this.#lanes[i].priority > priority) i++;
+    const i = this.#indexOf(priority);
     if (this.#lanes[i]?.priority !== priority) this.#lanes.splice(i, 0, new Lane(priority));
     return this.#lanes[i];
+  }
+
+  /** Gives up a lane that is empty: there may be as many priorities as tasks. */
+  #leave(lane: Lane): void {
+    if (!lane.isEmpty || lane.priority === 0 || lane === this.#open?.lane) return;
+    this.#lanes.splice(this.#indexOf(lane.priority), 1);
+  }
+
+  /** The index of the lane of that priority, or of where it belongs. */
+  #indexOf(priority: number): number {
+    let first = 0;
+    let end = this.#lanes.length;
+    while (first < end) {
+      const middle = (first + end) >> 1;
+      if (this.#lanes[middle].priority < priority) first = middle + 1;
+      else end = middle;
+    }
+    return first;
   }
 }

@@ -159,8 +159,14 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
 
   #enqueue(task: Waiting): void {
     const waiting = this.#waiting;
+    // Behind all that have its priority, or a higher one.
+    let first = this.#next;
     let at = waiting.length;
-    while (at > this.#next && waiting[at - 1].priority < task.priority) at--;
+    while (first < at) {
+      const middle = (first + at) >> 1;
+      if (waiting[middle].priority < task.priority) at = middle;
+      else first = middle + 1;
+    }
     waiting.splice(at, 0, task);
     if (this.#scheduled || this.#running >= this.concurrency) return;
     this.#scheduled = true;
