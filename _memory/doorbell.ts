@@ -158,6 +158,11 @@ export class Doorbell extends Bell {
     this.#onArrived?.();
   }
 
+  /** Whether outcomes are expected that come without this thread's doing. */
+  get isExpecting(): boolean {
+    return this.#expected > this.#spared;
+  }
+
   /** Whether others have work from this thread: tasks, threads and processes that are not over. */
   get hasWork(): boolean {
     for (const source of this.#sources) {

@@ -21,6 +21,7 @@ import { doorbell } from "../_memory/doorbell.ts";
 import { HANDLE } from "../_memory/handle.ts";
 import { callAt, NEVER } from "../_platform/clock.ts";
 import { deadlineOf } from "../_platform/options.ts";
+import { checkMayBlock } from "../sync/_acquire.ts";
 import { NotShareableError, RuntimeError, TimeoutError } from "../sync/errors.ts";
 import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
 import { Subscription } from "./_subscriptions.ts";
@@ -567,19 +568,32 @@ export function blockUntil(
     if (own === undefined) runners.set(runner, [future]);
     else own.push(future);
   }
-  if (runners.size === 0 && deadlineMs === NEVER && !isDone()) {
-    throw new RuntimeError(
-      "Cannot block: only this thread can complete the future, and it would be blocked; await the future instead",
-    );
-  }
+  if (runners.size === 0 && !isDone()) checkMayBlock("wait for Future");
+  let isOver = false;
+  let isInVain = false;
   const entered: Runner[] = [];
   try {
     for (const [runner, own] of runners) {
       runner.enterBlocking(own, deadlineMs); // One may refuse after others have entered.
       entered.push(runner);
     }
-    return doorbell.waitSync(isDone, deadlineMs);
+    isOver = doorbell.waitSync(
+      () => isDone() || (isInVain = deadlineMs === NEVER && !mayBeCompleted(futures)),
+      deadlineMs,
+    );
   } finally {
     for (const runner of entered) runner.leaveBlocking();
   }
+  if (isInVain) {
+    throw new RuntimeError(
+      "Cannot block: only this thread can complete the future, and it would be blocked; await the future instead",
+    );
+  }
+  return isOver;
+}
+
+/** Whether one of the futures may be completed while this thread is blocked: by its runner, or by a callback of another future. */
+function mayBeCompleted(futures: readonly Future<unknown>[]): boolean {
+  if (doorbell.isExpecting) return true;
+  return futures.some((future) => !future.done() && futureInternals.runnerOf(future) !== undefined);
 }

@@ -2,11 +2,12 @@ import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/ass
 import { doorbell } from "../../_memory/doorbell.ts";
 import { SLEEPING } from "../../_memory/thread_table.ts";
 import {
+  ALL_COMPLETED,
   asCompleted,
   CancelledError,
   FIRST_COMPLETED,
   FIRST_EXCEPTION,
-  type Future,
+  Future,
   RuntimeError,
   TimeoutError,
   waitSync,
@@ -91,6 +92,36 @@ function blocking({ name, make }: Suite): void {
     }
     second.resultSync();
     assertEquals(seen, [4, 9]);
+  });
+
+  test(`${name}: blocking for a future that a callback of a task's completes waits for the task`, () => {
+    using executor = make({ maxWorkers: 1 });
+    const squareOf = (n: number): { task: Future<number>; copy: Future<number> } => {
+      const task = executor.submit(tasks.square, n);
+      const copy = new Future<number>();
+      task.addDoneCallback(() => copy.setResult(task.resultSync()));
+      return { task, copy };
+    };
+    assertEquals(squareOf(3).copy.resultSync(), 9);
+    assertEquals(squareOf(4).copy.exceptionSync(), null);
+    const { task, copy } = squareOf(5);
+    assertEquals(waitSync([copy, task]).done.size, 2);
+    assertEquals([...asCompleted([squareOf(6).copy])].map((f) => f.resultSync()), [36]);
+  });
+
+  test(`${name}: blocking for ever throws once no task is left that could complete the future`, () => {
+    using executor = make({ maxWorkers: 1 });
+    const never = new Future<number>();
+    for (const returnWhen of [ALL_COMPLETED, FIRST_EXCEPTION] as const) {
+      const futures = [never, executor.submit(tasks.square, 3)];
+      assertThrows(() => waitSync(futures, { returnWhen }), RuntimeError, "only this thread");
+      assertEquals(futures.map((future) => future.done()), [false, true]);
+    }
+    const iterator = asCompleted([never, executor.submit(tasks.square, 3)])[Symbol.iterator]();
+    assertEquals(iterator.next().value.resultSync(), 9);
+    assertThrows(() => iterator.next(), RuntimeError, "only this thread");
+    executor.submit(tasks.square, 3);
+    assertThrows(() => never.resultSync(), RuntimeError, "only this thread");
   });
 
   test(`${name}: a loop of resultSync({ timeout: 0 }) that never awaits sees the task's end`, () => {
