@@ -165,6 +165,7 @@ class Host {
   #start(start: HostStart): void {
     const { name, owner, initializer, initargs, initargsShareObjects, firstTaskId } = start;
     if (start.isAlone) this.#loneName = name;
+    this.#worker.rename(name);
     this.#worker.start({
       ring: this.#ring.buffer,
       arena: this.#arena.buffer,

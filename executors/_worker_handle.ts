@@ -41,7 +41,8 @@ export type PoolPart = Omit<
 
 /** A worker from the side of whoever has started it: its thread, its words, its rings. */
 export class WorkerLink {
-  readonly name: string;
+  /** What the worker is called, as a thread too. */
+  name: string;
   readonly number: number;
   readonly state = new WorkerState();
   /** Where its results lie that are too large for a record. */
@@ -73,6 +74,12 @@ export class WorkerLink {
     this.port = port1;
     this.#otherPort = port2;
     this.bell = bellOf(this.#threads, this.#id);
+  }
+
+  /** Calls the worker otherwise. */
+  rename(name: string): void {
+    this.name = name;
+    this.#threads.rename(this.#id, name);
   }
 
   /** Gives the worker its place in the pool. */

@@ -38,10 +38,10 @@ export interface ProcessOptions<A extends unknown[] = unknown[]> {
   target?: (...args: A) => unknown;
   /** The arguments, cloned by `start`. */
   args?: readonly [...A];
-  /** Its name. Default `Process-N`. */
+  /** Its name. Default `Process-N`, and for one that `Process-N` makes `Process-N:M`. */
   name?: string;
   /** Whether the program may end before it, which ends it too. Default `false`. */
-  daemon?: boolean;
+  daemon?: boolean | null;
   /** `import.meta` of the module that exports a subclass which overrides `run`. */
   module?: ModuleMeta;
   /** What it may do less than this process; see `ProcessPoolOptions`. */
@@ -80,7 +80,8 @@ const active = new Set<Process<never[]>>();
  * Semantics: Python's `multiprocessing.Process` with the start method `spawn`.
  *
  * **Differs from Python:** `start` returns before the process runs (see {@linkcode started}); misuse is a `RuntimeError`;
- * timeouts are in milliseconds.
+ * timeouts are in milliseconds. The target runs in a thread beside the process's main one, which is called as the process is. A
+ * daemon may start processes, as they end with it. There are no `group`, `kwargs`, `interrupt`, `sentinel` and `authkey`.
  *
  * @typeParam A The types of the target's arguments.
  *
@@ -114,20 +115,23 @@ export class Process<A extends unknown[] = unknown[]> {
   /**
    * Makes a process; {@linkcode start} starts it.
    *
-   * @throws {TypeError} When `target` is not a function, or there is no permission of some name.
+   * @throws {TypeError} When `target` is not a function, `args` not an array, or there is no permission of some name.
    * @throws {RuntimeError} In a browser or a compiled program, which cannot start processes.
    */
   constructor(options: ProcessOptions<A> = {}) {
     checkProcesses("make Process");
     checkOptions("make Process", options, "{ target }");
-    const { target, name, daemon = false } = options;
+    const { target, args, daemon } = options;
     if (target !== undefined && typeof target !== "function") {
       throw new TypeError(`Cannot make Process: target must be a function, got ${typeof target}`);
     }
+    if (args !== undefined && !Array.isArray(args)) {
+      throw new TypeError(`Cannot make Process: args must be an array, got ${typeof args}`);
+    }
     const permissions = checkPermissions("make Process", options.permissions);
     this.#options = { ...options, permissions };
-    this.#name = name ?? `Process-${++processesMade}`;
-    this.#daemon = daemon;
+    this.#name = String(options.name ?? "") || defaultName();
+    this.#daemon = daemon ?? false;
   }
 
   /** Its name; for people only. */
@@ -136,7 +140,7 @@ export class Process<A extends unknown[] = unknown[]> {
   }
 
   set name(name: string) {
-    this.#name = name;
+    this.#name = String(name);
   }
 
   /**
@@ -154,7 +158,7 @@ export class Process<A extends unknown[] = unknown[]> {
     if (this.#pool !== undefined) {
       throw new RuntimeError(`Cannot set daemon of ${this.#label}: it has been started`);
     }
-    this.#daemon = daemon;
+    this.#daemon = Boolean(daemon);
   }
 
   /** Its number; `null` until it has been started by the system. */
@@ -389,6 +393,13 @@ export class Process<A extends unknown[] = unknown[]> {
   get [Symbol.toStringTag](): string {
     return "Process";
   }
+}
+
+/** A number, behind the name of the process that makes it, if that has such a name too. */
+function defaultName(): string {
+  const number = ++processesMade;
+  const { name } = currentProcess();
+  return /^Process-[\d:]+$/.test(name) ? `${name}:${number}` : `Process-${number}`;
 }
 
 /** What is known of the process that asks. */

@@ -1,6 +1,12 @@
 /** What tests run in processes that uses processes itself. Apart from the others, which most processes would load it with. */
 
-import { currentProcess, Process, ProcessPoolExecutor, Thread } from "../../executors/mod.ts";
+import {
+  currentProcess,
+  currentThread,
+  Process,
+  ProcessPoolExecutor,
+  Thread,
+} from "../../executors/mod.ts";
 import { squareByName } from "./by_name.ts";
 import { task } from "../../executors/task_module.ts";
 import { SimpleQueue } from "../../queue/mod.ts";
@@ -23,6 +29,11 @@ export const startChild = task(import.meta, async function startChild(): Promise
 /** Tells what its process is called. */
 export const tellName = task(import.meta, function tellName(seen: SimpleQueue<unknown>): void {
   seen.putNowait(currentProcess());
+});
+
+/** Tells what its thread is called, and processes that are made here. */
+export const tellNames = task(import.meta, function tellNames(seen: SimpleQueue<string[]>): void {
+  seen.putNowait([currentThread(), new Process(), new Process()].map(({ name }) => name));
 });
 
 /** Runs a task of a module that imports by the program's import map. */

@@ -194,9 +194,12 @@ test("Process refuses what needs a started process", async () => {
   refused(() => process.start(), "it is closed");
 });
 
-test("Process() refuses a target that is no function", () => {
+test("Process() refuses a target that is no function, and arguments that are no array", () => {
   const target = "run" as unknown as () => void;
   assertThrows(() => new Process({ target }), TypeError, "target must be a function");
+  for (const args of [5, "ab", null] as unknown[] as [][]) {
+    assertThrows(() => new Process({ args }), TypeError, "args must be an array");
+  }
 });
 
 for (const [end, exitcode] of [["terminate", -15], ["kill", -9]] as const) {
@@ -296,6 +299,15 @@ test("Process.name is Process-N, or as given, and known in the process", async (
   await finished(process);
   assertEquals(seen.getNowait(), { name: "second", pid: process.pid });
   assertEquals(currentProcess(), { name: "MainProcess", pid: Deno.pid });
+  assert(/^Process-\d+$/.test(new Process({ name: "" }).name));
+});
+
+test("Process.name of one that a process makes tells of both, and so does its thread's name", async () => {
+  const seen = new SimpleQueue<string[]>();
+  const process = new Process({ target: starters.tellNames, args: [seen] });
+  await finished(process);
+  const { name } = process;
+  assertEquals(seen.getNowait(), [name, `${name}:1`, `${name}:2`]);
 });
 
 // started
