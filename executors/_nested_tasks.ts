@@ -17,7 +17,7 @@ import { findPoolsBy, POOL_KIND, type PoolHandle } from "./_pool_handle.ts";
 import type { WorkerPool } from "./_worker_pool.ts";
 import { type PoolWorkerHandle, THREAD_ID } from "./_worker_handle.ts";
 import { unsendable } from "./_target.ts";
-import { NotShareableError } from "../sync/errors.ts";
+import { RuntimeError } from "../sync/errors.ts";
 import type { Executor } from "./executor.ts";
 import { type Future, futureInternals } from "./future.ts";
 import type { StreamSink, StreamSource } from "./stream.ts";
@@ -119,7 +119,9 @@ export class NestedTasks {
   #submit(worker: PoolWorkerHandle, id: number, task: NestedTask): void {
     const pool = pools.get(task.pool);
     if (pool === undefined) {
-      const error = new NotShareableError(`Cannot submit to ${task.pool}: it was shut down`);
+      const error = new RuntimeError(
+        `Cannot submit to ${task.pool}: cannot schedule new futures after shutdown`,
+      );
       return reply(worker, REPLY.ERROR, id, error);
     }
     let future: Future<unknown>;

@@ -1,9 +1,16 @@
 /** Ends of pools: asked for, by error, by retirement. */
 
-import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import {
   BrokenThreadPool,
   CancelledError,
+  type Executor,
   type Future,
   RuntimeError,
   ThreadPoolExecutor,
@@ -190,6 +197,31 @@ test("Executor.submit() from a done callback during shutdown throws", async () =
   held.open();
   await closed;
   assertInstanceOf(thrown, RuntimeError);
+});
+
+test("Executor.submit() from a task fails with a RuntimeError while its pool shuts down, and after", async () => {
+  const submit = async (other: Executor, gate: Int32Array): Promise<unknown> => {
+    Atomics.wait(gate, 0, 0);
+    return await other.submit(() => {}).exception();
+  };
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+  using held = new Gate();
+  const other = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const running = other.submit(work.hold<string>, held.words, "held");
+  await held.arrived();
+  const gates = [0, 1].map(() => new Int32Array(new SharedArrayBuffer(4)));
+  const errors = gates.map((gate) => pool.submit(submit, other, gate));
+  const closed = other.shutdown();
+  for (const [i, gate] of gates.entries()) {
+    Atomics.store(gate, 0, 1);
+    Atomics.notify(gate, 0);
+    const error = await errors[i];
+    assertInstanceOf(error, RuntimeError);
+    assertStringIncludes(error.message, "after shutdown");
+    held.open();
+    await closed;
+  }
+  assertEquals(await running, "held");
 });
 
 test("Executor.submit() from a done callback before shutdown is waited for", async () => {
