@@ -96,7 +96,7 @@ export function poolSettings(name: string, options: PoolOptions): PoolSettings {
   }
   return {
     name,
-    workerName: (number) => `${options.threadNamePrefix ?? name}_${number}`,
+    workerName: (number) => `${options.threadNamePrefix || name}_${number}`,
     maxWorkers,
     initializer,
     initargs: options.initargs ?? [],

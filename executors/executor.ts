@@ -279,6 +279,8 @@ export class Executor {
    * A stream that is open counts as a task that runs: it is waited for until its values were taken, or it was left. A worker ends
    * after what its tasks have others do: threads, processes and the tasks of pools of their own.
    *
+   * A task of the executor must not await it, as that task is waited for too: there `wait: false` is meant.
+   *
    * @returns A promise for the end of all tasks and workers; with `wait: false`, one that is fulfilled at once.
    *
    * @example

@@ -214,7 +214,10 @@ export class Future<T> implements PromiseLike<T> {
     return this.#state === CANCELLED || this.#state === CANCELLED_AND_NOTIFIED;
   }
 
-  /** True while a worker runs the task, as far as can be told from here. */
+  /**
+   * True while a worker runs the task, as far as can be told from here: of what a task submits to its own pool, only the
+   * pool's owner knows.
+   */
   running(): boolean {
     if (this.#state === RUNNING) return true;
     return this.#state === PENDING && this.#runner !== undefined && this.#runner.isRunning(this);

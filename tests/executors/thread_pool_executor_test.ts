@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { BrokenThreadPool, ThreadPoolExecutor, transfer } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { executorContract } from "../contracts/executor_contract.ts";
@@ -30,6 +30,8 @@ test("ThreadPoolExecutor starts workers with the tasks, and names them", async (
   assertEquals(pool.stats().workers, 2);
   gate.open();
   assertEquals(await held, 1);
+  await using unnamed = new ThreadPoolExecutor({ maxWorkers: 1, threadNamePrefix: "" });
+  assertMatch(await unnamed.submit(work, 0), /^ThreadPoolExecutor-\d+_0$/);
 });
 
 test("ThreadPoolExecutor.stats() counts what became of the tasks", async () => {
