@@ -4,8 +4,29 @@
  * @module
  */
 
-import { loadTarget } from "./_target.ts";
+import { NotShareableError } from "../sync/errors.ts";
+import { loadTarget, type Target } from "./_target.ts";
 import { task } from "./task.ts";
+
+/**
+ * Makes the object for this process: one of a subclass, made without its constructor.
+ *
+ * @param target What the `run` of the class `Process` calls.
+ * @returns `undefined` when that is no subclass.
+ */
+export type MakeSelf = (
+  subclass: unknown,
+  fields: object,
+  daemon: boolean,
+  target: () => unknown,
+) => { run(): unknown } | undefined;
+
+let makeSelf: MakeSelf | undefined;
+
+/** Called by `process.ts` when it is loaded, as it is by the modules of all subclasses. */
+export function setMakeSelf(make: MakeSelf): void {
+  makeSelf = make;
+}
 
 /**
  * Makes an object of the class that a module exports, without running the constructor, gives it its fields, and runs it.
@@ -13,11 +34,26 @@ import { task } from "./task.ts";
  * @param url The module's URL.
  * @param name The name of the class.
  * @param fields The object's own fields.
+ * @param daemon Whether the process is a daemon.
+ * @param target What `super.run()` calls.
+ * @param args The target's arguments.
  */
-export const runObject: (url: string, name: string, fields: object) => Promise<unknown> = task(
+export const runObject: (
+  url: string,
+  name: string,
+  fields: object,
+  daemon: boolean,
+  target: Target | undefined,
+  ...args: unknown[]
+) => Promise<unknown> = task(
   import.meta,
-  async function runObject(url: string, name: string, fields: object): Promise<unknown> {
-    const { prototype } = await loadTarget({ kind: "module", url, name });
-    return Object.assign(Object.create(prototype), fields).run();
+  async function runObject(url, name, fields, daemon, target, ...args) {
+    const subclass = await loadTarget({ kind: "module", url, name });
+    const fn = target && await loadTarget(target) as (...args: unknown[]) => unknown;
+    const process = makeSelf?.(subclass, fields, daemon, () => fn?.(...args));
+    if (process !== undefined) return process.run();
+    throw new NotShareableError(
+      `Cannot run process: "${name}" of module "${url}" is no subclass of Process here`,
+    );
   },
 );

@@ -22,8 +22,8 @@ import {
   ProcessClient,
   processExports,
 } from "./_process_client.ts";
-import { runObject } from "./_run_object.ts";
-import type { AnyFunction } from "./_target.ts";
+import { runObject, setMakeSelf } from "./_run_object.ts";
+import { type AnyFunction, targetOf } from "./_target.ts";
 import { WorkerPool } from "./_worker_pool.ts";
 import { BrokenProcessPool } from "./errors.ts";
 import { futureInternals } from "./future.ts";
@@ -57,6 +57,17 @@ interface EndFacts {
   readonly pid?: number;
   readonly exitCode: number | null;
   readonly signal: string | null;
+}
+
+/** What the constructor is told for the object that stands for this process in itself. */
+class OwnProcess {
+  readonly isDaemon: boolean;
+  readonly target: () => unknown;
+
+  constructor(isDaemon: boolean, target: () => unknown) {
+    this.isDaemon = isDaemon;
+    this.target = target;
+  }
 }
 
 /** Exit code of a process that could not be started. */
@@ -102,6 +113,8 @@ const active = new Set<Process<never[]>>();
  */
 export class Process<A extends unknown[] = unknown[]> {
   readonly #options: ProcessOptions<A>;
+  /** It is the process that this code runs in, so it runs, and nobody here can wait for it. */
+  readonly #isCurrent: boolean;
   #name: string;
   #daemon: boolean;
   #pool: WorkerPool | undefined;
@@ -112,6 +125,16 @@ export class Process<A extends unknown[] = unknown[]> {
   #started: Promise<void> | undefined;
   #startError: { readonly error: unknown } | undefined;
 
+  static {
+    setMakeSelf((subclass, fields, isDaemon, target) => {
+      if (!((subclass as { prototype?: unknown }).prototype instanceof Process)) return undefined;
+      // The constructor of this class alone: what its subclasses have made is in the fields.
+      const own = new OwnProcess(isDaemon, target);
+      const process = Reflect.construct(Process, [own], subclass as NewableFunction) as Process;
+      return Object.assign(process, fields);
+    });
+  }
+
   /**
    * Makes a process; {@linkcode start} starts it.
    *
@@ -119,6 +142,15 @@ export class Process<A extends unknown[] = unknown[]> {
    * @throws {RuntimeError} In a browser or a compiled program, which cannot start processes.
    */
   constructor(options: ProcessOptions<A> = {}) {
+    this.#isCurrent = options instanceof OwnProcess;
+    if (options instanceof OwnProcess) {
+      const { name, pid } = currentProcess();
+      this.#options = { target: options.target };
+      this.#name = name;
+      this.#daemon = options.isDaemon;
+      this.#pid = pid;
+      return;
+    }
     checkProcesses("make Process");
     checkOptions("make Process", options, "{ target }");
     const { target, args, daemon } = options;
@@ -155,7 +187,7 @@ export class Process<A extends unknown[] = unknown[]> {
 
   set daemon(daemon: boolean) {
     this.#checkOpen("set daemon of");
-    if (this.#pool !== undefined) {
+    if (this.#wasStarted) {
       throw new RuntimeError(`Cannot set daemon of ${this.#label}: it has been started`);
     }
     this.#daemon = Boolean(daemon);
@@ -200,9 +232,10 @@ export class Process<A extends unknown[] = unknown[]> {
    */
   start(): void {
     this.#checkOpen("start");
-    if (this.#pool !== undefined) {
+    if (this.#wasStarted) {
       throw new RuntimeError(`Cannot start ${this.#label}: it has been started before`);
     }
+    const [fn, args] = this.#work();
     const { permissions, env, cwd } = this.#options;
     const { config } = ownOrigin();
     const settings = { permissions, env, cwd, config, isAlone: true };
@@ -229,7 +262,6 @@ export class Process<A extends unknown[] = unknown[]> {
       onEnd: (cause) => this.#end(cause),
       close: () => client.close(),
     });
-    const [fn, args] = this.#work();
     const future = pool.submit(fn, args, undefined, 0);
     if (future.done() && futureInternals.hasFailed(future)) {
       pool.shutdown(true);
@@ -241,18 +273,21 @@ export class Process<A extends unknown[] = unknown[]> {
   }
 
   #work(): [AnyFunction, readonly unknown[]] {
+    const { target, args = [], module } = this.#options;
     if (this.run === Process.prototype.run) {
-      const { target = () => {}, args = [] } = this.#options;
-      return [target as AnyFunction, args];
+      return [(target ?? (() => {})) as AnyFunction, args];
     }
-    const { module } = this.#options;
     const { name } = this.constructor;
     if (module === undefined) {
       throw new TypeError(
         `Cannot start ${this.#label}: class ${name} overrides run() and does not say where it is exported; call super({ module: import.meta })`,
       );
     }
-    return [runObject as AnyFunction, [module.url, name, { ...this }]];
+    const superTarget = target && targetOf(target as AnyFunction);
+    return [
+      runObject as AnyFunction,
+      [module.url, name, { ...this }, this.#daemon, superTarget, ...args],
+    ];
   }
 
   #end(cause: unknown): void {
@@ -293,7 +328,7 @@ export class Process<A extends unknown[] = unknown[]> {
   /** True from `start` until it has ended. */
   isAlive(): boolean {
     this.#checkOpen("ask");
-    return this.#pool !== undefined && !this.#pool.isClosed;
+    return this.#isCurrent || (this.#pool !== undefined && !this.#pool.isClosed);
   }
 
   /**
@@ -376,9 +411,16 @@ export class Process<A extends unknown[] = unknown[]> {
     if (this.#isClosed) throw new RuntimeError(`Cannot ${act} ${this.#label}: it is closed`);
   }
 
+  get #wasStarted(): boolean {
+    return this.#isCurrent || this.#pool !== undefined;
+  }
+
   #checkStarted(act: string): WorkerPool {
     this.#checkOpen(act);
     if (this.#pool !== undefined) return this.#pool;
+    if (this.#isCurrent) {
+      throw new RuntimeError(`Cannot ${act} ${this.#label}: it is the current process`);
+    }
     throw new RuntimeError(`Cannot ${act} ${this.#label}: it has not been started`);
   }
 

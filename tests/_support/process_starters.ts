@@ -94,3 +94,32 @@ export class Sum extends Process {
     return this.numbers.reduce((sum, n) => sum + n, 0);
   }
 }
+
+/** A process that tells of itself, and then calls its target. */
+export class Teller extends Process<[SimpleQueue<unknown>, string]> {
+  readonly seen: SimpleQueue<unknown>;
+
+  constructor(seen: SimpleQueue<unknown>, told: string) {
+    const target = (seen: SimpleQueue<unknown>, told: string): void => seen.putNowait(told);
+    super({ module: import.meta, target, args: [seen, told], name: "teller", daemon: true });
+    this.seen = seen;
+  }
+
+  override run(): unknown {
+    const { name, pid, ident, daemon, exitcode } = this;
+    this.seen.putNowait([name, pid, ident, daemon, exitcode, this.isAlive()]);
+    for (const misuse of [() => this.start(), () => this.joinSync(), () => this.daemon = false]) {
+      this.seen.putNowait(messageOf(misuse));
+    }
+    return super.run();
+  }
+}
+
+function messageOf(fn: () => unknown): string {
+  try {
+    fn();
+    return "nothing was thrown";
+  } catch (error) {
+    return (error as Error).message;
+  }
+}

@@ -389,6 +389,21 @@ test("Process: a subclass that overrides run() runs in the process, with its fie
   assertEquals([process.exitcode, results.getNowait()], [0, [6, "adder", process.pid]]);
 });
 
+test("Process: a subclass is itself in the process, and calls its target by super.run()", async () => {
+  const seen = new SimpleQueue<unknown>();
+  const process = new starters.Teller(seen, "told");
+  await finished(process);
+  const { pid } = process;
+  assertEquals(await seen.getMany(10), [
+    ["teller", pid, pid, true, null, true],
+    'Cannot start Process "teller": it has been started before',
+    'Cannot join Process "teller": it is the current process',
+    'Cannot set daemon of Process "teller": it has been started',
+    "told",
+  ]);
+  assertEquals(process.exitcode, 0);
+});
+
 test("Process.run() called directly runs here", () => {
   const results = new SimpleQueue<unknown>();
   new starters.Sum([4, 5], results).run();
