@@ -44,6 +44,8 @@ interface Waiting {
   args: readonly unknown[];
   /** It has a place among those that run. */
   isStarted: boolean;
+  /** Has it run, now that there is a place. */
+  begin: () => void;
   readonly arity: number;
   readonly priority: number;
   readonly controller: AbortController;
@@ -136,6 +138,7 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
       fn,
       args,
       isStarted: false,
+      begin: () => {},
       arity,
       priority: options?.priority ?? 0,
       controller,
@@ -168,6 +171,7 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
       else first = middle + 1;
     }
     waiting.splice(at, 0, task);
+    run(task);
     if (this.#scheduled || this.#running >= this.concurrency) return;
     this.#scheduled = true;
     // Not within submit: the caller may still cancel, and gets its future first.
@@ -184,7 +188,7 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
       if (task.future.done() || !task.future.setRunningOrNotifyCancel()) continue;
       this.#running++;
       task.isStarted = true;
-      run(task);
+      task.begin();
     }
     if (this.#next === this.#waiting.length) {
       this.#waiting = [];
@@ -291,10 +295,16 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
   }
 }
 
+/**
+ * Runs a task once it may begin. It is called where the task is submitted, as what it awaits goes on in the async context in which it
+ * was called: whoever makes room would lend the task its own, and with that the locks that it holds.
+ */
 async function run(task: Waiting): Promise<void> {
+  await new Promise<void>((resolve) => task.begin = resolve);
   const { future, timed } = task;
   try {
-    const fn = await dereference(task.fn) as Call;
+    const target = dereference(task.fn);
+    const fn = (target instanceof Promise ? await target : target) as Call;
     // Of a chunk, each call has to begin in the context; where that ends at an await, it is entered anew.
     const one = platform.keepsContext
       ? fn

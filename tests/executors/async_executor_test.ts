@@ -1,5 +1,7 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { AsyncExecutor, RuntimeError, taskContext } from "../../executors/mod.ts";
+import { RLock } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { runProgram } from "../_support/run.ts";
 import { executorContract } from "../contracts/executor_contract.ts";
@@ -79,6 +81,43 @@ test("AsyncExecutor: tasks that run at the same time keep their own context", as
   gate.resolve();
   assertEquals(await Promise.all(futures), [true, true]);
   assertEquals(futures.map((future) => future.progress), [0.25, 0.5]);
+});
+
+test("AsyncExecutor runs a task in the async context in which it was submitted, whoever makes room for it", async () => {
+  await using executor = new AsyncExecutor({ maxWorkers: 1 });
+  const storage = new AsyncLocalStorage<string>();
+  const seen = ["a", "b", "c"].map((name) =>
+    storage.run(name, () => executor.submit(() => storage.getStore()))
+  );
+  assertEquals(await Promise.all(seen), ["a", "b", "c"]);
+  assertEquals(
+    await storage.run("d", () => executor.map(() => storage.getStore(), [1]).toArray()),
+    [
+      "d",
+    ],
+  );
+  assertEquals(await executor.submit(() => storage.getStore()), undefined);
+});
+
+test("AsyncExecutor does not lend a task the RLock of one that ran before it", async () => {
+  await using executor = new AsyncExecutor({ maxWorkers: 1 });
+  const lock = new RLock();
+  const poll = () => lock.acquire({ blocking: false });
+  const first = Promise.withResolvers<void>();
+  const running = lock.run(async () => {
+    await executor.submit(() => first.promise);
+    return await outside;
+  });
+  await turn();
+  const outside = executor.submit(poll);
+  first.resolve();
+  assertEquals(await running, false);
+  const inside = await lock.run(async () => {
+    const acquired = await executor.submit(poll);
+    if (acquired) lock.release();
+    return acquired;
+  });
+  assertEquals(inside, true);
 });
 
 test("AsyncExecutor tells a task that is given up why", async () => {
