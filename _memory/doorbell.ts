@@ -101,10 +101,13 @@ export class Doorbell extends Bell {
   #onArrived: (() => void) | undefined;
   readonly #spinner = new Spinner();
   readonly #looksReady = (): boolean => this.#isReady();
-  readonly #pump = (): void => this.#run();
+  #runBy: (step: () => void) => void = (step) => step();
+  readonly #step = (): void => this.#run();
+  readonly #restStep = (): void => this.#settleDown();
+  readonly #pump = (): void => this.#runBy(this.#step);
   readonly #pumpInNewTurn = (): void => {
     this.#turnStartMs = nowMs();
-    this.#run();
+    this.#pump();
   };
 
   /**
@@ -118,6 +121,11 @@ export class Doorbell extends Bell {
     this.words = words;
     this.index = index;
     this.#mayWait = mayWait;
+  }
+
+  /** Has `call` make the steps of the promise form: it says in what async context. */
+  runBy(call: (step: () => void) => void): void {
+    this.#runBy = call;
   }
 
   /** Watches a source until {@linkcode remove}. */
@@ -252,14 +260,16 @@ export class Doorbell extends Bell {
   #rest(): void {
     if (this.#isResting) return;
     this.#isResting = true;
-    platform.nextTurn(() => {
-      this.#isResting = false;
-      if (this.#isClosed || this.#expected > this.#spared) return;
-      if (this.#isHeld) releaseLoop();
-      this.#isHeld = false;
-      // Until this thread sleeps: before, who leaves something for it does not wake it.
-      if (this.#drain(NEVER) || !this.#sleep()) this.#rest();
-    });
+    platform.nextTurn(() => this.#runBy(this.#restStep));
+  }
+
+  #settleDown(): void {
+    this.#isResting = false;
+    if (this.#isClosed || this.#expected > this.#spared) return;
+    if (this.#isHeld) releaseLoop();
+    this.#isHeld = false;
+    // Until this thread sleeps: before, who leaves something for it does not wake it.
+    if (this.#drain(NEVER) || !this.#sleep()) this.#rest();
   }
 
   #schedule(): void {

@@ -16,6 +16,7 @@
  * @module
  */
 
+import { callIn, type Context, contextHere } from "../sync/_contexts.ts";
 import { isThenable } from "./_chunk.ts";
 
 type Callback = ((outcome: unknown) => unknown) | null | undefined;
@@ -29,6 +30,8 @@ const SETTLED = 3;
 export class Subscription implements Promise<unknown> {
   readonly #onFulfilled: Callback;
   readonly #onRejected: Callback;
+  /** What the callbacks are inside of, as those of a promise: what `then` was called inside of. */
+  readonly #context: Context | undefined = contextHere();
   #state = WAITING;
   /** The future's outcome; in SETTLED, what came of it. */
   #value: unknown = undefined;
@@ -54,8 +57,9 @@ export class Subscription implements Promise<unknown> {
     const callback = isFulfilled ? this.#onFulfilled : this.#onRejected;
     this.#state = SETTLED;
     try {
-      if (typeof callback === "function") this.#value = callback(this.#value);
-      else if (!isFulfilled) return this.#fail(this.#value);
+      if (typeof callback === "function") {
+        this.#value = callIn(this.#context, callback, this.#value);
+      } else if (!isFulfilled) return this.#fail(this.#value);
     } catch (error) {
       return this.#fail(error);
     }

@@ -7,6 +7,7 @@
 import { callAt } from "../_platform/clock.ts";
 import { platform } from "../_platform/mod.ts";
 import { checkOptions } from "../_platform/options.ts";
+import { callIn } from "../sync/_contexts.ts";
 import { RuntimeError } from "../sync/errors.ts";
 import { ChunkRun } from "./_chunk.ts";
 import { nowMs } from "../_platform/clock.ts";
@@ -317,10 +318,10 @@ async function run(task: Waiting): Promise<void> {
     const inContext = (): unknown => runInContext(context, call);
     const value = await (timed === undefined ? inContext() : timed.call(inContext));
     timed?.end();
-    futureInternals.resolve(future, value);
+    callIn(undefined, () => futureInternals.resolve(future, value), undefined);
   } catch (error) {
     timed?.end();
-    futureInternals.reject(future, error);
+    callIn(undefined, () => futureInternals.reject(future, error), undefined);
   }
 }
 

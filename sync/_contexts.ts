@@ -5,6 +5,7 @@
  */
 
 import { type AsyncContext, platform } from "../_platform/mod.ts";
+import { doorbell } from "../_memory/doorbell.ts";
 
 /** The ids of `run` calls, each inside of those that follow it. */
 export type Contexts = readonly number[];
@@ -12,7 +13,7 @@ export type Contexts = readonly number[];
 const NONE: Contexts = [];
 
 /** Made when first needed: it takes a runtime some milliseconds, and most threads do without. */
-let innermost: AsyncContext<Context> | undefined;
+let innermost: AsyncContext<Context | undefined> | undefined;
 let ids = 0;
 
 /** One `run` call. */
@@ -31,10 +32,26 @@ export class Context {
 
   /** Runs a function, and whatever it starts, inside this context. */
   run<R>(fn: () => R): R {
-    innermost ??= platform.createAsyncContext<Context>();
+    innermost ??= create();
     this.outer = lasting(innermost.get());
     return innermost.run(this, fn);
   }
+}
+
+function create(): AsyncContext<Context | undefined> {
+  // Whoever lets the doorbell listen first would lend it the locks that it holds, and so all whom it tells of outcomes.
+  doorbell.runBy((step) => callIn(undefined, step, undefined));
+  return platform.createAsyncContext<Context | undefined>();
+}
+
+/** The innermost context of the code that runs now, which may be over. */
+export function contextHere(): Context | undefined {
+  return innermost?.get();
+}
+
+/** Calls a function inside of a context, or of none. */
+export function callIn<A, R>(context: Context | undefined, fn: (arg: A) => R, arg: A): R {
+  return innermost === undefined ? fn(arg) : innermost.run(context, () => fn(arg));
 }
 
 /** The contexts that the code that runs now belongs to. */

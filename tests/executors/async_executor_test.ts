@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { AsyncExecutor, RuntimeError, taskContext } from "../../executors/mod.ts";
+import { AsyncExecutor, type Future, RuntimeError, taskContext } from "../../executors/mod.ts";
 import { RLock } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { runProgram } from "../_support/run.ts";
@@ -99,7 +99,7 @@ test("AsyncExecutor runs a task in the async context in which it was submitted, 
   assertEquals(await executor.submit(() => storage.getStore()), undefined);
 });
 
-test("AsyncExecutor does not lend a task the RLock of one that ran before it", async () => {
+test("AsyncExecutor lends no task the RLock of one that ran before it, nor a callback that of a task", async () => {
   await using executor = new AsyncExecutor({ maxWorkers: 1 });
   const lock = new RLock();
   const poll = () => lock.acquire({ blocking: false });
@@ -118,6 +118,17 @@ test("AsyncExecutor does not lend a task the RLock of one that ran before it", a
     return acquired;
   });
   assertEquals(inside, true);
+  const futures: Future<void>[] = [];
+  const told = Promise.withResolvers<boolean>();
+  const ends = Promise.withResolvers<void>();
+  const holding = lock.run(async () => {
+    futures.push(executor.submit(() => ends.promise));
+    return await told.promise;
+  });
+  await turn();
+  futures[0].addDoneCallback(() => told.resolve(poll()));
+  ends.resolve();
+  assertEquals(await holding, false);
 });
 
 test("AsyncExecutor tells a task that is given up why", async () => {

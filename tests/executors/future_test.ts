@@ -6,6 +6,7 @@ import {
   RuntimeError,
   TimeoutError,
 } from "../../executors/mod.ts";
+import { RLock } from "../../sync/mod.ts";
 import { errorsLogged, turn } from "../contracts/suite.ts";
 import { test } from "../_support/leaks.ts";
 import { UnhandledRejections } from "../_support/unhandled.ts";
@@ -301,6 +302,30 @@ test("Future.then() returns what behaves as a promise, asked before the outcome 
       for (const outcome of await Promise.all(asked)) assertStrictEquals(outcome, expected, what);
     }
   }
+});
+
+test("Future.then() calls back inside of the lock.run() that it was called in, whoever completes the future", async () => {
+  const lock = new RLock();
+  const poll = async (): Promise<boolean> => {
+    const acquired = await lock.acquire({ blocking: false });
+    if (acquired) lock.release();
+    return acquired;
+  };
+  const first = new Future<void>();
+  const outside = first.then(poll);
+  const second = new Future<void>();
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  const running = lock.run(async () => {
+    first.setResult();
+    const inside = second.then(poll);
+    await held;
+    return await inside;
+  });
+  assertEquals(await outside, false);
+  second.setResult();
+  await turn();
+  release();
+  assertEquals(await running, true);
 });
 
 test("Future.then(): what a callback throws is an unhandled rejection unless it is asked for", async () => {

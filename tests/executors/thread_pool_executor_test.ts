@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { BrokenThreadPool, ThreadPoolExecutor, transfer } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
+import { runProgram } from "../_support/run.ts";
 import { executorContract } from "../contracts/executor_contract.ts";
 import { refusesBadOptions } from "../contracts/pool_options_contract.ts";
 import { Gate } from "../contracts/signals.ts";
@@ -84,4 +85,27 @@ test("ThreadPoolExecutor: what is named in transfer is taken from the sender, an
     await pool.submit((_: unknown) => {}, transfer({ value }, buffers));
     assertEquals(buffers.map(({ byteLength }) => byteLength), [0, 0]);
   }
+});
+
+// In a program of its own: this thread may listen already.
+test("ThreadPoolExecutor: callbacks are outside of the lock.run() in which this thread began to listen", async () => {
+  const { code, stdout } = await runProgram(`
+    import { RLock, ThreadPoolExecutor } from "@concurrent/futures";
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const lock = new RLock();
+    const listens = Promise.withResolvers();
+    const told = Promise.withResolvers();
+    const running = lock.run(async () => {
+      await pool.submit(() => {});
+      listens.resolve();
+      await told.promise;
+    });
+    await listens.promise;
+    await new Promise((resolve) => setTimeout(resolve, 20)); // It goes to sleep.
+    const future = pool.submit(() => new Promise((resolve) => setTimeout(resolve, 50)));
+    future.addDoneCallback(() => told.resolve(lock.acquire({ blocking: false })));
+    console.log(await told.promise);
+    await running;
+  `);
+  assertEquals([code, stdout], [0, "false\n"]);
 });
