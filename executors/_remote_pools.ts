@@ -16,12 +16,12 @@ import { type Carrier, KIND, type NestedTask, REPLY } from "./_protocol.ts";
 import { submitContextOf } from "./_submit_context.ts";
 import { submissionError, targetOf } from "./_target.ts";
 import { Executor, type ExecutorBackend, type TaskOptions } from "./executor.ts";
-import { type Future, futureInternals, type Runner } from "./future.ts";
+import { type Future, futureInternals, type OwnerRunner, setOwnerRunner } from "./future.ts";
 import type { StreamSink, StreamSource } from "./stream.ts";
 import { takeArgumentTransfers, transfer } from "./task.ts";
 
 /** A worker's submissions to pools of its owner. */
-export class RemotePools implements Runner {
+export class RemotePools implements OwnerRunner {
   readonly #outbox: MailboxWriter;
   readonly #futures = new Map<number, Future<unknown>>();
   /** Where the values of streams go, of those that are open. */
@@ -39,6 +39,7 @@ export class RemotePools implements Runner {
    */
   constructor(owner: string, outbox: MailboxWriter, firstId = 0) {
     this.#outbox = outbox;
+    setOwnerRunner(this);
     this.#nextId = firstId;
     findPoolsBy((handle) => handle.owner === owner ? new RemoteExecutor(handle, this) : undefined);
   }
@@ -166,6 +167,11 @@ export class RemotePools implements Runner {
     this.#outbox.writeSync(KIND.CANCEL, futureInternals.taskOf(future), undefined);
     doorbell.waitSync(() => this.#cancelRefused || future.done(), NEVER);
     return future.cancelled();
+  }
+
+  /** See {@linkcode OwnerRunner}. */
+  get pending(): Iterable<Future<unknown>> {
+    return this.#futures.values();
   }
 
   /** See {@linkcode Runner}. Only the owner knows. */

@@ -42,6 +42,19 @@ export interface Runner {
   leaveBlocking(): void;
 }
 
+/** What runs the tasks that a worker submits to its owner's pools. */
+export interface OwnerRunner extends Runner {
+  /** Futures of such tasks that are not done. */
+  readonly pending: Iterable<Future<unknown>>;
+}
+
+let owner: OwnerRunner | undefined;
+
+/** Says that this thread is a worker. */
+export function setOwnerRunner(runner: OwnerRunner): void {
+  owner = runner;
+}
+
 const PENDING = 0;
 const RUNNING = 1;
 const CANCELLED = 2;
@@ -564,12 +577,22 @@ export function blockUntil(
     return isDone();
   }
   const runners = new Map<Runner, Future<unknown>[]>();
+  let isForCallback = false;
   for (const future of futures) {
+    if (future.done()) continue;
     const runner = futureInternals.runnerOf(future);
-    if (runner === undefined || future.done()) continue;
+    if (runner === undefined) {
+      isForCallback = true;
+      continue;
+    }
     const own = runners.get(runner);
     if (own === undefined) runners.set(runner, [future]);
     else own.push(future);
+  }
+  // A callback of any of them may complete the future: should none of them ever be run, the owner tells.
+  if (isForCallback && owner !== undefined) {
+    const pending = [...owner.pending];
+    if (pending.length > 0) runners.set(owner, pending);
   }
   if (runners.size === 0 && !isDone()) checkMayBlock("wait for Future");
   let isOver = false;

@@ -1,7 +1,7 @@
 /** What the workers of the tests of progress run. */
 
 import { task, taskContext } from "@concurrent/futures/task";
-import type { Executor } from "@concurrent/futures";
+import type { Executor, Future } from "@concurrent/futures";
 import { burn, echo, hold } from "./_tasks.ts";
 
 /** Keeps the processor busy for so many milliseconds, and returns the value. */
@@ -76,6 +76,22 @@ export const blockLate = task(import.meta, function blockLate(own: Executor): st
     return (error as Error).message;
   }
 });
+
+/** Blocks for a future that a callback of its own pool's task is to complete; says what came of it. */
+export const blockForCallback = task(
+  import.meta,
+  function blockForCallback(own: Executor): number | string {
+    // Every future's class is the same; the module of tasks is not to load it.
+    const future = own.submit(echo<number>, 1);
+    const copy = new (future.constructor as new () => Future<number>)();
+    future.addDoneCallback(() => copy.setResult(future.resultSync() + 1));
+    try {
+      return copy.resultSync();
+    } catch (error) {
+      return (error as Error).message;
+    }
+  },
+);
 
 /** Once the gate is open, blocks for a task of its own pool, and says what came of it. */
 export const blockFor = task(

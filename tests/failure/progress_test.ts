@@ -117,6 +117,16 @@ test("Progress: workers that block for each other are told, though one has been 
   assertEquals(await soon(first), 1);
 });
 
+test("Progress: a worker that blocks for a callback of its pool's task is told when none is left to run that", async () => {
+  await using alone = new ThreadPoolExecutor({ maxWorkers: 1 });
+  assertStringIncludes(
+    String(await soon(alone.submit(work.blockForCallback, alone))),
+    "would block",
+  );
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+  assertEquals(await soon(pool.submit(work.blockForCallback, pool)), 2);
+});
+
 test("Progress: a worker that blocks for a while only is waited for, by those who block for ever", async () => {
   await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
   using gate = new Gate();
