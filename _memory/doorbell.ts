@@ -26,6 +26,7 @@ import { NEVER, nowMs } from "../_platform/clock.ts";
 import { createSharedMemory, hasSharedMemory } from "../_platform/memory.ts";
 import { platform } from "../_platform/mod.ts";
 import { park, parkSync, Spinner } from "../_platform/park.ts";
+import { soon } from "../_platform/timers.ts";
 import { AWAKE, ring, SLEEPING } from "./thread_table.ts";
 
 /** How long one turn of the event loop may be fed with outcomes before timers get their chance. */
@@ -274,7 +275,7 @@ export class Doorbell extends Bell {
 
   #schedule(): void {
     this.#scheduled = true;
-    queueMicrotask(this.#pump);
+    soon(this.#pump);
   }
 
   /** One step of the promise form: drain, then be patient, spin, or sleep. */

@@ -5,6 +5,7 @@
  */
 
 import { builtin, type NodeChildProcess } from "./_node_modules.ts";
+import { callAt, nowMs } from "./clock.ts";
 import { CHANNEL, SocketChannel } from "./socket_channel.ts";
 import type { ChildProcess, ProcessOptions } from "./processes.ts";
 
@@ -55,7 +56,8 @@ export function startChild(
   ready.then(() => channel.listen());
   child.on("exit", async (code, signal) => {
     await ready;
-    await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]);
+    const tooLate = new Promise<void>((resolve) => callAt(nowMs() + LAST_WORDS_MS, resolve));
+    await Promise.race([closed, tooLate]);
     hasEnded = true;
     channel.close();
     onEnd({ code, signal });

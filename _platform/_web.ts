@@ -6,6 +6,7 @@
 
 import { beginning } from "./entry.ts";
 import type { ThreadEnd } from "./mod.ts";
+import { soon } from "./timers.ts";
 
 /** Web Locks, which Deno's own types do not know yet. */
 interface LockManager {
@@ -59,7 +60,7 @@ export function onOwnMessage(callback: (message: unknown) => void): void {
   globals.onmessage = (event): void => callback(event.data);
   const early = beginning?.early.splice(0) ?? [];
   // The file that this is in may have code that has not run yet.
-  if (early.length > 0) queueMicrotask(() => early.forEach(callback));
+  if (early.length > 0) soon(() => early.forEach(callback));
 }
 
 /** Reports that this thread is about to end by itself. */

@@ -37,6 +37,7 @@ import {
 } from "./_web.ts";
 import { beginning, codeOfEntry, codeOfScript, isBundled, isOfProgram } from "./entry.ts";
 import type { AsyncContext, Platform, WorkerOptions, WorkerThread } from "./mod.ts";
+import { timers } from "./timers.ts";
 
 /** True in browsers, in whatever kind of thread. Other runtimes may have all of this too: ask for them first. */
 export function isBrowser(): boolean {
@@ -216,6 +217,7 @@ export function createBrowserPlatform(): Platform {
     },
     nextMessage,
     background: (ms, callback) => {
+      const { setTimeout, clearTimeout } = timers;
       const timer = setTimeout(callback, ms);
       return () => clearTimeout(timer);
     },

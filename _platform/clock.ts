@@ -4,22 +4,22 @@
  * @module
  */
 
+import { clock, timers } from "./timers.ts";
+
 /** A deadline that never comes. */
 export const NEVER = Infinity;
 
 /** Milliseconds on a clock that never goes back. */
 export function nowMs(): number {
-  return performance.now();
+  return clock.now();
 }
-
-const ORIGIN_MS = performance.timeOrigin;
 
 /**
  * Milliseconds since 1970 on the same clock. Threads agree to a microsecond, processes to a few milliseconds; those that were
  * started before and after the computer slept, or its time was set, disagree by as much.
  */
 export function epochMs(): number {
-  return ORIGIN_MS + nowMs();
+  return clock.originMs + nowMs();
 }
 
 /**
@@ -52,6 +52,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Calls back once the deadline has passed, however far it is; the returned function cancels. */
 export function callAt(deadlineMs: number, callback: () => void): () => void {
+  const { setTimeout, clearTimeout } = timers;
   let timer: ReturnType<typeof setTimeout>;
   const arm = (): void => {
     const remaining = Math.ceil(deadlineMs - nowMs());

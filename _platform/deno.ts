@@ -25,6 +25,7 @@ import type {
   WorkerOptions,
   WorkerThread,
 } from "./mod.ts";
+import { soon, timers } from "./timers.ts";
 
 /** True in Deno. */
 export function isDeno(): boolean {
@@ -52,12 +53,13 @@ class WorkerHold implements LoopHold {
     this.#isHeld = true;
     [this.#anchor] = this.#workers;
     if (this.#anchor !== undefined) this.#anchor.setReferenced(true);
-    else queueMicrotask(() => this.#holdByTimer());
+    else soon(() => this.#holdByTimer());
   }
 
   /** Call when no worker came in the turn in which the loop was to be held. */
   #holdByTimer(): void {
     if (!this.#isHeld || this.#anchor !== undefined || this.#timer !== undefined) return;
+    const { setInterval } = timers;
     this.#timer = setInterval(() => {}, IDLE_INTERVAL_MS);
   }
 
@@ -65,6 +67,8 @@ class WorkerHold implements LoopHold {
     this.#isHeld = false;
     this.#anchor?.setReferenced(false);
     this.#anchor = undefined;
+    if (this.#timer === undefined) return;
+    const { clearInterval } = timers;
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
@@ -232,11 +236,13 @@ export function createDenoPlatform(): Platform {
     loopHold,
     startWorker: (options) => new DenoWorker(options),
     nextTurn: (callback) => {
+      const { setImmediate } = timers;
       setImmediate(callback);
     },
     receive: (port) => builtin("node:worker_threads").receiveMessageOnPort(port),
     nextMessage,
     background: (ms, callback) => {
+      const { setTimeout, clearTimeout } = timers;
       const timer = setTimeout(callback, ms);
       Deno.unrefTimer(timer);
       return () => clearTimeout(timer);

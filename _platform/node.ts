@@ -20,6 +20,7 @@ import type {
   WorkerOptions,
   WorkerThread,
 } from "./mod.ts";
+import { timers } from "./timers.ts";
 
 /** True in Node. Ask for Deno first, which offers the same modules. */
 export function isNode(): boolean {
@@ -40,6 +41,7 @@ class TimerHold implements LoopHold {
   #timer: NodeTimer | undefined;
 
   hold(): void {
+    const { setInterval } = timers;
     this.#timer ??= setInterval(() => {}, IDLE_INTERVAL_MS) as unknown as NodeTimer;
     this.#timer.ref();
   }
@@ -223,6 +225,7 @@ export function createNodePlatform(): Platform {
     loopHold: new TimerHold(),
     startWorker: (options) => new NodeWorker(options),
     nextTurn: (callback) => {
+      const { setImmediate } = timers;
       setImmediate(callback);
     },
     receive: (port) => builtin("node:worker_threads").receiveMessageOnPort(port),
@@ -231,6 +234,7 @@ export function createNodePlatform(): Platform {
         (port as unknown as NonNullable<typeof parentPort>).once("message", resolve);
       }),
     background: (ms, callback) => {
+      const { setTimeout, clearTimeout } = timers;
       const timer = setTimeout(callback, ms);
       (timer as unknown as NodeTimer).unref();
       return () => clearTimeout(timer);

@@ -14,6 +14,7 @@ import { callAt, nowMs } from "../_platform/clock.ts";
 import { registerEntry } from "../_platform/entry.ts";
 import { Spinner } from "../_platform/park.ts";
 import { processes } from "../_platform/processes.ts";
+import { soon } from "../_platform/timers.ts";
 import { Arena, createArenaBuffer } from "../_memory/arena.ts";
 import type { RemoteData } from "../_memory/core.ts";
 import { Decoder } from "../_memory/decoder.ts";
@@ -244,7 +245,7 @@ class Host {
     const { port1, port2 } = new MessageChannel();
     port1.postMessage(message, [message.block]);
     this.#worker.post(port2, [port2]);
-    queueMicrotask(() => port1.close());
+    soon(() => port1.close());
   }
 
   /** The worker has told how it ends: this process ends the same way. */

@@ -9,6 +9,7 @@
  */
 
 import { NEVER, nowMs } from "../_platform/clock.ts";
+import { soon } from "../_platform/timers.ts";
 import { type Core, isRemoteData, type RemoteData, waitingMethods } from "../_memory/core.ts";
 import { doorbell } from "../_memory/doorbell.ts";
 import { HANDLE, type Handle, type Shareable } from "../_memory/handle.ts";
@@ -193,7 +194,7 @@ export class RemoteObjects {
     };
     if (this.#blocked === 0 || !this.#pending.get(id)?.isPromise) return this.#settle(id, answer);
     this.#unheard.set(id, answer);
-    queueMicrotask(() => this.#hear(id));
+    soon(() => this.#hear(id));
   }
 
   /** Settles a promise whose answer came while this thread was blocked. */

@@ -16,6 +16,7 @@
  * @module
  */
 
+import { soon } from "../_platform/timers.ts";
 import { callIn, type Context, contextHere } from "../sync/_contexts.ts";
 import { isThenable } from "./_chunk.ts";
 
@@ -48,7 +49,7 @@ export class Subscription implements Promise<unknown> {
   deliver(isFulfilled: boolean, outcome: unknown): void {
     this.#state = isFulfilled ? FULFILLED : REJECTED;
     this.#value = outcome;
-    if (due.push(this) === 1) queueMicrotask(deliverDue);
+    if (due.push(this) === 1) soon(deliverDue);
   }
 
   /** Calls back, and settles. */

@@ -9,6 +9,7 @@
  * @module
  */
 
+import { soon } from "../_platform/timers.ts";
 import { Arena, createArenaBuffer } from "../_memory/arena.ts";
 import { Encoder } from "../_memory/encoder.ts";
 import type { Shareable } from "../_memory/handle.ts";
@@ -238,7 +239,7 @@ export class TaskQueue {
     this.#parked.delete(task);
     send(channel.port2);
     // Not at once: a port whose partner is closed cannot be sent.
-    queueMicrotask(() => channel.port1.close());
+    soon(() => channel.port1.close());
   }
 
   /** Has the slot refer to a new block of the arena; false when there is no room. */

@@ -7,6 +7,7 @@
 import { callAt } from "../_platform/clock.ts";
 import { platform } from "../_platform/mod.ts";
 import { checkOptions } from "../_platform/options.ts";
+import { soon } from "../_platform/timers.ts";
 import { callIn } from "../sync/_contexts.ts";
 import { RuntimeError } from "../sync/errors.ts";
 import { ChunkRun } from "./_chunk.ts";
@@ -176,7 +177,7 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
     if (this.#scheduled || this.#running >= this.concurrency) return;
     this.#scheduled = true;
     // Not within submit: the caller may still cancel, and gets its future first.
-    queueMicrotask(() => {
+    soon(() => {
       this.#scheduled = false;
       this.#startTasks();
     });

@@ -30,6 +30,7 @@
  */
 
 import { epochMs, nowMs } from "../../_platform/clock.ts";
+import { soon } from "../../_platform/timers.ts";
 import { RuntimeError } from "../../sync/errors.ts";
 import type { ChunkOutcome } from "../_chunk.ts";
 import { Deadlines } from "../_deadlines.ts";
@@ -205,7 +206,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
   #flushLater(): void {
     if (this.#isFlushing) return;
     this.#isFlushing = true;
-    queueMicrotask(() => {
+    soon(() => {
       this.#isFlushing = false;
       this.#flush();
     });
@@ -361,7 +362,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
 
   /** Has the broker forget a job: at the end of this turn, as many may be forgotten together. */
   #forgetLater(id: string): void {
-    if (this.#unneeded.size === 0) queueMicrotask(() => this.#forgetNow());
+    if (this.#unneeded.size === 0) soon(() => this.#forgetNow());
     this.#unneeded.add(id);
   }
 
@@ -446,7 +447,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     this.#takeBack(job);
     this.counts.cancelled++;
     // The future is cancelled by its caller; whoever waits for the end is told after that.
-    queueMicrotask(() => this.#closeIfOver());
+    soon(() => this.#closeIfOver());
     return true;
   }
 

@@ -278,6 +278,30 @@ test(
   },
 );
 
+test(
+  "npm: pools go on where a test runner has put other timers in place of Node's before the package is loaded",
+  OPTIONS,
+  async () => {
+    const lines = await printed(`
+    // As in a browser: a number, and here nothing comes of it.
+    for (const name of ["setTimeout", "setInterval", "setImmediate"]) globalThis[name] = () => 1;
+    for (const name of ["clearTimeout", "clearInterval", "queueMicrotask"]) globalThis[name] = () => {};
+    Object.defineProperty(globalThis, "performance", { value: { timeOrigin: 0, now: () => 0 } });
+    const { ProcessPoolExecutor, ThreadPoolExecutor } = await import("${NAME}");
+    const { gcd } = await import("./work.mjs");
+    for (const Pool of [ThreadPoolExecutor, ProcessPoolExecutor]) {
+      const pool = new Pool({ maxWorkers: 1 });
+      const numbers = Array.from({ length: 5_000 }, (_, i) => i);
+      const results = await Promise.all(numbers.map((n) => pool.submit(gcd, n, n)));
+      const slow = pool.submit(() => new Promise((resolve) => setTimeout(resolve, 100)));
+      console.log(results.length, (await slow.result({ timeout: 10 }).catch((error) => error)).name);
+      await pool.shutdown();
+    }
+  `);
+    assertEquals(lines, ["5000 TimeoutError", "5000 TimeoutError"]);
+  },
+);
+
 test("npm: the files for browsers say on Node that they are those", OPTIONS, async () => {
   const { code, stderr } = await runModule(`import "${NAME}";`, "wrong.mjs", ["-C", "browser"]);
   assertEquals(code, 1);

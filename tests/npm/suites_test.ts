@@ -15,6 +15,7 @@ import { builtSuites, SHIM } from "./_suites.ts";
 const SUITES: readonly (readonly [file: string, pattern?: string])[] = [
   ["executors/async_executor_test.ts"],
   ["executors/cluster_codec_test.ts"],
+  ["executors/fake_timers_test.ts"],
   ["executors/future_test.ts"],
   // A process takes long to start.
   ["executors/process_pool_executor_test.ts", "ProcessPoolExecutor\\.(submit|shutdown)"],

@@ -1,16 +1,17 @@
 /** Time that passes when a test says so. */
 
 import { platform } from "../../_platform/mod.ts";
+import { clock } from "../../_platform/timers.ts";
 
 /** A clock that stands still until it is told to go on; also calls what was put off until then. */
 export class FakeClock implements Disposable {
-  #timeMs = Math.ceil(performance.now());
+  #timeMs = Math.ceil(clock.now());
   readonly #timers = new Map<() => void, number>();
-  readonly #now = performance.now;
+  readonly #now = clock.now;
   readonly #background = platform.background;
 
   constructor() {
-    performance.now = () => this.#timeMs;
+    clock.now = () => this.#timeMs;
     (platform as { background: typeof platform.background }).background = (ms, callback) => {
       this.#timers.set(callback, this.#timeMs + ms);
       return () => this.#timers.delete(callback);
@@ -38,7 +39,7 @@ export class FakeClock implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    performance.now = this.#now;
+    clock.now = this.#now;
     (platform as { background: typeof platform.background }).background = this.#background;
   }
 }
