@@ -24,7 +24,7 @@ const STAND_INS: readonly (readonly [pattern: RegExp, contents: string])[] = [
     `export const isNode = () => {
       const versions = globalThis.process?.versions;
       if (versions?.node === undefined || versions.electron !== undefined) return false;
-      throw new Error("Cannot load ${PACKAGE_JSON.name}: this is no browser, and its files for browsers were loaded; leave out the export condition \\"browser\\" (for Jest: testEnvironmentOptions: { customExportConditions: [\\"node\\"] })");
+      throw new Error("Cannot load ${PACKAGE_JSON.name}: this is no browser, and its files for browsers were loaded; leave out the export condition \\"browser\\" (for Jest: testEnvironment: \\"node\\")");
     };
     export const createNodePlatform = () => {};`,
   ],
