@@ -18,15 +18,16 @@ interface WebGlobals {
   /** Not in a service worker. */
   close?: () => void;
   name?: string;
-  WorkerGlobalScope?: unknown;
+  WorkerGlobalScope?: new () => unknown;
   onmessage: ((event: MessageEvent) => void) | null;
   addEventListener(type: string, listener: (event: Event) => void): void;
 }
 
 const globals = globalThis as unknown as WebGlobals;
 
-/** Whether this thread is a worker's. */
-export const isWorker: boolean = globals.WorkerGlobalScope !== undefined;
+/** Whether this thread is a worker's, and does not only have what a program has given that name. */
+export const isWorker: boolean = globals.WorkerGlobalScope !== undefined &&
+  globalThis instanceof globals.WorkerGlobalScope;
 
 /** See `Platform`. */
 export const threadName: string = isWorker ? globals.name || "worker" : "main";

@@ -145,7 +145,7 @@ export function codeOfScript(entry: string, address: string, isProgram = false):
   // In workers of the web, a message that finds no listener is lost, and an error in a promise not told.
   return `
 const beginning = globalThis[${JSON.stringify(BEGINNING)}] = ${JSON.stringify(start)};
-const isWebWorker = "WorkerGlobalScope" in globalThis;
+const isWebWorker = "WorkerGlobalScope" in globalThis && globalThis instanceof WorkerGlobalScope;
 if (isWebWorker) onmessage = ({ data }) => beginning.early.push(data);
 import(beginning.address).then(() => {
   if (beginning.hasBegun) return;

@@ -302,6 +302,28 @@ test(
   },
 );
 
+test(
+  "npm: a program on Node that has what only browsers have starts workers",
+  OPTIONS,
+  async () => {
+    const { write } = await made();
+    const polyfills =
+      "{ window: globalThis, document: {}, Worker: class {}, WorkerGlobalScope: class {} }";
+    await write("polyfills.mjs", `Object.assign(globalThis, ${polyfills});`);
+    const lines = await printed(
+      `
+      import { ProcessPoolExecutor, ThreadPoolExecutor } from "${NAME}";
+      import { gcd } from "./work.mjs";
+      for (const Pool of [ThreadPoolExecutor, ProcessPoolExecutor]) {
+        console.log(await new Pool({ maxWorkers: 1 }).submit(gcd, 48, 36));
+      }
+      `,
+      ["--import", "./polyfills.mjs"],
+    );
+    assertEquals(lines, ["12", "12"]);
+  },
+);
+
 test("npm: the files for browsers say on Node that they are those", OPTIONS, async () => {
   const { code, stderr } = await runModule(`import "${NAME}";`, "wrong.mjs", ["-C", "browser"]);
   assertEquals(code, 1);
