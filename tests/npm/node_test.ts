@@ -1,6 +1,6 @@
 /** Programs on Node, in plain JavaScript, with the package as it is installed from its tarball. */
 
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import * as ours from "../../mod.ts";
 import * as ourExecutors from "../../executors/mod.ts";
 import * as ourQueue from "../../queue/mod.ts";
@@ -321,6 +321,22 @@ test(
       ["--import", "./polyfills.mjs"],
     );
     assertEquals(lines, ["12", "12"]);
+  },
+);
+
+test(
+  "npm: an error on Node that nobody catches is told whole, and little else",
+  OPTIONS,
+  async () => {
+    const { code, stderr } = await runModule(`
+    import { ThreadPoolExecutor } from "${NAME}";
+    const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    await pool.shutdown();
+    pool.submit(() => 1);
+  `);
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "cannot schedule new futures after shutdown\n    at ");
+    assert(stderr.length < 4_000, `${stderr.length} characters`);
   },
 );
 

@@ -61,7 +61,7 @@ const NAMED = `for (const [name, value] of Object.entries(own)) {
 }`;
 
 /** An import of a module of the user's. */
-const OF_USER = /\bimport\(([\w$]+)\)/g;
+const OF_USER = /\bimport\(\s*([\w$]+)\s*\)/g;
 
 /** Has bundlers not look into such imports: what tells them is a comment, and those are gone when files are made small. */
 async function markImports(folder: URL): Promise<void> {
@@ -100,6 +100,8 @@ export async function bundle(tree: URL, output: URL, more: readonly string[] = [
     target: TARGET,
     minifyWhitespace: true,
     minifySyntax: true,
+    // Node prints the line that an uncaught error was thrown in ahead of the error, and a pipe takes 64 KiB before a program ends.
+    lineLimit: 120,
     keepNames: true, // Some classes would get another name, which users see.
     legalComments: "none",
     logLevel: "warning",
