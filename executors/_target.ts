@@ -183,13 +183,21 @@ function hintFor(error: unknown): string {
     : "";
 }
 
+/**
+ * What esbuild, and with it tsx, has a text call that keeps the names of the functions in it. It is the one thing around a
+ * function that nobody who wrote that could know of.
+ */
+function keepName(fn: AnyFunction, name: string): AnyFunction {
+  return Object.defineProperty(fn, "name", { value: name, configurable: true });
+}
+
 function compileTarget(text: string, name: string): AnyFunction {
   // A method's source is valid only inside an object; the result is the value of its one property.
   const forms = [`return (${text}\n)`, `return Object.values({ ${text} })[0]`];
   let failure: unknown;
   for (const form of forms) {
     try {
-      const fn: unknown = new Function(`"use strict"; ${form}`)();
+      const fn: unknown = new Function("__name", `"use strict"; ${form}`)(keepName);
       if (typeof fn === "function") return fn as AnyFunction;
     } catch (error) {
       failure ??= error;

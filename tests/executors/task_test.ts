@@ -156,6 +156,15 @@ test("inline functions of all kinds cross as their source text", async () => {
   assertEquals(await pool.submit(({ a }: { a: number }) => a, { a: 4 }), 4);
 });
 
+test("a function that a transpiler has keep names crosses as its source text", async () => {
+  await using pool = makePool();
+  // What esbuild makes of `{ const sum = (m) => m + n; ... }`.
+  const body =
+    'const sum = /* @__PURE__ */ __name((m) => m + n, "sum"); return `${sum.name} ${sum(1)}`;';
+  const fn = new Function("n", body) as (n: number) => string;
+  assertEquals(await pool.submit(fn, 2), "sum 3");
+});
+
 test("a function that captures a variable fails with a NotShareableError that names it", async () => {
   await using pool = makePool();
   const factor = 2;
