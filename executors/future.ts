@@ -77,6 +77,8 @@ type Receiver = (future: Future<unknown>) => void;
 
 /** What the executors of this package do to futures, and nobody else. */
 export interface FutureInternals {
+  /** Whether a value is a future of this copy of the package. */
+  isOwn(value: object): boolean;
   /** Makes a pending future of a runner; `task` is the runner's own number for it. */
   create<T>(runner: Runner, task: number): Future<T>;
   /** The runner's own number. */
@@ -143,6 +145,7 @@ export class Future<T> implements PromiseLike<T> {
 
   static {
     internals = {
+      isOwn: (value) => #state in value,
       create: (runner, task) => {
         const future = new Future<never>();
         future.#runner = runner;

@@ -130,6 +130,11 @@ function setOf<T>(futures: Iterable<Future<T>>): Set<Future<T>> {
         `Cannot wait: expected futures, got ${got}; submit its function to an executor`,
       );
     }
+    if (!futureInternals.isOwn(future)) {
+      throw new TypeError(
+        "Cannot wait: a future is of another copy of this package; wait with that copy, or for its promise",
+      );
+    }
   }
   return all;
 }

@@ -16,6 +16,7 @@ import {
   wait,
   waitSync,
 } from "../../executors/mod.ts";
+import { Future as OtherFuture } from "../../executors/future.ts?copy";
 import { test } from "../_support/leaks.ts";
 import { turn } from "../contracts/suite.ts";
 
@@ -192,4 +193,12 @@ test("wait(), waitSync() and asCompleted() refuse what is no future", async () =
     assertMatch(assertThrows(() => waitSync(futures), TypeError).message, text);
     assertMatch(assertThrows(() => asCompleted(futures), TypeError).message, text);
   }
+});
+
+test("wait(), waitSync() and asCompleted() refuse futures of another copy of the package", async () => {
+  const futures = [new OtherFuture()] as unknown as Future<unknown>[];
+  const text = "a future is of another copy of this package";
+  await assertRejects(() => wait(futures), TypeError, text);
+  assertThrows(() => waitSync(futures), TypeError, text);
+  assertThrows(() => asCompleted(futures), TypeError, text);
 });
