@@ -50,6 +50,9 @@ const SPIN_MS = 0.02;
 /** Looks between two looks at the clock. */
 const UNTIMED_LOOKS = 16;
 
+/** Looks at the clock, many more than SPIN_MS has room for: Bun's fake timers stop all of its clocks. */
+const MOST_TIMED_LOOKS = 1_000;
+
 /** Vain looks are followed by 1, 2, 4 ... at most this many sleeps without a look. */
 const MOST_SKIPS = 8;
 
@@ -78,12 +81,13 @@ export class Spinner {
   /** Looks until `isReady`, for SPIN_MS at most; returns what was found. */
   look(isReady: () => boolean): boolean {
     const endMs = nowMs() + SPIN_MS;
+    let timedLooks = 0;
     do {
       for (let i = 0; i < UNTIMED_LOOKS; i++) {
         if (isReady()) return this.hit();
         pause();
       }
-    } while (nowMs() < endMs);
+    } while (nowMs() < endMs && ++timedLooks < MOST_TIMED_LOOKS);
     return this.miss();
   }
 

@@ -1,5 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { NEVER, nowMs } from "../../_platform/clock.ts";
+import { Spinner } from "../../_platform/park.ts";
+import { clock } from "../../_platform/timers.ts";
 import { Doorbell } from "../../_memory/doorbell.ts";
 import { AWAKE, SLEEPING } from "../../_memory/thread_table.ts";
 import { test } from "../_support/leaks.ts";
@@ -7,6 +9,16 @@ import { turn } from "../contracts/suite.ts";
 
 /** Nothing but its being asleep ends the wait for that. */
 const SLEEPS = { timeout: 5_000 };
+
+test("Spinner.look() ends where all clocks are stopped", { timeout: 5_000 }, () => {
+  const { now } = clock;
+  clock.now = () => 0;
+  try {
+    assertEquals(new Spinner().look(() => false), false);
+  } finally {
+    clock.now = now;
+  }
+});
 
 /** A doorbell with one source. */
 class Setting {
