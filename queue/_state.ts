@@ -135,18 +135,25 @@ export class QueueState {
     return this.#waiters.joiners;
   }
 
-  /** Takes both latches. */
-  #enter(): void {
-    this.#putLatch.take();
-    if (this.#splits) this.#takeLatch.take();
-    this.#items.sync();
-    this.#items.look();
-  }
+  // What is done with a latch held can fail at any call, where the stack ends. Latches are given back all the same: words that say
+  // what there is are written last.
 
-  #leave(): void {
-    if (this.#splits) this.#takeLatch.give();
-    this.#putLatch.give();
-    this.#waiters.ring();
+  /** Does something with both latches held. */
+  #hold<R>(act: () => R): R {
+    this.#putLatch.take();
+    try {
+      if (this.#splits) this.#takeLatch.take();
+      try {
+        this.#items.sync();
+        this.#items.look();
+        return act();
+      } finally {
+        if (this.#splits) this.#takeLatch.give();
+      }
+    } finally {
+      this.#putLatch.give();
+      this.#waiters.ring();
+    }
   }
 
   // Putting
@@ -185,12 +192,10 @@ export class QueueState {
     const control = this.#control;
     const first = from + added;
     let at = first;
-    let isClosed = false;
-    this.#enter();
-    try {
-      if (wasWoken) this.#waiters.putterTries();
-      isClosed = control[QUEUE.STATE] === CLOSED;
-      if (!isClosed) {
+    const isClosed = this.#hold(() => {
+      try {
+        if (wasWoken) this.#waiters.putterTries();
+        if (control[QUEUE.STATE] === CLOSED) return true;
         while (
           at < items.count && countOf(control) < control[QUEUE.MAXSIZE] &&
           this.#items.store(items, at)
@@ -198,40 +203,40 @@ export class QueueState {
         if (at < items.count && wait !== undefined) {
           this.#waiters.queue(this.putters, wait, wasWoken);
         }
+        return false;
+      } finally {
+        control[QUEUE.UNFINISHED] += at - first;
+        if (at > first) this.#waiters.wakeGetters();
+        // One that was woken for the room and did not take it, being refused, leaves it to others.
+        if (wasWoken && wait?.isQueued !== true) this.#waiters.wakePutters(control[QUEUE.MAXSIZE]);
       }
-    } finally {
-      control[QUEUE.UNFINISHED] += at - first;
-      if (at > first) this.#waiters.wakeGetters();
-      // One that was woken for the room and did not take it, being refused, leaves it to others.
-      if (wasWoken && wait?.isQueued !== true) this.#waiters.wakePutters(control[QUEUE.MAXSIZE]);
-      this.#leave();
-    }
+    });
     return isClosed && added === 0 ? -1 : at - from;
   }
 
   /** Puts items by the latch for puts alone, as far as that goes; how many. */
   #add(items: Batch, from: number): number {
     this.#putLatch.take();
-    let added = 0;
-    if (this.#mayAdd) {
+    try {
+      if (!this.#mayAdd) return 0;
       this.#items.sync();
-      added = this.#items.add(items, from);
+      return this.#items.add(items, from);
+    } finally {
+      this.#putLatch.give();
     }
-    this.#putLatch.give();
-    return added;
   }
 
   /** Puts a whole number by the latch for puts alone; if that cannot be, it has to go the way of all items, and nothing has changed. */
   putInt(value: number): boolean {
     if (!this.#splits) return false;
     this.#putLatch.take();
-    let isPut = false;
-    if (this.#mayAdd) {
+    try {
+      if (!this.#mayAdd) return false;
       this.#items.sync();
-      isPut = this.#items.addInt(value);
+      return this.#items.addInt(value);
+    } finally {
+      this.#putLatch.give();
     }
-    this.#putLatch.give();
-    return isPut;
   }
 
   get #mayAdd(): boolean {
@@ -256,15 +261,18 @@ export class QueueState {
     let wanted = most;
     let drawn = 0;
     this.#takeLatch.take();
-    if (this.#mayDraw) {
-      const items = this.#items;
-      items.sync();
-      wanted = Math.min(most, items.there(most));
-      if (wanted > 0) drawn = items.draw(into, wanted);
-      else if (this.#control[QUEUE.STATE] === CLOSED) drawn = wanted = -1;
-      if (drawn > 0) this.#accounts.charge(drawn);
+    try {
+      if (this.#mayDraw) {
+        const items = this.#items;
+        items.sync();
+        wanted = Math.min(most, items.there(most));
+        if (wanted > 0) drawn = items.draw(into, wanted);
+        else if (this.#control[QUEUE.STATE] === CLOSED) drawn = wanted = -1;
+        if (drawn > 0) this.#accounts.charge(drawn);
+      }
+    } finally {
+      this.#takeLatch.give();
     }
-    this.#takeLatch.give();
     if (drawn === wanted || (drawn > 0 && !into.hasRoom)) return drawn;
     const stored = this.#takeStored(into, most - drawn, undefined, false);
     return drawn === 0 ? stored : drawn + Math.max(0, stored);
@@ -273,18 +281,18 @@ export class QueueState {
   /** Takes items out with both latches. */
   #takeStored(into: Batch, most: number, wait: Waiter | undefined, wasWoken: boolean): number {
     const control = this.#control;
-    this.#enter();
-    if (wasWoken) this.#waiters.getterTries();
-    let taken = 0;
-    while (taken < most && into.hasRoom && countOf(control) > 0) {
-      this.#items.take(into);
-      taken++;
-    }
-    if (taken > 0) this.#haveTaken(taken);
-    else if (control[QUEUE.STATE] === CLOSED) taken = -1;
-    else if (wait !== undefined) this.#waiters.queue(this.getters, wait, wasWoken);
-    this.#leave();
-    return taken;
+    return this.#hold(() => {
+      if (wasWoken) this.#waiters.getterTries();
+      let taken = 0;
+      while (taken < most && into.hasRoom && countOf(control) > 0) {
+        this.#items.take(into);
+        taken++;
+      }
+      if (taken > 0) this.#haveTaken(taken);
+      else if (control[QUEUE.STATE] === CLOSED) taken = -1;
+      else if (wait !== undefined) this.#waiters.queue(this.getters, wait, wasWoken);
+      return taken;
+    });
   }
 
   /** Takes an item out, if there is one: gives a whole number as it is, and puts others into the batch, which it gives then. */
@@ -294,20 +302,23 @@ export class QueueState {
     let drawn = 0;
     let isEmpty = false;
     this.#takeLatch.take();
-    if (this.#mayDraw) {
-      const items = this.#items;
-      items.sync();
-      isEmpty = items.there(1) === 0;
-      if (!isEmpty) {
-        number = items.drawInt();
-        if (number === undefined) {
-          into.clear();
-          drawn = items.draw(into, 1);
+    try {
+      if (this.#mayDraw) {
+        const items = this.#items;
+        items.sync();
+        isEmpty = items.there(1) === 0;
+        if (!isEmpty) {
+          number = items.drawInt();
+          if (number === undefined) {
+            into.clear();
+            drawn = items.draw(into, 1);
+          }
+          if (number !== undefined || drawn > 0) this.#accounts.charge(1);
         }
-        if (number !== undefined || drawn > 0) this.#accounts.charge(1);
       }
+    } finally {
+      this.#takeLatch.give();
     }
-    this.#takeLatch.give();
     if (number !== undefined) return number;
     if (drawn > 0) return into;
     return isEmpty ? undefined : this.#takeOneStored(into);
@@ -351,46 +362,45 @@ export class QueueState {
   }
 
   #freeHeld(blocks: readonly number[]): void {
-    this.#enter();
-    this.#items.freeHeld(blocks);
-    this.#waiters.wakePutters(1);
-    this.#leave();
+    this.#hold(() => {
+      this.#items.freeHeld(blocks);
+      this.#waiters.wakePutters(1);
+    });
   }
 
   // Waiting
 
   /** Takes a waiter out of its list; false when it is not there. */
   withdraw(list: WaitList, node: number): boolean {
-    this.#enter();
-    const wasQueued = list.remove(node);
-    // It may have stood, with an item too large for the memory there is, before others that fit.
-    if (wasQueued && list === this.putters) this.#waiters.wakePutters(this.#control[QUEUE.MAXSIZE]);
-    this.#leave();
-    return wasQueued;
+    return this.#hold(() => {
+      const wasQueued = list.remove(node);
+      // It may have stood, with an item too large for the memory there is, before others that fit.
+      if (wasQueued && list === this.putters) {
+        this.#waiters.wakePutters(this.#control[QUEUE.MAXSIZE]);
+      }
+      return wasQueued;
+    });
   }
 
   /** Puts a waiter that was woken in the place of another, who is to try; false when that one is not queued. */
   exchange(list: WaitList, node: number, other: number): boolean {
-    this.#enter();
-    const isExchanged = list.exchange(node, other);
-    this.#leave();
-    return isExchanged;
+    return this.#hold(() => list.exchange(node, other));
   }
 
   /** Wakes anew: one that was woken does not try. */
   wakeAgain(): void {
-    this.#enter();
-    this.#waiters.wakeAnew();
-    this.#waiters.wakeJoiners();
-    this.#leave();
+    this.#hold(() => {
+      this.#waiters.wakeAnew();
+      this.#waiters.wakeJoiners();
+    });
   }
 
   /** For a waiter, after some thread has died. */
   afterDeath(): void {
-    this.#enter();
-    this.#waiters.lookForDead();
-    this.#waiters.wakeJoiners();
-    this.#leave();
+    this.#hold(() => {
+      this.#waiters.lookForDead();
+      this.#waiters.wakeJoiners();
+    });
   }
 
   // Keeping track
@@ -398,14 +408,15 @@ export class QueueState {
   /** Reports items done that were taken; throws when there are not so many. */
   done(n: number): void {
     const control = this.#control;
-    this.#enter();
-    const unfinished = control[QUEUE.UNFINISHED];
-    if (n <= unfinished) {
-      control[QUEUE.UNFINISHED] = unfinished - n;
-      this.#accounts.settle(n);
-      this.#waiters.wakeJoiners();
-    }
-    this.#leave();
+    const unfinished = this.#hold(() => {
+      const unfinished = control[QUEUE.UNFINISHED];
+      if (n <= unfinished) {
+        control[QUEUE.UNFINISHED] = unfinished - n;
+        this.#accounts.settle(n);
+        this.#waiters.wakeJoiners();
+      }
+      return unfinished;
+    });
     if (n > unfinished) {
       throw new RangeError(
         `Cannot call taskDone on ${this.label} for ${n} items: ${unfinished} are unfinished`,
@@ -416,16 +427,16 @@ export class QueueState {
   /** Closes the queue; discards what is in it if asked to. */
   close(discards: boolean): void {
     const control = this.#control;
-    this.#enter();
-    control[QUEUE.STATE] = CLOSED;
-    if (discards) {
-      const unfinished = control[QUEUE.UNFINISHED] - countOf(control);
-      control[QUEUE.UNFINISHED] = Math.max(0, unfinished);
-      while (countOf(control) > 0) this.#items.discard();
-    }
-    this.#waiters.wakeAll();
-    this.#waiters.wakeJoiners();
-    this.#leave();
+    this.#hold(() => {
+      control[QUEUE.STATE] = CLOSED;
+      if (discards) {
+        const unfinished = control[QUEUE.UNFINISHED] - countOf(control);
+        control[QUEUE.UNFINISHED] = Math.max(0, unfinished);
+        while (countOf(control) > 0) this.#items.discard();
+      }
+      this.#waiters.wakeAll();
+      this.#waiters.wakeJoiners();
+    });
   }
 
   /**
@@ -434,15 +445,14 @@ export class QueueState {
    * @throws {LostItemsError} When nobody is left to finish what is not.
    */
   tryJoin(wait: Waiter): boolean {
-    this.#enter();
-    const unfinished = this.#control[QUEUE.UNFINISHED];
-    const lost = this.#accounts.lost();
-    const isDone = unfinished === 0;
-    const isVain = !isDone && lost.count >= unfinished;
-    if (!isDone && !isVain) this.#waiters.queue(this.joiners, wait, false);
-    this.#leave();
-    if (isVain) throw this.#lostItemsError(lost);
-    return isDone;
+    return this.#hold(() => {
+      const unfinished = this.#control[QUEUE.UNFINISHED];
+      if (unfinished === 0) return true;
+      const lost = this.#accounts.lost();
+      if (lost.count >= unfinished) throw this.#lostItemsError(lost);
+      this.#waiters.queue(this.joiners, wait, false);
+      return false;
+    });
   }
 
   // Errors
