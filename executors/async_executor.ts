@@ -164,9 +164,10 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
 
   #enqueue(task: Waiting): void {
     const waiting = this.#waiting;
-    // Behind all that have its priority, or a higher one.
+    // Behind all that have its priority, or a higher one: as a rule, behind all.
     let first = this.#next;
     let at = waiting.length;
+    if (first < at && waiting[at - 1].priority >= task.priority) first = at;
     while (first < at) {
       const middle = (first + at) >> 1;
       if (waiting[middle].priority < task.priority) at = middle;
