@@ -52,6 +52,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Calls back once the deadline has passed, however far it is; the returned function cancels. */
 export function callAt(deadlineMs: number, callback: () => void): () => void {
+  if (deadlineMs === NEVER) return () => {};
   const { setTimeout, clearTimeout } = timers;
   let timer: ReturnType<typeof setTimeout>;
   const arm = (): void => {
@@ -60,7 +61,6 @@ export function callAt(deadlineMs: number, callback: () => void): () => void {
   };
   // A timer may come early, by a millisecond: its clock is another one.
   const fire = (): void => nowMs() < deadlineMs ? arm() : callback();
-  if (deadlineMs === NEVER) return () => {};
   arm();
   return () => clearTimeout(timer);
 }
