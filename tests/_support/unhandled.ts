@@ -6,10 +6,19 @@ export class UnhandledRejections implements Disposable {
   readonly #listener = (event: PromiseRejectionEvent): void => {
     event.preventDefault();
     this.reasons.push(event.reason);
+    this.#onNext?.();
   };
+  #onNext: (() => void) | undefined;
 
   constructor() {
     addEventListener("unhandledrejection", this.#listener);
+  }
+
+  /** Resolves once there are so many: the runtime tells of them in some later turn. */
+  async reach(count: number): Promise<void> {
+    while (this.reasons.length < count) {
+      await new Promise<void>((resolve) => this.#onNext = resolve);
+    }
   }
 
   [Symbol.dispose](): void {

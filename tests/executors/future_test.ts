@@ -342,7 +342,8 @@ test("Future.then(): what a callback throws is an unhandled rejection unless it 
     return failed;
   });
   finishedWith(1).then(() => Promise.reject(new Error("taken"))).catch(() => {});
-  await new Promise((resolve) => setTimeout(resolve));
+  await unhandled.reach(errors.length);
+  await turn();
   assertEquals(new Set(unhandled.reasons), new Set(errors));
 });
 
@@ -363,7 +364,7 @@ test("Future: a failed future is an unhandled rejection only once a promise of i
   asked.then(() => {});
   const error = new Error("heard by nobody");
   asked.setException(error);
-  await turn();
+  await unhandled.reach(1);
   assertEquals(unhandled.reasons, [error]);
 });
 
