@@ -150,12 +150,12 @@ export class Doorbell extends Bell {
   spare(count: number): void {
     this.#spared += count;
     if (!this.#isHeld) this.#hold();
-    if (this.#expected <= this.#spared) this.#rest();
+    if (!this.isExpecting) this.#rest();
     this.#onArrived?.();
   }
 
   #hold(): void {
-    if (this.#isClosed || this.#expected <= this.#spared) return;
+    if (this.#isClosed || !this.isExpecting) return;
     this.#isHeld = true;
     holdLoop();
   }
@@ -163,7 +163,7 @@ export class Doorbell extends Bell {
   /** Says that `count` expected outcomes came. */
   arrived(count: number): void {
     this.#expected -= count;
-    if (this.#expected <= this.#spared) this.#rest();
+    if (!this.isExpecting) this.#rest();
     this.#onArrived?.();
   }
 
@@ -266,7 +266,7 @@ export class Doorbell extends Bell {
 
   #settleDown(): void {
     this.#isResting = false;
-    if (this.#isClosed || this.#expected > this.#spared) return;
+    if (this.#isClosed || this.isExpecting) return;
     if (this.#isHeld) releaseLoop();
     this.#isHeld = false;
     // Until this thread sleeps: before, who leaves something for it does not wake it.

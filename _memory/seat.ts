@@ -204,7 +204,6 @@ export class Seat implements Source {
     const outer = this.#blockedIn;
     if (isBlocking) this.#blockedIn = wait;
     return new Promise((resolve, reject) => {
-      let stopTimer = (): void => {};
       const end = (): void => {
         if (isBlocking) this.#blockedIn = outer;
         stopTimer();
@@ -223,12 +222,9 @@ export class Seat implements Source {
         settle();
       };
       const onAbort = (): void => giveUp(() => reject(signal!.reason));
-      this.#doorbell.expect();
-      // A runtime may load its timers now, and run microtasks meanwhile, in which the wait ends.
-      const stop = callAt(deadlineMs, () => giveUp(() => resolve(false)));
-      if (wait.isOver) return stop();
-      stopTimer = stop;
+      const stopTimer = callAt(deadlineMs, () => giveUp(() => resolve(false)));
       signal?.addEventListener("abort", onAbort, { once: true });
+      this.#doorbell.expect();
       if (signal?.aborted) onAbort();
     });
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { clock, timers } from "./timers.ts";
+import { clock, soon, timers } from "./timers.ts";
 
 /** A deadline that never comes. */
 export const NEVER = Infinity;
@@ -50,17 +50,29 @@ export function checkTimeout(timeout: number | null | undefined): void {
 /** The largest delay that `setTimeout` keeps. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
+let areTimersLoaded = false;
+
 /** Calls back once the deadline has passed, however far it is; the returned function cancels. */
 export function callAt(deadlineMs: number, callback: () => void): () => void {
   if (deadlineMs === NEVER) return () => {};
-  const { setTimeout, clearTimeout } = timers;
-  let timer: ReturnType<typeof setTimeout>;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isCancelled = false;
   const arm = (): void => {
+    if (isCancelled) return;
+    const { setTimeout } = timers;
+    areTimersLoaded = true;
     const remaining = Math.ceil(deadlineMs - nowMs());
     timer = setTimeout(fire, Math.min(LONGEST_TIMER_MS, Math.max(0, remaining)));
   };
   // A timer may come early, by a millisecond: its clock is another one.
   const fire = (): void => nowMs() < deadlineMs ? arm() : callback();
-  arm();
-  return () => clearTimeout(timer);
+  // Deno loads its timers when they are first looked at, and runs microtasks meanwhile: that would be within whoever calls this.
+  if (areTimersLoaded) arm();
+  else soon(arm);
+  return () => {
+    isCancelled = true;
+    if (timer === undefined) return;
+    const { clearTimeout } = timers;
+    clearTimeout(timer);
+  };
 }
