@@ -18,6 +18,6 @@ test("callAt() runs no microtasks within the call, also where it is the first to
     });
   `,
   );
-  const { code, stdout } = await runDeno(["test", "-A", "--no-check", file]);
+  const { code, stdout } = await runDeno(["test", "-A", "--no-check", "--no-config", file]);
   assertEquals(code, 0, stdout);
 });
