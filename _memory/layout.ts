@@ -112,6 +112,8 @@ export const WORKER = {
   ABORTS: 2 * LINE,
   /** Number of the task that was asked last. */
   ABORTED: 2 * LINE + 1,
+  /** Number of the task, among those that came by the wire, that was begun or taken back last. */
+  DECIDED: 2 * LINE + 2,
   SIZE: 3 * LINE,
 } as const;
 

@@ -6,8 +6,8 @@
 
 import { builtin, type NodeChildProcess } from "./_node_modules.ts";
 import { callAt, nowMs } from "./clock.ts";
-import { CHANNEL, SocketChannel } from "./socket_channel.ts";
-import type { ChildProcess, ProcessOptions } from "./processes.ts";
+import { SOCKET, SocketChannel } from "./socket_channel.ts";
+import type { ChildProcess, FrameChannel, ProcessOptions } from "./processes.ts";
 
 /**
  * When a process that has ended is taken to have said all, although its end of the channel is open: a process that it has
@@ -16,7 +16,8 @@ import type { ChildProcess, ProcessOptions } from "./processes.ts";
 const LAST_WORDS_MS = 100;
 
 /** What a process is started with, beside its command. */
-export interface ChildOptions extends Pick<ProcessOptions, "cwd" | "ready" | "onFrame" | "onEnd"> {
+export interface ChildOptions
+  extends Pick<ProcessOptions, "cwd" | "ready" | "onFrame" | "onWireFrame" | "onEnd"> {
   /** All of its environment variables; `undefined` for those of this process. */
   readonly env: Readonly<Record<string, string | undefined>> | undefined;
   /** The error to throw when it could not be started. */
@@ -32,12 +33,12 @@ export function signalNumber(signal: string): number {
 export function startChild(
   command: string,
   args: readonly string[],
-  { cwd, ready, env, onFrame, onEnd, errorOf }: ChildOptions,
+  { cwd, ready, env, onFrame, onWireFrame, onEnd, errorOf }: ChildOptions,
 ): ChildProcess {
   let child: NodeChildProcess;
   try {
     child = builtin("node:child_process").spawn(command, args, {
-      stdio: ["ignore", "inherit", "inherit", "pipe"],
+      stdio: ["ignore", "inherit", "inherit", "pipe", ...onWireFrame === undefined ? [] : ["pipe"]],
       cwd,
       env,
     });
@@ -49,24 +50,36 @@ export function startChild(
   const { pid } = child;
   if (pid === undefined) throw errorOf(new Error("the system refused it"));
   let hasEnded = false;
-  let channel: SocketChannel;
-  const closed = new Promise<void>((resolve) => {
-    channel = new SocketChannel(child.stdio[CHANNEL]!, onFrame, resolve);
-  });
-  ready.then(() => channel.listen());
+  const sockets: SocketChannel[] = [];
+  const closings: Promise<void>[] = [];
+  const open = (number: number, onFrame: (frame: Uint8Array) => void): FrameChannel => {
+    closings.push(
+      new Promise((resolve) => {
+        sockets.push(new SocketChannel(child.stdio[number]!, onFrame, resolve));
+      }),
+    );
+    const socket = sockets.at(-1)!;
+    ready.then(() => socket.listen());
+    return {
+      send: (frame, onSent) => {
+        if (!hasEnded) socket.send(frame, onSent);
+      },
+    };
+  };
+  const channel = open(SOCKET.HOST, onFrame);
+  const wire = onWireFrame && open(SOCKET.WORKER, onWireFrame);
   child.on("exit", async (code, signal) => {
     await ready;
     const tooLate = new Promise<void>((resolve) => callAt(nowMs() + LAST_WORDS_MS, resolve));
-    await Promise.race([closed, tooLate]);
+    await Promise.race([Promise.all(closings), tooLate]);
     hasEnded = true;
-    channel.close();
+    for (const socket of sockets) socket.close();
     onEnd({ code, signal });
   });
   return {
+    ...channel,
     pid,
-    send: (frame, onSent) => {
-      if (!hasEnded) channel.send(frame, onSent);
-    },
+    wire,
     kill: (signal) => {
       if (hasEnded) return;
       child.killed = false; // Otherwise only the first signal is sent.

@@ -6,7 +6,7 @@
 
 import { signalNumber, startChild } from "./_child_process.ts";
 import { builtin } from "./_node_modules.ts";
-import { CHANNEL, SocketChannel } from "./socket_channel.ts";
+import { SocketChannel } from "./socket_channel.ts";
 import { codeOfEntry, codeOfScript, isBundled } from "./entry.ts";
 import {
   type Permission,
@@ -188,7 +188,7 @@ function environment(
 }
 
 function start(options: ProcessOptions): ChildProcess {
-  const { cwd, ready, onFrame, onEnd } = options;
+  const { cwd, ready, onFrame, onWireFrame, onEnd } = options;
   const args = commandArgs(options);
   const command = runtimeCommand();
   if (cwd !== undefined) checkFolder(cwd);
@@ -197,6 +197,7 @@ function start(options: ProcessOptions): ChildProcess {
     ready,
     env: environment(options.env),
     onFrame,
+    onWireFrame,
     onEnd,
     errorOf: cannotStart,
   });
@@ -211,11 +212,12 @@ function cannotStart(error: unknown): Error {
 }
 
 function parentChannel(
+  socket: number,
   onFrame: (frame: Uint8Array) => void,
   onClose: () => void,
 ): FrameChannel {
   const { Socket } = builtin("node:net");
-  return SocketChannel.inChild((onread) => new Socket({ fd: CHANNEL, onread }), onFrame, onClose);
+  return SocketChannel.inChild((onread) => new Socket({ fd: socket, onread }), onFrame, onClose);
 }
 
 function end(code: number | "kill"): never {

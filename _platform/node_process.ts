@@ -6,7 +6,7 @@
 
 import { signalNumber, startChild } from "./_child_process.ts";
 import { builtin, type NodeSocket, type NodeSocketOptions } from "./_node_modules.ts";
-import { CHANNEL, SocketChannel } from "./socket_channel.ts";
+import { SocketChannel } from "./socket_channel.ts";
 import { codeOfScript } from "./entry.ts";
 import { codeOfFolder } from "./node.ts";
 import type { ChildProcess, FrameChannel, Processes, ProcessOptions } from "./processes.ts";
@@ -59,7 +59,7 @@ function isCompiled(): boolean {
 }
 
 function start(options: ProcessOptions): ChildProcess {
-  const { entry, module, cwd, ready, onFrame, onEnd } = options;
+  const { entry, module, cwd, ready, onFrame, onWireFrame, onEnd } = options;
   checkPermissions(options);
   if (cwd !== undefined) checkFolder(cwd);
   const { execPath, env, pid } = builtin("node:process");
@@ -71,6 +71,7 @@ function start(options: ProcessOptions): ChildProcess {
     ready,
     env: { ...env, ...options.env, [CHILD_OF]: String(pid) },
     onFrame,
+    onWireFrame,
     onEnd,
     errorOf: (cause) => {
       const text = cause instanceof Error ? cause.message : String(cause);
@@ -79,24 +80,25 @@ function start(options: ProcessOptions): ChildProcess {
   });
 }
 
-/** The socket that this process was started with. */
-function openSocket(onread: NodeSocketOptions["onread"]): NodeSocket {
+/** A socket that this process was started with. */
+function openSocket(fd: number, onread: NodeSocketOptions["onread"]): NodeSocket {
   const { Socket } = builtin("node:net");
   try {
     // Bun has what has a number connected; Node refuses, and is told the number before.
     const socket = new Socket({ onread });
-    socket.connect({ fd: CHANNEL });
+    socket.connect({ fd });
     return socket;
   } catch {
-    return new Socket({ fd: CHANNEL, onread });
+    return new Socket({ fd, onread });
   }
 }
 
 function parentChannel(
+  socket: number,
   onFrame: (frame: Uint8Array) => void,
   onClose: () => void,
 ): FrameChannel {
-  return SocketChannel.inChild(openSocket, onFrame, onClose);
+  return SocketChannel.inChild((onread) => openSocket(socket, onread), onFrame, onClose);
 }
 
 function end(code: number | "kill"): never {

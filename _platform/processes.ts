@@ -38,6 +38,8 @@ export interface ProcessOptions {
   readonly ready: Promise<unknown>;
   /** Called with each frame that the child has sent, which is valid until the call returns. */
   readonly onFrame: (frame: Uint8Array) => void;
+  /** The same for the second channel, which a thread of the child opens itself; `undefined`: there is none. */
+  readonly onWireFrame: ((frame: Uint8Array) => void) | undefined;
   /** Called once, when it has ended, all its frames having been handed out. */
   readonly onEnd: (end: ProcessEnd) => void;
 }
@@ -52,9 +54,11 @@ export interface FrameChannel {
   send(frame: Uint8Array, onSent?: () => void): void;
 }
 
-/** A started process. */
+/** A started process, and the channel to its main thread. */
 export interface ChildProcess extends FrameChannel {
   readonly pid: number;
+  /** The second channel. */
+  readonly wire: FrameChannel | undefined;
   /** Sends it a signal; without effect once it has ended. */
   kill(signal: string): void;
 }
@@ -70,12 +74,17 @@ export interface Processes {
    */
   start(options: ProcessOptions): ChildProcess;
   /**
-   * In a child process: the channel to its parent.
+   * In a child process: a channel to its parent, in the thread that calls.
    *
+   * @param socket Which one: of `SOCKET`.
    * @param onFrame Called with each frame from the parent, which is valid until the call returns.
    * @param onClose Called when the parent has ended or closed the channel.
    */
-  parentChannel(onFrame: (frame: Uint8Array) => void, onClose: () => void): FrameChannel;
+  parentChannel(
+    socket: number,
+    onFrame: (frame: Uint8Array) => void,
+    onClose: () => void,
+  ): FrameChannel;
   /** Ends this process at once, with a code; `"kill"`: as if it had been killed, running nothing any more. */
   end(code: number | "kill"): never;
   /** The number of a signal, 0 if there is none of that name. */

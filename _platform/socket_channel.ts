@@ -16,8 +16,8 @@ import type { FrameChannel } from "./processes.ts";
 /** What a frame begins with: its length in 32 bits, the lowest first, and nothing. */
 export const FRAME_HEAD_BYTES = 8;
 
-/** The number of the socket in a child: behind standard input, output and error. */
-export const CHANNEL = 3;
+/** The numbers of the sockets in a child, by whose they are: behind standard input, output and error. */
+export const SOCKET = { HOST: 3, WORKER: 4 } as const;
 
 /** Memory for a larger frame is not kept for the next. */
 export const MOST_KEPT_BYTES = 1 << 22;
@@ -54,7 +54,7 @@ export class SocketChannel implements FrameChannel {
   /**
    * The child's end. It reads into memory of its own, which takes half the time of fresh memory for each chunk.
    *
-   * @param open Opens the socket at {@linkcode CHANNEL}.
+   * @param open Opens the socket.
    */
   static inChild(
     open: (onread: NodeSocketOptions["onread"]) => NodeSocket,

@@ -11,10 +11,11 @@ import { Decoder } from "../_memory/decoder.ts";
 import { type Bell, doorbell } from "../_memory/doorbell.ts";
 import { Encoder } from "../_memory/encoder.ts";
 import type { Handle, Shareable } from "../_memory/handle.ts";
+import { WORD_BYTES } from "../_memory/layout.ts";
 import { decode, encode, type Encoded, externBaseOf, takeSpilled } from "../_memory/message.ts";
 import { RecordReader, type RecordRingPlace, RecordWriter } from "../_memory/record_ring.ts";
-import { writeForProcess } from "./_payload.ts";
-import { PLACE } from "./_protocol.ts";
+import { type Payload, writeForProcess } from "./_payload.ts";
+import { KIND, PLACE } from "./_protocol.ts";
 import { describe } from "./_target.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import { detach, takeTransfers } from "./task.ts";
@@ -43,6 +44,10 @@ export class MailboxWriter {
   spilledBytes = 0;
   /** Whether the reader is in another process. */
   #isOtherProcess = false;
+  /** Set while a task runs whose outcome may be sent another way, if it is small and nothing is on its way that was said before. */
+  answerBy: ((kind: number, id: number, payload: Payload) => void) | undefined;
+  /** Something was sent since the last outcome that may not have arrived. */
+  #isAhead = true;
   /** Writes that wait for room, so that they stay in order. */
   readonly #waiting: Waiting[] = [];
 
@@ -107,6 +112,7 @@ export class MailboxWriter {
     if (start < 0) return false;
     const { words, bytes } = records;
     const payload = start + HEADER_WORDS;
+    const isOutcome = kind === KIND.RESULT || kind === KIND.ERROR;
     const moved = takeTransfers(value);
     let place: number = PLACE.INLINE;
     let end = this.#encoder.encode(
@@ -117,14 +123,22 @@ export class MailboxWriter {
       payload + PAYLOAD_WORDS,
       this.#isOtherProcess ? undefined : moved,
     );
-    if (end >= 0) detach(moved);
-    else {
+    if (end >= 0) {
+      detach(moved);
+      if (isOutcome && this.answerBy !== undefined && !this.#isAhead) {
+        const from = payload * WORD_BYTES;
+        const length = end * WORD_BYTES - from;
+        this.answerBy(kind, id, { place, externBase: 0, bytes, start: from, length });
+        return true;
+      }
+    } else {
       place = this.#placeSpilled(words, payload, moved);
       end = place === PLACE.BLOCK ? payload + 3 : payload;
     }
     words[start] = (kind << KIND_SHIFT) | place;
     words[start + 1] = id;
     records.commit(start, end);
+    this.#isAhead = !isOutcome;
     this.#bell.ring();
     return true;
   }

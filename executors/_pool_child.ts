@@ -50,6 +50,7 @@ import { DOWN, FAILED, type HostStart, type ProcessSettings, UP } from "./_proce
 import { RelayReader, RelayWriter } from "./_relay.ts";
 import { unsendable } from "./_target.ts";
 import { type ChildGroup, type Task, type TaskHead, TasksInHand } from "./_tasks_in_hand.ts";
+import { ServingWire } from "./_wire.ts";
 import { WorkerState } from "./_worker_state.ts";
 
 /** How long a process that has said all may take to end. */
@@ -79,6 +80,8 @@ export class PoolChild {
   readonly #replies: RelayReader;
   readonly #mail: RelayWriter;
   readonly #link: ProcessLink;
+  /** A process for one task only has none. */
+  readonly #wire: ServingWire | undefined;
   readonly #broker: Broker;
   readonly #decoder = new Decoder();
   readonly #onEnd: () => void;
@@ -120,6 +123,7 @@ export class PoolChild {
       () => this.#afterFrame(),
       (end) => this.#afterEnd(end),
     );
+    this.#wire = this.#link.wire && new ServingWire(this.#link.wire);
     this.#start = start;
     this.#group = group;
     this.#inHand = new TasksInHand(group, start.initargsShareObjects);
@@ -222,7 +226,7 @@ export class PoolChild {
   /** Whether the child's hands are not full. */
   #mayTakeMore(): boolean {
     if (this.#tasksLeft === 0 || this.#state.isRetired) return false;
-    return this.#inHand.mayGrow && this.#fetching.length === 0;
+    return this.#inHand.mayGrow && this.#fetching.length === 0 && this.#wire?.isBusy !== true;
   }
 
   /** Whether the next task in the ring may be sent behind those in hand. */
@@ -268,7 +272,9 @@ export class PoolChild {
     } else {
       const at = slot + SLOT.PAYLOAD;
       const payload = payloadAt(place, ring, at, form >>> WORDS_SHIFT, this.#arguments);
-      this.#send({ ...head, payload });
+      const sent = { ...head, payload };
+      if (this.#isAloneOnItsWay(head)) this.#sendByWire(sent);
+      else this.#send(sent);
       if (place === PLACE.BLOCK) this.#arguments.release(payload.start);
     }
     ring.release(number);
@@ -306,6 +312,16 @@ export class PoolChild {
     this.#link.write(DOWN.TASK, task, fn, form, payload);
   }
 
+  /** Whether a task that was claimed may take the short way: the child has nothing else, and there is nothing to be sent with it. */
+  #isAloneOnItsWay(head: TaskHead): boolean {
+    return this.#wire?.suits(head) === true && this.#inHand.isEmpty && !this.#ring.hasReady();
+  }
+
+  #sendByWire(sent: Task): void {
+    this.#inHand.add(sent);
+    this.#wire!.send(sent);
+  }
+
   /** Takes the port with the arguments that the owner was asked for. */
   async takeArguments(port: MessagePort): Promise<void> {
     const fetching = this.#fetching.shift()!;
@@ -329,6 +345,8 @@ export class PoolChild {
     const { type, a, b, c } = record;
     if (type === UP.MAIL) this.#receiveMail(record, a, b);
     else if (type === UP.STOPPING) this.#stopping(a);
+    else if (type === UP.NUMBERED) this.#wire!.learn(a, b);
+    else if (type === UP.WIRED) this.#wire!.open();
     else this.#takeBack(a, b, c, keep(record));
   }
 
@@ -337,6 +355,7 @@ export class PoolChild {
       case KIND.RESULT:
       case KIND.ERROR:
         this.#inHand.finish(id);
+        this.#wire?.finish(id);
         this.#mail.pass(kind, id, record);
         if (this.#isAlone && kind === KIND.ERROR) this.#code = FAILED;
         break;
@@ -483,7 +502,8 @@ export class PoolChild {
     // Another task may have its index by now.
     if (inHand?.number !== number) return;
     inHand.stopMs = graceMs;
-    this.#link.write(DOWN.ABORT, task, 0, 0);
+    const wired = this.#wire?.numberOf(task);
+    this.#link.write(DOWN.ABORT, task, wired ?? 0, wired === undefined ? 0 : 1);
     this.#link.flush();
     this.#endUnlessStopped(task, nowMs() + UNHEARD_MS);
   }

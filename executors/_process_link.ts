@@ -34,8 +34,10 @@ export function describeEnd(pid: number, { code, signal }: ProcessEnd): string {
     : `process ${pid} was ended by ${signal}`;
 }
 
-/** The channel to one child. */
+/** The channels to one child: to its host, and the wire to its worker. */
 export class ProcessLink extends FrameSender {
+  /** There is none to a process for one task only. */
+  readonly wire: FrameSender | undefined;
   readonly #child: ChildProcess;
 
   /**
@@ -54,6 +56,11 @@ export class ProcessLink extends FrameSender {
     onEnd: (end: ProcessEnd) => void,
   ) {
     const record = new FrameReader();
+    const onFrame = (frame: Uint8Array): void => {
+      record.open(frame);
+      while (record.next()) onRecord(record);
+      onFrameEnd();
+    };
     const child = processes.start({
       ...settings,
       entry: "process",
@@ -61,15 +68,13 @@ export class ProcessLink extends FrameSender {
       readable: packageFiles(),
       // The classes of what children call here: loaded while the first child starts.
       ready: Promise.all([import("../sync/mod.ts"), import("../queue/mod.ts")]),
-      onFrame: (frame) => {
-        record.open(frame);
-        while (record.next()) onRecord(record);
-        onFrameEnd();
-      },
+      onFrame,
+      onWireFrame: settings.isAlone ? undefined : onFrame,
       onEnd,
     });
     super(child);
     this.#child = child;
+    this.wire = child.wire && new FrameSender(child.wire);
   }
 
   get pid(): number {

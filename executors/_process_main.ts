@@ -14,6 +14,7 @@ import { callAt, nowMs } from "../_platform/clock.ts";
 import { registerEntry } from "../_platform/entry.ts";
 import { Spinner } from "../_platform/park.ts";
 import { processes } from "../_platform/processes.ts";
+import { SOCKET } from "../_platform/socket_channel.ts";
 import { soon } from "../_platform/timers.ts";
 import { Arena, createArenaBuffer } from "../_memory/arena.ts";
 import type { RemoteData } from "../_memory/core.ts";
@@ -35,7 +36,7 @@ import {
   payloadOf,
 } from "./_payload.ts";
 import { DOWN, FAILED, type HostStart, UP } from "./_process_protocol.ts";
-import { KIND, PLACE, WORDS_SHIFT } from "./_protocol.ts";
+import { KIND, numberOfWired, PLACE, WORDS_SHIFT } from "./_protocol.ts";
 import { RelayReader, RelayWriter } from "./_relay.ts";
 import type { Target } from "./_target.ts";
 import { startWorkerThread, WorkerLink } from "./_worker_handle.ts";
@@ -94,6 +95,7 @@ class Host {
         this.#tellEnd(`failed: ${message}`);
       }));
     const channel = processes.parentChannel(
+      SOCKET.HOST,
       (frame) => this.#receive(frame),
       () => processes.end("kill"),
     );
@@ -140,6 +142,7 @@ class Host {
         const number = this.#catalog.numberOf(decodePayload(this.#decoder, record) as Target);
         this.#functions[a] = number;
         this.#parentFunctions[number] = a;
+        if (this.#loneName === undefined) this.#out.write(UP.NUMBERED, a, number, 0);
         break;
       }
       case DOWN.MAIL:
@@ -147,6 +150,10 @@ class Host {
         this.#replies.ring();
         break;
       case DOWN.ABORT: {
+        if (record.c === 1) {
+          this.#abortWired(a, b);
+          break;
+        }
         const number = this.#numbers.get(a);
         if (number !== undefined && !this.#drop(a, number)) {
           this.#worker.state.abort(number);
@@ -203,8 +210,22 @@ class Host {
   #drop(task: number, number: number): boolean {
     if (!this.#ring.cancel(number)) return false;
     this.#takeUp(number, () => {});
-    this.#out.write(UP.MAIL, KIND.ERROR, task, 0, payloadOf(undefined));
+    this.#tellDropped(task);
     return true;
+  }
+
+  /** Has a task stop that came by the wire, or takes it back. */
+  #abortWired(task: number, number: number): void {
+    const { state } = this.#worker;
+    if (state.decide(number)) this.#tellDropped(task);
+    else {
+      state.abort(numberOfWired(number));
+      this.#out.write(UP.STOPPING, task, 0, 0);
+    }
+  }
+
+  #tellDropped(task: number): void {
+    this.#out.write(UP.MAIL, KIND.ERROR, task, 0, payloadOf(undefined));
   }
 
   // To the parent

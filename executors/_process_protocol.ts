@@ -6,7 +6,7 @@
  *
  * The owner sees the serving thread's `PoolChild` as it sees a worker of a thread pool: it claims tasks from the ring and writes
  * mail. The worker in the child sees its host as it would see a thread pool's owner. Between the two, records go over a
- * channel; the payloads are not decoded on the way.
+ * channel; the payloads are not decoded on the way. A task that comes alone takes a shorter way; see `_wire.ts`.
  *
  * @module
  */
@@ -17,17 +17,20 @@ import type { ExportNews } from "./_exports.ts";
 import type { StartMessage } from "./_protocol.ts";
 import type { Target } from "./_target.ts";
 
-/** Records from the serving thread to a child; A, B and C are the numbers of a frame's record. */
+/**
+ * Records from the serving thread to a child's host, and TASK by the wire to its worker; A, B and C are the numbers of a
+ * frame's record.
+ */
 export const DOWN = {
   /** The first: a {@linkcode HostStart}. */
   START: 0,
   /** A function, by the number A: a `Target`. */
   FUNCTION: 1,
-  /** Task A, to run function B, in form C. */
+  /** Task A, to run function B, in form C. By the wire, B is the worker's number of it. */
   TASK: 2,
   /** Mail for the worker: kind A, id B. */
   MAIL: 3,
-  /** Task A is asked to stop. */
+  /** Task A is asked to stop; C is 1 if it is number B of those that went by the wire. */
   ABORT: 4,
   /** End: there will be no more tasks, and none is under way. */
   CLOSE: 5,
@@ -35,7 +38,7 @@ export const DOWN = {
   RESUME: 6,
 } as const;
 
-/** Records from a child to the serving thread. */
+/** Records from a child to the serving thread; by the wire: MAIL that is an outcome, and WIRED. */
 export const UP = {
   /** Mail from the worker: kind A, id B. */
   MAIL: 0,
@@ -43,6 +46,10 @@ export const UP = {
   RETURNED: 1,
   /** Task A, which the worker has in hand, has been asked to stop. */
   STOPPING: 2,
+  /** Function A is number B to the worker. */
+  NUMBERED: 3,
+  /** The worker takes tasks by the wire. */
+  WIRED: 4,
 } as const;
 
 /** Exit code of a process whose worker, or only task, failed. */

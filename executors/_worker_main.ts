@@ -22,12 +22,14 @@ import { CatalogReader } from "./_catalog.ts";
 import { setOrigin } from "./_origin.ts";
 import { type ChunkOutcome, ChunkRun, isThenable } from "./_chunk.ts";
 import { MailboxReader, MailboxWriter } from "./_mailbox.ts";
+import { decodePayload } from "./_payload.ts";
 import {
   arityOf,
   type Carrier,
   CARRIES,
   CHUNK,
   KIND,
+  numberOfWired,
   PLACE,
   type RanReport,
   SHARED_OBJECTS,
@@ -38,6 +40,7 @@ import {
 import type { OwnerMail } from "./_owner_mail.ts";
 import { handleForParent } from "./_remote_objects.ts";
 import type { StreamHost } from "./_stream_worker.ts";
+import type { WiredTask, WorkerWire } from "./_wire.ts";
 import { describe, explainCapture, loadTarget, type Target, unsendable } from "./_target.ts";
 import { setLoading } from "./_thread_self.ts";
 import { WorkerState } from "./_worker_state.ts";
@@ -47,6 +50,8 @@ import { checkFraction, setCurrentTask, type TaskContext } from "./context.ts";
 const TURN_MS = 5;
 /** The most tasks between two looks at the clock. */
 const MOST_UNTIMED = 64;
+/** A hosted worker opens its wire when it has slept so often: it is given tasks one by one. */
+const SLEEPS_UNWIRED = 8;
 
 /** A function of the catalog, loaded. */
 interface Loaded {
@@ -119,6 +124,10 @@ class PoolWorker {
   #untimed = 1;
   #untilTimed = 1;
 
+  #sleeps = 0;
+  /** In a child process that is there for more than one task. */
+  #wire: WorkerWire | undefined;
+
   #ownerMail: OwnerMail | undefined;
   /** Takes in what the owner says, while a stream's task runs, which is asked to stop so. */
   #pollOwner: (() => boolean) | undefined;
@@ -180,11 +189,45 @@ class PoolWorker {
       if (this.#state.isRetired || this.#tasksLeft === 0) break;
       if (this.#state.look(this.#ring)) continue;
       if (this.#ring.isClosed && !this.#ring.hasReady()) break;
-      if (!await this.#state.sleep(this.#ring, this.#start.idleTimeoutMs)) break;
+      if (!await this.#sleep()) break;
       this.#turnEndMs = nowMs() + TURN_MS;
     }
     await this.#retire();
   }
+
+  /** Sleeps until there may be a task in the ring, and runs meanwhile those that come by the wire; false when it is to retire. */
+  #sleep(): Promise<boolean> {
+    const slept = this.#state.sleep(this.#ring, this.#start.idleTimeoutMs);
+    const { isHosted, isAlone } = this.#start;
+    if (isHosted && !isAlone && ++this.#sleeps === SLEEPS_UNWIRED) this.#makeWire();
+    return this.#wire === undefined ? slept : this.#wire.runUntil(slept, this.#runWired);
+  }
+
+  async #makeWire(): Promise<void> {
+    const { WorkerWire } = await import("./_wire.ts");
+    this.#wire = new WorkerWire();
+  }
+
+  /** Runs a task that has come by the wire. */
+  readonly #runWired = async ({ number, task, fn, form, payload }: WiredTask): Promise<void> => {
+    this.#state.mayClaim();
+    if (this.#ended || !this.#state.decide(number)) return;
+    this.#number = numberOfWired(number);
+    this.#task = task;
+    this.#context = undefined;
+    this.#state.begin(this.#number, task);
+    setCurrentTask(this.#makeContext);
+    this.#mail.answerBy = this.#wire!.answer;
+    try {
+      const loaded = this.#functions[fn] ?? await this.#load(fn);
+      const args = decodePayload(this.#decoder, payload) as unknown[];
+      await this.#call(task, form, loaded, args);
+    } catch (error) {
+      await this.#tell(KIND.ERROR, task, error);
+    }
+    this.#mail.answerBy = undefined;
+    setCurrentTask(undefined);
+  };
 
   /** Ends as it is meant to. What its tasks have others do is seen through; timers and requests that they have left are not. */
   async #retire(): Promise<void> {

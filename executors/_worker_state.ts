@@ -99,6 +99,11 @@ export class WorkerState {
     store(this.#words, WORKER.PHASE, RUNNING);
   }
 
+  /** Decides about a task that came by the wire; false when the other side has: then it is not this one's. */
+  decide(number: number): boolean {
+    return replace(this.#words, WORKER.DECIDED, (number - 1) | 0, number);
+  }
+
   /** Looks for a task for a moment, as long as that pays off; true when there is one. */
   look(ring: TaskRing): boolean {
     const spinner = this.#spinner;

@@ -1,0 +1,147 @@
+/**
+ * The wire: a channel from the serving thread of a process pool straight to the worker in a child, which the host does not
+ * hear of. It carries one task at a time, for a worker that has nothing else, and its outcome: two threads fewer to wake on
+ * the way. A worker opens it when it has been given tasks one by one for a while.
+ *
+ * Invariants
+ * 1. While a task that went by the wire has no outcome, the worker is sent no other: none could overtake it, and none waits
+ *    behind it that another worker might have.
+ * 2. Whether such a task is begun or taken back is decided once, by the worker or by the host: see `WorkerState.decide`. Both
+ *    know it by its number, which both ends of the wire count.
+ * 3. An outcome goes by the wire if the worker has sent its host nothing since the last outcome that went that way: nobody hears
+ *    of it before what was said ahead of it. See `MailboxWriter.answerBy`.
+ *
+ * @module
+ */
+
+import { processes } from "../_platform/processes.ts";
+import { SOCKET } from "../_platform/socket_channel.ts";
+import { FrameReader, FrameSender } from "./_frames.ts";
+import { keep, type Payload } from "./_payload.ts";
+import { DOWN, UP } from "./_process_protocol.ts";
+import { CARRIES, PLACE, SHARED_OBJECTS } from "./_protocol.ts";
+import type { Task, TaskHead } from "./_tasks_in_hand.ts";
+
+/** The serving thread's end. */
+export class ServingWire {
+  readonly #sender: FrameSender;
+  /** What the worker calls the functions of the pool that it has been sent by its host. */
+  readonly #functions = new Map<number, number>();
+  #isOpen = false;
+  #count = 0;
+  /** Index of the task that has no outcome. */
+  #task: number | undefined;
+
+  constructor(sender: FrameSender) {
+    this.#sender = sender;
+  }
+
+  /** The worker has opened it. */
+  open(): void {
+    this.#isOpen = true;
+  }
+
+  /** Learns what the worker calls a function. */
+  learn(fn: number, number: number): void {
+    this.#functions.set(fn, number);
+  }
+
+  /** Whether a task has gone by it that has no outcome. */
+  get isBusy(): boolean {
+    return this.#task !== undefined;
+  }
+
+  /** Whether it may carry a task: one that is small, and needs nothing that the worker may not have loaded. */
+  suits({ fn, form }: Pick<TaskHead, "fn" | "form">): boolean {
+    return this.#isOpen && this.#functions.has(fn) &&
+      (form & (PLACE.MASK | SHARED_OBJECTS | CARRIES)) === PLACE.INLINE;
+  }
+
+  /** Sends a task that suits. */
+  send({ task, fn, form, payload }: Task): void {
+    this.#task = task;
+    this.#count = (this.#count + 1) | 0;
+    this.#sender.write(DOWN.TASK, task, this.#functions.get(fn)!, form, payload);
+    this.#sender.flush();
+  }
+
+  /** The number of the task with that index, if it has gone by the wire and has no outcome. */
+  numberOf(task: number): number | undefined {
+    return task === this.#task ? this.#count : undefined;
+  }
+
+  /** Hears that a task has its outcome, whichever way it has gone. */
+  finish(task: number): void {
+    if (task === this.#task) this.#task = undefined;
+  }
+}
+
+/** A task that has come by the wire. */
+export interface WiredTask {
+  readonly number: number;
+  readonly task: number;
+  readonly fn: number;
+  readonly form: number;
+  readonly payload: Payload;
+}
+
+/** The worker's end. */
+export class WorkerWire {
+  #sender: FrameSender | undefined;
+  #count = 0;
+  #arrived: WiredTask | undefined;
+  #onChange: (() => void) | undefined;
+
+  /** Sends the outcome of the task that came last. */
+  readonly answer = (kind: number, id: number, payload: Payload): void => {
+    const sender = this.#sender!;
+    sender.write(UP.MAIL, kind, id, 0, payload);
+    sender.flush();
+  };
+
+  /**
+   * Has `run` run the tasks that come, one at a time, until `woken` has settled and none is there.
+   *
+   * @returns What it has settled with.
+   */
+  async runUntil<T>(woken: Promise<T>, run: (task: WiredTask) => Promise<void>): Promise<T> {
+    this.#sender ??= this.#open();
+    let end: { readonly value: T } | undefined;
+    woken.then((value) => {
+      end = { value };
+      this.#onChange?.();
+    });
+    for (;;) {
+      const task = this.#arrived;
+      this.#arrived = undefined;
+      if (task !== undefined) await run(task);
+      else if (end !== undefined) return end.value;
+      else await new Promise<void>((resolve) => this.#onChange = resolve);
+    }
+  }
+
+  /** Opens it and says so: from then on there may be tasks, so somebody must be there who runs them. */
+  #open(): FrameSender {
+    const record = new FrameReader();
+    const channel = processes.parentChannel(
+      SOCKET.WORKER,
+      (frame) => {
+        record.open(frame);
+        while (record.next()) this.#receive(record);
+      },
+      () => {}, // The host ends this process.
+    );
+    const sender = new FrameSender(channel);
+    sender.write(UP.WIRED, 0, 0, 0);
+    sender.flush();
+    return sender;
+  }
+
+  #receive(record: FrameReader): void {
+    this.#count = (this.#count + 1) | 0;
+    const { a, b, c } = record;
+    // Were one there already, it would have been taken back.
+    this.#arrived = { number: this.#count, task: a, fn: b, form: c, payload: keep(record) };
+    this.#onChange?.();
+  }
+}

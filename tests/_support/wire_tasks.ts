@@ -1,0 +1,94 @@
+/** Tasks for the wire, which carries those that come one by one: they are given no shared object. */
+
+import { task, taskContext, transfer } from "@concurrent/futures";
+import { existsSync, writeFileSync } from "node:fs";
+import { setTimeout } from "node:timers";
+
+/** Whether the task that calls has come by the wire: those are numbered apart. */
+export const isWired = task(import.meta, function isWired(): boolean {
+  return (taskContext().id as number) % 2 ** 32 >= 2 ** 31;
+});
+
+/** The id of the task. */
+export const ownId = task(import.meta, function ownId(): number {
+  return taskContext().id as number;
+});
+
+/** Gives back what it gets, and whether it came by the wire. */
+export const wiredEcho = task(import.meta, function wiredEcho<T>(value: T): [T, boolean] {
+  return [value, isWired()];
+});
+
+/** The same a turn of the event loop later. */
+export const wiredLater = task(import.meta, async function wiredLater<T>(value: T) {
+  const before = isWired();
+  await new Promise<void>((resolve) => setTimeout(resolve, 0));
+  return [value, before && isWired()] as const;
+});
+
+/** Says that it runs, and loops for ever. */
+export const spinOnWire = task(import.meta, function spinOnWire(): never {
+  taskContext().report(isWired() ? 0.5 : 0.25);
+  for (;;);
+});
+
+/** Says that it runs, and stops when it is told to. */
+export const spinUntilTold = task(import.meta, function spinUntilTold(): boolean {
+  taskContext().report(isWired() ? 0.5 : 0.25);
+  const { signal } = taskContext();
+  while (!signal.aborted);
+  return true;
+});
+
+/** Says that it runs, and waits for ever, but for a signal. */
+export const pendUntilTold = task(import.meta, function pendUntilTold(): Promise<never> {
+  const { signal } = taskContext();
+  taskContext().report(isWired() ? 0.5 : 0.25);
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+});
+
+/** Leaves a timer that keeps the worker busy until there is that file, as soon as the task is over. */
+export const leaveBusyTimer = task(import.meta, function leaveBusyTimer(path: string): void {
+  setTimeout(() => {
+    writeFileSync(`${path}.begun`, "");
+    while (!existsSync(path));
+  }, 0);
+});
+
+/** Leaves a file. */
+export const leaveFile = task(import.meta, function leaveFile(path: string): void {
+  writeFileSync(path, "");
+});
+
+/** Reports so often before it returns. */
+export const reportAndReturn = task(import.meta, function reportAndReturn(times: number): boolean {
+  for (let i = 1; i <= times; i++) taskContext().report(i / times);
+  return isWired();
+});
+
+/** Throws. */
+export const failOnWire = task(import.meta, function failOnWire(): never {
+  throw new RangeError(`wired: ${isWired()}`, { cause: new Error("cause") });
+});
+
+/** An array that is moved. */
+export const giveMoved = task(import.meta, function giveMoved(length: number): Uint8Array {
+  const bytes = new Uint8Array(length).fill(7);
+  return transfer(bytes, [bytes.buffer]);
+});
+
+/** What cannot be sent. */
+export const giveFunction = task(import.meta, function giveFunction(): unknown {
+  return () => {};
+});
+
+/** Ends the process in the middle of a task. */
+export const exitOnWire = task(import.meta, function exitOnWire(code: number): void {
+  Deno.exit(code);
+});
+
+/** Ends the process as soon as the task is over. */
+export const exitAfter = task(import.meta, function exitAfter(code: number): boolean {
+  setTimeout(() => Deno.exit(code), 0);
+  return isWired();
+});
