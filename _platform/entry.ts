@@ -113,9 +113,13 @@ export function isForPages(error: unknown): boolean {
       .test(error.message);
 }
 
-/** The address of the file that registers an entry. */
-export function addressOfEntry(name: string): string {
-  return addresses.get(name)!;
+/**
+ * The address of the file that registers an entry.
+ *
+ * @param resolve Resolves the module's name; called where this thread has not loaded it, and there is no bundle.
+ */
+export function addressOfEntry(name: string, resolve: () => string): string {
+  return addresses.get(name) ?? resolve();
 }
 
 /** Source text that imports a file and calls the entry that it registers. */

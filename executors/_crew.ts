@@ -35,7 +35,8 @@ import { ownOrigin } from "./_origin.ts";
 import type { PoolSettings, WorkerKind } from "./_pool_options.ts";
 import type { TaskQueue } from "./_task_queue.ts";
 import { isLoading, STARTS_WHILE_LOADING } from "./_thread_self.ts";
-import { PoolWorkerHandle, THREAD_ID } from "./_worker_handle.ts";
+import { PoolWorkerHandle } from "./_worker_handle.ts";
+import { THREAD_ID } from "./_worker_link.ts";
 
 /** Tasks pending for longer than this have their workers' signs of life watched. */
 const WATCH_AFTER_MS = 50;

@@ -15,19 +15,10 @@ import { WORD_BYTES } from "../_memory/layout.ts";
 import { decode, encode, type Encoded, externBaseOf, takeSpilled } from "../_memory/message.ts";
 import { RecordReader, type RecordRingPlace, RecordWriter } from "../_memory/record_ring.ts";
 import { type Payload, writeForProcess } from "./_payload.ts";
-import { KIND, PLACE } from "./_protocol.ts";
+import { HEADER_WORDS, KIND, KIND_SHIFT, PAYLOAD_WORDS, PLACE } from "./_protocol.ts";
 import { describe } from "./_target.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import { detach, takeTransfers } from "./task.ts";
-
-/** Words of a record before its payload: kind and place, id. */
-export const HEADER_WORDS = 2;
-
-/** The largest payload in a record. */
-export const PAYLOAD_WORDS = 512;
-
-/** In a record's first word, the kind stands above the two bits of the place. */
-export const KIND_SHIFT = 2;
 
 /** What a blocked thread is told whose mail is late; see {@linkcode MailboxReader.isLate}. */
 export const NEEDS_EVENT_LOOP =

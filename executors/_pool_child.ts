@@ -15,7 +15,6 @@
  */
 
 import { callAt, nowMs } from "../_platform/clock.ts";
-import { addressOf } from "../_platform/entry.ts";
 import { platform } from "../_platform/mod.ts";
 import type { ProcessEnd } from "../_platform/processes.ts";
 import { Arena, ArenaView } from "../_memory/arena.ts";
@@ -47,6 +46,7 @@ import {
 } from "./_protocol.ts";
 import { describeEnd, ProcessLink } from "./_process_link.ts";
 import { DOWN, FAILED, type HostStart, type ProcessSettings, UP } from "./_process_protocol.ts";
+import type { StartedProcess } from "./_process_start.ts";
 import { RelayReader, RelayWriter } from "./_relay.ts";
 import { unsendable } from "./_target.ts";
 import { type ChildGroup, type Task, type TaskHead, TasksInHand } from "./_tasks_in_hand.ts";
@@ -112,13 +112,12 @@ export class PoolChild {
   constructor(
     start: StartMessage,
     settings: ProcessSettings,
+    started: Exclude<StartedProcess, { error: unknown }>,
     group: ChildGroup,
     onEnd: () => void,
   ) {
-    // First: what follows is done while the process starts.
     this.#link = new ProcessLink(
-      settings,
-      addressOf(import.meta.url, () => import.meta.resolve("./_process_main.ts")),
+      started,
       (record) => this.#receive(record),
       () => this.#afterFrame(),
       (end) => this.#afterEnd(end),

@@ -14,7 +14,7 @@ import { NotShareableError, RuntimeError } from "../sync/errors.ts";
 import { type ExportNews, Exports, openExport, parseName } from "./_exports.ts";
 import type { ManagerMessage, ProcessSettings } from "./_process_protocol.ts";
 import type { StartMessage } from "./_protocol.ts";
-import { THREAD_ID } from "./_worker_handle.ts";
+import { THREAD_ID } from "./_worker_link.ts";
 
 /**
  * Throws where there are no processes.
@@ -44,7 +44,7 @@ function serve(): void {
   if (serving !== undefined) return;
   serving = platform.startWorker({
     entry: "process manager",
-    module: addressOfEntry("process manager"),
+    module: addressOfEntry("process manager", () => import.meta.resolve("./_process_manager.ts")),
     name: "process manager",
     onError: (message) => {
       serving = undefined;

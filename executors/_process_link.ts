@@ -1,31 +1,12 @@
 /**
- * The parent's end of the channel to a child process: records out, records in, and its end.
+ * The parent's end of the channels to a child process: records out, records in, and its end.
  *
  * @module
  */
 
-import { type ChildProcess, type ProcessEnd, processes } from "../_platform/processes.ts";
+import type { ChildProcess, ProcessEnd } from "../_platform/processes.ts";
 import { FrameReader, FrameSender } from "./_frames.ts";
-import type { ProcessSettings } from "./_process_protocol.ts";
-
-/** The package's own modules, which every child must be able to read. */
-const PARTS = [
-  "../executors/",
-  "../sync/",
-  "../queue/",
-  "../_memory/",
-  "../_platform/",
-  "../mod.ts",
-];
-
-/** Apart from where it is used: bundlers look into `new URL(..., import.meta.url)`. */
-const OWN_ADDRESS = import.meta.url;
-
-function packageFiles(): string[] {
-  return PARTS.map((part) => new URL(part, OWN_ADDRESS))
-    .filter((url) => url.protocol === "file:")
-    .map((url) => decodeURIComponent(url.pathname));
-}
+import type { StartedProcess } from "./_process_start.ts";
 
 /** How a process has ended, as the end of a sentence. */
 export function describeEnd(pid: number, { code, signal }: ProcessEnd): string {
@@ -41,40 +22,29 @@ export class ProcessLink extends FrameSender {
   readonly #child: ChildProcess;
 
   /**
-   * Starts the process.
-   *
-   * @param module URL of the module whose `main` runs in it.
+   * @param started The process, which nobody listens to so far.
    * @param onRecord Called for each record that comes.
    * @param onFrameEnd Called after the last record of a frame.
    * @param onEnd Called when the process has ended.
    */
   constructor(
-    settings: ProcessSettings,
-    module: string,
+    { child, listen }: Exclude<StartedProcess, { error: unknown }>,
     onRecord: (record: FrameReader) => void,
     onFrameEnd: () => void,
     onEnd: (end: ProcessEnd) => void,
   ) {
+    super(child);
+    this.#child = child;
+    this.wire = child.wire && new FrameSender(child.wire);
     const record = new FrameReader();
     const onFrame = (frame: Uint8Array): void => {
       record.open(frame);
       while (record.next()) onRecord(record);
       onFrameEnd();
     };
-    const child = processes.start({
-      ...settings,
-      entry: "process",
-      module,
-      readable: packageFiles(),
-      // The classes of what children call here: loaded while the first child starts.
-      ready: Promise.all([import("../sync/mod.ts"), import("../queue/mod.ts")]),
-      onFrame,
-      onWireFrame: settings.isAlone ? undefined : onFrame,
-      onEnd,
-    });
-    super(child);
-    this.#child = child;
-    this.wire = child.wire && new FrameSender(child.wire);
+    // The classes of what children call here: loaded while the first child starts.
+    Promise.all([import("../sync/mod.ts"), import("../queue/mod.ts")])
+      .then(() => listen({ onFrame, onEnd }));
   }
 
   get pid(): number {

@@ -39,9 +39,7 @@ import { DOWN, FAILED, type HostStart, UP } from "./_process_protocol.ts";
 import { KIND, numberOfWired, PLACE, WORDS_SHIFT } from "./_protocol.ts";
 import { RelayReader, RelayWriter } from "./_relay.ts";
 import type { Target } from "./_target.ts";
-import { startWorkerThread, WorkerLink } from "./_worker_handle.ts";
-// Not used here; so that caches, lock files and compiled programs know the workers' module.
-import "./_worker_main.ts";
+import { startWorkerThread, WorkerLink } from "./_worker_link.ts";
 
 /** How long the worker may run one task before those behind it are returned. */
 const PATIENCE_MS = 5;

@@ -66,6 +66,15 @@ export type Carrier = Readonly<Record<string, string>>;
 /** When a task ran by the worker's clock (see `epochMs`), and its id as its context knows it. */
 export type RanReport = readonly [startMs: number, endMs: number, id: number];
 
+/** Words of a piece of mail before its payload: kind and place, id. */
+export const HEADER_WORDS = 2;
+
+/** The largest payload in one. */
+export const PAYLOAD_WORDS = 512;
+
+/** In its first word, the kind stands above the two bits of the place. */
+export const KIND_SHIFT = 2;
+
 /** What a worker says, with the index of the task in question. */
 export const KIND = {
   /** The task returned: the value. */

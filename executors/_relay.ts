@@ -9,9 +9,8 @@ import { type Arena, ArenaView } from "../_memory/arena.ts";
 import type { Bell } from "../_memory/doorbell.ts";
 import type { Encoded } from "../_memory/message.ts";
 import { RecordReader, type RecordRingPlace, RecordWriter } from "../_memory/record_ring.ts";
-import { HEADER_WORDS, KIND_SHIFT, PAYLOAD_WORDS } from "./_mailbox.ts";
 import { blockPayload, encodedOf, keep, lay, type Payload, payloadAt } from "./_payload.ts";
-import { PLACE } from "./_protocol.ts";
+import { HEADER_WORDS, KIND_SHIFT, PAYLOAD_WORDS, PLACE } from "./_protocol.ts";
 
 /** The next message of a port, which has arrived: where there are processes, messages are there at once. */
 function receive(port: MessagePort): unknown {

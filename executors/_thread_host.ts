@@ -121,7 +121,7 @@ class ThreadHost implements Source {
     try {
       worker = platform.startWorker({
         entry: "thread",
-        module: addressOfEntry("thread"),
+        module: addressOfEntry("thread", () => import.meta.resolve("./_thread_main.ts")),
         bundle: addressOfBundle(),
         name: start.name,
         onError: (message) => this.#lose(thread, `its worker failed: ${message}`),

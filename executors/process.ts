@@ -31,6 +31,7 @@ import type { ModuleMeta } from "./task.ts";
 // Not used here; so that caches, lock files and compiled programs know these modules.
 import "./_process_main.ts";
 import "./_process_manager.ts";
+import "./_worker_main.ts";
 
 /** How a process is made. */
 export interface ProcessOptions<A extends unknown[] = unknown[]> {

@@ -22,6 +22,7 @@ import type { ExecutorStats } from "./stats.ts";
 // Not used here; so that caches, lock files and compiled programs know these modules.
 import "./_process_main.ts";
 import "./_process_manager.ts";
+import "./_worker_main.ts";
 
 /** How a process pool is made. */
 export interface ProcessPoolOptions extends PoolOptions {

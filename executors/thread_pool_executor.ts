@@ -7,7 +7,7 @@
 import { HANDLE, type Handle } from "../_memory/handle.ts";
 import { handleOfPool } from "./_nested_tasks.ts";
 import { type PoolOptions, poolSettings } from "./_pool_options.ts";
-import { startWorkerThread } from "./_worker_handle.ts";
+import { startWorkerThread } from "./_worker_link.ts";
 import { WorkerPool } from "./_worker_pool.ts";
 // Not used here; so that caches, lock files and compiled programs know the workers' module.
 import "./_worker_main.ts";

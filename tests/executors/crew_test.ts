@@ -14,7 +14,7 @@ import { ThreadTable } from "../../_memory/thread_table.ts";
 import { MailboxWriter } from "../../executors/_mailbox.ts";
 import { type PoolOptions, poolSettings } from "../../executors/_pool_options.ts";
 import { KIND, type StartMessage } from "../../executors/_protocol.ts";
-import { startWorkerThread } from "../../executors/_worker_handle.ts";
+import { startWorkerThread } from "../../executors/_worker_link.ts";
 import { WorkerPool } from "../../executors/_worker_pool.ts";
 import { WorkerState } from "../../executors/_worker_state.ts";
 import type { ChildThread } from "../../executors/_process_client.ts";

@@ -1,0 +1,66 @@
+/**
+ * The start of a child process, by a thread that has not loaded yet what it needs to serve one.
+ *
+ * @module
+ */
+
+import { addressOf } from "../_platform/entry.ts";
+import { type ChildProcess, processes, type ProcessOptions } from "../_platform/processes.ts";
+import type { ProcessSettings } from "./_process_protocol.ts";
+
+/** The package's own modules, which every child must be able to read. */
+const PARTS = [
+  "../executors/",
+  "../sync/",
+  "../queue/",
+  "../_memory/",
+  "../_platform/",
+  "../mod.ts",
+];
+
+/** Apart from where it is used: bundlers look into `new URL(..., import.meta.url)`. */
+const OWN_ADDRESS = import.meta.url;
+
+function packageFiles(): string[] {
+  return PARTS.map((part) => new URL(part, OWN_ADDRESS))
+    .filter((url) => url.protocol === "file:")
+    .map((url) => decodeURIComponent(url.pathname));
+}
+
+/** Who hears of a process. */
+export type ProcessListener = Pick<ProcessOptions, "onFrame" | "onEnd">;
+
+/** A process that was started, or why it could not be. */
+export type StartedProcess = {
+  readonly child: ChildProcess;
+  /** Hands out what the process says, and has said. */
+  listen(listener: ProcessListener): void;
+} | { readonly error: unknown };
+
+/** Starts a child process. */
+export function startProcess(settings: ProcessSettings): StartedProcess {
+  let listener: ProcessListener;
+  let listen!: (to: ProcessListener) => void;
+  const ready = new Promise<void>((resolve) => {
+    listen = (to) => {
+      listener = to;
+      resolve();
+    };
+  });
+  const onFrame = (frame: Uint8Array): void => listener.onFrame(frame);
+  try {
+    const child = processes.start({
+      ...settings,
+      entry: "process",
+      module: addressOf(import.meta.url, () => import.meta.resolve("./_process_main.ts")),
+      readable: packageFiles(),
+      ready,
+      onFrame,
+      onWireFrame: settings.isAlone ? undefined : onFrame,
+      onEnd: (end) => listener.onEnd(end),
+    });
+    return { child, listen };
+  } catch (error) {
+    return { error };
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * One worker from the side of whoever starts it, the owner of a pool or the host in a process: its thread, its words, its rings.
+ *
+ * @module
+ */
+
+import { addressOfEntry } from "../_platform/entry.ts";
+import { platform, type WorkerThread } from "../_platform/mod.ts";
+import { randomName } from "../_platform/random.ts";
+import { createArenaBuffer } from "../_memory/arena.ts";
+import type { Bell } from "../_memory/doorbell.ts";
+import { bellOf, buryThread, home } from "../_memory/seat.ts";
+import { FLAG, type ThreadTable } from "../_memory/thread_table.ts";
+import { addressOfBundle } from "./_bundle_address.ts";
+import type { StartMessage } from "./_protocol.ts";
+import type { BufferNews } from "./_shared_buffers.ts";
+import { WorkerState } from "./_worker_state.ts";
+
+/** Tells this thread from others, in this program and others of the same origin. */
+export const THREAD_ID: string = randomName();
+let livesHeld = 0;
+
+/** What every worker of a pool is told. */
+export type PoolPart = Omit<
+  StartMessage,
+  "name" | "number" | "state" | "results" | "threads" | "ownerThread" | "thread" | "port" | "life"
+>;
+
+/** A worker as whoever has started it sees it. */
+export class WorkerLink {
+  /** What the worker is called, as a thread too. */
+  name: string;
+  readonly number: number;
+  readonly state = new WorkerState();
+  /** Where its results lie that are too large for a record. */
+  readonly results = createArenaBuffer();
+  /** This thread's end of the channel for what only a message can carry. */
+  readonly port: MessagePort;
+  /** What wakes the worker when a reply has been written. */
+  readonly bell: Bell;
+  readonly #life = `@concurrent/futures ${THREAD_ID} ${livesHeld++}`;
+  readonly #owner = home();
+  readonly #threads: ThreadTable = this.#owner.table;
+  readonly #id: number;
+  readonly #otherPort: MessagePort;
+  protected readonly thread: WorkerThread;
+  #watch: AbortController | undefined;
+  #ended = false;
+
+  /**
+   * Starts the worker; {@linkcode start} tells it what to do.
+   *
+   * @param startThread Starts what takes the worker's messages.
+   */
+  constructor(name: string, number: number, startThread: () => WorkerThread) {
+    this.name = name;
+    this.number = number;
+    this.#id = this.#threads.claim(name, FLAG.WORKER);
+    this.thread = startThread();
+    const { port1, port2 } = new MessageChannel();
+    this.port = port1;
+    this.#otherPort = port2;
+    this.bell = bellOf(this.#threads, this.#id);
+  }
+
+  /** Calls the worker otherwise. */
+  rename(name: string): void {
+    this.name = name;
+    this.#threads.rename(this.#id, name);
+  }
+
+  /** Gives the worker its place in the pool. */
+  start(pool: PoolPart): void {
+    const port = this.#otherPort;
+    const message: StartMessage = {
+      ...pool,
+      name: this.name,
+      number: this.number,
+      state: this.state.buffer,
+      results: this.results,
+      threads: this.#threads.buffer,
+      ownerThread: this.#owner.id,
+      thread: this.#id,
+      port,
+      life: this.#life,
+    };
+    this.thread.post(message, [port]);
+  }
+
+  /** True once its starter has no more to do with this worker. */
+  get hasEnded(): boolean {
+    return this.#ended;
+  }
+
+  /** Sends a message outside the mail: a port with the arguments of a task, or news of a shared buffer. */
+  post(message: MessagePort | BufferNews, transfer: Transferable[]): void {
+    this.thread.post(message, transfer);
+  }
+
+  /**
+   * Calls back if the worker's sign of life goes out, until {@linkcode stopWatch}; false while the worker has none yet.
+   */
+  watch(onDeath: () => void): boolean {
+    if (this.#watch !== undefined) return true;
+    if (!this.state.isAlive) return false;
+    const watch = this.#watch = new AbortController();
+    this.thread.whenGone(this.#life, watch.signal).then((isGone) => {
+      if (isGone && !this.#ended) onDeath();
+    });
+    return true;
+  }
+
+  /** Lets the event loop go that a watch holds open. */
+  stopWatch(): void {
+    this.#watch?.abort();
+    this.#watch = undefined;
+  }
+
+  /**
+   * Ends the worker, as far as the runtime can, and gives back what belongs to it.
+   *
+   * @param isGone Whether it is known to run no more. Otherwise it is counted as dead all the same: waits of its
+   * own throw, and what it holds is held by a dead owner.
+   */
+  end(isGone: boolean): void {
+    this.#ended = true;
+    buryThread(this.#id, isGone);
+    this.stopWatch();
+    this.port.close();
+    this.thread.terminate();
+  }
+}
+
+/** Starts a thread that is a pool's worker. */
+export function startWorkerThread(name: string, onError: (message: string) => void): WorkerThread {
+  return platform.startWorker({
+    entry: "worker",
+    module: addressOfEntry("worker", () => import.meta.resolve("./_worker_main.ts")),
+    bundle: addressOfBundle(),
+    name,
+    onError,
+  });
+}
