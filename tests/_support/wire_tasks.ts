@@ -2,6 +2,7 @@
 
 import { task, taskContext, transfer } from "@concurrent/futures";
 import { existsSync, writeFileSync } from "node:fs";
+import process from "node:process";
 import { setTimeout } from "node:timers";
 
 /** Whether the task that calls has come by the wire: those are numbered apart. */
@@ -84,11 +85,11 @@ export const giveFunction = task(import.meta, function giveFunction(): unknown {
 
 /** Ends the process in the middle of a task. */
 export const exitOnWire = task(import.meta, function exitOnWire(code: number): void {
-  Deno.exit(code);
+  process.exit(code);
 });
 
 /** Ends the process as soon as the task is over. */
 export const exitAfter = task(import.meta, function exitAfter(code: number): boolean {
-  setTimeout(() => Deno.exit(code), 0);
+  setTimeout(() => process.exit(code), 0);
   return isWired();
 });

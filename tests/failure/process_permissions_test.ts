@@ -89,6 +89,17 @@ test("ProcessPoolExecutor works with no permission at all, shared objects includ
   assertEquals(queue.getNowait(), 42);
 });
 
+test("a process with no permission at all hears tasks that come one by one from its wire", async () => {
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 1, permissions: NOTHING });
+  const idOf = async (futures: string): Promise<number> => (await import(futures)).taskContext().id;
+  const futures = import.meta.resolve("@concurrent/futures");
+  for (let i = 0; i < 300; i++) {
+    // Those that have come by the wire are numbered apart.
+    if (await pool.submit(idOf, futures) % 2 ** 32 >= 2 ** 31) return;
+  }
+  throw new Error("none came by the wire");
+});
+
 test("ProcessPoolExecutor: lists of permissions allow what they name", async () => {
   await using scratch = await scratchFolder();
   const file = await scratch.write("readable.txt", "text");

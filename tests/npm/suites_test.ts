@@ -23,6 +23,7 @@ const SUITES: readonly (readonly [file: string, pattern?: string])[] = [
   ["executors/thread_pool_executor_test.ts"],
   ["executors/timer_test.ts"],
   ["executors/wait_test.ts"],
+  ["executors/wire_test.ts"],
   ["queue/queue_test.ts"],
   ["queue/simple_queue_test.ts"],
   ["sync/barrier_test.ts"],
