@@ -25,7 +25,7 @@ import { notify, store } from "../_platform/atomics.ts";
 import { NEVER, nowMs } from "../_platform/clock.ts";
 import { createSharedMemory, hasSharedMemory } from "../_platform/memory.ts";
 import { platform } from "../_platform/mod.ts";
-import { park, parkSync, Spinner } from "../_platform/park.ts";
+import { park, parkSync, SPIN_MS, Spinner } from "../_platform/park.ts";
 import { soon } from "../_platform/timers.ts";
 import { AWAKE, ring, SLEEPING } from "./thread_table.ts";
 
@@ -43,6 +43,8 @@ export interface Source {
   drain(untilMs: number): boolean;
   /** When {@linkcode expire} has to be called, for waits that stop the event loop's own timers. */
   readonly deadlineMs?: number;
+  /** How long to look for something before sleeping, where that is longer than usual. */
+  readonly lookMs?: number;
   /** Settles what is overdue. */
   expire?(): void;
   /** The thread is about to sleep: blocked, or as a promise. */
@@ -350,7 +352,9 @@ export class Doorbell extends Bell {
   #spin(): boolean {
     if (platform.cores < 2 || !this.#spinner.isDue()) return false;
     store(this.words, this.index, AWAKE);
-    return this.#spinner.look(this.#looksReady);
+    let lookMs = SPIN_MS;
+    for (const source of this.#sources) lookMs = Math.max(lookMs, source.lookMs ?? 0);
+    return this.#spinner.look(this.#looksReady, lookMs);
   }
 }
 

@@ -43,14 +43,14 @@ export function park(
 
 /**
  * How long to look before going to sleep, in milliseconds. Waking a sleeper costs 3 to 70 microseconds; looking for
- * longer than this was measured to gain nothing.
+ * longer than this was measured to gain nothing, but for what another process has.
  */
-const SPIN_MS = 0.02;
+export const SPIN_MS = 0.02;
 
 /** Looks between two looks at the clock. */
 const UNTIMED_LOOKS = 16;
 
-/** Looks at the clock, many more than SPIN_MS has room for: Bun's fake timers stop all of its clocks. */
+/** Looks at the clock, many more than a look has room for: Bun's fake timers stop all of its clocks. */
 const MOST_TIMED_LOOKS = 1_000;
 
 /** Vain looks are followed by 1, 2, 4 ... at most this many sleeps without a look. */
@@ -78,9 +78,9 @@ export class Spinner {
     return false;
   }
 
-  /** Looks until `isReady`, for SPIN_MS at most; returns what was found. */
-  look(isReady: () => boolean): boolean {
-    const endMs = nowMs() + SPIN_MS;
+  /** Looks until `isReady`, for `lookMs` at most; returns what was found. */
+  look(isReady: () => boolean, lookMs = SPIN_MS): boolean {
+    const endMs = nowMs() + lookMs;
     let timedLooks = 0;
     do {
       for (let i = 0; i < UNTIMED_LOOKS; i++) {

@@ -45,7 +45,14 @@ import {
   WORDS_SHIFT,
 } from "./_protocol.ts";
 import { describeEnd, ProcessLink } from "./_process_link.ts";
-import { DOWN, FAILED, type HostStart, type ProcessSettings, UP } from "./_process_protocol.ts";
+import {
+  DOWN,
+  FAILED,
+  type HostStart,
+  LOOK_MS,
+  type ProcessSettings,
+  UP,
+} from "./_process_protocol.ts";
 import type { StartedProcess } from "./_process_start.ts";
 import { RelayReader, RelayWriter } from "./_relay.ts";
 import { unsendable } from "./_target.ts";
@@ -183,7 +190,7 @@ export class PoolChild {
         await this.#change();
         continue;
       }
-      if (isIdle && this.#state.look(this.#ring)) continue;
+      if (isIdle && this.#state.look(this.#ring, LOOK_MS)) continue;
       if (this.#ring.isClosed && !this.#ring.hasReady()) {
         if (isIdle) break;
         await this.#change();

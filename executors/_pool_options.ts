@@ -21,6 +21,8 @@ export interface WorkerKind {
   readonly exports: Exports | undefined;
   /** See {@linkcode ExecutorBackend}. */
   readonly chunkMs: number;
+  /** See `Source` of the doorbell. */
+  readonly lookMs?: number;
   /** Starts what takes a worker's messages. */
   startThread(name: string, onError: (message: string) => void): WorkerThread | ChildThread;
   /** The pool has no workers left, and starts no more. */

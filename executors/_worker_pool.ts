@@ -69,6 +69,7 @@ const TIMED_EVERY = 32;
 export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool, TasksPool {
   readonly concurrency: number;
   readonly chunkMs: number;
+  readonly lookMs: number | undefined;
   readonly #settings: PoolSettings;
   readonly #kind: WorkerKind;
   readonly #queue: TaskQueue;
@@ -101,6 +102,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     this.#kind = kind;
     this.concurrency = settings.maxWorkers;
     this.chunkMs = kind.chunkMs;
+    this.lookMs = kind.lookMs;
     this.#queue = new TaskQueue(
       settings.maxWorkers,
       (task) => this.#tasks.leftBacklog(task),

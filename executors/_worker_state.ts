@@ -105,12 +105,12 @@ export class WorkerState {
   }
 
   /** Looks for a task for a moment, as long as that pays off; true when there is one. */
-  look(ring: TaskRing): boolean {
+  look(ring: TaskRing, lookMs?: number): boolean {
     const spinner = this.#spinner;
     if (!spinner.isDue()) return false;
     // Spinning threads must leave a processor to those that work.
     const mayLook = add(ring.words, TASK_RING.LOOKING, 1) < platform.cores - 1;
-    const found = mayLook ? spinner.look(() => ring.hasReady()) : spinner.miss();
+    const found = mayLook ? spinner.look(() => ring.hasReady(), lookMs) : spinner.miss();
     add(ring.words, TASK_RING.LOOKING, -1);
     return found;
   }

@@ -15,6 +15,7 @@ import {
   ProcessClient,
   processExports,
 } from "./_process_client.ts";
+import { LOOK_MS } from "./_process_protocol.ts";
 import { WorkerPool } from "./_worker_pool.ts";
 import { BrokenProcessPool } from "./errors.ts";
 import { Executor } from "./executor.ts";
@@ -101,6 +102,7 @@ export class ProcessPoolExecutor extends Executor {
       Broken: BrokenProcessPool,
       exports: processExports,
       chunkMs: 10, // Measured: 2 ms lose a tenth of the time to the channel.
+      lookMs: LOOK_MS,
       startThread: (_name, onError) => client.start(processSettings, onError),
       close: () => client.close(),
     });
