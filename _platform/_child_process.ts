@@ -38,7 +38,7 @@ export function startChild(
   let child: NodeChildProcess;
   try {
     child = builtin("node:child_process").spawn(command, args, {
-      stdio: ["ignore", "inherit", "inherit", "pipe", ...onWireFrame === undefined ? [] : ["pipe"]],
+      stdio: ["ignore", "inherit", "inherit", "pipe", "pipe"],
       cwd,
       env,
     });
@@ -67,7 +67,7 @@ export function startChild(
     };
   };
   const channel = open(SOCKET.HOST, onFrame);
-  const wire = onWireFrame && open(SOCKET.WORKER, onWireFrame);
+  const wire = open(SOCKET.WORKER, onWireFrame);
   child.on("exit", async (code, signal) => {
     await ready;
     const tooLate = new Promise<void>((resolve) => callAt(nowMs() + LAST_WORDS_MS, resolve));

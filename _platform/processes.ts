@@ -38,8 +38,8 @@ export interface ProcessOptions {
   readonly ready: Promise<unknown>;
   /** Called with each frame that the child has sent, which is valid until the call returns. */
   readonly onFrame: (frame: Uint8Array) => void;
-  /** The same for the second channel, which a thread of the child opens itself; `undefined`: there is none. */
-  readonly onWireFrame: ((frame: Uint8Array) => void) | undefined;
+  /** The same for the second channel, which another thread of the child may open. What comes by one may overtake the other. */
+  readonly onWireFrame: (frame: Uint8Array) => void;
   /** Called once, when it has ended, all its frames having been handed out. */
   readonly onEnd: (end: ProcessEnd) => void;
 }
@@ -58,7 +58,7 @@ export interface FrameChannel {
 export interface ChildProcess extends FrameChannel {
   readonly pid: number;
   /** The second channel. */
-  readonly wire: FrameChannel | undefined;
+  readonly wire: FrameChannel;
   /** Sends it a signal; without effect once it has ended. */
   kill(signal: string): void;
 }

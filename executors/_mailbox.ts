@@ -37,7 +37,7 @@ export class MailboxWriter {
   #isOtherProcess = false;
   /** Set while a task runs whose outcome may be sent another way, if it is small and nothing is on its way that was said before. */
   answerBy: ((kind: number, id: number, payload: Payload) => void) | undefined;
-  /** Something was sent since the last outcome that may not have arrived. */
+  /** Something was sent in this way since the last outcome that was, and may not have arrived. */
   #isAhead = true;
   /** Writes that wait for room, so that they stay in order. */
   readonly #waiting: Waiting[] = [];

@@ -87,8 +87,7 @@ export class PoolChild {
   readonly #replies: RelayReader;
   readonly #mail: RelayWriter;
   readonly #link: ProcessLink;
-  /** A process for one task only has none. */
-  readonly #wire: ServingWire | undefined;
+  readonly #wire: ServingWire;
   readonly #broker: Broker;
   readonly #decoder = new Decoder();
   readonly #onEnd: () => void;
@@ -129,7 +128,7 @@ export class PoolChild {
       () => this.#afterFrame(),
       (end) => this.#afterEnd(end),
     );
-    this.#wire = this.#link.wire && new ServingWire(this.#link.wire);
+    this.#wire = new ServingWire(this.#link.wire);
     this.#start = start;
     this.#group = group;
     this.#inHand = new TasksInHand(group, start.initargsShareObjects);
@@ -232,7 +231,7 @@ export class PoolChild {
   /** Whether the child's hands are not full. */
   #mayTakeMore(): boolean {
     if (this.#tasksLeft === 0 || this.#state.isRetired) return false;
-    return this.#inHand.mayGrow && this.#fetching.length === 0 && this.#wire?.isBusy !== true;
+    return this.#inHand.mayGrow && this.#fetching.length === 0 && !this.#wire.isBusy;
   }
 
   /** Whether the next task in the ring may be sent behind those in hand. */
@@ -320,12 +319,12 @@ export class PoolChild {
 
   /** Whether a task that was claimed may take the short way: the child has nothing else, and there is nothing to be sent with it. */
   #isAloneOnItsWay(head: TaskHead): boolean {
-    return this.#wire?.suits(head) === true && this.#inHand.isEmpty && !this.#ring.hasReady();
+    return this.#inHand.isEmpty && this.#wire.suits(head) && !this.#ring.hasReady();
   }
 
   #sendByWire(sent: Task): void {
     this.#inHand.add(sent);
-    this.#wire!.send(sent);
+    this.#wire.send(sent);
   }
 
   /** Takes the port with the arguments that the owner was asked for. */
@@ -350,9 +349,11 @@ export class PoolChild {
   #receive(record: FrameReader): void {
     const { type, a, b, c } = record;
     if (type === UP.MAIL) this.#receiveMail(record, a, b);
-    else if (type === UP.STOPPING) this.#stopping(a);
-    else if (type === UP.NUMBERED) this.#wire!.learn(a, b);
-    else if (type === UP.WIRED) this.#wire!.open();
+    else if (type === UP.STOPPING) {
+      // By now it may have its outcome, and another task its index.
+      if (c === 0 || this.#wire.numberOf(a) === b) this.#stopping(a);
+    } else if (type === UP.NUMBERED) this.#wire.learn(a, b);
+    else if (type === UP.WIRED) this.#wire.open();
     else this.#takeBack(a, b, c, keep(record));
   }
 
@@ -361,7 +362,7 @@ export class PoolChild {
       case KIND.RESULT:
       case KIND.ERROR:
         this.#inHand.finish(id);
-        this.#wire?.finish(id);
+        this.#wire.finish(id);
         this.#mail.pass(kind, id, record);
         if (this.#isAlone && kind === KIND.ERROR) this.#code = FAILED;
         break;
@@ -508,7 +509,7 @@ export class PoolChild {
     // Another task may have its index by now.
     if (inHand?.number !== number) return;
     inHand.stopMs = graceMs;
-    const wired = this.#wire?.numberOf(task);
+    const wired = this.#wire.numberOf(task);
     this.#link.write(DOWN.ABORT, task, wired ?? 0, wired === undefined ? 0 : 1);
     this.#link.flush();
     this.#endUnlessStopped(task, nowMs() + UNHEARD_MS);

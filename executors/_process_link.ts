@@ -17,8 +17,7 @@ export function describeEnd(pid: number, { code, signal }: ProcessEnd): string {
 
 /** The channels to one child: to its host, and the wire to its worker. */
 export class ProcessLink extends FrameSender {
-  /** There is none to a process for one task only. */
-  readonly wire: FrameSender | undefined;
+  readonly wire: FrameSender;
   readonly #child: ChildProcess;
 
   /**
@@ -35,7 +34,7 @@ export class ProcessLink extends FrameSender {
   ) {
     super(child);
     this.#child = child;
-    this.wire = child.wire && new FrameSender(child.wire);
+    this.wire = new FrameSender(child.wire);
     const record = new FrameReader();
     const onFrame = (frame: Uint8Array): void => {
       record.open(frame);

@@ -140,7 +140,7 @@ class Host {
         const number = this.#catalog.numberOf(decodePayload(this.#decoder, record) as Target);
         this.#functions[a] = number;
         this.#parentFunctions[number] = a;
-        if (this.#loneName === undefined) this.#out.write(UP.NUMBERED, a, number, 0);
+        this.#out.write(UP.NUMBERED, a, number, 0);
         break;
       }
       case DOWN.MAIL:
@@ -218,7 +218,7 @@ class Host {
     if (state.decide(number)) this.#tellDropped(task);
     else {
       state.abort(numberOfWired(number));
-      this.#out.write(UP.STOPPING, task, 0, 0);
+      this.#out.write(UP.STOPPING, task, number, 1);
     }
   }
 

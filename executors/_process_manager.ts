@@ -12,15 +12,16 @@ import { registerEntry } from "../_platform/entry.ts";
 import { platform } from "../_platform/mod.ts";
 import type { ManagerMessage } from "./_process_protocol.ts";
 import { startProcess } from "./_process_start.ts";
+import type { beginServing } from "./_serving.ts";
 
 /** The entry of the serving thread. */
 export function main(): void {
-  let serving: Promise<typeof import("./_serving.ts")> | undefined;
+  let serving: Promise<ReturnType<typeof beginServing>> | undefined;
   platform.onOwnMessage(async (data) => {
     const message = data as ManagerMessage;
     const started = message.kind === "start" ? startProcess(message.settings) : undefined;
-    serving ??= import("./_serving.ts");
-    (await serving).handle(message, started);
+    serving ??= import("./_serving.ts").then(({ beginServing }) => beginServing());
+    (await serving)(message, started);
   });
 }
 

@@ -44,7 +44,7 @@ export const UP = {
   MAIL: 0,
   /** Task A, to run function B, in form C, was not begun, as the one before it takes long: others may have it. */
   RETURNED: 1,
-  /** Task A, which the worker has in hand, has been asked to stop. */
+  /** Task A, which the worker has in hand, has been asked to stop; C is 1 if it is number B of those that went by the wire. */
   STOPPING: 2,
   /** Function A is number B to the worker. */
   NUMBERED: 3,

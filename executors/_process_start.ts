@@ -33,7 +33,7 @@ export type ProcessListener = Pick<ProcessOptions, "onFrame" | "onEnd">;
 /** A process that was started, or why it could not be. */
 export type StartedProcess = {
   readonly child: ChildProcess;
-  /** Hands out what the process says, and has said. */
+  /** Hands out what the process says, and has said. Nothing is heard of it before, not even its end. */
   listen(listener: ProcessListener): void;
 } | { readonly error: unknown };
 
@@ -56,7 +56,7 @@ export function startProcess(settings: ProcessSettings): StartedProcess {
       readable: packageFiles(),
       ready,
       onFrame,
-      onWireFrame: settings.isAlone ? undefined : onFrame,
+      onWireFrame: onFrame,
       onEnd: (end) => listener.onEnd(end),
     });
     return { child, listen };

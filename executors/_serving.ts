@@ -21,10 +21,14 @@ const children = new Map<number, PoolChild>();
 /** The children of each pool, by its number: its ring is another object each time that it is sent. */
 const groups = new Map<number, ChildGroup>();
 
-findExports();
+/** Has the thread that calls serve from now on; returns what does that. */
+export function beginServing(): typeof handle {
+  findExports();
+  return handle;
+}
 
 /** Does what an owner says, but for starting a process: that has been tried. */
-export function handle(message: ManagerMessage, started: StartedProcess | undefined): void {
+function handle(message: ManagerMessage, started: StartedProcess | undefined): void {
   switch (message.kind) {
     case "start":
       serve(message, started!);
@@ -51,12 +55,18 @@ function serve(message: ManagerMessage & { kind: "start" }, started: StartedProc
     group = new ChildGroup();
     groups.set(pool, group);
   }
-  const child = new PoolChild(start, settings, started, group, () => {
-    children.delete(number);
-    group.children.delete(child);
-    // What was returned waits for the pool's next child.
-    if (group.children.size === 0 && !group.hasReturned) groups.delete(pool);
-  });
+  let child: PoolChild;
+  try {
+    child = new PoolChild(start, settings, started, group, () => {
+      children.delete(number);
+      group.children.delete(child);
+      // What was returned waits for the pool's next child.
+      if (group.children.size === 0 && !group.hasReturned) groups.delete(pool);
+    });
+  } catch (error) {
+    started.child.kill("SIGKILL");
+    return reportFailure(start, error);
+  }
   children.set(number, child);
   group.children.add(child);
   child.run();

@@ -8,8 +8,9 @@
  *    behind it that another worker might have.
  * 2. Whether such a task is begun or taken back is decided once, by the worker or by the host: see `WorkerState.decide`. Both
  *    know it by its number, which both ends of the wire count.
- * 3. An outcome goes by the wire if the worker has sent its host nothing since the last outcome that went that way: nobody hears
- *    of it before what was said ahead of it. See `MailboxWriter.answerBy`.
+ * 3. An outcome goes by the wire if the worker has sent its host nothing since the last outcome that it sent there, which had
+ *    arrived before the next task left (Invariant 1): nobody hears of an outcome before what was said ahead of it. See
+ *    `MailboxWriter.answerBy`.
  *
  * @module
  */
@@ -87,25 +88,43 @@ export interface WiredTask {
 
 /** The worker's end. */
 export class WorkerWire {
-  #sender: FrameSender | undefined;
+  readonly #sender: FrameSender;
+  #isOpen = false;
   #count = 0;
   #arrived: WiredTask | undefined;
   #onChange: (() => void) | undefined;
 
+  constructor() {
+    const record = new FrameReader();
+    const channel = processes.parentChannel(
+      SOCKET.WORKER,
+      (frame) => {
+        record.open(frame);
+        while (record.next()) this.#receive(record);
+      },
+      () => {}, // The host ends this process.
+    );
+    this.#sender = new FrameSender(channel);
+  }
+
   /** Sends the outcome of the task that came last. */
   readonly answer = (kind: number, id: number, payload: Payload): void => {
-    const sender = this.#sender!;
-    sender.write(UP.MAIL, kind, id, 0, payload);
-    sender.flush();
+    this.#sender.write(UP.MAIL, kind, id, 0, payload);
+    this.#sender.flush();
   };
 
   /**
-   * Has `run` run the tasks that come, one at a time, until `woken` has settled and none is there.
+   * Has `run` run the tasks that come, one at a time, until `woken` has settled and none is there. The first call says that there
+   * may be some: from then on, somebody has to be here whenever the worker sleeps.
    *
    * @returns What it has settled with.
    */
   async runUntil<T>(woken: Promise<T>, run: (task: WiredTask) => Promise<void>): Promise<T> {
-    this.#sender ??= this.#open();
+    if (!this.#isOpen) {
+      this.#isOpen = true;
+      this.#sender.write(UP.WIRED, 0, 0, 0);
+      this.#sender.flush();
+    }
     let end: { readonly value: T } | undefined;
     woken.then((value) => {
       end = { value };
@@ -118,23 +137,6 @@ export class WorkerWire {
       else if (end !== undefined) return end.value;
       else await new Promise<void>((resolve) => this.#onChange = resolve);
     }
-  }
-
-  /** Opens it and says so: from then on there may be tasks, so somebody must be there who runs them. */
-  #open(): FrameSender {
-    const record = new FrameReader();
-    const channel = processes.parentChannel(
-      SOCKET.WORKER,
-      (frame) => {
-        record.open(frame);
-        while (record.next()) this.#receive(record);
-      },
-      () => {}, // The host ends this process.
-    );
-    const sender = new FrameSender(channel);
-    sender.write(UP.WIRED, 0, 0, 0);
-    sender.flush();
-    return sender;
   }
 
   #receive(record: FrameReader): void {

@@ -204,8 +204,12 @@ class PoolWorker {
   }
 
   async #makeWire(): Promise<void> {
-    const { WorkerWire } = await import("./_wire.ts");
-    this.#wire = new WorkerWire();
+    try {
+      const { WorkerWire } = await import("./_wire.ts");
+      this.#wire = new WorkerWire();
+    } catch {
+      // It goes without: only more slowly.
+    }
   }
 
   /** Runs a task that has come by the wire. */
@@ -220,12 +224,14 @@ class PoolWorker {
     this.#mail.answerBy = this.#wire!.answer;
     try {
       const loaded = this.#functions[fn] ?? await this.#load(fn);
+      if (this.#ended) return;
       const args = decodePayload(this.#decoder, payload) as unknown[];
       await this.#call(task, form, loaded, args);
     } catch (error) {
       await this.#tell(KIND.ERROR, task, error);
     }
     this.#mail.answerBy = undefined;
+    this.#state.mayClaim();
     setCurrentTask(undefined);
   };
 

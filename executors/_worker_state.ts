@@ -13,6 +13,7 @@
  * owner's table) name. Written by the worker.
  * Word ABORTED: number of the task that was asked to stop last. Word ABORTS: how often one was. Written by the owner, who
  * notifies. As numbers come again, a task that was asked is one that was so since its worker last looked for one to claim.
+ * Word DECIDED: number of the task, among those that came by the wire, that was begun or taken back last; see `_wire.ts`.
  * Word ALIVE: 1 once the worker holds its sign of life. Word READY: 1 once it takes tasks.
  *
  * Invariants

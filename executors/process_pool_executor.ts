@@ -20,9 +20,11 @@ import { WorkerPool } from "./_worker_pool.ts";
 import { BrokenProcessPool } from "./errors.ts";
 import { Executor } from "./executor.ts";
 import type { ExecutorStats } from "./stats.ts";
-// Not used here; so that caches, lock files and compiled programs know these modules.
+// Not used here; so that caches, lock files and compiled programs know these modules, and bundles have them ahead of the program.
 import "./_process_main.ts";
 import "./_process_manager.ts";
+import "./_serving.ts";
+import "./_wire.ts";
 import "./_worker_main.ts";
 
 /** How a process pool is made. */

@@ -1,7 +1,7 @@
 /** Tasks for the wire, which carries those that come one by one: they are given no shared object. */
 
-import { task, taskContext, transfer } from "@concurrent/futures";
-import { existsSync, writeFileSync } from "node:fs";
+import { Process, task, taskContext, transfer } from "@concurrent/futures";
+import { existsSync, readlinkSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { setTimeout } from "node:timers";
 
@@ -82,6 +82,21 @@ export const giveMoved = task(import.meta, function giveMoved(length: number): U
 export const giveFunction = task(import.meta, function giveFunction(): unknown {
   return () => {};
 });
+
+/** Writes to a file what the fifth descriptor of this process is. */
+export const tellFifth = task(import.meta, function tellFifth(path: string): void {
+  writeFileSync(path, readlinkSync("/proc/self/fd/4"));
+});
+
+/** Has another process do that. */
+export const tellFifthOfProcess = task(
+  import.meta,
+  async function tellFifthOfProcess(path: string) {
+    const process = new Process({ target: tellFifth, args: [path] });
+    process.start();
+    await process.join();
+  },
+);
 
 /** Ends the process in the middle of a task. */
 export const exitOnWire = task(import.meta, function exitOnWire(code: number): void {

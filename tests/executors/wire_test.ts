@@ -1,6 +1,12 @@
 /** Tasks that come one by one, which take the short way to a process: by the wire. */
 
-import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertNotEquals,
+  assertStringIncludes,
+} from "@std/assert";
 import {
   BrokenProcessPool,
   type Future,
@@ -8,7 +14,7 @@ import {
   ProcessPoolExecutor,
   TimeoutError,
 } from "@concurrent/futures";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { test } from "../_support/leaks.ts";
 import { until } from "../_support/processes.ts";
@@ -227,6 +233,20 @@ test("a process that is killed while a task by the wire runs is told at once", a
   assertPrompt(startMs);
   assertInstanceOf(error, BrokenProcessPool);
   assertStringIncludes(error.message, `process ${pid} was ended by SIGKILL`);
+});
+
+test("a process that a task starts does not hold the wire of its own process", async () => {
+  const folder = mkdtempSync(`${tmpdir()}/wire-`);
+  try {
+    await using pool = await wiredPool();
+    await pool.submit(work.tellFifth, `${folder}/own`);
+    await pool.submit(work.tellFifthOfProcess, `${folder}/other`);
+    const wire = readFileSync(`${folder}/own`, "utf8");
+    assertStringIncludes(wire, "socket");
+    assertNotEquals(readFileSync(`${folder}/other`, "utf8"), wire);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("shutdown sees a task by the wire through", async () => {
