@@ -118,7 +118,7 @@ export class PoolChild {
   constructor(
     start: StartMessage,
     settings: ProcessSettings,
-    started: Exclude<StartedProcess, { error: unknown }>,
+    started: StartedProcess,
     group: ChildGroup,
     onEnd: () => void,
   ) {

@@ -27,7 +27,7 @@ export class ProcessLink extends FrameSender {
    * @param onEnd Called when the process has ended.
    */
   constructor(
-    { child, listen }: Exclude<StartedProcess, { error: unknown }>,
+    { child, listen }: StartedProcess,
     onRecord: (record: FrameReader) => void,
     onFrameEnd: () => void,
     onEnd: (end: ProcessEnd) => void,

@@ -30,15 +30,17 @@ function packageFiles(): string[] {
 /** Who hears of a process. */
 export type ProcessListener = Pick<ProcessOptions, "onFrame" | "onEnd">;
 
-/** A process that was started, or why it could not be. */
-export type StartedProcess = {
+/** A process that was started. */
+export interface StartedProcess {
   readonly child: ChildProcess;
   /** Hands out what the process says, and has said. Nothing is heard of it before, not even its end. */
   listen(listener: ProcessListener): void;
-} | { readonly error: unknown };
+}
 
-/** Starts a child process. */
-export function startProcess(settings: ProcessSettings): StartedProcess {
+/** Starts a child process; returns why it could not be, if so. */
+export function startProcess(
+  settings: ProcessSettings,
+): StartedProcess | { readonly error: unknown } {
   let listener: ProcessListener;
   let listen!: (to: ProcessListener) => void;
   const ready = new Promise<void>((resolve) => {

@@ -4,22 +4,25 @@
  * @module
  */
 
+import { Arena } from "../_memory/arena.ts";
+import { bellOf } from "../_memory/seat.ts";
+import { ThreadTable } from "../_memory/thread_table.ts";
 import { exportTable, findExports } from "./_broker.ts";
 import { payloadOf } from "./_payload.ts";
 import { PoolChild } from "./_pool_child.ts";
 import type { ManagerMessage } from "./_process_protocol.ts";
-import type { StartedProcess } from "./_process_start.ts";
+import type { startProcess } from "./_process_start.ts";
 import { KIND, type StartMessage } from "./_protocol.ts";
 import { RelayWriter } from "./_relay.ts";
 import { ChildGroup } from "./_tasks_in_hand.ts";
-import { Arena } from "../_memory/arena.ts";
-import { bellOf } from "../_memory/seat.ts";
-import { ThreadTable } from "../_memory/thread_table.ts";
 import { WorkerState } from "./_worker_state.ts";
 
 const children = new Map<number, PoolChild>();
 /** The children of each pool, by its number: its ring is another object each time that it is sent. */
 const groups = new Map<number, ChildGroup>();
+
+/** What came of the start of a process. */
+type Started = ReturnType<typeof startProcess>;
 
 /** Has the thread that calls serve from now on; returns what does that. */
 export function beginServing(): typeof handle {
@@ -28,7 +31,7 @@ export function beginServing(): typeof handle {
 }
 
 /** Does what an owner says, but for starting a process: that has been tried. */
-function handle(message: ManagerMessage, started: StartedProcess | undefined): void {
+function handle(message: ManagerMessage, started: Started | undefined): void {
   switch (message.kind) {
     case "start":
       serve(message, started!);
@@ -47,7 +50,7 @@ function handle(message: ManagerMessage, started: StartedProcess | undefined): v
   }
 }
 
-function serve(message: ManagerMessage & { kind: "start" }, started: StartedProcess): void {
+function serve(message: ManagerMessage & { kind: "start" }, started: Started): void {
   const { pool, child: number, start, settings } = message;
   if ("error" in started) return reportFailure(start, started.error);
   let group = groups.get(pool);
