@@ -13,7 +13,7 @@
  *   /gone: 404 Not Found
  *   /news: 100 bytes
  *   /sport: 200 bytes
- *   TimeoutError: 1 (of 5) futures unfinished after 600 ms
+ *   TimeoutError: 1 (of 5) futures unfinished after 2000 ms
  *   /slow: given up
  *
  * @module
@@ -29,7 +29,7 @@ const PAGES: Record<string, { readonly tookMs: number; readonly bytes?: number }
   "/gone": { tookMs: 200 },
   "/slow": { tookMs: Infinity, bytes: 400 },
 };
-const TIMEOUT_MS = 600;
+const TIMEOUT_MS = 2000;
 
 /** What comes of loading one. */
 interface Page {
