@@ -6,7 +6,7 @@ import { printedBy, runExample, SLOW } from "./_support.ts";
 
 const SECONDS = 0.5;
 const TASKS = 10;
-const TIMEOUT_MS = 45_000;
+const TIMEOUT_MS = 110_000;
 
 /** A part of what the program prints: its title, its lines by what they say, and how long it took. */
 interface Part {
