@@ -50,35 +50,31 @@ export function startChild(
   const { pid } = child;
   if (pid === undefined) throw errorOf(new Error("the system refused it"));
   let hasEnded = false;
-  const sockets: SocketChannel[] = [];
-  const closings: Promise<void>[] = [];
-  const open = (number: number, onFrame: (frame: Uint8Array) => void): FrameChannel => {
-    closings.push(
-      new Promise((resolve) => {
-        sockets.push(new SocketChannel(child.stdio[number]!, onFrame, resolve));
-      }),
-    );
-    const socket = sockets.at(-1)!;
+  const open = (number: number, onFrame: (frame: Uint8Array) => void) => {
+    let socket!: SocketChannel;
+    const closed = new Promise<void>((resolve) => {
+      socket = new SocketChannel(child.stdio[number]!, onFrame, resolve);
+    });
     ready.then(() => socket.listen());
-    return {
-      send: (frame, onSent) => {
-        if (!hasEnded) socket.send(frame, onSent);
-      },
+    const send: FrameChannel["send"] = (frame, onSent) => {
+      if (!hasEnded) socket.send(frame, onSent);
     };
+    return { closed, send, close: () => socket.close() };
   };
   const channel = open(SOCKET.HOST, onFrame);
   const wire = open(SOCKET.WORKER, onWireFrame);
   child.on("exit", async (code, signal) => {
     await ready;
     const tooLate = new Promise<void>((resolve) => callAt(nowMs() + LAST_WORDS_MS, resolve));
-    await Promise.race([Promise.all(closings), tooLate]);
+    await Promise.race([Promise.all([channel.closed, wire.closed]), tooLate]);
     hasEnded = true;
-    for (const socket of sockets) socket.close();
+    channel.close();
+    wire.close();
     onEnd({ code, signal });
   });
   return {
-    ...channel,
     pid,
+    send: channel.send,
     wire,
     kill: (signal) => {
       if (hasEnded) return;

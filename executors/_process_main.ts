@@ -147,18 +147,10 @@ class Host {
         this.#replies.pass(a, b, record);
         this.#replies.ring();
         break;
-      case DOWN.ABORT: {
-        if (record.c === 1) {
-          this.#abortWired(a, b);
-          break;
-        }
-        const number = this.#numbers.get(a);
-        if (number !== undefined && !this.#drop(a, number)) {
-          this.#worker.state.abort(number);
-          this.#out.write(UP.STOPPING, a, 0, 0);
-        }
+      case DOWN.ABORT:
+        if (record.c === 1) this.#abortWired(a, b);
+        else this.#abort(a);
         break;
-      }
       case DOWN.RESUME:
         this.#isReturning = false;
         break;
@@ -212,7 +204,15 @@ class Host {
     return true;
   }
 
-  /** Has a task stop that came by the wire, or takes it back. */
+  /** Takes a task back, or has it stop. */
+  #abort(task: number): void {
+    const number = this.#numbers.get(task);
+    if (number === undefined || this.#drop(task, number)) return;
+    this.#worker.state.abort(number);
+    this.#out.write(UP.STOPPING, task, 0, 0);
+  }
+
+  /** The same for one that came by the wire. */
   #abortWired(task: number, number: number): void {
     const { state } = this.#worker;
     if (state.decide(number)) this.#tellDropped(task);

@@ -50,14 +50,14 @@ const ARITY_MASK = 0xff;
 /** In a form, shifted by this: how many words of the slot the payload has, for those who pass it on undecoded. */
 export const WORDS_SHIFT = 16;
 
-/** What stands for the number in the ring with a task that came by the wire, by its number there. */
-export function numberOfWired(number: number): number {
-  return 2 ** 31 + (number & 0x7fffffff);
-}
-
 /** How many arguments each call of a chunk gets. */
 export function arityOf(form: number): number {
   return (form >> ARITY_SHIFT) & ARITY_MASK;
+}
+
+/** What stands for the number in the ring with a task that came by the wire, by its number there. */
+export function numberOfWired(number: number): number {
+  return 2 ** 31 + (number & 0x7fffffff);
 }
 
 /** What goes with a task from the context in which it was submitted, as headers do with a request. */

@@ -214,6 +214,7 @@ class PoolWorker {
 
   /** Runs a task that has come by the wire. */
   readonly #runWired = async ({ number, task, fn, form, payload }: WiredTask): Promise<void> => {
+    // Whoever fails to decide after this one aborts what runs: so aborts are counted from here.
     this.#state.mayClaim();
     if (this.#ended || !this.#state.decide(number)) return;
     this.#number = numberOfWired(number);
@@ -229,10 +230,11 @@ class PoolWorker {
       await this.#call(task, form, loaded, args);
     } catch (error) {
       await this.#tell(KIND.ERROR, task, error);
+    } finally {
+      this.#mail.answerBy = undefined;
+      setCurrentTask(undefined);
+      this.#state.mayClaim(); // It is BETWEEN tasks.
     }
-    this.#mail.answerBy = undefined;
-    this.#state.mayClaim();
-    setCurrentTask(undefined);
   };
 
   /** Ends as it is meant to. What its tasks have others do is seen through; timers and requests that they have left are not. */

@@ -24,7 +24,6 @@ import type { ExecutorStats } from "./stats.ts";
 import "./_process_main.ts";
 import "./_process_manager.ts";
 import "./_serving.ts";
-import "./_wire.ts";
 import "./_worker_main.ts";
 
 /** How a process pool is made. */

@@ -17,14 +17,12 @@ import {
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { test } from "../_support/leaks.ts";
+import { assertPrompt, errorOf } from "../_support/outcomes.ts";
 import { until } from "../_support/processes.ts";
 import * as work from "../_support/wire_tasks.ts";
 
 /** More tasks than any pool needs to open its wire. */
 const MOST_TASKS = 300;
-
-/** What is told late is told never, though it be on a slow machine. */
-const PROMPT_MS = 6000;
 
 /** Time that a task has to stop which was begun. */
 const STOP_GRACE_MS = 100;
@@ -40,38 +38,20 @@ async function wiredPool(
   throw new Error(`none of ${MOST_TASKS} tasks came by the wire`);
 }
 
-/** The error of a future; fails when it has none. */
-async function errorOf(future: Future<unknown>): Promise<Error> {
-  const error = await future.exception();
-  assertInstanceOf(error, Error);
-  return error;
-}
-
-/** Asserts that it is not long after `sinceMs`. */
-function assertPrompt(sinceMs: number): void {
-  assert(performance.now() - sinceMs < PROMPT_MS);
-}
-
-/** Has the function known to the worker, as tasks by the wire are. */
-async function makeKnown(pool: ProcessPoolExecutor, future: Future<unknown>): Promise<void> {
-  future.cancel();
-  await until(() => future.done());
-  for (let i = 0; i < 2; i++) await pool.submit(work.isWired);
-}
-
 /** Waits until the task says that it runs, and that it came by the wire. */
 async function runsOnWire(future: Future<unknown>): Promise<void> {
   await until(() => future.progress > 0);
   assertEquals(future.progress, 0.5, "the task came another way");
 }
 
-/** Has `spinUntilTold`, or another that says when it runs, sent once by the host, which gives it its number. */
-async function told(pool: ProcessPoolExecutor, fn: () => unknown): Promise<void> {
-  const first = new AbortController();
-  const future = pool.with({ signal: first.signal }).submit(fn as () => boolean);
+/** Has a task that says when it runs sent once by the host, from which the worker knows the function. */
+async function makeKnown(pool: ProcessPoolExecutor, fn: () => unknown): Promise<void> {
+  const controller = new AbortController();
+  const future = pool.with({ signal: controller.signal }).submit(fn as () => boolean);
   await until(() => future.progress > 0);
-  first.abort();
-  await makeKnown(pool, future);
+  controller.abort();
+  await until(() => future.done());
+  for (let i = 0; i < 2; i++) await pool.submit(work.isWired);
 }
 
 test("a process gets tasks by the wire that come one by one", async () => {
@@ -142,14 +122,14 @@ test("errors, large values, moved ones and what cannot be sent come back from a 
   assert(await pool.submit(work.isWired));
 });
 
-for (const told_ of [work.spinUntilTold, work.pendUntilTold] as const) {
-  test(`a task by the wire that is told to stop keeps its process: ${told_.name}`, async () => {
+for (const fn of [work.spinUntilTold, work.pendUntilTold] as const) {
+  test(`a task by the wire that is told to stop keeps its process: ${fn.name}`, async () => {
     await using pool = await wiredPool({ onWorkerLost: "replace" });
-    await told(pool, told_);
+    await makeKnown(pool, fn);
     const { pids } = pool;
     for (let i = 0; i < 5; i++) {
       const controller = new AbortController();
-      const future = pool.with({ signal: controller.signal }).submit(told_ as () => boolean);
+      const future = pool.with({ signal: controller.signal }).submit(fn as () => boolean);
       await runsOnWire(future);
       controller.abort(new RangeError("enough"));
       assertInstanceOf(await errorOf(future), RangeError);
@@ -223,7 +203,7 @@ for (const fn of [work.exitOnWire, work.exitAfter]) {
 
 test("a process that is killed while a task by the wire runs is told at once", async () => {
   await using pool = await wiredPool();
-  await told(pool, work.spinUntilTold);
+  await makeKnown(pool, work.spinUntilTold);
   const [pid] = pool.pids;
   const lost = pool.submit(work.spinUntilTold);
   await runsOnWire(lost);

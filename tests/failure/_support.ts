@@ -4,9 +4,9 @@ import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@s
 import { BrokenThreadPool, type Future, type ThreadPoolExecutor } from "@concurrent/futures";
 // Counts workers; wraps `Worker` first.
 import "../_support/leaks.ts";
+import { assertPrompt, errorOf } from "../_support/outcomes.ts";
 
-/** Time from an event to the last future that it concerns: 100 ms on a quiet machine, 3 s where ten others compute. What is told late is told never. */
-export const PROMPT_MS = 6000;
+export { assertPrompt, errorOf, PROMPT_MS } from "../_support/outcomes.ts";
 
 /** Time that a program with nothing to do takes at most, on a slow machine. What holds one lasts for a minute, or for ever. */
 export const SHORT_MS = 20_000;
@@ -71,17 +71,6 @@ globalThis.Worker = class extends globalThis.Worker {
   }
 };
 
-/** The error of a future; fails when it has none. */
-export async function errorOf(future: Future<unknown>): Promise<Error> {
-  const error = await future.exception();
-  assertInstanceOf(error, Error, `the task has no error but returned ${await valueOf(future)}`);
-  return error;
-}
-
-async function valueOf(future: Future<unknown>): Promise<string> {
-  return await future.exception() === null ? Deno.inspect(await future) : "nothing";
-}
-
 /** What a lost worker's error has to say. */
 export interface Loss {
   /** Part of the error's text. */
@@ -110,12 +99,6 @@ export async function assertAllLost(
   assertPrompt(sinceMs);
   for (const error of errors) assertNames(error, loss);
   assertEquals(new Set(errors).size, errors.length, "futures share an error object");
-}
-
-/** Asserts that it is not long after `sinceMs`. */
-export function assertPrompt(sinceMs: number): void {
-  const elapsedMs = performance.now() - sinceMs;
-  assert(elapsedMs < PROMPT_MS, `It took ${Math.round(elapsedMs)} ms`);
 }
 
 /** Asserts that the pool takes nothing more, says why, and can be shut down. */
