@@ -10,10 +10,12 @@ import { SOCKET, SocketChannel } from "./socket_channel.ts";
 import type { ChildProcess, FrameChannel, ProcessOptions } from "./processes.ts";
 
 /**
- * When a process that has ended is taken to have said all, although its end of the channel is open: a process that it has
- * started itself may hold it.
+ * How often this thread listens on, every some ms, before a process that has ended is taken to have said all although its end of
+ * the channel is open: a process that it has started itself may hold it. Counted, as time passes also while this thread is kept
+ * from reading.
  */
-const LAST_WORDS_MS = 100;
+const LAST_WORDS_TURNS = 10;
+const TURN_MS = 10;
 
 /** What a process is started with, beside its command. */
 export interface ChildOptions
@@ -65,8 +67,12 @@ export function startChild(
   const wire = open(SOCKET.WORKER, onWireFrame);
   child.on("exit", async (code, signal) => {
     await ready;
-    const tooLate = new Promise<void>((resolve) => callAt(nowMs() + LAST_WORDS_MS, resolve));
-    await Promise.race([Promise.all([channel.closed, wire.closed]), tooLate]);
+    let isSilent = false;
+    const silent = Promise.all([channel.closed, wire.closed]).then(() => isSilent = true);
+    for (let turn = 0; turn < LAST_WORDS_TURNS && !isSilent; turn++) {
+      const next = new Promise<void>((resolve) => callAt(nowMs() + TURN_MS, resolve));
+      await Promise.race([silent, next]);
+    }
     hasEnded = true;
     channel.close();
     wire.close();

@@ -21,7 +21,11 @@ import {
 import type { Deputy, Limits } from "../_memory/seat.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import { type ExportNews, openExport, parseName } from "./_exports.ts";
+import { keep, type Payload } from "./_payload.ts";
 import { type RemoteCall, REPLY } from "./_protocol.ts";
+
+/** The news of an object that a call names is still on its way: it comes by a message, the call by shared memory and a socket. */
+class NewsAwaited extends Error {}
 
 /** The objects that other processes know, by name. */
 class ExportTable {
@@ -51,8 +55,13 @@ class ExportTable {
     return this.#known.has(whole) || number <= (this.#heard.get(prefix) ?? -1);
   }
 
-  /** Opens an object, for the seat that this thread acts for. */
+  /**
+   * Opens an object, for the seat that this thread acts for.
+   *
+   * @throws {NewsAwaited} While the news of it is on its way.
+   */
   open(object: string): Core {
+    if (!this.isKnown(object)) throw new NewsAwaited();
     const { whole, part } = parseName(object);
     const news = this.#known.get(whole);
     if (news === undefined) {
@@ -103,6 +112,7 @@ interface Kept extends WaitingCall {
  */
 export class Broker {
   readonly deputy: Deputy;
+  readonly #read: (payload: Payload) => RemoteCall;
   readonly #reply: (kind: number, id: number, value: unknown) => void;
   readonly #opened = new Map<string, Core>();
   /** Calls that wait. */
@@ -116,16 +126,24 @@ export class Broker {
   #calls = 0;
   #hasEnded = false;
 
-  /** @param reply Sends the child what came of a call. */
-  constructor(deputy: Deputy, reply: (kind: number, id: number, value: unknown) => void) {
+  /**
+   * @param read Decodes a call.
+   * @param reply Sends the child what came of a call.
+   */
+  constructor(
+    deputy: Deputy,
+    read: (payload: Payload) => RemoteCall,
+    reply: (kind: number, id: number, value: unknown) => void,
+  ) {
     this.deputy = deputy;
+    this.#read = read;
     this.#reply = reply;
   }
 
-  /** Makes a call; calls are made in the order in which they come. */
-  call(id: number, call: RemoteCall): void {
-    if (this.#before === undefined && this.#isKnown(call.object)) return this.#make(id, call);
-    const turn = this.#makeLater(this.#before, id, call);
+  /** Makes a call; calls are made in the order in which they come. The payload need not last. */
+  call(id: number, payload: Payload): void {
+    if (this.#before === undefined && this.#make(id, payload)) return;
+    const turn = this.#makeLater(this.#before, id, keep(payload));
     this.#before = turn;
     turn.then(() => {
       if (this.#before === turn) this.#before = undefined;
@@ -135,18 +153,28 @@ export class Broker {
   async #makeLater(
     before: Promise<unknown> | undefined,
     id: number,
-    call: RemoteCall,
+    payload: Payload,
   ): Promise<void> {
     await before;
-    while (!this.#isKnown(call.object)) await exportTable.news();
-    if (!this.#hasEnded) this.#make(id, call);
+    while (!this.#hasEnded && !this.#make(id, payload)) await exportTable.news();
   }
 
-  #isKnown(object: string): boolean {
-    return this.#opened.has(object) || exportTable.isKnown(object);
+  /** Makes a call; false while the news of its object, or of one in its arguments, is on its way. */
+  #make(id: number, payload: Payload): boolean {
+    let call: RemoteCall;
+    try {
+      call = this.deputy.act(() => this.#read(payload));
+    } catch (error) {
+      if (error instanceof NewsAwaited) return false;
+      this.#reply(REPLY.THROWN, id, [error]);
+      return true;
+    }
+    if (!this.#opened.has(call.object) && !exportTable.isKnown(call.object)) return false;
+    this.#begin(id, call);
+    return true;
   }
 
-  #make(id: number, call: RemoteCall): void {
+  #begin(id: number, call: RemoteCall): void {
     const { object, method, args, patienceMs, isBlocking, settled } = call;
     this.#calls += (id + 1 - this.#calls) | 0;
     this.deputy.setClock(this.#calls);

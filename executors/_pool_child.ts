@@ -61,7 +61,7 @@ import { ServingWire } from "./_wire.ts";
 import { WorkerState } from "./_worker_state.ts";
 
 /** How long a process that has said all may take to end. */
-const ENDING_MS = 2000;
+const ENDING_MS = 5000;
 
 /** How long a process may take to hear that a task is to stop: it may be starting, at a bad moment. */
 const UNHEARD_MS = 5000;
@@ -148,7 +148,11 @@ export class PoolChild {
       start.port,
       bellOf(table, start.ownerThread),
     );
-    this.#broker = new Broker(deputy, (kind, id, value) => this.#reply(kind, id, value));
+    this.#broker = new Broker(
+      deputy,
+      (payload) => decodePayload(this.#decoder, payload) as RemoteCall,
+      (kind, id, value) => this.#reply(kind, id, value),
+    );
     deputy.listen({
       ready: () => this.#replies.hasMail,
       drain: () => this.#passReplies(),
@@ -387,7 +391,7 @@ export class PoolChild {
         this.#expectEnd();
         break;
       case KIND.CALL:
-        this.#call(id, record);
+        this.#broker.call(id, record);
         break;
       case KIND.READY:
         this.#state.setReady();
@@ -410,16 +414,6 @@ export class PoolChild {
     } catch (error) {
       return { how: "threw an error that cannot be read here", error };
     }
-  }
-
-  #call(id: number, record: FrameReader): void {
-    let call: RemoteCall;
-    try {
-      call = this.#broker.deputy.act(() => decodePayload(this.#decoder, record)) as RemoteCall;
-    } catch (error) {
-      return this.#reply(REPLY.THROWN, id, [error]);
-    }
-    this.#broker.call(id, call);
   }
 
   /** Takes back a task that waits behind a long one. */

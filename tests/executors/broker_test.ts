@@ -1,0 +1,92 @@
+/** Calls of objects by other processes that come sooner than the news of what they name. */
+
+import { assertEquals } from "@std/assert";
+import { Broker, exportTable, findExports } from "../../executors/_broker.ts";
+import { type ExportNews, Exports } from "../../executors/_exports.ts";
+import {
+  blockPayload,
+  decodePayload,
+  type Payload,
+  writeForProcess,
+} from "../../executors/_payload.ts";
+import { type RemoteCall, REPLY } from "../../executors/_protocol.ts";
+import { Decoder } from "../../_memory/decoder.ts";
+import { Encoder } from "../../_memory/encoder.ts";
+import type { Shareable } from "../../_memory/handle.ts";
+import { encode } from "../../_memory/message.ts";
+import { Deputy } from "../../_memory/seat.ts";
+import { ThreadTable } from "../../_memory/thread_table.ts";
+import { Queue } from "../../queue/mod.ts";
+import { Lock } from "../../sync/mod.ts";
+import { test } from "../_support/leaks.ts";
+import { turn } from "../contracts/suite.ts";
+
+/** The side of the objects, and what the other one has been told of them. */
+function makeBroker() {
+  const news: ExportNews[] = [];
+  const exports = new Exports("tests", (told) => news.push(told));
+  const encoder = new Encoder();
+  writeForProcess(encoder, exports.handleOf);
+  const decoder = new Decoder();
+  const replies: [kind: number, id: number, value: unknown][] = [];
+  const table = new ThreadTable();
+  const broker = new Broker(
+    new Deputy("child", table.buffer, table.claim("child")),
+    (payload: Payload) => decodePayload(decoder, payload) as RemoteCall,
+    (kind, id, value) => replies.push([kind, id, value]),
+  );
+  let calls = 0;
+  return {
+    broker,
+    replies,
+    /** What is told of an object when it is first named. */
+    newsOf(object: Shareable): ExportNews {
+      exports.handleOf(object);
+      return news.at(-1)!;
+    },
+    call(object: string, method: string, ...args: unknown[]): void {
+      const call = { object, method, args, patienceMs: undefined, isBlocking: true };
+      broker.call(calls++, blockPayload(encode(encoder, call)));
+    },
+  };
+}
+
+function texts(replies: readonly (readonly unknown[])[]): unknown[] {
+  return replies.map(([kind, , value]) => kind === REPLY.THROWN ? String(value) : value);
+}
+
+test("a call by another process waits for the news of its object and of those in its arguments", async () => {
+  findExports();
+  const { broker, replies, newsOf, call } = makeBroker();
+  const [queue, lock] = [new Queue<unknown>(), new Lock()];
+  const [aboutQueue, aboutLock] = [newsOf(queue), newsOf(lock)];
+  call(aboutQueue.object, "qsize");
+  await turn();
+  assertEquals(replies, []);
+  exportTable.learn(aboutQueue);
+  await turn();
+  assertEquals(texts(replies), [0]);
+
+  call(aboutQueue.object, "tryPut", [lock], undefined);
+  // Those behind it wait their turn.
+  call(aboutQueue.object, "qsize");
+  await turn();
+  assertEquals(texts(replies), [0]);
+  exportTable.learn(aboutLock);
+  await turn();
+  const refusal =
+    "a Lock goes to another thread by a message only; send it as an argument of a task";
+  assertEquals(texts(replies), [
+    0,
+    `NotShareableError: Cannot put into Queue: ${refusal}`,
+    0,
+  ]);
+
+  exportTable.learn({ ...aboutLock, data: undefined });
+  call(aboutQueue.object, "tryPut", [lock], undefined);
+  assertEquals(
+    texts(replies).at(-1),
+    "NotShareableError: Cannot use object of another process: that one has let go of it; have it keep the object, or send it again",
+  );
+  broker.end();
+});
