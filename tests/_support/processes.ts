@@ -6,6 +6,7 @@
  */
 
 import { watchProcesses } from "./leaks.ts";
+import { PROMPT_MS } from "./outcomes.ts";
 import { statOf } from "./proc.ts";
 import { CONFIG, ROOT, scratchFolder } from "./scratch.ts";
 import { fromFileUrl } from "@std/path";
@@ -49,7 +50,7 @@ export function childrenOf(parent: number): Map<number, string> {
 }
 
 /** Asserts that there is no process of any of those numbers within the time, nor the zombie of one. */
-export async function assertGone(pids: readonly number[], limitMs = 3000): Promise<void> {
+export async function assertGone(pids: readonly number[], limitMs = PROMPT_MS): Promise<void> {
   const deadlineMs = performance.now() + limitMs;
   for (const pid of pids) {
     let state = stateOf(pid);

@@ -147,7 +147,7 @@ class Server implements RedisServer {
       "daemonize no",
       'save ""',
       `appendonly ${persistent ? "yes" : "no"}`,
-      "appendfsync everysec",
+      "appendfsync no",
       "maxmemory-policy noeviction",
       ...(maxmemory === undefined ? [] : [`maxmemory ${maxmemory}`]),
       ...(user === undefined ? [] : [

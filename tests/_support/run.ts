@@ -6,8 +6,12 @@ import { CONFIG, ROOT, scratchFolder } from "./scratch.ts";
 /** Time a program has before it is killed. */
 export const RUN_TIMEOUT_MS = 45_000;
 
-/** Time that output may still arrive in after the program ended: a process it left behind holds the pipe. */
-const DRAIN_MS = 500;
+/**
+ * How often this thread looks, every some ms, for output that may still arrive after the program ended: a process it left behind
+ * holds the pipe. Counted, as time passes also while this thread is kept from reading.
+ */
+const DRAIN_LOOKS = 100;
+const LOOK_MS = 5;
 
 /** Options of {@linkcode runProgram}. */
 export interface RunOptions {
@@ -121,9 +125,13 @@ function collect(stream: ReadableStream<Uint8Array>): { text(): Promise<string> 
   })();
   return {
     async text() {
-      const timer = setTimeout(() => reader.cancel(), DRAIN_MS);
+      let isDrained = false;
+      drained.then(() => isDrained = true);
+      for (let look = 0; look < DRAIN_LOOKS && !isDrained; look++) {
+        await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      }
+      if (!isDrained) await reader.cancel();
       await drained;
-      clearTimeout(timer);
       return text;
     },
   };

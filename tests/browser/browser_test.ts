@@ -118,7 +118,7 @@ browserTest("In Chromium, tasks are cancelled, told to stop, and given up", asyn
     cancelled: true,
     timedOut: true,
     after: 2,
-    abandoned: 1,
+    isAbandoned: true,
   });
 });
 

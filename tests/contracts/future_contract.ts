@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/as
 import { CancelledError, type Future, TimeoutError } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { UnhandledRejections } from "../_support/unhandled.ts";
-import { Gate, Log } from "./signals.ts";
+import { Gate, Log, reached } from "./signals.ts";
 import { errorsLogged, type Suite, turn } from "./suite.ts";
 import * as tasks from "./tasks.ts";
 
@@ -30,6 +30,7 @@ export function futureContract({ name, make }: Suite): void {
     await gate.entered();
     assertEquals([queued.cancel(), queued.cancel()], [true, true]);
     assertEquals([queued.cancelled(), queued.done(), queued.running()], [true, true, false]);
+    await reached();
     gate.open();
     await Promise.all([held, after]);
     assertEquals(log.entries, [3]);
@@ -76,6 +77,7 @@ export function futureContract({ name, make }: Suite): void {
     const queued = [1, 2, 3, 4, 5, 6].map((n) => executor.submit(tasks.record, log.queue, n));
     await gate.entered();
     for (const future of queued) if (queued.indexOf(future) % 2 === 0) future.cancel();
+    await reached();
     gate.open();
     await Promise.allSettled(queued);
     assertEquals(log.entries, [2, 4, 6]);

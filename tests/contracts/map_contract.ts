@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { RuntimeError, TimeoutError } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
-import { Gate, Log } from "./signals.ts";
+import { Gate, Log, reached } from "./signals.ts";
 import { Numbers, outcomesOf, type Suite, turn } from "./suite.ts";
 import * as tasks from "./tasks.ts";
 
@@ -232,6 +232,7 @@ export function mapContract({ name, make, traits }: Suite): void {
     await gate.entered();
     await assertRejects(async () => void await iterator.next(), TimeoutError, "30 ms");
     assertEquals((await iterator.next()).done, true);
+    await reached();
     gate.open();
     await executor.submit(tasks.square, 1);
     assertEquals(log.entries, [0]);
@@ -282,6 +283,7 @@ export function mapContract({ name, make, traits }: Suite): void {
       await gate.entered();
       break;
     }
+    await reached();
     gate.open();
     await executor.submit(tasks.square, 1);
     assertEquals(log.entries, [0, 1]);
@@ -298,6 +300,7 @@ export function mapContract({ name, make, traits }: Suite): void {
       chunksize: 2,
     });
     await results[Symbol.asyncIterator]().return?.();
+    await reached();
     gate.open();
     await executor.submit(tasks.square, 1);
     assertEquals(log.entries, []);
@@ -376,6 +379,7 @@ export function mapContract({ name, make, traits }: Suite): void {
     controller.abort(reason);
     assertStrictEquals(await next, reason);
     assertEquals((await iterator.next()).done, true);
+    await reached();
     gate.open();
     await executor.submit(tasks.square, 1);
     assertEquals(log.entries, [0]);

@@ -17,6 +17,8 @@ export type GatePass = words.GateWords | objects.GateParts;
 /** A gate before which tasks wait. Opened at the end of its `using` block at the latest. */
 export interface AnyGate extends Disposable {
   readonly pass: GatePass;
+  /** How many tasks have come to the gate. */
+  readonly count: number;
   /** Resolves once so many tasks have come to the gate. One call at a time. */
   entered(count?: number): Promise<void>;
   /** Lets all tasks through, also those to come. */
@@ -28,6 +30,9 @@ export function makeGate(isProcess: boolean): AnyGate {
   const [gate, pass] = isProcess ? makeSignals() : makeWords();
   return {
     pass,
+    get count() {
+      return gate.count;
+    },
     entered: (count) => gate.entered(count),
     open: () => gate.open(),
     [Symbol.dispose]: () => gate.open(),

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { namesOf } from "../../examples/download_images.ts";
 import { test } from "../_support/leaks.ts";
 import { scratchFolder } from "../_support/scratch.ts";
+import { comesAbout, OVER, withTimeLimit } from "../_support/time_limits.ts";
 import {
   assertRefuses,
   codeAfterSignal,
@@ -145,40 +146,46 @@ test(
   "download_images.ts reports what cannot be fetched, and fetches the rest",
   VERY_SLOW,
   async () => {
-    await using scratch = await scratchFolder();
-    await using server = startServer();
-    const folder = await folderIn(scratch, "fetched");
-    const dead = deadUrl();
-    const paths = ["good-1.jpg", "missing.jpg", "torn.jpg", "good-2.jpg", "silent.jpg"];
-    const urls = [...paths, "stalled.jpg", "good-3.jpg"].map((path) => `${server.url}/${path}`);
-    const { code, stdout, stderr } = await runExample("download_images", {
-      args: ["--timeout", "1", "--into", folder, ...urls, dead],
-      permissions: await documentedPermissions("download_images"),
-      timeoutMs: TIMEOUT_MS,
-    });
-    assertEquals(code, 1);
-    const { rows, others } = parseOutput(stdout);
-    assertEquals(others, [`8 files, 8 workers, into ${folder}`]);
-    assertEquals(rows, WAYS.map((name) => ({ name, remark: "3 files, 0.1 MB" })));
+    await withTimeLimit(1000, async (timeoutMs) => {
+      await using scratch = await scratchFolder();
+      await using server = startServer();
+      const folder = await folderIn(scratch, "fetched");
+      const dead = deadUrl();
+      const limit = `${timeoutMs / 1000}`;
+      const paths = ["good-1.jpg", "missing.jpg", "torn.jpg", "good-2.jpg", "silent.jpg"];
+      const urls = [...paths, "stalled.jpg", "good-3.jpg"].map((path) => `${server.url}/${path}`);
+      const { code, stdout, stderr } = await runExample("download_images", {
+        args: ["--timeout", limit, "--into", folder, ...urls, dead],
+        permissions: await documentedPermissions("download_images"),
+        timeoutMs: TIMEOUT_MS,
+      });
+      // Of the others, something comes in time, unless the machine stands still.
+      const late = /(good-\d|missing|torn|nobody)\.jpg: .*nothing came|stalled\.jpg: nothing came/;
+      await comesAbout(OVER, () => !late.test(stderr));
+      assertEquals(code, 1);
+      const { rows, others } = parseOutput(stdout);
+      assertEquals(others, [`8 files, 8 workers, into ${folder}`]);
+      assertEquals(rows, WAYS.map((name) => ({ name, remark: "3 files, 0.1 MB" })));
 
-    const reports = [
-      `${server.url}/missing.jpg: 404 Not Found`,
-      `${server.url}/torn.jpg: broke off after ${SENT} of ${BYTES.length} bytes: `,
-      `${server.url}/silent.jpg: nothing came for 1 s`,
-      `${server.url}/stalled.jpg: broke off after ${SENT} of ${BYTES.length} bytes: nothing came for 1 s`,
-      `${dead}: client error (Connect): `,
-    ];
-    const lines = stderr.trimEnd().split("\n");
-    assertEquals(lines.length, WAYS.length * reports.length, stderr);
-    lines.forEach((line, i) => {
-      const report = reports[i % reports.length];
-      assertEquals(line.slice(0, report.length), report);
-    });
+      const reports = [
+        `${server.url}/missing.jpg: 404 Not Found`,
+        `${server.url}/torn.jpg: broke off after ${SENT} of ${BYTES.length} bytes: `,
+        `${server.url}/silent.jpg: nothing came for ${limit} s`,
+        `${server.url}/stalled.jpg: broke off after ${SENT} of ${BYTES.length} bytes: nothing came for ${limit} s`,
+        `${dead}: client error (Connect): `,
+      ];
+      const lines = stderr.trimEnd().split("\n");
+      assertEquals(lines.length, WAYS.length * reports.length, stderr);
+      lines.forEach((line, i) => {
+        const report = reports[i % reports.length];
+        assertEquals(line.slice(0, report.length), report);
+      });
 
-    assertEquals(namesIn(folder), ["good-1.jpg", "good-2.jpg", "good-3.jpg"]);
-    for (const name of namesIn(folder)) {
-      assertEquals(await Deno.readFile(`${folder}/${name}`), BYTES);
-    }
+      assertEquals(namesIn(folder), ["good-1.jpg", "good-2.jpg", "good-3.jpg"]);
+      for (const name of namesIn(folder)) {
+        assertEquals(await Deno.readFile(`${folder}/${name}`), BYTES);
+      }
+    });
   },
 );
 

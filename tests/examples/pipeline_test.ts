@@ -25,13 +25,12 @@ function linesOf(output: string, heading: string, names: readonly string[]): Rep
 /** The numbers in a line. */
 type Report = (name: string) => number[];
 
-/** Asserts that each picture went through each stage once, and that each thread had a share. */
+/** Asserts that each picture went through each stage once, whichever of its threads took it. */
 function assertAllThrough(report: Report): void {
   assertEquals([report("uploads"), report("different pictures")], [[ITEMS], [ITEMS]]);
   for (const [stage, threads] of [["download", 3], ["resize", 2], ["upload", 3]] as const) {
     const counts = report(stage);
     assertEquals(counts.length, threads);
-    assert(counts.every((count) => count > 0), `${stage}: ${counts}`);
     assertEquals(counts.reduce((sum, count) => sum + count), ITEMS);
   }
 }

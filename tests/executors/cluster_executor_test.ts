@@ -10,7 +10,7 @@ import { shareHosts } from "./_cluster_hosts.ts";
 const cluster = shareHosts({
   pools: ["one", "two", "two"],
   modules: { tasks: import.meta.resolve("./fixtures/cluster_tasks.ts") },
-  leaseSeconds: 2,
+  leaseSeconds: 20,
 });
 
 const modules = { tasks: import.meta.resolve("../contracts/tasks.ts") };
@@ -33,7 +33,7 @@ function make(maxWorkers: number): ClusterExecutor {
     url: cluster.url,
     pool: maxWorkers === 1 ? "one" : "two",
     modules,
-    leaseMs: 2_000,
+    leaseMs: 20_000,
     sweepMs: 500,
   });
   live.add(executor);

@@ -18,7 +18,7 @@ import { shareHosts } from "./_cluster_hosts.ts";
 const cluster = shareHosts({
   pools: ["default"],
   modules: { tasks: import.meta.resolve("./fixtures/cluster_tasks.ts") },
-  leaseSeconds: 2,
+  leaseSeconds: 20,
 });
 
 const MODULES = { tasks: import.meta.resolve("../contracts/tasks.ts") };

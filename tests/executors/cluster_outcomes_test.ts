@@ -13,7 +13,7 @@ const ADDRESS = import.meta.resolve("./fixtures/cluster_outcome_tasks.ts");
 const cluster = shareHosts({
   pools: ["default"],
   modules: { difficult: ADDRESS },
-  leaseSeconds: 2,
+  leaseSeconds: 20,
 });
 
 /** Bytes of a result. */

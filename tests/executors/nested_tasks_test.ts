@@ -10,11 +10,13 @@ import {
 import { Queue } from "../../queue/mod.ts";
 import { Event } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
+import { PROMPT_MS } from "../_support/outcomes.ts";
 import "../_support/processes.ts";
+import { comesAbout, inGoodTime, OVER } from "../_support/time_limits.ts";
 import * as work from "./fixtures/nested.ts";
 
 /** Nothing but the task's own word ends this test. */
-const TELLS = { timeout: 15_000 };
+const TELLS = { timeout: 30_000 };
 
 for (const Pool of [ThreadPoolExecutor, ProcessPoolExecutor]) {
   const { name } = Pool;
@@ -36,11 +38,14 @@ for (const Pool of [ThreadPoolExecutor, ProcessPoolExecutor]) {
     `${name}: a task is given up by the signal of the task that submitted it`,
     TELLS,
     async () => {
-      await using pool = new Pool({ maxWorkers: 2 });
-      const [started, stopped] = [new Event(), new Event()];
-      const error = await pool.submit(work.abortInside, pool, started, stopped);
-      assertEquals((error as Error).message, "enough");
-      assertEquals(await stopped.wait(), true);
+      await inGoodTime(async () => {
+        await using pool = new Pool({ maxWorkers: 2, onWorkerLost: "replace" });
+        const [started, stopped] = [new Event(), new Event()];
+        const error = await pool.submit(work.abortInside, pool, started, stopped);
+        assertEquals((error as Error).message, "enough");
+        const isTold = await stopped.wait({ timeout: PROMPT_MS });
+        await comesAbout(OVER, () => isTold);
+      });
     },
   );
 

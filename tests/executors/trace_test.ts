@@ -8,7 +8,9 @@ import {
 import { Recorder } from "../../executors/_trace_recorder.ts";
 import { type TaskEvent, type Trace, trace, type WorkerEvent } from "../../executors/trace.ts";
 import { test } from "../_support/leaks.ts";
+import { PROMPT_MS } from "../_support/outcomes.ts";
 import { until } from "../_support/processes.ts";
+import { comesAbout, inGoodTime, OVER } from "../_support/time_limits.ts";
 import { Gate } from "../contracts/signals.ts";
 import { echo, fail, pass, square, squareEven, waitForAbort } from "../contracts/tasks.ts";
 import { Event } from "../../sync/mod.ts";
@@ -107,27 +109,30 @@ for (const [name, make] of EXECUTORS) {
   });
 
   test(`trace() of ${name} tells of tasks given up while they run and while they wait`, async () => {
-    await using executor = make(1);
-    using tracing = trace(executor);
-    using gate = new Gate();
-    const stopped = new Event();
-    const running = new AbortController();
-    const held = executor.with({ signal: running.signal })
-      .submit(waitForAbort, gate.parts, stopped);
-    await gate.entered();
-    const waiting = new AbortController();
-    const queued = executor.with({ signal: waiting.signal }).submit(square, 1);
-    waiting.abort(new RangeError("enough"));
-    running.abort(new RangeError("enough"));
-    await Promise.allSettled([held, queued]);
-    assertEquals(tasksOf(tracing).map(summary), ["waitForAbort given up", "square given up"]);
-    assertEquals(tasksOf(tracing)[1].started, undefined);
-    assertEquals(await executor.submit(square, 2), 4);
-    await stopped.wait();
-    // The worker of the first is known at the latest when it has said so.
-    await until(() => tasksOf(tracing)[0].worker !== undefined);
-    const [{ submitted, started, ended }] = tasksOf(tracing);
-    assert(submitted <= started! && started! <= ended!);
+    await inGoodTime(async () => {
+      await using executor = make(1);
+      using tracing = trace(executor);
+      using gate = new Gate();
+      const stopped = new Event();
+      const running = new AbortController();
+      const held = executor.with({ signal: running.signal })
+        .submit(waitForAbort, gate.parts, stopped);
+      await gate.entered();
+      const waiting = new AbortController();
+      const queued = executor.with({ signal: waiting.signal }).submit(square, 1);
+      waiting.abort(new RangeError("enough"));
+      running.abort(new RangeError("enough"));
+      await Promise.allSettled([held, queued]);
+      assertEquals(tasksOf(tracing).map(summary), ["waitForAbort given up", "square given up"]);
+      assertEquals(tasksOf(tracing)[1].started, undefined);
+      const isTold = await stopped.wait({ timeout: PROMPT_MS });
+      await comesAbout(OVER, () => isTold);
+      assertEquals(await executor.submit(square, 2), 4);
+      // The worker of the first is known at the latest when it has said so.
+      await until(() => tasksOf(tracing)[0].worker !== undefined);
+      const [{ submitted, started, ended }] = tasksOf(tracing);
+      assert(submitted <= started! && started! <= ended!);
+    });
   });
 
   test(`trace() of ${name} stops, and has nothing of what comes then`, async () => {

@@ -15,7 +15,10 @@ import type { Entry } from "./_cluster_tasks.ts";
 export const CLUSTER = { ...NEEDS_REDIS, timeout: 60_000 };
 
 /** How long a host holds a task without renewing: short, since a test that has a host die waits for it to pass. */
-export const LEASE_MS = 1_000;
+export const LEASE_MS = 2_000;
+
+/** A host that loses no lease in a test's time, even if the machine stands still for seconds: no task of it runs twice. */
+export const STEADY = ["--lease", "60"] as const;
 
 /** Time until something that is only waited for must have come about. */
 const PATIENCE_MS = 30_000;

@@ -31,9 +31,14 @@ export class Gate {
     Atomics.notify(this.words, OPEN);
   }
 
+  /** How many tasks stand at the gate, or have been there. */
+  get count(): number {
+    return Atomics.load(this.words, ARRIVED);
+  }
+
   /** Waits until so many tasks stand at the gate, or have been there. */
   async arrived(count = 1): Promise<void> {
-    await until(() => Atomics.load(this.words, ARRIVED) >= count);
+    await until(() => this.count >= count);
   }
 
   /** Opens it: no worker is left blocked at the end of a test. */

@@ -14,6 +14,7 @@ import {
   TimeoutError,
 } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
+import { comesAbout, withTimeLimit } from "../_support/time_limits.ts";
 import { assertPrompt, Gate, until } from "./_support.ts";
 import { assertOwnerDied, assertUsable, newName, thrownBy } from "./_sync_support.ts";
 import * as pools from "./_pool_tasks.ts";
@@ -24,7 +25,7 @@ import { type AnyLock, waitersOf } from "./_waiters.ts";
 /** More than fit in the ring between a pool and its workers. */
 const MANY = 3000;
 
-/** Time that a task has which does not end: long enough for its worker to start on a busy machine. */
+/** Time that a task has which does not end: most of the time enough for its worker to start on a busy machine. */
 const TASK_MS = 1000;
 
 /** Longer than any of these waits takes; so that a failure is no hang. */
@@ -83,16 +84,18 @@ for (const onWorkerLost of ["break", "replace"] as const) {
 }
 
 test("Lock.acquireSync() on the main thread throws when the owner is given up meanwhile", async () => {
-  const lock = new Lock({ name: newName() });
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1, threadNamePrefix: "owner" });
-  using gate = new Gate();
-  const future = pool.with({ timeout: TASK_MS }).submit(work.holdAndSpin, [lock], gate.words);
-  await gate.arrived();
-  assertOwnerDied(await thrownBy(() => lock.acquireSync(LIMIT)), lock, "owner_0");
-  assert(future.done());
-  assert(TimeoutError.is(await future.exception()));
-  assertEquals(lock.recover(), true);
-  lock.release();
+  await withTimeLimit(TASK_MS, async (timeout) => {
+    const lock = new Lock({ name: newName() });
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1, threadNamePrefix: "owner" });
+    using gate = new Gate();
+    const future = pool.with({ timeout }).submit(work.holdAndSpin, [lock], gate.words);
+    await comesAbout(future, () => gate.count > 0);
+    assertOwnerDied(await thrownBy(() => lock.acquireSync(LIMIT)), lock, "owner_0");
+    assert(future.done());
+    assert(TimeoutError.is(await future.exception()));
+    assertEquals(lock.recover(), true);
+    lock.release();
+  });
 });
 
 test("Lock.acquireSync() on the main thread throws when the owner's worker ends after its task", async () => {
@@ -189,15 +192,17 @@ test("Event.waitSync() on the main thread: another wait of it, as a promise, get
 });
 
 test("Event.waitSync() on the main thread: the time of its tasks is up meanwhile", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  const event = new Event();
-  using gate = new Gate();
-  const stuck = pool.with({ timeout: TASK_MS }).submit(work.holdAndSpin, [], gate.words);
-  await gate.arrived();
-  // It can only run on a worker that takes the place of the first one.
-  pool.submit(work.set, event);
-  assertEquals(event.waitSync(LIMIT), true);
-  assertEquals([stuck.done(), pool.stats().abandoned], [true, 1]);
+  await withTimeLimit(TASK_MS, async (timeout) => {
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const event = new Event();
+    using gate = new Gate();
+    const stuck = pool.with({ timeout }).submit(work.holdAndSpin, [], gate.words);
+    await comesAbout(stuck, () => gate.count > 0);
+    // It can only run on a worker that takes the place of the first one.
+    pool.submit(work.set, event);
+    assertEquals(event.waitSync(LIMIT), true);
+    assertEquals([stuck.done(), pool.stats().abandoned], [true, 1]);
+  });
 });
 
 test("Event.waitSync() on the main thread: a lost worker is replaced meanwhile", async () => {

@@ -11,6 +11,7 @@ import {
   range,
   Settlements,
   startWorker,
+  STEADY,
   TaskLog,
   until,
 } from "./_cluster_support.ts";
@@ -90,7 +91,7 @@ test("ClusterExecutor finds outcomes whose events it has missed", CLUSTER, async
   const futures = labels.map((n) => executor.submit(tasks.note, log.path, n));
   const settlements = new Settlements(futures);
   while (Number(await redis.command("DBSIZE")) < labels.length);
-  await using _worker = await startWorker(redis.url, "--threads", "2");
+  await using _worker = await startWorker(redis.url, "--threads", "2", ...STEADY);
   await log.started(0);
   // From here on this thread hears nothing until all is done; then most of what it would have heard is gone.
   while (log.entries.length < 2 * labels.length);
@@ -133,7 +134,7 @@ test(
     await using redis = await startRedis();
     await using log = new TaskLog();
     // No lease is renewed meanwhile, so that nothing else is refused.
-    await using worker = await startWorker(redis.url, "--lease", "30");
+    await using worker = await startWorker(redis.url, ...STEADY);
     await using executor = await connect(redis.url, { leaseMs: 30_000 });
     const future = executor.submit(tasks.pass, log.path, "job", log.gate("job"));
     await log.started("job");

@@ -9,7 +9,7 @@ import {
 import { type Future, Lock, NotShareableError, SimpleQueue } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
 import { startRedis } from "../_support/redis.ts";
-import { CLUSTER, connect, POOL, range, startWorker, TaskLog } from "./_cluster_support.ts";
+import { CLUSTER, connect, POOL, range, startWorker, STEADY, TaskLog } from "./_cluster_support.ts";
 import * as tasks from "./_cluster_tasks.ts";
 
 const KIB = 1_024;
@@ -21,8 +21,8 @@ test(
     await using redis = await startRedis({ persistent: false });
     await using log = new TaskLog();
     // No lease is renewed while memory is full, and an idle host gets no job: so one that is at work, with a long lease.
-    await using _worker = await startWorker(redis.url, "--lease", "30");
-    await using executor = await connect(redis.url, { leaseMs: 30_000, submitTimeout: 2_000 });
+    await using _worker = await startWorker(redis.url, ...STEADY);
+    await using executor = await connect(redis.url, { leaseMs: 30_000 });
     const held = executor.submit(tasks.pass, log.path, "held", log.gate("held"));
     await log.started("held");
 
@@ -59,7 +59,7 @@ test(
   async () => {
     await using redis = await startRedis({ persistent: false });
     await using log = new TaskLog();
-    await using _worker = await startWorker(redis.url, "--lease", "30");
+    await using _worker = await startWorker(redis.url, ...STEADY);
     await using executor = await connect(redis.url, { leaseMs: 30_000 });
     const future = executor.submit(tasks.fillLater, log.path, log.gate("fill"), 20 * KIB);
     await log.started("fill");
@@ -78,8 +78,8 @@ test(
   async () => {
     await using redis = await startRedis({ persistent: false });
     await using log = new TaskLog();
-    await using worker = await startWorker(redis.url, "--lease", "6");
-    await using executor = await connect(redis.url, { leaseMs: 6_000 });
+    await using worker = await startWorker(redis.url, "--lease", "12");
+    await using executor = await connect(redis.url, { leaseMs: 12_000 });
     const future = executor.submit(tasks.fillLater, log.path, log.gate("fill"), 20 * KIB);
     await log.started("fill");
     await redis.command("CONFIG", "SET", "maxmemory", String(KIB));
@@ -100,7 +100,7 @@ for (const resubmitLost of [false, true]) {
     async () => {
       await using redis = await startRedis();
       await using log = new TaskLog();
-      await using _worker = await startWorker(redis.url);
+      await using _worker = await startWorker(redis.url, ...STEADY);
       await using executor = await connect(redis.url, { resubmitLost });
       const future = executor.submit(tasks.fillLater, log.path, log.gate("fill"), 20 * KIB);
       await log.started("fill");

@@ -12,6 +12,7 @@ import {
   range,
   Settlements,
   startWorker,
+  STEADY,
   TaskLog,
   TASKS,
   until,
@@ -31,13 +32,13 @@ test(
     const settlements = new Settlements(futures);
     const done = () => futures.filter((future) => future.done()).length;
     // Jobs wait where there is no host.
-    await using first = await startWorker(redis.url, "--threads", "2");
+    await using first = await startWorker(redis.url, "--threads", "2", ...STEADY);
     await until(() => done() > 100);
-    await using second = await startWorker(redis.url, "--threads", "2");
+    await using second = await startWorker(redis.url, "--threads", "2", ...STEADY);
     first.kill("SIGTERM");
     assertEquals((await first.status).code, 0);
     await until(() => done() > 500);
-    await using _third = await startWorker(redis.url, "--threads", "2");
+    await using _third = await startWorker(redis.url, "--threads", "2", ...STEADY);
     second.kill("SIGTERM");
     assertEquals((await second.status).code, 0);
     assertEquals(await Promise.all(futures), range(JOBS));
@@ -52,7 +53,7 @@ test(
   async () => {
     await using redis = await startRedis();
     await using log = new TaskLog();
-    await using worker = await startWorker(redis.url, "--grace", "20");
+    await using worker = await startWorker(redis.url, "--grace", "20", ...STEADY);
     await using executor = await connect(redis.url);
     const held = executor.submit(tasks.pass, log.path, "held", log.gate("held"));
     await log.started("held");
@@ -65,7 +66,7 @@ test(
     assertEquals(await held, worker.pid);
     assertEquals((await worker.status).code, 0);
     assertEquals([next.done(), log.of("start", "next").length], [false, 0]);
-    await using _other = await startWorker(redis.url);
+    await using _other = await startWorker(redis.url, ...STEADY);
     assertEquals(await next, "next");
     log.assertEachOnce(["held", "next"]);
   },
@@ -77,7 +78,7 @@ test(
   async () => {
     await using redis = await startRedis();
     await using log = new TaskLog();
-    await using worker = await startWorker(redis.url, "--grace", "0.3");
+    await using worker = await startWorker(redis.url, "--grace", "0.3", ...STEADY);
     // None of the losses that a task may have is used up.
     await using executor = await connect(redis.url, { retries: 0 });
     const held = executor.submit(tasks.pass, log.path, "held", log.gate("held"));
@@ -86,7 +87,7 @@ test(
     worker.kill("SIGTERM");
     assertEquals((await worker.status).code, 0);
     assertEquals(held.done(), false);
-    await using other = await startWorker(redis.url);
+    await using other = await startWorker(redis.url, ...STEADY);
     assertEquals((await log.started("held", 2)).pid, other.pid);
     log.open("held");
     assertEquals(await held, other.pid);
@@ -119,7 +120,7 @@ test(
   `,
       { args: [redis.url, log.path, log.gate("held")] },
     );
-    await using worker = await startWorker(redis.url);
+    await using worker = await startWorker(redis.url, ...STEADY);
     await log.started("held");
     const ids = JSON.parse((await submitter.line())!);
     submitter.kill("SIGKILL");
@@ -144,7 +145,7 @@ test(
   async () => {
     await using redis = await startRedis();
     await using log = new TaskLog();
-    await using worker = await startWorker(redis.url);
+    await using worker = await startWorker(redis.url, ...STEADY);
     await using owner = await connect(redis.url);
     const future = owner.submit(tasks.pass, log.path, "job", log.gate("job"));
     const id = owner.idOf(future);

@@ -7,10 +7,10 @@ import { startRedis } from "../_support/redis.ts";
 import {
   CLUSTER,
   connect,
-  LEASE_MS,
   range,
   Settlements,
   startWorker,
+  STEADY,
   TaskLog,
   until,
 } from "./_cluster_support.ts";
@@ -20,7 +20,7 @@ test("ClusterExecutor gets over a network that has swallowed what it sent", CLUS
   await using redis = await startRedis();
   await using log = new TaskLog();
   await using proxy = startProxy(redis.port);
-  await using _worker = await startWorker(redis.url);
+  await using _worker = await startWorker(redis.url, ...STEADY);
   await using executor = await connect(`redis://127.0.0.1:${proxy.port}`);
   assertEquals(await executor.submit(tasks.note, log.path, "before"), "before");
 
@@ -76,11 +76,8 @@ test(
     await using redis = await startRedis();
     await using log = new TaskLog();
     await using proxy = startProxy(redis.port);
-    // Longer, so that no lease is lost while the machine is busy with reconnecting.
-    await using executor = await connect(`redis://127.0.0.1:${proxy.port}`, {
-      leaseMs: 5 * LEASE_MS,
-    });
-    await using _worker = await startWorker(redis.url, "--threads", "2");
+    await using executor = await connect(`redis://127.0.0.1:${proxy.port}`);
+    await using _worker = await startWorker(redis.url, "--threads", "2", ...STEADY);
     const futures = [];
     for (const batch of range(5)) {
       for (const n of range(40)) {

@@ -21,6 +21,7 @@ import {
   POOL,
   range,
   startWorker,
+  STEADY,
   TaskLog,
   TASKS,
   WORKER,
@@ -47,7 +48,7 @@ test(
   async () => {
     await using redis = await startRedis();
     await using log = new TaskLog();
-    await using _worker = await startWorker(redis.url);
+    await using _worker = await startWorker(redis.url, ...STEADY);
     await using executor = await connect(redis.url);
     const honest = executor.submit(tasks.note, log.path, "honest");
     await honest;
@@ -84,7 +85,7 @@ test(
 test("A worker host refuses payloads that are none, and goes on", CLUSTER, async () => {
   await using redis = await startRedis();
   await using log = new TaskLog();
-  await using worker = await startWorker(redis.url);
+  await using worker = await startWorker(redis.url, ...STEADY);
   await using executor = await connect(redis.url);
   const honest = executor.submit(tasks.note, log.path, "honest");
   await honest;
@@ -161,7 +162,7 @@ test("A job that is added again under its id is run once", CLUSTER, async () => 
   const { name, data, opts } = job;
   const again = () => queue.add(name, data, { priority: opts.priority, jobId });
   await Promise.all(range(3).map(again));
-  await using _worker = await startWorker(redis.url);
+  await using _worker = await startWorker(redis.url, ...STEADY);
   assertEquals(await future, "once");
   await again();
   assertEquals(await executor.submit(tasks.note, log.path, "next"), "next");

@@ -16,6 +16,7 @@ import {
   Value,
 } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
+import { comesAbout, withTimeLimit } from "../_support/time_limits.ts";
 import { assertPrompt, errorOf, Gate, until } from "./_support.ts";
 import {
   assertNamesOwner,
@@ -242,14 +243,16 @@ async function assertOneRecovers(lock: AnyLock, others: ThreadPoolExecutor): Pro
 }
 
 test("An owner dies: its task's time is up", async () => {
-  const lock = new Lock({ name: newName() });
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1, threadNamePrefix: "owner" });
-  using gate = new Gate();
-  const future = pool.with({ timeout: 1000 }).submit(work.holdAndSpin, [lock], gate.words);
-  await gate.arrived();
-  const error = await thrownBy(() => lock.acquire());
-  assertOwnerDied(error, lock, "owner_0");
-  assertStringIncludes(textOf(await future.exception()), "1000 ms");
+  await withTimeLimit(1000, async (timeout) => {
+    const lock = new Lock({ name: newName() });
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1, threadNamePrefix: "owner" });
+    using gate = new Gate();
+    const future = pool.with({ timeout }).submit(work.holdAndSpin, [lock], gate.words);
+    await comesAbout(future, () => gate.count > 0);
+    const error = await thrownBy(() => lock.acquire());
+    assertOwnerDied(error, lock, "owner_0");
+    assertStringIncludes(textOf(await future.exception()), `${timeout} ms`);
+  });
 });
 
 test("An owner dies: a Value's own lock tells it too", async () => {

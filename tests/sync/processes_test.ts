@@ -6,11 +6,12 @@ import { Queue } from "../../queue/mod.ts";
 import { Condition, Lock, RLock, Semaphore, Value } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { runProgram } from "../_support/run.ts";
+import { comesAbout, OVER, withTimeLimit } from "../_support/time_limits.ts";
 import { ELSEWHERE, shareProcesses } from "../contracts/elsewhere.ts";
 import { assertSound, type Lockable } from "../contracts/lock_suite.ts";
 import { Gate } from "../contracts/signals.ts";
-import { queued as queuedAt } from "../queue/_support.ts";
-import { lockQueued } from "./_support.ts";
+import { waitersOf } from "../queue/_support.ts";
+import { lockQueued, lockWaitersOf, until } from "./_support.ts";
 import * as lockTasks from "./fixtures/lock_tasks.ts";
 import * as pools from "./fixtures/pool_tasks.ts";
 import * as tasks from "./fixtures/process_tasks.ts";
@@ -53,7 +54,7 @@ for (const [kind, make] of Object.entries(LOCKS)) {
         lock.acquireSync();
         const blocking = crew.submit(tasks.blockAfterOwn, lock, gate.parts, DEAF_MS, looks);
         await gate.entered();
-        await lockQueued(lock);
+        await until(() => lockWaitersOf(lock) > 0);
         lock.release();
         assertEquals((await blocking).slice(-2), ["thread", "promise"]);
         await assertSound(lock);
@@ -74,21 +75,22 @@ for (const [kind, make] of Object.entries(LOCKS)) {
 
 for (const elsewhere of ELSEWHERE) {
   test(`Lock: a promise in ${elsewhere.name} that was granted the lock and is aborted keeps it, or leaves it to the thread`, async () => {
-    await using crew = elsewhere.crew(1);
-    using gate = new Gate();
-    const lock = new Lock();
-    lock.acquireSync();
-    const blocking = crew.submit(tasks.blockAfterAborted, lock, gate.parts, DEAF_MS);
-    await gate.entered();
-    await lockQueued(lock);
-    lock.release();
-    const [isMine, outcome, isLocked] = await blocking;
-    assert(
-      (outcome === true && !isMine) || (outcome === "reason" && isMine),
-      `${outcome} ${isMine}`,
-    );
-    assertEquals(isLocked, false);
-    await assertSound(lock);
+    await withTimeLimit(200, async (timeout) => {
+      await using crew = elsewhere.crew(1);
+      using gate = new Gate();
+      const lock = new Lock();
+      lock.acquireSync();
+      const blocking = crew.submit(tasks.blockAfterAborted, lock, gate.parts, DEAF_MS, timeout);
+      await gate.entered();
+      await comesAbout(blocking, () => lockWaitersOf(lock) > 0);
+      lock.release();
+      const [isMine, outcome, isLocked] = await blocking;
+      // Neither, if its time was up before this thread has released.
+      await comesAbout(OVER, () => isMine === true || outcome !== "reason");
+      assert(outcome === "reason" || (outcome === true && !isMine), `${outcome} ${isMine}`);
+      assertEquals(isLocked, false);
+      await assertSound(lock);
+    });
   });
 
   test(`Queue: ${elsewhere.name} that blocks goes before its own promise to which an item was on its way`, async () => {
@@ -97,7 +99,7 @@ for (const elsewhere of ELSEWHERE) {
     using gate = new Gate();
     const getting = crew.submit(tasks.getAfterOwn, queue, gate.parts, DEAF_MS);
     await gate.entered();
-    await queuedAt(queue, "getters");
+    await until(() => waitersOf(queue, "getters") > 0);
     queue.putSync(1);
     await gate.entered(2);
     queue.putSync(2);
@@ -110,7 +112,7 @@ for (const elsewhere of ELSEWHERE) {
     using gate = new Gate();
     const getting = crew.submit(tasks.getManyAfterOwn, queue, gate.parts, DEAF_MS);
     await gate.entered();
-    await queuedAt(queue, "getters");
+    await until(() => waitersOf(queue, "getters") > 0);
     queue.putManySync([1, 2]);
     await gate.entered(2);
     queue.putSync(3);

@@ -280,10 +280,15 @@ export const cancelled = () =>
     const told = pool.with({ signal: controller.signal }).submit(waitForAbort);
     while (!told.running()) await new Promise((resolve) => setTimeout(resolve, 1));
     controller.abort(new Error("enough"));
-    const endless = pool.with({ timeout: 20 }).submit(() => {
-      for (;;);
-    });
-    const timedOut = await endless.exception();
+    // Anew where its time is up before it has begun.
+    const begun = new Event();
+    let timedOut: unknown;
+    for (let timeout = 20; !begun.isSet(); timeout *= 2) {
+      timedOut = await pool.with({ timeout }).submit((begun: Event) => {
+        begun.set();
+        for (;;);
+      }, begun).exception();
+    }
     const after = await pool.submit(gcd, 10, 4);
     while (pool.stats().abandoned === 0) await new Promise((resolve) => setTimeout(resolve, 5));
     return {
@@ -292,7 +297,7 @@ export const cancelled = () =>
       told: messageOf(await told.exception()),
       timedOut: TimeoutError.is(timedOut),
       after,
-      abandoned: pool.stats().abandoned,
+      isAbandoned: pool.stats().abandoned > 0,
     };
   }, 1);
 
