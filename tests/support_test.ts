@@ -11,6 +11,8 @@ import {
 } from "./_support/leaks.ts";
 import { runDeno, runProgram } from "./_support/run.ts";
 import { scratchFolder } from "./_support/scratch.ts";
+import { comesAbout, inTime, OVER, withTimeLimit } from "./_support/time_limits.ts";
+import { TimeoutError } from "../executors/mod.ts";
 
 const IDLE = "data:text/javascript,onmessage=()=>{}";
 const THROWING = "data:text/javascript,throw new Error('expected in this test')";
@@ -164,4 +166,33 @@ test("parseTypeErrors() reads code, message and file", () => {
     ),
     [{ text: "TS1: One.", file: "file:///a.ts" }],
   );
+});
+
+test("withTimeLimit() begins anew with twice the time while that is up too soon, and for nothing else", async () => {
+  const limits: number[] = [];
+  const late = (isLate: () => boolean, error = new Error("wrong")) =>
+    withTimeLimit(1, async (limitMs) => {
+      limits.push(limitMs);
+      await comesAbout(OVER, () => !isLate());
+      throw error;
+    });
+  await assertRejects(() => late(() => limits.length < 4), Error, "wrong");
+  assertEquals(limits.splice(0), [1, 2, 4, 8]);
+  await assertRejects(() => late(() => true), Error, "over before");
+  assertEquals(limits.splice(0).length, 10);
+  await withTimeLimit(1, async (limitMs) => {
+    if (limitMs === 1) await inTime(Promise.reject(new TimeoutError("late")));
+    limits.push(limitMs);
+  });
+  assertEquals(limits, [2]);
+  const other = () => inTime(Promise.reject(new RangeError("other")));
+  await assertRejects(() => withTimeLimit(1, other), RangeError, "other");
+});
+
+test("comesAbout() waits as long as the task is not over", async () => {
+  let looks = 0;
+  await comesAbout({ done: () => false }, () => ++looks === 3);
+  // What has come about by the end of the task is no matter of time.
+  await comesAbout(OVER, () => true);
+  assertEquals(looks, 3);
 });
