@@ -61,10 +61,10 @@ class ExportTable {
    * @throws {NewsAwaited} While the news of it is on its way.
    */
   open(object: string): Core {
-    if (!this.isKnown(object)) throw new NewsAwaited();
     const { whole, part } = parseName(object);
     const news = this.#known.get(whole);
     if (news === undefined) {
+      if (!this.isKnown(object)) throw new NewsAwaited();
       throw new NotShareableError(
         "Cannot use object of another process: that one has let go of it; have it keep the object, or send it again",
       );

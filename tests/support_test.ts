@@ -11,11 +11,14 @@ import {
 } from "./_support/leaks.ts";
 import { runDeno, runProgram } from "./_support/run.ts";
 import { scratchFolder } from "./_support/scratch.ts";
-import { comesAbout, inTime, OVER, withTimeLimit } from "./_support/time_limits.ts";
+import { comesAbout, inTime, withTimeLimit } from "./_support/time_limits.ts";
 import { TimeoutError } from "../executors/mod.ts";
 
 const IDLE = "data:text/javascript,onmessage=()=>{}";
 const THROWING = "data:text/javascript,throw new Error('expected in this test')";
+
+/** A task that is over. */
+const OVER = { done: () => true };
 
 /** The context of a test is not used by these bodies. */
 const context = {} as Deno.TestContext;
@@ -178,7 +181,7 @@ test("withTimeLimit() begins anew with twice the time while that is up too soon,
     });
   await assertRejects(() => late(() => limits.length < 4), Error, "wrong");
   assertEquals(limits.splice(0), [1, 2, 4, 8]);
-  await assertRejects(() => late(() => true), Error, "over before");
+  await assertRejects(() => late(() => true), Error, "up before");
   assertEquals(limits.splice(0).length, 10);
   await withTimeLimit(1, async (limitMs) => {
     if (limitMs === 1) await inTime(Promise.reject(new TimeoutError("late")));

@@ -4,6 +4,7 @@
  */
 
 import { TimeoutError } from "../../executors/mod.ts";
+import { Empty } from "../../queue/mod.ts";
 
 const POLL_MS = 2;
 
@@ -16,10 +17,10 @@ class TooSoon extends Error {
 }
 
 /** Runs a test whose tasks have so many milliseconds; again with twice as many, as long as that was not enough. */
-export async function withTimeLimit(
+export async function withTimeLimit<T>(
   limitMs: number,
-  test: (limitMs: number) => Promise<void>,
-): Promise<void> {
+  test: (limitMs: number) => Promise<T>,
+): Promise<T> {
   for (let attempt = 1;; attempt++, limitMs *= 2) {
     try {
       return await test(limitMs);
@@ -30,12 +31,14 @@ export async function withTimeLimit(
 }
 
 /** Runs a test in which one thing has to follow soon upon another; anew as long as it was late. */
-export function inGoodTime(test: () => Promise<void>): Promise<void> {
+export function inGoodTime<T>(test: () => Promise<T>): Promise<T> {
   return withTimeLimit(0, test);
 }
 
-/** A task that is over. */
-export const OVER = { done: () => true };
+/** For {@linkcode withTimeLimit}: fails unless it was in time. */
+export function assertInTime(isInTime: boolean): void {
+  if (!isInTime) throw new TooSoon("The time was up before");
+}
 
 /** Resolves once it is so. For {@linkcode withTimeLimit}: fails if the task is over and it is not. */
 export async function comesAbout(task: { done(): boolean }, isSo: () => boolean): Promise<void> {
@@ -43,7 +46,7 @@ export async function comesAbout(task: { done(): boolean }, isSo: () => boolean)
     // In this order: it may come about and be over in between.
     const isOver = task.done();
     if (isSo()) return;
-    if (isOver) throw new TooSoon("The task was over before");
+    assertInTime(!isOver);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
@@ -53,6 +56,7 @@ export async function inTime<T>(value: PromiseLike<T>): Promise<T> {
   try {
     return await value;
   } catch (error) {
-    throw TimeoutError.is(error) ? new TooSoon("It came too late", { cause: error }) : error;
+    assertInTime(!(TimeoutError.is(error) || Empty.is(error)));
+    throw error;
   }
 }

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows }
 import { RuntimeError, taskContext, TimeoutError } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { PROMPT_MS } from "../_support/outcomes.ts";
-import { comesAbout, inGoodTime, OVER } from "../_support/time_limits.ts";
+import { assertInTime, inGoodTime } from "../_support/time_limits.ts";
 import { Gate, Log, makeEvent, reached } from "./signals.ts";
 import { type Suite, turn } from "./suite.ts";
 import * as tasks from "./tasks.ts";
@@ -46,8 +46,7 @@ export function withContract({ name, make, traits }: Suite): void {
       controller.abort(reason);
       assertStrictEquals(await future.exception(), reason);
       // A worker that is kept from running for long is given up before it can be told.
-      const isTold = !traits.tellsTasks || await stopped.wait({ timeout: PROMPT_MS });
-      await comesAbout(OVER, () => isTold);
+      if (traits.tellsTasks) assertInTime(await stopped.wait({ timeout: PROMPT_MS }));
       assertEquals(await executor.submit(tasks.square, 2), 4);
     });
   });

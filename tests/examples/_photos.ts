@@ -6,6 +6,7 @@ import { type IMagickImage, initializeImageMagick, MagickImage } from "@imagemag
 import { readExamples } from "../../tools/examples.ts";
 import type { RunResult } from "../_support/run.ts";
 import { CONFIG, ROOT, type ScratchFolder } from "../_support/scratch.ts";
+import { assertInTime, inGoodTime } from "../_support/time_limits.ts";
 
 await initializeImageMagick(
   await Deno.readFile(new URL(import.meta.resolve("@imagemagick/magick-wasm/magick.wasm"))),
@@ -98,10 +99,13 @@ interface Interruption {
 }
 
 /** Starts an example, sends a signal when `isReady`, and gives what the program exits with. */
-export async function codeAfterSignal(name: string, how: Interruption): Promise<number> {
-  const code = await codeOf(name, how);
-  // It was over before this thread could send the signal.
-  return code === 0 ? await codeAfterSignal(name, how) : code;
+export function codeAfterSignal(name: string, how: Interruption): Promise<number> {
+  return inGoodTime(async () => {
+    const code = await codeOf(name, how);
+    // It may be over before this thread can send the signal.
+    assertInTime(code !== 0);
+    return code;
+  });
 }
 
 async function codeOf(

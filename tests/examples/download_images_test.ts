@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { namesOf } from "../../examples/download_images.ts";
 import { test } from "../_support/leaks.ts";
 import { scratchFolder } from "../_support/scratch.ts";
-import { comesAbout, OVER, withTimeLimit } from "../_support/time_limits.ts";
+import { assertInTime, withTimeLimit } from "../_support/time_limits.ts";
 import {
   assertRefuses,
   codeAfterSignal,
@@ -161,7 +161,7 @@ test(
       });
       // Of the others, something comes in time, unless the machine stands still.
       const late = /(good-\d|missing|torn|nobody)\.jpg: .*nothing came|stalled\.jpg: nothing came/;
-      await comesAbout(OVER, () => !late.test(stderr));
+      assertInTime(!late.test(stderr));
       assertEquals(code, 1);
       const { rows, others } = parseOutput(stdout);
       assertEquals(others, [`8 files, 8 workers, into ${folder}`]);

@@ -3,7 +3,7 @@ import { AsyncExecutor, ThreadPoolExecutor } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { runProgram } from "../_support/run.ts";
 import { ROOT } from "../_support/scratch.ts";
-import { comesAbout, OVER, withTimeLimit } from "../_support/time_limits.ts";
+import { assertInTime, withTimeLimit } from "../_support/time_limits.ts";
 import { Gate } from "../contracts/signals.ts";
 import { errorsLogged, outcomesOf, turn } from "../contracts/suite.ts";
 import { pass, square } from "../contracts/tasks.ts";
@@ -53,7 +53,7 @@ test("ThreadPoolExecutor.map() spreads slow items over the workers, also after f
       const names = (await pool.map(work, items).toArray()).slice(-slow.length);
       const counts = [...new Set(names)].map((name) => names.filter((n) => n === name).length);
       // Not so where one of them is kept from running for all of that time.
-      await comesAbout(OVER, () => counts.length === 2 && Math.min(...counts) >= 2);
+      assertInTime(counts.length === 2 && Math.min(...counts) >= 2);
     }
   });
 });

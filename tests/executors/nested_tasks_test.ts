@@ -12,7 +12,7 @@ import { Event } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { PROMPT_MS } from "../_support/outcomes.ts";
 import "../_support/processes.ts";
-import { comesAbout, inGoodTime, OVER } from "../_support/time_limits.ts";
+import { assertInTime, inGoodTime } from "../_support/time_limits.ts";
 import * as work from "./fixtures/nested.ts";
 
 /** Nothing but the task's own word ends this test. */
@@ -43,8 +43,7 @@ for (const Pool of [ThreadPoolExecutor, ProcessPoolExecutor]) {
         const [started, stopped] = [new Event(), new Event()];
         const error = await pool.submit(work.abortInside, pool, started, stopped);
         assertEquals((error as Error).message, "enough");
-        const isTold = await stopped.wait({ timeout: PROMPT_MS });
-        await comesAbout(OVER, () => isTold);
+        assertInTime(await stopped.wait({ timeout: PROMPT_MS }));
       });
     },
   );

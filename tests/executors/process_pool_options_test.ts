@@ -20,7 +20,7 @@ import { stateOf, until } from "../_support/processes.ts";
 import * as starters from "../_support/process_starters.ts";
 import * as work from "../_support/process_tasks.ts";
 import { runProgram } from "../_support/run.ts";
-import { comesAbout, OVER, withTimeLimit } from "../_support/time_limits.ts";
+import { assertInTime, withTimeLimit } from "../_support/time_limits.ts";
 import { refusesBadOptions } from "../contracts/pool_options_contract.ts";
 import { Gate } from "../contracts/signals.ts";
 import { echo, pass, square } from "../contracts/tasks.ts";
@@ -127,13 +127,13 @@ test("ProcessPoolExecutor: idleTimeout does not end a process that works, howeve
     using gate = new Gate();
     const held = pool.submit(work.pidAfterHold, 101, gate.parts);
     await gate.entered();
-    await comesAbout(OVER, isInTime);
+    assertInTime(isInTime());
     await new Promise((resolve) => setTimeout(resolve, 1.5 * idleTimeout));
     idleMs = performance.now();
     gate.open();
     // It was not idle for so long, and so is still there.
     const pids = [await held, await pool.submit(work.pidOf)];
-    await comesAbout(OVER, isInTime);
+    assertInTime(isInTime());
     assertEquals(pids, [pid, pid]);
     await until(() => pool.stats().workers === 0);
   });

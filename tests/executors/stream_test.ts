@@ -15,7 +15,7 @@ import { test } from "../_support/leaks.ts";
 import { PROMPT_MS } from "../_support/outcomes.ts";
 import "../_support/processes.ts";
 import { runProgram } from "../_support/run.ts";
-import { comesAbout, inGoodTime, OVER } from "../_support/time_limits.ts";
+import { inGoodTime, inTime } from "../_support/time_limits.ts";
 import type { GateParts } from "../contracts/gate_parts.ts";
 import { Gate, Log } from "../contracts/signals.ts";
 import * as streams from "../contracts/stream_tasks.ts";
@@ -70,10 +70,8 @@ for (const [name, Pool] of KINDS) {
       await using pool = new Pool({ maxWorkers: 2, onWorkerLost: "replace" });
       const log = new Log();
       assertEquals(await pool.submit(work.abortInside, pool, log.queue), "enough");
-      const note = await log.queue.get({ timeout: PROMPT_MS }).catch(() => undefined);
       // A worker that is kept from running for long is ended before it can close anything.
-      await comesAbout(OVER, () => note !== undefined);
-      assertEquals(note, streams.CLOSED);
+      assertEquals(await inTime(log.queue.get({ timeout: PROMPT_MS })), streams.CLOSED);
     });
   });
 

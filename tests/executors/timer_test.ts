@@ -11,7 +11,7 @@ import {
   Timer,
 } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
-import { comesAbout, OVER, withTimeLimit } from "../_support/time_limits.ts";
+import { assertInTime, withTimeLimit } from "../_support/time_limits.ts";
 import * as work from "./fixtures/threads.ts";
 
 /** Long enough that a test which waited for it would fail. */
@@ -31,7 +31,7 @@ test("Timer calls its function in a thread, after its interval", async () => {
     assert(performance.now() - startMs >= interval);
     await timer.join();
     assertEquals([timer.isAlive(), log.empty(), activeCount()], [false, true, 1]);
-    await comesAbout(OVER, () => isOn);
+    assertInTime(isOn);
   });
 });
 

@@ -10,7 +10,7 @@ import { type TaskEvent, type Trace, trace, type WorkerEvent } from "../../execu
 import { test } from "../_support/leaks.ts";
 import { PROMPT_MS } from "../_support/outcomes.ts";
 import { until } from "../_support/processes.ts";
-import { comesAbout, inGoodTime, OVER } from "../_support/time_limits.ts";
+import { assertInTime, inGoodTime } from "../_support/time_limits.ts";
 import { Gate } from "../contracts/signals.ts";
 import { echo, fail, pass, square, squareEven, waitForAbort } from "../contracts/tasks.ts";
 import { Event } from "../../sync/mod.ts";
@@ -125,8 +125,7 @@ for (const [name, make] of EXECUTORS) {
       await Promise.allSettled([held, queued]);
       assertEquals(tasksOf(tracing).map(summary), ["waitForAbort given up", "square given up"]);
       assertEquals(tasksOf(tracing)[1].started, undefined);
-      const isTold = await stopped.wait({ timeout: PROMPT_MS });
-      await comesAbout(OVER, () => isTold);
+      assertInTime(await stopped.wait({ timeout: PROMPT_MS }));
       assertEquals(await executor.submit(square, 2), 4);
       // The worker of the first is known at the latest when it has said so.
       await until(() => tasksOf(tracing)[0].worker !== undefined);

@@ -19,7 +19,7 @@ import { tmpdir } from "node:os";
 import { test } from "../_support/leaks.ts";
 import { assertPrompt, errorOf } from "../_support/outcomes.ts";
 import { until } from "../_support/processes.ts";
-import { comesAbout, inGoodTime, OVER, withTimeLimit } from "../_support/time_limits.ts";
+import { assertInTime, comesAbout, inGoodTime, withTimeLimit } from "../_support/time_limits.ts";
 import * as work from "../_support/wire_tasks.ts";
 
 /** More tasks than any pool needs to open its wire. */
@@ -56,7 +56,7 @@ async function makeKnown(pool: ProcessPoolExecutor, fn: () => unknown): Promise<
   controller.abort();
   await until(() => future.done());
   for (let i = 0; i < 2; i++) await pool.submit(work.isWired).exception();
-  await comesAbout(OVER, () => pool.stats().lost === 0);
+  assertInTime(pool.stats().lost === 0);
 }
 
 test("a process gets tasks by the wire that come one by one", async () => {
@@ -141,7 +141,7 @@ for (const fn of [work.spinUntilTold, work.pendUntilTold] as const) {
         assertInstanceOf(await errorOf(future), RangeError);
         const next = pool.submit(work.isWired);
         await next.exception();
-        await comesAbout(OVER, () => pool.stats().lost === 0);
+        assertInTime(pool.stats().lost === 0);
         assert(await next || await pool.submit(work.isWired));
       }
       assertEquals(pool.pids, pids);

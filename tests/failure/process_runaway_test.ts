@@ -5,7 +5,7 @@ import { Event, type Future, Lock, ProcessPoolExecutor, TimeoutError } from "@co
 import { test } from "../_support/leaks.ts";
 import { stateOf, until } from "../_support/processes.ts";
 import * as work from "../_support/process_tasks.ts";
-import { comesAbout, inGoodTime, OVER, withTimeLimit } from "../_support/time_limits.ts";
+import { assertInTime, comesAbout, inGoodTime, withTimeLimit } from "../_support/time_limits.ts";
 import { Gate } from "../contracts/signals.ts";
 import { echo, pass, waitForAbort } from "../contracts/tasks.ts";
 import {
@@ -30,8 +30,28 @@ async function assertKept(
   // Lost with the one before if that was killed.
   const next = pool.submit(work.pidOf);
   await next.exception();
-  await comesAbout(OVER, () => pool.stats().lost === 0 && isNoticed());
+  assertInTime(pool.stats().lost === 0 && isNoticed());
   assertEquals(await next, pid);
+}
+
+/** Has a task told to stop, which does, and its process asked whether it is the same; `then` goes on with that. */
+function stoppedWhenTold(
+  then: (pool: ProcessPoolExecutor) => Promise<void> = async () => {},
+): Promise<void> {
+  return inGoodTime(async () => {
+    await using pool = new ProcessPoolExecutor({ maxWorkers: 1, onWorkerLost: "replace" });
+    using gate = new Gate();
+    const stopped = new Event();
+    const controller = new AbortController();
+    const told = pool.with({ signal: controller.signal }).submit(waitForAbort, gate.parts, stopped);
+    await gate.entered();
+    const [pid] = pool.pids;
+    controller.abort();
+    assertEquals((await errorOf(told)).name, "AbortError");
+    await assertKept(pool, pid);
+    assert(stopped.isSet());
+    await then(pool);
+  });
 }
 
 for (const onWorkerLost of MODES) {
@@ -103,19 +123,7 @@ test("ProcessPoolExecutor keeps the process of a task that stops when told", asy
     assertInstanceOf(await errorOf(timedOut), TimeoutError);
     await assertKept(pool, pid, () => gate.count > 0);
   });
-  await inGoodTime(async () => {
-    await using pool = new ProcessPoolExecutor({ maxWorkers: 1, onWorkerLost: "replace" });
-    using gate = new Gate();
-    const stopped = new Event();
-    const controller = new AbortController();
-    const told = pool.with({ signal: controller.signal }).submit(waitForAbort, gate.parts, stopped);
-    await gate.entered();
-    const [pid] = pool.pids;
-    controller.abort();
-    assertEquals((await errorOf(told)).name, "AbortError");
-    await assertKept(pool, pid);
-    assert(stopped.isSet());
-  });
+  await stoppedWhenTold();
 });
 
 for (const onWorkerLost of MODES) {
@@ -140,17 +148,7 @@ for (const onWorkerLost of MODES) {
 }
 
 test("ProcessPoolExecutor does not kill the next task for the one that was to stop", async () => {
-  await inGoodTime(async () => {
-    await using pool = new ProcessPoolExecutor({ maxWorkers: 1, onWorkerLost: "replace" });
-    const stopped = new Event();
-    using gate = new Gate();
-    const controller = new AbortController();
-    const told = pool.with({ signal: controller.signal }).submit(waitForAbort, gate.parts, stopped);
-    await gate.entered();
-    const [pid] = pool.pids;
-    controller.abort();
-    await errorOf(told);
-    await assertKept(pool, pid);
+  await stoppedWhenTold(async (pool) => {
     // Each may have the index of the one before, and runs at the time at which that would be killed.
     for (let i = 0; i < 4; i++) assertEquals(await pool.submit(work.burn, 20), 20);
     assertEquals(pool.stats().lost, 0);

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type Future, ProcessPoolExecutor, ThreadPoolExecutor } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
 import { scratchFolder } from "../_support/scratch.ts";
-import { comesAbout, inGoodTime, OVER, withTimeLimit } from "../_support/time_limits.ts";
+import { assertInTime, comesAbout, inGoodTime, withTimeLimit } from "../_support/time_limits.ts";
 import * as work from "./_progress_tasks.ts";
 import { Gate, until } from "./_support.ts";
 import { burn, echo, endInTask, hold, spinUntilOpen } from "./_tasks.ts";
@@ -31,7 +31,7 @@ test("Progress: a task behind a cancelled one of the same priority runs, though 
     const first = urgent.submit(echo<string>, "first");
     const second = urgent.submit(echo<string>, "second");
     // Unless the worker has started meanwhile.
-    await comesAbout(OVER, () => first.cancel());
+    assertInTime(first.cancel());
     assertEquals(await soon(second), "second");
   });
 });
@@ -46,7 +46,7 @@ test("Progress: a task behind one that is aborted while this thread sleeps runs"
     await pause(1); // Less than a worker takes to start, as a rule.
     controller.abort(new Error("not wanted any more"));
     const error = await first.exception();
-    await comesAbout(OVER, () => error !== null);
+    assertInTime(error !== null);
     assertStringIncludes(String(error), "not wanted");
     assertEquals(await soon(second), 2);
   });
@@ -124,11 +124,11 @@ test("Progress: workers that block for each other are told, though one has been 
   const second = own.submit(work.blockLate, own);
   const firstError = await first.exception({ timeout: LIMIT_MS });
   // The second as a rule, which comes later; the first if its thread was kept from running for long.
-  const told = firstError === null
-    ? [String(await soon(second)), String(await first)]
-    : [String(firstError), String(await soon(second))];
-  assertStringIncludes(told[0], "would block");
-  assert(["1", "no error"].includes(told[1]), told[1]);
+  const [told, rest, expected] = firstError === null
+    ? [await soon(second), await first, 1]
+    : [String(firstError), await soon(second), "no error"];
+  assertStringIncludes(told, "would block");
+  assertEquals(rest, expected);
 });
 
 test("Progress: a worker that blocks for a callback of its pool's task is told when none is left to run that", async () => {

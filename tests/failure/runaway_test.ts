@@ -7,7 +7,7 @@ import { assertEquals, assertInstanceOf } from "@std/assert";
 import { BrokenThreadPool, ThreadPoolExecutor, TimeoutError } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
 import { runProgram } from "../_support/run.ts";
-import { comesAbout, inGoodTime, OVER, withTimeLimit } from "../_support/time_limits.ts";
+import { assertInTime, inGoodTime, withTimeLimit } from "../_support/time_limits.ts";
 import { assertEndedWell, assertPrompt, errorOf, Gate, program, PROMPT_MS } from "./_support.ts";
 import * as work from "./_tasks.ts";
 
@@ -42,7 +42,7 @@ async function assertGivesUp(count: number, body: string, lines: string[]): Prom
       console.log(words[1]);
     `));
     const begun = ended.stdout.split("\n").at(-2);
-    await comesAbout(OVER, () => !(ended.code === 0 && Number(begun) < count));
+    assertInTime(!(ended.code === 0 && Number(begun) < count));
     assertEndedWell(ended, [...lines, String(count)]);
   });
 }
@@ -186,7 +186,7 @@ for (const [what, fn] of Object.entries(COOPERATIVE)) {
       const same = await pool.submit(work.identity);
       const { workers, abandoned, lost, failed } = pool.stats();
       // Its thread may not get the time to notice in time either.
-      await comesAbout(OVER, () => gate.count > 0 && abandoned === 0);
+      assertInTime(gate.count > 0 && abandoned === 0);
       assertEquals(same, id);
       assertEquals({ workers, lost, failed }, { workers: 1, lost: 0, failed: 1 });
     });
@@ -206,7 +206,7 @@ for (const [what, fn] of Object.entries(COOPERATIVE)) {
         assertEquals(future.done(), true);
         assertEquals(await future.exception(), reason);
         const same = await pool.submit(work.identity);
-        await comesAbout(OVER, () => pool.stats().abandoned === 0);
+        assertInTime(pool.stats().abandoned === 0);
         assertEquals(same, id);
       }
     });
@@ -222,7 +222,7 @@ for (const [what, fn] of Object.entries(COOPERATIVE)) {
       assertInstanceOf(await errorOf(future), TimeoutError);
       const { workers, abandoned } = pool.stats();
       // It has 50 ms to notice, which its thread may not get on a busy machine.
-      await comesAbout(OVER, () => gate.count > 0 && abandoned === 0);
+      assertInTime(gate.count > 0 && abandoned === 0);
       assertEquals(workers, 0);
     });
   });

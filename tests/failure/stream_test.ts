@@ -17,7 +17,7 @@ import {
 import { test } from "../_support/leaks.ts";
 import "../_support/processes.ts";
 import { runProgram } from "../_support/run.ts";
-import { comesAbout, OVER, withTimeLimit } from "../_support/time_limits.ts";
+import { assertInTime, withTimeLimit } from "../_support/time_limits.ts";
 import { Gate, Log } from "../contracts/signals.ts";
 import * as streams from "../contracts/stream_tasks.ts";
 import { square } from "../contracts/tasks.ts";
@@ -171,7 +171,7 @@ for (const { name, Pool, Broken, ends } of KINDS) {
       const stream = pool.with({ timeout }).stream(work.spinAfterOne, gate.parts);
       const [values, error] = await readAll(stream);
       assert(TimeoutError.is(error), String(error));
-      await comesAbout(OVER, () => gate.count > 0 && values.length > 0);
+      assertInTime(gate.count > 0 && values.length > 0);
       assertEquals(values, [1]);
       if (Pool === ProcessPoolExecutor) return await assertAfterLoss(pool, true);
       assertEquals(await pool.submit(square, 2), 4);

@@ -6,7 +6,7 @@ import { Queue } from "../../queue/mod.ts";
 import { Condition, Lock, RLock, Semaphore, Value } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { runProgram } from "../_support/run.ts";
-import { comesAbout, OVER, withTimeLimit } from "../_support/time_limits.ts";
+import { assertInTime, comesAbout, withTimeLimit } from "../_support/time_limits.ts";
 import { ELSEWHERE, shareProcesses } from "../contracts/elsewhere.ts";
 import { assertSound, type Lockable } from "../contracts/lock_suite.ts";
 import { Gate } from "../contracts/signals.ts";
@@ -86,7 +86,7 @@ for (const elsewhere of ELSEWHERE) {
       lock.release();
       const [isMine, outcome, isLocked] = await blocking;
       // Neither, if its time was up before this thread has released.
-      await comesAbout(OVER, () => isMine === true || outcome !== "reason");
+      assertInTime(isMine === true || outcome !== "reason");
       assert(outcome === "reason" || (outcome === true && !isMine), `${outcome} ${isMine}`);
       assertEquals(isLocked, false);
       await assertSound(lock);
