@@ -364,6 +364,9 @@ export class Future<T> implements PromiseLike<T> {
   /**
    * Calls back with the value or the error, as a promise's `then`. What it returns stands for a promise, which is made when one of
    * its methods is called: a small task costs a fifth less so.
+   *
+   * Differs from a promise: a callback sees the values of `AsyncLocalStorage` that whoever completes the future sees. After
+   * `await`, they are the waiter's own.
    */
   then<A = T, B = never>(
     onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,

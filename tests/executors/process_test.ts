@@ -442,7 +442,8 @@ test("Process.start() throws when something cannot be sent, and starts nothing",
   ];
   for (const [target, args] of UNSENDABLE) {
     const process = new Process({ target: target as (...args: unknown[]) => unknown, args });
-    assertThrows(() => process.start(), NotShareableError);
+    const error = assertThrows(() => process.start(), NotShareableError);
+    assertEquals(/\btask\b/.test(error.message), false, error.message);
     assertEquals([process.isAlive(), process.pid, process.exitcode], [false, null, null]);
     await assertRejects(() => process.join(), RuntimeError, "it has not been started");
   }
