@@ -31,6 +31,22 @@ export function signalNumber(signal: string): number {
   return builtin("node:os").constants.signals[signal] ?? 0;
 }
 
+/**
+ * Environment variables with others added to them.
+ *
+ * @param isWindows Whether names that differ in case alone are the same name, as on Windows.
+ */
+export function addedTo<V extends string | undefined>(
+  env: Readonly<Record<string, V>>,
+  added: Readonly<Record<string, string>> | undefined,
+  isWindows: boolean,
+): Record<string, V | string> {
+  if (!isWindows) return { ...env, ...added };
+  const names = new Set(Object.keys(added ?? {}).map((name) => name.toUpperCase()));
+  const kept = Object.entries(env).filter(([name]) => !names.has(name.toUpperCase()));
+  return { ...Object.fromEntries(kept), ...added };
+}
+
 /** Starts a process. */
 export function startChild(
   command: string,
@@ -40,7 +56,9 @@ export function startChild(
   let child: NodeChildProcess;
   try {
     child = builtin("node:child_process").spawn(command, args, {
-      stdio: ["ignore", "inherit", "inherit", "pipe", "pipe"],
+      // A pipe, elsewhere than on Windows. There, a child's end of one cannot be written while it is read.
+      stdio: ["ignore", "inherit", "inherit", "overlapped", "overlapped"],
+      windowsHide: true,
       cwd,
       env,
     });
@@ -76,7 +94,8 @@ export function startChild(
     hasEnded = true;
     channel.close();
     wire.close();
-    onEnd({ code, signal });
+    // Windows has codes of 32 bits, which one runtime takes as signed.
+    onEnd({ code: code === null ? null : code >>> 0, signal });
   });
   return {
     pid,

@@ -206,13 +206,30 @@ const CONFIG_NAMES = ["deno.json", "deno.jsonc"];
 function configFile(): string | undefined {
   const { mainModule } = Deno;
   if (!mainModule?.startsWith("file:")) return undefined;
-  for (let folder = new URL(".", mainModule);; folder = new URL("..", folder)) {
+  for (let folder = new URL(".", mainModule);;) {
     for (const name of CONFIG_NAMES) {
       const file = new URL(name, folder);
-      if (isFile(file)) return decodeURIComponent(file.pathname);
+      if (isFile(file)) return pathOf(file);
     }
-    if (folder.pathname === "/") return undefined;
+    const above = new URL("..", folder);
+    // The root; on Windows that of a drive, `file:///C:/`.
+    if (above.href === folder.href) return undefined;
+    folder = above;
   }
+}
+
+/**
+ * The path of a `file:` address, as the system writes it. `fileURLToPath` of `node:url` does the same, and costs each program the
+ * 10 ms of its first look at `process`.
+ */
+export function pathOf(
+  { host, pathname }: URL,
+  isWindows: boolean = Deno.build.os === "windows",
+): string {
+  const path = decodeURIComponent(pathname);
+  if (!isWindows) return path;
+  const full = host === "" ? path.replace(/^\/(?=[a-z]:)/i, "") : `//${host}${path}`;
+  return full.replaceAll("/", "\\");
 }
 
 function isFile(file: URL): boolean {

@@ -4,9 +4,10 @@
  * @module
  */
 
-import { signalNumber, startChild } from "./_child_process.ts";
+import { addedTo, signalNumber, startChild } from "./_child_process.ts";
 import { builtin } from "./_node_modules.ts";
 import { SocketChannel } from "./socket_channel.ts";
+import { pathOf } from "./deno.ts";
 import { codeOfEntry, codeOfScript, isBundled } from "./entry.ts";
 import {
   type Permission,
@@ -43,23 +44,31 @@ function checkGranted(kind: PermissionKind, scope?: string): void {
 function argOf(
   kind: PermissionKind,
   permission: Permission,
-  readable: readonly string[],
+  readable: readonly URL[],
 ): string[] {
   if (permission === true) {
     checkGranted(kind);
     return [`--allow-${kind}`];
   }
   const list = permission === false ? [] : permission.map((item) => itemOf(kind, item));
-  for (const item of list) checkGranted(kind, item);
-  if (kind === "read") list.push(...readable);
   for (const item of list) {
-    if (item.includes(",")) {
-      throw new TypeError(
-        `Cannot start process: "${item}" has a comma, which permissions cannot have`,
-      );
+    checkGranted(kind, item);
+    checkComma(item, "");
+  }
+  if (kind === "read") {
+    for (const path of readable.map((url) => pathOf(url))) {
+      checkComma(path, "; it is the package's own, so run the program with -A and limit nothing");
+      list.push(path);
     }
   }
   return list.length === 0 ? [] : [`--allow-${kind}=${list.join(",")}`];
+}
+
+function checkComma(item: string, hint: string): void {
+  if (!item.includes(",")) return;
+  throw new TypeError(
+    `Cannot start process: "${item}" has a comma, which permissions cannot have${hint}`,
+  );
 }
 
 /** The kinds whose items are paths. */
@@ -67,7 +76,7 @@ const OF_PATHS: readonly PermissionKind[] = ["read", "write", "ffi"];
 
 function itemOf(kind: PermissionKind, item: string | URL): string {
   const text = String(item);
-  const path = text.startsWith("file:") ? decodeURIComponent(new URL(text).pathname) : text;
+  const path = text.startsWith("file:") ? pathOf(new URL(text)) : text;
   // The child may work in another folder.
   return OF_PATHS.includes(kind) ? builtin("node:path").resolve(path) : path;
 }
@@ -170,21 +179,35 @@ function checkFolder(folder: string): void {
 
 /** What a runtime wants to know of its surroundings. */
 const SURROUNDINGS = ["DENO_DIR", "HOME", "PATH", "TMPDIR", "XDG_CACHE_HOME"];
+/** The same on Windows, where without the first not even the network works. */
+const SURROUNDINGS_WINDOWS = [
+  "SystemRoot",
+  "SystemDrive",
+  "COMSPEC",
+  "DENO_DIR",
+  "LOCALAPPDATA",
+  "PATH",
+  "PATHEXT",
+  "TEMP",
+  "TMP",
+  "USERPROFILE",
+];
 
 /** The variables of a child. Those that this process may not read are not handed on. */
 function environment(
   added: Readonly<Record<string, string>> | undefined,
 ): Record<string, string> | undefined {
+  const isWindows = Deno.build.os === "windows";
   if (isGranted("env")) {
-    return added === undefined ? undefined : { ...Deno.env.toObject(), ...added };
+    return added === undefined ? undefined : addedTo(Deno.env.toObject(), added, isWindows);
   }
   const env: Record<string, string> = {};
-  for (const variable of SURROUNDINGS) {
+  for (const variable of isWindows ? SURROUNDINGS_WINDOWS : SURROUNDINGS) {
     if (Deno.permissions.querySync({ name: "env", variable }).state !== "granted") continue;
     const value = Deno.env.get(variable);
     if (value !== undefined) env[variable] = value;
   }
-  return { ...env, ...added };
+  return addedTo(env, added, isWindows);
 }
 
 function start(options: ProcessOptions): ChildProcess {

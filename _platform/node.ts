@@ -209,7 +209,12 @@ const standardError: StandardError = {
     const { columns = 0, rows = 0 } = builtin("node:process").stderr;
     return { columns, rows };
   },
-  write: (text) => writeAll(2, new TextEncoder().encode(text)),
+  write: (text) => {
+    const { platform, stderr } = builtin("node:process");
+    // A console there does not take bytes for text of their encoding.
+    if (platform === "win32" && stderr.isTTY === true) stderr.write(text);
+    else writeAll(2, new TextEncoder().encode(text));
+  },
 };
 
 /** Makes the Node implementation. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { signalNumber, startChild } from "./_child_process.ts";
+import { addedTo, signalNumber, startChild } from "./_child_process.ts";
 import { builtin, type NodeSocket, type NodeSocketOptions } from "./_node_modules.ts";
 import { SocketChannel } from "./socket_channel.ts";
 import { codeOfScript } from "./entry.ts";
@@ -62,14 +62,14 @@ function start(options: ProcessOptions): ChildProcess {
   const { entry, module, cwd, ready, onFrame, onWireFrame, onEnd } = options;
   checkPermissions(options);
   if (cwd !== undefined) checkFolder(cwd);
-  const { execPath, env, pid } = builtin("node:process");
+  const { execPath, env, pid, platform } = builtin("node:process");
   const code = `delete process.env.${CHILD_OF};` + (cwd === undefined ? "" : codeOfFolder(cwd)) +
     codeOfScript(entry, module);
   return startChild(execPath, [...passedOn(), "--eval", code], {
     // Not the one that it is to work in: files in the options, and among the loaders, are those of the program.
     cwd: undefined,
     ready,
-    env: { ...env, ...options.env, [CHILD_OF]: String(pid) },
+    env: addedTo(env, { ...options.env, [CHILD_OF]: String(pid) }, platform === "win32"),
     onFrame,
     onWireFrame,
     onEnd,

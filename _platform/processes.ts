@@ -28,7 +28,7 @@ export interface ProcessOptions {
   /** Kinds of permissions that the child has less of than this process. */
   readonly permissions: Permissions | undefined;
   /** Folders that the child may read whatever else it may: the package's own. */
-  readonly readable: readonly string[];
+  readonly readable: readonly URL[];
   /** Environment variables added to those of this process. */
   readonly env: Readonly<Record<string, string>> | undefined;
   readonly cwd: string | undefined;

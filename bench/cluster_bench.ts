@@ -9,6 +9,7 @@
  */
 
 import { ClusterExecutor } from "@concurrent/futures/cluster";
+import { fromFileUrl } from "@std/path";
 import { PlainQueue } from "./_cluster_plain.ts";
 import { increment, nothing } from "./_cluster_tasks.ts";
 import { grouped, interleave, oneByOne, percentile, row } from "./_measure.ts";
@@ -25,9 +26,9 @@ const THREADS_EACH = 4;
 const JOBS = [1_000, 10_000, 100_000];
 
 const TASKS = import.meta.resolve("./_cluster_tasks.ts");
-const WORKER = new URL("../executors/cluster/worker.ts", import.meta.url).pathname;
-const PLAIN = new URL("_cluster_plain.ts", import.meta.url).pathname;
-const CONFIG = new URL("../deno.json", import.meta.url).pathname;
+const WORKER = fromFileUrl(import.meta.resolve("../executors/cluster/worker.ts"));
+const PLAIN = fromFileUrl(import.meta.resolve("./_cluster_plain.ts"));
+const CONFIG = fromFileUrl(import.meta.resolve("../deno.json"));
 
 /** A process that runs until the end of the `using` block. */
 class Running implements AsyncDisposable {

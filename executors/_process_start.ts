@@ -21,10 +21,9 @@ const PARTS = [
 /** Apart from where it is used: bundlers look into `new URL(..., import.meta.url)`. */
 const OWN_ADDRESS = import.meta.url;
 
-function packageFiles(): string[] {
+function packageFiles(): URL[] {
   return PARTS.map((part) => new URL(part, OWN_ADDRESS))
-    .filter((url) => url.protocol === "file:")
-    .map((url) => decodeURIComponent(url.pathname));
+    .filter((url) => url.protocol === "file:");
 }
 
 /** Who hears of a process. */

@@ -40,7 +40,8 @@ Options:
   --version TAG          takes only tasks of submitters of this version
   --threads N|auto       tasks at once, each on a thread (default auto: one a processor)
   --processes N|auto     the same, each in a process: a task that crashes takes only itself along
-  --grace SECONDS        time to finish tasks after SIGTERM; the rest is handed back (default 10)
+  --grace SECONDS        time to finish tasks after SIGTERM, or Ctrl-C (on Windows that alone); the
+                         rest is handed back (default 10)
   --lease SECONDS        how long the broker waits for a host that is silent before its tasks
                          are run elsewhere (default 15)
   --ca FILE              certificates to trust for rediss://, PEM

@@ -81,7 +81,8 @@ async function checkModules(
 /** Resolves with the name of the signal that ends the program. */
 function whenTold(): Promise<string> {
   return new Promise((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"]) onSignal(signal, () => resolve(signal));
+    // The last is Ctrl-Break of Windows, which has no SIGTERM.
+    for (const signal of ["SIGTERM", "SIGINT", "SIGBREAK"]) onSignal(signal, () => resolve(signal));
   });
 }
 

@@ -1,0 +1,50 @@
+/**
+ * What can be told of Windows on another system: the tests run on Linux.
+ *
+ * @module
+ */
+
+import { assertEquals } from "@std/assert";
+import { addedTo } from "../../_platform/_child_process.ts";
+import { pathOf } from "../../_platform/deno.ts";
+import { test } from "../_support/leaks.ts";
+import { runDeno } from "../_support/run.ts";
+import { scratchFolder } from "../_support/scratch.ts";
+
+test("pathOf() writes paths as Windows does: drives, shares, and what is escaped in addresses", () => {
+  const CASES: [string, string][] = [
+    ["file:///C:/Users/Anna%20B/deno.json", "C:\\Users\\Anna B\\deno.json"],
+    ["file:///c:/%C3%A9t%C3%A9/", "c:\\été\\"],
+    ["file://server/share/p/deno.json", "\\\\server\\share\\p\\deno.json"],
+  ];
+  for (const [address, path] of CASES) assertEquals(pathOf(new URL(address), true), path);
+});
+
+test("pathOf() writes paths as this system does", () => {
+  assertEquals(pathOf(new URL("file:///home/a%20b/%25/d.json")), "/home/a b/%/d.json");
+  assertEquals(pathOf(new URL("file:///C:/d.json"), false), "/C:/d.json");
+});
+
+test("a program on a drive that has no configuration finds none", async () => {
+  await using scratch = await scratchFolder();
+  const program = await scratch.write(
+    "program.ts",
+    `
+    for (const mainModule of ["file:///C:/Users/x/main.ts", "file:///main.ts"]) {
+      Object.defineProperty(Deno, "mainModule", { value: mainModule, configurable: true });
+      const { platform } = await import("../../../_platform/mod.ts");
+      console.log(String(platform.configFile()));
+    }
+  `,
+  );
+  const { code, stdout, stderr } = await runDeno(["run", "-A", "--no-config", program]);
+  assertEquals([code, stdout], [0, "undefined\n".repeat(2)], stderr);
+});
+
+test("addedTo() takes names that differ in case for the same name on Windows, and there alone", () => {
+  const env = { Path: "old", TEMP: "t", HOME: undefined };
+  const added = { PATH: "new" };
+  assertEquals(addedTo(env, added, true), { TEMP: "t", HOME: undefined, PATH: "new" });
+  assertEquals(addedTo(env, added, false), { ...env, ...added });
+  assertEquals(addedTo(env, undefined, true), env);
+});
