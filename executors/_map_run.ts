@@ -24,19 +24,14 @@ import { blockUntil, type Future, futureInternals } from "./future.ts";
 /** Options of `map`. */
 export interface MapOptions {
   /** Items per task, from 1; chosen by the time that items take unless given. */
-  chunksize?: number;
+  chunksize?: number | undefined;
   /** Milliseconds from the call until the last result; then iterating throws a `TimeoutError`. */
-  timeout?: number | null;
+  timeout?: number | null | undefined;
   /** Reads the inputs lazily: at most so many items are submitted and not yet handed out. */
-  buffersize?: number | null;
+  buffersize?: number | null | undefined;
   /** Ends it: what has not started is cancelled, and iterating throws the signal's reason. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
-
-/** What follows the function in a call of `map`: an input per parameter, then options. */
-export type MapArguments<T extends unknown[]> =
-  | { [K in keyof T]: MapInput<T[K]> }
-  | [...{ [K in keyof T]: MapInput<T[K]> }, MapOptions];
 
 /**
  * Results of `map`, in order, each handed out once. Both ways of iterating draw from the same results.
@@ -513,7 +508,7 @@ export function startMap(
   }
   const last = args[args.length - 1];
   const hasOptions = args.length > 0 && !isInput(last);
-  const options = (hasOptions ? last : {}) as MapOptions;
+  const options = (hasOptions ? last ?? {} : {}) as MapOptions;
   const inputs = hasOptions ? args.slice(0, -1) : args;
   checkOptions(options);
   for (const input of inputs) {

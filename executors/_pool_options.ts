@@ -51,22 +51,22 @@ export interface PoolSettings {
 /** How a pool of threads or processes is made. */
 export interface PoolOptions {
   /** The most workers at a time, 1 to 255. Default: one per processor. */
-  maxWorkers?: number;
+  maxWorkers?: number | undefined;
   /** Workers are named `prefix_0`, `prefix_1` ... Default: the name of the class and a number. */
-  threadNamePrefix?: string;
+  threadNamePrefix?: string | undefined;
   /** Called in each worker before its first task; if it throws, the pool is broken. Crosses as a task does. */
-  initializer?: (...args: never[]) => unknown;
+  initializer?: ((...args: never[]) => unknown) | undefined;
   /** The initializer's arguments, cloned when the pool is made. */
-  initargs?: readonly unknown[];
+  initargs?: readonly unknown[] | undefined;
   /** Replaces a worker after so many tasks. Default: never. */
-  maxTasksPerChild?: number;
+  maxTasksPerChild?: number | undefined;
   /** Ends a worker that had nothing to do for so many milliseconds. Default: never. */
-  idleTimeout?: number | null;
+  idleTimeout?: number | null | undefined;
   /**
    * What happens when a worker ends without being asked to: `"break"` fails all unfinished futures and accepts no more, as
    * Python does; `"replace"` fails the task that the worker ran, and starts another worker. Default `"break"`.
    */
-  onWorkerLost?: "break" | "replace";
+  onWorkerLost?: "break" | "replace" | undefined;
 }
 
 /**

@@ -20,7 +20,7 @@ import { writeForProcess } from "./_payload.ts";
 import { PLACE, SHARED_OBJECTS, WORDS_SHIFT } from "./_protocol.ts";
 import type { Exports } from "./_exports.ts";
 import { type BufferNews, SharedBuffers } from "./_shared_buffers.ts";
-import { detach, takeArgumentTransfers } from "./task.ts";
+import { detach, type Movable, takeArgumentTransfers } from "./task.ts";
 
 /** Stands for a ring number of a task that is in the backlog. */
 const IN_BACKLOG = -1;
@@ -32,8 +32,8 @@ const MOST_BUFFERS = PAYLOAD_WORDS - 3;
 
 /** How a task is to be queued. */
 export interface QueueOptions {
-  readonly priority?: number;
-  readonly transfer?: readonly Transferable[];
+  readonly priority?: number | undefined;
+  readonly transfer?: readonly Movable[] | undefined;
 }
 
 /** The tasks of a pool on their way to a worker. */

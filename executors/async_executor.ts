@@ -27,7 +27,7 @@ import { dereference } from "./task.ts";
 /** How an {@linkcode AsyncExecutor} is made. */
 export interface AsyncExecutorOptions {
   /** The most tasks under way at a time, from 1. Default 32. */
-  maxWorkers?: number;
+  maxWorkers?: number | undefined;
 }
 
 const DEFAULT_MAX_WORKERS = 32;

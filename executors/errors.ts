@@ -21,6 +21,9 @@ import { RuntimeError } from "../sync/errors.ts";
  * ```
  */
 export class CancelledError extends Error {
+  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  declare protected readonly isCancelledError: true;
+
   static {
     brandError(this, "CancelledError");
   }
@@ -45,6 +48,9 @@ export class CancelledError extends Error {
  * ```
  */
 export class InvalidStateError extends Error {
+  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  declare protected readonly isInvalidStateError: true;
+
   static {
     brandError(this, "InvalidStateError");
   }
@@ -67,6 +73,9 @@ export class InvalidStateError extends Error {
  * ```
  */
 export class BrokenExecutor extends RuntimeError {
+  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  declare protected readonly isBrokenExecutor: true;
+
   static {
     brandError(this, "BrokenExecutor");
   }
@@ -93,6 +102,9 @@ export class BrokenExecutor extends RuntimeError {
  * ```
  */
 export class BrokenThreadPool extends BrokenExecutor {
+  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  declare protected readonly isBrokenThreadPool: true;
+
   static {
     brandError(this, "BrokenThreadPool");
   }
@@ -119,6 +131,9 @@ export class BrokenThreadPool extends BrokenExecutor {
  * ```
  */
 export class BrokenProcessPool extends BrokenExecutor {
+  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  declare protected readonly isBrokenProcessPool: true;
+
   static {
     brandError(this, "BrokenProcessPool");
   }

@@ -10,7 +10,9 @@ import { HANDLE, type Handle } from "../_memory/handle.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import type { AnyFunction } from "./_target.ts";
 import type { Future } from "./future.ts";
-import { finishMaps, type MapArguments, type MapResult, startMap } from "./_map_run.ts";
+import type { Movable } from "./task.ts";
+import type { MapInput } from "./_map_inputs.ts";
+import { finishMaps, type MapOptions, type MapResult, startMap } from "./_map_run.ts";
 import { checkBuffersize, startStream } from "./_stream_run.ts";
 import type { Streamable, StreamResult, StreamSink, StreamSource } from "./stream.ts";
 
@@ -20,26 +22,26 @@ export interface TaskOptions {
    * Gives the task up when it aborts: its future fails with the signal's reason. A task that has not started is
    * taken back; a running one is told through `taskContext().signal`.
    */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Milliseconds from submit to outcome; then the task is given up with a `TimeoutError`. */
-  timeout?: number | null;
+  timeout?: number | null | undefined;
   /** What is moved instead of copied, of the arguments. */
-  transfer?: readonly Transferable[];
+  transfer?: readonly Movable[] | undefined;
   /** Tasks of higher priority are handed to workers first; 0 unless given. */
-  priority?: number;
+  priority?: number | undefined;
   /**
    * Of streams: how many values the task may be ahead of those that were taken, 1024 unless given. Large values count for
    * more: together they take no more than 16 MiB, or one of them does. `map` has an option of its own.
    */
-  buffersize?: number;
+  buffersize?: number | undefined;
 }
 
 /** How an executor ends. */
 export interface ShutdownOptions {
   /** Whether to wait for what was submitted and for the workers' end. Default `true`. */
-  wait?: boolean;
+  wait?: boolean | undefined;
   /** Whether to cancel what has not started. Default `false`: it is still run. */
-  cancelFutures?: boolean;
+  cancelFutures?: boolean | undefined;
 }
 
 /** What runs the tasks of an {@linkcode Executor}. For those who write executors of their own. */
@@ -201,13 +203,25 @@ export class Executor {
    * assertEquals(await powers.toArray(), [32, 9, 64]);
    * ```
    */
-  map<A, R>(fn: (a: A) => R, ...args: MapArguments<[A]>): MapResult<Awaited<R>>;
+  map<A, R>(
+    fn: (a: A) => R,
+    input: MapInput<A>,
+    options?: MapOptions,
+  ): MapResult<Awaited<R>>;
   /** With two inputs. */
-  map<A, B, R>(fn: (a: A, b: B) => R, ...args: MapArguments<[A, B]>): MapResult<Awaited<R>>;
+  map<A, B, R>(
+    fn: (a: A, b: B) => R,
+    first: MapInput<A>,
+    second: MapInput<B>,
+    options?: MapOptions,
+  ): MapResult<Awaited<R>>;
   /** With three inputs. */
   map<A, B, C, R>(
     fn: (a: A, b: B, c: C) => R,
-    ...args: MapArguments<[A, B, C]>
+    first: MapInput<A>,
+    second: MapInput<B>,
+    third: MapInput<C>,
+    options?: MapOptions,
   ): MapResult<Awaited<R>>;
   map<R>(fn: (...args: never[]) => R, ...args: unknown[]): MapResult<Awaited<R>> {
     return startMap(this.#backend, this.#options, fn, args) as MapResult<Awaited<R>>;

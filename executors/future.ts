@@ -106,6 +106,15 @@ export interface FutureInternals {
 let internals: FutureInternals;
 
 /**
+ * What `then` and `catch` call with an error: a function of `unknown`, or of `Error` or another type that it takes the error for, as
+ * with a promise. The type of a method lets its parameter be narrower.
+ */
+export type OnRejected<B> = {
+  /** The function's own type. */
+  call(error: unknown): B | PromiseLike<B>;
+}["call"];
+
+/**
  * The outcome of a task: submitted, running, or done with a value, an error or a cancellation.
  *
  * It can be awaited like a promise; the promise is made when it is asked for. A failed future that nobody asks
@@ -370,7 +379,7 @@ export class Future<T> implements PromiseLike<T> {
    */
   then<A = T, B = never>(
     onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
-    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+    onRejected?: OnRejected<B> | null,
   ): Promise<A | B> {
     const subscription = new Subscription(
       onFulfilled as ((value: unknown) => unknown) | null | undefined,
@@ -383,7 +392,7 @@ export class Future<T> implements PromiseLike<T> {
 
   /** Calls back with the error, as a promise's `catch`. */
   catch<B = never>(
-    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+    onRejected?: OnRejected<B> | null,
   ): Promise<T | B> {
     return this.then(undefined, onRejected);
   }

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { MapArguments, MapResult } from "./_map_run.ts";
+import type { MapInput } from "./_map_inputs.ts";
+import type { MapOptions, MapResult } from "./_map_run.ts";
 import { ThreadPoolExecutor } from "./thread_pool_executor.ts";
 
 let defaultExecutor: ThreadPoolExecutor | undefined;
@@ -22,16 +23,25 @@ let defaultExecutor: ThreadPoolExecutor | undefined;
  * assertEquals(await map((n: number) => n * n, [1, 2, 3]).toArray(), [1, 4, 9]);
  * ```
  */
-export function map<A, R>(fn: (a: A) => R, ...args: MapArguments<[A]>): MapResult<Awaited<R>>;
+export function map<A, R>(
+  fn: (a: A) => R,
+  input: MapInput<A>,
+  options?: MapOptions,
+): MapResult<Awaited<R>>;
 /** With two inputs. */
 export function map<A, B, R>(
   fn: (a: A, b: B) => R,
-  ...args: MapArguments<[A, B]>
+  first: MapInput<A>,
+  second: MapInput<B>,
+  options?: MapOptions,
 ): MapResult<Awaited<R>>;
 /** With three inputs. */
 export function map<A, B, C, R>(
   fn: (a: A, b: B, c: C) => R,
-  ...args: MapArguments<[A, B, C]>
+  first: MapInput<A>,
+  second: MapInput<B>,
+  third: MapInput<C>,
+  options?: MapOptions,
 ): MapResult<Awaited<R>>;
 export function map<R>(fn: (...args: never[]) => R, ...args: unknown[]): MapResult<Awaited<R>> {
   defaultExecutor ??= new ThreadPoolExecutor({ threadNamePrefix: "map" });

@@ -34,12 +34,12 @@ export {
   type ShutdownOptions,
   type TaskOptions,
 } from "./executor.ts";
-export { Future } from "./future.ts";
+export { Future, type OnRejected } from "./future.ts";
 export type { MapInput } from "./_map_inputs.ts";
-export type { MapArguments, MapOptions, MapResult } from "./_map_run.ts";
+export type { MapOptions, MapResult } from "./_map_run.ts";
 export { map } from "./map.ts";
 export { type ErrorClass, registerErrorClass as registerError } from "../_memory/errors.ts";
-export { type ModuleMeta, task, tasks, type TasksOf, transfer } from "./task.ts";
+export { type ModuleMeta, type Movable, task, tasks, type TasksOf, transfer } from "./task.ts";
 export type { Streamable, StreamResult, StreamSink, StreamSource } from "./stream.ts";
 export { Thread, type ThreadOptions } from "./thread.ts";
 export { activeCount, currentThread, enumerate, getIdent, mainThread } from "./_thread_list.ts";
@@ -62,8 +62,12 @@ export {
   ALL_COMPLETED,
   asCompleted,
   type CompletedFutures,
+  type CompletedIterable,
+  type CompletedIterableToo,
   FIRST_COMPLETED,
   FIRST_EXCEPTION,
+  type FutureIterator,
+  type FutureValue,
   type ReturnWhen,
   wait,
   type WaitForOptions,

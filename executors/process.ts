@@ -37,21 +37,21 @@ import "./_worker_main.ts";
 /** How a process is made. */
 export interface ProcessOptions<A extends unknown[] = unknown[]> {
   /** What it calls: a function marked with `task`, or one that needs nothing from around it. */
-  target?: (...args: A) => unknown;
+  target?: ((...args: A) => unknown) | undefined;
   /** The arguments, cloned by `start`. */
-  args?: readonly [...A];
+  args?: readonly [...A] | undefined;
   /** Its name. Default `Process-N`, and for one that `Process-N` makes `Process-N:M`. */
-  name?: string;
+  name?: string | undefined;
   /** Whether the program may end before it, which ends it too. Default `false`. */
-  daemon?: boolean | null;
+  daemon?: boolean | null | undefined;
   /** `import.meta` of the module that exports a subclass which overrides `run`. */
-  module?: ModuleMeta;
+  module?: ModuleMeta | undefined;
   /** What it may do less than this process; see `ProcessPoolOptions`. */
-  permissions?: Permissions;
+  permissions?: Permissions | undefined;
   /** Environment variables, beside those of this process. */
-  env?: Readonly<Record<string, string>>;
+  env?: Readonly<Record<string, string>> | undefined;
   /** The folder that it works in. Default: this process's. */
-  cwd?: string;
+  cwd?: string | undefined;
 }
 
 /** How a process ended, as the cause of a lost worker says it. */

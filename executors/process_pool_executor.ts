@@ -32,11 +32,11 @@ export interface ProcessPoolOptions extends PoolOptions {
    * What the processes may do less than this one, by kind: `false` for nothing, a list for what it names. Kinds left out are as
    * in this process, if it has them in full. The modules of tasks must be readable; the package's own always are.
    */
-  permissions?: Permissions;
+  permissions?: Permissions | undefined;
   /** Environment variables of the processes, beside those of this one. */
-  env?: Readonly<Record<string, string>>;
+  env?: Readonly<Record<string, string>> | undefined;
   /** The folder that the processes work in. Default: this process's. */
-  cwd?: string;
+  cwd?: string | undefined;
 }
 
 let poolsMade = 0;

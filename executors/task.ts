@@ -4,6 +4,7 @@
  * @module
  */
 
+import { hasSharedMemory } from "../_platform/memory.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import { type AnyFunction, loadTarget, mark, TASK, type TaskMark } from "./_target.ts";
 
@@ -19,7 +20,8 @@ export interface ModuleMeta {
  *
  * The module is imported once more in each worker, with `import.meta.main` false there: what only the
  * program itself should do belongs under `if (import.meta.main)`, as in Python. Workers also find a function that the module
- * marks and does not export, if it does so each time that it is imported.
+ * marks and does not export, if it does so each time that it is imported. Where exports must say their types, mark a function that
+ * was declared before: `task(import.meta, isPrime);`.
  *
  * @param meta The module's `import.meta`.
  * @param fn The function, named as it is exported.
@@ -112,7 +114,14 @@ export function dereference(fn: AnyFunction): AnyFunction | Promise<AnyFunction>
   return loadTarget({ kind: "module", ...by });
 }
 
-const transferred = new WeakMap<object, readonly Transferable[]>();
+/** What can be moved; or shared memory, which is not: all who have it have the same. */
+export type Movable = Transferable | ArrayBufferLike;
+
+function isMoved(it: Movable): it is Transferable {
+  return !(hasSharedMemory && it instanceof SharedArrayBuffer);
+}
+
+const transferred = new WeakMap<object, readonly Movable[]>();
 let anyTransferred = false;
 
 /**
@@ -120,7 +129,7 @@ let anyTransferred = false;
  * detached on the sending side.
  *
  * @param value The argument or result itself; buffers inside it are named in `buffers`.
- * @param buffers What to move: `ArrayBuffer`, `MessagePort`, streams.
+ * @param buffers What to move: `ArrayBuffer`, `MessagePort`, streams. Shared memory is left where it is.
  * @returns The same value.
  *
  * @example
@@ -138,7 +147,7 @@ let anyTransferred = false;
  * assertEquals(samples.length, 0);
  * ```
  */
-export function transfer<T extends object>(value: T, buffers: readonly Transferable[]): T {
+export function transfer<T extends object>(value: T, buffers: readonly Movable[]): T {
   transferred.set(value, buffers);
   anyTransferred = true;
   return value;
@@ -150,7 +159,7 @@ export function takeTransfers(value: unknown): Set<Transferable> | undefined {
   const buffers = transferred.get(value);
   if (buffers === undefined) return undefined;
   transferred.delete(value);
-  return new Set(buffers);
+  return new Set(buffers.filter(isMoved));
 }
 
 /** Takes from this thread what is to be moved and goes with no message: as it was copied, or is in no value. */
@@ -164,10 +173,10 @@ export function detach(moved: ReadonlySet<Transferable> | undefined): void {
 /** What has to be moved with a list of arguments. */
 export function takeArgumentTransfers(
   args: readonly unknown[],
-  more: readonly Transferable[] | undefined,
+  more: readonly Movable[] | undefined,
 ): Set<Transferable> | undefined {
   if (!anyTransferred && more === undefined) return undefined;
-  const found = new Set<Transferable>(more);
+  const found = new Set(more?.filter(isMoved));
   for (const value of args) {
     for (const buffer of takeTransfers(value) ?? []) found.add(buffer);
   }

@@ -25,4 +25,4 @@
 
 export { type ErrorClass, registerErrorClass as registerError } from "../_memory/errors.ts";
 export { type TaskContext, taskContext } from "./context.ts";
-export { type ModuleMeta, task, tasks, type TasksOf, transfer } from "./task.ts";
+export { type ModuleMeta, type Movable, task, tasks, type TasksOf, transfer } from "./task.ts";

@@ -51,15 +51,15 @@ export interface ThreadOptions<A extends unknown[] = unknown[]> {
    * What the thread calls. It crosses as a task does: as an export marked with `task`, or as its source text, which must be
    * self-contained then.
    */
-  target?: (...args: A) => unknown;
+  target?: ((...args: A) => unknown) | undefined;
   /** The target's arguments, cloned by `start`. */
-  args?: readonly [...A];
+  args?: readonly [...A] | undefined;
   /** The thread's name. Default `Thread-N`, with the name of the target behind it. */
-  name?: string;
+  name?: string | undefined;
   /** Whether the program ends without waiting for the thread. Default: as in the thread that makes the object; in a pool's task `false`. */
-  daemon?: boolean | null;
+  daemon?: boolean | null | undefined;
   /** For a subclass that overrides `run`: `import.meta` of the module that exports it. */
-  module?: ModuleMeta;
+  module?: ModuleMeta | undefined;
 }
 
 /**

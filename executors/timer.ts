@@ -20,11 +20,11 @@ const KIND = "Timer";
 /** What a timer is made with, beside its interval and its function. */
 export interface TimerOptions<A extends unknown[] = unknown[]> {
   /** The function's arguments, cloned by `start`. */
-  args?: readonly [...A];
+  args?: readonly [...A] | undefined;
   /** The thread's name. Default `Thread-N`. */
-  name?: string;
+  name?: string | undefined;
   /** Whether the program ends without waiting for the timer. Default: as in the thread that makes the object. */
-  daemon?: boolean | null;
+  daemon?: boolean | null | undefined;
 }
 
 /** What stands for a timer while it crosses. */

@@ -100,13 +100,13 @@ export interface TraceOptions {
    * The most tasks that have ended which are kept, the latest, and the most that have not; 100,000 unless given. A task takes
    * about 200 bytes.
    */
-  maxEvents?: number;
+  maxEvents?: number | undefined;
 }
 
 /** How a picture is made. */
 export interface PictureOptions {
   /** Pixels, from 400. Default 1200. */
-  width?: number;
+  width?: number | undefined;
 }
 
 const DEFAULT_MAX_EVENTS = 100_000;

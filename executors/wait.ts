@@ -25,13 +25,13 @@ export type ReturnWhen = typeof FIRST_COMPLETED | typeof FIRST_EXCEPTION | typeo
 /** Options of {@linkcode wait}. */
 export interface WaitForOptions extends WaitOptions {
   /** What is waited for. Default {@linkcode ALL_COMPLETED}. */
-  returnWhen?: ReturnWhen;
+  returnWhen?: ReturnWhen | undefined;
 }
 
 /** Options of {@linkcode waitSync}. */
 export interface WaitForSyncOptions extends WaitSyncOptions {
   /** What is waited for. Default {@linkcode ALL_COMPLETED}. */
-  returnWhen?: ReturnWhen;
+  returnWhen?: ReturnWhen | undefined;
 }
 
 /** Futures by whether they are done; can be taken apart like a pair as well. */
@@ -66,14 +66,14 @@ export interface WaitResult<T> extends Iterable<Set<Future<T>>> {
  * assert(all.size === 3 && none.size === 0);
  * ```
  */
-export async function wait<T>(
-  futures: Iterable<Future<T>>,
+export async function wait<F extends Future<unknown>>(
+  futures: Iterable<F>,
   options: WaitForOptions = {},
-): Promise<WaitResult<T>> {
+): Promise<WaitResult<FutureValue<F>>> {
   const deadlineMs = deadlineOf(options);
   const { signal } = options;
   signal?.throwIfAborted();
-  const watch = new Watch(futures, options.returnWhen);
+  const watch = new Watch(futures as Iterable<Future<FutureValue<F>>>, options.returnWhen);
   if (!watch.isOver && options.timeout === 0) doorbell.poll();
   try {
     if (!watch.isOver && options.timeout !== 0) await settled(watch, deadlineMs, signal);
@@ -98,12 +98,12 @@ export async function wait<T>(
  * assertEquals([done.size, notDone.size], [2, 0]);
  * ```
  */
-export function waitSync<T>(
-  futures: Iterable<Future<T>>,
+export function waitSync<F extends Future<unknown>>(
+  futures: Iterable<F>,
   options: WaitForSyncOptions = {},
-): WaitResult<T> {
+): WaitResult<FutureValue<F>> {
   const deadlineMs = deadlineOf(options);
-  const watch = new Watch(futures, options.returnWhen);
+  const watch = new Watch(futures as Iterable<Future<FutureValue<F>>>, options.returnWhen);
   try {
     const polls = options.timeout === 0;
     if (options.returnWhen === undefined || options.returnWhen === ALL_COMPLETED) {
@@ -252,27 +252,46 @@ function settled(
  * assertEquals(total, 14);
  * ```
  */
-export function asCompleted<T>(
-  futures: Iterable<Future<T>>,
+export function asCompleted<F extends Future<unknown>>(
+  futures: Iterable<F>,
   options: WaitOptions = {},
-): CompletedFutures<T> {
-  return new Completion(futures, options);
+): CompletedFutures<FutureValue<F>> {
+  return new Completion(futures as Iterable<Future<FutureValue<F>>>, options);
 }
 
+/** What a future of type `F` resolves to. */
+export type FutureValue<F> = F extends Future<infer T> ? T : never;
+
 /**
- * Futures in the order in which they are done; see {@linkcode asCompleted}.
+ * What {@linkcode asCompleted} returns: futures for `for await`, and for `for`, which blocks.
  *
- * Where a program loops over these in both forms with the same `T`, TypeScript may take what `for await` gives for the awaited type,
- * as it keeps what it found out for the other form.
+ * Two types that are the same: whether `for await` awaits what it gets, the type checker keeps in mind for a type once it has
+ * seen a loop over it, and gets it wrong for one that has both forms; of a union it keeps nothing.
  */
-export interface CompletedFutures<T> extends AsyncIterable<Future<T>>, Iterable<Future<T>> {
+export type CompletedFutures<T> = CompletedIterable<T> | CompletedIterableToo<T>;
+
+/** Futures in both forms of iteration. */
+export interface CompletedIterable<T> extends AsyncIterable<Future<T>>, Iterable<Future<T>> {
   /** Iterates without blocking. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<Future<T>>;
+  [Symbol.asyncIterator](): FutureIterator<T>;
   /** Iterates, blocking this thread while no future is done. */
   [Symbol.iterator](): IterableIterator<Future<T>>;
 }
 
-class Completion<T> implements CompletedFutures<T>, HasStanding {
+/** The same; see {@linkcode CompletedFutures}. */
+export interface CompletedIterableToo<T> extends CompletedIterable<T> {}
+
+/** An iterator whose futures `for await` hands out as they are. Of an `AsyncIterableIterator` newer compilers take them for awaited. */
+export interface FutureIterator<T> {
+  /** Waits for the next future that is done. */
+  next(): Promise<IteratorResult<Future<T>, undefined>>;
+  /** Ends the iteration. */
+  return?(value?: unknown): Promise<IteratorResult<Future<T>, unknown>>;
+  /** Itself. */
+  [Symbol.asyncIterator](): FutureIterator<T>;
+}
+
+class Completion<T> implements CompletedIterable<T>, HasStanding {
   readonly #total: number;
   readonly #timeout: number | null | undefined;
   readonly #deadlineMs: number;

@@ -11,6 +11,7 @@ import { type HasStanding, STANDING } from "../executors/_standing.ts";
 import { bars } from "./_bars.ts";
 import { lines } from "./_lines.ts";
 import type { MeterSettings } from "./_meter.ts";
+import type { CompletedFutures } from "../executors/wait.ts";
 import type { StreamResult } from "../executors/stream.ts";
 import { AsyncSteps, Steps, SyncSteps } from "./_steps.ts";
 import type { View } from "./_view.ts";
@@ -18,15 +19,15 @@ import type { View } from "./_view.ts";
 /** Options of {@linkcode progress}. */
 export interface ProgressOptions {
   /** How many items there will be. Needed only where the iterable does not tell. */
-  total?: number;
+  total?: number | undefined;
   /** What stands before the figures. */
-  label?: string;
+  label?: string | undefined;
   /** Shows nothing. Default: what the environment says, see {@linkcode progress}. */
-  silent?: boolean;
+  silent?: boolean | undefined;
   /** Whether the last state stays to be seen after the loop. Default `true`; `false` is for a loop inside another. */
-  leave?: boolean;
+  leave?: boolean | undefined;
   /** The least milliseconds between two drawings. Default 100 on a terminal, 5000 for lines. */
-  mininterval?: number;
+  mininterval?: number | undefined;
 }
 
 /**
@@ -90,6 +91,11 @@ export interface ProgressOptions {
 export function progress<T>(iterable: StreamResult<T>, options?: ProgressOptions): StreamResult<T>;
 /** What `map` returns keeps `toArray`. */
 export function progress<T>(iterable: MapResult<T>, options?: ProgressOptions): MapResult<T>;
+/** What `asCompleted` returns stays so. */
+export function progress<T>(
+  iterable: CompletedFutures<T>,
+  options?: ProgressOptions,
+): CompletedFutures<T>;
 /** What can be iterated both ways stays so: what `asCompleted` returns, for example. */
 export function progress<T>(
   iterable: AsyncIterable<T> & Iterable<T>,

@@ -18,29 +18,29 @@ import { checkKey, type PriorityKey } from "./_keys.ts";
 /** What a queue is made with. */
 export interface QueueOptions {
   /** How many items there may be at once; any number when it is left out, 0 or negative. */
-  maxsize?: number;
+  maxsize?: number | undefined;
   /** Shown in error texts. */
-  name?: string;
+  name?: string | undefined;
   /** Bytes that the queue may take at most, 256 MiB if left out: a put that finds them used up waits as for room. */
-  capacityBytes?: number;
+  capacityBytes?: number | undefined;
 }
 
 /** Whether and how long to wait for an item or for room, and what ends the wait early. */
 export interface BlockOptions {
   /** False to go on at once or not at all; `timeout` is ignored then. */
-  block?: boolean;
+  block?: boolean | undefined;
   /** Milliseconds; `undefined` and `null` wait for ever, 0 does not wait. */
-  timeout?: number | null;
+  timeout?: number | null | undefined;
   /** Ends the wait: the promise rejects with the signal's reason, and the queue is as if the call had not been made. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** Whether and how long a blocking call waits for an item or for room. */
 export interface BlockSyncOptions {
   /** False to go on at once or not at all; `timeout` is ignored then. */
-  block?: boolean;
+  block?: boolean | undefined;
   /** Milliseconds; `undefined` and `null` wait for ever, 0 does not wait. */
-  timeout?: number | null;
+  timeout?: number | null | undefined;
 }
 
 /** Checked options. */

@@ -19,6 +19,9 @@ import { RuntimeError } from "../sync/errors.ts";
  * ```
  */
 export class Empty extends Error {
+  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  declare protected readonly isEmpty: true;
+
   static {
     brandError(this, "Empty");
   }
@@ -43,6 +46,8 @@ export class Empty extends Error {
  * ```
  */
 export class Full extends Error {
+  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  declare protected readonly isFull: true;
   /** How many of several items were put before there was no room: the others were not. */
   count = 0;
 
@@ -70,6 +75,8 @@ export class Full extends Error {
  * ```
  */
 export class ShutDown extends Error {
+  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  declare protected readonly isShutDown: true;
   /** How many of several items were put before the queue was shut down: the others were not. */
   count = 0;
 
@@ -90,6 +97,8 @@ export class ShutDown extends Error {
  * **Differs from Python:** there `join` waits for ever.
  */
 export class LostItemsError extends RuntimeError {
+  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  declare protected readonly isLostItemsError: true;
   /** How many items are lost. */
   count = 0;
 

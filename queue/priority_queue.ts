@@ -15,7 +15,7 @@ const KIND = "PriorityQueue";
 /** What a priority queue is made with. */
 export interface PriorityQueueOptions<T> extends QueueOptions {
   /** What an item is sorted by; left out, the item itself. Called once for each, when it is put. */
-  priority?: (item: T) => PriorityKey;
+  priority?: ((item: T) => PriorityKey) | undefined;
 }
 
 /**

@@ -28,7 +28,7 @@ const KIND = "Queue";
 /** How a queue is shut down. */
 export interface QueueShutdownOptions {
   /** True to discard what is in the queue, too. */
-  immediate?: boolean;
+  immediate?: boolean | undefined;
 }
 
 /** Gives classes of other orders a queue's access. Assigned by the class, which alone can reach its private fields. */

@@ -15,9 +15,9 @@ const KIND = "SimpleQueue";
 /** What a simple queue is made with. */
 export interface SimpleQueueOptions {
   /** Shown in error texts. */
-  name?: string;
+  name?: string | undefined;
   /** Bytes that the queue may take at most, 256 MiB if left out: a put that finds them used up throws. */
-  capacityBytes?: number;
+  capacityBytes?: number | undefined;
 }
 
 /**

@@ -21,11 +21,11 @@ const MOST_PARTIES = 2 ** 31 - 1;
 /** What a barrier is made with, beside the number of parties. */
 export interface BarrierOptions {
   /** Called once a round, by the last party to arrive, before any of them goes on. */
-  action?: () => unknown;
+  action?: (() => unknown) | undefined;
   /** Milliseconds that a party waits if its `wait` does not say otherwise. */
-  timeout?: number | null;
+  timeout?: number | null | undefined;
   /** Shown in error texts. */
-  name?: string;
+  name?: string | undefined;
 }
 
 /**

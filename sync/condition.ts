@@ -211,12 +211,13 @@ export class Condition {
    * Waits until a predicate holds: tests it, with the lock held, now and after each notification. The timeout is for all of it.
    *
    * The predicate runs in this thread: what it reads must be in shared memory if other threads change it. It must not be
-   * async: a promise counts as true.
+   * async: a promise would count as true.
    *
    * @param predicate Tells whether to stop waiting.
    * @param options How long to wait, and what ends the wait early.
    * @returns What the predicate returned last: something true, or something false when time was up.
    * @throws {RuntimeError} When it has to wait and the code that calls does not own the lock.
+   * @throws {TypeError} When the predicate returns a promise.
    *
    * @example
    * ```ts
@@ -233,7 +234,7 @@ export class Condition {
     const deadlineMs = deadlineOf(options);
     options.signal?.throwIfAborted();
     for (let isInTime = true;;) {
-      const result = predicate();
+      const result = this.#checked(predicate());
       if (result || !isInTime) return result;
       isInTime = await this.#wait(deadlineMs, options.signal);
     }
@@ -261,10 +262,22 @@ export class Condition {
     const deadlineMs = deadlineOf(options);
     checkMayBlock(this.#act("wait"));
     for (let isInTime = true;;) {
-      const result = predicate();
+      const result = this.#checked(predicate());
       if (result || !isInTime) return result;
       isInTime = this.#waitSync(deadlineMs);
     }
+  }
+
+  /** A promise is true whatever it resolves to: whoever returns one would never wait. */
+  #checked<T>(result: T): T {
+    if (!(result instanceof Promise)) return result;
+    // What it is rejected with would be told as unhandled, beside the error that explains it.
+    result.catch(() => {});
+    throw new TypeError(
+      `Cannot ${
+        this.#act("wait")
+      }: the predicate returned a promise; have it look at what is there, and notify when that changes`,
+    );
   }
 
   /**

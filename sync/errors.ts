@@ -21,6 +21,9 @@ import { brandError, hasBrand } from "../_memory/brand.ts";
  * ```
  */
 export class RuntimeError extends Error {
+  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  declare protected readonly isRuntimeError: true;
+
   static {
     brandError(this, "RuntimeError");
   }
@@ -44,6 +47,9 @@ export class RuntimeError extends Error {
  * ```
  */
 export class TimeoutError extends Error {
+  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  declare protected readonly isTimeoutError: true;
+
   static {
     brandError(this, "TimeoutError");
   }
@@ -70,6 +76,9 @@ export class TimeoutError extends Error {
  * ```
  */
 export class NotShareableError extends TypeError {
+  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  declare protected readonly isNotShareableError: true;
+
   static {
     brandError(this, "NotShareableError");
   }
@@ -95,6 +104,9 @@ export class NotShareableError extends TypeError {
  * ```
  */
 export class BrokenBarrierError extends RuntimeError {
+  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  declare protected readonly isBrokenBarrierError: true;
+
   static {
     brandError(this, "BrokenBarrierError");
   }
@@ -128,6 +140,9 @@ export class BrokenBarrierError extends RuntimeError {
  * ```
  */
 export class OwnerDiedError extends RuntimeError {
+  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  declare protected readonly isOwnerDiedError: true;
+
   static {
     brandError(this, "OwnerDiedError");
   }

@@ -15,7 +15,7 @@ import type { WaitOptions, WaitSyncOptions } from "./options.ts";
 /** What an event is made with. */
 export interface EventOptions {
   /** Shown in error texts. */
-  name?: string;
+  name?: string | undefined;
 }
 
 /**

@@ -31,7 +31,7 @@ import type {
 /** What a lock is made with. */
 export interface LockOptions {
   /** Shown in error texts and by `debugLocks`. */
-  name?: string;
+  name?: string | undefined;
 }
 
 /**

@@ -7,25 +7,25 @@
 /** How long to wait, and what ends the wait early. */
 export interface WaitOptions {
   /** Milliseconds; `undefined` and `null` wait for ever, 0 does not wait. */
-  timeout?: number | null;
+  timeout?: number | null | undefined;
   /** Ends the wait: the promise rejects with the signal's reason. What is waited for is not touched. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** How long a blocking call waits. */
 export interface WaitSyncOptions {
   /** Milliseconds; `undefined` and `null` wait for ever, 0 does not wait. */
-  timeout?: number | null;
+  timeout?: number | null | undefined;
 }
 
 /** Whether and how long to wait for a lock or a semaphore, and what ends the wait early. */
 export interface AcquireOptions extends WaitOptions {
   /** False to take it only if that needs no waiting; `timeout` must be left out then. */
-  blocking?: boolean;
+  blocking?: boolean | undefined;
 }
 
 /** Whether and how long a blocking call waits for a lock or a semaphore. */
 export interface AcquireSyncOptions extends WaitSyncOptions {
   /** False to take it only if that needs no waiting; `timeout` must be left out then. */
-  blocking?: boolean;
+  blocking?: boolean | undefined;
 }

@@ -32,7 +32,7 @@ const MOST = 2 ** 31 - 1;
 /** What a semaphore is made with, beside its value. */
 export interface SemaphoreOptions {
   /** Shown in error texts. */
-  name?: string;
+  name?: string | undefined;
 }
 
 /**

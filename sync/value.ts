@@ -17,7 +17,7 @@ export type { ValueTypes };
 /** What a value is made with, beside its type and its number. */
 export interface ValueOptions {
   /** Shown in error texts. */
-  name?: string;
+  name?: string | undefined;
 }
 
 /**

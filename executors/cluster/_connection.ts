@@ -16,13 +16,13 @@ import { BrokerUnavailableError } from "./errors.ts";
 /** TLS, for `rediss://`. */
 export interface ClusterTls {
   /** Certificates of the authorities to trust, PEM; those of the system unless given. */
-  readonly ca?: string;
+  readonly ca?: string | undefined;
   /** The client's own certificate, PEM, where the broker asks for one. */
-  readonly cert?: string;
+  readonly cert?: string | undefined;
   /** The key of that certificate, PEM. */
-  readonly key?: string;
+  readonly key?: string | undefined;
   /** The name that the broker's certificate is for; that of the URL unless given. */
-  readonly servername?: string;
+  readonly servername?: string | undefined;
 }
 
 /** How to reach a broker. */

@@ -11,40 +11,40 @@ export interface ClusterOptions {
   /** The broker: `redis://user:password@host:6379`, or `rediss://` for TLS. */
   url: string;
   /** The pool of worker hosts that is to run the tasks. Default `"default"`. */
-  pool?: string;
+  pool?: string | undefined;
   /**
    * The modules whose tasks may be submitted: each one's name on the wire, which the workers know it by too, and its address:
    * `{ gcd: import.meta.resolve("./gcd.ts") }`.
    */
   modules: Readonly<Record<string, string | URL>>;
   /** Only workers of the same version take the tasks: for when arguments or results have changed their form. */
-  version?: string;
+  version?: string | undefined;
   /** TLS, for `rediss://`. */
-  tls?: ClusterTls;
+  tls?: ClusterTls | undefined;
   /** Jobs of this executor in the broker at a time, from 1; further ones wait here. Default 10,000. */
-  maxPending?: number;
+  maxPending?: number | undefined;
   /** How long the broker may take to acknowledge a job, and to answer at first. Default 30,000. */
-  submitTimeout?: number;
+  submitTimeout?: number | undefined;
   /**
    * How long the broker keeps a job that is done, for `attach`. Default an hour. Give all executors of a pool the same: when a job is
    * done, what the pool has had done for longer than that job's is removed.
    */
-  resultTtl?: number;
+  resultTtl?: number | undefined;
   /** After so long without an answer a connection is given up and made anew: the workers' lease fits. Default 15,000. */
-  leaseMs?: number;
+  leaseMs?: number | undefined;
   /** How often what was not heard of is looked up. Default 2,000. */
-  sweepMs?: number;
+  sweepMs?: number | undefined;
   /** Whether a job that the broker has lost is submitted again, under its id, instead of failing. Default `false`. */
-  resubmitLost?: boolean;
+  resubmitLost?: boolean | undefined;
   /** How many worker hosts may be lost with a task before it fails with a `WorkerLostError`. Default 2. */
-  retries?: number;
+  retries?: number | undefined;
   /** Most bytes that a task's arguments take, of a chunk of `map` those of all its items. Default 1 MiB. */
-  maxArgumentBytes?: number;
+  maxArgumentBytes?: number | undefined;
   /**
    * Most bytes that a task's result takes, or its error. Default 8 MiB. Items of a chunk of `map` whose results are beyond that together
    * are run again in smaller chunks.
    */
-  maxResultBytes?: number;
+  maxResultBytes?: number | undefined;
 }
 
 /** The same, nothing left open. */

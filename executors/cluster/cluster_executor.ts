@@ -16,7 +16,7 @@ import { ModuleNames } from "./_module_names.ts";
 /** Options of the tasks submitted through {@linkcode ClusterExecutor.with}. */
 export interface ClusterTaskOptions extends TaskOptions {
   /** How many worker hosts may be lost with the task before it fails with a `WorkerLostError`. */
-  retries?: number;
+  retries?: number | undefined;
 }
 
 /** One worker host, as it has said of itself. */

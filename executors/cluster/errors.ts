@@ -25,6 +25,9 @@ import { BrokenExecutor } from "../errors.ts";
  * ```
  */
 export class JobLostError extends RuntimeError {
+  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  declare protected readonly isJobLostError: true;
+
   static {
     brandError(this, "JobLostError");
   }
@@ -49,6 +52,9 @@ export class JobLostError extends RuntimeError {
  * ```
  */
 export class WorkerLostError extends BrokenExecutor {
+  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  declare protected readonly isWorkerLostError: true;
+
   static {
     brandError(this, "WorkerLostError");
   }
@@ -75,6 +81,9 @@ export class WorkerLostError extends BrokenExecutor {
  * ```
  */
 export class BrokerUnavailableError extends RuntimeError {
+  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  declare protected readonly isBrokerUnavailableError: true;
+
   static {
     brandError(this, "BrokerUnavailableError");
   }
@@ -99,6 +108,9 @@ export class BrokerUnavailableError extends RuntimeError {
  * ```
  */
 export class PayloadTooLargeError extends NotShareableError {
+  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  declare protected readonly isPayloadTooLargeError: true;
+
   static {
     brandError(this, "PayloadTooLargeError");
   }
@@ -119,6 +131,9 @@ export class PayloadTooLargeError extends NotShareableError {
  * ```
  */
 export class TaskNotFoundError extends RuntimeError {
+  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  declare protected readonly isTaskNotFoundError: true;
+
   static {
     brandError(this, "TaskNotFoundError");
   }
@@ -142,6 +157,9 @@ export class TaskNotFoundError extends RuntimeError {
  * ```
  */
 export class RemoteError extends Error {
+  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  declare protected readonly isRemoteError: true;
+
   static {
     brandError(this, "RemoteError");
   }

@@ -161,7 +161,7 @@ function blocking({ name, make }: Suite): void {
     const failed = executor.submit(tasks.fail, "failed");
     const first = waitSync([held, finished], { returnWhen: FIRST_COMPLETED });
     assertEquals([[...first.done], [...first.notDone]], [[finished], [held]]);
-    const exception = waitSync<number>([held, failed], { returnWhen: FIRST_EXCEPTION });
+    const exception = waitSync<Future<number>>([held, failed], { returnWhen: FIRST_EXCEPTION });
     assertEquals([...exception.notDone], [held]);
     for (const timeout of [0, 20]) {
       assertEquals([...waitSync([held, finished], { timeout }).notDone], [held]);

@@ -193,7 +193,7 @@ export function waitContract({ name, make }: Suite): void {
     const done = new AsyncExecutor().submit(tasks.echo, "done");
     await done;
     const seen: Future<unknown>[] = [];
-    for await (const future of itself(asCompleted<unknown>([a, b, done]))) {
+    for await (const future of itself(asCompleted<Future<unknown>>([a, b, done]))) {
       seen.push(future());
       if (future() === done) second.open();
       if (future() === b) first.open();
@@ -208,7 +208,7 @@ export function waitContract({ name, make }: Suite): void {
     const failed = executor.submit(tasks.fail, "failed");
     const cancelled = executor.submit(tasks.square, 2);
     await gate.entered();
-    const completed = asCompleted<number>([held, failed, cancelled, held, failed]);
+    const completed = asCompleted<Future<number>>([held, failed, cancelled, held, failed]);
     cancelled.cancel();
     gate.open();
     const seen: Future<number>[] = [];
@@ -216,7 +216,7 @@ export function waitContract({ name, make }: Suite): void {
     assertEquals(seen.length, 3);
     assertEquals(new Set(seen), new Set<Future<number>>([held, failed, cancelled]));
     assertStrictEquals(seen[0], cancelled);
-    for await (const future of itself(asCompleted<number>([]))) seen.push(future());
+    for await (const future of itself(asCompleted<Future<number>>([]))) seen.push(future());
     assertEquals(seen.length, 3);
   });
 

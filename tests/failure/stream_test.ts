@@ -30,13 +30,13 @@ const KINDS = [
   {
     name: "ThreadPoolExecutor",
     Pool: ThreadPoolExecutor,
-    Broken: BrokenThreadPool,
+    Broken: BrokenThreadPool as typeof BrokenExecutor,
     ends: ["close", "exit", "throw in a timer", "unhandled rejection"],
   },
   {
     name: "ProcessPoolExecutor",
     Pool: ProcessPoolExecutor,
-    Broken: BrokenProcessPool,
+    Broken: BrokenProcessPool as typeof BrokenExecutor,
     ends: ["exit", "throw in a timer", "kill"],
   },
 ] as const;

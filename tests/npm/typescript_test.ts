@@ -15,7 +15,7 @@ const MAIN = `
 import { asCompleted, type Executor, type Future, ThreadPoolExecutor, transfer, wait } from "${NAME}";
 import { FIRST_COMPLETED } from "${NAME}/executors";
 import { Queue } from "${NAME}/queue";
-import { Lock, Value } from "${NAME}/sync";
+import { Lock, RLock, Value } from "${NAME}/sync";
 import { gcd } from "./work.js";
 
 const pool: Executor = new ThreadPoolExecutor({ maxWorkers: 2 });
@@ -31,7 +31,15 @@ const item: string = await queue.get();
 console.log(item);
 for await (const n of pool.map((n: number) => n + 1, [1, 2])) console.log(n satisfies number);
 console.log((await wait([future], { returnWhen: FIRST_COMPLETED })).done.size);
-for await (const done of asCompleted([future])) console.log(await done);
+const mixed = [future, pool.submit((text: string) => text, "12")];
+for await (const done of asCompleted([future])) console.log((await done).toFixed());
+for await (const done of asCompleted(mixed)) if (!done.done()) done.cancel();
+declare const later: { timeout: number | undefined; signal: AbortSignal | undefined };
+if (Date.now() < 0) await wait(mixed, later);
+new ThreadPoolExecutor({ maxWorkers: undefined, idleTimeout: undefined });
+const take = (taken: Lock) => taken.locked();
+// @ts-expect-error: an RLock is no Lock.
+const takeOther: boolean = take(new RLock());
 const lock = new Lock();
 {
   using _ = lock.holdSync();
@@ -40,7 +48,7 @@ const lock = new Lock();
 console.log(new Value("i32", 3).add(2));
 const samples = new Float64Array([1, 2]);
 const sum = pool.submit((all: Float64Array) => all.reduce((a, b) => a + b), transfer(samples, [samples.buffer]));
-console.log(await sum, samples.length);
+console.log(await sum, samples.length, takeOther);
 `;
 
 /** Programs are checked with the declarations of Node, of browsers, or of both. */
@@ -74,7 +82,7 @@ test("npm: a TypeScript program compiles and runs on Node", {
       assertEquals([checked.code, checked.stdout], [0, ""]);
       const { code, stdout, stderr } = await consumer.run("node", ["out/main.js"]);
       assertEquals([code, stderr], [0, ""]);
-      const words = ["12", "item", "2", "3", "1", "12", "true", "5", "3 0"];
+      const words = ["12", "item", "2", "3", "1", "12", "true", "5", "3 0 false"];
       assertEquals(stdout.trimEnd().split("\n"), words);
     });
   }

@@ -382,6 +382,18 @@ test("Condition.waitFor() returns what the predicate returned last, true or fals
   }
 });
 
+test("Condition.waitFor() refuses a predicate that returns a promise: it would be taken for true", async () => {
+  const condition = new Condition();
+  const text = "the predicate returned a promise";
+  using _ = await condition.hold();
+  const resolved = () => Promise.resolve(false);
+  const rejected = () => Promise.reject(new Error("odd"));
+  for (const predicate of [resolved, rejected]) {
+    await assertRejects(() => condition.waitFor(predicate), TypeError, text);
+    assertThrows(() => condition.waitForSync(predicate), TypeError, text);
+  }
+});
+
 test("Condition.waitFor() needs no lock when the predicate holds at once", async () => {
   const condition = new Condition();
   assertEquals(await condition.waitFor(() => 1), 1);

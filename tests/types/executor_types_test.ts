@@ -67,6 +67,8 @@ function inferred(executor: Executor): unknown {
 
   const view = executor.with({ timeout: 5 });
   assertType<IsExact<typeof view, Executor>>(true);
+  const send = (any: Float64Array): Float64Array => transfer(any, [any.buffer]);
+  executor.with({ transfer: [send(new Float64Array(1)).buffer] });
   const moved = transfer(new Float64Array(1), []);
   assertType<IsExact<typeof moved, Float64Array<ArrayBuffer>>>(true);
   return [one, later, inline, nothing, optional, rest, never, mapped, mappedLater, zipped, three];
@@ -137,11 +139,23 @@ async function awaited(executor: Executor): Promise<void> {
   const [done] = waitSync([future]);
   assertType<IsExact<typeof done, Set<Future<number>>>>(true);
   for (const one of asCompleted([future])) assertType<IsExact<typeof one, Future<number>>>(true);
+  // The type checker keeps what it finds out of a type in its first loop: what it then says of a second, and of the other form.
   for await (const one of asCompleted([future])) {
-    // TypeScript takes `one` for a future at one place and for what it resolves to at another; awaiting it suits both.
-    const settled = await one;
-    assertType<IsExact<typeof settled, number>>(true);
+    assertType<IsExact<typeof one, Future<number>>>(true);
   }
+  for await (const one of asCompleted([future])) {
+    assertType<IsExact<typeof one, Future<number>>>(true);
+  }
+  for (const one of asCompleted([future])) assertType<IsExact<typeof one, Future<number>>>(true);
+  const mixed = [future, executor.submit(String, 1)];
+  const { done: either } = await wait(mixed);
+  assertType<IsExact<typeof either, Set<Future<number | string>>>>(true);
+  for (const one of asCompleted(mixed)) {
+    assertType<IsExact<typeof one, Future<number | string>>>(true);
+  }
+  const text = await future.catch((error: Error) => error.message);
+  assertType<IsExact<typeof text, number | string>>(true);
+  future.then(null, (error) => assertType<IsExact<typeof error, unknown>>(true));
   const array = await executor.map(gcd, [[1, 2]]).toArray();
   assertType<IsExact<typeof array, number[]>>(true);
   for await (const item of executor.map(length, ["a"])) {
@@ -169,9 +183,9 @@ test("executors are interchangeable by type", () => {
 });
 
 const HEAD = `
-import { asCompleted, AsyncExecutor, Executor, Future, map, tasks, wait } from ${
-  JSON.stringify(new URL("mod.ts", ROOT).href)
-};
+import {
+  asCompleted, AsyncExecutor, BrokenExecutor, Executor, Future, map, type MapOptions, RuntimeError, tasks, TimeoutError, wait,
+} from ${JSON.stringify(new URL("mod.ts", ROOT).href)};
 const executor = new AsyncExecutor();
 const double = (n: number): number => n * 2;
 const add = (a: number, b: number): number => a + b;
@@ -214,6 +228,23 @@ test("calls with wrong arguments do not compile", { timeout: 60_000 }, async () 
     "a value set to a future of another type": 'new Future<number>().setResult("1");',
   };
   const right = {
+    "options that are passed through": `
+      const all = (inputs: number[], options?: MapOptions) => executor.map(double, inputs, options);
+      all([1]);`,
+    "an error that is one of several": `
+      const told = (error: Error): string => {
+        if (TimeoutError.is(error)) return "late";
+        if (RuntimeError.is(error) || BrokenExecutor.is(error)) return "broken";
+        return error.message;
+      };
+      told(new Error());`,
+    "a function over futures of any type": `
+      async function first<T>(futures: Future<T>[]): Promise<T> {
+        const { done } = await wait(futures, { returnWhen: "FIRST_COMPLETED" });
+        for await (const one of asCompleted(done)) return await one;
+        throw new Error("none");
+      }
+      const value: Promise<number> = first([executor.submit(double, 1)]);`,
     "all of it right":
       "const f: Future<number> = executor.submit(add, 1, 2); executor.map(add, [1], [2], { chunksize: 1 });",
   };

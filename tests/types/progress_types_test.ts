@@ -2,8 +2,8 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { assertType, type IsExact } from "@std/testing/types";
 import {
   asCompleted,
+  type CompletedFutures,
   type Executor,
-  type Future,
   type MapResult,
   type StreamResult,
 } from "../../executors/mod.ts";
@@ -19,7 +19,7 @@ function inferred(executor: Executor): unknown {
   assertType<IsExact<typeof yielded, StreamResult<string>>>(true);
   const completed = progress(asCompleted([executor.submit(() => 1)]));
   assertType<
-    IsExact<typeof completed, AsyncIterable<Future<number>> & Iterable<Future<number>>>
+    IsExact<typeof completed, CompletedFutures<number>>
   >(true);
   const listed = progress([1, 2]);
   assertType<IsExact<typeof listed, Iterable<number>>>(true);

@@ -37,6 +37,16 @@ type Transferable =
 /** Declares what `using` needs; the name is newer than the libraries that many programs are checked with. */
 const DISPOSABLE = `/// <reference lib="esnext.disposable" />\n`;
 
+/**
+ * Has classes told apart that look the same from outside, as they are by their private fields in the source; what makes the
+ * declarations may leave no trace of those.
+ */
+function markPrivate(text: string): string {
+  return text.includes("#private;")
+    ? text
+    : text.replace(/^(?:.*\*\/ )?export declare class [^{]*\{$/gm, "$&\n  #private;");
+}
+
 /** What `npx` starts. */
 const WORKER_PROGRAM = `#!/usr/bin/env node
 import { main } from "./worker.js";
@@ -50,7 +60,7 @@ async function copyDeclarations(from: URL, to: URL): Promise<void> {
     else if (name.endsWith(".d.ts")) {
       await Deno.mkdir(to, { recursive: true });
       const text = await Deno.readTextFile(new URL(name, from));
-      const renamed = text.replaceAll(`"${config.name}`, `"${PACKAGE_JSON.name}`);
+      const renamed = markPrivate(text).replaceAll(`"${config.name}`, `"${PACKAGE_JSON.name}`);
       const head = /\bDisposable\b|\bSymbol\.(?:d|asyncD)ispose\b/.test(text) ? DISPOSABLE : "";
       const tail = /\bTransferable\b/.test(text) ? TRANSFERABLE : "";
       await Deno.writeTextFile(new URL(name, to), head + renamed + tail);
