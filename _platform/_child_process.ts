@@ -68,7 +68,11 @@ export function startChild(
   // Of a signal that could not be sent: the end is told by "exit".
   child.on("error", () => {});
   const { pid } = child;
-  if (pid === undefined) throw errorOf(new Error("the system refused it"));
+  if (pid === undefined) {
+    throw errorOf(
+      new Error("the system refused it, as it does beyond a number of processes and open files"),
+    );
+  }
   let hasEnded = false;
   const open = (number: number, onFrame: (frame: Uint8Array) => void) => {
     let socket!: SocketChannel;

@@ -201,21 +201,33 @@ function environment(name: string): string | undefined {
 }
 
 const CONFIG_NAMES = ["deno.json", "deno.jsonc"];
+/** What the configuration of a program is called that has Node's alone. */
+export const PACKAGE_NAME = "package.json";
 
-/** Looks for the configuration as the runtime does: from the main module's folder upwards. */
+/**
+ * Looks for the configuration as the runtime does: from the main module's folder upwards, to the first that has one, or a
+ * `package.json`. Above that, only the configuration of a workspace counts.
+ */
 function configFile(): string | undefined {
-  const { mainModule } = Deno;
-  if (!mainModule?.startsWith("file:")) return undefined;
-  for (let folder = new URL(".", mainModule);;) {
-    for (const name of CONFIG_NAMES) {
-      const file = new URL(name, folder);
-      if (isFile(file)) return pathOf(file);
+  // A worker that is not the package's knows its own module alone.
+  const main = Deno.mainModule ?? globalThis.location?.href;
+  if (!main?.startsWith("file:")) return undefined;
+  let packageFile: URL | undefined;
+  for (let folder = new URL(".", main);;) {
+    const config = CONFIG_NAMES.map((name) => new URL(name, folder)).find(isFile);
+    if (config !== undefined && (packageFile === undefined || isWorkspace(config))) {
+      return pathOf(config);
     }
+    packageFile ??= [new URL(PACKAGE_NAME, folder)].find(isFile);
     const above = new URL("..", folder);
     // The root; on Windows that of a drive, `file:///C:/`.
-    if (above.href === folder.href) return undefined;
+    if (above.href === folder.href) return packageFile && pathOf(packageFile);
     folder = above;
   }
+}
+
+function isWorkspace(config: URL): boolean {
+  return /"workspace"\s*:/.test(Deno.readTextFileSync(config));
 }
 
 /**
@@ -232,7 +244,8 @@ export function pathOf(
   return full.replaceAll("/", "\\");
 }
 
-function isFile(file: URL): boolean {
+/** Whether there is such a file, and it may be read. */
+export function isFile(file: URL): boolean {
   if (Deno.permissions.querySync({ name: "read", path: file }).state !== "granted") return false;
   try {
     return Deno.statSync(file).isFile;

@@ -7,7 +7,7 @@
 import { addedTo, signalNumber, startChild } from "./_child_process.ts";
 import { builtin } from "./_node_modules.ts";
 import { SocketChannel } from "./socket_channel.ts";
-import { pathOf } from "./deno.ts";
+import { isFile, PACKAGE_NAME, pathOf } from "./deno.ts";
 import { codeOfEntry, codeOfScript, isBundled } from "./entry.ts";
 import {
   type Permission,
@@ -90,9 +90,11 @@ const OF_FILES = /^--(?:config|import-map|lock|cert)$/;
 
 /** Options whose values may stand apart from them. */
 const WITH_VALUE =
-  /^(?:-[cL]|--(?:config|import-map|lock|cert|conditions|ext|filter|host|import|location|log-level|min-dep-age|node-modules-linker|port|preload|require|seed))$/;
+  /^(?:-[cL]|--(?:config|import-map|lock|cert|conditions|coverage-threshold|ext|filter|host|import|inspect-publish-uid|junit-path|location|log-level|min-dep-age|node-modules-linker|port|preload|related|repeats|reporter|require|retry|seed|shard))$/;
 
-const SUBCOMMAND = /^(?:bench|eval|repl|run|serve|test)$/;
+const SUBCOMMAND = /^(?:bench|eval|repl|run|serve|test|watch)$/;
+/** Those that take options behind the files that they run, too. */
+const OF_MANY_FILES = /^(?:bench|test)$/;
 
 /**
  * The options to be passed on of those that a program was started with.
@@ -101,10 +103,16 @@ const SUBCOMMAND = /^(?:bench|eval|repl|run|serve|test)$/;
  */
 function passedOn(args: readonly string[]): string[] {
   const found: string[] = [];
-  for (let at = SUBCOMMAND.test(args[0]) ? 1 : 0; at < args.length; at++) {
-    // Behind the program, or its text, are its own arguments.
-    if (!args[at].startsWith("-") || args[at] === "--") break;
-    const [, short, value] = /^([^=]+)(?:=(.*))?$/s.exec(args[at]) ?? [];
+  let subcommand: string | undefined;
+  for (let at = 0; at < args.length && args[at] !== "--"; at++) {
+    const arg = args[at].replace(/^-c=?(?=.)/, "--config=");
+    if (!arg.startsWith("-")) {
+      if (subcommand === undefined && SUBCOMMAND.test(arg)) subcommand = arg;
+      // Behind the program, or its text, are its own arguments.
+      else if (subcommand === undefined || !OF_MANY_FILES.test(subcommand)) break;
+      continue;
+    }
+    const [, short, value] = /^([^=]+)(?:=(.*))?$/s.exec(arg) ?? [];
     const name = short === "-c" ? "--config" : short;
     const isApart = value === undefined && WITH_VALUE.test(short) &&
       args[at + 1]?.startsWith("-") === false;
@@ -136,7 +144,26 @@ function ownOptions(): string[] {
 function settings(config: string | undefined): string[] {
   const options = ownOptions();
   if (options.some((option) => /^--(?:no-)?config\b/.test(option))) return options;
+  if (config?.endsWith(PACKAGE_NAME)) return settingsOfPackage(config, options);
   return [config === undefined ? "--no-config" : `--config=${config}`, ...options];
+}
+
+/**
+ * The same for a program that has a `package.json` alone. A child begins with no file of the program's, so its runtime does not look
+ * for one: it is told what follows from it.
+ */
+function settingsOfPackage(packageFile: string, options: readonly string[]): string[] {
+  const types = packageFile.slice(0, -PACKAGE_NAME.length) + "tsconfig.json";
+  const config = isFile(builtin("node:url").pathToFileURL(types))
+    ? `--config=${types}`
+    : "--no-config";
+  // "auto" needs the package.json; what it has made is there.
+  const others = options.filter((option) =>
+    !/^--(?:node-modules-dir(?:=auto)?|unstable-detect-cjs)$/.test(option)
+  );
+  const hasOwn = others.some((option) => option.startsWith("--node-modules-dir"));
+  const modules = hasOwn ? [] : ["--node-modules-dir=manual"];
+  return [config, ...modules, "--unstable-detect-cjs", ...others];
 }
 
 function commandArgs(options: ProcessOptions): string[] {
@@ -195,14 +222,16 @@ const SURROUNDINGS_WINDOWS = [
 
 /** The variables of a child. Those that this process may not read are not handed on. */
 function environment(
-  added: Readonly<Record<string, string>> | undefined,
+  { env: added, permissions = {} }: ProcessOptions,
 ): Record<string, string> | undefined {
   const isWindows = Deno.build.os === "windows";
   if (isGranted("env")) {
     return added === undefined ? undefined : addedTo(Deno.env.toObject(), added, isWindows);
   }
   const env: Record<string, string> = {};
-  for (const variable of isWindows ? SURROUNDINGS_WINDOWS : SURROUNDINGS) {
+  // They cannot be listed then. But what the child is to read is named.
+  const named = Array.isArray(permissions.env) ? permissions.env.map(String) : [];
+  for (const variable of [...isWindows ? SURROUNDINGS_WINDOWS : SURROUNDINGS, ...named]) {
     if (Deno.permissions.querySync({ name: "env", variable }).state !== "granted") continue;
     const value = Deno.env.get(variable);
     if (value !== undefined) env[variable] = value;
@@ -218,7 +247,7 @@ function start(options: ProcessOptions): ChildProcess {
   return startChild(command, args, {
     cwd,
     ready,
-    env: environment(options.env),
+    env: environment(options),
     onFrame,
     onWireFrame,
     onEnd,

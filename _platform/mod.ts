@@ -123,7 +123,7 @@ export interface Platform {
   /** In a worker: ends this thread quietly. */
   endThread(): void;
 
-  /** The configuration file of the program that runs, `undefined` when there is none; asked for in the main thread. */
+  /** The configuration file of the program that runs, or else its `package.json`, if there is one; asked for in the main thread. */
   configFile(): string | undefined;
   /** The number of this process. */
   readonly pid: number;

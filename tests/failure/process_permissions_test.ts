@@ -13,7 +13,7 @@ import {
 import { dirname, fromFileUrl, toFileUrl } from "@std/path";
 import { relative } from "node:path";
 import { test } from "../_support/leaks.ts";
-import { runCommand, runDeno, runProgram } from "../_support/run.ts";
+import { runProgram } from "../_support/run.ts";
 import { ROOT, scratchFolder } from "../_support/scratch.ts";
 import "../_support/processes.ts";
 import { assertEndedWell, errorOf } from "./_support.ts";
@@ -225,6 +225,25 @@ test("ProcessPoolExecutor: env and cwd are those of the processes", async () => 
   assertEquals([cwd, path], [Deno.cwd(), Deno.env.get("PATH")]);
 });
 
+for (
+  const flags of [
+    ["--allow-env=FUTURES_TEST,FUTURES_UNSET,NODE_V8_COVERAGE"],
+    ["-A", "--deny-env=FUTURES_DENIED"],
+  ]
+) {
+  test(`A process gets the variables that its permissions name, of a program with ${flags.join(" ")}`, async () => {
+    const program = `
+      import { ProcessPoolExecutor } from "@concurrent/futures";
+      await using pool = new ProcessPoolExecutor({ maxWorkers: 1, permissions: { env: ["FUTURES_TEST", "FUTURES_UNSET"] } });
+      console.log(await pool.submit(() => [Deno.env.get("FUTURES_TEST"), Deno.env.get("FUTURES_UNSET")].join()));
+    `;
+    const permissions = ["--allow-read", "--allow-run", ...flags]
+      .filter((flag) => !flags.includes("-A") || !/^--allow/.test(flag));
+    const env = { FUTURES_TEST: "told", FUTURES_DENIED: "denied" };
+    assertEndedWell(await runProgram(program, { permissions, env }), ["told,"]);
+  });
+}
+
 test("ProcessPoolExecutor is broken when its cwd does not exist", async () => {
   await using pool = new ProcessPoolExecutor({ maxWorkers: 1, cwd: "/nowhere/at/all" });
   const error = await errorOf(pool.submit(() => 1));
@@ -278,107 +297,5 @@ for (
     assertStringIncludes(stdout, "Cannot start ");
     assertStringIncludes(stdout, `run the program with `);
     assertStringIncludes(stdout, says);
-  });
-}
-
-// The program's configuration.
-
-for (const config of ["deno.json", "deno.jsonc"]) {
-  for (const where of ["", "nested/"]) {
-    test(`A task's module imports by the import map of the program's ${config}, from ${where || "its folder"}`, async () => {
-      await using scratch = await scratchFolder();
-      const imports = {
-        "@concurrent/futures": new URL("mod.ts", ROOT).href,
-        "greeting": "./lib/greeting.ts",
-      };
-      await scratch.write(config, JSON.stringify({ imports }));
-      await scratch.write("lib/greeting.ts", `export const greeting = "hello";`);
-      await scratch.write(
-        `${where}work.ts`,
-        `
-        import { task } from "@concurrent/futures";
-        import { greeting } from "greeting";
-        export const greet = task(import.meta, function greet(name: string): string {
-          return greeting + " " + name;
-        });
-      `,
-      );
-      const main = await scratch.write(
-        `${where}main.ts`,
-        `
-        import { Process, ProcessPoolExecutor } from "@concurrent/futures";
-        import { greet } from "./work.ts";
-        await using pool = new ProcessPoolExecutor({ maxWorkers: 1, cwd: "/" });
-        console.log(await pool.submit(greet, "pool"));
-        const process = new Process({
-          target: async () => console.log((await import("greeting")).greeting),
-          cwd: "/",
-        });
-        process.start();
-        await process.join();
-        console.log(process.exitcode);
-      `,
-      );
-      const ended = await runDeno(["run", "--no-prompt", "--quiet", "-A", main]);
-      assertEndedWell(ended, ["hello pool", "hello", "0"]);
-    });
-  }
-}
-
-/** What a process is to find of the program's command line. */
-const COMMAND_LINES: [options: string[], says: string][] = [
-  [["--import-map", "../other/map.json"], "hello undefined"],
-  [["--import-map=../other/map.json", "--unstable-kv"], "hello function"],
-  [["-c", "../other/deno.json"], "hello undefined"],
-  [["--config=../other/deno.json", "--cached-only", "--no-lock"], "hello undefined"],
-  [["--no-config", "--import-map", "../other/map.json"], "hello undefined"],
-];
-
-for (const [options, says] of COMMAND_LINES) {
-  const name = `A process is started with the program's own ${options.join(" ")}`;
-  test(name, { ignore: Deno.build.os !== "linux" }, async () => {
-    await using scratch = await scratchFolder();
-    const imports = {
-      "@concurrent/futures": new URL("mod.ts", ROOT).href,
-      "greeting": "../greeting.ts",
-    };
-    // The one that is found by itself lacks what the task's module imports.
-    const found = JSON.stringify({ imports: { "greeting": "./nowhere.ts" } });
-    await scratch.write("program/deno.json", found);
-    await scratch.write("other/map.json", JSON.stringify({ imports }));
-    await scratch.write("other/deno.json", JSON.stringify({ imports }));
-    await scratch.write("greeting.ts", `export const greeting = "hello";`);
-    await scratch.write(
-      "program/work.ts",
-      `
-      import { task } from "@concurrent/futures";
-      import { greeting } from "greeting";
-      export const greet = task(import.meta, function greet(): string {
-        return greeting + " " + typeof Deno.openKv;
-      });
-    `,
-    );
-    const main = await scratch.write(
-      "program/main.ts",
-      `
-      import { ProcessPoolExecutor } from "@concurrent/futures";
-      import { greet } from "./work.ts";
-      await using pool = new ProcessPoolExecutor({ maxWorkers: 1, cwd: "/" });
-      console.log(await pool.submit(greet), Deno.args.join());
-    `,
-    );
-    // What comes behind the program is its own.
-    const args = [
-      "run",
-      "-A",
-      "--quiet",
-      ...options,
-      "main.ts",
-      "--import-map=mine",
-      "--no-config",
-    ];
-    const cwd = main.replace("main.ts", "");
-    const ended = await runCommand(Deno.execPath(), args, { cwd });
-    assertEndedWell(ended, [`${says} --import-map=mine,--no-config`]);
   });
 }
