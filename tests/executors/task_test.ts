@@ -283,6 +283,15 @@ test("transfer() moves a result", async () => {
   assertEquals([values.length, values[99_999]], [100_000, 0.5]);
 });
 
+test("transfer() leaves shared memory where it is", async () => {
+  await using pool = makePool();
+  const shared = new Int32Array(new SharedArrayBuffer(4));
+  const add = (counter: Int32Array): number => Atomics.add(counter, 0, 1);
+  await pool.submit(add, transfer(shared, [shared.buffer]));
+  await pool.with({ transfer: [shared.buffer] }).submit(add, shared);
+  assertEquals(shared[0], 2);
+});
+
 test("Executor.with({ transfer }) moves what it names", async () => {
   await using pool = makePool();
   const values = new Float64Array(1000).fill(0.5);
