@@ -70,7 +70,7 @@ export function startChild(
   const { pid } = child;
   if (pid === undefined) {
     throw errorOf(
-      new Error("the system refused it, as it does beyond a number of processes and open files"),
+      new Error("the system refused it; there may be too many processes or open files"),
     );
   }
   let hasEnded = false;

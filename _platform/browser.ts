@@ -229,7 +229,7 @@ export function createBrowserPlatform(): Platform {
       if (isWorker) onThreadEnd(false, () => callback());
     },
     endThread: () => endThread(),
-    configFile: () => undefined,
+    mainModule: undefined,
     pid: 0,
     standardError: {
       isTerminal: false,

@@ -195,63 +195,10 @@ const standardError: StandardError = {
   },
 };
 
-function environment(name: string): string | undefined {
+/** An environment variable; `undefined` too where it may not be read. */
+export function environment(name: string): string | undefined {
   const { state } = Deno.permissions.querySync({ name: "env", variable: name });
   return state === "granted" ? Deno.env.get(name) : undefined;
-}
-
-const CONFIG_NAMES = ["deno.json", "deno.jsonc"];
-/** What the configuration of a program is called that has Node's alone. */
-export const PACKAGE_NAME = "package.json";
-
-/**
- * Looks for the configuration as the runtime does: from the main module's folder upwards, to the first that has one, or a
- * `package.json`. Above that, only the configuration of a workspace counts.
- */
-function configFile(): string | undefined {
-  // A worker that is not the package's knows its own module alone.
-  const main = Deno.mainModule ?? globalThis.location?.href;
-  if (!main?.startsWith("file:")) return undefined;
-  let packageFile: URL | undefined;
-  for (let folder = new URL(".", main);;) {
-    const config = CONFIG_NAMES.map((name) => new URL(name, folder)).find(isFile);
-    if (config !== undefined && (packageFile === undefined || isWorkspace(config))) {
-      return pathOf(config);
-    }
-    packageFile ??= [new URL(PACKAGE_NAME, folder)].find(isFile);
-    const above = new URL("..", folder);
-    // The root; on Windows that of a drive, `file:///C:/`.
-    if (above.href === folder.href) return packageFile && pathOf(packageFile);
-    folder = above;
-  }
-}
-
-function isWorkspace(config: URL): boolean {
-  return /"workspace"\s*:/.test(Deno.readTextFileSync(config));
-}
-
-/**
- * The path of a `file:` address, as the system writes it. `fileURLToPath` of `node:url` does the same, and costs each program the
- * 10 ms of its first look at `process`.
- */
-export function pathOf(
-  { host, pathname }: URL,
-  isWindows: boolean = Deno.build.os === "windows",
-): string {
-  const path = decodeURIComponent(pathname);
-  if (!isWindows) return path;
-  const full = host === "" ? path.replace(/^\/(?=[a-z]:)/i, "") : `//${host}${path}`;
-  return full.replaceAll("/", "\\");
-}
-
-/** Whether there is such a file, and it may be read. */
-export function isFile(file: URL): boolean {
-  if (Deno.permissions.querySync({ name: "read", path: file }).state !== "granted") return false;
-  try {
-    return Deno.statSync(file).isFile;
-  } catch {
-    return false;
-  }
 }
 
 /** Makes the Deno implementation. */
@@ -291,7 +238,10 @@ export function createDenoPlatform(): Platform {
       if (isWorker) onThreadEnd(false, () => callback());
     },
     endThread: () => endThread(),
-    configFile,
+    // A worker that is not the package's knows its own module alone.
+    get mainModule() {
+      return Deno.mainModule ?? globalThis.location?.href;
+    },
     get pid() {
       return Deno.pid;
     },

@@ -7,7 +7,7 @@
 import { addedTo, signalNumber, startChild } from "./_child_process.ts";
 import { builtin } from "./_node_modules.ts";
 import { SocketChannel } from "./socket_channel.ts";
-import { isFile, PACKAGE_NAME, pathOf } from "./deno.ts";
+import { findConfig, isFile, PACKAGE_NAME, pathOf } from "./deno_config.ts";
 import { codeOfEntry, codeOfScript, isBundled } from "./entry.ts";
 import {
   type Permission,
@@ -106,7 +106,7 @@ function passedOn(args: readonly string[]): string[] {
   let subcommand: string | undefined;
   for (let at = 0; at < args.length && args[at] !== "--"; at++) {
     const arg = args[at].replace(/^-c=?(?=.)/, "--config=");
-    if (!arg.startsWith("-")) {
+    if (!arg.startsWith("-") || arg === "-") {
       if (subcommand === undefined && SUBCOMMAND.test(arg)) subcommand = arg;
       // Behind the program, or its text, are its own arguments.
       else if (subcommand === undefined || !OF_MANY_FILES.test(subcommand)) break;
@@ -287,5 +287,6 @@ export function createDenoProcesses(): Processes {
     parentChannel,
     end,
     signalNumber,
+    findConfig,
   };
 }

@@ -123,8 +123,8 @@ export interface Platform {
   /** In a worker: ends this thread quietly. */
   endThread(): void;
 
-  /** The configuration file of the program that runs, or else its `package.json`, if there is one; asked for in the main thread. */
-  configFile(): string | undefined;
+  /** The address of the module that the program began with, in its main thread; `undefined` where that says nothing. */
+  readonly mainModule: string | undefined;
   /** The number of this process. */
   readonly pid: number;
 

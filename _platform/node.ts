@@ -259,7 +259,7 @@ export function createNodePlatform(): Platform {
       if (!isMainThread) builtin("node:process").on("exit", () => callback());
     },
     endThread: () => endThread(),
-    configFile: () => undefined,
+    mainModule: undefined,
     get pid() {
       return builtin("node:process").pid;
     },

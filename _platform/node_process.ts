@@ -117,5 +117,6 @@ export function createNodeProcesses(): Processes {
     parentChannel,
     end,
     signalNumber,
+    findConfig: () => undefined,
   };
 }

@@ -8,7 +8,7 @@
 export type Permission = boolean | readonly (string | URL)[];
 
 /** The permissions of a child process, by kind. */
-export type Permissions = Readonly<Partial<Record<PermissionKind, Permission>>>;
+export type Permissions = Readonly<Partial<Record<PermissionKind, Permission | undefined>>>;
 
 /** Kinds of permissions. */
 export type PermissionKind = "read" | "write" | "net" | "env" | "run" | "sys" | "ffi" | "import";

@@ -27,12 +27,12 @@ export interface ProcessOptions {
   readonly module: string;
   /** Kinds of permissions that the child has less of than this process. */
   readonly permissions: Permissions | undefined;
-  /** Folders that the child may read whatever else it may: the package's own. */
+  /** Addresses of the folders that the child may read whatever else it may: the package's own. */
   readonly readable: readonly URL[];
   /** Environment variables added to those of this process. */
   readonly env: Readonly<Record<string, string>> | undefined;
   readonly cwd: string | undefined;
-  /** The file with the configuration to use, as `Platform.configFile` gave it. */
+  /** The file that says how the child finds modules; see {@linkcode Processes.findConfig}. */
   readonly config: string | undefined;
   /** Nothing is called before it resolves. */
   readonly ready: Promise<unknown>;
@@ -89,6 +89,8 @@ export interface Processes {
   end(code: number | "kill"): never;
   /** The number of a signal, 0 if there is none of that name. */
   signalNumber(signal: string): number;
+  /** The path of the file that says how a program finds modules, by the address of its main module; if there is one. */
+  findConfig(mainModule: string | undefined): string | undefined;
 }
 
 function fail(): never {
@@ -102,6 +104,7 @@ const NONE: Processes = {
   parentChannel: fail,
   end: fail,
   signalNumber: () => 0,
+  findConfig: () => undefined,
 };
 
 function choose(): Processes {

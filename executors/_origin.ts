@@ -11,7 +11,9 @@ import { platform } from "../_platform/mod.ts";
 export interface Origin {
   /** The name that its process was started with; `undefined` in the main process. */
   readonly process: string | undefined;
-  /** The program's configuration file, if there is one. */
+  /** The main module of the program; `undefined` in its processes. */
+  readonly mainModule: string | undefined;
+  /** In a process: what the program's `findConfig` of its `processes` found. */
   readonly config: string | undefined;
 }
 
@@ -24,5 +26,9 @@ export function setOrigin(told: Origin): void {
 
 /** Where this thread comes from. */
 export function ownOrigin(): Origin {
-  return origin ??= { process: undefined, config: platform.configFile() };
+  return origin ??= {
+    process: undefined,
+    mainModule: platform.mainModule,
+    config: undefined,
+  };
 }

@@ -12,9 +12,16 @@ import { processes } from "../_platform/processes.ts";
 import { type Core, openPart, type RemoteData, setReturnedCores } from "../_memory/core.ts";
 import { NotShareableError, RuntimeError } from "../sync/errors.ts";
 import { type ExportNews, Exports, openExport, parseName } from "./_exports.ts";
+import { ownOrigin } from "./_origin.ts";
 import type { ManagerMessage, ProcessSettings } from "./_process_protocol.ts";
 import type { StartMessage } from "./_protocol.ts";
 import { THREAD_ID } from "./_worker_link.ts";
+
+/** The file that says how this program finds modules, and so its processes. */
+export function ownConfig(): string | undefined {
+  const { config, mainModule } = ownOrigin();
+  return config ?? processes.findConfig(mainModule);
+}
 
 /**
  * Throws where there are no processes.

@@ -176,7 +176,7 @@ class Host {
       idleTimeoutMs: undefined,
       buffers: [],
       firstTaskId,
-      origin: { process: name, config: start.config },
+      origin: { process: name, mainModule: undefined, config: start.config },
       isHosted: true,
       isAlone: start.isAlone,
     });

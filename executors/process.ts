@@ -19,6 +19,7 @@ import { ownOrigin } from "./_origin.ts";
 import {
   checkPermissions,
   checkProcesses,
+  ownConfig,
   ProcessClient,
   processExports,
 } from "./_process_client.ts";
@@ -239,8 +240,7 @@ export class Process<A extends unknown[] = unknown[]> {
     }
     const [fn, args] = this.#work();
     const { permissions, env, cwd } = this.#options;
-    const { config } = ownOrigin();
-    const settings = { permissions, env, cwd, config, isAlone: true };
+    const settings = { permissions, env, cwd, config: ownConfig(), isAlone: true };
     const client = new ProcessClient();
     const pool = new WorkerPool({
       name: this.#name,

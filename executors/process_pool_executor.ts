@@ -6,12 +6,12 @@
 
 import type { Permissions } from "../_platform/permissions.ts";
 import { HANDLE, type Handle } from "../_memory/handle.ts";
-import { ownOrigin } from "./_origin.ts";
 import { handleOfPool } from "./_nested_tasks.ts";
 import { type PoolOptions, poolSettings } from "./_pool_options.ts";
 import {
   checkPermissions,
   checkProcesses,
+  ownConfig,
   ProcessClient,
   processExports,
 } from "./_process_client.ts";
@@ -95,7 +95,7 @@ export class ProcessPoolExecutor extends Executor {
       permissions: checkPermissions("make pool", options.permissions),
       env,
       cwd,
-      config: ownOrigin().config,
+      config: ownConfig(),
       isAlone: false,
     };
     const client = new ProcessClient();

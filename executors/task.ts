@@ -159,7 +159,7 @@ export function takeTransfers(value: unknown): Set<Transferable> | undefined {
   const buffers = transferred.get(value);
   if (buffers === undefined) return undefined;
   transferred.delete(value);
-  return new Set(buffers.filter(isMoved));
+  return new Set([...buffers].filter(isMoved));
 }
 
 /** Takes from this thread what is to be moved and goes with no message: as it was copied, or is in no value. */
@@ -176,7 +176,7 @@ export function takeArgumentTransfers(
   more: readonly Movable[] | undefined,
 ): Set<Transferable> | undefined {
   if (!anyTransferred && more === undefined) return undefined;
-  const found = new Set(more?.filter(isMoved));
+  const found = new Set([...more ?? []].filter(isMoved));
   for (const value of args) {
     for (const buffer of takeTransfers(value) ?? []) found.add(buffer);
   }

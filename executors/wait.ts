@@ -265,8 +265,9 @@ export type FutureValue<F> = F extends Future<infer T> ? T : never;
 /**
  * What {@linkcode asCompleted} returns: futures for `for await`, and for `for`, which blocks.
  *
- * Two types that are the same: whether `for await` awaits what it gets, the type checker keeps in mind for a type once it has
- * seen a loop over it, and gets it wrong for one that has both forms; of a union it keeps nothing.
+ * A union of two interfaces that are the same. TypeScript remembers, of a type that it has seen in a loop, what `for await` hands
+ * out, and of one that can be iterated in both forms it remembers the wrong thing; of a union it remembers nothing. To extend or
+ * implement it, take {@linkcode CompletedIterable}.
  */
 export type CompletedFutures<T> = CompletedIterable<T> | CompletedIterableToo<T>;
 

@@ -96,7 +96,7 @@ export function progress<T>(
   iterable: CompletedFutures<T>,
   options?: ProgressOptions,
 ): CompletedFutures<T>;
-/** What can be iterated both ways stays so: what `asCompleted` returns, for example. */
+/** What can be iterated both ways stays so. */
 export function progress<T>(
   iterable: AsyncIterable<T> & Iterable<T>,
   options?: ProgressOptions,

@@ -217,7 +217,7 @@ export class Condition {
    * @param options How long to wait, and what ends the wait early.
    * @returns What the predicate returned last: something true, or something false when time was up.
    * @throws {RuntimeError} When it has to wait and the code that calls does not own the lock.
-   * @throws {TypeError} When the predicate returns a promise.
+   * @throws {TypeError} When the predicate returns a promise or a future.
    *
    * @example
    * ```ts
@@ -268,11 +268,12 @@ export class Condition {
     }
   }
 
-  /** A promise is true whatever it resolves to: whoever returns one would never wait. */
+  /** A promise, or a future, is true whatever it resolves to: whoever returns one would never wait. */
   #checked<T>(result: T): T {
-    if (!(result instanceof Promise)) return result;
+    const { then } = Object(result) as { then?: unknown };
+    if (typeof then !== "function") return result;
     // What it is rejected with would be told as unhandled, beside the error that explains it.
-    result.catch(() => {});
+    Promise.resolve(result).catch(() => {});
     throw new TypeError(
       `Cannot ${
         this.#act("wait")

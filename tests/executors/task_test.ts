@@ -288,7 +288,7 @@ test("transfer() leaves shared memory where it is", async () => {
   const shared = new Int32Array(new SharedArrayBuffer(4));
   const add = (counter: Int32Array): number => Atomics.add(counter, 0, 1);
   await pool.submit(add, transfer(shared, [shared.buffer]));
-  await pool.with({ transfer: [shared.buffer] }).submit(add, shared);
+  await pool.with({ transfer: [shared.buffer, new ArrayBuffer(1)] }).submit(add, shared);
   assertEquals(shared[0], 2);
 });
 

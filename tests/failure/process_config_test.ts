@@ -122,6 +122,58 @@ for (const [where, folder, others] of AROUND) {
   }
 }
 
+test("A process is started where the program was told how node_modules is made", async () => {
+  await using scratch = await scratchFolder();
+  const main = await writeProject(scratch, "");
+  const flags = ["--node-modules-dir=manual", "--unstable-detect-cjs"];
+  const ended = await runDeno(["run", "--no-prompt", "--quiet", "-A", ...flags, main]);
+  assertEndedWell(ended, ["hello,own,common,p-markup"]);
+});
+
+const PACKAGE_JSON = `{ "type": "module" }`;
+const WORKSPACE = `{ "workspaces": ["part"] }`;
+
+/**
+ * What is in the folder above that of the program and its `package.json`, and what the program is to find there. The last is what
+ * the runtime itself is told.
+ */
+const ABOVE: [files: Record<string, string>, finds: "deno.json" | "package.json", env?: "1"][] = [
+  [{ "deno.json": `{ "workspace": ["./part"] }` }, "deno.json"],
+  [
+    { "deno.jsonc": `{ /* all, */ "workspace": { "members": ["p*/"], }, // "these"\n }` },
+    "deno.json",
+  ],
+  [{ "deno.json": `{}`, "package.json": WORKSPACE }, "deno.json"],
+  [{ "deno.json": `{ "workspace": ["./other"] }` }, "package.json"],
+  [{ "deno.json": `{ "tasks": { "workspace": "echo part" } }` }, "package.json"],
+  [{ "deno.jsonc": `{ // "workspace": ["./part"]\n }` }, "package.json"],
+  [{ "package.json": WORKSPACE }, "package.json"],
+  [{ "deno.json": `{}` }, "package.json"],
+  [{ "deno.json": `{}` }, "deno.json", "1"],
+];
+
+for (const [files, finds, env] of ABOVE) {
+  const shown = JSON.stringify(files) + (env ? " and no package.json to be heeded" : "");
+  test(`A program's configuration is found as its runtime finds it, below ${shown}`, async () => {
+    await using scratch = await scratchFolder();
+    for (const [name, text] of Object.entries(files)) await scratch.write(name, text);
+    await scratch.write("part/package.json", PACKAGE_JSON);
+    const main = await scratch.write(
+      "part/main.ts",
+      `
+      import { findConfig } from "${new URL("_platform/deno_config.ts", ROOT)}";
+      console.log(findConfig(import.meta.url));
+    `,
+    );
+    const folder = main.replace("part/main.ts", "");
+    const [above] = Object.keys(files).filter((name) => name.startsWith("deno"));
+    const found = finds === "deno.json" ? above : "part/package.json";
+    const variables = env === undefined ? {} : { env: { DENO_NO_PACKAGE_JSON: env } };
+    const ended = await runDeno(["run", "--quiet", "-A", "--no-config", main], variables);
+    assertEndedWell(ended, [`${folder}${found}`]);
+  });
+}
+
 test("A process pool in a worker of the program's own has the program's configuration", async () => {
   await using scratch = await scratchFolder();
   const imports = { "@concurrent/futures": new URL("mod.ts", ROOT).href };
@@ -189,6 +241,25 @@ for (const args of ARRANGED) {
     assertEquals(code, 0, stdout + stderr);
   });
 }
+
+test("A process is not started with what a program that is read from standard input was told", async () => {
+  await using scratch = await scratchFolder();
+  const imports = {
+    "@concurrent/futures": new URL("mod.ts", ROOT).href,
+    "greeting": "./greeting.ts",
+  };
+  const config = await scratch.write("deno.json", JSON.stringify({ imports }));
+  await scratch.write("greeting.ts", `export const greeting = "hello";`);
+  const stdin = `
+    import { ProcessPoolExecutor } from "@concurrent/futures";
+    await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
+    console.log(await pool.submit(async () => (await import("greeting")).greeting), Deno.args.join());
+  `;
+  const cwd = config.replace("deno.json", "");
+  const args = ["run", "--quiet", "-A", "-", "--no-config"];
+  const ended = await runCommand(Deno.execPath(), args, { cwd, stdin });
+  assertEndedWell(ended, ["hello --no-config"]);
+});
 
 /** What a process is to find of the program's command line. */
 const COMMAND_LINES: [options: string[], says: string][] = [

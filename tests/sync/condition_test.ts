@@ -8,6 +8,7 @@ import {
   RuntimeError,
   Semaphore,
 } from "../../sync/mod.ts";
+import { Future } from "../../executors/future.ts";
 import { test } from "../_support/leaks.ts";
 import { assertInTime, withTimeLimit } from "../_support/time_limits.ts";
 import { ELSEWHERE, shareProcesses } from "../contracts/elsewhere.ts";
@@ -388,7 +389,8 @@ test("Condition.waitFor() refuses a predicate that returns a promise: it would b
   using _ = await condition.hold();
   const resolved = () => Promise.resolve(false);
   const rejected = () => Promise.reject(new Error("odd"));
-  for (const predicate of [resolved, rejected]) {
+  const future = () => new Future<boolean>();
+  for (const predicate of [resolved, rejected, future]) {
     await assertRejects(() => condition.waitFor(predicate), TypeError, text);
     assertThrows(() => condition.waitForSync(predicate), TypeError, text);
   }

@@ -1,0 +1,99 @@
+/**
+ * What says how a Deno program finds modules: its `deno.json`, its `package.json`, and the workspace that they are in.
+ *
+ * @module
+ */
+
+import { environment } from "./deno.ts";
+
+const CONFIG_NAMES = ["deno.json", "deno.jsonc"];
+/** What Node's configuration of a program is called. */
+export const PACKAGE_NAME = "package.json";
+
+/**
+ * Looks for it as the runtime does: from the main module's folder upwards, to the first that has one or the other. Above a
+ * `package.json`, only the configuration of a workspace counts that it is a member of.
+ *
+ * @param mainModule The address of the program's main module.
+ * @returns The path of a `deno.json`, or else of a `package.json`.
+ */
+export function findConfig(mainModule: string | undefined): string | undefined {
+  if (!mainModule?.startsWith("file:")) return undefined;
+  const heedsPackages = environment("DENO_NO_PACKAGE_JSON") !== "1";
+  let nearest: URL | undefined;
+  for (let folder = new URL(".", mainModule);;) {
+    const config = CONFIG_NAMES.map((name) => new URL(name, folder)).find(isFile);
+    const ofNode = heedsPackages ? new URL(PACKAGE_NAME, folder) : undefined;
+    if (config !== undefined) {
+      if (nearest === undefined) return pathOf(config);
+      const members = [...membersOf(config, "workspace"), ...membersOf(ofNode, "workspaces")];
+      if (members.some((member) => isAt(member, folder, nearest!))) return pathOf(config);
+    }
+    if (ofNode !== undefined && isFile(ofNode)) nearest ??= ofNode;
+    const above = new URL("..", folder);
+    // The root; on Windows that of a drive, `file:///C:/`.
+    if (above.href === folder.href) return nearest && pathOf(nearest);
+    folder = above;
+  }
+}
+
+/** The folders that a file names as members of its workspace. */
+function membersOf(file: URL | undefined, key: "workspace" | "workspaces"): string[] {
+  if (file === undefined || !isFile(file)) return [];
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(file);
+  } catch {
+    return []; // The system does not let it be read.
+  }
+  const list = parse(text)?.[key];
+  const members = Array.isArray(list) ? list : list?.members ?? list?.packages;
+  return Array.isArray(members) ? members.map(String) : [];
+}
+
+/** Strings, which are kept; comments, and commas before the end of a list, which are not. */
+const NOT_JSON = /("(?:\\.|[^"\\])*")|\/\/[^\n]*|\/\*[^]*?\*\/|,(?=\s*[}\]])/g;
+
+// deno-lint-ignore no-explicit-any
+function parse(text: string): any {
+  try {
+    // Twice: a comment may stand between a comma and the end of its list.
+    const plain = text.replace(NOT_JSON, "$1").replace(NOT_JSON, "$1");
+    return JSON.parse(plain);
+  } catch {
+    return undefined; // The runtime has told what is wrong with it.
+  }
+}
+
+/** Whether a member of a workspace, a path with `*` for any name, is the folder of a file. */
+function isAt(member: string, root: URL, { href }: URL): boolean {
+  const path = member.replace(/^\.\//, "").replace(/\/$/, "");
+  const pattern = path.replace(/[.+?^${}()|[\]\\]/g, "\\$&")
+    .replace(/\*+/g, (stars) => stars.length > 1 ? ".*" : "[^/]*");
+  const folder = decodeURIComponent(href.slice(root.href.length, href.lastIndexOf("/")));
+  return new RegExp(`^${pattern}$`).test(folder);
+}
+
+/**
+ * The path of a `file:` address, as the system writes it. `fileURLToPath` of `node:url` does the same, and costs the main thread
+ * the 10 ms of its first look at `process`.
+ */
+export function pathOf(
+  { host, pathname }: URL,
+  isWindows: boolean = Deno.build.os === "windows",
+): string {
+  const path = decodeURIComponent(pathname);
+  if (!isWindows) return path;
+  const full = host === "" ? path.replace(/^\/(?=[a-z]:)/i, "") : `//${host}${path}`;
+  return full.replaceAll("/", "\\");
+}
+
+/** Whether there is such a file, and it may be read. */
+export function isFile(file: URL): boolean {
+  if (Deno.permissions.querySync({ name: "read", path: file }).state !== "granted") return false;
+  try {
+    return Deno.statSync(file).isFile;
+  } catch {
+    return false;
+  }
+}
