@@ -174,7 +174,10 @@ export class Encoder extends ExoticWriter {
   protected override writePlain(value: object, pos: number): number {
     const keys = Object.keys(value);
     const count = keys.length;
-    if (count === 0) return this.writeWord(tags.DICTIONARY, pos);
+    if (count === 0) {
+      this.#checkEmpty(value);
+      return this.writeWord(tags.DICTIONARY, pos);
+    }
     let values: readonly unknown[] = Object.values(value);
     if (values.length !== count) {
       // A getter has added or removed a key: what counts is the list made before.
@@ -196,6 +199,17 @@ export class Encoder extends ExoticWriter {
     }
     for (let i = 0; i < count; i++) pos = this.writeValue(values[i], pos);
     return pos;
+  }
+
+  /** Refuses what only looks plain, having no keys: an iterator on Node 20, whose constructor is Object; a Proxy of a Map. */
+  #checkEmpty(value: object): void {
+    const prototype = Object.getPrototypeOf(value);
+    if (prototype === Object.prototype || prototype === null) return;
+    try {
+      structuredClone(value);
+    } catch {
+      this.refuse(value);
+    }
   }
 
   #dictionary(keys: readonly string[], values: readonly unknown[], pos: number): number {

@@ -9,9 +9,9 @@
  * @module
  */
 
-/** A constructor of errors, with whatever parameters. */
-// deno-lint-ignore ban-types
-export type ErrorClass = Function & { readonly prototype: Error };
+import { type ErrorClass, platform } from "../_platform/mod.ts";
+
+export type { ErrorClass };
 
 const NAME_BY_PROTOTYPE = new Map<object, string>();
 const PROTOTYPE_BY_NAME = new Map<string, object>();
@@ -29,7 +29,25 @@ for (const constructor of BUILT_IN) {
   NAME_BY_PROTOTYPE.set(constructor.prototype, constructor.name);
   PROTOTYPE_BY_NAME.set(constructor.name, constructor.prototype);
 }
+/** What `using` throws when the block and what is disposed of have both failed; newer than some runtimes. */
+const SUPPRESSED_ERROR = (globalThis as { SuppressedError?: ErrorClass }).SuppressedError;
+if (SUPPRESSED_ERROR !== undefined) {
+  NAME_BY_PROTOTYPE.set(SUPPRESSED_ERROR.prototype, SUPPRESSED_ERROR.name);
+  PROTOTYPE_BY_NAME.set(SUPPRESSED_ERROR.name, SUPPRESSED_ERROR.prototype);
+}
 const BUILT_IN_NAMES: ReadonlySet<string> = new Set(PROTOTYPE_BY_NAME.keys());
+// By names that are no class's own: a user's may be called NotFound as well.
+const { CompileError, LinkError, RuntimeError } = WebAssembly;
+const FULL_NAMES: Readonly<Record<string, ErrorClass>> = {
+  ...platform.errorClasses,
+  "WebAssembly.CompileError": CompileError,
+  "WebAssembly.LinkError": LinkError,
+  "WebAssembly.RuntimeError": RuntimeError,
+};
+for (const [name, { prototype }] of Object.entries(FULL_NAMES)) {
+  NAME_BY_PROTOTYPE.set(prototype, name);
+  PROTOTYPE_BY_NAME.set(name, prototype);
+}
 
 /** Errors that came with the name of a class which nobody has registered here: sent on, they bear it again. */
 const UNKNOWN_CLASSES = new WeakMap<object, string>();
@@ -87,6 +105,13 @@ export function isError(value: object, tag: string): boolean {
   return tag === "Error" || isNativeError?.(value) === true || value instanceof Error;
 }
 
+/** True for an error of two, which are properties of its own that no loop finds. */
+export function isSuppressedError(
+  error: object,
+): error is Error & { readonly error: unknown; readonly suppressed: unknown } {
+  return SUPPRESSED_ERROR !== undefined && error instanceof SUPPRESSED_ERROR;
+}
+
 /** Names a value for an error text: `function "cb"`, `Symbol(id)`, `Promise`. */
 export function describe(value: unknown): string {
   try {
@@ -98,6 +123,7 @@ export function describe(value: unknown): string {
       case "object": {
         if (value === null) break;
         const tag = Object.prototype.toString.call(value).slice(8, -1);
+        if (tag === "ArrayBuffer" && isDetached(value as ArrayBuffer)) return `detached ${tag}`;
         const constructor: unknown = value.constructor;
         return tag === "Object" && typeof constructor === "function" && constructor.name !== ""
           ? constructor.name
@@ -124,6 +150,19 @@ export function cloneError(root: unknown, culprit: unknown, name = describe(culp
   const error = new Error(message);
   error.name = "DataCloneError";
   return error;
+}
+
+/** Whether the memory of a buffer was moved elsewhere. */
+export function isDetached(buffer: ArrayBufferLike): boolean {
+  if (buffer.byteLength > 0 || !(buffer instanceof ArrayBuffer)) return false;
+  const { detached } = buffer as { detached?: boolean };
+  if (detached !== undefined) return detached;
+  // Older engines tell by refusing a view.
+  try {
+    return new Uint8Array(buffer).length > 0;
+  } catch {
+    return true;
+  }
 }
 
 /** Where a value is found in another; a slow walk, made only once sending has failed. */
@@ -160,7 +199,7 @@ function children(value: object, path: string): [value: unknown, path: string][]
     for (const item of value) found.push([item, `${path}.values()`]);
     return found;
   }
-  if (ArrayBuffer.isView(value)) return found;
+  if (ArrayBuffer.isView(value)) return [[value.buffer, path === "" ? "buffer" : `${path}.buffer`]];
   for (const key of Object.keys(value)) {
     let step = `[${JSON.stringify(key)}]`;
     if (Array.isArray(value) && /^\d+$/.test(key)) step = `[${key}]`;

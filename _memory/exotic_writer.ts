@@ -9,7 +9,7 @@
  * @module
  */
 
-import { describe, errorClassName, isError } from "./errors.ts";
+import { describe, errorClassName, isDetached, isError, isSuppressedError } from "./errors.ts";
 import { HANDLE, type Handle, isShareable, type Shareable } from "./handle.ts";
 import * as tags from "./tags.ts";
 import { KeyLists, ObjectNumbers, WordWriter } from "./word_writer.ts";
@@ -77,9 +77,8 @@ const REFUSED_TAGS: ReadonlySet<string> = new Set([
   "Symbol",
 ]);
 
-/** Tags of what can be moved, and not cloned; a port's is that of its base class on Node. */
-const TRANSFERABLE_TAGS: ReadonlySet<string> = new Set([
-  "EventTarget",
+/** Classes of what can be moved, and not cloned. */
+const MOVABLE: ReadonlySet<unknown> = new Set([
   "MessagePort",
   "ReadableStream",
   "TransformStream",
@@ -148,7 +147,7 @@ export abstract class ExoticWriter extends WordWriter {
     if (PROBES.has(tag)) {
       return isA(tag, value) ? this.#builtIn(value, tag, pos) : this.writePlain(value, pos);
     }
-    if (tag === "DOMException") return this.#domException(value as DOMException, pos);
+    if (isDomException(value, tag)) return this.#domException(value, pos);
     if (isError(value, tag)) return this.#error(value, pos);
     if (REFUSED_TAGS.has(tag)) return this.refuse(value);
     return this.#named(value, tag, pos);
@@ -200,15 +199,18 @@ export abstract class ExoticWriter extends WordWriter {
       }
     }
     const isOfRuntime = isOfGlobalClass(value, tag);
-    if (Object.keys(value).length > 0) {
-      return isOfRuntime ? this.writeExtra(value, pos) : this.writePlain(value, pos);
-    }
+    const hasKeys = Object.keys(value).length > 0;
+    if (hasKeys && !isOfRuntime) return this.writePlain(value, pos);
+    // On Node, the tag of a port is that of its base class.
+    const { name } = Object(read(value, "constructor")) as { readonly name?: unknown };
+    if (MOVABLE.has(tag) || MOVABLE.has(name)) return this.writeExtra(value, pos);
     const copy = copyOf(value);
-    if (copy === undefined) {
-      return TRANSFERABLE_TAGS.has(tag) ? this.writeExtra(value, pos) : this.refuse(value);
+    if (copy !== undefined && TO_STRING.call(copy) !== "[object Object]") {
+      return this.writeExtra(value, pos);
     }
-    if (TO_STRING.call(copy) !== "[object Object]") return this.writeExtra(value, pos);
-    return isOfRuntime ? this.refuse(value) : this.writePlain(value, pos);
+    // A class of the user's that extends one of the runtime's has keys, and what they hold may be more than can be cloned.
+    if (hasKeys || !isOfRuntime && copy !== undefined) return this.writePlain(value, pos);
+    return this.refuse(value);
   }
 
   protected writeExtra(value: object, pos: number): number {
@@ -266,7 +268,7 @@ export abstract class ExoticWriter extends WordWriter {
 
   /** Call before a whole buffer is written. */
   #claim(buffer: ArrayBuffer): void {
-    if (buffer.byteLength === 0 && buffer.detached) this.refuse(buffer);
+    if (isDetached(buffer)) this.refuse(buffer);
     if (this.#parts !== undefined && this.#parts.has(buffer)) throw RESTART;
   }
 
@@ -280,6 +282,7 @@ export abstract class ExoticWriter extends WordWriter {
     const kind = tags.VIEW_NAMES.indexOf(name);
     const buffer = view.buffer;
     const size = buffer.byteLength;
+    if (isDetached(buffer)) this.refuse(buffer);
     // Whether its length follows that of shared memory cannot be found out; structured clone knows.
     if (kind < 0 || size > MAX_BYTES || isGrowable(buffer)) {
       if (this.#parts?.has(buffer)) throw RESTART;
@@ -347,6 +350,9 @@ export abstract class ExoticWriter extends WordWriter {
     const errors = Object.hasOwn(error, "errors") ? read(error, "errors") : undefined;
     const hasErrors = Array.isArray(errors);
     const own = ownFields(error, hasErrors);
+    if (isSuppressedError(error)) {
+      own.push(["error", error.error], ["suppressed", error.suppressed]);
+    }
     // Some runtimes have it on the prototype.
     const isCode = typeof code === "string" || typeof code === "number";
     if (isCode && !Object.hasOwn(error, "code")) own.push(["code", code]);
@@ -483,6 +489,13 @@ function copyOf<T extends object>(value: T): T | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Whether it is one by its class, which may be one that extends it, or by its name, of another realm. */
+function isDomException(value: object, tag: string): value is DOMException {
+  if (typeof DOMException !== "function") return false;
+  return value instanceof DOMException ||
+    tag === "DOMException" && typeof read(value, "message") === "string";
 }
 
 /** Reads a part of an error; one that cannot be read is text. */

@@ -231,6 +231,7 @@ export function createBrowserPlatform(): Platform {
     endThread: () => endThread(),
     mainModule: undefined,
     pid: 0,
+    errorClasses: {},
     standardError: {
       isTerminal: false,
       size: () => ({ columns: 0, rows: 0 }),

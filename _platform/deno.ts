@@ -18,6 +18,7 @@ import {
 import { codeOfScript } from "./entry.ts";
 import type {
   AsyncContext,
+  ErrorClass,
   LoopHold,
   Platform,
   StandardError,
@@ -246,6 +247,9 @@ export function createDenoPlatform(): Platform {
       return Deno.pid;
     },
     standardError,
+    errorClasses: Object.fromEntries(
+      Object.entries<ErrorClass>(Deno.errors).map(([name, it]) => [`Deno.errors.${name}`, it]),
+    ),
     environment,
   };
 }

@@ -61,6 +61,10 @@ export interface ThreadEnd {
   readonly isFailure: boolean;
 }
 
+/** A constructor of errors, with whatever parameters. */
+// deno-lint-ignore ban-types
+export type ErrorClass = Function & { readonly prototype: Error };
+
 /** The program's standard error, as far as a display of progress needs it. */
 export interface StandardError {
   /** Whether it is a terminal. */
@@ -129,6 +133,8 @@ export interface Platform {
   readonly pid: number;
 
   readonly standardError: StandardError;
+  /** Classes of errors that the runtime has beside the language's, by their full names. */
+  readonly errorClasses: Readonly<Record<string, ErrorClass>>;
   /** An environment variable; `undefined` too where it may not be read. Never asks for the permission. */
   environment(name: string): string | undefined;
 }

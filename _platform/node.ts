@@ -264,6 +264,7 @@ export function createNodePlatform(): Platform {
       return builtin("node:process").pid;
     },
     standardError,
+    errorClasses: {},
     environment: (name) => builtin("node:process").env[name],
   };
 }

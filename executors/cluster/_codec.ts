@@ -53,6 +53,8 @@ const VIEWS: ReadonlyMap<string, View> = new Map<string, View>(
     BigInt64Array,
     BigUint64Array,
     DataView,
+    // Not on Node 20.
+    ...(typeof Float16Array === "function" ? [Float16Array] : []),
   ].map((constructor) => [constructor.name, constructor]),
 );
 

@@ -55,6 +55,7 @@ test("the codec of a cluster gives back what JSON lacks", () => {
     /a+b/giu,
     new Uint8Array([0, 255]),
     new Float64Array([0.5, NaN]),
+    ...(typeof Float16Array === "function" ? [new Float16Array([0.5, 2])] : []),
     new BigInt64Array([-1n]),
     new DataView(new Uint8Array([1, 2, 3]).buffer),
     new Uint8Array([1, 2, 3]).buffer,

@@ -277,6 +277,25 @@ test("transfer() marks a value for one sending", async () => {
   assertEquals(holder.values.length, 3);
 });
 
+test("what was moved away is refused, and not sent as empty", async () => {
+  await using pool = makePool();
+  const values = new Float64Array(1000);
+  const length = (sent: { values: Float64Array }): number => sent.values.length;
+  assertEquals(await pool.submit(length, transfer({ values }, [values.buffer])), 1000);
+  const error = await pool.submit(length, { values }).exception();
+  assert(NotShareableError.is(error));
+  assertStringIncludes(error.message, "detached ArrayBuffer at [0].values.buffer cannot be cloned");
+});
+
+test("iterators are refused, wherever they are", async () => {
+  await using pool = makePool();
+  for (const iterator of [new Map().keys(), [1].values(), "ab".matchAll(/a/g)]) {
+    const error = await pool.submit((sent: unknown[]) => sent.length, [iterator]).exception();
+    assert(NotShareableError.is(error), String(error));
+    assertStringIncludes(error.message, "cannot be cloned");
+  }
+});
+
 test("transfer() moves a result", async () => {
   await using pool = makePool();
   const values = await pool.submit(fill, 100_000, 0.5);

@@ -238,13 +238,93 @@ Deno.test("Encoder: a refusal names the value and its place", () => {
   }
 });
 
+Deno.test("Encoder/Decoder: errors of the runtime keep their class", () => {
+  const errors = [
+    new Deno.errors.NotFound("no file"),
+    new WebAssembly.CompileError("no module"),
+    Object.assign(new Deno.errors.PermissionDenied("no"), { code: "EACCES" }),
+  ];
+  for (const error of errors) {
+    const copy = send(error);
+    assertStrictEquals(Object.getPrototypeOf(copy), Object.getPrototypeOf(error));
+    const { name, message, code } = error as { name: string; message: string; code?: string };
+    assertEquals([copy.name, copy.message, (copy as { code?: string }).code], [
+      name,
+      message,
+      code,
+    ]);
+  }
+});
+
+Deno.test("Encoder/Decoder: a SuppressedError keeps both errors", () => {
+  const made = new SuppressedError(new RangeError("at the end"), new TypeError("before"), "both");
+  const copy = send(made);
+  assert(copy instanceof SuppressedError && copy.error instanceof RangeError);
+  assert(copy.suppressed instanceof TypeError);
+  assertEquals([copy.message, copy.error.message, copy.suppressed.message], [
+    "both",
+    "at the end",
+    "before",
+  ]);
+});
+
+Deno.test("Encoder/Decoder: an error of a class that extends DOMException is one", () => {
+  class QuotaError extends DOMException {
+    get [Symbol.toStringTag](): string {
+      return "QuotaError";
+    }
+  }
+  const copy = send(new QuotaError("full", "QuotaExceededError"));
+  assert(copy instanceof DOMException);
+  assertEquals([copy.name, copy.message], ["QuotaExceededError", "full"]);
+});
+
+Deno.test("Encoder/Decoder: an object of a class that extends one of the runtime is plain, with all that it has", () => {
+  const shared = { deep: true };
+  class Store extends EventTarget {
+    items = [shared];
+    error = Object.assign(new Error("kept"), { code: 7 });
+    tail = new Uint8Array(1_000_000).subarray(0, 3);
+  }
+  const { store, again } = send({ store: new Store(), again: shared });
+  assertStrictEquals(Object.getPrototypeOf(store), Object.prototype);
+  assertStrictEquals(store.items[0], again);
+  assertEquals([store.error.code, store.tail.buffer.byteLength], [7, 3]);
+  assertEquals(
+    refusal(Object.assign(new Store(), { call: () => {} })),
+    'Cannot send value: function "call" at call cannot be cloned',
+  );
+  assertEquals(
+    refusal({ deep: [new EventTarget()] }),
+    "Cannot send value: EventTarget at deep[0] cannot be cloned",
+  );
+});
+
+Deno.test("Encoder: what only looks plain is refused: a Proxy of a Map, of a Date", () => {
+  for (const target of [new Map([[1, 2]]), new Set([1]), new Date()]) {
+    assertEquals(
+      refusal({ state: new Proxy<object>(target, {}) }).endsWith(" at state cannot be cloned"),
+      true,
+    );
+  }
+  assertEquals(send({ state: new Proxy({ a: [1] }, {}) }), { state: { a: [1] } });
+  class Empty {}
+  assertEquals(send([new Empty(), Object.create(null), {}]), [{}, {}, {}]);
+});
+
 Deno.test("Encoder: a refusal leaves nothing of a spilled value behind", () => {
   const big = new Uint8Array(5000);
   const shared = new SharedArrayBuffer(8);
   refusal([big, shared, "x".repeat(100_000), () => {}]);
   const detached = new ArrayBuffer(8);
   structuredClone(detached, { transfer: [detached] });
-  assertEquals(refusal(detached), "Cannot send value: ArrayBuffer cannot be cloned");
+  assertEquals(refusal(detached), "Cannot send value: detached ArrayBuffer cannot be cloned");
+  const view = new Uint8Array(8);
+  structuredClone(view, { transfer: [view.buffer] });
+  assertEquals(
+    refusal({ frames: [view] }),
+    "Cannot send value: detached ArrayBuffer at frames[0].buffer cannot be cloned",
+  );
 });
 
 Deno.test("Encoder: what a getter throws is thrown, and the encoder goes on", () => {
