@@ -82,7 +82,8 @@ class NodeWorker implements WorkerThread {
     // Not by `eval`: in such a worker modules that the program was started with, by --import, are not loaded.
     const folder = globals[FOLDER];
     const code = (folder === undefined ? "" : SAY_LOADED) + codeOfScript(entry, module);
-    const address = `data:text/javascript,${encodeURIComponent(code)}`;
+    // The ending is for hooks of loaders, which take what has none for CommonJS.
+    const address = `data:text/javascript,${encodeURIComponent(`${code}//.mjs`)}`;
     this.#worker = new Worker(new URL(address), { name, env: SHARE_ENV });
     if (folder !== undefined) this.#changeTo(folder);
     this.#worker.on("error", (error) => {
@@ -189,11 +190,14 @@ function onThreadEnd(callback: (end: ThreadEnd) => void): void {
     report(how, { error });
     exit(1);
   };
-  process.on("uncaughtException", (error) => fail("threw an error that nobody caught", error));
-  process.on(
-    "unhandledRejection",
-    (reason) => fail("had a promise rejected that nobody handled", reason),
-  );
+  // A listener of the task's own has it in hand.
+  const isAlone = (event: string): boolean => process.listenerCount(event) === 1;
+  process.on("uncaughtException", (error) => {
+    if (isAlone("uncaughtException")) fail("threw an error that nobody caught", error);
+  });
+  process.on("unhandledRejection", (reason) => {
+    if (isAlone("unhandledRejection")) fail("had a promise rejected that nobody handled", reason);
+  });
   process.on("exit", (code) => report(`ended by itself, with code ${code}`));
   endThread = (): void => {
     ended = true;

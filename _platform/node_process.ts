@@ -13,7 +13,7 @@ import type { ChildProcess, FrameChannel, Processes, ProcessOptions } from "./pr
 
 /** Options of the runtime that say what the program is, and how it is watched: those of a child are others. */
 const NOT_PASSED_ON =
-  /^--?(e|p|pe|i|c|eval|print|interactive|check|test|watch|run|input-type|inspect)\b/;
+  /^-(?:$|-?(?:e|p|pe|i|c|eval|print|interactive|check|test|watch|run|input-type|inspect)\b)/;
 
 /** The options that this process was started with, so that loaders of the program's are there in children too. */
 function passedOn(): string[] {

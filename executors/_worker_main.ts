@@ -405,8 +405,11 @@ class PoolWorker {
 
   async #load(index: number): Promise<Loaded> {
     const target = this.#catalog.targetOf(index);
-    // Before a task has run, whoever starts a thread can only be the module of the first.
-    setLoading(this.#functions.every((_, i) => i === this.#start.initializer));
+    // Before a task of a module has run, whoever starts a thread can only be the module of the first.
+    const { initializer } = this.#start;
+    setLoading(
+      this.#functions.every(({ target }, i) => i === initializer || target.kind === "source"),
+    );
     try {
       const call = await loadTarget(target) as Loaded["call"];
       return this.#functions[index] = { target, call };

@@ -199,6 +199,75 @@ test(
 );
 
 test(
+  "npm: the same, where functions were submitted that are no module's",
+  OPTIONS,
+  async () => {
+    const { code, stderr, timedOut } = await runModule(`
+    import { task, ThreadPoolExecutor } from "${NAME}";
+    export const square = task(import.meta, function square(n) { return n * n; });
+    const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    console.log(await pool.submit((n) => n + 1, 1));
+    console.log(await pool.submit(square, 3));
+  `);
+    assertEquals([code, timedOut], [1, false]);
+    assertStringIncludes(stderr, "is being imported by a worker");
+  },
+);
+
+test(
+  "npm: workers begin where a hook takes what has no ending for CommonJS",
+  OPTIONS,
+  async () => {
+    const { write } = await made();
+    await write(
+      "endings.mjs",
+      `
+      export async function resolve(specifier, context, next) {
+        const resolved = await next(specifier, context);
+        if (context.parentURL !== undefined || /\\.(?:js|mjs|cjs)$/.test(resolved.url)) return resolved;
+        return { url: "file:///nowhere.cjs", format: "commonjs", shortCircuit: true };
+      }
+    `,
+    );
+    const register =
+      'import { register } from "node:module"; register("./endings.mjs", import.meta.url);';
+    await write("hook.mjs", register);
+    const lines = await printed(
+      `
+      import { ThreadPoolExecutor } from "${NAME}";
+      console.log(await new ThreadPoolExecutor({ maxWorkers: 1 }).submit((n) => n + 1, 1));
+    `,
+      ["--import", "./hook.mjs"],
+    );
+    assertEquals(lines, ["2"]);
+  },
+);
+
+test(
+  "npm: a worker on Node lives on if a listener of its task's has the error in hand",
+  OPTIONS,
+  async () => {
+    const lines = await printed(`
+    import { ThreadPoolExecutor } from "${NAME}";
+    const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const heard = await pool.submit(() => {
+      const heard = [];
+      const one = (event, act) => new Promise((resolve) => {
+        process.on(event, (error) => { heard.push(event + ": " + error.message); resolve(); });
+        setImmediate(act);
+      });
+      return one("unhandledRejection", () => { Promise.reject(new Error("left alone")); })
+        .then(() => one("uncaughtException", () => { throw new Error("late"); }))
+        .then(() => heard);
+    });
+    console.log(heard.join(", "));
+    console.log(await pool.submit(() => "still here"));
+  `);
+    assertEquals(lines, ["unhandledRejection: left alone, uncaughtException: late", "still here"]);
+  },
+);
+
+test(
   "npm: what Node itself has made and can clone reaches threads, and is refused to processes",
   OPTIONS,
   async () => {
