@@ -224,7 +224,7 @@ test(
       `
       export async function resolve(specifier, context, next) {
         const resolved = await next(specifier, context);
-        if (context.parentURL !== undefined || /\\.(?:js|mjs|cjs)$/.test(resolved.url)) return resolved;
+        if (!resolved.url.startsWith("data:") || resolved.url.endsWith(".mjs")) return resolved;
         return { url: "file:///nowhere.cjs", format: "commonjs", shortCircuit: true };
       }
     `,
