@@ -25,28 +25,23 @@ const BUILT_IN: readonly ErrorClass[] = [
   URIError,
   AggregateError,
 ];
-for (const constructor of BUILT_IN) {
-  NAME_BY_PROTOTYPE.set(constructor.prototype, constructor.name);
-  PROTOTYPE_BY_NAME.set(constructor.name, constructor.prototype);
-}
 /** What `using` throws when the block and what is disposed of have both failed; newer than some runtimes. */
 const SUPPRESSED_ERROR = (globalThis as { SuppressedError?: ErrorClass }).SuppressedError;
-if (SUPPRESSED_ERROR !== undefined) {
-  NAME_BY_PROTOTYPE.set(SUPPRESSED_ERROR.prototype, SUPPRESSED_ERROR.name);
-  PROTOTYPE_BY_NAME.set(SUPPRESSED_ERROR.name, SUPPRESSED_ERROR.prototype);
-}
-const BUILT_IN_NAMES: ReadonlySet<string> = new Set(PROTOTYPE_BY_NAME.keys());
-// By names that are no class's own: a user's may be called NotFound as well.
-const { CompileError, LinkError, RuntimeError } = WebAssembly;
-const FULL_NAMES: Readonly<Record<string, ErrorClass>> = {
-  ...platform.errorClasses,
-  "WebAssembly.CompileError": CompileError,
-  "WebAssembly.LinkError": LinkError,
-  "WebAssembly.RuntimeError": RuntimeError,
-};
-for (const [name, { prototype }] of Object.entries(FULL_NAMES)) {
+
+function know(name: string, { prototype }: ErrorClass): void {
   NAME_BY_PROTOTYPE.set(prototype, name);
   PROTOTYPE_BY_NAME.set(name, prototype);
+}
+
+for (const constructor of BUILT_IN) know(constructor.name, constructor);
+if (SUPPRESSED_ERROR !== undefined) know("SuppressedError", SUPPRESSED_ERROR);
+const BUILT_IN_NAMES: ReadonlySet<string> = new Set(PROTOTYPE_BY_NAME.keys());
+// By names that are no class's own: a user's may be called NotFound as well.
+for (const [name, it] of Object.entries(platform.errorClasses)) know(name, it);
+// Where nothing may be compiled while a program runs, there is none of this.
+if (typeof WebAssembly === "object") {
+  const { CompileError, LinkError, RuntimeError } = WebAssembly;
+  for (const it of [CompileError, LinkError, RuntimeError]) know(`WebAssembly.${it.name}`, it);
 }
 
 /** Errors that came with the name of a class which nobody has registered here: sent on, they bear it again. */
@@ -66,12 +61,10 @@ export function registerErrorClass(
   constructor: ErrorClass,
   name: string = constructor.name,
 ): void {
-  const prototype = constructor.prototype;
-  if (BUILT_IN_NAMES.has(name) && PROTOTYPE_BY_NAME.get(name) !== prototype) {
+  if (BUILT_IN_NAMES.has(name) && PROTOTYPE_BY_NAME.get(name) !== constructor.prototype) {
     throw new TypeError(`Cannot register error class: the name "${name}" is built in`);
   }
-  NAME_BY_PROTOTYPE.set(prototype, name);
-  PROTOTYPE_BY_NAME.set(name, prototype);
+  know(name, constructor);
 }
 
 /** Returns the name of the nearest registered class of an error. */

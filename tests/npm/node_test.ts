@@ -214,6 +214,17 @@ test(
   },
 );
 
+test("npm: a program on Node that may compile nothing as it runs has pools", OPTIONS, async () => {
+  const program = `
+    import { ThreadPoolExecutor } from "${NAME}";
+    import { gcd } from "./work.mjs";
+    console.log(await new ThreadPoolExecutor({ maxWorkers: 1 }).submit(gcd, 48, 36), typeof WebAssembly);
+  `;
+  // The runtime warns of another option of its own.
+  const { code, stdout } = await runModule(program, undefined, ["--jitless"]);
+  assertEquals([code, stdout], [0, "12 undefined\n"]);
+});
+
 test(
   "npm: workers begin where a hook takes what has no ending for CommonJS",
   OPTIONS,
