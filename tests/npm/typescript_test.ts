@@ -60,7 +60,7 @@ const LIBRARIES: Readonly<Record<string, { lib: readonly string[]; types: readon
 
 test("npm: a TypeScript program compiles and runs on Node", {
   ignore: !hasNode,
-  timeout: 60_000,
+  timeout: 120_000,
 }, async (t) => {
   const packages = ["typescript", "@types/node@20"];
   await using consumer = await installed({ "work.ts": WORK, "main.ts": MAIN }, packages);
@@ -86,4 +86,35 @@ test("npm: a TypeScript program compiles and runs on Node", {
       assertEquals(stdout.trimEnd().split("\n"), words);
     });
   }
+});
+
+test("npm: TypeScript finds the entries where it resolves modules in the old way", {
+  ignore: !hasNode,
+  timeout: 120_000,
+}, async () => {
+  const program = `
+    import { Lock } from "${NAME}/sync";
+    import { task } from "${NAME}/task";
+    import { ThreadPoolExecutor } from "${NAME}";
+    export const double = task({ url: "" }, (n: number): number => 2 * n, "double");
+    export const pool: ThreadPoolExecutor | undefined = undefined;
+    // @ts-expect-error: what is exported has its type.
+    export const lock: number = new Lock();
+  `;
+  await using consumer = await installed({ "main.ts": program }, [
+    "typescript@5",
+    "@types/node@20",
+  ]);
+  const compilerOptions = {
+    module: "commonjs",
+    moduleResolution: "node",
+    target: "es2022",
+    lib: ["es2023"],
+    types: ["node"],
+    strict: true,
+    noEmit: true,
+  };
+  await consumer.write("tsconfig.json", JSON.stringify({ compilerOptions, files: ["main.ts"] }));
+  const checked = await consumer.run("tsc", ["-p", "."], 30_000);
+  assertEquals([checked.code, checked.stdout], [0, ""]);
 });

@@ -44,6 +44,11 @@ export const SERVER_ONLY: readonly string[] = ["./cluster", "./worker"];
 /** The file that starts the worker program of a cluster, for `npx`. */
 export const COMMAND = { name: "concurrent-futures-worker", file: "worker_program.js" } as const;
 
+/** Where an entry's declarations are. */
+function typesOf({ module }: Entry): string {
+  return `./types/${module.replace(/\.ts$/, ".d.ts")}`;
+}
+
 /** The package's `package.json`. */
 export const PACKAGE_JSON = {
   name: "concurrent-futures",
@@ -74,12 +79,19 @@ export const PACKAGE_JSON = {
   main: "./mod.js",
   types: "./types/mod.d.ts",
   exports: Object.fromEntries(
-    ENTRIES.map(({ path, module, file }) => [path, {
-      types: `./types/${module.replace(/\.ts$/, ".d.ts")}`,
-      ...(SERVER_ONLY.includes(path) ? {} : { browser: `./browser/${file}.js` }),
-      default: `./${file}.js`,
+    ENTRIES.map((entry) => [entry.path, {
+      types: typesOf(entry),
+      ...(SERVER_ONLY.includes(entry.path) ? {} : { browser: `./browser/${entry.file}.js` }),
+      default: `./${entry.file}.js`,
     }]),
   ),
+  // For TypeScript with `moduleResolution: "node"`, which does not know `exports`.
+  typesVersions: {
+    "*": Object.fromEntries(
+      ENTRIES.map((entry) => [entry.path.replace(/^\.\/?/, ""), [typesOf(entry)]] as const)
+        .filter(([path]) => path !== ""),
+    ),
+  },
 } as const;
 
 /** Files that are in the package as they are in the repository. */
