@@ -13,7 +13,7 @@
  */
 
 import { cloneError } from "./errors.ts";
-import { ExoticWriter, REFUSED, RESTART } from "./exotic_writer.ts";
+import { copyOf, ExoticWriter, REFUSED, RESTART } from "./exotic_writer.ts";
 import { HANDLE, type Shareable } from "./handle.ts";
 import * as tags from "./tags.ts";
 
@@ -205,11 +205,7 @@ export class Encoder extends ExoticWriter {
   #checkEmpty(value: object): void {
     const prototype = Object.getPrototypeOf(value);
     if (prototype === Object.prototype || prototype === null) return;
-    try {
-      structuredClone(value);
-    } catch {
-      this.refuse(value);
-    }
+    if (copyOf(value) === undefined) this.refuse(value);
   }
 
   #dictionary(keys: readonly string[], values: readonly unknown[], pos: number): number {

@@ -11,8 +11,6 @@
 
 import { type ErrorClass, platform } from "../_platform/mod.ts";
 
-export type { ErrorClass };
-
 const NAME_BY_PROTOTYPE = new Map<object, string>();
 const PROTOTYPE_BY_NAME = new Map<string, object>();
 const BUILT_IN: readonly ErrorClass[] = [

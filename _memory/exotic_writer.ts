@@ -483,7 +483,7 @@ function followsWhenResized(view: ArrayBufferView): boolean {
 }
 
 /** A structured clone; `undefined` when there can be none, as of a view for which its buffer has become too short. */
-function copyOf<T extends object>(value: T): T | undefined {
+export function copyOf<T extends object>(value: T): T | undefined {
   try {
     return structuredClone(value);
   } catch {

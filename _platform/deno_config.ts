@@ -19,17 +19,19 @@ export const PACKAGE_NAME = "package.json";
  */
 export function findConfig(mainModule: string | undefined): string | undefined {
   if (!mainModule?.startsWith("file:")) return undefined;
-  const heedsPackages = environment("DENO_NO_PACKAGE_JSON") !== "1";
+  const ofNode = environment("DENO_NO_PACKAGE_JSON") === "1" ? [] : [PACKAGE_NAME];
   let nearest: URL | undefined;
   for (let folder = new URL(".", mainModule);;) {
-    const config = CONFIG_NAMES.map((name) => new URL(name, folder)).find(isFile);
-    const ofNode = heedsPackages ? new URL(PACKAGE_NAME, folder) : undefined;
+    const find = (names: readonly string[]): URL | undefined =>
+      names.map((name) => new URL(name, folder)).find(isFile);
+    const config = find(CONFIG_NAMES);
+    const packageFile = find(ofNode);
     if (config !== undefined) {
       if (nearest === undefined) return pathOf(config);
-      const members = [...membersOf(config, "workspace"), ...membersOf(ofNode, "workspaces")];
+      const members = [...membersOf(config, "workspace"), ...membersOf(packageFile, "workspaces")];
       if (members.some((member) => isAt(member, folder, nearest!))) return pathOf(config);
     }
-    if (ofNode !== undefined && isFile(ofNode)) nearest ??= ofNode;
+    nearest ??= packageFile;
     const above = new URL("..", folder);
     // The root; on Windows that of a drive, `file:///C:/`.
     if (above.href === folder.href) return nearest && pathOf(nearest);
@@ -39,7 +41,7 @@ export function findConfig(mainModule: string | undefined): string | undefined {
 
 /** The folders that a file names as members of its workspace. */
 function membersOf(file: URL | undefined, key: "workspace" | "workspaces"): string[] {
-  if (file === undefined || !isFile(file)) return [];
+  if (file === undefined) return [];
   let text: string;
   try {
     text = Deno.readTextFileSync(file);

@@ -7,6 +7,7 @@
 import { addedTo, signalNumber, startChild } from "./_child_process.ts";
 import { builtin } from "./_node_modules.ts";
 import { SocketChannel } from "./socket_channel.ts";
+import { environment } from "./deno.ts";
 import { findConfig, isFile, PACKAGE_NAME, pathOf } from "./deno_config.ts";
 import { codeOfEntry, codeOfScript, isBundled } from "./entry.ts";
 import {
@@ -221,7 +222,7 @@ const SURROUNDINGS_WINDOWS = [
 ];
 
 /** The variables of a child. Those that this process may not read are not handed on. */
-function environment(
+function variablesOf(
   { env: added, permissions = {} }: ProcessOptions,
 ): Record<string, string> | undefined {
   const isWindows = Deno.build.os === "windows";
@@ -232,8 +233,7 @@ function environment(
   // They cannot be listed then. But what the child is to read is named.
   const named = Array.isArray(permissions.env) ? permissions.env.map(String) : [];
   for (const variable of [...isWindows ? SURROUNDINGS_WINDOWS : SURROUNDINGS, ...named]) {
-    if (Deno.permissions.querySync({ name: "env", variable }).state !== "granted") continue;
-    const value = Deno.env.get(variable);
+    const value = environment(variable);
     if (value !== undefined) env[variable] = value;
   }
   return addedTo(env, added, isWindows);
@@ -247,7 +247,7 @@ function start(options: ProcessOptions): ChildProcess {
   return startChild(command, args, {
     cwd,
     ready,
-    env: environment(options),
+    env: variablesOf(options),
     onFrame,
     onWireFrame,
     onEnd,

@@ -24,7 +24,7 @@ export interface WorkerOptions {
   /** Address of the file that registers the entry. */
   readonly module: string;
   /** Address of a bundle made for such a worker, where the bundler makes one. Only browsers ask for it. */
-  readonly bundle?: string | undefined;
+  readonly bundle?: string;
   /** The worker's name, shown in error texts and debuggers. */
   readonly name: string;
   /** Called when the runtime itself reports an error that ended the worker. */

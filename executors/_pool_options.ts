@@ -17,6 +17,8 @@ import type { BrokenExecutor } from "./errors.ts";
 export interface WorkerKind {
   /** The error of a pool that is broken. */
   readonly Broken: new (message: string, options: ErrorOptions) => BrokenExecutor;
+  /** What a submission is to those who submit, for error texts; "submit task" unless given. */
+  readonly act?: string;
   /** How shared objects reach workers that share no memory with this thread; such workers can be killed. */
   readonly exports: Exports | undefined;
   /** See {@linkcode ExecutorBackend}. */

@@ -17,10 +17,13 @@ import type { ManagerMessage, ProcessSettings } from "./_process_protocol.ts";
 import type { StartMessage } from "./_protocol.ts";
 import { THREAD_ID } from "./_worker_link.ts";
 
-/** The file that says how this program finds modules, and so its processes. */
+let ownFile: { readonly path: string | undefined } | undefined;
+
+/** The file that says how this program finds modules, and so its processes. Looked for once. */
 export function ownConfig(): string | undefined {
   const { config, mainModule } = ownOrigin();
-  return config ?? processes.findConfig(mainModule);
+  ownFile ??= { path: config ?? processes.findConfig(mainModule) };
+  return ownFile.path;
 }
 
 /**

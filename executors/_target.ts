@@ -233,10 +233,18 @@ export function describe(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }
 
-/** What a failed submission is told: the signal's reason as it is, anything else as not shareable. */
-export function submissionError(error: unknown, signal: AbortSignal | undefined): unknown {
+/**
+ * What a failed submission is told: the signal's reason as it is, anything else as not shareable.
+ *
+ * @param act What was attempted, for the error text.
+ */
+export function submissionError(
+  error: unknown,
+  signal: AbortSignal | undefined,
+  act = "submit task",
+): unknown {
   if (signal?.aborted === true || NotShareableError.is(error)) return error;
-  return new NotShareableError(`Cannot submit task: ${describe(error)}`, { cause: error });
+  return new NotShareableError(`Cannot ${act}: ${describe(error)}`, { cause: error });
 }
 
 /** The error in place of an outcome, or of something else, that cannot be sent back. */

@@ -245,7 +245,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     } catch (error) {
       this.#tasks.free(task);
       this.#meter.failed++;
-      futureInternals.reject(future, submissionError(error, options?.signal));
+      futureInternals.reject(future, submissionError(error, options?.signal, this.#kind.act));
       return future;
     }
     this.#tasks.queued(future);

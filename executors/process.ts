@@ -24,7 +24,7 @@ import {
   processExports,
 } from "./_process_client.ts";
 import { runObject, setMakeSelf } from "./_run_object.ts";
-import { type AnyFunction, describe, targetOf } from "./_target.ts";
+import { type AnyFunction, targetOf } from "./_target.ts";
 import { WorkerPool } from "./_worker_pool.ts";
 import { BrokenProcessPool } from "./errors.ts";
 import { futureInternals } from "./future.ts";
@@ -254,6 +254,7 @@ export class Process<A extends unknown[] = unknown[]> {
       isDaemon: this.#daemon,
     }, {
       Broken: BrokenProcessPool,
+      act: `start ${this.#label}`,
       exports: processExports,
       chunkMs: 0,
       startThread: (_name, onError) => client.start(settings, onError),
@@ -267,18 +268,11 @@ export class Process<A extends unknown[] = unknown[]> {
     const future = pool.submit(fn, args, undefined, 0);
     if (future.done() && futureInternals.hasFailed(future)) {
       pool.shutdown(true);
-      throw this.#refusal(futureInternals.outcomeOf(future));
+      throw futureInternals.outcomeOf(future);
     }
     this.#pool = pool;
     pool.shutdown(false);
     active.add(this as unknown as Process<never[]>);
-  }
-
-  /** What is thrown in place of what the pool says, which speaks of a task. */
-  #refusal(error: unknown): unknown {
-    if (!NotShareableError.is(error) || error.cause === undefined) return error;
-    const { cause } = error;
-    return new NotShareableError(`Cannot start ${this.#label}: ${describe(cause)}`, { cause });
   }
 
   #work(): [AnyFunction, readonly unknown[]] {

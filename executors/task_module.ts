@@ -23,6 +23,7 @@
  * @module
  */
 
-export { type ErrorClass, registerErrorClass as registerError } from "../_memory/errors.ts";
+export type { ErrorClass } from "../_platform/mod.ts";
+export { registerErrorClass as registerError } from "../_memory/errors.ts";
 export { type TaskContext, taskContext } from "./context.ts";
 export { type ModuleMeta, type Movable, task, tasks, type TasksOf, transfer } from "./task.ts";

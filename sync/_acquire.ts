@@ -1,5 +1,5 @@
 /**
- * What locks and semaphores have in common: the arguments of `acquire`, and guards.
+ * What locks and semaphores have in common: the arguments of `acquire`, and guards; and what may not block, or not be async.
  *
  * @module
  */
@@ -86,4 +86,9 @@ export class ReleasingGuard implements Guard {
     this.#release = undefined;
     release?.();
   }
+}
+
+/** Whether what a function returned is to be awaited: the function is async. */
+export function isAsync(result: unknown): result is PromiseLike<unknown> {
+  return typeof (result as PromiseLike<unknown> | null | undefined)?.then === "function";
 }

@@ -10,7 +10,7 @@ import { checkTimeout } from "../_platform/clock.ts";
 import { checkOptions, deadlineOf } from "../_platform/options.ts";
 import { openCore } from "../_memory/core.ts";
 import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
-import { checkMayBlock } from "./_acquire.ts";
+import { checkMayBlock, isAsync } from "./_acquire.ts";
 import { type BarrierCore, KIND, LocalBarrierCore } from "./_barrier_core.ts";
 import { dataOf, labelOf } from "./_shared.ts";
 import { RuntimeError } from "./errors.ts";
@@ -242,7 +242,7 @@ export class Barrier {
     let isWell = false;
     try {
       const result = this.#actionHere()();
-      if (typeof (result as PromiseLike<unknown> | undefined)?.then === "function") {
+      if (isAsync(result)) {
         throw new RuntimeError(
           `Cannot wait at ${this.#label}: its action is async, and the thread is blocked; await wait() instead`,
         );

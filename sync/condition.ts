@@ -9,7 +9,7 @@
 import { deadlineOf } from "../_platform/options.ts";
 import { isRemoteData, openCore, partOf } from "../_memory/core.ts";
 import { HANDLE, type Handle, isShareable, registerHandle } from "../_memory/handle.ts";
-import { checkMayBlock, type Guard } from "./_acquire.ts";
+import { checkMayBlock, type Guard, isAsync } from "./_acquire.ts";
 import { type ConditionCore, KIND, LocalConditionCore } from "./_condition_core.ts";
 import { contextsHere } from "./_contexts.ts";
 import { KIND as LOCK_KIND } from "./_lock_core.ts";
@@ -270,8 +270,7 @@ export class Condition {
 
   /** A promise, or a future, is true whatever it resolves to: whoever returns one would never wait. */
   #checked<T>(result: T): T {
-    const { then } = Object(result) as { then?: unknown };
-    if (typeof then !== "function") return result;
+    if (!isAsync(result)) return result;
     // What it is rejected with would be told as unhandled, beside the error that explains it.
     Promise.resolve(result).catch(() => {});
     throw new TypeError(

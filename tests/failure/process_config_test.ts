@@ -7,12 +7,15 @@ import { ROOT, type ScratchFolder, scratchFolder } from "../_support/scratch.ts"
 import "../_support/processes.ts";
 import { assertEndedWell } from "./_support.ts";
 
+/** What an import map says of this package. */
+const OURS = { "@concurrent/futures": new URL("mod.ts", ROOT).href };
+
 for (const config of ["deno.json", "deno.jsonc"]) {
   for (const where of ["", "nested/"]) {
     test(`A task's module imports by the import map of the program's ${config}, from ${where || "its folder"}`, async () => {
       await using scratch = await scratchFolder();
       const imports = {
-        "@concurrent/futures": new URL("mod.ts", ROOT).href,
+        ...OURS,
         "greeting": "./lib/greeting.ts",
       };
       await scratch.write(config, JSON.stringify({ imports }));
@@ -176,8 +179,7 @@ for (const [files, finds, env] of ABOVE) {
 
 test("A process pool in a worker of the program's own has the program's configuration", async () => {
   await using scratch = await scratchFolder();
-  const imports = { "@concurrent/futures": new URL("mod.ts", ROOT).href };
-  await scratch.write("deno.json", JSON.stringify({ imports }));
+  await scratch.write("deno.json", JSON.stringify({ imports: OURS }));
   await scratch.write(
     "worker.ts",
     `
@@ -216,8 +218,7 @@ for (const args of ARRANGED) {
   const name = `A process is started with what the program was told by deno ${args.join(" ")}`;
   test(name, { ignore: Deno.build.os !== "linux" }, async () => {
     await using scratch = await scratchFolder();
-    const imports = { "@concurrent/futures": new URL("mod.ts", ROOT).href };
-    await scratch.write("map.json", JSON.stringify({ imports }));
+    await scratch.write("map.json", JSON.stringify({ imports: OURS }));
     // Without it, that of the repository would be found.
     await scratch.write("deno.json", "{}");
     const main = await scratch.write(
@@ -245,7 +246,7 @@ for (const args of ARRANGED) {
 test("A process is not started with what a program that is read from standard input was told", async () => {
   await using scratch = await scratchFolder();
   const imports = {
-    "@concurrent/futures": new URL("mod.ts", ROOT).href,
+    ...OURS,
     "greeting": "./greeting.ts",
   };
   const config = await scratch.write("deno.json", JSON.stringify({ imports }));
@@ -275,7 +276,7 @@ for (const [options, says] of COMMAND_LINES) {
   test(name, { ignore: Deno.build.os !== "linux" }, async () => {
     await using scratch = await scratchFolder();
     const imports = {
-      "@concurrent/futures": new URL("mod.ts", ROOT).href,
+      ...OURS,
       "greeting": "../greeting.ts",
     };
     // The one that is found by itself lacks what the task's module imports.

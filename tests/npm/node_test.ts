@@ -184,35 +184,31 @@ test(
   },
 );
 
-test(
-  "npm: a program on Node that runs itself once more in its workers is told so",
-  OPTIONS,
-  async () => {
-    const { code, stderr, timedOut } = await runModule(`
-    import { task, ThreadPoolExecutor } from "${NAME}";
-    export const square = task(import.meta, function square(n) { return n * n; });
-    console.log(await new ThreadPoolExecutor({ maxWorkers: 1 }).submit(square, 3));
-  `);
-    assertEquals([code, timedOut], [1, false]);
-    assertStringIncludes(stderr, "is being imported by a worker");
-  },
-);
-
-test(
-  "npm: the same, where functions were submitted that are no module's",
-  OPTIONS,
-  async () => {
-    const { code, stderr, timedOut } = await runModule(`
-    import { task, ThreadPoolExecutor } from "${NAME}";
-    export const square = task(import.meta, function square(n) { return n * n; });
-    const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+/** What a program submits that has no guard. */
+const UNGUARDED: Readonly<Record<string, string>> = {
+  "": "console.log(await pool.submit(square, 3));",
+  ", after a function of no module": `
     console.log(await pool.submit((n) => n + 1, 1));
     console.log(await pool.submit(square, 3));
-  `);
-    assertEquals([code, timedOut], [1, false]);
-    assertStringIncludes(stderr, "is being imported by a worker");
-  },
-);
+  `,
+};
+
+for (const [what, submitting] of Object.entries(UNGUARDED)) {
+  test(
+    `npm: a program on Node that runs itself once more in its workers is told so${what}`,
+    OPTIONS,
+    async () => {
+      const { code, stderr, timedOut } = await runModule(`
+      import { task, ThreadPoolExecutor } from "${NAME}";
+      export const square = task(import.meta, function square(n) { return n * n; });
+      const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+      ${submitting}
+    `);
+      assertEquals([code, timedOut], [1, false]);
+      assertStringIncludes(stderr, "is being imported by a worker");
+    },
+  );
+}
 
 test("npm: a program on Node that may compile nothing as it runs has pools", OPTIONS, async () => {
   const program = `
