@@ -93,6 +93,14 @@ async function printTable(): Promise<void> {
     show("AsyncExecutor", short.linear, short.async);
     show("ThreadPoolExecutor", short.linear, short.threads);
     show("ProcessPoolExecutor", short.linear, short.processes, 1.9);
+    const long = await interleave(LONG_REPEATS, {
+      linear: () => inLoop(longPairs),
+      threads: () => byMap(threads, longPairs),
+      processes: () => byMap(processes, longPairs),
+    });
+    console.log(`${longPairs.length} pairs`);
+    show("ThreadPoolExecutor", long.linear, long.threads);
+    show("ProcessPoolExecutor", long.linear, long.processes, 1.9);
   }
   const long = await interleave(LONG_REPEATS, {
     linear: () => inLoop(longPairs),

@@ -173,10 +173,7 @@ class PoolWorker {
     this.#state.setReady();
     const { initializer, isHosted } = this.#start;
     if (initializer >= 0 && isHosted) this.#tell(KIND.READY, 0, undefined);
-    // Not before the first task: it takes a while, and is needed only for tasks that take longer.
-    platform.nextTurn(() => {
-      platform.holdName(this.#start.life, () => this.#state.setAlive());
-    });
+    platform.holdName(this.#start.life, () => this.#state.setAlive());
     for (;;) {
       setCurrentTask(this.#makeContext);
       const waiting = this.#runReady();

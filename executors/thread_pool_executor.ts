@@ -75,7 +75,7 @@ export class ThreadPoolExecutor extends Executor {
     const pool = new WorkerPool(poolSettings(name, options), {
       Broken: BrokenThreadPool,
       exports: undefined,
-      chunkMs: 2,
+      chunkMs: 10,
       startThread: startWorkerThread,
       close() {},
     });
