@@ -15,7 +15,14 @@ import { WORD_BYTES } from "../_memory/layout.ts";
 import { decode, encode, type Encoded, externBaseOf, takeSpilled } from "../_memory/message.ts";
 import { RecordReader, type RecordRingPlace, RecordWriter } from "../_memory/record_ring.ts";
 import { type Payload, writeForProcess } from "./_payload.ts";
-import { HEADER_WORDS, KIND, KIND_SHIFT, PAYLOAD_WORDS, PLACE } from "./_protocol.ts";
+import {
+  HEADER_WORDS,
+  KIND,
+  KIND_SHIFT,
+  PAYLOAD_WORDS,
+  PLACE,
+  type RanReport,
+} from "./_protocol.ts";
 import { describe } from "./_target.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import { detach, takeTransfers } from "./task.ts";
@@ -23,6 +30,9 @@ import { detach, takeTransfers } from "./task.ts";
 /** What a blocked thread is told whose mail is late; see {@linkcode MailboxReader.isLate}. */
 export const NEEDS_EVENT_LOOP =
   "Cannot block: an outcome has come by a message, as plain memory could not carry it, and a browser hands messages over in the event loop only; await the future";
+
+/** Room for the payload of a {@linkcode RanReport}: a list of three numbers. */
+const RAN_WORDS = 16;
 
 /** The writing end. */
 export class MailboxWriter {
@@ -39,6 +49,8 @@ export class MailboxWriter {
   answerBy: ((kind: number, id: number, payload: Payload) => void) | undefined;
   /** Something was sent in this way since the last outcome that was, and may not have arrived. */
   #isAhead = true;
+  /** When the task ran whose outcome comes next: it goes with that, the same way. */
+  #ran: { readonly id: number; readonly report: RanReport } | undefined;
   /** Writes that wait for room, so that they stay in order. */
   readonly #waiting: Waiting[] = [];
 
@@ -65,6 +77,10 @@ export class MailboxWriter {
    * @throws {unknown} What encoding the value throws; nothing was sent then.
    */
   write(kind: number, id: number, value: unknown): Promise<void> | undefined {
+    if (kind === KIND.RAN && this.#waiting.length === 0) {
+      this.#ran = { id, report: value as RanReport };
+      return undefined;
+    }
     if (this.#waiting.length === 0 && this.#tryWrite(kind, id, value)) return undefined;
     return new Promise((resolve, reject) => {
       this.#waiting.push({ kind, id, value, resolve, reject });
@@ -96,12 +112,19 @@ export class MailboxWriter {
     while (!this.#tryWrite(kind, id, value)) this.#records.roomSync();
   }
 
-  /** Sends a value; false when there is no room. */
+  /** Sends a value, after what waits for it to go; false when there is no room. */
   #tryWrite(kind: number, id: number, value: unknown): boolean {
     const records = this.#records;
-    const start = records.reserve(HEADER_WORDS + PAYLOAD_WORDS);
-    if (start < 0) return false;
+    const ran = this.#ran;
+    const ahead = ran === undefined ? 0 : HEADER_WORDS + RAN_WORDS + 1;
+    const first = records.reserve(ahead + HEADER_WORDS + PAYLOAD_WORDS);
+    if (first < 0) return false;
     const { words, bytes } = records;
+    // A record of its own, right ahead of the other, or a part of what is not published.
+    const ranEnd = ran === undefined
+      ? first - 1
+      : this.#encodeRan(ran.report, first + HEADER_WORDS);
+    const start = ranEnd + 1;
     const payload = start + HEADER_WORDS;
     const isOutcome = kind === KIND.RESULT || kind === KIND.ERROR;
     const moved = takeTransfers(value);
@@ -117,14 +140,20 @@ export class MailboxWriter {
     if (end >= 0) {
       detach(moved);
       if (isOutcome && this.answerBy !== undefined && !this.#isAhead) {
-        const from = payload * WORD_BYTES;
-        const length = end * WORD_BYTES - from;
-        this.answerBy(kind, id, { place, externBase: 0, bytes, start: from, length });
+        if (ran !== undefined) this.#answer(KIND.RAN, ran.id, first + HEADER_WORDS, ranEnd);
+        this.#answer(kind, id, payload, end);
+        this.#ran = undefined;
         return true;
       }
     } else {
       place = this.#placeSpilled(words, payload, moved);
       end = place === PLACE.BLOCK ? payload + 3 : payload;
+    }
+    if (ran !== undefined) {
+      words[first] = KIND.RAN << KIND_SHIFT | PLACE.INLINE;
+      words[first + 1] = ran.id;
+      records.commit(first, ranEnd);
+      this.#ran = undefined;
     }
     words[start] = (kind << KIND_SHIFT) | place;
     words[start + 1] = id;
@@ -132,6 +161,20 @@ export class MailboxWriter {
     this.#isAhead = !isOutcome;
     this.#bell.ring();
     return true;
+  }
+
+  /** Lays a report where it is, or becomes, a part of a record; returns its end. */
+  #encodeRan(report: RanReport, payload: number): number {
+    const { words, bytes } = this.#records;
+    return this.#encoder.encode(report, words, bytes, payload, payload + RAN_WORDS, undefined);
+  }
+
+  /** Sends the other way what was laid into the ring, and is not published there. */
+  #answer(kind: number, id: number, payload: number, end: number): void {
+    const start = payload * WORD_BYTES;
+    const length = end * WORD_BYTES - start;
+    const { bytes } = this.#records;
+    this.answerBy!(kind, id, { place: PLACE.INLINE, externBase: 0, bytes, start, length });
   }
 
   /** Puts what the encoder has spilled into the arena or a message; returns which. */

@@ -20,7 +20,7 @@ import { SOCKET } from "../_platform/socket_channel.ts";
 import { FrameReader, FrameSender } from "./_frames.ts";
 import { keep, type Payload } from "./_payload.ts";
 import { DOWN, UP } from "./_process_protocol.ts";
-import { CARRIES, PLACE, SHARED_OBJECTS } from "./_protocol.ts";
+import { CARRIES, KIND, PLACE, SHARED_OBJECTS } from "./_protocol.ts";
 import type { Task, TaskHead } from "./_tasks_in_hand.ts";
 
 /** The serving thread's end. */
@@ -107,10 +107,10 @@ export class WorkerWire {
     this.#sender = new FrameSender(channel);
   }
 
-  /** Sends the outcome of the task that came last. */
+  /** Sends the outcome of the task that came last, and when it ran with it, which is said before. */
   readonly answer = (kind: number, id: number, payload: Payload): void => {
     this.#sender.write(UP.MAIL, kind, id, 0, payload);
-    this.#sender.flush();
+    if (kind !== KIND.RAN) this.#sender.flush();
   };
 
   /**
