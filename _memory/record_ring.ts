@@ -3,7 +3,7 @@
  *
  * Word WRITTEN: words ever written, modulo 2^32; the writer's.
  * Word READ: words ever read, modulo 2^32; the reader's.
- * Word WRITER_WAITS: 1 while the writer sleeps for room; set by the writer, cleared by the reader.
+ * Word WRITER_WAITS: 1 while the writer sleeps for room, or was about to; set by the writer, cleared by the reader.
  *
  * A record is its length in words (this word included), then the payload. It never wraps: where the rest of the
  * buffer is too short, the length SKIP fills it and the record starts at the beginning.
@@ -93,12 +93,13 @@ export class RecordWriter {
     if (this.#announceWait()) parkSync(this.words, this.#waits, 1, NEVER);
   }
 
-  /** Sets WRITER_WAITS; false when the reader has read meanwhile (Invariant 3). */
+  /**
+   * Sets WRITER_WAITS; false when the reader has read meanwhile (Invariant 3). It stays set then: the promise form of this writer
+   * may sleep while the blocking one comes by.
+   */
   #announceWait(): boolean {
     store(this.words, this.#waits, 1);
-    if (load(this.words, this.#base + RECORD_RING.READ) === this.#readSeen) return true;
-    store(this.words, this.#waits, 0);
-    return false;
+    return load(this.words, this.#base + RECORD_RING.READ) === this.#readSeen;
   }
 
   get #waits(): number {

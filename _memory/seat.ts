@@ -140,8 +140,14 @@ export class Seat implements Source {
     return !this.#hasLeft && this.table.isAlive(this.id);
   }
 
-  /** Hands grants to the wait from now on; returns a node for it, in no list. */
+  /**
+   * Hands grants to the wait from now on; returns a node for it, in no list.
+   *
+   * @throws {Error} When the thread has left.
+   */
   open(wait: Wait): number {
+    // What still runs then, a timer that is due, would use nodes that another thread has by now.
+    if (this.#hasLeft) throw new Error("Cannot wait: this thread is ending");
     if (this.#freeNodes.length === 0) {
       const nodes = this.table.takeChunk();
       this.#chunks.push(nodes[0]);

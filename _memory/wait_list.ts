@@ -27,7 +27,7 @@
 import { exchange, load, notify, pause, replace, wait } from "../_platform/atomics.ts";
 import { platform } from "../_platform/mod.ts";
 import { backOff } from "../_platform/park.ts";
-import { NODE, WAIT_LIST } from "./layout.ts";
+import { NODE, WAIT_LIST, WORD_BYTES } from "./layout.ts";
 import type { Seat } from "./seat.ts";
 import type { ThreadTable } from "./thread_table.ts";
 
@@ -86,6 +86,9 @@ export class Latch {
   }
 }
 
+/** What stands for each list of a buffer, by where it lies. */
+const identities = new WeakMap<ArrayBufferLike, Map<number, object>>();
+
 /** A list of waiters. Call every method with the latch of its object held. */
 export class WaitList {
   readonly #words: Int32Array;
@@ -104,6 +107,17 @@ export class WaitList {
     this.#base = base;
     this.#table = seat.table;
     this.#number = number;
+  }
+
+  /** The same for all who have the list open in this thread. */
+  get identity(): object {
+    const { buffer, byteOffset } = this.#words;
+    let inBuffer = identities.get(buffer);
+    if (inBuffer === undefined) identities.set(buffer, inBuffer = new Map());
+    const at = byteOffset + this.#base * WORD_BYTES;
+    let identity = inBuffer.get(at);
+    if (identity === undefined) inBuffer.set(at, identity = {});
+    return identity;
   }
 
   /** True when nobody waits. */

@@ -10,7 +10,11 @@ import { soon } from "./timers.ts";
 
 /** Web Locks, which Deno's own types do not know yet. */
 interface LockManager {
-  request<T>(name: string, options: { signal?: AbortSignal }, held: () => T): Promise<Awaited<T>>;
+  request<T>(
+    name: string,
+    options: { signal?: AbortSignal; ifAvailable?: boolean },
+    held: (lock: unknown) => T,
+  ): Promise<Awaited<T>>;
 }
 
 interface WebGlobals {
@@ -35,6 +39,12 @@ export const threadName: string = isWorker ? globals.name || "worker" : "main";
 /** Resolves once nobody holds `name`, or once the signal aborts; says which. */
 export function whenNameIsFree(name: string, signal: AbortSignal): Promise<boolean> {
   return globals.navigator.locks.request(name, { signal }, () => true).catch(() => false);
+}
+
+/** Whether nobody holds `name`. */
+export function isNameFree(name: string): Promise<boolean> {
+  const isFree = (lock: unknown): boolean => lock !== null;
+  return globals.navigator.locks.request(name, { ifAvailable: true }, isFree).catch(() => false);
 }
 
 /** See `Platform`. Where the host has no locks to give, the thread goes on without. */

@@ -28,6 +28,7 @@ import { wait } from "./atomics.ts";
 import {
   endThread,
   holdName,
+  isNameFree,
   isWorker,
   nextMessage,
   onOwnMessage,
@@ -127,6 +128,10 @@ class BrowserWorker implements WorkerThread {
 
   whenGone(name: string, signal: AbortSignal): Promise<boolean> {
     return whenNameIsFree(name, signal);
+  }
+
+  isGone(name: string): Promise<boolean> {
+    return isNameFree(name);
   }
 }
 

@@ -8,6 +8,7 @@ import { builtin } from "./_node_modules.ts";
 import {
   endThread,
   holdName,
+  isNameFree,
   isWorker,
   nextMessage,
   onOwnMessage,
@@ -159,6 +160,10 @@ class DenoWorker implements WorkerThread {
 
   whenGone(name: string, signal: AbortSignal): Promise<boolean> {
     return whenNameIsFree(name, signal);
+  }
+
+  isGone(name: string): Promise<boolean> {
+    return isNameFree(name);
   }
 }
 

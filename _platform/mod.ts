@@ -43,6 +43,8 @@ export interface WorkerThread {
    * @param name What the worker holds; see {@linkcode Platform.holdName}.
    */
   whenGone(name: string, signal: AbortSignal): Promise<boolean>;
+  /** Whether that is so by now. */
+  isGone(name: string): Promise<boolean>;
 }
 
 /** A place where the value of the current async context is kept. */

@@ -131,6 +131,10 @@ class NodeWorker implements WorkerThread {
       signal.addEventListener("abort", () => resolve(false), { once: true });
     });
   }
+
+  isGone(): Promise<boolean> {
+    return Promise.resolve(this.#isGone);
+  }
 }
 
 /** How long to sleep when a pipe is full, in milliseconds. */

@@ -39,7 +39,7 @@ export class Catalog {
   /** The number of a target, which is entered if it is new. */
   numberOf(target: Target): number {
     const key = target.kind === "module"
-      ? `m ${target.name} ${target.url} ${target.text ?? ""}`
+      ? `m ${target.name} ${target.url} ${target.nth ?? ""} ${target.text ?? ""}`
       : `s ${target.name} ${target.text}`;
     const known = this.#numbers.get(key);
     if (known !== undefined) return known;

@@ -517,6 +517,11 @@ export function startMap(
     }
   }
   if (inputs.length === 0) throw new TypeError("Cannot map: expected at least one iterable");
+  if (taskOptions?.transfer !== undefined && taskOptions.transfer.length > 0) {
+    throw new TypeError(
+      "Cannot map: with({ transfer }) would move all with the first chunk; mark each item instead: transfer(item, [buffer])",
+    );
+  }
   return new MapRun(backend, taskOptions, fn, inputs as MapInput<unknown>[], options);
 }
 

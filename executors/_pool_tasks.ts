@@ -137,12 +137,12 @@ export class PoolTasks {
     if (this.#stopped.delete(task)) return this.free(task);
     worker.account.done++;
     if (worker.givenUp?.task === task) {
-      // It was settled when it was given up; the worker turned out to be well.
+      // The worker turned out to be well.
       worker.givenUp.grace.cancel();
       worker.givenUp = undefined;
-      return this.free(task);
     }
     this.free(task);
+    if (future.done()) return; // It was settled when it was given up.
     this.#bookOut();
     if (failed) {
       this.#meter.failed++;
@@ -184,6 +184,7 @@ export class PoolTasks {
     const task = futureInternals.taskOf(future);
     const { isTaken, isGone } = this.#queue.takeBack(task);
     if (!isTaken) return false;
+    this.#queue.release(task);
     this.#streams.remove(task);
     this.#futures[task] = undefined;
     if (isGone) this.#free.push(task);
@@ -224,6 +225,8 @@ export class PoolTasks {
   /** Asks a thread, and abandons it if it does not stop. */
   #stopThread(worker: PoolWorkerHandle, task: number, number: number): void {
     worker.state.abort(number);
+    // One that it was given before, and has done by now: its outcome is on its way.
+    worker.givenUp?.grace.cancel();
     const grace = this.deadlines.at(nowMs() + GRACE_MS, () => this.#abandon(worker, number));
     worker.givenUp = { task, grace };
   }

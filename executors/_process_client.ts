@@ -156,6 +156,7 @@ export class ProcessClient {
       kill: (signal) => post({ kind: "end", child, signal }),
       terminate: () => void this.#losers.delete(onError),
       whenGone: () => new Promise(() => {}), // Its end is told by mail.
+      isGone: () => Promise.resolve(false),
     };
   }
 

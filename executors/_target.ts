@@ -6,7 +6,8 @@
  *
  * A marked function is looked for among those that its module has marked, and then among the module's exports. In a bundle
  * the former is what counts: there a file holds many modules, a minifier has taken the functions' names or given them
- * others, and the exports are gone. But the file is the same here and there, and so is what it marks.
+ * others, and the exports are gone. But the file is the same here and there, and so is what it marks, and in which order: that
+ * tells functions apart that have the same name and the same text, as those have that another function has made.
  *
  * @module
  */
@@ -21,8 +22,12 @@ export interface ModuleTarget {
   readonly kind: "module";
   readonly url: string;
   readonly name: string;
-  /** Its source text, where several functions of its file have that name, or it has none. */
+  /** Its source text, unless it is a reference. */
   readonly text?: string;
+  /** Where its file has marked others of that name and text: which of them it is, in the order in which they were marked. */
+  readonly nth?: number;
+  /** Where its file has marked others of that name. */
+  readonly hasNamesakes?: boolean;
 }
 
 /** A function as it crosses. */
@@ -40,13 +45,21 @@ export const TASK: unique symbol = Symbol.for("@concurrent/futures.task");
 export interface TaskMark {
   readonly url: string;
   readonly name: string;
+  /** It only stands for the function, see `tasks`. */
+  readonly isReference?: boolean;
 }
 
 const MARKED: unique symbol = Symbol.for("@concurrent/futures.marked");
 
+/** Functions of one name by their texts; those of one text in the order in which they were marked. */
+type Namesakes = Map<string, AnyFunction[]>;
+
 /** The marked functions of this thread, by the address of their file and their names; survives a second copy of the package. */
-const marked: Map<string, AnyFunction[]> =
-  (globalThis as { [MARKED]?: Map<string, AnyFunction[]> })[MARKED] ??= new Map();
+const marked: Map<string, Namesakes> =
+  (globalThis as { [MARKED]?: Map<string, Namesakes> })[MARKED] ??= new Map();
+
+/** The most functions of one name and text that are told apart, and kept for that. */
+const MOST_ALIKE = 1000;
 
 function keyOf({ url, name }: TaskMark): string {
   return `${name} ${url}`;
@@ -59,32 +72,54 @@ function textOf(fn: AnyFunction): string {
 /** Marks a function, so that it crosses by its name. */
 export function mark(fn: AnyFunction, by: TaskMark): void {
   Object.defineProperty(fn, TASK, { value: by, configurable: true });
-  const namesakes = marked.get(keyOf(by));
-  if (namesakes === undefined) marked.set(keyOf(by), [fn]);
-  // Functions of one text are taken to be the same function, made anew.
-  else if (namesakes.every((other) => textOf(other) !== textOf(fn))) namesakes.push(fn);
+  const key = keyOf(by);
+  let namesakes = marked.get(key);
+  if (namesakes === undefined) marked.set(key, namesakes = new Map());
+  const text = textOf(fn);
+  const alike = namesakes.get(text);
+  if (alike === undefined) namesakes.set(text, [fn]);
+  else if (alike.length < MOST_ALIKE && !alike.includes(fn)) alike.push(fn);
 }
 
 /** The marked function that a target names, if this thread has it. */
-function findMarked({ url, name, text }: ModuleTarget): AnyFunction | undefined {
-  const namesakes = marked.get(keyOf({ url, name })) ?? [];
-  if (text !== undefined) return namesakes.find((fn) => textOf(fn) === text);
-  return namesakes.length === 1 ? namesakes[0] : undefined;
+function findMarked({ url, name, text, nth, hasNamesakes }: ModuleTarget): AnyFunction | undefined {
+  const namesakes = marked.get(keyOf({ url, name }));
+  const alike = text === undefined ? undefined : namesakes?.get(text);
+  // Its sender may have run the file, or what marks it, more than once.
+  if (alike !== undefined) return alike[(nth ?? 0) % alike.length];
+  return hasNamesakes ? undefined : onlyOne(namesakes);
 }
 
-function moduleTarget(fn: AnyFunction, { url, name }: TaskMark): ModuleTarget {
+/** The function, if it is the only one. */
+function onlyOne(namesakes: Namesakes | undefined): AnyFunction | undefined {
+  if (namesakes?.size !== 1) return undefined;
+  const [alike] = namesakes.values();
+  return alike.length === 1 ? alike[0] : undefined;
+}
+
+function moduleTarget(fn: AnyFunction, { url, name, isReference }: TaskMark): ModuleTarget {
   // Bundles in a format other than ES modules have an empty `import.meta`.
   if (typeof url !== "string") {
     throw new NotShareableError(
       `Cannot send task "${name}": its module does not know its own address; build it as an ES module`,
     );
   }
-  const namesakes = marked.get(keyOf({ url, name })) ?? [];
-  if (name !== "" && namesakes.length < 2) return { kind: "module", url, name };
+  if (isReference) return { kind: "module", url, name };
   const text = textOf(fn);
-  // What `tasks` makes is not among them, and has no text of its own.
-  const isAmong = namesakes.some((other) => textOf(other) === text);
-  return isAmong ? { kind: "module", url, name, text } : { kind: "module", url, name };
+  const namesakes = marked.get(keyOf({ url, name }));
+  const alike = namesakes?.get(text);
+  // A proxy of a marked function, and no text of its own.
+  if (alike === undefined) return { kind: "module", url, name };
+  if (onlyOne(namesakes) === fn) return { kind: "module", url, name, text };
+  const hasNamesakes = true;
+  if (alike.length === 1) return { kind: "module", url, name, text, hasNamesakes };
+  const nth = alike.indexOf(fn);
+  if (nth < 0) {
+    throw new NotShareableError(
+      `Cannot send task "${name}": its module has marked more than ${MOST_ALIKE} functions of the same name and text; name each of them: task(import.meta, fn, name)`,
+    );
+  }
+  return { kind: "module", url, name, text, nth, hasNamesakes };
 }
 
 /** The mark of a function, if it has one. */
@@ -156,13 +191,24 @@ async function importTarget(target: ModuleTarget): Promise<AnyFunction> {
       { cause: error },
     );
   }
-  const value = findMarked(target) ?? module[name];
-  if (typeof value !== "function") {
+  const fn = findMarked(target) ?? module[name];
+  if (typeof fn !== "function") {
     throw new NotShareableError(
       `Cannot load ${label}: module "${url}" has no export "${name}" that is a function; export the task under the name of its function`,
     );
   }
-  return value as AnyFunction;
+  if (!isSame(fn as AnyFunction, target)) {
+    throw new NotShareableError(
+      `Cannot load ${label}: module "${url}" has another function of that name; mark each with a name of its own where the module runs whenever it is imported: task(import.meta, fn, name)`,
+    );
+  }
+  return fn as AnyFunction;
+}
+
+/** Whether a function that was found by its name can be the one that a target names. */
+function isSame(fn: AnyFunction, target: ModuleTarget): boolean {
+  if (target.text === undefined || findMarked(target) === fn) return true;
+  return target.nth === undefined && textOf(fn) === target.text;
 }
 
 /** Imports a module of the user's. */

@@ -276,6 +276,8 @@ export class TaskQueue {
       const waiting = backlog.peek()!;
       const { task, start, end, large } = waiting;
       if (this.#numbers[task] === DROPPED) {
+        // It was in the ring before, and so were its arguments laid down.
+        if (large === undefined) this.#releaseBlock(waiting.form, waiting.words[start]);
         backlog.shift();
         this.#onDropped(task);
         continue;
@@ -353,7 +355,9 @@ export class TaskQueue {
     if (!isGone) {
       this.#numbers[task] = DROPPED;
     } else if (this.ring.cancel(number)) {
-      this.#releaseBlock(number);
+      const slot = this.ring.slotOf(number);
+      const { words } = this.ring;
+      this.#releaseBlock(words[slot + SLOT.FORM], words[slot + SLOT.PAYLOAD]);
     } else {
       return NOT_TAKEN;
     }
@@ -361,14 +365,10 @@ export class TaskQueue {
     return isGone ? TAKEN_FROM_RING : TAKEN_FROM_BACKLOG;
   }
 
-  /** Gives back the arena block of a task that nobody will read. */
-  #releaseBlock(number: number): void {
-    const { words } = this.ring;
-    const slot = this.ring.slotOf(number);
-    const place = words[slot + SLOT.FORM] & PLACE.MASK;
-    if (place === PLACE.BLOCK || place === PLACE.SHARED) {
-      this.arena.release(words[slot + SLOT.PAYLOAD]);
-    }
+  /** Gives back the arena block of a task that nobody will read, if it has one. */
+  #releaseBlock(form: number, offset: number): void {
+    const place = form & PLACE.MASK;
+    if (place === PLACE.BLOCK || place === PLACE.SHARED) this.arena.release(offset);
   }
 }
 

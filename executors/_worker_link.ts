@@ -20,6 +20,20 @@ import { WorkerState } from "./_worker_state.ts";
 export const THREAD_ID: string = randomName();
 let livesHeld = 0;
 
+/** Workers that were given up, and may run on: they keep their places in the table of threads until they are known to be gone. */
+const abandoned = new Set<
+  { readonly id: number; readonly life: string; readonly thread: WorkerThread }
+>();
+
+/** Gives back the places of those that have ended. */
+function buryAbandoned(): void {
+  for (const worker of abandoned) {
+    worker.thread.isGone(worker.life).then((isGone) => {
+      if (isGone && abandoned.delete(worker)) buryThread(worker.id, true);
+    });
+  }
+}
+
 /** What every worker of a pool is told. */
 export type PoolPart = Omit<
   StartMessage,
@@ -55,6 +69,7 @@ export class WorkerLink {
   constructor(name: string, number: number, startThread: () => WorkerThread) {
     this.name = name;
     this.number = number;
+    buryAbandoned();
     this.#id = this.#threads.claim(name, FLAG.WORKER);
     this.thread = startThread();
     const { port1, port2 } = new MessageChannel();
@@ -125,6 +140,10 @@ export class WorkerLink {
   end(isGone: boolean): void {
     this.#ended = true;
     buryThread(this.#id, isGone);
+    // Without a sign of life, nothing would tell that it is gone.
+    if (!isGone && this.state.isAlive) {
+      abandoned.add({ id: this.#id, life: this.#life, thread: this.thread });
+    }
     this.stopWatch();
     this.port.close();
     this.thread.terminate();

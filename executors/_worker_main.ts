@@ -60,6 +60,8 @@ interface Loaded {
 }
 
 const NO_EXTRAS: readonly unknown[] = [];
+/** A number that no task has. */
+const NO_TASK = -1;
 
 /** The numbers of the shared buffers that the payload of a task names. */
 function bufferNumbers(words: Int32Array, payload: number): number[] {
@@ -356,11 +358,12 @@ class PoolWorker {
     // Kept aside, so that the slot is not held up while a module is imported.
     const payload = ring.copyPayload(number);
     ring.release(number);
+    const place = form & PLACE.MASK;
+    let hasBlock = place === PLACE.BLOCK || place === PLACE.SHARED;
     let loaded: Loaded;
     let args: unknown[];
     try {
       // Asked for by the task last claimed, so before anything else is.
-      const place = form & PLACE.MASK;
       const message = place === PLACE.MESSAGE ? await this.#fetch(task) : undefined;
       if ((form & SHARED_OBJECTS) !== 0) await this.#loadSharedObjects();
       if ((form & CARRIES) !== 0) this.#within ??= (await import("./_carried_context.ts")).within;
@@ -373,9 +376,14 @@ class PoolWorker {
         const extras = place === PLACE.SHARED
           ? await this.#buffers.wait(bufferNumbers(payload, 0))
           : NO_EXTRAS;
+        hasBlock = false; // Given back whatever comes of it.
         args = this.#decodeBlock(payload[0], payload[1], extras);
       }
     } catch (error) {
+      if (hasBlock) {
+        this.#arguments.follow();
+        this.#arguments.release(payload[0]);
+      }
       return this.#tell(KIND.ERROR, task, error);
     }
     if (this.#ended) return;
@@ -539,6 +547,7 @@ class PoolWorker {
     // Where `close` returns, a task that has called it does, too.
     if (this.#ended) return undefined;
     const outcome: ChunkOutcome = [elapsedMs, chunk.entries, chunk.failed];
+    this.#number = NO_TASK;
     return this.#mail.writeOr(KIND.RESULT, task, outcome, () => {
       // Some value cannot be sent. Which one is found out by trying; the others get through.
       chunk.entries.forEach((entry, i) => {
@@ -563,6 +572,8 @@ class PoolWorker {
   /** Sends mail; a value that cannot be sent becomes an error of the task. */
   #tell(kind: number, task: number, value: unknown): Promise<void> | undefined {
     if (this.#ended) return undefined;
+    // What is left of it reports no more progress: another task may have its index.
+    if (kind === KIND.RESULT || kind === KIND.ERROR) this.#number = NO_TASK;
     return this.#mail.writeOr(kind, task, value, this.#tellUnsendable);
   }
 
@@ -632,14 +643,16 @@ class PoolWorker {
     });
     if (this.#checkAbort === undefined) this.#watchAborts();
     this.#checkAbort = check;
+    check(); // Listeners hear of what comes, and others that follow it look at it before they listen.
     return signal;
   }
 
   /** Has the running task's signal looked at whenever the owner asks a task to stop. */
   async #watchAborts(): Promise<void> {
     for (;;) {
-      await this.#state.abortChange();
+      const changed = this.#state.abortChange();
       this.#checkAbort?.();
+      await changed;
     }
   }
 }

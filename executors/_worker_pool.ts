@@ -62,6 +62,9 @@ import type { StreamSink } from "./stream.ts";
 /** How often a blocked thread looks whether there is room for replies that wait for it. */
 const REPLY_MS = 2;
 
+/** Why nobody will run a task, after `endWorkers`. */
+const ENDED = { reason: "the workers of its pool were ended", cause: undefined };
+
 /** Outcomes drained between two looks at the clock. */
 const TIMED_EVERY = 32;
 
@@ -413,6 +416,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
       case KIND.RETIRED:
         this.#kind.onEnd?.(undefined);
         this.#remove(worker, "retired");
+        this.#failOrphans();
         this.#crew.engage();
         break;
       case KIND.STREAM_STARTED:
@@ -622,6 +626,15 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     else worker.isDismissed = true;
     this.#crew.retire();
     this.#tasks.refuseAll(reason, error);
+    this.#closeIfOver();
+  }
+
+  /** Fails what a process had returned, and was in nobody's hands, once there will be no worker to take it. */
+  #failOrphans(): void {
+    if (this.#workers.length > 0 || this.#tasks.unsettled === 0) return;
+    const end = this.#broken ?? (this.#areEnded ? ENDED : undefined);
+    if (end === undefined) return;
+    this.#tasks.failAll(end.reason, end.cause);
     this.#closeIfOver();
   }
 

@@ -23,9 +23,12 @@ export interface TaskOptions {
    * taken back; a running one is told through `taskContext().signal`.
    */
   signal?: AbortSignal | undefined;
-  /** Milliseconds from submit to outcome; then the task is given up with a `TimeoutError`. */
+  /**
+   * Milliseconds from submit to outcome; then the task is given up with a `TimeoutError`. With `map` a chunk is a task: it has
+   * that time for all of its items, from when it is sent.
+   */
   timeout?: number | null | undefined;
-  /** What is moved instead of copied, of the arguments. */
+  /** What is moved instead of copied, of the arguments. Not with `map`: mark its items with `transfer`. */
   transfer?: readonly Movable[] | undefined;
   /** Tasks of higher priority are handed to workers first; 0 unless given. */
   priority?: number | undefined;

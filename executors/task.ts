@@ -20,13 +20,14 @@ export interface ModuleMeta {
  *
  * The module is imported once more in each worker, with `import.meta.main` false there: what only the
  * program itself should do belongs under `if (import.meta.main)`, as in Python. Workers also find a function that the module
- * marks and does not export, if it does so each time that it is imported. Where exports must say their types, mark a function that
+ * marks and does not export, if it does so each time that it is imported. Functions that another one has made, and that have no
+ * names of their own, are told apart by the order in which the module marks them. Where exports must say their types, mark a function that
  * was declared before: `task(import.meta, isPrime);`.
  *
  * @param meta The module's `import.meta`.
  * @param fn The function, named as it is exported.
  * @param name The export's name, where it is not the function's.
- * @throws {TypeError} When the first argument is no `import.meta`.
+ * @throws {TypeError} When the first argument is no `import.meta`, or the second no function.
  *
  * @example
  * ```ts
@@ -42,12 +43,17 @@ export interface ModuleMeta {
 export function task<F extends (...args: never[]) => unknown>(
   meta: ModuleMeta,
   fn: F,
-  name: string = fn.name,
+  name?: string,
 ): F {
   if (typeof meta !== "object" || meta === null) {
-    throw new TypeError(`Cannot mark task "${name}": expected import.meta, got ${meta}`);
+    const label = name ?? (fn as F | undefined)?.name ?? "";
+    const got = typeof meta === "function" ? "a function" : meta;
+    throw new TypeError(`Cannot mark task "${label}": expected import.meta, got ${got}`);
   }
-  mark(fn, { url: meta.url, name });
+  if (typeof fn !== "function") {
+    throw new TypeError(`Cannot mark task: expected a function, got ${typeof fn}`);
+  }
+  mark(fn, { url: meta.url, name: name ?? fn.name });
   return fn;
 }
 
@@ -82,10 +88,11 @@ export function tasks<M>(url: string): TasksOf<M> {
   const references = new Map<string, AnyFunction>();
   return new Proxy({}, {
     get(_target, name): AnyFunction | undefined {
-      if (typeof name !== "string") return undefined;
+      // Who awaits it, or returns it from an async function, asks for the latter.
+      if (typeof name !== "string" || name === "then") return undefined;
       let reference = references.get(name);
       if (reference === undefined) {
-        reference = makeReference({ url, name });
+        reference = makeReference({ url, name, isReference: true });
         references.set(name, reference);
       }
       return reference;

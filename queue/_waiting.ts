@@ -49,7 +49,7 @@ class QueueWait extends Wait implements Waiter {
 
   /** See {@linkcode Wait}. */
   override get object(): unknown {
-    return this.#list;
+    return this.#list.identity;
   }
 
   /** See {@linkcode Wait}. */

@@ -102,6 +102,10 @@ class Puppet implements WorkerThread {
   whenGone(): Promise<boolean> {
     return new Promise(() => {});
   }
+
+  isGone(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
 }
 
 /** The same in the place of a process, which can be killed: when it has ended, the test says so. */
@@ -267,6 +271,7 @@ test("A worker that begins a task while others wait tells an owner that has aske
       },
       terminate: () => thread.terminate(),
       whenGone: (name, signal) => thread.whenGone(name, signal),
+      isGone: () => Promise.resolve(false),
     };
   });
   using gate = new Gate();

@@ -9,6 +9,7 @@ import {
 import {
   AsyncExecutor,
   NotShareableError,
+  ProcessPoolExecutor,
   task,
   tasks,
   ThreadPoolExecutor,
@@ -17,13 +18,27 @@ import {
 import { test } from "../_support/leaks.ts";
 import { outcomesOf } from "../contracts/suite.ts";
 import { square } from "../contracts/tasks.ts";
-import { fill, makeHidden, renamed, sum, unnamed, unsendableIfOdd } from "./fixtures/helpers.ts";
+import {
+  alike,
+  fill,
+  makeHidden,
+  makeNamesake,
+  renamed,
+  sum,
+  unmarked,
+  unnamed,
+  unsendableIfOdd,
+} from "./fixtures/helpers.ts";
 
 const WORK = import.meta.resolve("./fixtures/work.ts");
 const work = tasks<typeof import("./fixtures/work.ts")>(WORK);
 
 function makePool(): ThreadPoolExecutor {
   return new ThreadPoolExecutor({ maxWorkers: 1 });
+}
+
+function makeProcesses(): ProcessPoolExecutor {
+  return new ProcessPoolExecutor({ maxWorkers: 1 });
 }
 
 // task
@@ -50,6 +65,32 @@ test("task() tells functions of one name apart, of which the module exports none
   assertEquals(await pool.submit(first, 1), 31);
 });
 
+for (const [kind, make] of [["threads", makePool], ["processes", makeProcesses]] as const) {
+  test(`task() tells functions of one text apart by the order in which they are marked: ${kind}`, async () => {
+    await using pool = make();
+    assertEquals(await pool.submit(alike.remove, "a"), "removed a");
+    assertEquals(await pool.submit(alike.thumb, "a"), "thumb of a");
+    assertEquals(await pool.map(alike.remove, ["b", "c"]).toArray(), ["removed b", "removed c"]);
+    const [two, three] = alike.bound;
+    assertEquals(await pool.submit(three, 1), 3);
+    assertEquals(await pool.submit(two, 1), 2);
+  });
+}
+
+test("task() of a function that only has the name of one that its module exports fails the future", async () => {
+  await using pool = makePool();
+  const text = "has another function of that name; mark each with a name of its own";
+  await assertRejects(() => pool.submit(makeNamesake(), 1).result(), NotShareableError, text);
+  const url = import.meta.resolve("./fixtures/helpers.ts");
+  assertEquals(await pool.submit(task({ url }, unmarked), 1), -1);
+});
+
+test("task() without import.meta, or without a function, says so", () => {
+  const loose = task as unknown as (...args: unknown[]) => void;
+  assertThrows(() => loose(square), TypeError, "expected import.meta, got a function");
+  assertThrows(() => loose(import.meta, "square"), TypeError, "expected a function, got string");
+});
+
 test("task() of a function that its module neither marks at import nor exports fails the future", async () => {
   await using pool = makePool();
   const future = pool.submit(makeHidden(), 1);
@@ -65,6 +106,10 @@ test("tasks() refers to a module without loading it", async () => {
   assertEquals(await pool.submit(work.cubeLater, 3), 27);
   assertEquals(await pool.map(work.cube, [1, 2, 3]).toArray(), [1, 8, 27]);
   assertEquals((globalThis as { workModuleLoaded?: boolean }).workModuleLoaded, undefined);
+});
+
+test("tasks() can be awaited", async () => {
+  assertStrictEquals(await work, work);
 });
 
 test("tasks() gives the same reference each time, which has its name and cannot be called", () => {
@@ -309,6 +354,16 @@ test("transfer() leaves shared memory where it is", async () => {
   await pool.submit(add, transfer(shared, [shared.buffer]));
   await pool.with({ transfer: [shared.buffer, new ArrayBuffer(1)] }).submit(add, shared);
   assertEquals(shared[0], 2);
+});
+
+test("Executor.with({ transfer }) is refused by map, of which each chunk is a task", async () => {
+  await using pool = makePool();
+  const items = [new Float64Array(1), new Float64Array(2)];
+  const view = pool.with({ transfer: items.map(({ buffer }) => buffer) });
+  assertThrows(() => view.map(sum, items), TypeError, "mark each item instead");
+  assertEquals(items.map(({ length }) => length), [1, 2]);
+  const moved = items.map((item) => transfer(item, [item.buffer]));
+  assertEquals(await pool.map(sum, moved).toArray(), [0, 0]);
 });
 
 test("Executor.with({ transfer }) moves what it names", async () => {

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { Event } from "@concurrent/futures";
 import { Deputy, home } from "../../_memory/seat.ts";
 import { THREAD } from "../../_memory/layout.ts";
@@ -46,3 +46,19 @@ test("Deputy that has left takes nothing from whoever gets its place", HEARS, as
   }
   deputy.leave();
 });
+
+test(
+  "Seat that its thread has left has no nodes for waits, as others have got those",
+  HEARS,
+  async () => {
+    const { table } = home();
+    const gone = new Deputy("gone", table.buffer, table.claim("gone"));
+    const [before, after] = [new Event(), new Event()];
+    const waiting = seenBy(gone, before).wait();
+    before.set();
+    assertEquals(await waiting, true);
+    const seen = seenBy(gone, after);
+    gone.leave();
+    await assertRejects(() => seen.wait(), Error, "this thread is ending");
+  },
+);

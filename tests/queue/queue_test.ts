@@ -21,6 +21,17 @@ test("Queue gives items first in, first out, after any puts and gets", () => {
   );
 });
 
+test("Queue.getSync takes what has woken a get of the same thread, also by another view of the queue", async () => {
+  await using crew = ELSEWHERE[0].crew(1);
+  const queue = new Queue<number>();
+  const first = queue.get();
+  const putting = crew.submit(putEach, queue, [1]);
+  assertEquals(Queue.from<number>(queue.handle).getSync({ timeout: 20_000 }), 1);
+  await putting;
+  queue.putSync(2);
+  assertEquals(await first, 2);
+});
+
 for (const elsewhere of ELSEWHERE) {
   test(`Queue keeps the items of each producer in order, two of them ${elsewhere.names}`, async () => {
     await using crew = elsewhere.crew(2);

@@ -1,0 +1,71 @@
+/** What the workers run of the tests of what a pool keeps. */
+
+import {
+  currentThread,
+  type Event,
+  type SimpleQueue,
+  task,
+  taskContext,
+} from "@concurrent/futures";
+
+const LONGEST_MS = 20_000;
+
+/** Blocks until a flag is set. */
+export function spin(flags: Int32Array, index: number): void {
+  const endMs = performance.now() + LONGEST_MS;
+  while (Atomics.load(flags, index) === 0) {
+    if (performance.now() > endMs) throw new Error(`flag ${index} was not set`);
+  }
+}
+
+/** Sets a flag, waits for the next, and sets the one after it. */
+export const flag = task(import.meta, function flag(flags: Int32Array, index: number): void {
+  Atomics.store(flags, index, 1);
+  spin(flags, index + 1);
+  Atomics.store(flags, index + 2, 1);
+});
+
+export const idle = task(import.meta, function idle(): void {});
+
+/** Leaves something that reports when it is told to; returns who has it. */
+export const reportLater = task(
+  import.meta,
+  function reportLater(go: Event, told: SimpleQueue<number>): string {
+    const { report } = taskContext()!;
+    go.wait().then(() => {
+      report(0.77);
+      told.putSync(1);
+    });
+    return currentThread().name;
+  },
+);
+
+/** Says who runs it, and waits. */
+export const holdAt = task(
+  import.meta,
+  async function holdAt(names: SimpleQueue<string>, open: Event): Promise<void> {
+    names.putSync(currentThread().name);
+    await open.wait();
+  },
+);
+
+/** Asks for its signal only when it has aborted. */
+export const follow = task(
+  import.meta,
+  function follow(entered: Event, open: Event, found: SimpleQueue<boolean>): void {
+    entered.set();
+    open.waitSync();
+    found.putSync(AbortSignal.any([taskContext()!.signal]).aborted);
+  },
+);
+
+/** Throws in all processes but the first. */
+export const createOnce = task(import.meta, function createOnce(file: string): void {
+  Deno.writeTextFileSync(file, "", { createNew: true });
+});
+
+export const compute = task(import.meta, function compute(ms: number): number {
+  const endMs = performance.now() + ms;
+  while (performance.now() < endMs);
+  return ms;
+});

@@ -1,0 +1,180 @@
+/** What a pool keeps for its tasks, workers and their memory is given back whatever becomes of them. */
+
+import { assert, assertEquals, assertInstanceOf, assertLess } from "@std/assert";
+import {
+  BrokenProcessPool,
+  Event,
+  type Future,
+  NotShareableError,
+  ProcessPoolExecutor,
+  SimpleQueue,
+  tasks,
+  ThreadPoolExecutor,
+} from "@concurrent/futures";
+import { THREAD, THREAD_TABLE } from "../../_memory/layout.ts";
+import { home } from "../../_memory/seat.ts";
+import { test } from "../_support/leaks.ts";
+import { Gate } from "../contracts/signals.ts";
+import { pass } from "../contracts/tasks.ts";
+import * as left from "./_account_tasks.ts";
+import { errorOf } from "./_support.ts";
+
+/** A part of the 256 MiB that the arguments of a pool's tasks may take. */
+const LARGE_BYTES = 10 << 20;
+const MANY = 30;
+
+function sizeOf(bytes: Uint8Array): number {
+  return bytes.length;
+}
+
+function large(): Uint8Array {
+  return new Uint8Array(LARGE_BYTES);
+}
+
+test("ThreadPoolExecutor gives back the memory of arguments whose function cannot be loaded", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const { missing } = tasks<{ missing(bytes: Uint8Array): void }>(
+    import.meta.resolve("./_account_tasks.ts"),
+  );
+  for (let i = 0; i < MANY; i++) {
+    assertInstanceOf(await errorOf(pool.submit(missing, large())), NotShareableError);
+  }
+  assertEquals(await pool.submit(sizeOf, large()), LARGE_BYTES);
+});
+
+test("ThreadPoolExecutor gives back the memory of tasks that were put in order, and then cancelled", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  for (let round = 0; round < 2; round++) {
+    using gate = new Gate();
+    const held = pool.submit(pass, gate.parts, 1);
+    await gate.entered();
+    const waiting = Array.from({ length: MANY / 2 }, () => pool.submit(sizeOf, large()));
+    const urgent = pool.with({ priority: 1 }).submit((n: number) => n, 2);
+    for (const future of waiting) assert(future.cancel());
+    gate.open();
+    assertEquals([await held, await urgent], [1, 2]);
+  }
+  assertEquals(await pool.submit(sizeOf, new Uint8Array(10 * LARGE_BYTES)), 10 * LARGE_BYTES);
+});
+
+test("ThreadPoolExecutor counts a task once that is given up as its worker goes on to another", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  await using other = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const flags = new Int32Array(new SharedArrayBuffer(32));
+  await Promise.all([pool.submit(left.idle), other.submit(left.idle)]);
+  const [first, second] = [new AbortController(), new AbortController()];
+  const a = pool.with({ signal: first.signal }).submit(left.flag, flags, 0);
+  const b = pool.with({ signal: second.signal }).submit(left.flag, flags, 2);
+  const c = other.submit(left.flag, flags, 4);
+  const errors = [errorOf(a), errorOf(b)];
+  // While this thread takes in c, which it does as it gives b up, a ends, and its worker begins b.
+  c.addDoneCallback(() => {
+    Atomics.store(flags, 1, 1);
+    left.spin(flags, 2);
+  });
+  left.spin(flags, 0);
+  left.spin(flags, 4);
+  first.abort(new Error("no a"));
+  Atomics.store(flags, 5, 1);
+  left.spin(flags, 6);
+  second.abort(new Error("no b"));
+  Atomics.store(flags, 3, 1);
+  assertEquals((await Promise.all(errors)).map(({ message }) => message), ["no a", "no b"]);
+  assertEquals(await pool.submit(left.idle), undefined);
+  const { completed, failed, cancelled, queued } = pool.stats();
+  assertEquals([completed, failed, cancelled, queued], [2, 2, 0, 0]);
+});
+
+test("TaskContext.report() says nothing of the task that has its place after it", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+  using gate = new Gate();
+  const held = [1, 2].map((n) => pool.submit(pass, gate.parts, n));
+  await gate.entered(2);
+  gate.open();
+  assertEquals(await Promise.all(held), [1, 2]);
+  for (;;) {
+    const [go, open] = [new Event(), new Event()];
+    const [told, names] = [new SimpleQueue<number>(), new SimpleQueue<string>()];
+    const leaver = await pool.submit(left.reportLater, go, told);
+    const next = pool.submit(left.holdAt, names, open);
+    // The worker that still has something of the former one is to be idle.
+    const isOther = await names.get() !== leaver;
+    go.set();
+    await told.get();
+    // Told after it, by the same worker.
+    if (isOther) {
+      await pool.submit(left.idle);
+      assertEquals(next.progress, 0);
+    }
+    open.set();
+    await next;
+    if (isOther) return;
+  }
+});
+
+test("TaskContext.signal has aborted for those that follow it, if it is asked for afterwards", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  for (;;) {
+    const [entered, open] = [new Event(), new Event()];
+    const found = new SimpleQueue<boolean>();
+    const controller = new AbortController();
+    const future = pool.with({ signal: controller.signal }).submit(
+      left.follow,
+      entered,
+      open,
+      found,
+    );
+    const error = errorOf(future);
+    await entered.wait();
+    controller.abort(new Error("enough"));
+    open.set();
+    assertEquals((await error).message, "enough");
+    if (pool.stats().abandoned === 0) {
+      assertEquals(await found.get(), true);
+      return;
+    }
+  }
+});
+
+/** How many places of the table of threads belong to some that were given up. */
+function placesGivenUp(): number {
+  const { words } = home().table;
+  const ids = Array.from(
+    { length: Atomics.load(words, THREAD_TABLE.HIGHEST) },
+    (_, number) => Atomics.load(words, THREAD_TABLE.SIZE + number * THREAD.SIZE + THREAD.ID),
+  );
+  return ids.filter((id) => id < 0).length;
+}
+
+test("ThreadPoolExecutor gives back the places of threads that were abandoned, once they are gone", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const before = placesGivenUp();
+  for (let i = 0; i < MANY; i++) {
+    await errorOf(pool.with({ timeout: 1 }).submit(() => new Promise(() => {})));
+    await pool.submit(left.idle);
+  }
+  assertLess(placesGivenUp() - before, MANY / 2);
+});
+
+test("ProcessPoolExecutor fails what a process has returned when the others' initializer fails", async () => {
+  const file = await Deno.makeTempFile();
+  await Deno.remove(file);
+  try {
+    const pool = new ProcessPoolExecutor({
+      maxWorkers: 2,
+      initializer: left.createOnce,
+      initargs: [file],
+    });
+    // Short ones: so the next are sent ahead, behind one that takes long.
+    for (let i = 0; i < 20; i++) await pool.submit(left.compute, 0);
+    const futures: Future<unknown>[] = [1500, 0, 0, 0, 0].map((ms) =>
+      pool.submit(left.compute, ms)
+    );
+    const errors = await Promise.all(futures.map((future) => future.exception()));
+    for (const error of errors) if (error !== null) assertInstanceOf(error, BrokenProcessPool);
+    await pool.shutdown();
+    assertEquals(pool.stats().workers, 0);
+  } finally {
+    await Deno.remove(file).catch(() => {});
+  }
+});
