@@ -10,6 +10,13 @@
  */
 export type ChunkOutcome = [elapsedMs: number, entries: unknown[], failed: number[]];
 
+/** The error that a call of a chunk has thrown, the first if several have; boxed. */
+export function errorIn(
+  [, entries, failed]: ChunkOutcome,
+): { readonly error: unknown } | undefined {
+  return failed.length === 0 ? undefined : { error: entries[failed[0]] };
+}
+
 /** True for what has to be awaited. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null &&

@@ -21,6 +21,7 @@
 
 import { nowMs } from "../_platform/clock.ts";
 import { doorbell } from "../_memory/doorbell.ts";
+import { type ChunkOutcome, errorIn } from "./_chunk.ts";
 import { Deadlines } from "./_deadlines.ts";
 import { limitTask } from "./_limits.ts";
 import type { Meter } from "./_meter.ts";
@@ -71,6 +72,8 @@ export class PoolTasks {
   #unsettled = 0;
   /** Tasks given up that a process was asked to stop. */
   readonly #stopped = new Set<number>();
+  /** Those that are chunks of `map`. */
+  readonly #chunks = new Set<number>();
 
   constructor(pool: TasksPool, { kind, queue, streams, watch, workers }: TasksParts) {
     this.#pool = pool;
@@ -97,6 +100,11 @@ export class PoolTasks {
     return futureInternals.create<unknown>(this.#pool, this.#free.pop() ?? this.#indexes++);
   }
 
+  /** It is a chunk of `map`. */
+  isChunk(task: number): void {
+    this.#chunks.add(task);
+  }
+
   /** It waits for a worker. */
   queued(future: Future<unknown>): void {
     this.#futures[futureInternals.taskOf(future)] = future;
@@ -111,10 +119,15 @@ export class PoolTasks {
 
   /** Frees the index of a task that nobody will speak of. */
   free(task: number): void {
+    this.#forget(task);
+    this.#free.push(task);
+  }
+
+  #forget(task: number): void {
     this.#queue.release(task);
     this.#streams.remove(task);
+    this.#chunks.delete(task);
     this.#futures[task] = undefined;
-    this.#free.push(task);
   }
 
   /** A task that was taken back from the backlog has left it. */
@@ -141,16 +154,14 @@ export class PoolTasks {
       worker.givenUp.grace.cancel();
       worker.givenUp = undefined;
     }
+    const isChunk = this.#chunks.has(task);
     this.free(task);
     if (future.done()) return; // It was settled when it was given up.
     this.#bookOut();
-    if (failed) {
-      this.#meter.failed++;
-      futureInternals.reject(future, value);
-    } else {
-      this.#meter.completed++;
-      futureInternals.resolve(future, value);
-    }
+    if (failed || (isChunk && errorIn(value as ChunkOutcome) !== undefined)) this.#meter.failed++;
+    else this.#meter.completed++;
+    if (failed) futureInternals.reject(future, value);
+    else futureInternals.resolve(future, value);
   }
 
   // Taking tasks back
@@ -184,9 +195,7 @@ export class PoolTasks {
     const task = futureInternals.taskOf(future);
     const { isTaken, isGone } = this.#queue.takeBack(task);
     if (!isTaken) return false;
-    this.#queue.release(task);
-    this.#streams.remove(task);
-    this.#futures[task] = undefined;
+    this.#forget(task);
     if (isGone) this.#free.push(task);
     this.#bookOut();
     // It has left room, and this thread may be asleep.

@@ -9,7 +9,7 @@
  */
 
 import { epochMs } from "../_platform/clock.ts";
-import type { ChunkOutcome } from "./_chunk.ts";
+import { type ChunkOutcome, errorIn } from "./_chunk.ts";
 import type {
   ExecutorObserver,
   ObservedTask,
@@ -72,8 +72,10 @@ export class TaskRecord implements TaskObservation {
     if (future.cancelled()) this.outcome = "cancelled";
     else if (futureInternals.hasFailed(future)) this.outcome = this.#fate ?? "threw";
     else {
-      const outcome = isChunk ? futureInternals.outcomeOf(future) as ChunkOutcome : undefined;
-      this.outcome = outcome !== undefined && outcome[2].length > 0 ? "threw" : "returned";
+      const failure = isChunk
+        ? errorIn(futureInternals.outcomeOf(future) as ChunkOutcome)
+        : undefined;
+      this.outcome = failure === undefined ? "returned" : "threw";
     }
     this.endMs ??= epochMs();
   }

@@ -230,6 +230,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
       const chunk = arity === 0 ? 0 : args.length / arity;
       if (chunk > 0) {
         form = CHUNK | (arity << ARITY_SHIFT);
+        this.#tasks.isChunk(task);
         this.#meter.addCalls(chunk - 1);
       }
       if (this.#meter.isDue()) {

@@ -10,7 +10,7 @@ import { checkOptions } from "../_platform/options.ts";
 import { soon } from "../_platform/timers.ts";
 import { callIn } from "../sync/_contexts.ts";
 import { RuntimeError } from "../sync/errors.ts";
-import { ChunkRun } from "./_chunk.ts";
+import { type ChunkOutcome, ChunkRun, errorIn } from "./_chunk.ts";
 import { nowMs } from "../_platform/clock.ts";
 import { limitTask } from "./_limits.ts";
 import { LoopWatch, type TimedTask } from "./_loop_watch.ts";
@@ -212,7 +212,7 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
       return;
     }
     const { meter } = this.#watch.tasks;
-    if (futureInternals.hasFailed(task.future)) meter.failed++;
+    if (futureInternals.hasFailed(task.future) || hasThrown(task)) meter.failed++;
     else meter.completed++;
     this.#running--;
     this.#startTasks();
@@ -331,6 +331,11 @@ async function callChunk(chunk: ChunkRun): Promise<unknown> {
   const startMs = nowMs();
   await chunk.finish(chunk.advance());
   return [nowMs() - startMs, chunk.entries, chunk.failed];
+}
+
+/** Whether a task is a chunk of `map`, and one of its items threw. */
+function hasThrown({ arity, future }: Waiting): boolean {
+  return arity > 0 && errorIn(futureInternals.outcomeOf(future) as ChunkOutcome) !== undefined;
 }
 
 function contextOf(

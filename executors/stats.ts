@@ -52,7 +52,7 @@ export interface ExecutorStats {
   readonly queued: number;
   /** Tasks that returned. */
   readonly completed: number;
-  /** Tasks that threw, or were lost or given up. */
+  /** Tasks that threw, or were lost or given up; a chunk of `map` if one of its items threw. */
   readonly failed: number;
   /** Tasks cancelled before they ran. */
   readonly cancelled: number;

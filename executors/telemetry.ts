@@ -26,6 +26,7 @@
 
 import { epochMs } from "../_platform/clock.ts";
 import { describe } from "../_memory/errors.ts";
+import { type ChunkOutcome, errorIn } from "./_chunk.ts";
 import { observableOf } from "./_observable.ts";
 import type {
   ExecutorObserver,
@@ -168,7 +169,7 @@ class TaskSpan<C, S extends TelemetrySpan> implements TaskObservation {
     const carrier: Record<string, string> = {};
     observer.api.propagation.inject(context, carrier);
     if (Object.keys(carrier).length > 0) this.carrier = carrier;
-    futureInternals.whenDone(task.future, (future) => this.#end(future));
+    futureInternals.whenDone(task.future, (future) => this.#end(future, task.isChunk));
   }
 
   within<R>(fn: () => R): R {
@@ -193,12 +194,13 @@ class TaskSpan<C, S extends TelemetrySpan> implements TaskObservation {
     this.#span.setAttributes(attributesOf(worker));
   }
 
-  #end(future: Future<unknown>): void {
+  #end(future: Future<unknown>, isChunk: boolean): void {
     const span = this.#span;
+    const failure = future.cancelled() ? undefined : failureOf(future, isChunk);
     if (future.cancelled()) {
       span.setAttributes({ "executor.task.outcome": "cancelled" });
-    } else if (futureInternals.hasFailed(future)) {
-      const { name, message } = errorTexts(futureInternals.outcomeOf(future));
+    } else if (failure !== undefined) {
+      const { name, message } = errorTexts(failure.error);
       span.setAttributes({ "executor.task.outcome": this.#fate ?? "threw", "error.type": name });
       span.setStatus({ code: STATUS_ERROR, message });
     } else {
@@ -206,6 +208,16 @@ class TaskSpan<C, S extends TelemetrySpan> implements TaskObservation {
     }
     span.end(this.#endMs ?? epochMs());
   }
+}
+
+/** What a task has failed with, boxed; a chunk of `map` with what the first of its items threw. */
+function failureOf(
+  future: Future<unknown>,
+  isChunk: boolean,
+): { readonly error: unknown } | undefined {
+  const outcome = futureInternals.outcomeOf(future);
+  if (futureInternals.hasFailed(future)) return { error: outcome };
+  return isChunk ? errorIn(outcome as ChunkOutcome) : undefined;
 }
 
 /** What is told of an error, which may be any value, and have getters that throw. */

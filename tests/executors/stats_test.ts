@@ -233,10 +233,12 @@ for (const [name, make] of EXECUTORS) {
     gate.open();
     await Promise.allSettled([...held, ...queued, failing]);
     await executor.map(square, [1, 2, 3, 4, 5, 6, 7, 8], { chunksize: 4 }).toArray();
+    // An item's error is not its chunk's, which fails all the same.
+    await executor.map(fail, ["a", "b"], { chunksize: 2 }).toArray().catch(() => {});
     await until(() => executor.stats().running === 0);
     const { completed, failed, cancelled, run } = executor.stats();
-    assertEquals([completed, failed, cancelled], [4 + 2, 1, 1]);
-    assertEquals(run.count, 5 + 8);
+    assertEquals([completed, failed, cancelled], [4 + 2, 1 + 1, 1]);
+    assertEquals(run.count, 5 + 8 + 2);
   });
 
   test(`${name}.stats() counts every one of many fast tasks`, async () => {

@@ -305,11 +305,12 @@ test("telemetry() ends each task's span once, whatever becomes of it", async () 
   await held.exception();
   await pool.submit(fail, "failed").exception();
   assertEquals(await pool.submit(square, 2), 4);
+  await pool.map(fail, ["an item"], { chunksize: 1 }).toArray().catch(() => {});
   assertEquals(
     api.spans.map(({ name, attributes }) => `${name} ${attributes["executor.task.outcome"]}`),
-    ["pass given up", "square cancelled", "fail threw", "square returned"],
+    ["pass given up", "square cancelled", "fail threw", "square returned", "fail threw"],
   );
-  assertEquals(api.spans.map(({ status }) => status), [2, undefined, 2, undefined]);
+  assertEquals(api.spans.map(({ status }) => status), [2, undefined, 2, undefined, 2]);
   for (const { endMs, parent } of api.spans) {
     assert(endMs !== undefined);
     assertEquals(parent, "caller");
