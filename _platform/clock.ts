@@ -34,16 +34,25 @@ export function deadlineAfter(timeout: number | null | undefined): number {
   return nowMs() + timeout;
 }
 
-/** Throws unless `timeout` is `undefined`, `null` or a number of milliseconds from 0 up. */
-export function checkTimeout(timeout: number | null | undefined): void {
+/**
+ * Throws unless `timeout` is `undefined`, `null` or a number of milliseconds from 0 up.
+ *
+ * @param act What is attempted, for the error text.
+ * @param name What the option is called.
+ */
+export function checkTimeout(
+  timeout: number | null | undefined,
+  act = "wait",
+  name = "timeout",
+): void {
   if (timeout === undefined || timeout === null) return;
   if (typeof timeout !== "number") {
     throw new TypeError(
-      `Cannot wait: timeout must be a number of milliseconds, got ${typeof timeout}`,
+      `Cannot ${act}: ${name} must be a number of milliseconds, got ${typeof timeout}`,
     );
   }
   if (!(timeout >= 0)) {
-    throw new RangeError(`Cannot wait: timeout must be 0 or more milliseconds, got ${timeout}`);
+    throw new RangeError(`Cannot ${act}: ${name} must be 0 or more milliseconds, got ${timeout}`);
   }
 }
 

@@ -86,7 +86,7 @@ export function poolSettings(name: string, options: PoolOptions): PoolSettings {
     throw new RangeError(`Cannot make pool: maxWorkers must be at most ${MAX_WORKERS}`);
   }
   if (maxTasksPerChild !== undefined) checkCount("maxTasksPerChild", maxTasksPerChild);
-  checkTimeout(options.idleTimeout);
+  checkTimeout(options.idleTimeout, "make pool", "idleTimeout");
   if (initializer !== undefined && typeof initializer !== "function") {
     throw new TypeError(
       `Cannot make pool: initializer must be a function, got ${typeof initializer}`,

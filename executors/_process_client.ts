@@ -93,13 +93,18 @@ setReturnedCores(openReturned);
  * Checks what processes are to have less of; URLs, which cannot be posted, become strings.
  *
  * @param act What is attempted, for the error text.
- * @throws {TypeError} For a kind that there is none of, and for what is neither a boolean nor a list.
+ * @throws {TypeError} For what is no object, a kind that there is none of, and what is neither a boolean nor a list.
  */
 export function checkPermissions(
   act: string,
   permissions: Permissions | undefined,
 ): Permissions | undefined {
   if (permissions === undefined) return undefined;
+  if (typeof permissions !== "object" || permissions === null) {
+    throw new TypeError(
+      `Cannot ${act}: permissions must be an object that says of each kind what is allowed, such as { net: false }, got ${permissions}`,
+    );
+  }
   const checked = Object.entries(permissions).map(([kind, permission]) => {
     if (!(PERMISSION_KINDS as readonly string[]).includes(kind)) {
       throw new TypeError(

@@ -16,6 +16,7 @@ export interface TaskContext {
   readonly attempt: number;
   /**
    * Aborted when nobody waits for the task any more: its signal was aborted, its time is up, or its pool of threads is broken.
+   * In another thread or process its reason is a plain `AbortError`.
    */
   readonly signal: AbortSignal;
   /** Tells how far the task is, from 0 to 1; its future shows it as `progress`. */

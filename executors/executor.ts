@@ -184,8 +184,10 @@ export class Executor {
    * The inputs are read before the call returns, unless `buffersize` is given or an input is asynchronous. Small
    * tasks are sent in chunks whose size follows the time that they take.
    *
-   * An item's error is thrown when it is that item's turn; the iterator goes on with the next one after it. When its
-   * time is up, or when it is left early, what has not started is cancelled.
+   * An item's error is thrown when it is that item's turn; the iterator goes on with the next one after it. So an error
+   * cancels nothing, also where it ends a loop: what was submitted still runs. When its time is up, or when it is left early, by
+   * `break` or `return()`, what has not started is cancelled. With `buffersize`, what is not submitted yet when the executor is shut
+   * down is refused.
    *
    * @param fn The function; see `task` for how it reaches another thread.
    * @param args One to three inputs, then options.

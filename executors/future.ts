@@ -199,7 +199,7 @@ export class Future<T> implements PromiseLike<T> {
     };
   }
 
-  /** The state in words: `pending`, `running`, `cancelled`, `finished` ... */
+  /** The state in words, for people to read; programs ask `running()`, `cancelled()` and `done()`. */
   get state(): string {
     return STATE_NAMES[this.#state === PENDING && this.running() ? RUNNING : this.#state];
   }
@@ -301,7 +301,7 @@ export class Future<T> implements PromiseLike<T> {
   }
 
   /**
-   * The error of the task once it is done, `null` when it has none. Does not block the thread.
+   * The error of the task once it is done, `null` when it has none, or when it threw just that. Does not block the thread.
    *
    * @param options How long to wait.
    * @throws {TimeoutError} When `timeout` milliseconds pass first.
@@ -323,7 +323,7 @@ export class Future<T> implements PromiseLike<T> {
   }
 
   /**
-   * The error of the task once it is done, `null` when it has none; blocks this thread until then.
+   * The error of the task once it is done, `null` when it has none, or when it threw just that; blocks this thread until then.
    *
    * @param options How long to wait.
    * @throws {TimeoutError} When `timeout` milliseconds pass first.

@@ -67,8 +67,8 @@ export interface ThreadOptions<A extends unknown[] = unknown[]> {
  *
  * The thread is a Web Worker: it has modules and global variables of its own, and gets clones of the arguments; shared objects
  * (locks, events, queues, values) and `SharedArrayBuffer`s among them are the same there. It ends when the target has
- * returned, or when the promise that the target returned has settled; timers and requests that are left then are not waited
- * for, nor are pools that the thread has made and not shut down. What it returned is dropped: a result goes through a queue,
+ * returned, or when the promise that the target returned has settled, and after the tasks of pools that it has made; timers and
+ * requests that are left then are not waited for. What it returned is dropped: a result goes through a queue,
  * or is the business of a `ThreadPoolExecutor`.
  *
  * An error that the target throws goes to the hook (see {@linkcode setExcepthook}), and so does one that nobody has caught in

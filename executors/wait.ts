@@ -122,6 +122,14 @@ export function waitSync<F extends Future<unknown>>(
 
 /** Each future once; what is none, such as a promise, is refused. */
 function setOf<T>(futures: Iterable<Future<T>>): Set<Future<T>> {
+  if (
+    typeof (futures as Partial<Iterable<unknown>> | null | undefined)?.[Symbol.iterator] !==
+      "function"
+  ) {
+    throw new TypeError(
+      "Cannot wait: expected futures in an array or another iterable; of a single one, await its result",
+    );
+  }
   const all = new Set(futures);
   for (const future of all) {
     if (typeof future?.done !== "function") {

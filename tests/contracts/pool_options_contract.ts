@@ -16,7 +16,8 @@ export function refusesBadOptions(name: string, make: (options: object) => unkno
     refused({ maxWorkers: 256 }, "maxWorkers must be at most 255");
     refused({ maxTasksPerChild: 0 }, "maxTasksPerChild must be greater than 0");
     refused({ maxTasksPerChild: "2" }, "maxTasksPerChild must be an integer");
-    refused({ idleTimeout: -1 }, "timeout");
+    refused({ idleTimeout: -1 }, "Cannot make pool: idleTimeout must be 0 or more");
+    refused({ idleTimeout: "5" }, "Cannot make pool: idleTimeout must be a number");
     refused({ initializer: "run" }, "initializer must be a function");
     refused({ onWorkerLost: "ignore" }, "onWorkerLost");
   });

@@ -195,6 +195,16 @@ test("wait(), waitSync() and asCompleted() refuse what is no future", async () =
   }
 });
 
+test("wait(), waitSync() and asCompleted() refuse what is not to be iterated, a single future too", async () => {
+  for (const wrong of [new Future(), null, undefined, 5]) {
+    const futures = wrong as unknown as Future<unknown>[];
+    const text = "expected futures in an array or another iterable";
+    await assertRejects(() => wait(futures), TypeError, text);
+    assertThrows(() => waitSync(futures), TypeError, text);
+    assertThrows(() => asCompleted(futures), TypeError, text);
+  }
+});
+
 test("wait(), waitSync() and asCompleted() refuse futures of another copy of the package", async () => {
   const futures = [new OtherFuture()] as unknown as Future<unknown>[];
   const text = "a future is of another copy of this package";

@@ -175,13 +175,16 @@ test("Paths of permissions are those of this process, wherever the process works
 });
 
 test("ProcessPoolExecutor and Process refuse at once permissions that there are none of", () => {
-  const WRONG: [permissions: object, says: string][] = [
+  const WRONG: [permissions: unknown, says: string][] = [
     [{ reading: false }, 'there is no permission "reading"; the kinds are read, write, net, env,'],
     [{ read: true, hrtime: true }, 'there is no permission "hrtime"'],
+    ["none", "permissions must be an object that says of each kind what is allowed"],
+    [null, "permissions must be an object that says of each kind what is allowed"],
     [{ read: "/tmp" }, 'permission "read" must be a boolean or a list, got string'],
     [{ net: null }, 'permission "net" must be a boolean or a list, got object'],
   ];
-  for (const [permissions, says] of WRONG) {
+  for (const [wrong, says] of WRONG) {
+    const permissions = wrong as object;
     assertThrows(() => new ProcessPoolExecutor({ permissions }), TypeError, `make pool: ${says}`);
     assertThrows(() => new Process({ permissions }), TypeError, `make Process: ${says}`);
   }
