@@ -112,7 +112,7 @@ export class MailboxWriter {
     while (!this.#tryWrite(kind, id, value)) this.#records.roomSync();
   }
 
-  /** Sends a value, after what waits for it to go; false when there is no room. */
+  /** Sends a value, and ahead of an outcome when its task ran; false when there is no room. */
   #tryWrite(kind: number, id: number, value: unknown): boolean {
     const records = this.#records;
     const ran = this.#ran;
