@@ -150,17 +150,21 @@ export class MailboxWriter {
       end = place === PLACE.BLOCK ? payload + 3 : payload;
     }
     if (ran !== undefined) {
-      words[first] = KIND.RAN << KIND_SHIFT | PLACE.INLINE;
-      words[first + 1] = ran.id;
-      records.commit(first, ranEnd);
+      this.#commit(KIND.RAN, PLACE.INLINE, ran.id, first, ranEnd);
       this.#ran = undefined;
     }
-    words[start] = (kind << KIND_SHIFT) | place;
-    words[start + 1] = id;
-    records.commit(start, end);
+    this.#commit(kind, place, id, start, end);
     this.#isAhead = !isOutcome;
     this.#bell.ring();
     return true;
+  }
+
+  /** Publishes a record whose payload has been written. */
+  #commit(kind: number, place: number, id: number, start: number, end: number): void {
+    const records = this.#records;
+    records.words[start] = (kind << KIND_SHIFT) | place;
+    records.words[start + 1] = id;
+    records.commit(start, end);
   }
 
   /** Lays a report where it is, or becomes, a part of a record; returns its end. */

@@ -10,9 +10,10 @@
  * @module
  */
 
+import { type ChunkOutcome, errorIn } from "./_chunk.ts";
 import type { Carrier } from "./_protocol.ts";
 import type { ExecutorStats } from "./stats.ts";
-import type { Future } from "./future.ts";
+import { type Future, futureInternals } from "./future.ts";
 
 /** A worker, as far as observers care; told apart by identity. */
 export interface ObservedWorker {
@@ -57,6 +58,17 @@ export interface ObservedTask {
   readonly carrier: Carrier | undefined;
   /** What {@linkcode ExecutorObserver.context} gave where it was wanted, if that is not where it is submitted. */
   readonly context: unknown;
+}
+
+/** What a task that is done has failed with, boxed: a chunk of `map` with what the first of its items threw. */
+export function failureOf(
+  future: Future<unknown>,
+  isChunk: boolean,
+): { readonly error: unknown } | undefined {
+  if (future.cancelled()) return undefined;
+  const outcome = futureInternals.outcomeOf(future);
+  if (futureInternals.hasFailed(future)) return { error: outcome };
+  return isChunk ? errorIn(outcome as ChunkOutcome) : undefined;
 }
 
 /** Who watches an executor. */

@@ -100,8 +100,8 @@ export class PoolTasks {
     return futureInternals.create<unknown>(this.#pool, this.#free.pop() ?? this.#indexes++);
   }
 
-  /** It is a chunk of `map`. */
-  isChunk(task: number): void {
+  /** Says that a task is a chunk of `map`. */
+  addChunk(task: number): void {
     this.#chunks.add(task);
   }
 

@@ -191,13 +191,14 @@ async function importTarget(target: ModuleTarget): Promise<AnyFunction> {
       { cause: error },
     );
   }
-  const fn = findMarked(target) ?? module[name];
+  const own = findMarked(target);
+  const fn = own ?? module[name];
   if (typeof fn !== "function") {
     throw new NotShareableError(
       `Cannot load ${label}: module "${url}" has no export "${name}" that is a function; export the task under the name of its function`,
     );
   }
-  if (!isSame(fn as AnyFunction, target)) {
+  if (own === undefined && !mayBe(fn as AnyFunction, target)) {
     throw new NotShareableError(
       `Cannot load ${label}: module "${url}" has another function of that name; mark each with a name of its own where the module runs whenever it is imported: task(import.meta, fn, name)`,
     );
@@ -205,10 +206,9 @@ async function importTarget(target: ModuleTarget): Promise<AnyFunction> {
   return fn as AnyFunction;
 }
 
-/** Whether a function that was found by its name can be the one that a target names. */
-function isSame(fn: AnyFunction, target: ModuleTarget): boolean {
-  if (target.text === undefined || findMarked(target) === fn) return true;
-  return target.nth === undefined && textOf(fn) === target.text;
+/** Whether an export that is not marked can be the function that a target names. */
+function mayBe(fn: AnyFunction, { text, nth }: ModuleTarget): boolean {
+  return text === undefined || (nth === undefined && textOf(fn) === text);
 }
 
 /** Imports a module of the user's. */

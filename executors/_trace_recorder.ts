@@ -9,14 +9,14 @@
  */
 
 import { epochMs } from "../_platform/clock.ts";
-import { type ChunkOutcome, errorIn } from "./_chunk.ts";
-import type {
-  ExecutorObserver,
-  ObservedTask,
-  ObservedWorker,
-  TaskFate,
-  TaskObservation,
-  WorkerFate,
+import {
+  type ExecutorObserver,
+  failureOf,
+  type ObservedTask,
+  type ObservedWorker,
+  type TaskFate,
+  type TaskObservation,
+  type WorkerFate,
 } from "./_observer.ts";
 import { futureInternals } from "./future.ts";
 import type { TaskEvent, TaskOutcome, WorkerEvent } from "./trace.ts";
@@ -70,13 +70,8 @@ export class TaskRecord implements TaskObservation {
   /** Its future is done. */
   finish({ future, isChunk }: ObservedTask): void {
     if (future.cancelled()) this.outcome = "cancelled";
-    else if (futureInternals.hasFailed(future)) this.outcome = this.#fate ?? "threw";
-    else {
-      const failure = isChunk
-        ? errorIn(futureInternals.outcomeOf(future) as ChunkOutcome)
-        : undefined;
-      this.outcome = failure === undefined ? "returned" : "threw";
-    }
+    else if (failureOf(future, isChunk) !== undefined) this.outcome = this.#fate ?? "threw";
+    else this.outcome = "returned";
     this.endMs ??= epochMs();
   }
 }

@@ -544,11 +544,8 @@ class PoolWorker {
   }
 
   #tellChunk(task: number, chunk: ChunkRun, elapsedMs: number): Promise<void> | undefined {
-    // Where `close` returns, a task that has called it does, too.
-    if (this.#ended) return undefined;
     const outcome: ChunkOutcome = [elapsedMs, chunk.entries, chunk.failed];
-    this.#number = NO_TASK;
-    return this.#mail.writeOr(KIND.RESULT, task, outcome, () => {
+    return this.#tell(KIND.RESULT, task, outcome, () => {
       // Some value cannot be sent. Which one is found out by trying; the others get through.
       chunk.entries.forEach((entry, i) => {
         const error = this.#errorOfSending(entry);
@@ -570,11 +567,18 @@ class PoolWorker {
   }
 
   /** Sends mail; a value that cannot be sent becomes an error of the task. */
-  #tell(kind: number, task: number, value: unknown): Promise<void> | undefined {
+  #tell(
+    kind: number,
+    task: number,
+    value: unknown,
+    onUnsendable: (error: unknown, task: number) => Promise<void> | undefined =
+      this.#tellUnsendable,
+  ): Promise<void> | undefined {
+    // Where `close` returns, a task that has called it does, too.
     if (this.#ended) return undefined;
     // What is left of it reports no more progress: another task may have its index.
     if (kind === KIND.RESULT || kind === KIND.ERROR) this.#number = NO_TASK;
-    return this.#mail.writeOr(kind, task, value, this.#tellUnsendable);
+    return this.#mail.writeOr(kind, task, value, onUnsendable);
   }
 
   readonly #tellUnsendable = (error: unknown, task: number): Promise<void> | undefined =>

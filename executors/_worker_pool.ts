@@ -230,7 +230,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
       const chunk = arity === 0 ? 0 : args.length / arity;
       if (chunk > 0) {
         form = CHUNK | (arity << ARITY_SHIFT);
-        this.#tasks.isChunk(task);
+        this.#tasks.addChunk(task);
         this.#meter.addCalls(chunk - 1);
       }
       if (this.#meter.isDue()) {
@@ -417,7 +417,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
       case KIND.RETIRED:
         this.#kind.onEnd?.(undefined);
         this.#remove(worker, "retired");
-        this.#failOrphans();
+        this.#failOrphans(this.#broken ?? (this.#areEnded ? ENDED : undefined));
         this.#crew.engage();
         break;
       case KIND.STREAM_STARTED:
@@ -549,11 +549,9 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     const { isDismissed } = worker;
     this.#remove(worker, isDismissed ? "discarded" : "lost", true);
     if (isDismissed) {
-      const { reason, cause: first } = this.#broken ??
-        { reason: `worker "${worker.name}" was ended: ${how}`, cause };
-      for (const task of tasks) this.#tasks.failLost(task, reason, first);
-      // What a process has returned was in nobody's hands.
-      if (this.#workers.length === 0) this.#tasks.failAll(reason, first);
+      const end = this.#broken ?? { reason: `worker "${worker.name}" was ended: ${how}`, cause };
+      for (const task of tasks) this.#tasks.failLost(task, end.reason, end.cause);
+      this.#failOrphans(end);
       return;
     }
     this.#meter.lost++;
@@ -630,13 +628,15 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     this.#closeIfOver();
   }
 
-  /** Fails what a process had returned, and was in nobody's hands, once there will be no worker to take it. */
-  #failOrphans(): void {
-    if (this.#workers.length > 0 || this.#tasks.unsettled === 0) return;
-    const end = this.#broken ?? (this.#areEnded ? ENDED : undefined);
-    if (end === undefined) return;
-    this.#tasks.failAll(end.reason, end.cause);
-    this.#closeIfOver();
+  /**
+   * Fails what a process had returned, and was in nobody's hands, once there is no worker to take it.
+   *
+   * @param end Why there will be none; `undefined` if there may be.
+   */
+  #failOrphans(end: { readonly reason: string; readonly cause: unknown } | undefined): void {
+    if (end !== undefined && this.#workers.length === 0) {
+      this.#tasks.failAll(end.reason, end.cause);
+    }
   }
 
   // Ending

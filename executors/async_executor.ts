@@ -10,12 +10,12 @@ import { checkOptions } from "../_platform/options.ts";
 import { soon } from "../_platform/timers.ts";
 import { callIn } from "../sync/_contexts.ts";
 import { RuntimeError } from "../sync/errors.ts";
-import { type ChunkOutcome, ChunkRun, errorIn } from "./_chunk.ts";
+import { ChunkRun } from "./_chunk.ts";
 import { nowMs } from "../_platform/clock.ts";
 import { limitTask } from "./_limits.ts";
 import { LoopWatch, type TimedTask } from "./_loop_watch.ts";
 import { submitContextOf } from "./_submit_context.ts";
-import type { ExecutorObserver, Observable } from "./_observer.ts";
+import { type ExecutorObserver, failureOf, type Observable } from "./_observer.ts";
 import { checkFraction, runInContext, type TaskContext } from "./context.ts";
 import { Executor, type ExecutorBackend, type TaskOptions } from "./executor.ts";
 import { type Future, futureInternals, type Runner } from "./future.ts";
@@ -212,7 +212,7 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
       return;
     }
     const { meter } = this.#watch.tasks;
-    if (futureInternals.hasFailed(task.future) || hasThrown(task)) meter.failed++;
+    if (failureOf(task.future, task.arity > 0) !== undefined) meter.failed++;
     else meter.completed++;
     this.#running--;
     this.#startTasks();
@@ -331,11 +331,6 @@ async function callChunk(chunk: ChunkRun): Promise<unknown> {
   const startMs = nowMs();
   await chunk.finish(chunk.advance());
   return [nowMs() - startMs, chunk.entries, chunk.failed];
-}
-
-/** Whether a task is a chunk of `map`, and one of its items threw. */
-function hasThrown({ arity, future }: Waiting): boolean {
-  return arity > 0 && errorIn(futureInternals.outcomeOf(future) as ChunkOutcome) !== undefined;
 }
 
 function contextOf(

@@ -6,7 +6,7 @@
 
 import { hasSharedMemory } from "../_platform/memory.ts";
 import { NotShareableError } from "../sync/errors.ts";
-import { type AnyFunction, loadTarget, mark, TASK, type TaskMark } from "./_target.ts";
+import { type AnyFunction, loadTarget, mark, markOf, TASK, type TaskMark } from "./_target.ts";
 
 /** The part of `import.meta` that names a module. */
 export interface ModuleMeta {
@@ -100,8 +100,6 @@ export function tasks<M>(url: string): TasksOf<M> {
   }) as TasksOf<M>;
 }
 
-const REFERENCES = new WeakSet<AnyFunction>();
-
 function makeReference(by: TaskMark): AnyFunction {
   const reference = (): never => {
     throw new NotShareableError(
@@ -110,15 +108,13 @@ function makeReference(by: TaskMark): AnyFunction {
   };
   Object.defineProperty(reference, "name", { value: by.name });
   Object.defineProperty(reference, TASK, { value: by });
-  REFERENCES.add(reference);
   return reference;
 }
 
 /** The function behind a reference, loaded in this thread; any other function is returned as it is. */
 export function dereference(fn: AnyFunction): AnyFunction | Promise<AnyFunction> {
-  if (!REFERENCES.has(fn)) return fn;
-  const by = (fn as unknown as Record<typeof TASK, TaskMark>)[TASK];
-  return loadTarget({ kind: "module", ...by });
+  const by = markOf(fn);
+  return by?.isReference ? loadTarget({ kind: "module", url: by.url, name: by.name }) : fn;
 }
 
 /** What can be moved; or shared memory, which is not: all who have it have the same. */

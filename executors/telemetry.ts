@@ -26,15 +26,15 @@
 
 import { epochMs } from "../_platform/clock.ts";
 import { describe } from "../_memory/errors.ts";
-import { type ChunkOutcome, errorIn } from "./_chunk.ts";
 import { observableOf } from "./_observable.ts";
-import type {
-  ExecutorObserver,
-  Observable,
-  ObservedTask,
-  ObservedWorker,
-  TaskFate,
-  TaskObservation,
+import {
+  type ExecutorObserver,
+  failureOf,
+  type Observable,
+  type ObservedTask,
+  type ObservedWorker,
+  type TaskFate,
+  type TaskObservation,
 } from "./_observer.ts";
 import type { Carrier } from "./_protocol.ts";
 import type {
@@ -196,7 +196,7 @@ class TaskSpan<C, S extends TelemetrySpan> implements TaskObservation {
 
   #end(future: Future<unknown>, isChunk: boolean): void {
     const span = this.#span;
-    const failure = future.cancelled() ? undefined : failureOf(future, isChunk);
+    const failure = failureOf(future, isChunk);
     if (future.cancelled()) {
       span.setAttributes({ "executor.task.outcome": "cancelled" });
     } else if (failure !== undefined) {
@@ -208,16 +208,6 @@ class TaskSpan<C, S extends TelemetrySpan> implements TaskObservation {
     }
     span.end(this.#endMs ?? epochMs());
   }
-}
-
-/** What a task has failed with, boxed; a chunk of `map` with what the first of its items threw. */
-function failureOf(
-  future: Future<unknown>,
-  isChunk: boolean,
-): { readonly error: unknown } | undefined {
-  const outcome = futureInternals.outcomeOf(future);
-  if (futureInternals.hasFailed(future)) return { error: outcome };
-  return isChunk ? errorIn(outcome as ChunkOutcome) : undefined;
 }
 
 /** What is told of an error, which may be any value, and have getters that throw. */
