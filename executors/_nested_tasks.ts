@@ -84,14 +84,14 @@ export class NestedTasks {
         break;
       case KIND.CANCEL: {
         const entry = this.#accounts.get(worker)?.futures.get(id);
-        if (entry?.future.cancel() !== true) reply(worker, REPLY.CANCELLED, id, false);
+        if (entry?.future.cancel() !== true) reply(worker, REPLY.DENIED, id, value);
         break;
       }
       case KIND.ABORT:
         this.#accounts.get(worker)?.futures.get(id)?.controller?.abort();
         break;
       case KIND.BLOCK:
-        this.#block(worker, value as number[]);
+        this.#block(worker, id, value as number[]);
         break;
       case KIND.TAKEN:
         this.#accounts.get(worker)?.futures.get(id)?.stream?.taken(value as number);
@@ -151,7 +151,7 @@ export class NestedTasks {
     futureInternals.whenDone(future, () => {
       futures.delete(id);
       this.#goesOn(worker, id);
-      if (future.cancelled()) return reply(worker, REPLY.CANCELLED, id, true);
+      if (future.cancelled()) return reply(worker, REPLY.CANCELLED, id, undefined);
       const kind = futureInternals.hasFailed(future) ? REPLY.ERROR : REPLY.RESULT;
       reply(worker, kind, id, futureInternals.outcomeOf(future));
     });
@@ -163,7 +163,8 @@ export class NestedTasks {
     if (account?.blockedOn.includes(id)) account.blockedOn = [];
   }
 
-  #block(worker: PoolWorkerHandle, ids: number[]): void {
+  /** @param block Which of the worker's words about what it blocks for this is. */
+  #block(worker: PoolWorkerHandle, block: number, ids: number[]): void {
     const account = this.#accounts.get(worker);
     if (account === undefined) return;
     const isStuck = ids.every((id) => {
@@ -180,7 +181,7 @@ export class NestedTasks {
     reply(
       worker,
       REPLY.DEADLOCK,
-      ids[0],
+      block,
       `Cannot wait: all ${this.#pool.concurrency} workers of ${this.#pool.name} would block for tasks that none is left to run; raise maxWorkers, or submit the tasks from outside the pool`,
     );
   }

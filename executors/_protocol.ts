@@ -93,9 +93,12 @@ export const KIND = {
   RETIRED: 6,
   /** A task submits to a pool of the owner's: a {@linkcode NestedTask}; the id is the worker's own. */
   SUBMIT: 7,
-  /** The worker blocks until futures are done that it has submitted: their ids. Empty: it goes on. */
+  /**
+   * The worker blocks until futures are done that it has submitted: their ids. Empty: it goes on. The id counts the worker's
+   * words of this kind.
+   */
   BLOCK: 8,
-  /** The worker wants a task cancelled that it has submitted; it blocks until it is told. */
+  /** The worker wants a task cancelled that it has submitted: a number for the answer. It blocks until it is told. */
   CANCEL: 9,
   /** In another process: a call of an object of the owner's: a {@linkcode RemoteCall}; the id is the worker's own. */
   CALL: 10,
@@ -129,15 +132,15 @@ export const KIND = {
   ABORT: 24,
 } as const;
 
-/** What the owner says to a worker, with the worker's id of the submission in question. */
+/** What the owner says to a worker, with the worker's id of the submission in question, where nothing else is said. */
 export const REPLY = {
   /** The value. */
   RESULT: 0,
   /** The error. */
   ERROR: 1,
-  /** The task was cancelled, or, in answer to CANCEL, could not be: a boolean. */
+  /** The task was cancelled. */
   CANCELLED: 2,
-  /** The worker, and all others of the pool, would block for ever: the text of the error. */
+  /** The worker, and all others of the pool, would block for ever: the text of the error. The id is that of the BLOCK. */
   DEADLOCK: 3,
   /** A call of an object has returned: what. */
   RETURNED: 4,
@@ -155,6 +158,8 @@ export const REPLY = {
   THREW: 10,
   /** A call of an object has ended as CALL_ABORT asked. */
   ABORTED: 11,
+  /** The task could not be cancelled: the number of the CANCEL. */
+  DENIED: 12,
 } as const;
 
 /** How a worker came to its end, and what it did: `[how, error]`; of a process also the tasks that it had. */

@@ -20,6 +20,14 @@ import { type Future, futureInternals, type OwnerRunner, setOwnerRunner } from "
 import type { StreamSink, StreamSource } from "./stream.ts";
 import { takeArgumentTransfers, transfer } from "./task.ts";
 
+/** A wait that blocks the worker. */
+interface Block {
+  /** What it is for; nothing when it ends by itself. */
+  readonly tasks: number[];
+  /** What the owner has said of it: it would never end, and why. */
+  inVain: string | undefined;
+}
+
 /** A worker's submissions to pools of its owner. */
 export class RemotePools implements OwnerRunner {
   readonly #outbox: MailboxWriter;
@@ -31,7 +39,12 @@ export class RemotePools implements OwnerRunner {
    * What this worker is blocked for without a deadline: a callback may block while it takes outcomes in, and then the wait
    * around it goes on.
    */
-  readonly #blockedFor: number[][] = [];
+  readonly #blocks: Block[] = [];
+  /** How often the owner was told what this worker is blocked for: its word on that names the one it is about. */
+  #timesTold = 0;
+  /** Questions whether a task can be cancelled, and the last one that the owner has denied: it answers in order. */
+  #asked = 0;
+  #denied = 0;
 
   /**
    * @param owner The thread that this worker belongs to.
@@ -144,11 +157,12 @@ export class RemotePools implements OwnerRunner {
   answer(kind: number, id: number, value: unknown): void {
     const future = this.#futures.get(id);
     if (kind === REPLY.DEADLOCK) {
-      if (this.#blockedFor.at(-1)?.includes(id)) throw new RuntimeError(value as string);
+      const block = this.#blocks.at(-1);
+      if (block !== undefined && id === this.#timesTold) block.inVain = value as string;
       return;
     }
-    if (kind === REPLY.CANCELLED && value === false) {
-      this.#cancelRefused = true;
+    if (kind === REPLY.DENIED) {
+      this.#denied = value as number;
       return;
     }
     if (future === undefined) return;
@@ -159,13 +173,11 @@ export class RemotePools implements OwnerRunner {
     else futureInternals.cancel(future);
   }
 
-  #cancelRefused = false;
-
   /** See {@linkcode Runner}: asks the owner, and blocks until it has answered. */
   cancel(future: Future<unknown>): boolean {
-    this.#cancelRefused = false;
-    this.#outbox.writeSync(KIND.CANCEL, futureInternals.taskOf(future), undefined);
-    doorbell.waitSync(() => this.#cancelRefused || future.done(), NEVER);
+    const question = ++this.#asked;
+    this.#outbox.writeSync(KIND.CANCEL, futureInternals.taskOf(future), question);
+    doorbell.waitSync(() => this.#denied >= question || future.done(), NEVER);
     return future.cancelled();
   }
 
@@ -182,22 +194,28 @@ export class RemotePools implements OwnerRunner {
   /** See {@linkcode Runner}. */
   enterBlocking(futures: readonly Future<unknown>[], deadlineMs: number): void {
     // Who waits until a deadline goes on by itself, whatever others do.
-    this.#blockedFor.push(deadlineMs === NEVER ? futures.map(futureInternals.taskOf) : []);
+    const tasks = deadlineMs === NEVER ? futures.map(futureInternals.taskOf) : [];
+    this.#blocks.push({ tasks, inVain: undefined });
     this.#tellBlocked();
   }
 
   #tellBlocked(): void {
-    this.#outbox.writeSync(KIND.BLOCK, 0, this.#blockedFor.at(-1) ?? []);
+    this.#outbox.writeSync(KIND.BLOCK, ++this.#timesTold, this.#blocks.at(-1)?.tasks ?? []);
   }
 
   /** Whether this worker is blocked for an outcome. */
   get isBlocked(): boolean {
-    return this.#blockedFor.length > 0;
+    return this.#blocks.length > 0;
+  }
+
+  /** See {@linkcode Runner}. */
+  get inVain(): string | undefined {
+    return this.#blocks.at(-1)?.inVain;
   }
 
   /** See {@linkcode Runner}. */
   leaveBlocking(): void {
-    this.#blockedFor.pop();
+    this.#blocks.pop();
     this.#tellBlocked();
   }
 }

@@ -38,6 +38,8 @@ export interface Runner {
    * then.
    */
   enterBlocking(futures: readonly Future<unknown>[], deadlineMs: number): void;
+  /** Why the innermost wait that blocks would never end, as far as the runner has found out; its error. */
+  readonly inVain?: string | undefined;
   /** It blocks no more. */
   leaveBlocking(): void;
 }
@@ -611,30 +613,30 @@ export function blockUntil(
   }
   if (runners.size === 0 && !isDone()) checkMayBlock("wait for Future");
   let isOver = false;
-  let isInVain = false;
+  let inVain: string | undefined;
   const entered: Runner[] = [];
   try {
     for (const [runner, own] of runners) {
       runner.enterBlocking(own, deadlineMs); // One may refuse after others have entered.
       entered.push(runner);
     }
-    isOver = doorbell.waitSync(
-      () => isDone() || (isInVain = deadlineMs === NEVER && !mayBeCompleted(futures)),
-      deadlineMs,
-    );
+    const isInVain = (): boolean => (inVain = whyInVain(entered, futures)) !== undefined;
+    isOver = doorbell.waitSync(() => isDone() || (deadlineMs === NEVER && isInVain()), deadlineMs);
   } finally {
     for (const runner of entered) runner.leaveBlocking();
   }
-  if (isInVain) {
-    throw new RuntimeError(
-      "Cannot block: only this thread can complete the future, and it would be blocked; await the future instead",
-    );
-  }
+  if (inVain !== undefined) throw new RuntimeError(inVain);
   return isOver;
 }
 
-/** Whether one of the futures may be completed while this thread is blocked: by its runner, or by a callback of another future. */
-function mayBeCompleted(futures: readonly Future<unknown>[]): boolean {
-  if (doorbell.isExpecting) return true;
-  return futures.some((future) => !future.done() && futureInternals.runnerOf(future) !== undefined);
+/** Why a wait that blocks for the futures would never end; its error. */
+function whyInVain(
+  runners: readonly Runner[],
+  futures: readonly Future<unknown>[],
+): string | undefined {
+  for (const { inVain } of runners) if (inVain !== undefined) return inVain;
+  // They may be completed by their runners, or by a callback of another future.
+  if (doorbell.isExpecting) return undefined;
+  if (futures.some((f) => !f.done() && futureInternals.runnerOf(f) !== undefined)) return undefined;
+  return "Cannot block: only this thread can complete the future, and it would be blocked; await the future instead";
 }

@@ -1,6 +1,6 @@
 /** Tasks that submit tasks to the pool that runs them. */
 
-import { assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertMatch, assertStrictEquals } from "@std/assert";
 import {
   NotShareableError,
   ProcessPoolExecutor,
@@ -13,6 +13,7 @@ import { test } from "../_support/leaks.ts";
 import { PROMPT_MS } from "../_support/outcomes.ts";
 import "../_support/processes.ts";
 import { assertInTime, inGoodTime } from "../_support/time_limits.ts";
+import { turn } from "../contracts/suite.ts";
 import * as work from "./fixtures/nested.ts";
 
 /** Nothing but the task's own word ends this test. */
@@ -61,6 +62,43 @@ for (const Pool of [ThreadPoolExecutor, ProcessPoolExecutor]) {
     assertInstanceOf(error, NotShareableError);
     assertEquals(error.message.includes("a pool can be sent to its own tasks alone"), true);
   });
+}
+
+test(
+  "A wait in vain ends, though a callback that looks for the task has heard of it first",
+  TELLS,
+  async () => {
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    await using other = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const words = new Int32Array(new SharedArrayBuffer(4));
+    const future = pool.submit(work.blockInVain, pool, other, words);
+    await answered(other);
+    words[0] = 1;
+    assertMatch(await future, /^RuntimeError: Cannot wait: all 1 workers of .* would block/);
+  },
+);
+
+test(
+  "A task cancels another one, and in a callback a third one: each gets its own answer",
+  TELLS,
+  async () => {
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    await using busy = new ThreadPoolExecutor({ maxWorkers: 1 });
+    await using free = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const words = new Int32Array(new SharedArrayBuffer(4));
+    const future = pool.submit(work.cancelInside, [busy, free], words, new Event());
+    while (busy.stats().running === 0) await turn();
+    words[0] = 1;
+    await answered(free);
+    words[0] = 2;
+    assertEquals(await future, [false, true]);
+  },
+);
+
+/** A task that a worker has submitted to the pool has been run, and its outcome sent to that worker. */
+async function answered(pool: ThreadPoolExecutor): Promise<void> {
+  while (pool.stats().completed === 0) await turn();
+  await turn();
 }
 
 test("A pool that a Thread has made is sent on as any other", async () => {
