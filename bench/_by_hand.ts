@@ -26,8 +26,11 @@ export abstract class CallsByHand {
   readonly #callers = new Map<number, (value: unknown) => void>();
   #calls = 0;
 
-  /** Sends a call. */
-  protected abstract send(call: [id: number, name: string, args: unknown[]]): void;
+  /** Sends a call, and moves what is to be moved. */
+  protected abstract send(
+    call: [id: number, name: string, args: unknown[]],
+    moved: Transferable[],
+  ): void;
 
   /** Takes an answer; one that nobody has called for is dropped. */
   protected answer([id, value]: [id: number, value: unknown]): void {
@@ -38,9 +41,18 @@ export abstract class CallsByHand {
 
   /** Has a function called there. */
   call(name: string, ...args: unknown[]): Promise<unknown> {
+    return this.#call(name, args, []);
+  }
+
+  /** The same with an array whose memory is moved there. */
+  move(name: string, array: Float64Array<ArrayBuffer>): Promise<unknown> {
+    return this.#call(name, [array], [array.buffer]);
+  }
+
+  #call(name: string, args: unknown[], moved: Transferable[]): Promise<unknown> {
     return new Promise((resolve) => {
       this.#callers.set(++this.#calls, resolve);
-      this.send([this.#calls, name, args]);
+      this.send([this.#calls, name, args], moved);
     });
   }
 }

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { ThreadPoolExecutor } from "@concurrent/futures";
+import { ThreadPoolExecutor, transfer } from "@concurrent/futures";
 import { CallsByHand, copyOfObject, mebibyte, registerCalls } from "./_by_hand.ts";
 import {
   burst,
@@ -25,6 +25,7 @@ import { add, compute, echo, increment, lengthOf, sleep } from "./_tasks.ts";
 
 const REPEATS = 9;
 const BURST = 20_000;
+const MOVES = 1_000;
 const MAP_ITEMS = 1_000_000;
 const PENDING = 200_000;
 
@@ -44,8 +45,8 @@ class RawWorker extends CallsByHand {
     this.#worker.onmessage = ({ data }): void => this.answer(data);
   }
 
-  protected send(call: unknown[]): void {
-    this.#worker.postMessage(call);
+  protected send(call: unknown[], moved: Transferable[]): void {
+    this.#worker.postMessage(call, moved);
   }
 
   end(): void {
@@ -67,6 +68,7 @@ async function printTable(): Promise<void> {
   await throughput(raw, pool, pair);
   await latency(raw, pool);
   await bulk(raw, pool);
+  await moves(raw, pool);
   raw.end();
   await stillness(pair);
   await punctuality(pair);
@@ -119,6 +121,26 @@ async function throughput(
     }),
     ">= 3.3 x",
   );
+}
+
+/** Arrays that are made anew, and moved. */
+async function moves(raw: RawWorker, pool: ThreadPoolExecutor): Promise<void> {
+  for (const kib of [1, 10, 100]) {
+    const fresh = (): Float64Array<ArrayBuffer> => new Float64Array(kib * 128);
+    const move = (array: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> =>
+      transfer(array, [array.buffer]);
+    const rates = await interleave(REPEATS, {
+      raw: () => burst(MOVES, () => raw.move("lengthOf", fresh())),
+      pool: () => burst(MOVES, () => pool.submit(lengthOf, move(fresh()))),
+    });
+    row(
+      `${kib} KiB Float64Array moved in, burst of ${grouped(MOVES)}`,
+      `${grouped(rates.raw)}/s`,
+      `${grouped(rates.pool)}/s`,
+      `${(rates.pool / rates.raw).toFixed(2)} x`,
+      "",
+    );
+  }
 }
 
 async function latency(raw: RawWorker, pool: ThreadPoolExecutor): Promise<void> {

@@ -25,11 +25,14 @@ import {
 } from "./_protocol.ts";
 import { describe } from "./_target.ts";
 import { NotShareableError } from "../sync/errors.ts";
-import { detach, takeTransfers } from "./task.ts";
+import { detach, movedByMessage, takeTransfers } from "./task.ts";
 
 /** What a blocked thread is told whose mail is late; see {@linkcode MailboxReader.isLate}. */
 export const NEEDS_EVENT_LOOP =
   "Cannot block: an outcome has come by a message, as plain memory could not carry it, and a browser hands messages over in the event loop only; await the future";
+
+/** Buffers of so many bytes are copied faster than a message moves them. */
+const MOST_COPIED = 8 * 1024;
 
 /** Room for the payload of a {@linkcode RanReport}: a list of three numbers. */
 const RAN_WORDS = 16;
@@ -128,6 +131,7 @@ export class MailboxWriter {
     const payload = start + HEADER_WORDS;
     const isOutcome = kind === KIND.RESULT || kind === KIND.ERROR;
     const moved = takeTransfers(value);
+    const transfers = this.#isOtherProcess ? undefined : movedByMessage(moved, MOST_COPIED);
     let place: number = PLACE.INLINE;
     let end = this.#encoder.encode(
       value,
@@ -135,7 +139,7 @@ export class MailboxWriter {
       bytes,
       payload,
       payload + PAYLOAD_WORDS,
-      this.#isOtherProcess ? undefined : moved,
+      transfers,
     );
     if (end >= 0) {
       detach(moved);
@@ -146,7 +150,7 @@ export class MailboxWriter {
         return true;
       }
     } else {
-      place = this.#placeSpilled(words, payload, moved);
+      place = this.#placeSpilled(words, payload, moved, transfers);
       end = place === PLACE.BLOCK ? payload + 3 : payload;
     }
     if (ran !== undefined) {
@@ -181,20 +185,24 @@ export class MailboxWriter {
     this.answerBy!(kind, id, { place: PLACE.INLINE, externBase: 0, bytes, start, length });
   }
 
-  /** Puts what the encoder has spilled into the arena or a message; returns which. */
+  /**
+   * Puts what the encoder has spilled into the arena or a message; returns which.
+   *
+   * @param moved What is to be taken from this thread. @param transfers What of it was not copied.
+   */
   #placeSpilled(
     words: Int32Array,
     payload: number,
     moved: Set<Transferable> | undefined,
+    transfers: Set<Transferable> | undefined,
   ): number {
     const encoder = this.#encoder;
     this.spilledBytes = encoder.blockBytes;
     const offset = encoder.extras.length === 0 ? this.#arena.allocate(encoder.blockBytes) : -1;
     if (offset < 0) {
       const message = takeSpilled(encoder);
-      const isCopied = this.#isOtherProcess;
-      if (isCopied) detach(moved);
-      this.#port.postMessage(message, [message.block, ...isCopied ? [] : moved ?? []]);
+      if (transfers === undefined) detach(moved);
+      this.#port.postMessage(message, [message.block, ...transfers ?? []]);
       return PLACE.MESSAGE;
     }
     encoder.copyTo(this.#arena.words, this.#arena.bytes, offset);

@@ -20,12 +20,15 @@ import { writeForProcess } from "./_payload.ts";
 import { PLACE, SHARED_OBJECTS, WORDS_SHIFT } from "./_protocol.ts";
 import type { Exports } from "./_exports.ts";
 import { type BufferNews, SharedBuffers } from "./_shared_buffers.ts";
-import { detach, type Movable, takeArgumentTransfers } from "./task.ts";
+import { detach, type Movable, movedByMessage, takeArgumentTransfers } from "./task.ts";
 
 /** Stands for a ring number of a task that is in the backlog. */
 const IN_BACKLOG = -1;
 /** The same, of a task that was taken back. */
 const DROPPED = -2;
+
+/** Buffers of so many bytes are copied before a worker has asked for the message that would move them. */
+const MOST_COPIED = 64 * 1024;
 
 /** The most shared buffers that a slot can name. */
 const MOST_BUFFERS = PAYLOAD_WORDS - 3;
@@ -111,14 +114,14 @@ export class TaskQueue {
     moved: Set<Transferable> | undefined,
   ): void {
     // Nothing can be moved to another process: it is copied, and then taken from the sender.
-    const transfers = this.#exports === undefined ? moved : undefined;
+    const transfers = this.#exports === undefined ? movedByMessage(moved, MOST_COPIED) : undefined;
     const slot = this.#backlog.length === 0 ? this.#freeSlot() : -1;
     if (slot >= 0) {
       const place = this.#encodeToSlot(slot, task, args, transfers);
       if (place >= 0) {
         const hasBlock = place === PLACE.BLOCK || place === PLACE.SHARED;
         const block = hasBlock ? this.ring.words[slot + SLOT.PAYLOAD] : -1;
-        this.#detach(task, moved, place & PLACE.MASK, block);
+        if (place !== PLACE.MESSAGE || transfers === undefined) this.#detach(task, moved, block);
         this.#publish(slot, task, functionNumber, form | place | this.#sharedObjects);
         return;
       }
@@ -139,19 +142,15 @@ export class TaskQueue {
       end = place === PLACE.SHARED ? start + 3 + words[start + 2] : start;
       if (place !== PLACE.MESSAGE) large = takeSpilled(encoder);
     }
-    this.#detach(task, moved, form & PLACE.MASK, -1);
+    if ((form & PLACE.MASK) !== PLACE.MESSAGE || transfers === undefined) {
+      this.#detach(task, moved, -1);
+    }
     this.#backlog.commit(task, functionNumber, form, end, large);
     this.#numbers[task] = IN_BACKLOG;
   }
 
   /** Takes from the sender what no message has moved. The task is not queued yet, and will not be if that fails. */
-  #detach(
-    task: number,
-    moved: Set<Transferable> | undefined,
-    place: number,
-    block: number,
-  ): void {
-    if (this.#exports === undefined && place === PLACE.MESSAGE) return;
+  #detach(task: number, moved: Set<Transferable> | undefined, block: number): void {
     try {
       detach(moved);
     } catch (error) {

@@ -129,7 +129,7 @@ let anyTransferred = false;
 
 /**
  * Has buffers moved instead of copied when `value` is sent as an argument or returned from a task. They are
- * detached on the sending side.
+ * detached on the sending side. Small ones are copied and then detached, which is faster.
  *
  * @param value The argument or result itself; buffers inside it are named in `buffers`.
  * @param buffers What to move: `ArrayBuffer`, `MessagePort`, streams. Shared memory is left where it is.
@@ -163,6 +163,22 @@ export function takeTransfers(value: unknown): Set<Transferable> | undefined {
   if (buffers === undefined) return undefined;
   transferred.delete(value);
   return new Set([...buffers].filter(isMoved));
+}
+
+/**
+ * Of what is to be moved, what a message has to move: nothing, if all of it is copied, and then taken from the sender, sooner than
+ * a message comes.
+ *
+ * @param mostBytes Up to how many bytes in all that is so.
+ */
+export function movedByMessage(
+  moved: Set<Transferable> | undefined,
+  mostBytes: number,
+): Set<Transferable> | undefined {
+  if (moved === undefined) return undefined;
+  let bytes = 0;
+  for (const it of moved) bytes += it instanceof ArrayBuffer ? it.byteLength : Infinity;
+  return bytes > mostBytes ? moved : undefined;
 }
 
 /** Takes from this thread what is to be moved and goes with no message: as it was copied, or is in no value. */

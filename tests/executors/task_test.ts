@@ -21,6 +21,8 @@ import { square } from "../contracts/tasks.ts";
 import {
   alike,
   fill,
+  fillAndKeep,
+  lengthOfKept,
   makeHidden,
   makeNamesake,
   renamed,
@@ -306,6 +308,43 @@ test("transfer() moves an argument instead of copying it", async () => {
   const future = pool.submit(sum, transfer(values, [values.buffer]));
   assertEquals(values.length, 0);
   assertEquals(await future, 500);
+});
+
+for (const bytes of [100, 20_000, 100_000]) {
+  test(`transfer() takes a buffer of ${bytes} bytes from the sender, and it arrives as it was`, async () => {
+    await using pool = makePool();
+    const buffer = new ArrayBuffer(bytes, { maxByteLength: 2 * bytes });
+    const [front, back] = [new Uint8Array(buffer, 0, 10).fill(1), new Uint8Array(buffer, 10)];
+    const future = pool.submit(
+      (first: Uint8Array<ArrayBuffer>, second: Uint8Array) => {
+        const isOne = first.buffer === second.buffer;
+        first.buffer.resize(first.buffer.maxByteLength);
+        return [isOne, first[9], second.length];
+      },
+      transfer(front, [buffer]),
+      back,
+    );
+    assertEquals([buffer.detached, front.length, back.length], [true, 0, 0]);
+    assertEquals(await future, [true, 1, 2 * bytes - 10]);
+    assertEquals((await pool.submit(fillAndKeep, bytes)).length, bytes);
+    assertEquals(await pool.submit(lengthOfKept), 0);
+  });
+}
+
+test("transfer() of a small buffer beside a port takes both from the sender", async () => {
+  await using pool = makePool();
+  const { port1, port2 } = new MessageChannel();
+  const buffer = new ArrayBuffer(100);
+  const future = pool.submit(
+    (sent: { buffer: ArrayBuffer; port: MessagePort }) => {
+      sent.port.close();
+      return sent.buffer.byteLength;
+    },
+    transfer({ buffer, port: port2 }, [buffer, port2]),
+  );
+  port1.close();
+  assertEquals(buffer.detached, true);
+  assertEquals(await future, 100);
 });
 
 test("transfer() marks a value for one sending", async () => {
