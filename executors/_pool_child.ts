@@ -42,7 +42,7 @@ import {
   type RemoteCall,
   REPLY,
   type StartMessage,
-  WORDS_SHIFT,
+  wordsOf,
 } from "./_protocol.ts";
 import { describeEnd, ProcessLink } from "./_process_link.ts";
 import {
@@ -280,7 +280,7 @@ export class PoolChild {
       this.#tell(KIND.FETCH, head.task, undefined);
     } else {
       const at = slot + SLOT.PAYLOAD;
-      const payload = payloadAt(place, ring, at, form >>> WORDS_SHIFT, this.#arguments);
+      const payload = payloadAt(place, ring, at, wordsOf(form), this.#arguments);
       const sent = { ...head, payload };
       if (this.#isAloneOnItsWay(head)) this.#sendByWire(sent);
       else this.#send(sent);

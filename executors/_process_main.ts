@@ -36,7 +36,7 @@ import {
   payloadOf,
 } from "./_payload.ts";
 import { DOWN, FAILED, type HostStart, UP } from "./_process_protocol.ts";
-import { KIND, numberOfWired, PLACE, WORDS_SHIFT } from "./_protocol.ts";
+import { KIND, numberOfWired, PLACE, wordsOf } from "./_protocol.ts";
 import { RelayReader, RelayWriter } from "./_relay.ts";
 import type { Target } from "./_target.ts";
 import { startWorkerThread, WorkerLink } from "./_worker_link.ts";
@@ -326,7 +326,7 @@ class Host {
     const place = form & PLACE.MASK;
     const payload = place === PLACE.MESSAGE
       ? blockPayload(this.#parked.get(task)!)
-      : payloadAt(place, ring, slot + SLOT.PAYLOAD, form >>> WORDS_SHIFT, this.#arena);
+      : payloadAt(place, ring, slot + SLOT.PAYLOAD, wordsOf(form), this.#arena);
     pass(task, this.#parentFunctions[words[slot + SLOT.FUNCTION]], form, payload);
     if (place === PLACE.BLOCK) this.#arena.release(payload.start);
     this.#parked.delete(task);

@@ -44,15 +44,35 @@ export const TIMED = 32;
 export const CARRIES = 64;
 
 /** In a form, shifted by this: how many arguments each call of a chunk gets. Eight bits. */
-export const ARITY_SHIFT = 8;
+const ARITY_SHIFT = 8;
 const ARITY_MASK = 0xff;
 
-/** In a form, shifted by this: how many words of the slot the payload has, for those who pass it on undecoded. */
+/** In a form, shifted by this: how many words of the slot the payload has, for those who pass it on undecoded. Ten bits. */
 export const WORDS_SHIFT = 16;
+const WORDS_MASK = 0x3ff;
+
+/** In a form, shifted by this: of how many calls a chunk is, as the logarithm to base 2, rounded up. Five bits. */
+const CALLS_SHIFT = 26;
+const CALLS_MASK = 0x1f;
+
+/** The form of a chunk of so many calls, with `arity` arguments each. */
+export function formOfChunk(arity: number, calls: number): number {
+  return CHUNK | (arity << ARITY_SHIFT) | (Math.ceil(Math.log2(calls)) << CALLS_SHIFT);
+}
 
 /** How many arguments each call of a chunk gets. */
 export function arityOf(form: number): number {
   return (form >> ARITY_SHIFT) & ARITY_MASK;
+}
+
+/** How many words of the slot the payload has. */
+export function wordsOf(form: number): number {
+  return (form >> WORDS_SHIFT) & WORDS_MASK;
+}
+
+/** Of how many calls a task is, as the logarithm to base 2, rounded up: 0 of one that is no chunk. */
+export function logOfCalls(form: number): number {
+  return (form >> CALLS_SHIFT) & CALLS_MASK;
 }
 
 /** What stands for the number in the ring with a task that came by the wire, by its number there. */

@@ -3,7 +3,8 @@
  *
  * It runs one at a time. Tasks so short that the way to and fro would take longer than they do are sent ahead, as many
  * as have lately come back within AHEAD_MS, of the same function only; or as many as run in that time, if the child has told how
- * long one does: where processes are many and processors few, they come back late and are short all the same.
+ * long one does: where processes are many and processors few, they come back late and are short all the same. A chunk of
+ * many more calls than any of those is not sent behind others, but left to a child that is free.
  *
  * A task that was given shared objects may wait for another task, and is sent alone:
  *
@@ -21,7 +22,7 @@ import { TASK_RING } from "../_memory/layout.ts";
 import type { TaskRing } from "../_memory/task_ring.ts";
 import type { Payload } from "./_payload.ts";
 import type { PoolChild } from "./_pool_child.ts";
-import { PLACE, SHARED_OBJECTS } from "./_protocol.ts";
+import { logOfCalls, PLACE, SHARED_OBJECTS } from "./_protocol.ts";
 
 /** Tasks that come back within this time may be sent ahead, twice as many as before. */
 const AHEAD_MS = 1;
@@ -46,6 +47,7 @@ export interface Task extends TaskHead {
 interface InHand {
   readonly number: number;
   readonly fn: number;
+  readonly form: number;
   readonly sentMs: number;
   /** It may wait for other tasks. */
   readonly mayWait: boolean;
@@ -99,12 +101,19 @@ interface Kind {
   most: number;
   /** How long one runs, as far as a child has told. */
   runMs: number;
+  /** Of how many calls the largest was that has been short; see {@linkcode logOfCalls}. */
+  logOfCalls: number;
 }
 
 /** What is known of a function before the first of its tasks has come back. */
-const UNKNOWN: Readonly<Kind> = { most: 1, runMs: Infinity };
+const UNKNOWN: Readonly<Kind> = { most: 1, runMs: Infinity, logOfCalls: 0 };
 /** The least that a task is taken to run. */
 const LEAST_RUN_MS = 0.001;
+
+/** Learns from a task that was short. */
+function learnCalls(kind: Kind, { form }: InHand): void {
+  kind.logOfCalls = Math.max(kind.logOfCalls, logOfCalls(form));
+}
 
 /** What one child has in hand. */
 export class TasksInHand {
@@ -133,8 +142,9 @@ export class TasksInHand {
   /** Whether that task may be sent now, if {@linkcode mayGrow}. */
   mayAdd({ fn, form }: Pick<TaskHead, "fn" | "form">): boolean {
     const first = this.#first;
-    return first === undefined ||
-      (first.fn === fn && !this.#mayWait(form) && (form & PLACE.MASK) !== PLACE.MESSAGE);
+    if (first === undefined) return true;
+    return first.fn === fn && !this.#mayWait(form) && (form & PLACE.MASK) !== PLACE.MESSAGE &&
+      logOfCalls(form) <= this.#kindOf(fn).logOfCalls + 1;
   }
 
   /** The one that was sent last. */
@@ -170,7 +180,7 @@ export class TasksInHand {
   add({ task, number, fn, form }: TaskHead): void {
     const mayWait = this.#mayWait(form);
     this.#last = { task, number };
-    this.#tasks.set(task, { number, fn, sentMs: nowMs(), mayWait, stopMs: undefined });
+    this.#tasks.set(task, { number, fn, form, sentMs: nowMs(), mayWait, stopMs: undefined });
   }
 
   /** Learns from one task how long its kind runs. One that was held up in the middle counts for no more than twice what was known. */
@@ -179,6 +189,7 @@ export class TasksInHand {
     if (inHand === undefined) return;
     const kind = this.#kindOf(inHand.fn);
     kind.runMs = Math.max(LEAST_RUN_MS, Math.min(runMs, kind.runMs * 2));
+    if (runMs <= AHEAD_MS) learnCalls(kind, inHand);
   }
 
   /** Books a task that has an outcome, and learns how many of its kind may be sent ahead. */
@@ -188,7 +199,9 @@ export class TasksInHand {
     this.#forget(task);
     const kind = this.#kindOf(inHand.fn);
     const { most, runMs } = kind;
-    if (runMs * most > AHEAD_MS && nowMs() - inHand.sentMs > AHEAD_MS) {
+    const isLate = nowMs() - inHand.sentMs > AHEAD_MS;
+    if (!isLate) learnCalls(kind, inHand);
+    if (isLate && runMs * most > AHEAD_MS) {
       kind.most = Math.max(1, most >> 1);
     } else if (this.#tasks.size + 1 >= most / 2) {
       kind.most = Math.min(MOST_AHEAD, most * 2);

@@ -37,11 +37,10 @@ import type { ExecutorObserver, Observable, WorkerFate } from "./_observer.ts";
 import type { PoolSettings, WorkerKind } from "./_pool_options.ts";
 import { PoolTasks, type TasksPool } from "./_pool_tasks.ts";
 import {
-  ARITY_SHIFT,
   type Carrier,
   CARRIES,
-  CHUNK,
   type EndReport,
+  formOfChunk,
   KIND,
   type RanReport,
   STREAM,
@@ -229,7 +228,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
       let form = stream === undefined ? 0 : STREAM;
       const chunk = arity === 0 ? 0 : args.length / arity;
       if (chunk > 0) {
-        form = CHUNK | (arity << ARITY_SHIFT);
+        form = formOfChunk(arity, chunk);
         this.#tasks.addChunk(task);
         this.#meter.addCalls(chunk - 1);
       }

@@ -2,7 +2,14 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { nowMs } from "../../_platform/clock.ts";
-import { SHARED_OBJECTS } from "../../executors/_protocol.ts";
+import {
+  arityOf,
+  formOfChunk,
+  logOfCalls,
+  SHARED_OBJECTS,
+  WORDS_SHIFT,
+  wordsOf,
+} from "../../executors/_protocol.ts";
 import { ChildGroup, TasksInHand } from "../../executors/_tasks_in_hand.ts";
 import { test } from "../_support/leaks.ts";
 
@@ -97,4 +104,23 @@ test("TasksInHand sends a task that was given shared objects alone, however shor
 
 test("TasksInHand sends tasks one at a time whose initializer was given shared objects", () => {
   assertEquals(room(childOfLateTasks(3, 0.01, true)), 1);
+});
+
+test("TasksInHand sends no chunk of many more calls behind others than those that were short had", () => {
+  const hand = childOfLateTasks(3, 0.01);
+  send(hand, 10);
+  const mayAdd = (calls: number): boolean =>
+    hand.mayAdd({ fn: FUNCTION, form: formOfChunk(1, calls) });
+  assertEquals([1, 2, 3, 16].map(mayAdd), [true, true, false, false]);
+  hand.finish(10);
+  hand.add({ task: 11, number: 11, fn: FUNCTION, form: formOfChunk(1, 16) });
+  hand.ran(11, 0.5);
+  assertEquals([16, 32, 33].map(mayAdd), [true, true, false]);
+});
+
+test("The form of a chunk says how many arguments its calls have, and of how many calls it is", () => {
+  for (const [calls, log] of [[1, 0], [2, 1], [3, 2], [1000, 10], [2 ** 31, 31]]) {
+    const form = formOfChunk(255, calls) | (63 << WORDS_SHIFT);
+    assertEquals([arityOf(form), wordsOf(form), logOfCalls(form)], [255, 63, log]);
+  }
 });
