@@ -35,6 +35,31 @@ const TURN_MS = 4;
 /** Microtasks that are let pass after outcomes were handed out, so that their receivers may ask for more. */
 const PATIENCE = 6;
 
+/**
+ * How soon a thread that blocks looks whether workers of its own have died, where nothing else tells it, and how often in the long
+ * run: each look at half the rate of the one before. A runtime may know of a death only where it was asked in life.
+ */
+const FIRST_LOOK_MS = 10;
+const MOST_LOOK_MS = 200;
+
+/** Looks now and then, as one wait that blocks goes on, at the workers of this thread. */
+class WorkerWatch {
+  #pauseMs = FIRST_LOOK_MS;
+  #dueMs = NEVER;
+
+  /** Looks, if it is time for that; returns when it is the next time. */
+  look(): number {
+    const { workers } = platform;
+    if (workers === undefined || workers.size === 0) return NEVER;
+    const ms = nowMs();
+    if (ms >= this.#dueMs) {
+      workers.examine();
+      this.#pauseMs = Math.min(2 * this.#pauseMs, MOST_LOOK_MS);
+    } else if (this.#dueMs !== NEVER) return this.#dueMs;
+    return this.#dueMs = ms + this.#pauseMs;
+  }
+}
+
 /** What a thread waits for: something that other threads fill. */
 export interface Source {
   /** True when {@linkcode drain} would find something. */
@@ -207,6 +232,7 @@ export class Doorbell extends Bell {
   }
 
   #waitSync(isDone: () => boolean, deadlineMs: number): boolean {
+    let watch: WorkerWatch | undefined;
     for (;;) {
       this.#drain(NEVER);
       if (isDone()) return true;
@@ -217,10 +243,12 @@ export class Doorbell extends Bell {
         source.sleeping?.(true);
         if (source.deadlineMs !== undefined) wakeMs = Math.min(wakeMs, source.deadlineMs);
       }
+      watch ??= new WorkerWatch();
+      const lookMs = watch.look();
       store(this.words, this.index, SLEEPING);
       // A source may have settled what is waited for, on the way to sleep.
       if (!isDone() && !this.#isReady() && this.#mayWait()) {
-        parkSync(this.words, this.index, SLEEPING, wakeMs);
+        parkSync(this.words, this.index, SLEEPING, Math.min(wakeMs, lookMs));
       }
       store(this.words, this.index, AWAKE);
       if (!this.#mayWait()) {

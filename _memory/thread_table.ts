@@ -35,6 +35,7 @@
 
 import { add, exchange, load, notify, replace, store } from "../_platform/atomics.ts";
 import { createSharedMemory } from "../_platform/memory.ts";
+import { randomWord } from "../_platform/random.ts";
 import { NODE, THREAD, THREAD_TABLE, WORD_BYTES } from "./layout.ts";
 
 /** Threads that a table can hold at once. */
@@ -92,9 +93,9 @@ export class ThreadTable {
   constructor(buffer?: SharedArrayBuffer) {
     this.words = new Int32Array(buffer ?? createSharedMemory(WORDS * WORD_BYTES));
     if (buffer === undefined) {
-      // By way of other memory: browsers do not write random values to shared memory.
-      const length = THREAD_TABLE.DEATHS - THREAD_TABLE.IDENTITY;
-      this.words.set(crypto.getRandomValues(new Int32Array(length)), THREAD_TABLE.IDENTITY);
+      for (let at = THREAD_TABLE.IDENTITY; at < THREAD_TABLE.DEATHS; at++) {
+        this.words[at] = randomWord();
+      }
     }
   }
 

@@ -47,6 +47,14 @@ export interface WorkerThread {
   isGone(name: string): Promise<boolean>;
 }
 
+/** The workers of this thread, for a thread that blocks. */
+export interface WatchedWorkers {
+  /** How many are not known to have ended. */
+  readonly size: number;
+  /** Has the failure told of those that have: at the second look, as what they said before is heard between the two. */
+  examine(): void;
+}
+
 /** A place where the value of the current async context is kept. */
 export interface AsyncContext<T> {
   run<R>(value: T, fn: () => R): R;
@@ -95,6 +103,8 @@ export interface Platform {
   readonly loopHold: LoopHold;
   /** Starts a worker. */
   startWorker(options: WorkerOptions): WorkerThread;
+  /** Where a worker can end without a word, and its starter sees that in its event loop only. */
+  readonly workers?: WatchedWorkers;
   /** Calls back in a later turn of the event loop, timers and input having had their chance. */
   nextTurn(callback: () => void): void;
   /**

@@ -2,8 +2,8 @@
  * Node, and what offers its modules as Node does: `node:worker_threads`.
  *
  * How a worker ends is seen by its starter's event loop alone. A starter that blocks is told by the worker itself, ahead of
- * its end: see {@linkcode onThreadEnd}. What ends a worker without a word, as when its memory is used up, such a starter sees
- * only when it blocks no longer.
+ * its end: see {@linkcode onThreadEnd}. For what ends a worker without a word, as when its memory is used up, such a starter
+ * looks now and then.
  *
  * @module
  */
@@ -64,16 +64,53 @@ export function codeOfFolder(folder: string): string {
   return `globalThis[${JSON.stringify(FOLDER)}] = ${JSON.stringify(folder)};`;
 }
 
+/**
+ * The variable that says that a process was started to be a child, and by whom. What the child begins with takes it out: who finds
+ * it was started with its own program in place of that.
+ */
+export const CHILD_OF = "CONCURRENT_FUTURES_CHILD_OF";
+
+/**
+ * Source text that takes what a child was started with out of its environment and its options: a task that starts a process of its
+ * own may pass those on. It is what such code begins with, and of no effect in others.
+ */
+export const FORGET_CODE =
+  `delete process.env.${CHILD_OF};{const a=process.execArgv,i=a.findIndex((c)=>c.startsWith("delete process.env.${CHILD_OF}"));if(i>0)a.splice(i-1,2)}`;
+
 /** Source text with which a worker says that all has been loaded in it that the program's options name. */
 const SAY_LOADED = `process.getBuiltinModule("node:worker_threads").parentPort.postMessage(0);`;
+
+/** What the runtime asks about a worker's thread. */
+interface WorkerThreadHandle {
+  /** How long the worker's event loop was idle; -1 before the thread has one, and once it has none any more. */
+  loopIdleTime?(): number;
+}
+
+/**
+ * Whether a worker has an event loop; `undefined` where the runtime does not tell. What it tells by public names counts only once
+ * its starter's event loop has turned.
+ */
+function hasLoop(worker: NodeWorkerThread): boolean | undefined {
+  const key = Object.getOwnPropertySymbols(worker).find((it) => it.description === "kHandle");
+  if (key === undefined) return undefined;
+  const handle = (worker as unknown as Record<symbol, WorkerThreadHandle | null>)[key];
+  const idleMs = handle?.loopIdleTime?.();
+  return idleMs === undefined ? undefined : idleMs >= 0;
+}
+
+/** Workers that are not known to have ended. */
+const live = new Set<NodeWorker>();
 
 /** A message on its way to a worker. */
 type Posted = readonly [message: unknown, transfer: Transferable[]];
 
 class NodeWorker implements WorkerThread {
   readonly #worker: NodeWorkerThread;
+  readonly #onError: (message: string) => void;
   #isGone = false;
   #onGone: (() => void) | undefined;
+  /** What was seen of it, ahead of what the event loop will tell. */
+  #seen: "nothing" | "life" | "death" = "nothing";
   /** What is posted once this process works where it is to. */
   #held: Posted[] | undefined;
 
@@ -81,22 +118,39 @@ class NodeWorker implements WorkerThread {
     const { Worker, SHARE_ENV } = builtin("node:worker_threads");
     // Not by `eval`: in such a worker modules that the program was started with, by --import, are not loaded.
     const folder = globals[FOLDER];
-    const code = (folder === undefined ? "" : SAY_LOADED) + codeOfScript(entry, module);
+    const code = FORGET_CODE + (folder === undefined ? "" : SAY_LOADED) +
+      codeOfScript(entry, module);
     // The ending is for hooks of loaders, which take what has none for CommonJS.
     const address = `data:text/javascript,${encodeURIComponent(`${code}//.mjs`)}`;
     this.#worker = new Worker(new URL(address), { name, env: SHARE_ENV });
     if (folder !== undefined) this.#changeTo(folder);
+    this.#onError = onError;
     this.#worker.on("error", (error) => {
       const text = error instanceof Error ? error.message : String(error);
       // The call that failed is all that the runtime says, or its versions agree on.
       const isLost = text.includes("uv_cwd");
-      onError(isLost ? `${text}: the folder that this program works in was removed` : text);
+      this.#fail(isLost ? `${text}: the folder that this program works in was removed` : text);
     });
     this.#worker.on("exit", () => {
+      live.delete(this);
       this.#isGone = true;
       this.#onGone?.();
     });
     this.#worker.unref();
+    live.add(this);
+  }
+
+  #fail(text: string): void {
+    if (live.delete(this)) this.#onError(text);
+  }
+
+  /** See {@linkcode WatchedWorkers}. */
+  examine(): void {
+    const isAlive = hasLoop(this.#worker);
+    if (isAlive === true) this.#seen = "life";
+    if (isAlive !== false || this.#seen === "nothing") return;
+    if (this.#seen === "death") this.#fail("it ended without a word, perhaps out of memory");
+    this.#seen = "death";
   }
 
   /**
@@ -259,6 +313,12 @@ export function createNodePlatform(): Platform {
     onOwnMessage: (callback) => {
       printAtOnce();
       parentPort!.on("message", (message) => message === END ? endThread() : callback(message));
+    },
+    workers: {
+      get size() {
+        return live.size;
+      },
+      examine: () => live.forEach((worker) => worker.examine()),
     },
     // Its end is a sign by itself.
     holdName: (_name, onHeld) => onHeld(),

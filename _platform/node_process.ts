@@ -8,7 +8,7 @@ import { addedTo, signalNumber, startChild } from "./_child_process.ts";
 import { builtin, type NodeSocket, type NodeSocketOptions } from "./_node_modules.ts";
 import { SocketChannel } from "./socket_channel.ts";
 import { codeOfScript } from "./entry.ts";
-import { codeOfFolder } from "./node.ts";
+import { CHILD_OF, codeOfFolder, FORGET_CODE } from "./node.ts";
 import type { ChildProcess, FrameChannel, Processes, ProcessOptions } from "./processes.ts";
 
 /** Options of the runtime that say what the program is, and how it is watched: those of a child are others. */
@@ -43,12 +43,6 @@ function checkFolder(folder: string): void {
 }
 
 /**
- * The variable that says that a process was started to be a child, and by whom. What the child begins with takes it out: who finds
- * it was started with its own program in place of that.
- */
-const CHILD_OF = "CONCURRENT_FUTURES_CHILD_OF";
-
-/**
  * Whether the runtime is of one piece with the program, and would run that whatever it is told to run: as Bun and Node make
  * such themselves, or as a child of it finds out.
  */
@@ -63,7 +57,7 @@ function start(options: ProcessOptions): ChildProcess {
   checkPermissions(options);
   if (cwd !== undefined) checkFolder(cwd);
   const { execPath, env, pid, platform } = builtin("node:process");
-  const code = `delete process.env.${CHILD_OF};` + (cwd === undefined ? "" : codeOfFolder(cwd)) +
+  const code = FORGET_CODE + (cwd === undefined ? "" : codeOfFolder(cwd)) +
     codeOfScript(entry, module);
   return startChild(execPath, [...passedOn(), "--eval", code], {
     // Not the one that it is to work in: files in the options, and among the loaders, are those of the program.

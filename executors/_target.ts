@@ -222,6 +222,10 @@ function hintFor(error: unknown): string {
   if (isForPages(error)) {
     return "; the file has code for the page too: have the bundler put tasks into a file of their own, by importing their module with import()";
   }
+  // In the words of Chromium, Firefox and Safari.
+  if (/resolve module specifier|bare specifier|to a valid URL/.test(describe(error))) {
+    return "; workers have no import map: name what it imports by addresses, or have a bundler do so";
+  }
   // The runtime's own advice is for the program, which may have the right.
   const isForbidden = describe(error).includes("Requires read access");
   return isForbidden && ownOrigin().process !== undefined

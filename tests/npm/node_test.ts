@@ -481,6 +481,48 @@ test(
 );
 
 test(
+  "npm: on Node a thread that blocks hears of one of its own that was out of memory",
+  OPTIONS,
+  async () => {
+    const { code, stdout, timedOut } = await runModule(
+      `
+    import { Event, Lock, Thread, ThreadPoolExecutor } from "${NAME}";
+    const fill = () => {
+      for (const all = [];;) all.push(new Array(1000).fill("x" + Math.random()));
+    };
+    const pool = () => new ThreadPoolExecutor({ maxWorkers: 1 });
+    // This thread's event loop has not turned since the worker began.
+    console.log(pool().submit(fill).exceptionSync().message);
+
+    const thread = new Thread({ target: fill });
+    thread.start();
+    thread.joinSync();
+    console.log(thread.isAlive());
+
+    const [lock, taken, source] = [new Lock(), new Event(), String(fill)];
+    pool().submit((lock, taken, source) => {
+      lock.acquireSync();
+      taken.set();
+      (0, eval)(source)();
+    }, lock, taken, source);
+    await taken.wait();
+    try {
+      lock.acquireSync();
+    } catch (error) {
+      console.log(error.name);
+    }
+  `,
+      undefined,
+      ["--max-old-space-size=64"],
+    );
+    assertEquals([code, timedOut], [0, false]);
+    const [first, ...rest] = stdout.trimEnd().split("\n");
+    assertMatch(first, /-0_0" was lost: failed: it ended without a word, perhaps out of memory$/);
+    assertEquals(rest, ["false", "OwnerDiedError"]);
+  },
+);
+
+test(
   "npm: a program on Node that was started in place of a child of its own is told so",
   OPTIONS,
   async () => {

@@ -36,6 +36,9 @@ export const gcd = task(import.meta, function gcd(a, b) {
 });
 `;
 
+/** What passes the options of its own process on starts this, and nothing of the package's. */
+const PROGRAM = `console.log("a program that a task has started");`;
+
 const MAIN = `
 import { asCompleted, Lock, ProcessPoolExecutor, Queue, Thread, ThreadPoolExecutor, Timer } from "${NAME}";
 import { gcd } from "./work.mjs";
@@ -83,6 +86,11 @@ await processes.submit((queue) => queue.putSync("from a process"), queue);
 console.log(await queue.get());
 console.log((await processes.submit(() => process.exit(5)).exception()).message.replace(/^.*\\d+ exited/, "exited"));
 console.log(await processes.submit(() => "replaced"));
+console.log(await processes.submit(() => {
+  const { spawnSync } = process.getBuiltinModule("node:child_process");
+  const { stdout } = spawnSync(process.execPath, [...process.execArgv, "program.cjs"], { timeout: 20_000 });
+  return String(stdout).trim();
+}));
 await pool.submit(() => console.log("printed by a worker"));
 const failures = [() => import("./nowhere.mjs"), () => process.getBuiltinModule("node:buffer").Buffer.alloc("x")];
 for (const fail of failures) {
@@ -104,6 +112,7 @@ const PRINTED = [
   "from a process",
   "exited with code 5, as it called process.exit(5)",
   "replaced",
+  "a program that a task has started",
   "printed by a worker",
   "true ERR_MODULE_NOT_FOUND",
   "true ERR_INVALID_ARG_TYPE",
@@ -155,7 +164,12 @@ for (const { name, packages, program } of RUNTIMES) {
       },
       month,
     );
-    const files = { "work.mjs": WORK, "main.mjs": MAIN, "compiled.mjs": COMPILED };
+    const files = {
+      "work.mjs": WORK,
+      "main.mjs": MAIN,
+      "compiled.mjs": COMPILED,
+      "program.cjs": PROGRAM,
+    };
     await using consumer = await installed(files);
     const runtime = fromFileUrl(new URL(`node_modules/${own}/${program}`, folder));
     const { code, stdout, stderr, timedOut } = await consumer.run(runtime, ["main.mjs"], 30_000);

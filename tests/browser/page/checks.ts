@@ -125,8 +125,13 @@ export const errors = () =>
       isRangeError: error instanceof RangeError,
       message: error.message,
       cause: String(error.cause),
+      // By a name that only an import map could give an address.
+      mapped: await errorOf(() => pool.submit(tasks<Mapped>(MAPPED).one)),
     };
   });
+
+const MAPPED = "data:text/javascript,import 'mapped'; export const one = () => 1;";
+type Mapped = { one: () => number };
 
 export const largeValues = () =>
   withPool(async (pool) => {
