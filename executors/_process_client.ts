@@ -89,6 +89,32 @@ function openReturned({ remote }: RemoteData): Core | undefined {
 
 setReturnedCores(openReturned);
 
+/** What processes are to have of their own. */
+interface Surroundings {
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  readonly cwd?: string | undefined;
+}
+
+/**
+ * Checks what processes are to have of their own.
+ *
+ * @param act What is attempted, for the error text.
+ * @throws {TypeError} For variables that are no object, and a folder that is no string.
+ */
+export function checkSurroundings(act: string, { env, cwd }: Surroundings): Surroundings {
+  if (env !== undefined && (typeof env !== "object" || env === null || Array.isArray(env))) {
+    throw new TypeError(
+      `Cannot ${act}: env must be an object of variables, such as { LEVEL: "debug" }, got ${
+        Array.isArray(env) ? "an array" : env
+      }`,
+    );
+  }
+  if (cwd !== undefined && typeof cwd !== "string") {
+    throw new TypeError(`Cannot ${act}: cwd must be the path of a folder, got ${typeof cwd}`);
+  }
+  return { env, cwd };
+}
+
 /**
  * Checks what processes are to have less of; URLs, which cannot be posted, become strings.
  *

@@ -172,10 +172,14 @@ export async function loadTarget(target: Target): Promise<AnyFunction> {
     : compileTarget(target.text, target.name);
 }
 
+/** So much of an address is told: a `data:` one is the module itself. */
+const MOST_ADDRESS = 1_000;
+
 async function importTarget(target: ModuleTarget): Promise<AnyFunction> {
   const { url, name } = target;
   // Minifiers take names away.
   const label = name === "" ? "task without a name" : `task "${name}"`;
+  const place = url.length > MOST_ADDRESS ? `${url.slice(0, MOST_ADDRESS)}...` : url;
   let module: Record<string, unknown>;
   try {
     module = await importModule(url);
@@ -185,7 +189,7 @@ async function importTarget(target: ModuleTarget): Promise<AnyFunction> {
     const fn = isBundled && !isTold ? findMarked(target) : undefined;
     if (fn !== undefined) return fn;
     throw new NotShareableError(
-      `Cannot load ${label}: its module "${url}" failed to import here: ${describe(error)}${
+      `Cannot load ${label}: its module "${place}" failed to import here: ${describe(error)}${
         hintFor(error)
       }`,
       { cause: error },
@@ -195,12 +199,12 @@ async function importTarget(target: ModuleTarget): Promise<AnyFunction> {
   const fn = own ?? module[name];
   if (typeof fn !== "function") {
     throw new NotShareableError(
-      `Cannot load ${label}: module "${url}" has no export "${name}" that is a function; export the task under the name of its function`,
+      `Cannot load ${label}: module "${place}" has no export "${name}" that is a function; export the task under the name of its function`,
     );
   }
   if (own === undefined && !mayBe(fn as AnyFunction, target)) {
     throw new NotShareableError(
-      `Cannot load ${label}: module "${url}" has another function of that name; mark each with a name of its own where the module runs whenever it is imported: task(import.meta, fn, name)`,
+      `Cannot load ${label}: module "${place}" has another function of that name; mark each with a name of its own where the module runs whenever it is imported: task(import.meta, fn, name)`,
     );
   }
   return fn as AnyFunction;

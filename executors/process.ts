@@ -19,6 +19,7 @@ import { ownOrigin } from "./_origin.ts";
 import {
   checkPermissions,
   checkProcesses,
+  checkSurroundings,
   ownConfig,
   ProcessClient,
   processExports,
@@ -141,7 +142,8 @@ export class Process<A extends unknown[] = unknown[]> {
   /**
    * Makes a process; {@linkcode start} starts it.
    *
-   * @throws {TypeError} When `target` is not a function, `args` not an array, or there is no permission of some name.
+   * @throws {TypeError} When `target` is not a function, `args` not an array, there is no permission of some name, or `env` or `cwd` is
+   * of another type.
    * @throws {RuntimeError} In a browser or a compiled program, which cannot start processes.
    */
   constructor(options: ProcessOptions<A> = {}) {
@@ -164,6 +166,7 @@ export class Process<A extends unknown[] = unknown[]> {
       throw new TypeError(`Cannot make Process: args must be an array, got ${typeof args}`);
     }
     const permissions = checkPermissions("make Process", options.permissions);
+    checkSurroundings("make Process", options);
     this.#options = { ...options, permissions };
     this.#name = String(options.name ?? "") || defaultName();
     this.#daemon = daemon ?? false;

@@ -11,6 +11,7 @@ import { type PoolOptions, poolSettings } from "./_pool_options.ts";
 import {
   checkPermissions,
   checkProcesses,
+  checkSurroundings,
   ownConfig,
   ProcessClient,
   processExports,
@@ -83,14 +84,15 @@ export class ProcessPoolExecutor extends Executor {
    * Makes a pool; no process is started yet.
    *
    * @throws {RangeError} For a `maxWorkers` or `maxTasksPerChild` below 1, or a negative `idleTimeout`.
-   * @throws {TypeError} When a number is not an integer, `initializer` not a function, or there is no permission of some name.
+   * @throws {TypeError} When a number is not an integer, `initializer` not a function, there is no permission of some name, or
+   * `env` or `cwd` is of another type.
    * @throws {RuntimeError} In a browser or a compiled program, which cannot start processes.
    */
   constructor(options: ProcessPoolOptions = {}) {
     checkProcesses("make ProcessPoolExecutor");
     const name = `ProcessPoolExecutor-${poolsMade}`;
     const settings = poolSettings(name, options);
-    const { env, cwd } = options;
+    const { env, cwd } = checkSurroundings("make pool", options);
     const processSettings = {
       permissions: checkPermissions("make pool", options.permissions),
       env,

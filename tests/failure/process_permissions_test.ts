@@ -206,6 +206,19 @@ test("ProcessPoolExecutor says what is wrong with the path of a permission", asy
 
 // Where they work, and what they know.
 
+test("ProcessPoolExecutor and Process refuse at once an env or a cwd of another type", () => {
+  const WRONG: [options: Record<string, unknown>, says: string][] = [
+    [{ env: ["A=1"] }, "env must be an object of variables, such as"],
+    [{ env: "A=1" }, 'env must be an object of variables, such as { LEVEL: "debug" }, got A=1'],
+    [{ env: null }, "env must be an object of variables, such as"],
+    [{ cwd: new URL("file:///") }, "cwd must be the path of a folder, got object"],
+  ];
+  for (const [options, says] of WRONG) {
+    assertThrows(() => new ProcessPoolExecutor(options), TypeError, `make pool: ${says}`);
+    assertThrows(() => new Process(options), TypeError, `make Process: ${says}`);
+  }
+});
+
 test("ProcessPoolExecutor: env and cwd are those of the processes", async () => {
   await using scratch = await scratchFolder();
   const folder = (await scratch.write("file.txt", "")).replace("/file.txt", "");
