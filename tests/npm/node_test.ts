@@ -480,6 +480,13 @@ test(
   },
 );
 
+test("npm: the worker program of a cluster says what it needs", OPTIONS, async () => {
+  const { run } = await made();
+  const { code, stderr } = await run("npx", ["concurrent-futures-worker", "--help"]);
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "npm install bullmq ioredis");
+});
+
 test(
   "npm: on Node a thread that blocks hears of one of its own that was out of memory",
   OPTIONS,

@@ -47,9 +47,13 @@ function markPrivate(text: string): string {
     : text.replace(/^(?:.*\*\/ )?export declare class [^{]*\{$/gm, "$&\n  #private;");
 }
 
-/** What `npx` starts. */
+/** What `npx` starts. The packages that it needs are optional ones, and may not be there. */
 const WORKER_PROGRAM = `#!/usr/bin/env node
-import { main } from "./worker.js";
+const { main } = await import("./worker.js").catch((error) => {
+  if (error.code !== "ERR_MODULE_NOT_FOUND") throw error;
+  console.error(\`\${error.message}\\nCannot start worker host: it needs bullmq and ioredis; npm install bullmq ioredis\`);
+  process.exit(1);
+});
 process.exit(await main(process.argv.slice(2)));
 `;
 
