@@ -234,7 +234,6 @@ export class Crew {
     const worker: PoolWorkerHandle = new PoolWorkerHandle(
       name,
       this.#numbers.pop()!,
-      this.#queue.arena,
       this.#kind.exports,
       () => this.#kind.startThread(name, onError),
     );

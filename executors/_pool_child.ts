@@ -141,7 +141,7 @@ export class PoolChild {
     this.#isAlone = settings.isAlone;
     const table = new ThreadTable(start.threads);
     const deputy = new Deputy(start.name, start.threads, start.thread);
-    this.#replies = new RelayReader(this.#state.replies, start.arena, start.port);
+    this.#replies = new RelayReader(this.#state.replies, start.replyBlocks, start.port);
     this.#mail = new RelayWriter(
       this.#state.records,
       new Arena(start.results),

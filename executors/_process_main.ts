@@ -98,9 +98,9 @@ class Host {
       () => processes.end("kill"),
     );
     this.#out = new FrameSender(channel);
-    const { state, results, port, bell } = this.#worker;
+    const { state, results, replyBlocks, port, bell } = this.#worker;
     this.#mail = new RelayReader(state.records, results, port);
-    this.#replies = new RelayWriter(state.replies, this.#arena, port, bell);
+    this.#replies = new RelayWriter(state.replies, new Arena(replyBlocks), port, bell);
     doorbell.add({ ready: this.#hasMail, drain: () => this.#passMail() });
     // For good: outcomes are to be passed on as soon as they are there.
     doorbell.expect();

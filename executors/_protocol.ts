@@ -226,6 +226,8 @@ export interface StartMessage {
   readonly catalog: SharedArrayBuffer;
   readonly state: SharedArrayBuffer;
   readonly results: SharedArrayBuffer;
+  /** Where replies lie that are too large for a record. */
+  readonly replyBlocks: SharedArrayBuffer;
   /** The thread that owns the pool. */
   readonly owner: string;
   /** The table of threads, and in it the ids of the owner and of the worker. */

@@ -5,7 +5,7 @@
  */
 
 import type { WorkerThread } from "../_platform/mod.ts";
-import type { Arena } from "../_memory/arena.ts";
+import { Arena } from "../_memory/arena.ts";
 import type { Shareable } from "../_memory/handle.ts";
 import type { Deadline } from "./_deadlines.ts";
 import type { Exports } from "./_exports.ts";
@@ -37,20 +37,17 @@ export class PoolWorkerHandle extends WorkerLink {
   /** Shared objects that it was sent in replies, while it may not have opened them. */
   #named: Shareable[] = [];
 
-  /**
-   * @param arena Where replies too large for a record go.
-   * @param exports Given where the worker is in another process.
-   */
+  /** @param exports Given where the worker is in another process. */
   constructor(
     name: string,
     number: number,
-    arena: Arena,
     exports: Exports | undefined,
     startThread: () => WorkerThread | ChildThread,
   ) {
     super(name, number, startThread);
     this.mail = new MailboxReader(this.state.records, this.results, this.port);
-    this.replies = new MailboxWriter(this.state.replies, arena, this.port, this.bell);
+    const blocks = new Arena(this.replyBlocks);
+    this.replies = new MailboxWriter(this.state.replies, blocks, this.port, this.bell);
     if (exports === undefined) return;
     this.replies.exportBy((object) => {
       const handle = exports.handleOf(object);

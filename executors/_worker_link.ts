@@ -37,7 +37,16 @@ function buryAbandoned(): void {
 /** What every worker of a pool is told. */
 export type PoolPart = Omit<
   StartMessage,
-  "name" | "number" | "state" | "results" | "threads" | "ownerThread" | "thread" | "port" | "life"
+  | "name"
+  | "number"
+  | "state"
+  | "results"
+  | "replyBlocks"
+  | "threads"
+  | "ownerThread"
+  | "thread"
+  | "port"
+  | "life"
 >;
 
 /** A worker as whoever has started it sees it. */
@@ -48,6 +57,11 @@ export class WorkerLink {
   readonly state = new WorkerState();
   /** Where its results lie that are too large for a record. */
   readonly results = createArenaBuffer();
+  /**
+   * Where replies to it lie that are too large for a record. It is the worker's alone: what it has not read when it is heeded no
+   * more, and may read after all, takes no room from others.
+   */
+  readonly replyBlocks = createArenaBuffer();
   /** This thread's end of the channel for what only a message can carry. */
   readonly port: MessagePort;
   /** What wakes the worker when a reply has been written. */
@@ -93,6 +107,7 @@ export class WorkerLink {
       number: this.number,
       state: this.state.buffer,
       results: this.results,
+      replyBlocks: this.replyBlocks,
       threads: this.#threads.buffer,
       ownerThread: this.#owner.id,
       thread: this.#id,

@@ -401,8 +401,8 @@ class PoolWorker {
   async #listen(): Promise<OwnerMail> {
     if (this.#ownerMail === undefined) {
       const { listenToOwner } = await import("./_owner_mail.ts");
-      const { owner, arena, port, isHosted } = this.#start;
-      const inbox = new MailboxReader(this.#state.replies, arena, port);
+      const { owner, replyBlocks, port, isHosted } = this.#start;
+      const inbox = new MailboxReader(this.#state.replies, replyBlocks, port);
       this.#ownerMail = listenToOwner(owner, inbox, this.#mail, isHosted);
     }
     return this.#ownerMail;

@@ -6,6 +6,7 @@ import {
   type SimpleQueue,
   task,
   taskContext,
+  type ThreadPoolExecutor,
 } from "@concurrent/futures";
 
 const LONGEST_MS = 20_000;
@@ -18,6 +19,18 @@ export function spin(flags: Int32Array, index: number): void {
   }
 }
 
+/** Blocks until a flag is set, and takes no processor time. */
+export function wait(flags: Int32Array, index: number): void {
+  Atomics.wait(flags, index, 0, LONGEST_MS);
+  if (Atomics.load(flags, index) === 0) throw new Error(`flag ${index} was not set`);
+}
+
+/** Sets a flag, and wakes who waits for it. */
+export function set(flags: Int32Array, index: number): void {
+  Atomics.store(flags, index, 1);
+  Atomics.notify(flags, index);
+}
+
 /** Sets a flag, waits for the next, and sets the one after it. */
 export const flag = task(import.meta, function flag(flags: Int32Array, index: number): void {
   Atomics.store(flags, index, 1);
@@ -26,6 +39,25 @@ export const flag = task(import.meta, function flag(flags: Int32Array, index: nu
 });
 
 export const idle = task(import.meta, function idle(): void {});
+
+export const make = task(import.meta, function make(size: number): Uint8Array {
+  return new Uint8Array(size);
+});
+
+/** Has another pool make something, does not take it, and waits for a flag; then ends the thread, if it is to. */
+export const leaveReply = task(
+  import.meta,
+  function leaveReply(
+    other: ThreadPoolExecutor,
+    size: number,
+    flags: Int32Array,
+    isLast: boolean,
+  ): void {
+    other.submit(make, size);
+    wait(flags, 0);
+    if (isLast) close();
+  },
+);
 
 /** Leaves something that reports when it is told to; returns who has it. */
 export const reportLater = task(

@@ -17,7 +17,7 @@ import { test } from "../_support/leaks.ts";
 import { Gate } from "../contracts/signals.ts";
 import { pass } from "../contracts/tasks.ts";
 import * as left from "./_account_tasks.ts";
-import { errorOf } from "./_support.ts";
+import { errorOf, until } from "./_support.ts";
 
 /** A part of the 256 MiB that the arguments of a pool's tasks may take. */
 const LARGE_BYTES = 10 << 20;
@@ -29,6 +29,11 @@ function sizeOf(bytes: Uint8Array): number {
 
 function large(): Uint8Array {
   return new Uint8Array(LARGE_BYTES);
+}
+
+function abortable(): { signal: AbortSignal; abort: () => void } {
+  const controller = new AbortController();
+  return { signal: controller.signal, abort: () => controller.abort(new Error("enough")) };
 }
 
 test("ThreadPoolExecutor gives back the memory of arguments whose function cannot be loaded", async () => {
@@ -55,6 +60,47 @@ test("ThreadPoolExecutor gives back the memory of tasks that were put in order, 
     assertEquals([await held, await urgent], [1, 2]);
   }
   assertEquals(await pool.submit(sizeOf, new Uint8Array(10 * LARGE_BYTES)), 10 * LARGE_BYTES);
+});
+
+/** A share of that which a few have filled. */
+const REPLY_BYTES = 60 << 20;
+const FEW = 5;
+
+for (const fate of ["lost", "abandoned"] as const) {
+  test(`ThreadPoolExecutor gives back the memory of what a worker has not read that was ${fate}`, async () => {
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1, onWorkerLost: "replace" });
+    await using other = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const isLost = fate === "lost";
+    for (let i = 1; i <= FEW; i++) {
+      const flags = new Int32Array(new SharedArrayBuffer(4));
+      const { signal, abort } = abortable();
+      const future = pool.with({ signal }).submit(
+        left.leaveReply,
+        other,
+        REPLY_BYTES,
+        flags,
+        isLost,
+      );
+      await until(() => other.stats().completed === i);
+      if (!isLost) abort();
+      else left.set(flags, 0);
+      assertInstanceOf(await future.exception(), Error);
+      await until(() => pool.stats()[fate] === i);
+      left.set(flags, 0);
+    }
+    assertEquals(await pool.submit(sizeOf, new Uint8Array(2 * REPLY_BYTES)), 2 * REPLY_BYTES);
+  });
+}
+
+test("ThreadPoolExecutor has room for arguments while a task leaves unread what it was sent", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+  await using other = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const flags = new Int32Array(new SharedArrayBuffer(4));
+  const leaver = pool.submit(left.leaveReply, other, 2 * REPLY_BYTES, flags, false);
+  await until(() => other.stats().completed === 1);
+  assertEquals(await pool.submit(sizeOf, new Uint8Array(3 * REPLY_BYTES)), 3 * REPLY_BYTES);
+  left.set(flags, 0);
+  await leaver;
 });
 
 test("ThreadPoolExecutor counts a task once that is given up as its worker goes on to another", async () => {
