@@ -102,12 +102,14 @@ export const WORKER = {
   ALIVE: 1,
   /** 1 once the worker takes tasks. */
   READY: 2,
-  /** BETWEEN or RUNNING. Written by the worker, like the next two. */
+  /** BETWEEN or RUNNING. Written by the worker, like the next three; the last one also by the owner, as it gives the worker up. */
   PHASE: LINE,
   /** Number of the task claimed last. */
   CURRENT: LINE + 1,
   /** Index of that task in the owner's table. */
   CURRENT_TASK: LINE + 2,
+  /** The block of the arena that its arguments lie in, while the worker has it. */
+  HELD: LINE + 3,
   /** How often a task was asked to stop. Written by the owner, like the next one. */
   ABORTS: 2 * LINE,
   /** Number of the task that was asked last. */

@@ -9,14 +9,14 @@
  *
  *   FREE(lap)          the owner may fill it with the task of that lap
  *   READY(lap)         published; the payload is readable
- *   TAKEN(lap, worker) claimed by that worker, which now reads the payload
+ *   TAKEN(lap, worker) claimed by that worker, which now copies the payload
  *   CANCELLED(lap)     taken back before anybody claimed it
  *
  *   FREE(lap)      -> READY(lap)          publish()   owner
  *   READY(lap)     -> TAKEN(lap, worker)  claim()     one worker, by compare-exchange
  *   READY(lap)     -> CANCELLED(lap)      cancel()    owner, by compare-exchange
- *   TAKEN(lap, w)  -> FREE(lap + 1)       release()   that worker, once it has read the payload;
- *                                         the owner instead, if the worker died in between
+ *   TAKEN(lap, w)  -> FREE(lap + 1)       release()   that worker, by compare-exchange, having copied the payload
+ *                                         recover()   the owner, by compare-exchange, if the worker is heeded no more
  *   CANCELLED(lap) -> FREE(lap + 1)       freeSlot()  owner, once HEAD has passed it
  *
  * Invariants
@@ -26,13 +26,17 @@
  *    A claimer may die or be suspended before it moves HEAD: whoever looks next moves it. A claimer
  *    releases only after HEAD has moved.
  * 3. The payload is written only in FREE (by the owner) and read only in TAKEN (by the claimer);
- *    the stamp publishes it.
+ *    the stamp publishes it. What was copied is the task's if `release` succeeds, and nothing otherwise.
  *    A slot that is still TAKEN or CANCELLED in the lap before HEAD's is one that the owner could not fill yet: the
  *    ring is empty. Taking it for one that was claimed would move HEAD past a task to come:
  *      W1: claims task 0, is suspended       W2: claims tasks 1 to 1023, finds slot 0 TAKEN, moves HEAD
  *      O: publishes task 1024 in slot 0      nobody ever claims it
- * 4. A slot is given back once its payload was read, not when the task ends: a task that runs
- *    for an hour does not hold up the ring.
+ * 4. A slot is given back once its payload was copied, before that is decoded, and not when the task ends: what takes
+ *    an hour does not hold up the ring.
+ * 5. Between TAKEN and FREE exactly one compare-exchange wins: the task, and what belongs to it, is the worker's, or the owner
+ *    has it back. So a slot can be recovered from a thread that may run on, and the number in the stamp be given to another
+ *    worker at once, if the thread claims nothing more: in that lap the slot is never TAKEN again. By a plain store,
+ *      O: recovers slot, publishes the next lap's task in it      W, which was given up: stores FREE, the task is gone
  *
  * The lap in the stamp is what makes a late compare-exchange fail: a worker suspended between its
  * load and its compare-exchange would have to sleep for exactly 2^32 tasks to be deceived.
@@ -100,6 +104,10 @@ function isBefore(value: number, number: number): boolean {
     value >>> LAP_SHIFT === stamp(number - SLOTS, FREE) >>> LAP_SHIFT;
 }
 
+function takenBy(number: number, worker: number): number {
+  return stamp(number, TAKEN) | (worker << WORKER_SHIFT);
+}
+
 function isTaken(value: number): boolean {
   return (value & STATE_MASK) === TAKEN;
 }
@@ -134,10 +142,11 @@ export class TaskRing {
     return load(this.words, TASK_RING.HEAD);
   }
 
-  /** A copy of the payload of a claimed task, whose slot may then be released. */
-  copyPayload(number: number): Int32Array<ArrayBuffer> {
-    const slot = this.slotOf(number);
-    return new Int32Array(this.words.subarray(slot + SLOT.PAYLOAD, slot + SLOT_WORDS));
+  /** Copies so many words of the payload of a claimed task. Whether they are that task's is told by {@linkcode release}. */
+  copyPayload(number: number, to: Int32Array, count: number): void {
+    const { words } = this;
+    const at = this.slotOf(number) + SLOT.PAYLOAD;
+    for (let i = 0; i < count; i++) to[i] = words[at + i];
   }
 
   /** True once no further task will be published, as a worker sees it. */
@@ -172,7 +181,7 @@ export class TaskRing {
 
   /**
    * Claims the oldest task for `worker` and returns its number, or -1 when there is none. The caller
-   * reads the payload and then calls {@linkcode release}. As numbers wrap, -1 is not one of them:
+   * copies the payload and then calls {@linkcode release}. As numbers wrap, -1 is not one of them:
    * they are returned unsigned.
    */
   claim(worker: number): number {
@@ -182,8 +191,7 @@ export class TaskRing {
       const at = this.slotOf(head) + SLOT.STAMP;
       const seen = load(words, at);
       if (seen === stamp(head, READY)) {
-        const taken = stamp(head, TAKEN) | (worker << WORKER_SHIFT);
-        if (!replace(words, at, seen, taken)) continue;
+        if (!replace(words, at, seen, takenBy(head, worker))) continue;
         replace(words, TASK_RING.HEAD, head, (head + 1) | 0);
         return head >>> 0;
       }
@@ -197,9 +205,13 @@ export class TaskRing {
     replace(this.words, TASK_RING.HEAD, head, (head + 1) | 0);
   }
 
-  /** Gives the slot of a claimed task back, its payload read. */
-  release(number: number): void {
-    store(this.words, this.slotOf(number) + SLOT.STAMP, stamp(number + SLOTS, FREE));
+  /**
+   * Gives back the slot of a task that `worker` has claimed, its payload copied; false when the owner has taken the task back,
+   * as the worker is heeded no more.
+   */
+  release(number: number, worker: number): boolean {
+    const at = this.slotOf(number) + SLOT.STAMP;
+    return replace(this.words, at, takenBy(number, worker), stamp(number + SLOTS, FREE));
   }
 }
 
@@ -248,7 +260,7 @@ export class OwnedTaskRing extends TaskRing {
     if (seen !== stamp(number, CANCELLED)) return false;
     this.hasReady();
     if (((this.head - number) | 0) <= 0) return false;
-    this.release(number);
+    store(this.words, this.slotOf(number) + SLOT.STAMP, stamp(number + SLOTS, FREE));
     return true;
   }
 
@@ -279,18 +291,19 @@ export class OwnedTaskRing extends TaskRing {
   }
 
   /**
-   * Gives back the slots that a dead worker had claimed and not read, and returns their tasks' indexes.
-   * Call when that worker runs no more.
+   * Takes back what a worker has claimed and not released; returns the slots, which nobody writes before the next task is
+   * published. Call when that worker claims nothing more.
    */
   recover(worker: number): number[] {
-    const tasks: number[] = [];
-    for (let slot = 0; slot < SLOTS; slot++) {
-      const at = TASK_RING.SIZE + slot * SLOT_WORDS;
-      const seen = load(this.words, at + SLOT.STAMP);
+    const slots: number[] = [];
+    for (let i = 0; i < SLOTS; i++) {
+      const slot = TASK_RING.SIZE + i * SLOT_WORDS;
+      const at = slot + SLOT.STAMP;
+      const seen = load(this.words, at);
       if (!isTaken(seen) || takerOf(seen) !== worker) continue;
-      tasks.push(this.words[at + SLOT.TASK]);
-      store(this.words, at + SLOT.STAMP, ((seen >>> LAP_SHIFT) + 1) << LAP_SHIFT | FREE);
+      const next = ((seen >>> LAP_SHIFT) + 1) << LAP_SHIFT | FREE;
+      if (replace(this.words, at, seen, next)) slots.push(slot);
     }
-    return tasks;
+    return slots;
   }
 }

@@ -20,6 +20,8 @@
  *    owner has to know.
  * 2. Tasks that wait are those in the ring and those that processes have returned (word RETURNED).
  * 3. A process that has several tasks in hand shows one of them, and none that it has no more.
+ * 4. A thread that is given up while it reads its arguments is not in the list, so nobody takes in a record of its. It resets its
+ *    word HELD when it has given their memory back, and then rings; the owner says that it sleeps, and then looks at that word.
  *
  * @module
  */
@@ -74,6 +76,8 @@ export class Crew {
   readonly #kind: WorkerKind;
   readonly #queue: TaskQueue;
   readonly #catalog: Catalog;
+  /** Threads that were given up while they read arguments: they are ended when they have given back the memory of these. */
+  readonly #readers: PoolWorkerHandle[] = [];
   /** Numbers that workers' stamps may have. */
   readonly #numbers: number[] = [];
   #started = 0;
@@ -270,8 +274,28 @@ export class Crew {
   remove(worker: PoolWorkerHandle, isGone: boolean): void {
     if (worker.isFinishing) this.#finishing--;
     this.#list.splice(this.#list.indexOf(worker), 1);
+    // No slot has it in its stamp, nor will have: what the worker has claimed was taken back.
     this.#numbers.push(worker.number);
     worker.end(isGone);
+    // A browser would end it on the spot, and what it reads would be in use for ever. One that ends itself does so anyway.
+    if (worker.state.isLeftReading && !isGone) this.#readers.push(worker);
+    else worker.terminate();
+  }
+
+  /** Whether {@linkcode endReaders} would find some. */
+  get mayEndReaders(): boolean {
+    return this.#readers.some(({ state }) => !state.isLeftReading);
+  }
+
+  /** Ends threads that were given up while they read, and do so no more; false if there are none. */
+  endReaders(): boolean {
+    let found = false;
+    for (let i = this.#readers.length; i-- > 0;) {
+      if (this.#readers[i].state.isLeftReading) continue;
+      this.#readers.splice(i, 1)[0].terminate();
+      found = true;
+    }
+    return found;
   }
 
   /** Has all of them claim nothing more. */
@@ -287,6 +311,7 @@ export class Crew {
   /** There are none left, and will be no more. */
   close(): void {
     this.#stopWatchTimer?.();
+    for (const reader of this.#readers.splice(0)) reader.terminate();
     this.#initializer = NO_INITIALIZER;
   }
 

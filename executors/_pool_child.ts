@@ -286,7 +286,8 @@ export class PoolChild {
       else this.#send(sent);
       if (place === PLACE.BLOCK) this.#arguments.release(payload.start);
     }
-    ring.release(number);
+    // Nobody gives up the thread that this runs in.
+    ring.release(number, this.#start.number);
     this.#tellBegun();
     return true;
   }

@@ -21,6 +21,7 @@ import { PLACE, SHARED_OBJECTS, WORDS_SHIFT } from "./_protocol.ts";
 import type { Exports } from "./_exports.ts";
 import { type BufferNews, SharedBuffers } from "./_shared_buffers.ts";
 import { detach, type Movable, movedByMessage, takeArgumentTransfers } from "./task.ts";
+import type { WorkerLink } from "./_worker_link.ts";
 
 /** Stands for a ring number of a task that is in the backlog. */
 const IN_BACKLOG = -1;
@@ -362,6 +363,22 @@ export class TaskQueue {
     }
     this.#unpark(task);
     return isGone ? TAKEN_FROM_RING : TAKEN_FROM_BACKLOG;
+  }
+
+  /**
+   * Takes back what a worker has claimed and not begun to read, and returns the indexes of tasks that it did not come to copy.
+   * Call when the worker claims nothing more, and is to be heeded no more.
+   */
+  recover({ number, state }: WorkerLink): number[] {
+    const { words } = this.ring;
+    const slots = this.ring.recover(number);
+    for (const slot of slots) {
+      this.#releaseBlock(words[slot + SLOT.FORM], words[slot + SLOT.PAYLOAD]);
+    }
+    // With its slot, the block that it names is the owner's.
+    const block = slots.length === 0 ? state.takeBlock() : 0;
+    if (block !== 0) this.arena.release(block);
+    return slots.map((slot) => words[slot + SLOT.TASK]);
   }
 
   /** Gives back the arena block of a task that nobody will read, if it has one. */

@@ -147,7 +147,7 @@ export class WorkerLink {
   }
 
   /**
-   * Ends the worker, as far as the runtime can, and gives back what belongs to it.
+   * Has nothing more to do with the worker, and gives back what belongs to it. Its thread is ended by {@linkcode terminate}.
    *
    * @param isGone Whether it is known to run no more. Otherwise it is counted as dead all the same: waits of its
    * own throw, and what it holds is held by a dead owner.
@@ -161,6 +161,10 @@ export class WorkerLink {
     }
     this.stopWatch();
     this.port.close();
+  }
+
+  /** Ends the thread, as far as the runtime can. */
+  terminate(): void {
     this.thread.terminate();
   }
 }

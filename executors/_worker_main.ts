@@ -13,10 +13,10 @@ import { registerEntry } from "../_platform/entry.ts";
 import { platform, type ThreadEnd } from "../_platform/mod.ts";
 import { Arena, ArenaView } from "../_memory/arena.ts";
 import { Decoder } from "../_memory/decoder.ts";
-import { doorbell } from "../_memory/doorbell.ts";
+import { type Bell, doorbell } from "../_memory/doorbell.ts";
 import { adoptSeat, bellOf, leaveAll } from "../_memory/seat.ts";
 import { decode, type Encoded } from "../_memory/message.ts";
-import { SLOT, TaskRing } from "../_memory/task_ring.ts";
+import { PAYLOAD_WORDS, SLOT, TaskRing } from "../_memory/task_ring.ts";
 import { type BufferNews, KnownBuffers } from "./_shared_buffers.ts";
 import { CatalogReader } from "./_catalog.ts";
 import { setOrigin } from "./_origin.ts";
@@ -36,6 +36,7 @@ import {
   type StartMessage,
   STREAM,
   TIMED,
+  wordsOf,
 } from "./_protocol.ts";
 import type { OwnerMail } from "./_owner_mail.ts";
 import { handleForParent } from "./_remote_objects.ts";
@@ -64,8 +65,13 @@ const NO_EXTRAS: readonly unknown[] = [];
 const NO_TASK = -1;
 
 /** The numbers of the shared buffers that the payload of a task names. */
-function bufferNumbers(words: Int32Array, payload: number): number[] {
-  return Array.from(words.subarray(payload + 3, payload + 3 + words[payload + 2]));
+function bufferNumbers(payload: Int32Array): number[] {
+  return Array.from(payload.subarray(3, 3 + payload[2]));
+}
+
+/** How many words of a slot a payload has, at most. */
+function mostWordsOf(form: number): number {
+  return (form & PLACE.MASK) === PLACE.INLINE ? wordsOf(form) : PAYLOAD_WORDS;
 }
 
 /** The entry of a worker's thread. */
@@ -107,9 +113,13 @@ class PoolWorker {
   readonly #arguments: ArenaView;
   readonly #catalog: CatalogReader;
   readonly #state: WorkerState;
+  readonly #ownerBell: Bell;
   readonly #mail: MailboxWriter;
   readonly #decoder = new Decoder();
   readonly #functions: Loaded[] = [];
+  /** The payload of the task that was claimed last, out of its slot: decoding it can take long, and run a class's getters. */
+  readonly #payload = new Int32Array(PAYLOAD_WORDS);
+  readonly #payloadBytes = new Uint8Array(this.#payload.buffer);
 
   /** The thread is about to end: nothing more is claimed or told. */
   #ended = false;
@@ -150,11 +160,12 @@ class PoolWorker {
     this.#catalog = new CatalogReader(start.catalog);
     this.#state = new WorkerState(start.state);
     const { table } = adoptSeat(start.threads, start.thread);
+    this.#ownerBell = bellOf(table, start.ownerThread);
     this.#mail = new MailboxWriter(
       this.#state.records,
       new Arena(start.results),
       start.port,
-      bellOf(table, start.ownerThread),
+      this.#ownerBell,
     );
     if (start.isHosted) this.#mail.exportBy(handleForParent);
     this.#tasksLeft = start.maxTasks;
@@ -304,33 +315,37 @@ class PoolWorker {
 
   #runClaimed(number: number, slot: number): Promise<void> | undefined {
     const ring = this.#ring;
-    const { words, bytes } = ring;
-    const task = words[slot + SLOT.TASK];
-    const form = words[slot + SLOT.FORM];
-    const index = words[slot + SLOT.FUNCTION];
+    const state = this.#state;
+    const payload = this.#payload;
+    const task = ring.words[slot + SLOT.TASK];
+    const form = ring.words[slot + SLOT.FORM];
+    const index = ring.words[slot + SLOT.FUNCTION];
+    const place = form & PLACE.MASK;
+    const hasBlock = place === PLACE.BLOCK || place === PLACE.SHARED;
+    ring.copyPayload(number, payload, mostWordsOf(form));
+    if (hasBlock) state.hold(payload[0]);
+    if (!ring.release(number, this.#start.number)) {
+      // The task is not this worker's any more, nor is what was copied a task.
+      state.letGo();
+      return undefined;
+    }
     this.#number = number;
     this.#task = task;
     this.#context = undefined;
     const loaded = this.#functions[index];
-    const place = form & PLACE.MASK;
     const isPrepared = loaded !== undefined && place !== PLACE.MESSAGE &&
       ((form & (SHARED_OBJECTS | CARRIES)) === 0 || this.#isEquipped(form));
-    const payload = slot + SLOT.PAYLOAD;
     const extras = place === PLACE.SHARED && isPrepared
-      ? this.#buffers.find(bufferNumbers(words, payload))
+      ? this.#buffers.find(bufferNumbers(payload))
       : NO_EXTRAS;
-    if (!isPrepared || extras === undefined) return this.#runUnprepared(number, slot);
-    let args: unknown[];
+    if (!isPrepared || extras === undefined) return this.#runUnprepared(task, form, index);
+    let args: unknown[] | undefined;
     try {
-      args = place === PLACE.INLINE
-        ? this.#decoder.decode(words, bytes, payload) as unknown[]
-        : this.#decodeBlock(words[payload], words[payload + 1], extras);
+      args = place === PLACE.INLINE ? this.#decodeInline() : this.#decodeBlock(extras);
     } catch (error) {
-      ring.release(number);
       return this.#tell(KIND.ERROR, task, error);
     }
-    ring.release(number);
-    return this.#call(task, form, loaded, args);
+    return args === undefined ? undefined : this.#call(task, form, loaded, args);
   }
 
   /** Whether the modules are loaded that a task of that form needs. */
@@ -339,29 +354,43 @@ class PoolWorker {
       ((form & CARRIES) === 0 || this.#within !== undefined);
   }
 
-  #decodeBlock(offset: number, externBase: number, extras: readonly unknown[]): unknown[] {
-    this.#arguments.follow();
-    const { words, bytes } = this.#arguments;
-    try {
+  #decodeInline(): unknown[] {
+    return this.#decoder.decode(this.#payload, this.#payloadBytes, 0) as unknown[];
+  }
+
+  #decodeBlock(extras: readonly unknown[]): unknown[] | undefined {
+    return this.#useBlock((offset, externBase) => {
+      const { words, bytes } = this.#arguments;
       return this.#decoder.decode(words, bytes, offset >> 2, externBase, extras) as unknown[];
+    });
+  }
+
+  /**
+   * Gives back the block that the payload names, once `read` has read it; returns what that returns, or `undefined` if this
+   * worker is heeded no more: then it is to run no task.
+   */
+  #useBlock<R>(read: (offset: number, externBase: number) => R): R | undefined {
+    const [offset, externBase] = this.#payload;
+    if (!this.#state.beginReading(offset)) return undefined;
+    this.#arguments.follow();
+    let value: R;
+    let isHeeded: boolean;
+    try {
+      value = read(offset, externBase);
     } finally {
       this.#arguments.release(offset);
+      isHeeded = this.#state.endReading(offset);
+      if (!isHeeded) this.#ownerBell.ring();
     }
+    return isHeeded ? value : undefined;
   }
 
   /** Runs a task whose function is not loaded, or whose arguments are not all here. */
-  async #runUnprepared(number: number, slot: number): Promise<void> {
-    const ring = this.#ring;
-    const task = ring.words[slot + SLOT.TASK];
-    const form = ring.words[slot + SLOT.FORM];
-    const index = ring.words[slot + SLOT.FUNCTION];
-    // Kept aside, so that the slot is not held up while a module is imported.
-    const payload = ring.copyPayload(number);
-    ring.release(number);
+  async #runUnprepared(task: number, form: number, index: number): Promise<void> {
     const place = form & PLACE.MASK;
-    let hasBlock = place === PLACE.BLOCK || place === PLACE.SHARED;
+    const hasBlock = place === PLACE.BLOCK || place === PLACE.SHARED;
     let loaded: Loaded;
-    let args: unknown[];
+    let args: unknown[] | undefined;
     try {
       // Asked for by the task last claimed, so before anything else is.
       const message = place === PLACE.MESSAGE ? await this.#fetch(task) : undefined;
@@ -370,23 +399,18 @@ class PoolWorker {
       // The function before its arguments: its module registers the classes that they may need.
       loaded = this.#functions[index] ?? await this.#load(index);
       if (message !== undefined) args = decode(this.#decoder, message) as unknown[];
-      else if (place === PLACE.INLINE) {
-        args = this.#decoder.decode(payload, new Uint8Array(payload.buffer), 0) as unknown[];
-      } else {
+      else if (place === PLACE.INLINE) args = this.#decodeInline();
+      else {
         const extras = place === PLACE.SHARED
-          ? await this.#buffers.wait(bufferNumbers(payload, 0))
+          ? await this.#buffers.wait(bufferNumbers(this.#payload))
           : NO_EXTRAS;
-        hasBlock = false; // Given back whatever comes of it.
-        args = this.#decodeBlock(payload[0], payload[1], extras);
+        args = this.#decodeBlock(extras);
       }
     } catch (error) {
-      if (hasBlock) {
-        this.#arguments.follow();
-        this.#arguments.release(payload[0]);
-      }
+      if (hasBlock) this.#useBlock(() => {}); // If that is not done.
       return this.#tell(KIND.ERROR, task, error);
     }
-    if (this.#ended) return;
+    if (args === undefined || this.#ended) return;
     return this.#call(task, form, loaded, args);
   }
 

@@ -340,12 +340,13 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     for (const worker of this.#workers) {
       if (worker.mail.hasMail) return true;
     }
-    return false;
+    return this.#crew.mayEndReaders;
   }
 
   /** See {@linkcode Source}. */
   drain(untilMs: number): boolean {
-    let found = false;
+    // They have left room.
+    let found = this.#crew.endReaders();
     for (let i = this.#workers.length - 1; i >= 0; i--) {
       const worker = this.#workers[i];
       // A callback may have removed workers.
@@ -491,6 +492,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
 
   /** See {@linkcode TasksPool}. */
   abandon(worker: PoolWorkerHandle): void {
+    this.#queue.recover(worker);
     this.#remove(worker, "abandoned");
     this.#serveWaiting();
   }
@@ -540,7 +542,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     }
     this.#kind.onEnd?.(cause);
     const wasReady = worker.state.isReady;
-    const tasks = [...this.#queue.ring.recover(worker.number), ...inHand ?? []];
+    const tasks = [...this.#queue.recover(worker), ...inHand ?? []];
     // The task that it shows may be over, and its index be another one's.
     if (inHand === undefined && this.#crew.isBusy(worker)) tasks.push(worker.state.currentTask);
     this.#watchLoss(worker, inHand?.[0]);

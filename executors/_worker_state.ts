@@ -14,6 +14,16 @@
  * Word ABORTED: number of the task that was asked to stop last. Word ABORTS: how often one was. Written by the owner, who
  * notifies. As numbers come again, a task that was asked is one that was so since its worker last looked for one to claim.
  * Word DECIDED: number of the task, among those that came by the wire, that was begun or taken back last; see `_wire.ts`.
+ * Word HELD: the block of the pool's arena in which the arguments lie of the task that the worker has claimed, as a byte position.
+ *
+ *   NONE              -> block             hold()         worker, before it gives the task's slot back
+ *   block             -> block + READING   beginReading() worker, by compare-exchange
+ *   block + READING   -> NONE              endReading()   worker, by compare-exchange, after it has given the block back
+ *   block             -> NONE              letGo()        worker, from whom the owner has taken the slot, and so the block, back
+ *                                          takeBlock()    owner, by compare-exchange: it gives the block back
+ *   block + READING   -> ... + LEFT        takeBlock()    owner, by compare-exchange: it heeds the worker no more
+ *   ... + LEFT        -> NONE              endReading()   worker, after it has given the block back
+ *
  * Word ALIVE: 1 once the worker holds its sign of life. Word READY: 1 once it takes tasks.
  *
  * Invariants
@@ -22,6 +32,10 @@
  *    it can be given up without losing a task that it has just taken.
  * 2. The task ring's SLEEPING is never less than the number of workers whose STATE is SLEEPING: a worker adds before it changes
  *    STATE to it, and who changes STATE from it subtracts afterwards.
+ * 3. A block is given back once, by one who will not read it and while nobody does: by the owner if its compare-exchange comes
+ *    before that of `beginReading`, else by the worker. A thread that is given up while it reads is not ended before it has
+ *    (see `_crew.ts`), calls nothing afterwards, and rings the owner, who may wait for the room. What is not promised: that a
+ *    block comes back from a thread which ends itself while it reads, as a getter of an error's class may have it do.
  *
  * @module
  */
@@ -40,6 +54,11 @@ const RETIRED = 2;
 
 const BETWEEN = 0;
 const RUNNING = 1;
+
+/** In word HELD, no block. A block's position is a multiple of 8. */
+const NONE = 0;
+const READING = 1;
+const LEFT = 2;
 
 /** Words of the ring of a worker's records: 256 KiB, touched as far as outcomes pile up. */
 const RECORD_WORDS = 1 << 16;
@@ -98,6 +117,28 @@ export class WorkerState {
     this.#words[WORKER.CURRENT] = number;
     this.#words[WORKER.CURRENT_TASK] = task;
     store(this.#words, WORKER.PHASE, RUNNING);
+  }
+
+  /** Says that it has a block with a task that it has claimed; call before the slot is given back. */
+  hold(block: number): void {
+    store(this.#words, WORKER.HELD, block);
+  }
+
+  /** Says that it has none after all. */
+  letGo(): void {
+    store(this.#words, WORKER.HELD, NONE);
+  }
+
+  /** Says that it reads the block that it has; false when the owner has it back. */
+  beginReading(block: number): boolean {
+    return replace(this.#words, WORKER.HELD, block, block | READING);
+  }
+
+  /** Says that it has given that back; false when the owner heeds this worker no more. */
+  endReading(block: number): boolean {
+    if (replace(this.#words, WORKER.HELD, block | READING, NONE)) return true;
+    this.letGo();
+    return false;
   }
 
   /** Decides about a task that came by the wire; false when the other side has: then it is not this one's. */
@@ -203,6 +244,26 @@ export class WorkerState {
   /** Number of the task that runs, or ran last. */
   get currentNumber(): number {
     return this.#words[WORKER.CURRENT];
+  }
+
+  /**
+   * Call for a worker that claims nothing more, and is to be heeded no more.
+   *
+   * @returns The block that it has, and now will not read, for the caller to give back; 0 if it has none, or gives it back itself.
+   */
+  takeBlock(): number {
+    const words = this.#words;
+    const held = load(words, WORKER.HELD);
+    if (held === NONE) return NONE;
+    if ((held & READING) === 0 && replace(words, WORKER.HELD, held, NONE)) return held;
+    // It reads it, or has read it by now.
+    replace(words, WORKER.HELD, held | READING, held | READING | LEFT);
+    return NONE;
+  }
+
+  /** True while the worker reads what it had when it was left alone. */
+  get isLeftReading(): boolean {
+    return (load(this.#words, WORKER.HELD) & LEFT) !== 0;
   }
 
   /** Wakes the worker; false when it does not sleep. */

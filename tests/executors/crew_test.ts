@@ -24,6 +24,9 @@ import { test } from "../_support/leaks.ts";
 import { Gate, until } from "../failure/_support.ts";
 import { hold, noop } from "../failure/_tasks.ts";
 
+/** The ring has so many slots. */
+const SLOTS = 1024;
+
 type StartThread = (name: string, onError: (message: string) => void) => WorkerThread;
 
 function makePool(startThread: StartThread, options?: PoolOptions): WorkerPool {
@@ -77,11 +80,22 @@ class Puppet implements WorkerThread {
   }
 
   /** Shows it; returns the task's index. */
-  begin(number: number): number {
+  show(number: number): number {
     const task = this.ring.words[this.ring.slotOf(number) + SLOT.TASK];
     this.state.begin(number, task);
     if (this.ring.mustTell()) this.#mail.write(KIND.BEGUN, task, undefined);
-    this.ring.release(number);
+    return task;
+  }
+
+  /** Gives back its slot; false when the owner has done so. */
+  release(number: number): boolean {
+    return this.ring.release(number, this.#number);
+  }
+
+  /** Both. */
+  begin(number: number): number {
+    const task = this.show(number);
+    assert(this.release(number));
     return task;
   }
 
@@ -193,6 +207,39 @@ test("A lost worker does not take along a task that has the index of the one it 
   dropAll(puppets);
   await pool.whenClosed();
 });
+
+for (const isLost of [false, true]) {
+  const fate = isLost ? "lost" : "abandoned";
+  test(`A worker that is ${fate} as it copies its task neither keeps the slot nor gives back another one's`, async () => {
+    const [pool, puppets] = puppetPool({ maxWorkers: 1, onWorkerLost: "replace" });
+    const controller = new AbortController();
+    const { signal } = controller;
+    const first = pool.submit(noop, [], { signal }, 0);
+    const [late] = puppets;
+    late.state.setReady();
+    const number = late.claim();
+    late.show(number);
+    if (isLost) late.fail("it fell over");
+    else controller.abort(new Error("enough"));
+    assert(await first.exception());
+    await until(() => pool.stats()[fate] === 1);
+    // The last task has the very slot. All are run by one that has the late one's number.
+    for (let i = 1; i <= SLOTS; i++) {
+      const future = pool.submit(noop, [], undefined, 0);
+      const next = puppets[1];
+      const isLast = i === SLOTS;
+      if (isLast) assertEquals(late.release(number), false);
+      const claimed = next.claim();
+      if (isLast) assertEquals(claimed, number + SLOTS);
+      if (isLast) assertEquals(late.release(number), false);
+      next.tell(next.begin(claimed), i);
+      assertEquals(await future, i);
+    }
+    dropAll(puppets.slice(1));
+    pool.shutdown(false);
+    await pool.whenClosed();
+  });
+}
 
 test("What a worker has finished when its pool breaks is finished", async () => {
   const [pool, [first, second], futures] = twoRunning(Puppet);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { OwnedTaskRing, SLOT, TaskRing } from "../../../_memory/task_ring.ts";
+import { OwnedTaskRing, PAYLOAD_WORDS, SLOT, TaskRing } from "../../../_memory/task_ring.ts";
 import { defineModel, type Model } from "../model.ts";
 
 /** A full turn of the ring. */
@@ -22,10 +22,15 @@ function publish(ring: OwnedTaskRing): boolean {
 /** Claims a task, if there is one, and reads it. */
 function claim(ring: TaskRing, worker: number): number[] {
   const number = ring.claim(worker);
-  if (number < 0) return [];
-  const payload = ring.copyPayload(number)[0];
-  ring.release(number);
-  if (payload !== number) throw new Error(`task ${number} reads ${payload}`);
+  return number < 0 ? [] : read(ring, worker, number);
+}
+
+/** Reads a task that was claimed, if it is not taken back. */
+function read(ring: TaskRing, worker: number, number: number): number[] {
+  const payload = new Int32Array(PAYLOAD_WORDS);
+  ring.copyPayload(number, payload, 1);
+  if (!ring.release(number, worker)) return [];
+  if (payload[0] !== number) throw new Error(`task ${number} reads ${payload[0]}`);
   return [number];
 }
 
@@ -63,24 +68,26 @@ const publishAndCancel = defineModel({
   },
 });
 
+/** The same: a turn is over, but thread 1 has not yet given back the first slot. */
+function openNextLap(shared: { buffer: SharedArrayBuffer }, thread: number): TaskRing {
+  const ring = open(shared, thread);
+  if (!(ring instanceof OwnedTaskRing)) return ring;
+  for (let number = 0; number < SLOTS; number++) {
+    publish(ring);
+    ring.claim(1);
+    if (number > 0) ring.release(number, 1);
+  }
+  return ring;
+}
+
 const nextLap = defineModel({
   name: "TaskRing: next lap",
   threads: 3,
   setUp: () => ({ buffer: new OwnedTaskRing().buffer }),
-  // A turn is over, but thread 1 has not yet given back the first slot.
-  open(shared, thread) {
-    const ring = open(shared, thread);
-    if (!(ring instanceof OwnedTaskRing)) return ring;
-    for (let number = 0; number < SLOTS; number++) {
-      publish(ring);
-      ring.claim(1);
-      if (number > 0) ring.release(number);
-    }
-    return ring;
-  },
+  open: openNextLap,
   thread(thread, ring) {
     if (ring instanceof OwnedTaskRing) return publish(ring) ? [-1] : [];
-    if (thread === 1) ring.release(0);
+    if (thread === 1) ring.release(0, 1);
     return claim(ring, thread);
   },
   check({ buffer }, [published, ...claimed]) {
@@ -89,5 +96,27 @@ const nextLap = defineModel({
   },
 });
 
+const givenUp = defineModel({
+  name: "TaskRing: given up",
+  threads: 3,
+  // Each look at a slot is a step.
+  preemptions: 1,
+  setUp: () => ({ buffer: new OwnedTaskRing().buffer }),
+  open: openNextLap,
+  // The first slot is thread 1's still, which is given up, and reads on; thread 2 has its number by then.
+  thread(thread, ring) {
+    if (ring instanceof OwnedTaskRing) {
+      const taken = ring.recover(1).length === 0 ? [] : [0];
+      return publish(ring) ? [...taken, -1] : taken;
+    }
+    return thread === 1 ? read(ring, 1, 0) : claim(ring, 1);
+  },
+  check({ buffer }, [owner, first, second]) {
+    const expected = owner.includes(-1) ? [0, SLOTS] : [0];
+    const back = owner.filter((number) => number >= 0);
+    assertOnce([...back, ...first, ...second, ...claimRest(new TaskRing(buffer))], expected);
+  },
+});
+
 /** See `models.ts`. */
-export const models: readonly Model[] = [publishAndCancel, nextLap];
+export const models: readonly Model[] = [publishAndCancel, nextLap, givenUp];
