@@ -20,8 +20,8 @@ import { writeForProcess } from "./_payload.ts";
 import { PLACE, SHARED_OBJECTS, WORDS_SHIFT } from "./_protocol.ts";
 import type { Exports } from "./_exports.ts";
 import { type BufferNews, SharedBuffers } from "./_shared_buffers.ts";
-import { detach, type Movable, movedByMessage, takeArgumentTransfers } from "./task.ts";
 import type { WorkerLink } from "./_worker_link.ts";
+import { detach, type Movable, movedByMessage, takeArgumentTransfers } from "./task.ts";
 
 /** Stands for a ring number of a task that is in the backlog. */
 const IN_BACKLOG = -1;
