@@ -15,8 +15,8 @@
  * ```
  *
  * Rules for the interface of a core
- * 1. Apart from `data`, `name` and a clock (`now`, which a stub shows for its own thread) there are only methods. Arguments
- *    and results are values that structured clone carries; errors are thrown.
+ * 1. Apart from `data` and `name` there are only methods. Arguments and results are values that structured clone carries;
+ *    errors are thrown.
  * 2. A method that may wait comes in two forms: `x(..., limits)` returns a promise, and `xSync(..., deadlineMs)` blocks. The
  *    stub's `xSync` lets `x` run at the other side. So what the two do differently depends on an argument, not on the
  *    form. The names of these methods, without `Sync`, are registered with the kind. All other methods never wait.

@@ -103,8 +103,6 @@ export class Seat implements Source {
   readonly table: ThreadTable;
   /** This thread's id. */
   readonly id: number;
-  /** Tells what came before from what came after, as what it gives next is higher; a deputy's is the other one's, as far as it is known. */
-  clock = 0;
   readonly #doorbell: Doorbell;
   readonly #waits = new Map<number, Wait>();
   readonly #freeNodes: number[] = [];
@@ -397,11 +395,6 @@ export class Deputy {
     } finally {
       acting = before;
     }
-  }
-
-  /** Takes in what the other one's clock gives next. */
-  setClock(clock: number): void {
-    for (const seat of this.#seats.values()) seat.clock = clock;
   }
 
   /** Leaves all tables: the other one has ended. */

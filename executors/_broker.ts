@@ -122,8 +122,6 @@ export class Broker {
   /** What promises got, by the ids of their calls. */
   readonly #kept = new Map<number, Kept>();
   #before: Promise<unknown> | undefined;
-  /** How many calls the child has made, as its clock counts them; ids wrap. */
-  #calls = 0;
   #hasEnded = false;
 
   /**
@@ -176,8 +174,6 @@ export class Broker {
 
   #begin(id: number, call: RemoteCall): void {
     const { object, method, args, patienceMs, isBlocking, settled } = call;
-    this.#calls += (id + 1 - this.#calls) | 0;
-    this.deputy.setClock(this.#calls);
     for (const other of settled ?? []) {
       this.#kept.delete(other);
       this.#aborted.delete(other);

@@ -92,7 +92,6 @@ export class RemoteObjects {
     return new Proxy({ data, name: data.name } as Core, {
       get: (target, property): unknown => {
         if (property in target) return target[property as keyof Core];
-        if (property === "now") return this.#calls; // The clock: it goes on with each call, and the deputy's with each that is heard.
         if (typeof property !== "string") return undefined;
         let method = methods.get(property);
         if (method === undefined) {

@@ -38,11 +38,10 @@ import { Latch, WaitList } from "../_memory/wait_list.ts";
 import type { Contexts } from "./_contexts.ts";
 import { KIND as LOCK_KIND, LocalLockCore } from "./_lock_core.ts";
 import { LockWait, type LockWords } from "./_lock_words.ts";
-import { lose } from "./_lost_locks.ts";
 import type { Held, OwnedLock } from "./_owned_lock.ts";
 import { KIND as RLOCK_KIND, LocalRLockCore } from "./_rlock_core.ts";
 import { dataOf, labelOf, type SharedData, SharedWords } from "./_shared.ts";
-import { NotShareableError, OwnerDiedError, RuntimeError } from "./errors.ts";
+import { NotShareableError, RuntimeError } from "./errors.ts";
 
 /** The kind of Condition in handles and error texts. */
 export const KIND = "Condition";
@@ -50,20 +49,33 @@ export const KIND = "Condition";
 /** The number by which nodes know the condition's list; the lock's is 1. */
 const LIST_NUMBER = 2;
 
+/** What becomes of a wait that has lost the lock. One that throws has it, or did not begin. */
+export interface LostLock {
+  /** How it was lost. */
+  readonly error: unknown;
+}
+
 /** What Condition calls; its lock is a part of it. `inside` are the `run` calls around the code that calls. */
 export interface ConditionCore extends WholeCore {
   /** The kind of the lock. */
   lockKind(): string;
   /**
-   * Releases the lock, waits for a notification, and acquires the lock again; false when time was up first.
+   * Releases the lock, waits for a notification, and acquires the lock again; false when time was up first. Who does not own
+   * the lock is refused at once: by the call itself, and not by the promise, where that is in this thread.
    *
    * @param isBlocked Whether the thread does nothing else meanwhile.
    */
-  wait(isBlocked: boolean, inside: Contexts, limits: Limits): Promise<boolean>;
+  wait(isBlocked: boolean, inside: Contexts, limits: Limits): Promise<boolean | LostLock>;
   /** The same; blocks. */
-  waitSync(isBlocked: boolean, inside: Contexts, deadlineMs: number): boolean;
+  waitSync(isBlocked: boolean, inside: Contexts, deadlineMs: number): boolean | LostLock;
   /** Notifies up to `n` of those who wait. */
   notify(n: number, inside: Contexts): void;
+}
+
+/** A wait that has begun, and how the lock was held before. */
+interface Begun {
+  readonly wait: ConditionWait;
+  readonly held: Held;
 }
 
 /** A waiter, until it has the lock again. */
@@ -143,17 +155,21 @@ export class LocalConditionCore implements ConditionCore, PassingCore {
   }
 
   /** See {@linkcode ConditionCore}. */
-  async wait(isBlocked: boolean, inside: Contexts, limits: Limits): Promise<boolean> {
-    this.#checkOwned("wait", inside);
+  wait(isBlocked: boolean, inside: Contexts, limits: Limits): Promise<boolean | LostLock> {
+    return this.#await(this.#begin(isBlocked, inside), isBlocked, limits);
+  }
+
+  async #await(
+    { wait, held }: Begun,
+    isBlocked: boolean,
+    limits: Limits,
+  ): Promise<boolean | LostLock> {
     const lock = this.#lock;
-    if (isBlocked) lock.checkNotAwaited();
-    const wait = this.#queue();
-    const held = lock.releaseAll();
-    let isNotified = false;
     let isHeld = false;
     try {
       try {
-        isNotified = isHeld = await lock.seat.wait(wait, limits);
+        const isNotified = isHeld = await lock.seat.wait(wait, limits);
+        return isNotified;
       } finally {
         // A failure of the wait itself means that the lock is lost with its owner.
         if (!isHeld && wait.failure === undefined) {
@@ -161,54 +177,56 @@ export class LocalConditionCore implements ConditionCore, PassingCore {
           isHeld = await lock.take({ ...limits, deadlineMs: NEVER, signal: undefined });
         }
       }
+    } catch (error) {
+      if (!isHeld) return { error };
+      throw error;
     } finally {
-      this.#resume(held, isHeld);
+      if (isHeld) lock.restore(held);
     }
-    return isNotified;
   }
 
   /** See {@linkcode ConditionCore}. */
-  waitSync(isBlocked: boolean, inside: Contexts, deadlineMs: number): boolean {
-    this.#checkOwned("wait", inside);
+  waitSync(isBlocked: boolean, inside: Contexts, deadlineMs: number): boolean | LostLock {
+    const { wait, held } = this.#begin(isBlocked, inside);
     const lock = this.#lock;
-    if (isBlocked) lock.checkNotAwaited();
-    const wait = this.#queue();
-    const held = lock.releaseAll();
-    let isHeld = false;
     try {
-      const isNotified = isHeld = lock.seat.waitSync(wait, deadlineMs);
-      if (!isHeld) {
+      const isNotified = lock.seat.waitSync(wait, deadlineMs);
+      if (!isNotified) {
         if (isBlocked) lock.checkNotOwn();
-        isHeld = lock.takeSync(NEVER);
+        lock.takeSync(NEVER);
       }
+      lock.restore(held);
       return isNotified;
-    } finally {
-      this.#resume(held, isHeld);
+    } catch (error) {
+      return { error };
     }
+  }
+
+  /** Queues, and releases the lock. Throws if the caller does not own it, or could not get it back. */
+  #begin(isBlocked: boolean, inside: Contexts): Begun {
+    this.#checkOwned("wait", inside);
+    if (isBlocked) this.#lock.checkNotAwaited();
+    const wait = this.#queue();
+    return { wait, held: this.#lock.releaseAll() };
   }
 
   /** See {@linkcode PassingCore}: the lock, which a wait holds again however it has ended, unless that was lost. */
   passOn({ hasThrown, value }: Promised, blocked: CoreCall): PassedOn | undefined {
     const lock = this.#lock;
-    if (OwnerDiedError.is(value) || !lock.isHeldFor(blocked)) return undefined;
+    const isLost = !hasThrown && typeof value !== "boolean";
+    if (isLost || !lock.isHeldFor(blocked)) return undefined;
     const held = lock.handOver(blocked.args);
     const again = async (limits: Limits): Promise<unknown> => {
-      let isHeld = false;
       try {
-        isHeld = await lock.take({ ...limits, deadlineMs: NEVER, signal: undefined });
-      } finally {
-        this.#resume(held, isHeld);
+        await lock.take({ ...limits, deadlineMs: NEVER, signal: undefined });
+      } catch (error) {
+        return { error };
       }
+      lock.restore(held);
       if (hasThrown) throw value;
       return value;
     };
     return { value: true, again };
-  }
-
-  /** The lock is held again, as it was; or it is lost, and what would have released it must not. */
-  #resume(held: Held, isHeld: boolean): void {
-    if (isHeld) this.#lock.restore(held);
-    else lose(this.#lock, held.depth);
   }
 
   /** See {@linkcode ConditionCore}. */

@@ -15,7 +15,6 @@ import {
 } from "../_memory/core.ts";
 import { LOCK } from "../_memory/layout.ts";
 import type { Limits } from "../_memory/seat.ts";
-import { wasLostToDead, wasLostToTask } from "./_lost_locks.ts";
 import { type Held, OwnedLock } from "./_owned_lock.ts";
 import { SharedWords } from "./_shared.ts";
 
@@ -35,10 +34,6 @@ export interface LockCore extends Core {
   acquireSync(deadlineMs: number): boolean;
   /** Frees the lock, whoever holds it; throws if nobody does. */
   release(): void;
-  /** What the clock gives, for {@linkcode releaseHeld}. */
-  readonly now: number;
-  /** Frees what was acquired when the clock gave that, unless a condition's wait has lost it since. */
-  releaseHeld(since: number): void;
   /** Takes the lock over from a dead owner; false when there is none. */
   recover(): boolean;
   /** True while somebody holds it. */
@@ -81,12 +76,6 @@ export class LocalLockCore extends OwnedLock implements LockCore, PassingCore {
   /** See {@linkcode LockCore}. */
   release(): void {
     if (!this.free(this.me)) this.#releaseForeign();
-  }
-
-  /** See {@linkcode LockCore}. */
-  releaseHeld(since: number): void {
-    if (wasLostToDead(this, since) || this.free(this.me) || wasLostToTask(this)) return;
-    this.#releaseForeign();
   }
 
   /** Releases what another thread has acquired. */

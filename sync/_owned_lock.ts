@@ -32,11 +32,6 @@ export abstract class OwnedLock extends LockWords {
     return this.#shared.data;
   }
 
-  /** What the clock of this thread's seat gives, another number each time. */
-  get now(): number {
-    return this.seat.clock++;
-  }
-
   /** True while somebody holds the lock. */
   locked(): boolean {
     return this.owner !== 0;

@@ -33,7 +33,6 @@ import {
 import { LOCK } from "../_memory/layout.ts";
 import type { Limits } from "../_memory/seat.ts";
 import type { Contexts } from "./_contexts.ts";
-import { wasLostToDead, wasLostToTask } from "./_lost_locks.ts";
 import { type Held, OwnedLock } from "./_owned_lock.ts";
 import { SharedWords } from "./_shared.ts";
 import { RuntimeError } from "./errors.ts";
@@ -59,12 +58,8 @@ export interface RLockCore extends Core {
   acquireSync(context: number, deadlineMs: number): boolean;
   /** Releases the lock once; throws if the code that calls does not own it. */
   release(inside: Contexts): void;
-  /** What the clock gives, for the next two. */
-  readonly now: number;
-  /** Releases once what was acquired when the clock gave that, unless a condition's wait has lost it since. */
-  releaseHeld(inside: Contexts, since: number): void;
   /** The same for what was acquired as a context, from wherever; true when the context still holds the lock. */
-  releaseAs(context: number, since: number): boolean;
+  releaseAs(context: number): boolean;
   /** Takes the lock over from a dead owner, as THREAD; false when there is none. */
   recover(): boolean;
   /** True while somebody holds it. */
@@ -165,18 +160,9 @@ export class LocalRLockCore extends OwnedLock implements RLockCore, PassingCore 
   }
 
   /** See {@linkcode RLockCore}. */
-  releaseHeld(inside: Contexts, since: number): void {
-    if (wasLostToDead(this, since)) return;
-    if (this.isOwned(inside)) this.#leave();
-    else if (!wasLostToTask(this)) throw this.#cannotRelease();
-  }
-
-  /** See {@linkcode RLockCore}. */
-  releaseAs(context: number, since: number): boolean {
-    if (wasLostToDead(this, since)) return false;
-    if (this.#isMine && this.#context === context) return !this.#leave();
-    if (wasLostToTask(this)) return false;
-    throw this.#cannotRelease();
+  releaseAs(context: number): boolean {
+    if (!this.#isMine || this.#context !== context) throw this.#cannotRelease();
+    return !this.#leave();
   }
 
   /** Call as the owner; true when that has freed the lock. */

@@ -10,18 +10,27 @@ import { deadlineOf } from "../_platform/options.ts";
 import { isRemoteData, openCore, partOf } from "../_memory/core.ts";
 import { HANDLE, type Handle, isShareable, registerHandle } from "../_memory/handle.ts";
 import { checkMayBlock, type Guard, isAsync } from "./_acquire.ts";
-import { type ConditionCore, KIND, LocalConditionCore } from "./_condition_core.ts";
+import { type ConditionCore, KIND, LocalConditionCore, type LostLock } from "./_condition_core.ts";
 import { contextsHere } from "./_contexts.ts";
+import type { Hold, Holds } from "./_holds.ts";
 import { KIND as LOCK_KIND } from "./_lock_core.ts";
+import { KIND as RLOCK_KIND } from "./_rlock_core.ts";
 import { dataOf, labelOf } from "./_shared.ts";
-import { Lock } from "./lock.ts";
+import { holdsOfLock, Lock } from "./lock.ts";
 import type {
   AcquireOptions,
   AcquireSyncOptions,
   WaitOptions,
   WaitSyncOptions,
 } from "./options.ts";
-import { RLock } from "./rlock.ts";
+import { holdsOfRLock, RLock } from "./rlock.ts";
+
+/** What a wait comes to; takes note of a lock that was lost. */
+function outcomeOf(left: Hold, outcome: boolean | LostLock): boolean {
+  if (typeof outcome === "boolean") return outcome;
+  left.isLost = true;
+  throw outcome.error;
+}
 
 /**
  * Lets threads and async tasks wait until something has changed, and tell each other so.
@@ -38,7 +47,10 @@ import { RLock } from "./rlock.ts";
  * **Fairness:** waiters are notified first come, first served; then they acquire the lock as all others do.
  *
  * **Owner's death:** when the thread that holds the lock dies, those who were notified get an {@linkcode OwnerDiedError}, without the
- * lock: the guard or `run` around the wait then releases nothing. Those who were not notified go on waiting.
+ * lock. Those who were not notified go on waiting.
+ *
+ * **Without the lock:** the guards and `run` calls around a wait that has lost the lock release nothing, whoever has it by then. Who
+ * acquired it by hand must not release it then.
  *
  * Semantics: Python's `threading.Condition`.
  *
@@ -71,6 +83,7 @@ import { RLock } from "./rlock.ts";
 export class Condition {
   readonly #core: ConditionCore;
   readonly #lock: Lock | RLock;
+  readonly #holds: Holds;
 
   static {
     registerHandle(KIND, (data) => Condition.#open(data));
@@ -102,7 +115,11 @@ export class Condition {
       throw new TypeError(`Cannot make Condition: expected a Lock or an RLock, got ${typeof lock}`);
     }
     this.#lock = lock;
-    this.#core = core ?? LocalConditionCore.create(lock.handle);
+    const [kind, holds] = lock instanceof Lock
+      ? [LOCK_KIND, holdsOfLock(lock)]
+      : [RLOCK_KIND, holdsOfRLock(lock)];
+    this.#holds = holds;
+    this.#core = core ?? LocalConditionCore.create({ kind, data: holds.lock.data });
   }
 
   /** The lock that is held while waiting and notifying. */
@@ -175,8 +192,13 @@ export class Condition {
     return await this.#wait(deadlineMs, options.signal);
   }
 
-  #wait(deadlineMs: number, signal: AbortSignal | undefined): Promise<boolean> {
-    return this.#core.wait(false, contextsHere(), { deadlineMs, signal });
+  async #wait(deadlineMs: number, signal: AbortSignal | undefined): Promise<boolean> {
+    const left = this.#holds.leave();
+    try {
+      return outcomeOf(left, await this.#core.wait(false, contextsHere(), { deadlineMs, signal }));
+    } finally {
+      this.#holds.regain(left);
+    }
   }
 
   /**
@@ -204,7 +226,12 @@ export class Condition {
   }
 
   #waitSync(deadlineMs: number): boolean {
-    return this.#core.waitSync(true, contextsHere(), deadlineMs);
+    const left = this.#holds.leave();
+    try {
+      return outcomeOf(left, this.#core.waitSync(true, contextsHere(), deadlineMs));
+    } finally {
+      this.#holds.regain(left);
+    }
   }
 
   /**
@@ -316,6 +343,7 @@ export class Condition {
 
   /** What stands for this condition and its lock in a message to a raw `Worker`; see {@linkcode Condition.from}. */
   get handle(): Handle {
+    this.#holds.share();
     return { kind: KIND, data: this.#core.data };
   }
 

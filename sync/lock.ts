@@ -19,6 +19,7 @@ import {
   patienceOfSync,
   ReleasingGuard,
 } from "./_acquire.ts";
+import { type Hold, Holds } from "./_holds.ts";
 import { KIND, LocalLockCore, type LockCore } from "./_lock_core.ts";
 import { dataOf, labelOf } from "./_shared.ts";
 import type {
@@ -33,6 +34,9 @@ export interface LockOptions {
   /** Shown in error texts and by `debugLocks`. */
   name?: string | undefined;
 }
+
+/** Gives conditions the holds of their lock. Assigned by the class, which alone can reach its private fields. */
+export let holdsOfLock: (lock: Lock) => Holds;
 
 /**
  * A lock that one thread, or one async task, holds at a time.
@@ -76,8 +80,11 @@ export interface LockOptions {
  */
 export class Lock {
   readonly #core: LockCore;
+  /** Made when first needed: a lock that nobody has held by a guard does without. */
+  #madeHolds: Holds | undefined;
 
   static {
+    holdsOfLock = (lock) => lock.#holds;
     registerHandle(KIND, (data) => Lock.#open(data));
   }
 
@@ -93,11 +100,13 @@ export class Lock {
    * @param options The lock's name.
    */
   constructor(options?: LockOptions);
-  constructor(
-    options: LockOptions = {},
-    core: LockCore = LocalLockCore.create(nameIn("make Lock", options)),
-  ) {
-    this.#core = core;
+  constructor(options?: LockOptions, core?: LockCore) {
+    this.#core = core ?? Lock.#create(options);
+    this.#madeHolds = core === undefined ? undefined : Holds.of(core);
+  }
+
+  static #create(options: LockOptions = {}): LockCore {
+    return LocalLockCore.create(nameIn("make Lock", options));
   }
 
   /** The lock's name, if it was given one. */
@@ -246,11 +255,11 @@ export class Lock {
    */
   async run<R>(fn: () => R, options?: WaitOptions): Promise<Awaited<R>> {
     if (!await this.acquire(options)) throw this.#notInTime(options);
-    const since = this.#core.now;
+    const hold = this.#holds.current;
     try {
       return await fn();
     } finally {
-      this.#core.releaseHeld(since);
+      this.#end(hold);
     }
   }
 
@@ -270,11 +279,11 @@ export class Lock {
    */
   runSync<R>(fn: () => R, options?: WaitSyncOptions): R {
     if (!this.acquireSync(options)) throw this.#notInTime(options);
-    const since = this.#core.now;
+    const hold = this.#holds.current;
     try {
       return fn();
     } finally {
-      this.#core.releaseHeld(since);
+      this.#end(hold);
     }
   }
 
@@ -291,6 +300,7 @@ export class Lock {
 
   /** What stands for this lock in a message to a raw `Worker`; see {@linkcode Lock.from}. */
   get handle(): Handle {
+    this.#holds.share();
     return { kind: KIND, data: this.#core.data };
   }
 
@@ -332,14 +342,23 @@ export class Lock {
     return KIND;
   }
 
+  get #holds(): Holds {
+    return this.#madeHolds ??= new Holds(this.#core);
+  }
+
   get #act(): string {
     return `acquire ${labelOf(KIND, this.name)}`;
   }
 
   /** A guard for what has just been acquired. */
   #guard(): Guard {
-    const since = this.#core.now;
-    return new ReleasingGuard(() => this.#core.releaseHeld(since));
+    const hold = this.#holds.current;
+    return new ReleasingGuard(() => this.#end(hold));
+  }
+
+  /** Releases the lock, unless a condition's wait has lost it. */
+  #end(hold: Hold): void {
+    if (!hold.isLost) this.#core.release();
   }
 
   #notInTime(options: WaitOptions | undefined): Error {

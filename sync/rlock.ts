@@ -20,6 +20,7 @@ import {
   ReleasingGuard,
 } from "./_acquire.ts";
 import { Context, contextsHere } from "./_contexts.ts";
+import { type Hold, Holds } from "./_holds.ts";
 import { KIND, LocalRLockCore, type RLockCore, TASK, THREAD } from "./_rlock_core.ts";
 import { dataOf, labelOf } from "./_shared.ts";
 import { RuntimeError } from "./errors.ts";
@@ -30,6 +31,9 @@ import type {
   WaitOptions,
   WaitSyncOptions,
 } from "./options.ts";
+
+/** Gives conditions the holds of their lock. Assigned by the class, which alone can reach its private fields. */
+export let holdsOfRLock: (lock: RLock) => Holds;
 
 /**
  * A reentrant lock: its owner may acquire it again, and releases it as often.
@@ -72,8 +76,11 @@ import type {
  */
 export class RLock {
   readonly #core: RLockCore;
+  /** Made when first needed: a lock that nobody has held by a guard does without. */
+  #madeHolds: Holds | undefined;
 
   static {
+    holdsOfRLock = (lock) => lock.#holds;
     registerHandle(KIND, (data) => RLock.#open(data));
   }
 
@@ -89,11 +96,13 @@ export class RLock {
    * @param options The lock's name.
    */
   constructor(options?: LockOptions);
-  constructor(
-    options: LockOptions = {},
-    core: RLockCore = LocalRLockCore.create(nameIn("make RLock", options)),
-  ) {
-    this.#core = core;
+  constructor(options?: LockOptions, core?: RLockCore) {
+    this.#core = core ?? RLock.#create(options);
+    this.#madeHolds = core === undefined ? undefined : Holds.of(core);
+  }
+
+  static #create(options: LockOptions = {}): RLockCore {
+    return LocalRLockCore.create(nameIn("make RLock", options));
   }
 
   /** The lock's name, if it was given one. */
@@ -213,8 +222,8 @@ export class RLock {
     const patience = patienceOf(this.#act, options);
     if (this.#enterAgain()) return this.#guard();
     if (!await this.#acquireAs(TASK, patience)) throw this.#notInTime(options);
-    const since = this.#core.now;
-    return new ReleasingGuard(() => this.#core.releaseAs(TASK, since));
+    const hold = this.#holds.current;
+    return new ReleasingGuard(() => void this.#endAs(TASK, hold));
   }
 
   /**
@@ -259,20 +268,20 @@ export class RLock {
   async run<R>(fn: () => R, options?: WaitOptions): Promise<Awaited<R>> {
     const patience = patienceOf(this.#act, options);
     if (this.#enterAgain()) {
-      const since = this.#core.now;
+      const hold = this.#holds.current;
       try {
         return await fn();
       } finally {
-        this.#releaseHeld(since);
+        this.#end(hold);
       }
     }
     const context = new Context();
     if (!await this.#acquireAs(context.id, patience)) throw this.#notInTime(options);
-    const since = this.#core.now;
+    const hold = this.#holds.current;
     try {
       return await context.run(fn);
     } finally {
-      if (!this.#core.releaseAs(context.id, since)) context.isOver = true;
+      if (!this.#endAs(context.id, hold)) context.isOver = true;
     }
   }
 
@@ -292,11 +301,11 @@ export class RLock {
    */
   runSync<R>(fn: () => R, options?: WaitSyncOptions): R {
     if (!this.acquireSync(options)) throw this.#notInTime(options);
-    const since = this.#core.now;
+    const hold = this.#holds.current;
     try {
       return fn();
     } finally {
-      this.#releaseHeld(since);
+      this.#end(hold);
     }
   }
 
@@ -313,6 +322,7 @@ export class RLock {
 
   /** What stands for this lock in a message to a raw `Worker`; see {@linkcode RLock.from}. */
   get handle(): Handle {
+    this.#holds.share();
     return { kind: KIND, data: this.#core.data };
   }
 
@@ -359,14 +369,24 @@ export class RLock {
     );
   }
 
-  #releaseHeld(since: number): void {
-    this.#core.releaseHeld(contextsHere(), since);
+  /** Releases the lock once, unless a condition's wait has lost it. */
+  #end(hold: Hold): void {
+    if (!hold.isLost) this.#core.release(contextsHere());
+  }
+
+  /** The same for what was acquired as a context, from wherever; true when the context still holds the lock. */
+  #endAs(context: number, hold: Hold): boolean {
+    return !hold.isLost && this.#core.releaseAs(context);
   }
 
   /** A guard for what this thread, or the `run` that this code is inside of, has just acquired. */
   #guard(): Guard {
-    const since = this.#core.now;
-    return new ReleasingGuard(() => this.#releaseHeld(since));
+    const hold = this.#holds.current;
+    return new ReleasingGuard(() => this.#end(hold));
+  }
+
+  get #holds(): Holds {
+    return this.#madeHolds ??= new Holds(this.#core);
   }
 
   get #act(): string {

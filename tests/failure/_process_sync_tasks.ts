@@ -121,6 +121,29 @@ export const waitAborted = task(
   },
 );
 
+/**
+ * Waits for a condition in two async tasks, one after the other. The first is to lose the lock: it says so at the gate, and
+ * once more when its guard has been disposed of after the gate has opened. Tells what has become of both.
+ */
+export const waitTwice = task(
+  import.meta,
+  async function waitTwice(condition: Condition, gate: GateParts): Promise<string[]> {
+    const losing = (async () => {
+      using _ = await condition.hold();
+      try {
+        return String(await condition.wait());
+      } catch (error) {
+        enterGate(gate);
+        await gateOpens(gate);
+        return (error as Error).name;
+      }
+    })();
+    losing.then(() => enterGate(gate));
+    const waiting = condition.run(async () => String(await condition.wait()));
+    return await Promise.all([losing, waiting]);
+  },
+);
+
 /** Waits for each of them as a promise, and for good. */
 export const awaitEach = task(
   import.meta,

@@ -111,6 +111,39 @@ for (const [name, made] of Object.entries(CONDITIONS)) {
     );
   });
 
+  test(`${name}.waitSync() that lost the lock to an async task leaves it to that, and to no other guard but its own`, async () => {
+    await assertPrints(
+      ["RuntimeError", "true", "false true", "false"],
+      `
+      await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+      const condition = ${made};
+      const older = condition.hold().then(async (guard) => {
+        await condition.wait();
+        return guard;
+      });
+      await pool.submit(() => {});
+      let taken;
+      // Called while this thread is blocked in the wait.
+      pool.submit(() => {}).addDoneCallback(() => taken = condition.hold());
+      try {
+        using _ = condition.holdSync();
+        for (;;) condition.waitSync({ timeout: 10 });
+      } catch (error) {
+        console.log(error.name);
+      }
+      console.log(condition.locked());
+      {
+        using _ = await taken;
+        condition.notify();
+      }
+      const guard = await older;
+      console.log(condition.acquireSync({ blocking: false }), condition.locked());
+      guard[Symbol.dispose]();
+      console.log(condition.locked());
+    `,
+    );
+  });
+
   test(`${name}.waitSync() that lost the lock to an async task, without a guard, has no later guard release nothing`, async () => {
     await assertPrints(
       ["RuntimeError", "true", "false"],

@@ -3,7 +3,14 @@
  * this one: a stub has nothing of the core but the names of its methods, and copies of what goes in and comes out.
  */
 
-import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import {
   type Core,
   isRemoteData,
@@ -16,7 +23,7 @@ import {
 import type { Handle } from "../../_memory/handle.ts";
 import { Deputy, home, type Limits } from "../../_memory/seat.ts";
 import { NEVER, nowMs } from "../../_platform/clock.ts";
-import type { ConditionCore } from "../../sync/_condition_core.ts";
+import type { ConditionCore, LostLock } from "../../sync/_condition_core.ts";
 import type { LockCore } from "../../sync/_lock_core.ts";
 import { type RLockCore, TASK, THREAD } from "../../sync/_rlock_core.ts";
 import {
@@ -25,6 +32,7 @@ import {
   BrokenBarrierError,
   Condition,
   Event,
+  type Guard,
   Lock,
   NotShareableError,
   OwnerDiedError,
@@ -75,7 +83,6 @@ function makeStub(kind: string, data: RemoteData): Core {
     get(_, property) {
       assert(typeof property === "string", `a core is asked for ${String(property)}`);
       if (property in known) return known[property];
-      if (property === "now") return core.now;
       assert(isMethod(core, property), `${kind}: ${property} is no method`);
       return (...args: unknown[]) => call(kind, core, property, args);
     },
@@ -167,8 +174,8 @@ test("Lock from elsewhere makes one call of its core each", async () => {
   assertEquals(await namesOf(() => there.recover()), "recover");
   assertEquals(await namesOf(() => there.acquire()), "acquire");
   there.release();
-  assertEquals(await namesOf(() => there.runSync(() => {})), "acquireSync releaseHeld");
-  assertEquals(await namesOf(() => there.run(() => {})), "acquire releaseHeld");
+  assertEquals(await namesOf(() => there.runSync(() => {})), "acquireSync release");
+  assertEquals(await namesOf(() => there.run(() => {})), "acquire release");
   assertThrows(() => there.release(), RuntimeError, 'release Lock "accounts": it is not held');
   lock.acquireSync();
   assertThrows(() => there.holdSync({ timeout: 0 }), TimeoutError, 'held by thread "main"');
@@ -200,7 +207,7 @@ test("RLock from elsewhere makes one call of its core each", async () => {
   assertEquals(await namesOf(() => there.recover()), "recover");
   assertEquals(await namesOf(() => there.acquire()), "acquire");
   assertEquals(await namesOf(() => there.release()), "release");
-  assertEquals(await namesOf(() => there.runSync(() => {})), "acquireSync releaseHeld");
+  assertEquals(await namesOf(() => there.runSync(() => {})), "acquireSync release");
   assertEquals(
     await namesOf(async () => {
       using _ = await there.hold();
@@ -216,7 +223,7 @@ test("RLock.run() from elsewhere is entered again by what it calls, and by nobod
   const inner = () => there.run(() => there.runSync(() => lock.locked()));
   assertEquals(
     await namesOf(() => there.run(inner)),
-    "acquire enterAgain enterAgain releaseHeld releaseHeld releaseAs",
+    "acquire enterAgain enterAgain release release releaseAs",
   );
   const order: string[] = [];
   await Promise.all(["a", "b"].map((name) =>
@@ -290,7 +297,9 @@ test("Condition's core refuses a thread that would block for ever, in both forms
   lock.acquireSync(THREAD, NEVER);
   const waiting = core.wait(true, [], soon());
   await lock.acquire(TASK, soon());
-  await assertRejects(() => waiting, RuntimeError, "an async task of this thread holds it");
+  const { error } = await waiting as LostLock;
+  assert(RuntimeError.is(error));
+  assertStringIncludes(error.message, "an async task of this thread holds it");
   assertEquals(lock.locked(), true);
   lock.release([]);
 });
@@ -445,49 +454,83 @@ test("Condition's core and its lock's act for the seat that they were opened wit
   theirLock.release([]);
 });
 
-test("Condition's wait that loses its lock tells the lock, whoever opened that", async () => {
+/** Has somebody acquire the condition's lock, notify all who wait, and die. */
+function dieHolding(condition: Condition): void {
+  using dying = makeDeputy();
+  const [core, lock] = openFor(dying, condition);
+  lock.acquireSync(THREAD, NEVER);
+  core.notify(Infinity, []);
+}
+
+test("Condition's core returns from a wait that has lost the lock, and says how it was lost", async () => {
   using deputy = makeDeputy();
   const condition = new Condition();
   const [theirs, theirLock] = openFor(deputy, condition);
   theirLock.acquireSync(THREAD, NEVER);
-  const since = theirLock.now;
-  const waiting = assertRejects(() => theirs.wait(false, [], ENDLESS), OwnerDiedError);
-  {
-    using dying = makeDeputy();
-    const [last, lastLock] = openFor(dying, condition);
-    lastLock.acquireSync(THREAD, NEVER);
-    last.notify(1, []);
-  }
-  await waiting;
-  theirLock.releaseHeld([], since);
-  assertEquals(theirLock.recover(), true);
-  theirLock.releaseHeld([], since);
-  assertEquals(theirLock.locked(), true);
-  const { now } = theirLock;
-  theirLock.releaseHeld([], now);
-  assertThrows(() => theirLock.releaseHeld([], now), RuntimeError, "Cannot release RLock");
-});
-
-test("Condition's waits that lose their lock together leave what is acquired later alone", async () => {
-  using deputy = makeDeputy();
-  const condition = new Condition();
-  const [theirs, theirLock] = openFor(deputy, condition);
-  deputy.setClock(5);
-  const waits: Promise<unknown>[] = [];
-  for (let i = 0; i < 3; i++) {
-    theirLock.acquireSync(THREAD, NEVER);
-    waits.push(assertRejects(() => theirs.wait(false, [], ENDLESS), OwnerDiedError));
-  }
-  {
-    using dying = makeDeputy();
-    const [last, lastLock] = openFor(dying, condition);
-    lastLock.acquireSync(THREAD, NEVER);
-    last.notify(3, []);
-  }
-  await Promise.all(waits);
+  const waiting = theirs.wait(false, [], ENDLESS);
+  dieHolding(condition);
+  const { error } = await waiting as LostLock;
+  assert(OwnerDiedError.is(error));
   assertEquals(theirLock.recover(), true);
   theirLock.release([]);
-  theirLock.acquireSync(THREAD, NEVER);
-  theirLock.releaseHeld([], 5);
-  assertEquals(theirLock.locked(), false);
 });
+
+/** The lock of a condition and the condition, as views of their own. */
+const VIEWS: Record<string, (condition: Condition) => [Lock | RLock, Condition]> = {
+  "views of one reference": ({ lock, handle }) => [
+    lock instanceof Lock ? Lock.from(lock.handle) : RLock.from(lock.handle),
+    Condition.from(handle),
+  ],
+  "a view from elsewhere": (condition) => {
+    const there = elsewhere(condition, Condition.from);
+    return [there.lock, there];
+  },
+};
+
+for (const makeLock of [() => new Lock(), () => new RLock()]) {
+  const { kind } = makeLock().handle;
+
+  for (const [views, view] of Object.entries(VIEWS)) {
+    test(`Condition over ${kind}: a guard knows what a wait has lost, and no other does, by ${views}`, async () => {
+      const made = new Condition(makeLock());
+      const [lock, condition] = view(made);
+      const guards: Guard[] = [];
+      const waits: Promise<unknown>[] = [];
+      for (let i = 0; i < 3; i++) {
+        guards.push(await lock.hold());
+        waits.push(condition.wait());
+      }
+      const losing = waits.map((wait) => assertRejects(() => wait, Error, "its owner"));
+      dieHolding(made);
+      await Promise.all(losing);
+      assertEquals(lock.recover(), true);
+      guards.pop()![Symbol.dispose]();
+      assertEquals(lock.locked(), true);
+      lock.release();
+      {
+        using _ = await lock.hold();
+        guards.pop()![Symbol.dispose]();
+        assertEquals(lock.locked(), true);
+      }
+      assertEquals(lock.locked(), false);
+      lock.runSync(() => guards.pop()![Symbol.dispose]());
+      assertEquals(lock.locked(), false);
+    });
+
+    test(`Condition over ${kind}: a wait that is refused, given up or over leaves the guard what it holds, by ${views}`, async () => {
+      const [lock, condition] = view(new Condition(makeLock()));
+      await assertRejects(() => condition.wait(), RuntimeError, "is not held here");
+      const guard = await lock.hold();
+      const controller = new AbortController();
+      const { signal } = controller;
+      const waiting = assertRejects(() => condition.wait({ signal }), Error, "enough");
+      assertEquals(await lock.run(() => lock.locked()), true);
+      controller.abort(new Error("enough"));
+      await waiting;
+      assertEquals(await condition.wait({ timeout: 0 }), false);
+      assertEquals(lock.locked(), true);
+      guard[Symbol.dispose]();
+      assertEquals(lock.locked(), false);
+    });
+  }
+}
