@@ -11,14 +11,14 @@
  */
 
 import { doorbell } from "../_memory/doorbell.ts";
-import { callAt, checkTimeout, deadlineAfter, NEVER } from "../_platform/clock.ts";
+import { callAt, deadlineAfter, NEVER } from "../_platform/clock.ts";
 import { NotShareableError, RuntimeError, TimeoutError } from "../sync/errors.ts";
 import type { ChunkOutcome } from "./_chunk.ts";
 import { CancelledError } from "./errors.ts";
 import type { ExecutorBackend, TaskOptions } from "./executor.ts";
 import { type HasStanding, STANDING, type Standing } from "./_standing.ts";
 import { optionsForLater } from "./_submit_context.ts";
-import { ChunkSizer, IN_FLIGHT_PER_WORKER, Inputs, isInput, type MapInput } from "./_map_inputs.ts";
+import { ChunkSizer, IN_FLIGHT_PER_WORKER, Inputs, type MapInput } from "./_map_inputs.ts";
 import { blockUntil, type Future, futureInternals } from "./future.ts";
 
 /** Options of `map`. */
@@ -33,22 +33,6 @@ export interface MapOptions {
   signal?: AbortSignal | undefined;
 }
 
-/**
- * Results of `map`, in order, each handed out once. Both ways of iterating draw from the same results.
- *
- * @typeParam T What the function returns.
- */
-export interface MapResult<T> extends AsyncIterable<T>, Iterable<T> {
-  /** Iterates without blocking. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<T>;
-  /** Iterates, blocking this thread where a result is not there yet. */
-  [Symbol.iterator](): IterableIterator<T>;
-  /** All results that were not handed out yet; rejects with the first error. */
-  toArray(): Promise<T[]>;
-  /** The same, blocking this thread. */
-  toArraySync(): T[];
-}
-
 /** So many chunks that were handed out stay in the list, before it is made shorter. */
 const MOST_LEFT = 32;
 
@@ -60,8 +44,15 @@ interface Chunk {
   next: number;
 }
 
+/** One who waits for a result. */
+interface Waiter {
+  readonly wake: () => void;
+  /** What must not be collected meanwhile; see `_map_result.ts`. */
+  readonly keeper: object;
+}
+
 /** One call of `map`. */
-export class MapRun implements MapResult<unknown>, HasStanding {
+export class MapRun implements HasStanding {
   readonly #backend: ExecutorBackend;
   readonly #taskOptions: TaskOptions | undefined;
   readonly #fn: (...args: never[]) => unknown;
@@ -94,8 +85,12 @@ export class MapRun implements MapResult<unknown>, HasStanding {
   #failure: { readonly error: unknown } | undefined;
   /** Nothing more is handed out. */
   #ended = false;
-  /** Waits of `next()` for something to change. */
-  #waiters: (() => void)[] = [];
+  /** Called once it is over, or has been ended. */
+  onOver: (() => void) | undefined;
+  #isOverTold = false;
+
+  /** Waits for something to change. */
+  #waiters: Waiter[] = [];
 
   constructor(
     backend: ExecutorBackend,
@@ -230,11 +225,21 @@ export class MapRun implements MapResult<unknown>, HasStanding {
         this.#sizer.observe(count, elapsedMs);
       }
       if (!this.#isFedUp) this.#feed(false);
-      if (this.#isFedUp && this.#inFlight === 0) {
-        this.#signal?.removeEventListener("abort", this.#onAbort);
-      }
+      if (this.isOver) this.#tellOver();
       this.#wake();
     });
+  }
+
+  /** Whether nothing more comes of it than what is here. */
+  get isOver(): boolean {
+    return this.#ended || (this.#isFedUp && this.#inFlight === 0);
+  }
+
+  #tellOver(): void {
+    if (this.#isOverTold) return;
+    this.#isOverTold = true;
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.onOver?.();
   }
 
   get #isFedUp(): boolean {
@@ -270,7 +275,7 @@ export class MapRun implements MapResult<unknown>, HasStanding {
     const waiters = this.#waiters;
     if (waiters.length === 0) return;
     this.#waiters = [];
-    for (const waiter of waiters) waiter();
+    for (const { wake } of waiters) wake();
   }
 
   /** The chunk whose turn it is; `undefined` when there is none at the moment. */
@@ -278,8 +283,8 @@ export class MapRun implements MapResult<unknown>, HasStanding {
     return this.#chunks[this.#chunksTaken];
   }
 
-  /** True when {@linkcode take} knows what to do. */
-  get #isReady(): boolean {
+  /** True when the next result, or the end, is known. */
+  get isReady(): boolean {
     if (this.#ended) return true;
     const front = this.#front;
     if (front !== undefined) return front.future.done();
@@ -324,10 +329,15 @@ export class MapRun implements MapResult<unknown>, HasStanding {
     this.#chunksTaken = 0;
   }
 
-  /** Ends the iteration and cancels what has not started; `error` is what the next call throws. */
+  /** Wants no more: ends the iteration, and cancels what has not started. */
+  leave(): void {
+    this.#end(undefined);
+  }
+
+  /** The same; `error` is what the next call throws. */
   #end(error: unknown): void {
     if (this.#ended) return;
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#tellOver();
     if (error !== undefined) {
       this.#failure = { error };
       this.#cancelRest();
@@ -352,10 +362,11 @@ export class MapRun implements MapResult<unknown>, HasStanding {
     return new TimeoutError(`Cannot read next result: map was not done within ${this.#timeout} ms`);
   }
 
-  #next(): Promise<IteratorResult<unknown>> {
+  /** A promise for the next result, which holds `keeper` while it has to wait. */
+  read(keeper: object): Promise<IteratorResult<unknown>> {
     // What has come beats the deadline.
-    if (!this.#isReady && this.#deadlineMs !== NEVER) doorbell.poll();
-    if (!this.#isReady) return this.#nextLater();
+    if (!this.isReady && this.#deadlineMs !== NEVER) doorbell.poll();
+    if (!this.isReady) return this.#readLater(keeper);
     try {
       return Promise.resolve(this.#take());
     } catch (error) {
@@ -363,10 +374,10 @@ export class MapRun implements MapResult<unknown>, HasStanding {
     }
   }
 
-  async #nextLater(): Promise<IteratorResult<unknown>> {
-    while (!this.#isReady) {
-      const inTime = await this.#changed();
-      if (!inTime && !this.#isReady) {
+  async #readLater(keeper: object): Promise<IteratorResult<unknown>> {
+    while (!this.isReady) {
+      const inTime = await this.#changed(keeper);
+      if (!inTime && !this.isReady) {
         this.#end(undefined);
         throw this.#timeoutError();
       }
@@ -375,20 +386,24 @@ export class MapRun implements MapResult<unknown>, HasStanding {
   }
 
   /** Resolves once something changed: to false when the time was up first. */
-  #changed(): Promise<boolean> {
+  #changed(keeper: object): Promise<boolean> {
     return new Promise((resolve) => {
       const stopTimer = callAt(this.#deadlineMs, () => resolve(false));
-      this.#waiters.push(() => {
-        stopTimer();
-        resolve(true);
+      this.#waiters.push({
+        keeper,
+        wake: () => {
+          stopTimer();
+          resolve(true);
+        },
       });
     });
   }
 
-  #nextSync(): IteratorResult<unknown> {
-    while (!this.#isReady) {
+  /** The next result; blocks until it has come. */
+  readSync(): IteratorResult<unknown> {
+    while (!this.isReady) {
       const waitsFor = this.#blockedOn();
-      if (!blockUntil(() => this.#isReady, this.#deadlineMs, waitsFor, this.#timeout === 0)) {
+      if (!blockUntil(() => this.isReady, this.#deadlineMs, waitsFor, this.#timeout === 0)) {
         this.#end(undefined);
         throw this.#timeoutError();
       }
@@ -414,56 +429,8 @@ export class MapRun implements MapResult<unknown>, HasStanding {
     return { done: this.#done, reported, total: this.#total };
   }
 
-  /** See {@linkcode MapResult}. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<unknown> {
-    const iterator: AsyncIterableIterator<unknown> = {
-      next: () => this.#next(),
-      return: (value) => {
-        this.#end(undefined);
-        return Promise.resolve({ done: true, value });
-      },
-      [Symbol.asyncIterator]: () => iterator,
-    };
-    return iterator;
-  }
-
-  /** See {@linkcode MapResult}. */
-  [Symbol.iterator](): IterableIterator<unknown> {
-    const iterator: IterableIterator<unknown> = {
-      next: () => this.#nextSync(),
-      return: (value) => {
-        this.#end(undefined);
-        return { done: true, value };
-      },
-      [Symbol.iterator]: () => iterator,
-    };
-    return iterator;
-  }
-
-  /** See {@linkcode MapResult}. */
-  async toArray(): Promise<unknown[]> {
-    const results: unknown[] = [];
-    for (;;) {
-      const result = this.#isReady ? this.#takeChunk(results) : await this.#nextLater();
-      if (result === undefined) continue;
-      if (result.done) return results;
-      results.push(result.value);
-    }
-  }
-
-  /** See {@linkcode MapResult}. */
-  toArraySync(): unknown[] {
-    const results: unknown[] = [];
-    for (;;) {
-      const result = this.#nextSync();
-      if (result.done) return results;
-      results.push(result.value);
-      while (this.#isReady && this.#takeChunk(results) === undefined);
-    }
-  }
-
-  /** Takes the whole chunk in front, where no item of it failed, or else one result. */
-  #takeChunk(results: unknown[]): IteratorResult<unknown> | undefined {
+  /** Takes the whole chunk in front, where no item of it failed, or else one result. Call when ready. */
+  takeChunk(results: unknown[]): IteratorResult<unknown> | undefined {
     const front = this.#front;
     if (front === undefined || this.#ended || this.#signal?.aborted) return this.#take();
     if (front.future.cancelled()) return this.#take();
@@ -494,50 +461,4 @@ function mapsOf(backend: ExecutorBackend): Set<MapRun> {
 /** Has all calls of `map` submit what they have read, or drop it: the executor is about to be shut down. */
 export function finishMaps(backend: ExecutorBackend, cancelFutures: boolean): void {
   for (const map of mapsOf(backend)) map.finish(cancelFutures);
-}
-
-/** Starts a call of `map`; the last argument may be its options. */
-export function startMap(
-  backend: ExecutorBackend,
-  taskOptions: TaskOptions | undefined,
-  fn: (...args: never[]) => unknown,
-  args: readonly unknown[],
-): MapRun {
-  if (typeof fn !== "function") {
-    throw new TypeError(`Cannot map: expected a function, got ${typeof fn}`);
-  }
-  const last = args[args.length - 1];
-  const hasOptions = args.length > 0 && !isInput(last);
-  const options = (hasOptions ? last ?? {} : {}) as MapOptions;
-  const inputs = hasOptions ? args.slice(0, -1) : args;
-  checkOptions(options);
-  for (const input of inputs) {
-    if (!isInput(input)) {
-      throw new TypeError(`Cannot map: expected an iterable, got ${typeof input}`);
-    }
-  }
-  if (inputs.length === 0) throw new TypeError("Cannot map: expected at least one iterable");
-  if (taskOptions?.transfer !== undefined && taskOptions.transfer.length > 0) {
-    throw new TypeError(
-      "Cannot map: with({ transfer }) would move all with the first chunk; mark each item instead: transfer(item, [buffer])",
-    );
-  }
-  return new MapRun(backend, taskOptions, fn, inputs as MapInput<unknown>[], options);
-}
-
-function checkOptions(options: MapOptions): void {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`Cannot map: expected options or an iterable, got ${options}`);
-  }
-  checkTimeout(options.timeout);
-  checkCount("chunksize", options.chunksize);
-  checkCount("buffersize", options.buffersize ?? undefined);
-}
-
-function checkCount(name: string, value: number | undefined): void {
-  if (value === undefined) return;
-  if (!Number.isInteger(value)) {
-    throw new TypeError(`Cannot map: ${name} must be an integer, got ${value}`);
-  }
-  if (value < 1) throw new RangeError(`Cannot map: ${name} must be 1 or more, got ${value}`);
 }

@@ -12,7 +12,8 @@ import type { AnyFunction } from "./_target.ts";
 import type { Future } from "./future.ts";
 import type { Movable } from "./task.ts";
 import type { MapInput } from "./_map_inputs.ts";
-import { finishMaps, type MapOptions, type MapResult, startMap } from "./_map_run.ts";
+import { type MapResult, startMap } from "./_map_result.ts";
+import { finishMaps, type MapOptions } from "./_map_run.ts";
 import { checkBuffersize, startStream } from "./_stream_run.ts";
 import type { Streamable, StreamResult, StreamSink, StreamSource } from "./stream.ts";
 

@@ -5,7 +5,8 @@
  */
 
 import type { MapInput } from "./_map_inputs.ts";
-import type { MapOptions, MapResult } from "./_map_run.ts";
+import type { MapResult } from "./_map_result.ts";
+import type { MapOptions } from "./_map_run.ts";
 import { ThreadPoolExecutor } from "./thread_pool_executor.ts";
 
 let defaultExecutor: ThreadPoolExecutor | undefined;

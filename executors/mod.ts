@@ -36,7 +36,8 @@ export {
 } from "./executor.ts";
 export { Future, type OnRejected } from "./future.ts";
 export type { MapInput } from "./_map_inputs.ts";
-export type { MapOptions, MapResult } from "./_map_run.ts";
+export type { MapResult } from "./_map_result.ts";
+export type { MapOptions } from "./_map_run.ts";
 export { map } from "./map.ts";
 export type { ErrorClass } from "../_platform/mod.ts";
 export { registerErrorClass as registerError } from "../_memory/errors.ts";

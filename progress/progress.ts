@@ -6,7 +6,7 @@
 
 import { platform } from "../_platform/mod.ts";
 import { lengthOf } from "../executors/_map_inputs.ts";
-import type { MapResult } from "../executors/_map_run.ts";
+import type { MapResult } from "../executors/_map_result.ts";
 import { type HasStanding, STANDING } from "../executors/_standing.ts";
 import { bars } from "./_bars.ts";
 import { lines } from "./_lines.ts";

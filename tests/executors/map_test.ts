@@ -247,6 +247,76 @@ async function runCollecting(program: string): Promise<string> {
   return stdout;
 }
 
+test("map() whose loop an error has left is ended: its input is closed, and its signal let go", async () => {
+  const printed = await runCollecting(`
+    const signal = new AbortController().signal;
+    let listeners = 0;
+    const { addEventListener, removeEventListener } = signal;
+    signal.addEventListener = (...args) => (listeners++, addEventListener.apply(signal, args));
+    signal.removeEventListener = (...args) => (listeners--, removeEventListener.apply(signal, args));
+    let closed = 0;
+    async function* endless() {
+      try {
+        for (;;) yield 1;
+      } finally {
+        closed++;
+      }
+    }
+    function fail() {
+      throw new RangeError("bad item");
+    }
+    async function leave() {
+      try {
+        for await (const _ of executor.map(fail, endless(), { buffersize: 2, signal }));
+      } catch (error) {
+        return error.message;
+      }
+    }
+    for (let i = 0; i < 20; i++) await leave();
+    console.log(await leave());
+    // Something may keep the last.
+    while (closed < 20) await collect();
+    console.log(listeners <= 1);
+  `);
+  assertEquals(printed, "bad item\ntrue\n");
+});
+
+test("map() goes on while its next result is awaited, though nothing else refers to it", async () => {
+  const printed = await runCollecting(`
+    let go;
+    const gate = new Promise((resolve) => go = resolve);
+    async function* items() {
+      yield 1;
+      await gate;
+      yield 2;
+    }
+    const next = (() => {
+      const iterator = executor.map((n) => n, items())[Symbol.asyncIterator]();
+      return iterator.next().then(() => iterator.next());
+    })();
+    for (let i = 0; i < 5; i++) await collect();
+    go();
+    console.log((await next).value);
+  `);
+  assertEquals(printed, "2\n");
+});
+
+test("map() whose results nobody reads runs all items, though it was dropped", async () => {
+  const printed = await runCollecting(`
+    let ran = 0;
+    async function* items() {
+      for (let i = 0; i < 50; i++) {
+        yield i;
+        if (i % 10 === 0) await collect();
+      }
+    }
+    executor.map(() => void ran++, items());
+    while (ran < 50) await collect();
+    console.log(ran);
+  `);
+  assertEquals(printed, "50\n");
+});
+
 test("map({ buffersize }) keeps no item that it has submitted", async () => {
   const kept = await runCollecting(`
     const items = [];
