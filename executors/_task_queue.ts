@@ -29,7 +29,7 @@ const IN_BACKLOG = -1;
 const DROPPED = -2;
 
 /** Buffers of so many bytes are copied before a worker has asked for the message that would move them. */
-const MOST_COPIED = 64 * 1024;
+const MOST_COPIED = 128 * 1024;
 
 /** The most shared buffers that a slot can name. */
 const MOST_BUFFERS = PAYLOAD_WORDS - 3;
