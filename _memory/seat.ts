@@ -68,20 +68,20 @@ export abstract class Wait {
     return false;
   }
 
-  /** Ends the wait; true when it is too late: it was granted, or is bound to be. */
-  giveUp(): boolean {
+  /** Ends the wait without a grant; false when it is too late: it was granted, or is bound to be. */
+  tryGiveUp(): boolean {
     while (!this.isOver) {
       if (this.withdraw()) {
         this.isOver = true;
-        return false;
+        return true;
       }
       this.seat.drain(); // The grant lies there (Invariant 1).
       if (!this.isOver && !this.seat.isHere) {
         this.isOver = true; // It was taken out of the list as that of a dead thread.
-        return false;
+        return true;
       }
     }
-    return true;
+    return false;
   }
 }
 
@@ -183,11 +183,13 @@ export class Seat implements Source {
     this.#blockedIn = wait;
     try {
       if (!this.#doorbell.waitSync(isOver, deadlineMs)) {
-        if (!wait.giveUp()) return false;
+        if (wait.tryGiveUp()) return false;
+        // Over already, but for a condition's wait that was notified in time and now waits for its lock, and a barrier's
+        // whose action runs: both end without fail, or by this thread's end.
         this.#doorbell.waitSync(isOver, NEVER);
       }
     } catch (error) {
-      if (wait.giveUp() && wait.isOver) wait.giveBack();
+      if (!wait.tryGiveUp() && wait.isOver) wait.giveBack();
       throw error;
     } finally {
       this.#blockedIn = outer;
@@ -221,7 +223,7 @@ export class Seat implements Source {
         else reject(wait.failure.error);
       };
       const giveUp = (settle: () => void): void => {
-        if (wait.isOver || wait.giveUp()) return; // `onOver` was called at this moment, or will be.
+        if (wait.isOver || !wait.tryGiveUp()) return; // `onOver` was called at this moment, or will be.
         end();
         settle();
       };
@@ -321,7 +323,7 @@ export class Seat implements Source {
   leave(): void {
     if (this.#hasLeft) return;
     const waits = [...this.#waits.values()];
-    for (const wait of waits) if (wait.giveUp() && wait.isOver) wait.giveBack();
+    for (const wait of waits) if (!wait.tryGiveUp() && wait.isOver) wait.giveBack();
     if (!this.#keepsNodes && waits.every(({ isOver }) => isOver)) {
       for (const chunk of this.#chunks) this.table.giveChunk(chunk);
     }
@@ -462,7 +464,7 @@ export function buryThread(id: number, isGone: boolean): void {
     const there = other === table ? id : token === 0 ? 0 : other.findByToken(token);
     if (there === 0) continue;
     if (isGone) other.leave(there);
-    else other.retire(there);
+    else other.declareDead(there);
   }
 }
 

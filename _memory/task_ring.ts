@@ -76,7 +76,7 @@ export const SLOT = {
 } as const;
 
 /** Words of payload that a slot holds. */
-export const PAYLOAD_WORDS: number = SLOT_WORDS - SLOT.PAYLOAD;
+export const SLOT_PAYLOAD_WORDS: number = SLOT_WORDS - SLOT.PAYLOAD;
 
 /** The most workers that a stamp can name. */
 export const MAX_WORKERS = 255;
@@ -192,7 +192,7 @@ export class TaskRing {
       const seen = load(words, at);
       if (seen === stamp(head, READY)) {
         if (!replace(words, at, seen, takenBy(head, worker))) continue;
-        replace(words, TASK_RING.HEAD, head, (head + 1) | 0);
+        this.#pass(head);
         return head >>> 0;
       }
       if (isBefore(seen, head)) return -1;

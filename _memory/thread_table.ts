@@ -6,10 +6,10 @@
  *
  * Word ID of a place: who sits there.
  *
- *   FREE     -> CLAIMING   claim()    whoever needs a place, for itself or for a thread that it starts
- *   CLAIMING -> id         claim()    the same, having written the name
- *   id       -> -id        retire()   the thread is given up; it may run on, so its place is not given to another
- *   id, -id  -> FREE       leave()    the thread itself, as the last thing it does here; or who knows that it has ended
+ *   FREE     -> CLAIMING   claim()         whoever needs a place, for itself or for a thread that it starts
+ *   CLAIMING -> id         claim()         the same, having written the name
+ *   id       -> -id        declareDead()   the thread is given up; it may run on, so its place is not given to another
+ *   id, -id  -> FREE       leave()         the thread itself, as the last thing it does here; or who knows that it has ended
  *
  * An id is the number of its place plus 1024 times the generation of the place. A place that is taken anew has another
  * generation, so that an id in some lock never comes to mean another thread (but after 500,000 owners of one place).
@@ -147,7 +147,7 @@ export class ThreadTable {
   }
 
   /** Declares a thread dead that may run on. */
-  retire(id: number): void {
+  declareDead(id: number): void {
     if (replace(this.words, this.placeOf(id) + THREAD.ID, id, -id)) this.#announceDeath();
   }
 

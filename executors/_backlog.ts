@@ -10,7 +10,7 @@
  */
 
 import type { Encoded } from "../_memory/message.ts";
-import { PAYLOAD_WORDS } from "../_memory/task_ring.ts";
+import { SLOT_PAYLOAD_WORDS } from "../_memory/task_ring.ts";
 
 /** Words of a lane's first segment; each one after it has four times as many as the one before, up to the most. */
 const FIRST_WORDS = 1 << 8;
@@ -70,7 +70,7 @@ class Lane {
   get back(): Segment {
     const last = this.segments[this.segments.length - 1];
     const size = last.words.length;
-    if (last.written + HEADER.SIZE + PAYLOAD_WORDS <= size) return last;
+    if (last.written + HEADER.SIZE + SLOT_PAYLOAD_WORDS <= size) return last;
     const next = new Segment(Math.min(MOST_WORDS, 4 * size));
     this.segments.push(next);
     return next;
@@ -118,7 +118,7 @@ export class Backlog {
     return this.#length;
   }
 
-  /** Where the next task of that priority is to be encoded: {@linkcode PAYLOAD_WORDS} words from `start`. */
+  /** Where the next task of that priority is to be encoded: {@linkcode SLOT_PAYLOAD_WORDS} words from `start`. */
   reserve(priority: number): Region {
     const failed = this.#open?.lane;
     this.#open = undefined;

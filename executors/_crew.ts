@@ -79,7 +79,7 @@ export class Crew {
   /** Threads that were given up while they read arguments: they are ended when they have given back the memory of these. */
   readonly #readers: PoolWorkerHandle[] = [];
   /** Numbers that workers' stamps may have. */
-  readonly #numbers: number[] = [];
+  readonly #freeNumbers: number[] = [];
   #started = 0;
   /** How many of them take no more tasks; see {@linkcode finish}. */
   #finishing = 0;
@@ -88,7 +88,7 @@ export class Crew {
   /** HEAD of the ring at the last look, and what was found. */
   #lastHead = 0;
   #isKeepingUp = false;
-  #stopWatchTimer: (() => void) | undefined;
+  #cancelWatchLater: (() => void) | undefined;
 
   constructor(
     pool: CrewPool,
@@ -103,7 +103,7 @@ export class Crew {
     this.#queue = queue;
     this.#catalog = catalog;
     this.list = this.#list;
-    for (let i = MAX_WORKERS; i-- > 0;) this.#numbers.push(i);
+    for (let i = MAX_WORKERS; i-- > 0;) this.#freeNumbers.push(i);
   }
 
   /**
@@ -117,7 +117,7 @@ export class Crew {
 
   /** True when there may be one more, and there are tasks for it. */
   get #mayStart(): boolean {
-    return this.#size < this.#settings.maxWorkers && this.#numbers.length > 0 &&
+    return this.#size < this.#settings.maxWorkers && this.#freeNumbers.length > 0 &&
       this.#pool.mayStartWorkers;
   }
 
@@ -135,7 +135,7 @@ export class Crew {
    *
    * @param streak How often the last function has been submitted in a row.
    */
-  keepsUp(streak: number): boolean {
+  checkPace(streak: number): boolean {
     if (streak % STREAK === 0) {
       const { head } = this.#queue.ring;
       this.#isKeepingUp = streak > 0 && ((head - this.#lastHead) | 0) > STREAK / 4;
@@ -146,7 +146,7 @@ export class Crew {
       load(this.#queue.ring.words, TASK_RING.SLEEPING) < this.#size;
   }
 
-  /** What {@linkcode keepsUp} found last. */
+  /** What {@linkcode checkPace} found last. */
   get isKeepingUp(): boolean {
     return this.#isKeepingUp;
   }
@@ -237,7 +237,7 @@ export class Crew {
       this.#pool.lost(worker, `failed: ${message}`, new Error(message));
     const worker: PoolWorkerHandle = new PoolWorkerHandle(
       name,
-      this.#numbers.pop()!,
+      this.#freeNumbers.pop()!,
       this.#kind.exports,
       () => this.#kind.startThread(name, onError),
     );
@@ -275,7 +275,7 @@ export class Crew {
     if (worker.isFinishing) this.#finishing--;
     this.#list.splice(this.#list.indexOf(worker), 1);
     // No slot has it in its stamp, nor will have: what the worker has claimed was taken back.
-    this.#numbers.push(worker.number);
+    this.#freeNumbers.push(worker.number);
     worker.end(isGone);
     // A browser would end it on the spot, and what it reads would be in use for ever. One that ends itself does so anyway.
     if (worker.state.isLeftReading && !isGone) this.#readers.push(worker);
@@ -310,7 +310,7 @@ export class Crew {
 
   /** There are none left, and will be no more. */
   close(): void {
-    this.#stopWatchTimer?.();
+    this.#cancelWatchLater?.();
     for (const reader of this.#readers.splice(0)) reader.terminate();
     this.#initializer = NO_INITIALIZER;
   }
@@ -319,10 +319,10 @@ export class Crew {
 
   /** Looks, a while from now, whether tasks are still pending, and watches their workers' signs of life. */
   watchLater(): void {
-    if (this.#stopWatchTimer !== undefined) return;
+    if (this.#cancelWatchLater !== undefined) return;
     // It holds the program open: what does so otherwise may be the workers, and those be gone.
-    this.#stopWatchTimer = callAt(nowMs() + WATCH_AFTER_MS, () => {
-      this.#stopWatchTimer = undefined;
+    this.#cancelWatchLater = callAt(nowMs() + WATCH_AFTER_MS, () => {
+      this.#cancelWatchLater = undefined;
       if (!this.#pool.isWorking) return;
       let isComplete = true;
       for (const worker of this.#list) {

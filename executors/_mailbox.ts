@@ -16,10 +16,11 @@ import { decode, encode, type Encoded, externBaseOf, takeSpilled } from "../_mem
 import { RecordReader, type RecordRingPlace, RecordWriter } from "../_memory/record_ring.ts";
 import { type Payload, writeForProcess } from "./_payload.ts";
 import {
+  BLOCK,
   HEADER_WORDS,
   KIND,
   KIND_SHIFT,
-  PAYLOAD_WORDS,
+  MAIL_PAYLOAD_WORDS,
   PLACE,
   type RanReport,
 } from "./_protocol.ts";
@@ -32,7 +33,7 @@ export const NEEDS_EVENT_LOOP =
   "Cannot block: an outcome has come by a message, as plain memory could not carry it, and a browser hands messages over in the event loop only; await the future";
 
 /** Buffers of so many bytes are copied faster than a message moves them. */
-const MOST_COPIED = 8 * 1024;
+const MOST_COPIED_IN_MAIL = 8 * 1024;
 
 /** Room for the payload of a {@linkcode RanReport}: a list of three numbers. */
 const RAN_WORDS = 16;
@@ -51,7 +52,7 @@ export class MailboxWriter {
   /** Set while a task runs whose outcome may be sent another way, if it is small and nothing is on its way that was said before. */
   answerBy: ((kind: number, id: number, payload: Payload) => void) | undefined;
   /** Something was sent in this way since the last outcome that was, and may not have arrived. */
-  #isAhead = true;
+  #mayNotOvertake = true;
   /** When the task ran whose outcome comes next: it goes with that, the same way. */
   #ran: { readonly id: number; readonly report: RanReport } | undefined;
   /** Writes that wait for room, so that they stay in order. */
@@ -120,7 +121,7 @@ export class MailboxWriter {
     const records = this.#records;
     const ran = this.#ran;
     const ahead = ran === undefined ? 0 : HEADER_WORDS + RAN_WORDS + 1;
-    const first = records.reserve(ahead + HEADER_WORDS + PAYLOAD_WORDS);
+    const first = records.reserve(ahead + HEADER_WORDS + MAIL_PAYLOAD_WORDS);
     if (first < 0) return false;
     const { words, bytes } = records;
     // A record of its own, right ahead of the other, or a part of what is not published.
@@ -131,19 +132,19 @@ export class MailboxWriter {
     const payload = start + HEADER_WORDS;
     const isOutcome = kind === KIND.RESULT || kind === KIND.ERROR;
     const moved = takeTransfers(value);
-    const transfers = this.#isOtherProcess ? undefined : movedByMessage(moved, MOST_COPIED);
+    const transfers = this.#isOtherProcess ? undefined : movedByMessage(moved, MOST_COPIED_IN_MAIL);
     let place: number = PLACE.INLINE;
     let end = this.#encoder.encode(
       value,
       words,
       bytes,
       payload,
-      payload + PAYLOAD_WORDS,
+      payload + MAIL_PAYLOAD_WORDS,
       transfers,
     );
     if (end >= 0) {
       detach(moved);
-      if (isOutcome && this.answerBy !== undefined && !this.#isAhead) {
+      if (isOutcome && this.answerBy !== undefined && !this.#mayNotOvertake) {
         if (ran !== undefined) this.#answer(KIND.RAN, ran.id, first + HEADER_WORDS, ranEnd);
         this.#answer(kind, id, payload, end);
         this.#ran = undefined;
@@ -151,14 +152,14 @@ export class MailboxWriter {
       }
     } else {
       place = this.#placeSpilled(words, payload, moved, transfers);
-      end = place === PLACE.BLOCK ? payload + 3 : payload;
+      end = place === PLACE.BLOCK ? payload + BLOCK.SIZE : payload;
     }
     if (ran !== undefined) {
       this.#commit(KIND.RAN, PLACE.INLINE, ran.id, first, ranEnd);
       this.#ran = undefined;
     }
     this.#commit(kind, place, id, start, end);
-    this.#isAhead = !isOutcome;
+    this.#mayNotOvertake = !isOutcome;
     this.#bell.ring();
     return true;
   }
@@ -206,9 +207,9 @@ export class MailboxWriter {
       return PLACE.MESSAGE;
     }
     encoder.copyTo(this.#arena.words, this.#arena.bytes, offset);
-    words[payload] = offset;
-    words[payload + 1] = externBaseOf(offset, encoder.spillWords);
-    words[payload + 2] = encoder.blockBytes;
+    words[payload + BLOCK.OFFSET] = offset;
+    words[payload + BLOCK.EXTERNS] = externBaseOf(offset, encoder.spillWords);
+    words[payload + BLOCK.LENGTH] = encoder.blockBytes;
     encoder.reset();
     try {
       detach(moved);
@@ -329,10 +330,11 @@ export class MailboxReader {
     if (place === PLACE.INLINE) return this.#decoder.decode(words, bytes, payload);
     if (place === PLACE.MESSAGE) return decode(this.#decoder, message as Encoded);
     const arena = this.#arena;
-    const offset = words[payload];
+    const offset = words[payload + BLOCK.OFFSET];
+    const externBase = words[payload + BLOCK.EXTERNS];
     arena.follow();
     try {
-      return this.#decoder.decode(arena.words, arena.bytes, offset >> 2, words[payload + 1]);
+      return this.#decoder.decode(arena.words, arena.bytes, offset >> 2, externBase);
     } finally {
       arena.release(offset);
     }

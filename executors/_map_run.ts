@@ -62,7 +62,7 @@ export class MapRun implements HasStanding {
   readonly #timeout: number | null | undefined;
   readonly #deadlineMs: number;
   readonly #signal: AbortSignal | undefined;
-  readonly #onAbort = (): void => this.#end(this.#signal!.reason);
+  readonly #onAbort = (): void => this.#failNow(this.#signal!.reason);
 
   /** Items read and not submitted, `arity` words each, from `#itemsRead` on. */
   #items: unknown[] = [];
@@ -119,7 +119,7 @@ export class MapRun implements HasStanding {
       try {
         this.#readAll(inputs);
       } catch (error) {
-        this.#end(undefined);
+        this.#end();
         throw error;
       }
       if (this.#items.length > 0) mapsOf(backend).add(this);
@@ -160,14 +160,14 @@ export class MapRun implements HasStanding {
       }
     } catch (error) {
       if (throws) {
-        this.#end(undefined);
+        this.#end();
         throw error;
       }
       this.#fail(error);
     } finally {
       this.#feeding = false;
     }
-    if (this.#isFedUp) mapsOf(this.#backend).delete(this);
+    if (this.#isAllSubmitted) mapsOf(this.#backend).delete(this);
   }
 
   /** Reads inputs until `size` items are there or they end; asynchronous ones later. */
@@ -224,7 +224,7 @@ export class MapRun implements HasStanding {
         const [elapsedMs] = futureInternals.outcomeOf(future) as ChunkOutcome;
         this.#sizer.observe(count, elapsedMs);
       }
-      if (!this.#isFedUp) this.#feed(false);
+      if (!this.#isAllSubmitted) this.#feed(false);
       if (this.isOver) this.#tellOver();
       this.#wake();
     });
@@ -232,7 +232,7 @@ export class MapRun implements HasStanding {
 
   /** Whether nothing more comes of it than what is here. */
   get isOver(): boolean {
-    return this.#ended || (this.#isFedUp && this.#inFlight === 0);
+    return this.#ended || (this.#isAllSubmitted && this.#inFlight === 0);
   }
 
   #tellOver(): void {
@@ -242,7 +242,7 @@ export class MapRun implements HasStanding {
     this.onOver?.();
   }
 
-  get #isFedUp(): boolean {
+  get #isAllSubmitted(): boolean {
     return this.#exhausted && this.#available === 0;
   }
 
@@ -288,25 +288,25 @@ export class MapRun implements HasStanding {
     if (this.#ended) return true;
     const front = this.#front;
     if (front !== undefined) return front.future.done();
-    return this.#failure !== undefined || (this.#isFedUp && !this.#pulling);
+    return this.#failure !== undefined || (this.#isAllSubmitted && !this.#pulling);
   }
 
   /** Takes the next result; throws the item's error. Call when ready. */
   #take(): IteratorResult<unknown> {
     // Once all items are done, nobody listens any more.
     if (this.#signal?.aborted && !this.#ended && this.#failure === undefined) {
-      this.#end(this.#signal.reason);
+      this.#failNow(this.#signal.reason);
     }
     const front = this.#front;
     if (this.#ended || front === undefined) {
       const failure = this.#ended ? undefined : this.#failure;
-      this.#end(undefined);
+      this.#end();
       if (failure !== undefined) throw failure.error;
       return { done: true, value: undefined };
     }
     const i = front.next++;
     const { future } = front;
-    if (front.next === front.count) this.#leave();
+    if (front.next === front.count) this.#dropFront();
     this.#handedOut(1);
     if (futureInternals.hasFailed(future)) throw futureInternals.outcomeOf(future);
     if (future.cancelled()) throw new CancelledError("Cannot read result: the item was cancelled");
@@ -322,7 +322,7 @@ export class MapRun implements HasStanding {
   }
 
   /** Leaves the chunk in front, which was handed out. */
-  #leave(): void {
+  #dropFront(): void {
     this.#chunks[this.#chunksTaken++] = undefined as unknown as Chunk;
     if (this.#chunksTaken < MOST_LEFT || this.#chunksTaken * 2 < this.#chunks.length) return;
     this.#chunks.splice(0, this.#chunksTaken);
@@ -331,22 +331,24 @@ export class MapRun implements HasStanding {
 
   /** Wants no more: ends the iteration, and cancels what has not started. */
   leave(): void {
-    this.#end(undefined);
+    this.#end();
   }
 
-  /** The same; `error` is what the next call throws. */
-  #end(error: unknown): void {
+  /** Drops all that is not handed out: the next read throws `error`. */
+  #failNow(error: unknown): void {
     if (this.#ended) return;
     this.#tellOver();
-    if (error !== undefined) {
-      this.#failure = { error };
-      this.#cancelRest();
-      this.#chunksTaken = this.#chunks.length;
-      this.#exhausted = true;
-      this.#itemsTaken = this.#items.length / this.#inputs.arity;
-      this.#wake();
-      return;
-    }
+    this.#failure = { error };
+    this.#cancelRest();
+    this.#chunksTaken = this.#chunks.length;
+    this.#exhausted = true;
+    this.#itemsTaken = this.#items.length / this.#inputs.arity;
+    this.#wake();
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#tellOver();
     this.#ended = true;
     this.#cancelRest();
     this.#wake();
@@ -378,7 +380,7 @@ export class MapRun implements HasStanding {
     while (!this.isReady) {
       const inTime = await this.#changed(keeper);
       if (!inTime && !this.isReady) {
-        this.#end(undefined);
+        this.#end();
         throw this.#timeoutError();
       }
     }
@@ -404,7 +406,7 @@ export class MapRun implements HasStanding {
     while (!this.isReady) {
       const waitsFor = this.#blockedOn();
       if (!blockUntil(() => this.isReady, this.#deadlineMs, waitsFor, this.#timeout === 0)) {
-        this.#end(undefined);
+        this.#end();
         throw this.#timeoutError();
       }
     }
@@ -438,7 +440,7 @@ export class MapRun implements HasStanding {
     const [, entries, failed] = futureInternals.outcomeOf(front.future) as ChunkOutcome;
     if (failed.length > 0) return this.#take();
     for (let i = front.next; i < entries.length; i++) results.push(entries[i]);
-    this.#leave();
+    this.#dropFront();
     this.#handedOut(front.count - front.next);
     return undefined;
   }

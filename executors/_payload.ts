@@ -9,7 +9,7 @@ import type { Decoder } from "../_memory/decoder.ts";
 import { Encoder } from "../_memory/encoder.ts";
 import type { Handle, Shareable } from "../_memory/handle.ts";
 import { encode, type Encoded } from "../_memory/message.ts";
-import { PLACE } from "./_protocol.ts";
+import { BLOCK, PLACE } from "./_protocol.ts";
 
 const WORD_BYTES = Int32Array.BYTES_PER_ELEMENT;
 
@@ -127,9 +127,9 @@ export function lay(payload: Payload, { words, bytes }: Memory, at: number, aren
   const offset = arena.allocate(length);
   if (offset < 0) return PLACE.MESSAGE;
   copy(payload, arena.bytes, offset);
-  words[at] = offset;
-  words[at + 1] = offset + payload.externBase;
-  words[at + 2] = length;
+  words[at + BLOCK.OFFSET] = offset;
+  words[at + BLOCK.EXTERNS] = offset + payload.externBase;
+  words[at + BLOCK.LENGTH] = length;
   return PLACE.BLOCK;
 }
 
@@ -151,12 +151,12 @@ export function payloadAt(
     return { place, externBase: 0, bytes, start: at * WORD_BYTES, length };
   }
   arena.follow();
-  const start = words[at];
+  const start = words[at + BLOCK.OFFSET];
   return {
     place,
-    externBase: words[at + 1] - start,
+    externBase: words[at + BLOCK.EXTERNS] - start,
     bytes: arena.bytes,
     start,
-    length: words[at + 2],
+    length: words[at + BLOCK.LENGTH],
   };
 }

@@ -193,10 +193,10 @@ export class PoolTasks {
   /** Takes a task back that no worker has claimed, and books it out; false when one has. */
   #takeBack(future: Future<unknown>): boolean {
     const task = futureInternals.taskOf(future);
-    const { isTaken, isGone } = this.#queue.takeBack(task);
-    if (!isTaken) return false;
+    const taken = this.#queue.takeBack(task);
+    if (taken === "claimed") return false;
     this.#forget(task);
-    if (isGone) this.#free.push(task);
+    if (taken === "taken") this.#free.push(task);
     this.#bookOut();
     // It has left room, and this thread may be asleep.
     if (!this.#queue.isPublished) doorbell.nudge();

@@ -25,6 +25,15 @@ export const PLACE = {
   MASK: 3,
 } as const;
 
+/** Words of a payload that lies in a block. SHARED has a count in place of the length, and then the buffers' numbers. */
+export const BLOCK = { OFFSET: 0, EXTERNS: 1, LENGTH: 2, COUNT: 2, BUFFERS: 3, SIZE: 3 } as const;
+
+/** Whether the payload of a task of that form lies in a block of the arena. */
+export function hasBlock(form: number): boolean {
+  const place = form & PLACE.MASK;
+  return place === PLACE.BLOCK || place === PLACE.SHARED;
+}
+
 /** Bit of a form: the payload is a list of argument lists, to be run one after the other. */
 export const CHUNK = 4;
 
@@ -90,7 +99,7 @@ export type RanReport = readonly [startMs: number, endMs: number, id: number];
 export const HEADER_WORDS = 2;
 
 /** The largest payload in one. */
-export const PAYLOAD_WORDS = 512;
+export const MAIL_PAYLOAD_WORDS = 512;
 
 /** In its first word, the kind stands above the two bits of the place. */
 export const KIND_SHIFT = 2;

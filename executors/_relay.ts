@@ -10,7 +10,7 @@ import type { Bell } from "../_memory/doorbell.ts";
 import type { Encoded } from "../_memory/message.ts";
 import { RecordReader, type RecordRingPlace, RecordWriter } from "../_memory/record_ring.ts";
 import { blockPayload, encodedOf, keep, lay, type Payload, payloadAt } from "./_payload.ts";
-import { HEADER_WORDS, KIND_SHIFT, PAYLOAD_WORDS, PLACE } from "./_protocol.ts";
+import { BLOCK, HEADER_WORDS, KIND_SHIFT, MAIL_PAYLOAD_WORDS, PLACE } from "./_protocol.ts";
 
 /** The next message of a port, which has arrived: where there are processes, messages are there at once. */
 function receive(port: MessagePort): unknown {
@@ -98,13 +98,13 @@ export class RelayWriter {
   /** Puts a payload into the ring; false when there is no room. */
   #write(kind: number, id: number, payload: Payload): boolean {
     const records = this.#records;
-    const at = records.reserve(HEADER_WORDS + PAYLOAD_WORDS);
+    const at = records.reserve(HEADER_WORDS + MAIL_PAYLOAD_WORDS);
     if (at < 0) return false;
     const start = at + HEADER_WORDS;
     const place = lay(payload, records, start, this.#arena);
     let end = start;
     if (place === PLACE.INLINE) end += payload.length >> 2;
-    else if (place === PLACE.BLOCK) end += 3;
+    else if (place === PLACE.BLOCK) end += BLOCK.SIZE;
     else this.#post(payload);
     records.words[at] = (kind << KIND_SHIFT) | place;
     records.words[at + 1] = id;

@@ -19,7 +19,7 @@ import { isThenable } from "./_chunk.ts";
 /** How long a function runs before the event loop may turn. */
 const TURN_MS = 5;
 /** The most values between two looks at the clock. */
-const MOST_UNTIMED = 64;
+const MOST_BETWEEN_CLOCKS = 64;
 
 /** The way to the consumer. */
 export interface StreamOutlet {
@@ -54,8 +54,8 @@ export class StreamDriver {
   #onCredit: (() => void) | undefined;
   #onStop: (() => void) | undefined;
   #turnEndMs = 0;
-  #untimed = 1;
-  #untilTimed = 1;
+  #clockEvery = 1;
+  #untilClock = 1;
 
   constructor(outlet: StreamOutlet, credit: number) {
     this.#outlet = outlet;
@@ -119,7 +119,7 @@ export class StreamDriver {
       const paid = typeof cost === "number" ? cost : await cost;
       this.#credit -= paid;
       outlet.poll();
-      if (--this.#untilTimed === 0 && this.#isTurnOver()) {
+      if (--this.#untilClock === 0 && this.#isTurnOver()) {
         await outlet.turn();
         this.#turnEndMs = nowMs() + TURN_MS;
       }
@@ -141,8 +141,10 @@ export class StreamDriver {
   /** Looks at the clock; the faster values come, the more of them go by until the next look. */
   #isTurnOver(): boolean {
     const remaining = this.#turnEndMs - nowMs();
-    this.#untimed = remaining > TURN_MS / 2 ? Math.min(MOST_UNTIMED, this.#untimed * 2) : 1;
-    this.#untilTimed = this.#untimed;
+    this.#clockEvery = remaining > TURN_MS / 2
+      ? Math.min(MOST_BETWEEN_CLOCKS, this.#clockEvery * 2)
+      : 1;
+    this.#untilClock = this.#clockEvery;
     return remaining <= 0;
   }
 }

@@ -14,10 +14,10 @@ import { Arena, createArenaBuffer } from "../_memory/arena.ts";
 import { Encoder } from "../_memory/encoder.ts";
 import type { Shareable } from "../_memory/handle.ts";
 import { type Encoded, externBaseOf, takeSpilled } from "../_memory/message.ts";
-import { OwnedTaskRing, PAYLOAD_WORDS, SLOT } from "../_memory/task_ring.ts";
+import { OwnedTaskRing, SLOT, SLOT_PAYLOAD_WORDS } from "../_memory/task_ring.ts";
 import { Backlog } from "./_backlog.ts";
 import { writeForProcess } from "./_payload.ts";
-import { PLACE, SHARED_OBJECTS, WORDS_SHIFT } from "./_protocol.ts";
+import { BLOCK, hasBlock, PLACE, SHARED_OBJECTS, WORDS_SHIFT } from "./_protocol.ts";
 import type { Exports } from "./_exports.ts";
 import { type BufferNews, SharedBuffers } from "./_shared_buffers.ts";
 import type { WorkerLink } from "./_worker_link.ts";
@@ -29,10 +29,10 @@ const IN_BACKLOG = -1;
 const DROPPED = -2;
 
 /** Buffers of so many bytes are copied before a worker has asked for the message that would move them. */
-const MOST_COPIED = 128 * 1024;
+const MOST_COPIED_AHEAD = 128 * 1024;
 
 /** The most shared buffers that a slot can name. */
-const MOST_BUFFERS = PAYLOAD_WORDS - 3;
+const MOST_BUFFERS = SLOT_PAYLOAD_WORDS - BLOCK.BUFFERS;
 
 /** How a task is to be queued. */
 export interface QueueOptions {
@@ -115,13 +115,14 @@ export class TaskQueue {
     moved: Set<Transferable> | undefined,
   ): void {
     // Nothing can be moved to another process: it is copied, and then taken from the sender.
-    const transfers = this.#exports === undefined ? movedByMessage(moved, MOST_COPIED) : undefined;
+    const transfers = this.#exports === undefined
+      ? movedByMessage(moved, MOST_COPIED_AHEAD)
+      : undefined;
     const slot = this.#backlog.length === 0 ? this.#freeSlot() : -1;
     if (slot >= 0) {
       const place = this.#encodeToSlot(slot, task, args, transfers);
       if (place >= 0) {
-        const hasBlock = place === PLACE.BLOCK || place === PLACE.SHARED;
-        const block = hasBlock ? this.ring.words[slot + SLOT.PAYLOAD] : -1;
+        const block = hasBlock(place) ? this.ring.words[slot + SLOT.PAYLOAD + BLOCK.OFFSET] : -1;
         if (place !== PLACE.MESSAGE || transfers === undefined) this.#detach(task, moved, block);
         this.#publish(slot, task, functionNumber, form | place | this.#sharedObjects);
         return;
@@ -132,7 +133,7 @@ export class TaskQueue {
     // With a free slot it was the arena that had no room, and what was encoded is there still.
     let end = slot >= 0
       ? -1
-      : encoder.encodeList(args, words, bytes, start, start + PAYLOAD_WORDS, transfers);
+      : encoder.encodeList(args, words, bytes, start, start + SLOT_PAYLOAD_WORDS, transfers);
     form |= this.#sharedObjects;
     let large: Encoded | undefined;
     if (end >= 0) {
@@ -140,7 +141,7 @@ export class TaskQueue {
     } else {
       const place = this.#placeSpilled(task, words, start, transfers);
       form |= place;
-      end = place === PLACE.SHARED ? start + 3 + words[start + 2] : start;
+      end = place === PLACE.SHARED ? start + BLOCK.BUFFERS + words[start + BLOCK.COUNT] : start;
       if (place !== PLACE.MESSAGE) large = takeSpilled(encoder);
     }
     if ((form & PLACE.MASK) !== PLACE.MESSAGE || transfers === undefined) {
@@ -179,15 +180,22 @@ export class TaskQueue {
     const encoder = this.#encoder;
     const { words, bytes } = this.ring;
     const start = slot + SLOT.PAYLOAD;
-    const end = encoder.encodeList(args, words, bytes, start, start + PAYLOAD_WORDS, transfers);
+    const end = encoder.encodeList(
+      args,
+      words,
+      bytes,
+      start,
+      start + SLOT_PAYLOAD_WORDS,
+      transfers,
+    );
     if (end >= 0) return PLACE.INLINE | ((end - start) << WORDS_SHIFT);
     const place = this.#placeSpilled(task, words, start, transfers);
     if (place === PLACE.MESSAGE) return place;
     if (!this.#reserveBlock(slot, encoder.blockBytes, externBaseOf(0, encoder.spillWords))) {
       return -1;
     }
-    if (place === PLACE.BLOCK) words[start + 2] = encoder.blockBytes;
-    encoder.copyTo(this.arena.words, this.arena.bytes, words[start]);
+    if (place === PLACE.BLOCK) words[start + BLOCK.LENGTH] = encoder.blockBytes;
+    encoder.copyTo(this.arena.words, this.arena.bytes, words[start + BLOCK.OFFSET]);
     encoder.reset();
     return place;
   }
@@ -210,8 +218,9 @@ export class TaskQueue {
       return PLACE.MESSAGE;
     }
     if (!isShared) return PLACE.BLOCK;
-    words[payload + 2] = extras.length;
-    words.set(this.buffers.introduce(task, [...extras] as SharedArrayBuffer[]), payload + 3);
+    words[payload + BLOCK.COUNT] = extras.length;
+    const numbers = this.buffers.introduce(task, [...extras] as SharedArrayBuffer[]);
+    words.set(numbers, payload + BLOCK.BUFFERS);
     return PLACE.SHARED;
   }
 
@@ -246,8 +255,9 @@ export class TaskQueue {
   #reserveBlock(slot: number, blockBytes: number, externBase: number): boolean {
     const offset = this.arena.allocate(blockBytes);
     if (offset < 0) return false;
-    this.ring.words[slot + SLOT.PAYLOAD] = offset;
-    this.ring.words[slot + SLOT.PAYLOAD + 1] = offset + externBase;
+    const { words } = this.ring;
+    words[slot + SLOT.PAYLOAD + BLOCK.OFFSET] = offset;
+    words[slot + SLOT.PAYLOAD + BLOCK.EXTERNS] = offset + externBase;
     return true;
   }
 
@@ -277,7 +287,9 @@ export class TaskQueue {
       const { task, start, end, large } = waiting;
       if (this.#numbers[task] === DROPPED) {
         // It was in the ring before, and so were its arguments laid down.
-        if (large === undefined) this.#releaseBlock(waiting.form, waiting.words[start]);
+        if (large === undefined) {
+          this.#releaseBlock(waiting.form, waiting.words[start + BLOCK.OFFSET]);
+        }
         backlog.shift();
         this.#onDropped(task);
         continue;
@@ -289,9 +301,9 @@ export class TaskQueue {
       if (large !== undefined) {
         if (!this.#reserveBlock(slot, large.block.byteLength, large.externBase)) return;
         if ((waiting.form & PLACE.MASK) === PLACE.BLOCK) {
-          words[payload + 2] = large.block.byteLength;
+          words[payload + BLOCK.LENGTH] = large.block.byteLength;
         }
-        this.arena.bytes.set(new Uint8Array(large.block), words[payload]);
+        this.arena.bytes.set(new Uint8Array(large.block), words[payload + BLOCK.OFFSET]);
       }
       this.#publish(slot, task, waiting.functionNumber, waiting.form);
       backlog.shift();
@@ -312,10 +324,10 @@ export class TaskQueue {
       if (kept-- > 0 || !this.ring.cancel(number)) continue;
       const slot = this.ring.slotOf(number);
       const task = words[slot + SLOT.TASK];
-      const payload = words.subarray(slot + SLOT.PAYLOAD, slot + SLOT.PAYLOAD + PAYLOAD_WORDS);
+      const payload = words.subarray(slot + SLOT.PAYLOAD, slot + SLOT.PAYLOAD + SLOT_PAYLOAD_WORDS);
       const { words: to, start } = backlog.reserve(0);
       to.set(payload, start);
-      const end = start + PAYLOAD_WORDS;
+      const end = start + SLOT_PAYLOAD_WORDS;
       backlog.commit(task, words[slot + SLOT.FUNCTION], words[slot + SLOT.FORM], end);
       this.#numbers[task] = IN_BACKLOG;
     }
@@ -346,23 +358,23 @@ export class TaskQueue {
   }
 
   /**
-   * Takes a task back: true when no worker will run it. `isGone` then says whether its index is free at once;
-   * otherwise `onDropped` will.
+   * Takes a task back, unless a worker has claimed it. The index of one that is taken is free at once; that of one that is left in
+   * the backlog when `onDropped` is called. Neither will run.
    */
-  takeBack(task: number): { isTaken: boolean; isGone: boolean } {
+  takeBack(task: number): "claimed" | "taken" | "left in backlog" {
     const number = this.#numbers[task];
-    const isGone = number >= 0;
-    if (!isGone) {
+    const isPublished = number >= 0;
+    if (!isPublished) {
       this.#numbers[task] = DROPPED;
     } else if (this.ring.cancel(number)) {
       const slot = this.ring.slotOf(number);
       const { words } = this.ring;
-      this.#releaseBlock(words[slot + SLOT.FORM], words[slot + SLOT.PAYLOAD]);
+      this.#releaseBlock(words[slot + SLOT.FORM], words[slot + SLOT.PAYLOAD + BLOCK.OFFSET]);
     } else {
-      return NOT_TAKEN;
+      return "claimed";
     }
     this.#unpark(task);
-    return isGone ? TAKEN_FROM_RING : TAKEN_FROM_BACKLOG;
+    return isPublished ? "taken" : "left in backlog";
   }
 
   /**
@@ -373,7 +385,7 @@ export class TaskQueue {
     const { words } = this.ring;
     const slots = this.ring.recover(number);
     for (const slot of slots) {
-      this.#releaseBlock(words[slot + SLOT.FORM], words[slot + SLOT.PAYLOAD]);
+      this.#releaseBlock(words[slot + SLOT.FORM], words[slot + SLOT.PAYLOAD + BLOCK.OFFSET]);
     }
     // With its slot, the block that it names is the owner's.
     const block = slots.length === 0 ? state.takeBlock() : 0;
@@ -383,8 +395,7 @@ export class TaskQueue {
 
   /** Gives back the arena block of a task that nobody will read, if it has one. */
   #releaseBlock(form: number, offset: number): void {
-    const place = form & PLACE.MASK;
-    if (place === PLACE.BLOCK || place === PLACE.SHARED) this.arena.release(offset);
+    if (hasBlock(form)) this.arena.release(offset);
   }
 }
 
@@ -392,7 +403,3 @@ function close({ port1, port2 }: MessageChannel): void {
   port1.close();
   port2.close();
 }
-
-const NOT_TAKEN = { isTaken: false, isGone: false };
-const TAKEN_FROM_RING = { isTaken: true, isGone: true };
-const TAKEN_FROM_BACKLOG = { isTaken: true, isGone: false };

@@ -104,7 +104,7 @@ class HostedThread {
 /** All threads that have this thread as their host. */
 class ThreadHost implements Source {
   readonly #threads = new Map<number, HostedThread>();
-  #stopWatchTimer: (() => void) | undefined;
+  #cancelWatchLater: (() => void) | undefined;
   /** Watches that were stopped and are not over. */
   readonly #stopping = new Set<Promise<void>>();
   #mindsLeaving = false;
@@ -247,21 +247,21 @@ class ThreadHost implements Source {
     this.#letGo(thread);
     if (this.#threads.size > 0) return;
     doorbell.remove(this);
-    this.#stopWatchTimer?.();
-    this.#stopWatchTimer = undefined;
+    this.#cancelWatchLater?.();
+    this.#cancelWatchLater = undefined;
   }
 
   /** See {@linkcode Source}. */
   sleeping(isBlocking: boolean): void {
-    if (!isBlocking && this.#stopWatchTimer === undefined) this.#watchLater();
+    if (!isBlocking && this.#cancelWatchLater === undefined) this.#watchLater();
   }
 
   /** Looks, a while from now, which threads are still there, and watches their signs of life. */
   #watchLater(): void {
     if (![...this.#threads.values()].some((thread) => thread.mustWatch)) return;
     // It holds the program open: what does so otherwise may be the threads, and those be gone.
-    this.#stopWatchTimer = callAt(nowMs() + WATCH_AFTER_MS, () => {
-      this.#stopWatchTimer = undefined;
+    this.#cancelWatchLater = callAt(nowMs() + WATCH_AFTER_MS, () => {
+      this.#cancelWatchLater = undefined;
       let isComplete = true;
       for (const thread of this.#threads.values()) {
         if (!thread.mustWatch) continue;

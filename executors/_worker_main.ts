@@ -16,7 +16,7 @@ import { Decoder } from "../_memory/decoder.ts";
 import { type Bell, doorbell } from "../_memory/doorbell.ts";
 import { adoptSeat, bellOf, leaveAll } from "../_memory/seat.ts";
 import { decode, type Encoded } from "../_memory/message.ts";
-import { PAYLOAD_WORDS, SLOT, TaskRing } from "../_memory/task_ring.ts";
+import { SLOT, SLOT_PAYLOAD_WORDS, TaskRing } from "../_memory/task_ring.ts";
 import { type BufferNews, KnownBuffers } from "./_shared_buffers.ts";
 import { CatalogReader } from "./_catalog.ts";
 import { setOrigin } from "./_origin.ts";
@@ -25,9 +25,11 @@ import { MailboxReader, MailboxWriter } from "./_mailbox.ts";
 import { decodePayload } from "./_payload.ts";
 import {
   arityOf,
+  BLOCK,
   type Carrier,
   CARRIES,
   CHUNK,
+  hasBlock,
   KIND,
   numberOfWired,
   PLACE,
@@ -50,7 +52,7 @@ import { checkFraction, setCurrentTask, type TaskContext } from "./context.ts";
 /** How long the worker runs tasks before it lets its event loop turn. */
 const TURN_MS = 5;
 /** The most tasks between two looks at the clock. */
-const MOST_UNTIMED = 64;
+const MOST_BETWEEN_CLOCKS = 64;
 /** A hosted worker opens its wire when it has slept so often: it is given tasks one by one. */
 const SLEEPS_UNWIRED = 8;
 
@@ -66,12 +68,12 @@ const NO_TASK = -1;
 
 /** The numbers of the shared buffers that the payload of a task names. */
 function bufferNumbers(payload: Int32Array): number[] {
-  return Array.from(payload.subarray(3, 3 + payload[2]));
+  return Array.from(payload.subarray(BLOCK.BUFFERS, BLOCK.BUFFERS + payload[BLOCK.COUNT]));
 }
 
 /** How many words of a slot a payload has, at most. */
 function mostWordsOf(form: number): number {
-  return (form & PLACE.MASK) === PLACE.INLINE ? wordsOf(form) : PAYLOAD_WORDS;
+  return (form & PLACE.MASK) === PLACE.INLINE ? wordsOf(form) : SLOT_PAYLOAD_WORDS;
 }
 
 /** The entry of a worker's thread. */
@@ -118,7 +120,7 @@ class PoolWorker {
   readonly #decoder = new Decoder();
   readonly #functions: Loaded[] = [];
   /** The payload of the task that was claimed last, out of its slot: decoding it can take long, and run a class's getters. */
-  readonly #payload = new Int32Array(PAYLOAD_WORDS);
+  readonly #payload = new Int32Array(SLOT_PAYLOAD_WORDS);
   readonly #payloadBytes = new Uint8Array(this.#payload.buffer);
 
   /** The thread is about to end: nothing more is claimed or told. */
@@ -133,8 +135,8 @@ class PoolWorker {
   #onArguments: ((port: MessagePort) => void) | undefined;
   #tasksLeft: number;
   #turnEndMs = 0;
-  #untimed = 1;
-  #untilTimed = 1;
+  #clockEvery = 1;
+  #untilClock = 1;
 
   #sleeps = 0;
   /** In a child process that is there for more than one task. */
@@ -294,7 +296,7 @@ class PoolWorker {
       this.#tasksLeft--;
       const waiting = this.#runClaimed(number, slot);
       if (waiting !== undefined) return waiting;
-      if (--this.#untilTimed === 0 && this.#isTurnOver()) return this.#letTurn();
+      if (--this.#untilClock === 0 && this.#isTurnOver()) return this.#letTurn();
     }
     return undefined;
   }
@@ -302,8 +304,10 @@ class PoolWorker {
   /** Looks at the clock; the faster tasks are, the more of them go by until the next look. */
   #isTurnOver(): boolean {
     const remaining = this.#turnEndMs - nowMs();
-    this.#untimed = remaining > TURN_MS / 2 ? Math.min(MOST_UNTIMED, this.#untimed * 2) : 1;
-    this.#untilTimed = this.#untimed;
+    this.#clockEvery = remaining > TURN_MS / 2
+      ? Math.min(MOST_BETWEEN_CLOCKS, this.#clockEvery * 2)
+      : 1;
+    this.#untilClock = this.#clockEvery;
     return remaining <= 0;
   }
 
@@ -319,11 +323,10 @@ class PoolWorker {
     const payload = this.#payload;
     const task = ring.words[slot + SLOT.TASK];
     const form = ring.words[slot + SLOT.FORM];
-    const index = ring.words[slot + SLOT.FUNCTION];
+    const fn = ring.words[slot + SLOT.FUNCTION];
     const place = form & PLACE.MASK;
-    const hasBlock = place === PLACE.BLOCK || place === PLACE.SHARED;
     ring.copyPayload(number, payload, mostWordsOf(form));
-    if (hasBlock) state.hold(payload[0]);
+    if (hasBlock(form)) state.hold(payload[BLOCK.OFFSET]);
     if (!ring.release(number, this.#start.number)) {
       // The task is not this worker's any more, nor is what was copied a task.
       state.letGo();
@@ -332,13 +335,13 @@ class PoolWorker {
     this.#number = number;
     this.#task = task;
     this.#context = undefined;
-    const loaded = this.#functions[index];
+    const loaded = this.#functions[fn];
     const isPrepared = loaded !== undefined && place !== PLACE.MESSAGE &&
       ((form & (SHARED_OBJECTS | CARRIES)) === 0 || this.#isEquipped(form));
     const extras = place === PLACE.SHARED && isPrepared
       ? this.#buffers.find(bufferNumbers(payload))
       : NO_EXTRAS;
-    if (!isPrepared || extras === undefined) return this.#runUnprepared(task, form, index);
+    if (!isPrepared || extras === undefined) return this.#runUnprepared(task, form, fn);
     let args: unknown[] | undefined;
     try {
       args = place === PLACE.INLINE ? this.#decodeInline() : this.#decodeBlock(extras);
@@ -386,9 +389,8 @@ class PoolWorker {
   }
 
   /** Runs a task whose function is not loaded, or whose arguments are not all here. */
-  async #runUnprepared(task: number, form: number, index: number): Promise<void> {
+  async #runUnprepared(task: number, form: number, fn: number): Promise<void> {
     const place = form & PLACE.MASK;
-    const hasBlock = place === PLACE.BLOCK || place === PLACE.SHARED;
     let loaded: Loaded;
     let args: unknown[] | undefined;
     try {
@@ -397,7 +399,7 @@ class PoolWorker {
       if ((form & SHARED_OBJECTS) !== 0) await this.#loadSharedObjects();
       if ((form & CARRIES) !== 0) this.#within ??= (await import("./_carried_context.ts")).within;
       // The function before its arguments: its module registers the classes that they may need.
-      loaded = this.#functions[index] ?? await this.#load(index);
+      loaded = this.#functions[fn] ?? await this.#load(fn);
       if (message !== undefined) args = decode(this.#decoder, message) as unknown[];
       else if (place === PLACE.INLINE) args = this.#decodeInline();
       else {
@@ -407,7 +409,7 @@ class PoolWorker {
         args = this.#decodeBlock(extras);
       }
     } catch (error) {
-      if (hasBlock) this.#useBlock(() => {}); // If that is not done.
+      if (hasBlock(form)) this.#useBlock(() => {}); // If that is not done.
       return this.#tell(KIND.ERROR, task, error);
     }
     if (args === undefined || this.#ended) return;
@@ -432,8 +434,8 @@ class PoolWorker {
     return this.#ownerMail;
   }
 
-  async #load(index: number): Promise<Loaded> {
-    const target = this.#catalog.targetOf(index);
+  async #load(fn: number): Promise<Loaded> {
+    const target = this.#catalog.targetOf(fn);
     // Before a task of a module has run, whoever starts a thread can only be the module of the first.
     const { initializer } = this.#start;
     setLoading(
@@ -441,7 +443,7 @@ class PoolWorker {
     );
     try {
       const call = await loadTarget(target) as Loaded["call"];
-      return this.#functions[index] = { target, call };
+      return this.#functions[fn] = { target, call };
     } finally {
       setLoading(false);
     }

@@ -65,7 +65,7 @@ const REPLY_MS = 2;
 const ENDED = { reason: "the workers of its pool were ended", cause: undefined };
 
 /** Outcomes drained between two looks at the clock. */
-const TIMED_EVERY = 32;
+const CLOCK_EVERY = 32;
 
 /** The owner's side of a pool. */
 export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool, TasksPool {
@@ -90,7 +90,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
   #isBreaking = false;
   #closing = false;
   /** The workers were ended: none is started any more. */
-  #areEnded = false;
+  #workersEnded = false;
   #closed = false;
   readonly #onClosed: (() => void)[] = [];
   /** Waits for this pool's outcomes that this thread is blocked in. */
@@ -253,22 +253,26 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     }
     this.#tasks.queued(future);
     this.#expect();
+    if (this.#refuseIfEnded(future)) return future;
+    if (!this.#crew.checkPace(this.#functions.streak)) this.#crew.engage();
+    if (options !== undefined) this.#tasks.limit(future, options);
+    return future;
+  }
+
+  /**
+   * Refuses a task whose pool has ended while its arguments were encoded: a getter of theirs may have shut the pool down, or
+   * blocked while it broke. The task was not in the table then, so nobody else has refused it.
+   */
+  #refuseIfEnded(future: Future<unknown>): boolean {
     if (this.#broken !== undefined) {
-      // A getter of its own arguments has waited for that.
       const { reason, cause } = this.#broken;
       const error = new this.#kind.Broken(`Cannot run task: ${reason}`, { cause });
       this.#tasks.refuse(future, "lost", error);
-      return future;
-    }
-    if (this.#closing) {
-      // Its own arguments did it, by a getter.
+    } else if (this.#closing) {
       const text = `Cannot submit to ${this.name}: it was shut down meanwhile`;
       this.#tasks.refuse(future, "given up", new RuntimeError(text));
-      return future;
-    }
-    if (!this.#crew.keepsUp(this.#functions.streak)) this.#crew.engage();
-    if (options !== undefined) this.#tasks.limit(future, options);
-    return future;
+    } else return false;
+    return true;
   }
 
   #checkOpen(): void {
@@ -289,7 +293,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
 
   /** See {@linkcode CrewPool}. */
   get mayStartWorkers(): boolean {
-    return this.#tasks.unsettled > 0 && !this.#areEnded;
+    return this.#tasks.unsettled > 0 && !this.#workersEnded;
   }
 
   /** See {@linkcode CrewPool}. */
@@ -362,7 +366,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
   #drainWorker(worker: PoolWorkerHandle, untilMs: number): boolean {
     const { mail } = worker;
     if (!mail.take()) return false;
-    let untilTimed = TIMED_EVERY;
+    let untilClock = CLOCK_EVERY;
     do {
       const { kind, id, value } = mail;
       mail.value = undefined;
@@ -370,9 +374,9 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
       else if (mail.isUnreadable && kind === KIND.YIELDED) this.#streams.refuse(id, value);
       else if (mail.isUnreadable) this.#tasks.settle(worker, id, true, value);
       else this.#handle(worker, kind, id, value);
-      if (--untilTimed === 0) {
+      if (--untilClock === 0) {
         if (nowMs() >= untilMs) break;
-        untilTimed = TIMED_EVERY;
+        untilClock = CLOCK_EVERY;
       }
     } while (!worker.hasEnded && mail.take()); // A callback may have removed it.
     return true;
@@ -417,7 +421,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
       case KIND.RETIRED:
         this.#kind.onEnd?.(undefined);
         this.#remove(worker, "retired");
-        this.#failOrphans(this.#broken ?? (this.#areEnded ? ENDED : undefined));
+        this.#failOrphans(this.#broken ?? (this.#workersEnded ? ENDED : undefined));
         this.#crew.engage();
         break;
       case KIND.STREAM_STARTED:
@@ -613,7 +617,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
   /** Ends all processes at once, and takes no more tasks: what has not started is cancelled, what runs fails. */
   endWorkers(signal: string): void {
     this.shutdown(true);
-    this.#areEnded = true;
+    this.#workersEnded = true;
     for (const worker of this.#workers) this.#dismiss(worker, signal);
   }
 

@@ -63,7 +63,7 @@ export class QueueState {
   readonly #control: Int32Array;
   readonly #items: StoredItems;
   /** Whether some is done with one latch. */
-  readonly #splits: boolean;
+  readonly #hasTwoLatches: boolean;
   readonly #putLatch: Latch;
   readonly #takeLatch: Latch;
   readonly #accounts: Accounts;
@@ -76,7 +76,7 @@ export class QueueState {
     this.sorts = order.sorts;
     this.#control = control;
     this.#items = new StoredItems(buffer, control, order);
-    this.#splits = this.#items.areSegmented;
+    this.#hasTwoLatches = this.#items.areSegmented;
     this.#putLatch = new Latch(control, QUEUE.PUT_LATCH);
     this.#takeLatch = new Latch(control, QUEUE.TAKE_LATCH);
     this.#accounts = new Accounts(control, seat);
@@ -142,13 +142,13 @@ export class QueueState {
   #hold<R>(act: () => R): R {
     this.#putLatch.take();
     try {
-      if (this.#splits) this.#takeLatch.take();
+      if (this.#hasTwoLatches) this.#takeLatch.take();
       try {
         this.#items.sync();
         this.#items.look();
         return act();
       } finally {
-        if (this.#splits) this.#takeLatch.give();
+        if (this.#hasTwoLatches) this.#takeLatch.give();
       }
     } finally {
       this.#putLatch.give();
@@ -187,7 +187,7 @@ export class QueueState {
    * @throws {TypeError} When one cannot be sorted; those before it were put.
    */
   put(items: Batch, from: number, wait: Waiter | undefined, wasWoken: boolean): number {
-    const added = this.#splits && wait === undefined ? this.#add(items, from) : 0;
+    const added = this.#hasTwoLatches && wait === undefined ? this.#add(items, from) : 0;
     if (from + added === items.count) return added;
     const control = this.#control;
     const first = from + added;
@@ -228,7 +228,7 @@ export class QueueState {
 
   /** Puts a whole number by the latch for puts alone; if that cannot be, it has to go the way of all items, and nothing has changed. */
   putInt(value: number): boolean {
-    if (!this.#splits) return false;
+    if (!this.#hasTwoLatches) return false;
     this.#putLatch.take();
     try {
       if (!this.#mayAdd) return false;
@@ -255,7 +255,7 @@ export class QueueState {
    * @returns How many were taken; less than 0 when there are none and the queue is closed.
    */
   take(into: Batch, most: number, wait: Waiter | undefined, wasWoken: boolean): number {
-    if (!this.#splits || wait !== undefined) {
+    if (!this.#hasTwoLatches || wait !== undefined) {
       return this.#takeStored(into, most, wait, wasWoken);
     }
     let wanted = most;
@@ -297,7 +297,7 @@ export class QueueState {
 
   /** Takes an item out, if there is one: gives a whole number as it is, and puts others into the batch, which it gives then. */
   takeOne(into: Batch): number | Batch | undefined {
-    if (!this.#splits) return this.#takeOneStored(into);
+    if (!this.#hasTwoLatches) return this.#takeOneStored(into);
     let number: number | undefined;
     let drawn = 0;
     let isEmpty = false;

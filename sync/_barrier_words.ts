@@ -69,11 +69,11 @@ export class BarrierWait extends Wait {
   }
 
   /** Too late while an action runs: all parties have come, and who waits at the gate has not come yet. */
-  override giveUp(): boolean {
-    if (this.isOver) return true;
-    this.isOver = this.#object.leave(this.node);
+  override tryGiveUp(): boolean {
     if (this.isOver) return false;
-    return this.seat.isHere || super.giveUp();
+    this.isOver = this.#object.leave(this.node);
+    if (this.isOver) return true;
+    return !this.seat.isHere && super.tryGiveUp();
   }
 
   /** See {@linkcode Wait}. Being told is nothing that could be given back. */

@@ -88,11 +88,11 @@ class ConditionWait extends LockWait {
   }
 
   /** Too late once notified: the wait then ends with the lock (Invariant 3), but for a thread that gets no lock any more. */
-  override giveUp(): boolean {
-    if (this.isOver) return true;
-    this.isOver = this.#leave(this.node);
+  override tryGiveUp(): boolean {
     if (this.isOver) return false;
-    return this.seat.isHere || super.giveUp();
+    this.isOver = this.#leave(this.node);
+    if (this.isOver) return true;
+    return !this.seat.isHere && super.tryGiveUp();
   }
 }
 

@@ -596,7 +596,7 @@ test("ThreadTable gives places again, each time to another id", options, () => {
   const ids = new Set<number>();
   const kept = table.claim("kept");
   const given = table.claim("given up");
-  table.retire(given);
+  table.declareDead(given);
   const count = 20_000 * SCALE;
   for (let i = 0; i < count; i++) {
     const id = table.claim(`thread ${i}`);

@@ -224,7 +224,7 @@ const deadParty = defineModel({
     return { ...open(shared), table: seat.table, ids };
   },
   thread(thread, { table, ids, ...view }) {
-    if (thread === 2) table.retire(ids[0]);
+    if (thread === 2) table.declareDead(ids[0]);
     if (thread !== 0) return thread === 1 ? waitOnce(view) : BROKEN;
     try {
       return waitOnce(view);

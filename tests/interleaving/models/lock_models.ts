@@ -243,7 +243,7 @@ const deadWaiter = defineModel({
   thread(thread, { lock, ids }) {
     if (thread === 0) {
       lock.release();
-      home().table.retire(ids[1]);
+      home().table.declareDead(ids[1]);
     } else if (thread === 1) {
       try {
         lock.acquireSync();

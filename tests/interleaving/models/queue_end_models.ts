@@ -211,7 +211,7 @@ const givenUpGetter = defineModel({
     if (thread === 1) queue.getSync();
     else if (thread === 2) {
       queue.putSync(1);
-      home().table.retire(ids[0]);
+      home().table.declareDead(ids[0]);
     } else if (unlessGivenUp(() => queue.getSync()) !== undefined) {
       queue.taskDone();
       queue.putSync(1);
@@ -231,7 +231,7 @@ const givenUpPutter = defineModel({
     if (thread === 1) queue.putSync(1);
     else if (thread === 2) {
       queue.getSync();
-      home().table.retire(ids[0]);
+      home().table.declareDead(ids[0]);
     } else {
       const isPut = unlessGivenUp(() => (queue.putSync(1), true)) ?? false;
       if (isPut) queue.getSync();

@@ -177,7 +177,7 @@ const deadWaiter = defineModel({
   thread(thread, { semaphore, ids }) {
     if (thread === 0) {
       semaphore.release();
-      home().table.retire(ids[1]);
+      home().table.declareDead(ids[1]);
     } else if (thread === 1) {
       try {
         semaphore.acquireSync();

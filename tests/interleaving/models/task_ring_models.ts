@@ -4,7 +4,7 @@
  * @module
  */
 
-import { OwnedTaskRing, PAYLOAD_WORDS, SLOT, TaskRing } from "../../../_memory/task_ring.ts";
+import { OwnedTaskRing, SLOT, SLOT_PAYLOAD_WORDS, TaskRing } from "../../../_memory/task_ring.ts";
 import { defineModel, type Model } from "../model.ts";
 
 /** A full turn of the ring. */
@@ -27,7 +27,7 @@ function claim(ring: TaskRing, worker: number): number[] {
 
 /** Reads a task that was claimed, if it is not taken back. */
 function read(ring: TaskRing, worker: number, number: number): number[] {
-  const payload = new Int32Array(PAYLOAD_WORDS);
+  const payload = new Int32Array(SLOT_PAYLOAD_WORDS);
   ring.copyPayload(number, payload, 1);
   if (!ring.release(number, worker)) return [];
   if (payload[0] !== number) throw new Error(`task ${number} reads ${payload[0]}`);

@@ -60,7 +60,7 @@ const leftAndRetired = defineModel({
   open: ({ id, ...shared }) => ({ table: open(shared), id }),
   thread(thread, { table, id }) {
     if (thread === 0) table.leave(id);
-    else if (thread === 1) table.retire(id);
+    else if (thread === 1) table.declareDead(id);
     else return table.claim("comes");
     if (table.isAlive(id)) throw new Error("still alive");
     return 0;
