@@ -35,7 +35,8 @@ export class Encoder extends ExoticWriter {
    * @param bytes The same memory, from the same byte on.
    * @param start Index of the first word that may be written.
    * @param end Index after the last word that may be written.
-   * @param transfer Objects to be moved, not copied: each becomes an extra.
+   * @param moved What the sender is to lose: a view of such a buffer is written with all of it.
+   * @param copiesMoved Whether that is copied all the same, and taken from the sender by the caller. Otherwise each becomes an extra.
    * @returns The index after the last word written; or -1 when the value does not fit or has
    * externs or extras. Then the whole encoding is in the encoder, to be placed with `copyTo`, and
    * what was written to the target means nothing.
@@ -48,9 +49,10 @@ export class Encoder extends ExoticWriter {
     bytes: Uint8Array,
     start: number,
     end: number,
-    transfer?: ReadonlySet<object>,
+    moved?: ReadonlySet<object>,
+    copiesMoved = false,
   ): number {
-    return this.#run(value, words, bytes, start, end, transfer, false);
+    return this.#run(value, words, bytes, start, end, moved, copiesMoved, false);
   }
 
   /**
@@ -62,7 +64,8 @@ export class Encoder extends ExoticWriter {
    * @param bytes The same memory, from the same byte on.
    * @param start Index of the first word that may be written.
    * @param end Index after the last word that may be written.
-   * @param transfer Objects to be moved, not copied.
+   * @param moved As for `encode`.
+   * @param copiesMoved As for `encode`.
    * @returns As `encode`.
    */
   encodeList(
@@ -71,9 +74,10 @@ export class Encoder extends ExoticWriter {
     bytes: Uint8Array,
     start: number,
     end: number,
-    transfer?: ReadonlySet<object>,
+    moved?: ReadonlySet<object>,
+    copiesMoved = false,
   ): number {
-    return this.#run(values, words, bytes, start, end, transfer, true);
+    return this.#run(values, words, bytes, start, end, moved, copiesMoved, true);
   }
 
   #run(
@@ -82,7 +86,8 @@ export class Encoder extends ExoticWriter {
     bytes: Uint8Array,
     start: number,
     end: number,
-    transfer: ReadonlySet<object> | undefined,
+    moved: ReadonlySet<object> | undefined,
+    copiesMoved: boolean,
     isList: boolean,
   ): number {
     if (this.busy) {
@@ -91,7 +96,8 @@ export class Encoder extends ExoticWriter {
     this.reset();
     this.handles = 0;
     this.busy = true;
-    this.transfer = transfer;
+    this.moved = moved;
+    this.copiesMoved = copiesMoved;
     this.aim(words, bytes, start, end);
     let done = false;
     try {
@@ -122,7 +128,7 @@ export class Encoder extends ExoticWriter {
     }
     this.keepBuffers = true;
     try {
-      return this.#run(value, words, bytes, start, end, transfer, isList);
+      return this.#run(value, words, bytes, start, end, moved, copiesMoved, isList);
     } finally {
       this.keepBuffers = false;
     }
@@ -160,7 +166,9 @@ export class Encoder extends ExoticWriter {
   #object(value: object, pos: number): number {
     const number = this.objects.meet(value);
     if (number >= 0) return this.writeHead(tags.REF, number, pos);
-    if (this.transfer !== undefined && this.transfer.has(value)) return this.writeExtra(value, pos);
+    if (this.moved !== undefined && !this.copiesMoved && this.moved.has(value)) {
+      return this.writeExtra(value, pos);
+    }
     if (Array.isArray(value)) return this.#array(value, pos, false);
     if (typeof (value as Partial<Shareable>)[HANDLE] === "function") {
       return this.writeHandle(value as Shareable, pos);

@@ -113,7 +113,10 @@ export abstract class ExoticWriter extends WordWriter {
 
   protected readonly objects: ObjectNumbers = new ObjectNumbers();
   protected readonly keyLists: KeyLists = new KeyLists();
-  protected transfer: ReadonlySet<object> | undefined;
+  /** What the sender is to lose. */
+  protected moved: ReadonlySet<object> | undefined;
+  /** Whether that is copied all the same. */
+  protected copiesMoved = false;
   /** Whether every view is written with its whole buffer, as structured clone does. */
   protected keepBuffers = false;
   /** Numbers of the views that were written together with their buffer, by buffer. */
@@ -131,7 +134,7 @@ export abstract class ExoticWriter extends WordWriter {
   protected forget(): void {
     this.objects.clear();
     this.keyLists.cutTo(0);
-    this.#ownedBuffers = this.#parts = this.transfer = undefined;
+    this.#ownedBuffers = this.#parts = this.moved = undefined;
   }
 
   protected refuse(value: unknown, error?: Error): never {
@@ -275,7 +278,8 @@ export abstract class ExoticWriter extends WordWriter {
   /**
    * Structured clone copies the whole buffer of a view. That is kept where it can be told: when two
    * views share a buffer. A single view of at most half a buffer is copied alone, so that ten bytes
-   * of a pool of many kilobytes do not cost many kilobytes; its copy begins at offset 0.
+   * of a pool of many kilobytes do not cost many kilobytes; its copy begins at offset 0. A buffer that
+   * the sender loses is written whole: the rest of it would be nowhere.
    */
   #view(view: ArrayBufferView, pos: number): number {
     const name = (TYPED_ARRAY_TAG.call(view) as string | undefined) ?? "DataView";
@@ -291,7 +295,7 @@ export abstract class ExoticWriter extends WordWriter {
     if (isResizable(buffer)) return this.#viewOf(view, kind, this.#resizableLength(view), pos);
     const length = view.byteLength;
     if (
-      !(buffer instanceof ArrayBuffer) || this.transfer?.has(buffer) || this.objects.has(buffer)
+      !(buffer instanceof ArrayBuffer) || this.moved?.has(buffer) || this.objects.has(buffer)
     ) {
       return this.#viewOf(view, kind, lengthOf(view), pos);
     }

@@ -26,7 +26,7 @@ import {
 } from "./_protocol.ts";
 import { describe } from "./_target.ts";
 import { NotShareableError } from "../sync/errors.ts";
-import { detach, movedByMessage, takeTransfers } from "./task.ts";
+import { detach, isCopied, takeTransfers, transferList } from "./task.ts";
 
 /** What a blocked thread is told whose mail is late; see {@linkcode MailboxReader.isLate}. */
 export const NEEDS_EVENT_LOOP =
@@ -132,7 +132,7 @@ export class MailboxWriter {
     const payload = start + HEADER_WORDS;
     const isOutcome = kind === KIND.RESULT || kind === KIND.ERROR;
     const moved = takeTransfers(value);
-    const transfers = this.#isOtherProcess ? undefined : movedByMessage(moved, MOST_COPIED_IN_MAIL);
+    const copies = this.#isOtherProcess || isCopied(moved, MOST_COPIED_IN_MAIL);
     let place: number = PLACE.INLINE;
     let end = this.#encoder.encode(
       value,
@@ -140,7 +140,8 @@ export class MailboxWriter {
       bytes,
       payload,
       payload + MAIL_PAYLOAD_WORDS,
-      transfers,
+      moved,
+      copies,
     );
     if (end >= 0) {
       detach(moved);
@@ -151,7 +152,7 @@ export class MailboxWriter {
         return true;
       }
     } else {
-      place = this.#placeSpilled(words, payload, moved, transfers);
+      place = this.#placeSpilled(words, payload, moved);
       end = place === PLACE.BLOCK ? payload + BLOCK.SIZE : payload;
     }
     if (ran !== undefined) {
@@ -189,21 +190,20 @@ export class MailboxWriter {
   /**
    * Puts what the encoder has spilled into the arena or a message; returns which.
    *
-   * @param moved What is to be taken from this thread. @param transfers What of it was not copied.
+   * @param moved What is to be taken from this thread.
    */
   #placeSpilled(
     words: Int32Array,
     payload: number,
     moved: Set<Transferable> | undefined,
-    transfers: Set<Transferable> | undefined,
   ): number {
     const encoder = this.#encoder;
     this.spilledBytes = encoder.blockBytes;
     const offset = encoder.extras.length === 0 ? this.#arena.allocate(encoder.blockBytes) : -1;
     if (offset < 0) {
       const message = takeSpilled(encoder);
-      if (transfers === undefined) detach(moved);
-      this.#port.postMessage(message, [message.block, ...transfers ?? []]);
+      // What was copied too: the message may refer to it, and takes it from this thread.
+      this.#port.postMessage(message, [message.block, ...transferList(moved)]);
       return PLACE.MESSAGE;
     }
     encoder.copyTo(this.#arena.words, this.#arena.bytes, offset);

@@ -21,7 +21,7 @@ import { BLOCK, hasBlock, PLACE, SHARED_OBJECTS, WORDS_SHIFT } from "./_protocol
 import type { Exports } from "./_exports.ts";
 import { type BufferNews, SharedBuffers } from "./_shared_buffers.ts";
 import type { WorkerLink } from "./_worker_link.ts";
-import { detach, type Movable, movedByMessage, takeArgumentTransfers } from "./task.ts";
+import { detach, isCopied, type Movable, takeArgumentTransfers, transferList } from "./task.ts";
 
 /** Stands for a ring number of a task that is in the backlog. */
 const IN_BACKLOG = -1;
@@ -115,15 +115,13 @@ export class TaskQueue {
     moved: Set<Transferable> | undefined,
   ): void {
     // Nothing can be moved to another process: it is copied, and then taken from the sender.
-    const transfers = this.#exports === undefined
-      ? movedByMessage(moved, MOST_COPIED_AHEAD)
-      : undefined;
+    const copies = this.#exports !== undefined || isCopied(moved, MOST_COPIED_AHEAD);
     const slot = this.#backlog.length === 0 ? this.#freeSlot() : -1;
     if (slot >= 0) {
-      const place = this.#encodeToSlot(slot, task, args, transfers);
+      const place = this.#encodeToSlot(slot, task, args, moved, copies);
       if (place >= 0) {
         const block = hasBlock(place) ? this.ring.words[slot + SLOT.PAYLOAD + BLOCK.OFFSET] : -1;
-        if (place !== PLACE.MESSAGE || transfers === undefined) this.#detach(task, moved, block);
+        if (place !== PLACE.MESSAGE) this.#detach(task, moved, block);
         this.#publish(slot, task, functionNumber, form | place | this.#sharedObjects);
         return;
       }
@@ -131,22 +129,26 @@ export class TaskQueue {
     const encoder = this.#encoder;
     const { words, bytes, start } = this.#backlog.reserve(priority);
     // With a free slot it was the arena that had no room, and what was encoded is there still.
-    let end = slot >= 0
-      ? -1
-      : encoder.encodeList(args, words, bytes, start, start + SLOT_PAYLOAD_WORDS, transfers);
+    let end = slot >= 0 ? -1 : encoder.encodeList(
+      args,
+      words,
+      bytes,
+      start,
+      start + SLOT_PAYLOAD_WORDS,
+      moved,
+      copies,
+    );
     form |= this.#sharedObjects;
     let large: Encoded | undefined;
     if (end >= 0) {
       form |= PLACE.INLINE | ((end - start) << WORDS_SHIFT);
     } else {
-      const place = this.#placeSpilled(task, words, start, transfers);
+      const place = this.#placeSpilled(task, words, start, moved);
       form |= place;
       end = place === PLACE.SHARED ? start + BLOCK.BUFFERS + words[start + BLOCK.COUNT] : start;
       if (place !== PLACE.MESSAGE) large = takeSpilled(encoder);
     }
-    if ((form & PLACE.MASK) !== PLACE.MESSAGE || transfers === undefined) {
-      this.#detach(task, moved, -1);
-    }
+    if ((form & PLACE.MASK) !== PLACE.MESSAGE) this.#detach(task, moved, -1);
     this.#backlog.commit(task, functionNumber, form, end, large);
     this.#numbers[task] = IN_BACKLOG;
   }
@@ -175,7 +177,8 @@ export class TaskQueue {
     slot: number,
     task: number,
     args: readonly unknown[],
-    transfers: Set<Transferable> | undefined,
+    moved: Set<Transferable> | undefined,
+    copies: boolean,
   ): number {
     const encoder = this.#encoder;
     const { words, bytes } = this.ring;
@@ -186,10 +189,11 @@ export class TaskQueue {
       bytes,
       start,
       start + SLOT_PAYLOAD_WORDS,
-      transfers,
+      moved,
+      copies,
     );
     if (end >= 0) return PLACE.INLINE | ((end - start) << WORDS_SHIFT);
-    const place = this.#placeSpilled(task, words, start, transfers);
+    const place = this.#placeSpilled(task, words, start, moved);
     if (place === PLACE.MESSAGE) return place;
     if (!this.#reserveBlock(slot, encoder.blockBytes, externBaseOf(0, encoder.spillWords))) {
       return -1;
@@ -208,13 +212,13 @@ export class TaskQueue {
     task: number,
     words: Int32Array,
     payload: number,
-    transfers: Set<Transferable> | undefined,
+    moved: Set<Transferable> | undefined,
   ): number {
     const { extras, blockBytes } = this.#encoder;
     const isShared = extras.length > 0 && extras.length <= MOST_BUFFERS &&
       extras.every((extra) => extra instanceof SharedArrayBuffer);
     if (blockBytes > this.arena.largestBlock || (extras.length > 0 && !isShared)) {
-      this.#park(task, transfers);
+      this.#park(task, moved);
       return PLACE.MESSAGE;
     }
     if (!isShared) return PLACE.BLOCK;
@@ -229,12 +233,12 @@ export class TaskQueue {
     return this.#encoder.handles > 0 ? SHARED_OBJECTS : 0;
   }
 
-  /** Posts what the encoder has spilled to a port of its own. */
-  #park(task: number, transfers: Set<Transferable> | undefined): void {
+  /** Posts what the encoder has spilled to a port of its own, which takes from the sender what is moved, also what was copied. */
+  #park(task: number, moved: Set<Transferable> | undefined): void {
     const message = takeSpilled(this.#encoder);
     const channel = new MessageChannel();
     try {
-      channel.port1.postMessage(message, [message.block, ...transfers ?? []]);
+      channel.port1.postMessage(message, [message.block, ...transferList(moved)]);
     } catch (error) {
       close(channel);
       throw error;

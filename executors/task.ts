@@ -165,27 +165,22 @@ export function takeTransfers(value: unknown): Set<Transferable> | undefined {
   return new Set([...buffers].filter(isMoved));
 }
 
-/**
- * Of what is to be moved, what a message has to move: nothing, if all of it is copied, and then taken from the sender, sooner than
- * a message comes.
- *
- * @param mostBytes Up to how many bytes in all that is so.
- */
-export function movedByMessage(
-  moved: Set<Transferable> | undefined,
-  mostBytes: number,
-): Set<Transferable> | undefined {
-  if (moved === undefined) return undefined;
+/** Whether what is to be moved is so little that it is copied, and then taken from the sender: a message of its own takes longer. */
+export function isCopied(moved: ReadonlySet<Transferable> | undefined, mostBytes: number): boolean {
   let bytes = 0;
-  for (const it of moved) bytes += it instanceof ArrayBuffer ? it.byteLength : Infinity;
-  return bytes > mostBytes ? moved : undefined;
+  for (const it of moved ?? []) bytes += it instanceof ArrayBuffer ? it.byteLength : Infinity;
+  return bytes <= mostBytes;
+}
+
+/** What is to be moved and is here still: an earlier task of the same options may have taken a buffer, which leaves nothing in it. */
+export function transferList(moved: ReadonlySet<Transferable> | undefined): Transferable[] {
+  if (moved === undefined) return [];
+  return [...moved].filter((it) => !(it instanceof ArrayBuffer && it.byteLength === 0));
 }
 
 /** Takes from this thread what is to be moved and goes with no message: as it was copied, or is in no value. */
 export function detach(moved: ReadonlySet<Transferable> | undefined): void {
-  if (moved === undefined) return;
-  // An earlier task of the same options may have taken it, which leaves nothing in it.
-  const transfer = [...moved].filter((it) => !(it instanceof ArrayBuffer && it.byteLength === 0));
+  const transfer = transferList(moved);
   if (transfer.length > 0) structuredClone(null, { transfer });
 }
 

@@ -83,6 +83,7 @@ browserTest("In Chromium, large, shared and transferred values arrive, in order"
     text: "ä😀".repeat(1000),
     shared: 5,
     blob: "in a blob",
+    image: [4 * 16 ** 2, 4 * 100 ** 2],
     order: [1, "2", 3],
     port: "by port",
   });

@@ -25,6 +25,7 @@ import {
   lengthOfKept,
   makeHidden,
   makeNamesake,
+  part,
   renamed,
   sum,
   unmarked,
@@ -329,6 +330,24 @@ for (const bytes of [100, 100_000, 1_000_000]) {
     assertEquals((await pool.submit(fillAndKeep, bytes)).length, bytes);
     assertEquals(await pool.submit(lengthOfKept), 0);
   });
+}
+
+for (const makePart of [makePool, makeProcesses]) {
+  for (const bytes of [1000, 100_000, 200_000]) {
+    test(`transfer() of a small view of ${bytes} bytes takes all of them along, ${makePart.name}`, async () => {
+      await using pool = makePart();
+      const all = new Uint8Array(bytes).fill(7);
+      const view = all.subarray(16, 32);
+      const future = pool.submit(
+        (part: Uint8Array) => new Uint8Array(part.buffer).filter((byte) => byte === 7).length,
+        transfer(view, [all.buffer]),
+      );
+      assertEquals(all.length, 0);
+      assertEquals(await future, bytes);
+      const { buffer, byteOffset, length } = await pool.submit(part, bytes);
+      assertEquals([buffer.byteLength, byteOffset, length], [bytes, 16, 10]);
+    });
+  }
 }
 
 test("transfer() of a small buffer beside a port takes both from the sender", async () => {

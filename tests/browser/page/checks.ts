@@ -37,6 +37,7 @@ import {
   enterDeep,
   gcd,
   joinTooEarly,
+  makeImage,
   makeLock,
   startAnother,
   waitForAbort,
@@ -152,6 +153,9 @@ export const largeValues = () =>
         return words;
       }, shared).then((words) => words.buffer instanceof SharedArrayBuffer && shared[0]),
       blob: await (await pool.submit((text: string) => new Blob([text]), "in a blob")).text(),
+      image: await Promise.all(
+        [16, 100].map((side) => pool.submit(makeImage, side).then(({ data }) => data.length)),
+      ),
       // A message between records, so that the order is seen to.
       order: await Promise.all([
         pool.submit(() => 1),

@@ -9,6 +9,7 @@ import {
   taskContext,
   Thread,
   ThreadPoolExecutor,
+  transfer,
 } from "../../../mod.ts";
 
 export const gcd = task(import.meta, function gcd(a: number, b: number): number {
@@ -84,6 +85,12 @@ export const waitForAbort = task(import.meta, async function waitForAbort(): Pro
 /** Enters a lock as often as asked, in the blocking form. */
 export const enterDeep = task(import.meta, function enterDeep(lock: RLock, times: number): number {
   return times === 0 ? 0 : 1 + lock.runSync(() => enterDeep(lock, times - 1));
+});
+
+/** Only a message can carry it, and the memory in it is moved. */
+export const makeImage = task(import.meta, function makeImage(side: number): ImageData {
+  const image = new ImageData(side, side);
+  return transfer(image, [image.data.buffer]);
 });
 
 /** Locks made in a worker are as good as others. */
