@@ -209,7 +209,6 @@ export class PoolTasks {
   #giveUp(future: Future<unknown>, task: number, error: unknown): void {
     doorbell.poll(); // It may have ended in time.
     if (future.done() || this.refuse(future, "given up", error)) return;
-    this.#streams.stop(task);
     const number = this.#queue.numberOf(task);
     const worker = this.#workers.find(({ state }) => state.isRunningTask(number));
     if (this.#kind.exports !== undefined) this.#stopProcess(task, number);
@@ -219,6 +218,8 @@ export class PoolTasks {
       this.deadlines.at(nowMs() + 1, () => this.#giveUp(future, task, error));
       return;
     }
+    // Not before: a stream that hears of it returns, and by the next attempt that would be its outcome.
+    this.#streams.stop(task);
     this.#watch.fails(task, "given up", worker);
     this.#meter.failed++;
     this.#bookOut();

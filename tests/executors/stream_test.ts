@@ -34,6 +34,23 @@ const MEBIBYTE = 1 << 20;
 const PATIENCE_MS = 20_000;
 
 for (const [name, Pool] of KINDS) {
+  test(`${name}.stream(): one that is given up at any moment is never taken for one that ended`, async () => {
+    await using pool = new Pool({ maxWorkers: 1 });
+    for (let delayMs = 0; delayMs < 40; delayMs++) {
+      const controller = new AbortController();
+      const narrow = pool.with({ buffersize: 1, signal: controller.signal });
+      const stream = narrow.stream(streams.count)[Symbol.asyncIterator]();
+      await stream.next();
+      // Not to wait for anything: so that it rests for longer and longer.
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      controller.abort(new Error(`after ${delayMs} ms`));
+      const error = await assertRejects(async () => {
+        while (!(await stream.next()).done);
+      });
+      assertEquals((error as Error).message, `after ${delayMs} ms`);
+    }
+  });
+
   test(`${name}.stream() inside a task of the pool hands out the values, in both forms`, async () => {
     await using pool = new Pool({ maxWorkers: 2 });
     for (const end of [0, 10, 5000]) {
