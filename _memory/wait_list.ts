@@ -16,7 +16,9 @@
  * 1. Links, LIST, GRANT and ARGUMENT of a node in a list change only under the latch of that list's object.
  * 2. A latch is held for a few steps, during which its holder neither waits, nor runs code of others, nor takes another
  *    latch, but for Condition's, which takes its lock's, and a queue's for puts, which takes its latch for takes.
- * 3. A thread that takes a latch after sleeping leaves it SLEPT_ON, as it cannot know whether others sleep still; so
+ * 3. A latch that could not be given back, as the stack ended in `give()`, is this thread's still, and taken as such by the next `take()`
+ *    there: by Invariant 2 nothing else of this thread can have it.
+ * 4. A thread that takes a latch after sleeping leaves it SLEPT_ON, as it cannot know whether others sleep still; so
  *    each sleeper is woken in turn.
  *
  * Source: the three states are those of Drepper's second mutex, in "Futexes Are Tricky".
@@ -46,6 +48,8 @@ const LONGEST_PAUSE = 16;
 export class Latch {
   readonly #words: Int32Array;
   readonly #index: number;
+  /** Whether this thread has it. */
+  #isOurs = false;
 
   constructor(words: Int32Array, index: number) {
     this.#words = words;
@@ -54,9 +58,14 @@ export class Latch {
 
   /** Takes the latch; blocks for an instant if another thread has it. */
   take(): void {
+    if (this.#isOurs) return; // Invariant 3.
+    if (!replace(this.#words, this.#index, FREE, TAKEN)) this.#waitFor();
+    this.#isOurs = true;
+  }
+
+  #waitFor(): void {
     const words = this.#words;
     const index = this.#index;
-    if (replace(words, index, FREE, TAKEN)) return;
     let length = 1;
     for (let i = 0; i < LOOKS; i++) {
       length = backOff(length, LONGEST_PAUSE);
@@ -80,9 +89,9 @@ export class Latch {
 
   /** Lets the next one in. */
   give(): void {
-    if (exchange(this.#words, this.#index, FREE) === SLEPT_ON) {
-      notify(this.#words, this.#index, 1);
-    }
+    const before = exchange(this.#words, this.#index, FREE);
+    this.#isOurs = false;
+    if (before === SLEPT_ON) notify(this.#words, this.#index, 1);
   }
 }
 

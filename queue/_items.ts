@@ -74,15 +74,23 @@ export class StoredItems {
     const segments = this.#segments;
     const end = Math.min(items.count, from + this.#room(items.count - from));
     let at = from;
-    while (at < end && segments?.add(items, at)) at++;
-    if (at > from) this.#havePut(at - from);
+    let open = this.#control[QUEUE.OPEN];
+    while (at < end) {
+      const next = segments?.write(items, at, open) ?? 0;
+      if (next === 0) break;
+      open = next;
+      at++;
+    }
+    if (at > from) this.#havePut(at - from, open);
     return at - from;
   }
 
   /** Adds a whole number, with the latch for puts held; false when that takes both. */
   addInt(value: number): boolean {
-    if (this.#room(1) < 1 || !this.#segments?.addInt(value)) return false;
-    this.#havePut(1);
+    if (this.#room(1) < 1) return false;
+    const open = this.#segments?.writeInt(value, this.#control[QUEUE.OPEN]) ?? 0;
+    if (open === 0) return false;
+    this.#havePut(1, open);
     return true;
   }
 
@@ -96,11 +104,13 @@ export class StoredItems {
     return (end + control[QUEUE.TAKES_SEEN]) | 0;
   }
 
-  #havePut(count: number): void {
+  /** Counts items that were written into the open segment, up to `open`. */
+  #havePut(count: number, open: number): void {
     const control = this.#control;
-    control[QUEUE.UNFINISHED] += count;
-    // Who takes sees the items from here on.
+    // Whoever takes sees the items from here on.
     store(control, QUEUE.PUTS, (control[QUEUE.PUTS] + count) | 0);
+    control[QUEUE.UNFINISHED] += count;
+    control[QUEUE.OPEN] = open;
   }
 
   /** Takes items out, as many as there are, up to the first for which that takes both latches, with the latch for takes held; how many. */
@@ -156,14 +166,23 @@ export class StoredItems {
     const heap = this.#heap;
     const order = this.#order;
     const segments = this.#segments;
-    if (segments?.add(items, at)) return true;
-    segments?.drop();
-    if (segments?.open(items, at)) return segments.add(items, at);
+    if (segments !== undefined) {
+      if (this.#append(segments, items, at)) return true;
+      segments.drop();
+      if (segments.open(items, at)) return this.#append(segments, items, at);
+    }
     if (!order.prepare(heap, items, at)) return false;
     const block = heap.allocate(BLOCK.HEADER + order.extraWords + sizeOf(items, at));
     if (block === 0) return false;
     this.#write(block, items, at);
     order.push(heap, block, items, at);
+    return true;
+  }
+
+  #append(segments: Segments, items: Batch, at: number): boolean {
+    const end = segments.write(items, at, this.#control[QUEUE.OPEN]);
+    if (end === 0) return false;
+    this.#control[QUEUE.OPEN] = end;
     return true;
   }
 
@@ -187,32 +206,41 @@ export class StoredItems {
   /** Takes the item out that comes first; there is one. A large one stays where it is, until it is read. */
   take(into: Batch): void {
     this.#segments?.drop();
-    if (!this.#segments?.take(into)) this.#takeBlock(into);
-    this.#control[QUEUE.TAKES]++;
+    if (this.#segments?.take(into)) this.#control[QUEUE.TAKES]++;
+    else this.#takeBlock(into);
   }
 
   #takeBlock(into: Batch): void {
     const heap = this.#heap;
+    const order = this.#order;
+    const control = this.#control;
     const { words } = heap;
-    const block = this.#order.pop(heap);
-    if (formOf(words, block) === FORM.INT) {
-      into.takeInt(words[block + BLOCK.A]);
-    } else if (words[block + BLOCK.A] <= SMALL_WORDS) {
-      const start = block + BLOCK.HEADER + this.#order.extraWords;
+    const block = order.first(heap);
+    const isInt = formOf(words, block) === FORM.INT;
+    const isLarge = !isInt && words[block + BLOCK.A] > SMALL_WORDS;
+    if (isInt) into.takeInt(words[block + BLOCK.A]);
+    else if (isLarge) into.takeHeld(block);
+    else {
+      const start = block + BLOCK.HEADER + order.extraWords;
       into.takeWords(words, start, words[block + BLOCK.A], words[block + BLOCK.B]);
-    } else {
-      this.#control[QUEUE.HELD]++;
-      into.takeHeld(block);
-      return;
     }
-    heap.free(block);
+    order.pop(heap);
+    control[QUEUE.TAKES]++;
+    if (isLarge) control[QUEUE.HELD]++;
+    else heap.free(block);
   }
 
   /** Discards the item that comes first; there is one. */
   discard(): void {
     this.#segments?.drop();
-    if (!this.#segments?.discard()) this.#heap.free(this.#order.pop(this.#heap));
+    if (this.#segments?.discard()) {
+      this.#control[QUEUE.TAKES]++;
+      return;
+    }
+    const block = this.#order.first(this.#heap);
+    this.#order.pop(this.#heap);
     this.#control[QUEUE.TAKES]++;
+    this.#heap.free(block);
   }
 
   /** The value of an item that was taken. Without a latch. */

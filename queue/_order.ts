@@ -25,8 +25,10 @@ export interface Order {
   prepare(heap: Heap, items: Batch, at: number): boolean;
   /** Adds the block of an item; it is prepared. */
   push(heap: Heap, block: number, items: Batch, at: number): void;
-  /** Takes the block that comes first out; there is one. */
-  pop(heap: Heap): number;
+  /** The block that comes first; there is one. */
+  first(heap: Heap): number;
+  /** Takes it out. What fails in here has changed nothing. */
+  pop(heap: Heap): void;
 }
 
 const HEAD = QUEUE.ORDER;
@@ -41,9 +43,8 @@ export const LAST_IN_FIRST_OUT: Order = {
     words[block + BLOCK.NEXT] = words[HEAD];
     words[HEAD] = block;
   },
+  first: ({ words }) => words[HEAD],
   pop: ({ words }) => {
-    const block = words[HEAD];
-    words[HEAD] = words[block + BLOCK.NEXT];
-    return block;
+    words[HEAD] = words[words[HEAD] + BLOCK.NEXT];
   },
 };

@@ -11,7 +11,9 @@
  *
  * Invariants
  * 1. The array has room for an item before the item is stored: adding it cannot fail halfway.
- * 2. A key that Python could not compare with those that it meets on its way up is refused before anything is stored. Keys
+ * 2. All keys are compared before the array is changed, and nothing is called from then on: comparing may decode a key, which fails
+ *    where the stack ends.
+ * 3. A key that Python could not compare with those that it meets on its way up is refused before anything is stored. Keys
  *    that never met, and cannot be compared, have an order all the same: taking an item out cannot fail.
  *
  * @module
@@ -69,27 +71,35 @@ export const SMALLEST_FIRST: Order = {
     words[block + ORDINAL] = words[SEQUENCE]++;
     storeKey(words, block, items, at);
     const array = words[HEAP] + BLOCK.HEADER;
-    let i = countOf(words);
-    while (i > 0) {
-      const parent = (i - 1) >> 1;
+    const end = countOf(words);
+    let place = end;
+    while (place > 0) {
+      const parent = (place - 1) >> 1;
       // It came last: it stays behind its equals.
       if (compareKeys(key, keyOf(heap, words[array + parent])) >= 0) break;
+      place = parent;
+    }
+    for (let i = end; i > place;) {
+      const parent = (i - 1) >> 1;
       words[array + i] = words[array + parent];
       i = parent;
     }
-    words[array + i] = block;
+    words[array + place] = block;
   },
 
-  pop(heap: Heap): number {
+  first({ words }: Heap): number {
+    return words[words[HEAP] + BLOCK.HEADER];
+  },
+
+  pop(heap: Heap): void {
     const { words } = heap;
     const array = words[HEAP] + BLOCK.HEADER;
     const last = countOf(words) - 1;
-    const block = words[array];
     const moved = words[array + last];
     const key = keyOf(heap, moved);
-    let i = 0;
+    let place = 0;
     for (;;) {
-      let child = 2 * i + 1;
+      let child = 2 * place + 1;
       if (child >= last) break;
       let childKey = keyOf(heap, words[array + child]);
       if (child + 1 < last) {
@@ -100,11 +110,16 @@ export const SMALLEST_FIRST: Order = {
         }
       }
       if (!isBefore(words, words[array + child], childKey, moved, key)) break;
-      words[array + i] = words[array + child];
-      i = child;
+      place = child;
     }
-    words[array + i] = moved;
-    return block;
+    // From there to the top, each takes its parent's place.
+    let carried = moved;
+    for (let i = place;; i = (i - 1) >> 1) {
+      const here = words[array + i];
+      words[array + i] = carried;
+      carried = here;
+      if (i === 0) return;
+    }
   },
 };
 
@@ -128,7 +143,7 @@ function renumber(words: Int32Array): void {
   words[SEQUENCE] = blocks.length;
 }
 
-/** Goes the way that the key would go up (Invariant 2). */
+/** Goes the way that the key would go up (Invariant 3). */
 function checkComparable(heap: Heap, key: PriorityKey, count: number): void {
   const array = heap.words[HEAP] + BLOCK.HEADER;
   for (let i = count; i > 0;) {

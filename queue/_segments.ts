@@ -17,6 +17,8 @@
  *    is closed, or filled up; the next item, if there is one, is in the next block then.
  * 3. A segment that is used up is given back by the next one who needs both latches to put or to take. One that has nothing left
  *    in it and is open stays.
+ * 4. The words of the chain are written after all calls that it takes, as a call fails where the stack ends. So OPEN moves once the
+ *    items before it are counted: one that is written and not counted is written over.
  *
  * @module
  */
@@ -50,34 +52,34 @@ export const FIRST_IN_FIRST_OUT: Order = {
   prepare: () => true,
   push: (heap, block) => {
     const { words } = heap;
-    close(words);
+    const item = firstItemOf(words, block);
     const last = words[LAST];
+    if (words[OPEN] !== 0) {
+      // Nothing more is added to it.
+      words[last + BLOCK.A] = words[OPEN];
+      words[OPEN] = words[OPEN_END] = 0;
+    }
     words[block + BLOCK.NEXT] = 0;
     words[LAST] = block;
-    if (last === 0) enter(words, block);
-    else words[last + BLOCK.NEXT] = block;
+    if (last === 0) {
+      words[FIRST] = block;
+      words[NEXT] = item;
+    } else words[last + BLOCK.NEXT] = block;
   },
+  first: ({ words }) => words[FIRST],
   pop: ({ words }) => {
-    const block = words[FIRST];
-    const next = words[block + BLOCK.NEXT];
+    const next = words[words[FIRST] + BLOCK.NEXT];
+    const item = firstItemOf(words, next);
     if (next === 0) words[LAST] = words[OPEN] = words[OPEN_END] = 0;
-    enter(words, next);
-    return block;
+    words[FIRST] = next;
+    words[NEXT] = item;
   },
 };
 
-/** Has nothing added to the last block any more. */
-function close(words: Int32Array): void {
-  if (words[OPEN] === 0) return;
-  words[words[LAST] + BLOCK.A] = words[OPEN];
-  words[OPEN] = words[OPEN_END] = 0;
-}
-
-/** Has the chain begin with a block, 0 for none. */
-function enter(words: Int32Array, block: number): void {
-  words[FIRST] = block;
+/** What NEXT is where the chain begins with that block, 0 for none. */
+function firstItemOf(words: Int32Array, block: number): number {
   const isSegment = block !== 0 && formOf(words, block) === FORM.SEGMENT;
-  words[NEXT] = isSegment ? block + BLOCK.HEADER : 0;
+  return isSegment ? block + BLOCK.HEADER : 0;
 }
 
 /** The small items of a queue that gives them first in first out. */
@@ -94,33 +96,34 @@ export class Segments {
 
   // With the latch for puts
 
-  /** Adds a whole number; false when there is no open segment with room for it. */
-  addInt(value: number): boolean {
+  /**
+   * Writes a whole number into the open segment.
+   *
+   * @param at Where: OPEN, or behind what was written there since.
+   * @returns The index behind it, which OPEN is to be once it is counted; 0 when there is no open segment with room for it.
+   */
+  writeInt(value: number, at: number): number {
     const { words } = this.#heap;
-    const at = words[OPEN];
     const end = at + ITEM.HEADER;
-    if (end > words[OPEN_END]) return false;
+    if (end > words[OPEN_END]) return 0;
     words[at + ITEM.SIZE] = INT;
     words[at + ITEM.NUMBER] = value;
-    words[OPEN] = end;
-    return true;
+    return end;
   }
 
-  /** Adds an item; false when it is large, or there is no open segment with room for it. */
-  add(items: Batch, at: number): boolean {
-    const size = items.sizes[at];
-    if (items.forms[at] === FORM.INT) return this.addInt(size);
-    if (items.large[at] !== undefined) return false;
+  /** The same for an item; 0 when it is large, or there is no open segment with room for it. */
+  write(items: Batch, index: number, at: number): number {
+    const size = items.sizes[index];
+    if (items.forms[index] === FORM.INT) return this.writeInt(size, at);
+    if (items.large[index] !== undefined) return 0;
     const { words } = this.#heap;
-    const header = words[OPEN];
-    const start = header + ITEM.HEADER;
+    const start = at + ITEM.HEADER;
     const end = start + evenly(size);
-    if (end > words[OPEN_END]) return false;
-    words[header + ITEM.SIZE] = size;
-    words[header + ITEM.EXTERNS] = items.externs[at];
-    items.copyWords(at, words, start);
-    words[OPEN] = end;
-    return true;
+    if (end > words[OPEN_END]) return 0;
+    words[at + ITEM.SIZE] = size;
+    words[at + ITEM.EXTERNS] = items.externs[index];
+    items.copyWords(index, words, start);
+    return end;
   }
 
   // With the latch for takes, when there is an item
@@ -175,7 +178,10 @@ export class Segments {
     const heap = this.#heap;
     const { words } = heap;
     const at = words[NEXT];
-    if (at !== 0 && at === words[words[FIRST] + BLOCK.A]) heap.free(FIRST_IN_FIRST_OUT.pop(heap));
+    if (at === 0 || at !== words[words[FIRST] + BLOCK.A]) return;
+    const block = words[FIRST];
+    FIRST_IN_FIRST_OUT.pop(heap);
+    heap.free(block);
   }
 
   /** Discards the first item, if it is in a segment; there is one. */

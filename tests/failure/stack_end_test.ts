@@ -40,3 +40,43 @@ for (const [kind, use] of Object.entries(USES)) {
     assertEndedWell(ended, ["40"]);
   });
 }
+
+for (const kind of ["Queue", "LifoQueue", "PriorityQueue"]) {
+  test(`${kind} keeps its items apart after the stack has ended in many calls of it`, async () => {
+    const ended = await runProgram(`
+      import { ${kind} } from "@concurrent/futures";
+      const queue = new ${kind}();
+      const item = (n) => [String((n * 7919) % 97), n];
+      // Tries from every frame near the end of the stack, until it went well often enough.
+      const tryAtEnd = (use) => {
+        let times = 0;
+        const dive = () => {
+          try { dive(); } catch {}
+          if (times < 50) try { use(); times++; } catch {}
+        };
+        dive();
+      };
+      const found = [];
+      const takeAll = () => {
+        const before = found.length;
+        while (!queue.empty()) found.push(queue.getNowait()[1]);
+        return found.length - before;
+      };
+      let count = 0;
+      const put = () => { queue.putNowait(item(count)); count++; };
+      for (let i = 0; i < 10; i++) tryAtEnd(put);
+      console.log(takeAll() === count);
+      while (count < 2000) put();
+      for (let i = 0; i < 10; i++) {
+        tryAtEnd(() => { found[found.length] = queue.getNowait()[1]; });
+        tryAtEnd(put);
+      }
+      takeAll();
+      // An item that was taken and could not be decoded is gone; none comes twice.
+      console.log(new Set(found).size === found.length);
+      for (let i = 0; i < 1000; i++) put();
+      console.log(takeAll());
+    `);
+    assertEndedWell(ended, ["true", "true", "1000"]);
+  });
+}
