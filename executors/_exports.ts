@@ -11,7 +11,7 @@
 
 import { type Core, hasCore, isRemoteData, openCore } from "../_memory/core.ts";
 import { Decoder } from "../_memory/decoder.ts";
-import { HANDLE, type Handle, type Shareable } from "../_memory/handle.ts";
+import { HANDLE, type Handle, isShareable, type Shareable } from "../_memory/handle.ts";
 import { Encoder } from "../_memory/encoder.ts";
 import { decode, encode, type Encoded } from "../_memory/message.ts";
 import { NotShareableError } from "../sync/errors.ts";
@@ -91,8 +91,10 @@ export class Exports {
       this.#tell({ object: name, kind: handle.kind, data });
     }
     this.#named.push(object);
-    const { name: label } = handle.data as { name?: string };
-    return { kind: handle.kind, data: { remote: name, name: label } };
+    const { name: label, lock } = handle.data as { name?: string; lock?: unknown };
+    const data = { remote: name, name: label };
+    // The lock of a condition crosses as itself, so that the other process has one stub of it, whatever it came with.
+    return { kind: handle.kind, data: isShareable(lock) ? { ...data, lock } : data };
   };
 
   /** The objects that were named since the last call: whoever sends the names keeps them meanwhile. */

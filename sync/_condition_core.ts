@@ -23,13 +23,13 @@
 
 import { NEVER } from "../_platform/clock.ts";
 import {
+  type Core,
   type CoreCall,
   isRemoteData,
   type PassedOn,
   type PassingCore,
   type Promised,
   registerCore,
-  type WholeCore,
 } from "../_memory/core.ts";
 import { HANDLE, type Handle, isShareable } from "../_memory/handle.ts";
 import { CONDITION } from "../_memory/layout.ts";
@@ -55,10 +55,8 @@ export interface LostLock {
   readonly error: unknown;
 }
 
-/** What Condition calls; its lock is a part of it. `inside` are the `run` calls around the code that calls. */
-export interface ConditionCore extends WholeCore {
-  /** The kind of the lock. */
-  lockKind(): string;
+/** What Condition calls. `inside` are the `run` calls around the code that calls. */
+export interface ConditionCore extends Core {
   /**
    * Releases the lock, waits for a notification, and acquires the lock again; false when time was up first. Who does not own
    * the lock is refused at once: by the call itself, and not by the promise, where that is in this thread.
@@ -141,17 +139,7 @@ export class LocalConditionCore implements ConditionCore, PassingCore {
 
   /** See {@linkcode Core}. */
   get data(): unknown {
-    return { ...this.#shared.data, lock: this.part() };
-  }
-
-  /** See {@linkcode WholeCore}. The lock is the only part. */
-  part(): Handle {
-    return { kind: this.#lock.kind, data: this.#lock.data };
-  }
-
-  /** See {@linkcode ConditionCore}. */
-  lockKind(): string {
-    return this.#lock.kind;
+    return this.#shared.data;
   }
 
   /** See {@linkcode ConditionCore}. */

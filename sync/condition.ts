@@ -7,7 +7,7 @@
  */
 
 import { deadlineOf } from "../_platform/options.ts";
-import { isRemoteData, openCore, partOf } from "../_memory/core.ts";
+import { isRemoteData, openCore } from "../_memory/core.ts";
 import { HANDLE, type Handle, isShareable, registerHandle } from "../_memory/handle.ts";
 import { checkMayBlock, type Guard, isAsync } from "./_acquire.ts";
 import { type ConditionCore, KIND, LocalConditionCore, type LostLock } from "./_condition_core.ts";
@@ -89,18 +89,14 @@ export class Condition {
     registerHandle(KIND, (data) => Condition.#open(data));
   }
 
-  /** @param data May have the lock itself, which then is the condition's. */
+  /** @param data Beside the condition's own data, the lock: itself, or its handle. */
   static #open(data: unknown): Condition {
-    const { lock, ...remote } = data as { readonly lock: unknown };
-    const core = openCore<ConditionCore>(KIND, isRemoteData(data) ? remote : data);
+    const { lock, ...own } = data as { readonly lock: Lock | RLock | Handle };
+    const core = openCore<ConditionCore>(KIND, isRemoteData(data) ? own : data);
     // The constructor's last parameter is not for users.
     const make = Condition as new (lock: Lock | RLock, core: ConditionCore) => Condition;
-    return new make(isShareable(lock) ? lock as Lock | RLock : Condition.#lockOf(core), core);
-  }
-
-  static #lockOf(core: ConditionCore): Lock | RLock {
-    const handle = { kind: core.lockKind(), data: partOf(core, "lock") };
-    return handle.kind === LOCK_KIND ? Lock.from(handle) : RLock.from(handle);
+    if (isShareable(lock)) return new make(lock, core);
+    return new make(lock.kind === LOCK_KIND ? Lock.from(lock) : RLock.from(lock), core);
   }
 
   /**
@@ -343,8 +339,7 @@ export class Condition {
 
   /** What stands for this condition and its lock in a message to a raw `Worker`; see {@linkcode Condition.from}. */
   get handle(): Handle {
-    this.#holds.share();
-    return { kind: KIND, data: this.#core.data };
+    return { kind: KIND, data: { ...this.#core.data as object, lock: this.#lock.handle } };
   }
 
   /**

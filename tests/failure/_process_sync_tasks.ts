@@ -144,6 +144,33 @@ export const waitTwice = task(
   },
 );
 
+/**
+ * Holds a lock by one of the objects that have it while it waits for another, and is to lose it: says so at the gate, and once
+ * more when the guard has been disposed of after the gate has opened. Tells what the wait threw.
+ */
+export const loseBetween = task(
+  import.meta,
+  async function loseBetween(
+    holds: Lock | RLock | Condition,
+    condition: Condition,
+    gate: GateParts,
+  ): Promise<string> {
+    let thrown = "nothing";
+    {
+      using _ = await holds.hold();
+      try {
+        await condition.wait();
+      } catch (error) {
+        thrown = (error as Error).name;
+        enterGate(gate);
+        await gateOpens(gate);
+      }
+    }
+    enterGate(gate);
+    return thrown;
+  },
+);
+
 /** Waits for each of them as a promise, and for good. */
 export const awaitEach = task(
   import.meta,

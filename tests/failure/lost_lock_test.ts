@@ -127,6 +127,32 @@ for (const [kind, make] of Object.entries(KINDS)) {
   });
 }
 
+const SHARED_LOCKS: Record<string, (condition: Condition) => Lock | RLock | Condition> = {
+  "the lock itself": ({ lock }) => lock,
+  "another condition of the lock": ({ lock }) => new Condition(lock),
+};
+
+for (const [what, holderOf] of Object.entries(SHARED_LOCKS)) {
+  test(`Condition: a process's guard of ${what} knows what a wait of the condition has lost`, async () => {
+    const condition = new Condition(new Lock({ name: newName() }));
+    await using crew = ELSEWHERE[1].crew(1);
+    const pool = makeOwner();
+    using gate = new Gate();
+    const told = crew.submit(work.loseBetween, holderOf(condition), condition, gate.parts);
+    await until(() => waitersOf(condition) === 1);
+    dieHolding(pool, condition, 1);
+    await gate.entered();
+    assertEquals(condition.lock.recover(), true);
+    gate.open();
+    await gate.entered(2);
+    assertEquals(condition.locked(), true);
+    condition.release();
+    assertEquals(await told, "OwnerDiedError");
+    await assertUsable(condition);
+    await pool.shutdown();
+  });
+}
+
 test("RLock: guards within a guard, of which a wait has lost the lock, release nothing either", async () => {
   const condition = new Condition(new RLock({ name: newName() }));
   const pool = makeOwner();

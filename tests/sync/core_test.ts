@@ -61,8 +61,13 @@ type Method = (...args: unknown[]) => unknown;
 function remoteOf({ handle }: Shared): Handle {
   const remote = `#${owned.size}`;
   owned.set(remote, handle);
-  const { name } = handle.data as { readonly name?: string };
-  return { kind: handle.kind, data: { remote, name } };
+  const { name, lock } = handle.data as { readonly name?: string; readonly lock?: Handle };
+  const data = { remote, name };
+  // A condition's lock goes with it.
+  return {
+    kind: handle.kind,
+    data: lock === undefined ? data : { ...data, lock: remoteOf({ handle: lock } as Shared) },
+  };
 }
 
 /** The core that a stub stands for. */
@@ -289,10 +294,9 @@ for (const makeLock of [() => new Lock(), () => new RLock()]) {
 }
 
 test("Condition's core refuses a thread that would block for ever, in both forms", async () => {
-  const { kind, data } = new Condition().handle;
-  const core = openCore<ConditionCore>(kind, data);
-  const part = core.part("lock");
-  const lock = openCore<RLockCore>(part.kind, part.data);
+  const condition = new Condition();
+  const core = openCore<ConditionCore>("Condition", condition.handle.data);
+  const lock = openCore<RLockCore>("RLock", condition.lock.handle.data);
   const soon = () => ({ deadlineMs: nowMs() + SHORT_MS, signal: undefined });
   lock.acquireSync(THREAD, NEVER);
   const waiting = core.wait(true, [], soon());
@@ -435,10 +439,9 @@ test("Lock's core acts for the seat that it was opened with", async () => {
 });
 
 /** The cores of a condition and of its lock, which act for a deputy. */
-function openFor(deputy: Deputy, { handle }: Condition): [ConditionCore, RLockCore] {
+function openFor(deputy: Deputy, { handle, lock }: Condition): [ConditionCore, RLockCore] {
   const core = deputy.act(() => openCore<ConditionCore>("Condition", handle.data));
-  const { kind, data } = core.part("lock");
-  return [core, deputy.act(() => openCore<RLockCore>(kind, data))];
+  return [core, deputy.act(() => openCore<RLockCore>("RLock", lock.handle.data))];
 }
 
 test("Condition's core and its lock's act for the seat that they were opened with", async () => {
