@@ -91,13 +91,13 @@ function callTimed(fn: () => unknown, end: () => void): unknown {
   let value: unknown;
   try {
     value = fn();
+    if (!isThenable(value)) {
+      end();
+      return value;
+    }
   } catch (error) {
     end();
     throw error;
-  }
-  if (!isThenable(value)) {
-    end();
-    return value;
   }
   const settled = async (promise: PromiseLike<unknown>): Promise<unknown> => {
     try {
@@ -470,10 +470,11 @@ class PoolWorker {
     let value: unknown;
     try {
       value = args.length === 1 ? call(args[0]) : call(...args);
+      // Asking may fail, as awaiting would.
+      if (isThenable(value)) return this.#settle(task, loaded, value);
     } catch (error) {
       return this.#tell(KIND.ERROR, task, explainCapture(loaded.target, error));
     }
-    if (isThenable(value)) return this.#settle(task, loaded, value);
     return this.#tell(KIND.RESULT, task, this.#start.isAlone ? undefined : value);
   }
 

@@ -109,3 +109,27 @@ test("ThreadPoolExecutor: callbacks are outside of the lock.run() in which this 
   `);
   assertEquals([code, stdout], [0, "false\n"]);
 });
+
+test("ThreadPoolExecutor: a result that cannot even be asked whether it is a promise fails its task only", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const revoked = (): unknown => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    return proxy;
+  };
+  const refusing = (): unknown => ({
+    get then(): never {
+      throw new RangeError("not to be read");
+    },
+  });
+  for (let i = 0; i < 10; i++) {
+    const futures = [pool.submit(revoked), pool.submit(refusing), pool.submit(() => 1)];
+    const [first, second, third] = await Promise.allSettled(futures);
+    assertEquals([first.status, second.status, third.status], [
+      "rejected",
+      "rejected",
+      "fulfilled",
+    ]);
+    assertEquals((second as PromiseRejectedResult).reason.message, "not to be read");
+  }
+});
