@@ -8,7 +8,7 @@
  *
  *   bull:<queue>:cf:control       stream: ids of jobs that nobody waits for any more; read by all hosts, cut to CONTROL_LENGTH
  *   bull:<queue>:cf:hosts         set of host ids; bull:<queue>:cf:host:<id> says how each is, and expires
- *   bull:<queue>:cf:result:<id>   a result that is too large for the event stream; expires
+ *   bull:<queue>:cf:result:<id>   an outcome, returned or thrown, that is too large for the event stream; expires
  *
  * @module
  */

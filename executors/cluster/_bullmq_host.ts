@@ -158,7 +158,7 @@ export class BullHost implements HostEngine {
         () => this.#commands.redis.set(this.#keys.result(id!), text, "PX", ttlMs),
       );
     } catch (error) {
-      throw isFull(error) ? brokerError(`keep the result of "${name}"`, this.#url, error) : error;
+      throw isFull(error) ? brokerError(`keep the outcome of "${name}"`, this.#url, error) : error;
     }
   }
 

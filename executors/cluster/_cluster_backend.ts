@@ -49,8 +49,11 @@ import type { ModuleNames } from "./_module_names.ts";
 import { orderOf, type OrderOptions } from "./_order.ts";
 import {
   isStored,
+  isStoredReason,
+  keptReason,
   MOST_INLINE,
   readChunk,
+  readLostReason,
   readReason,
   readValue,
   type Settlement,
@@ -278,7 +281,9 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
   /** See {@linkcode JobListener}. */
   failed(id: string, reason: string): void {
     const job = this.#jobs.get(id);
-    if (job !== undefined) this.#settle(job, () => readReason(reason, job.name));
+    if (job === undefined) return;
+    if (isStoredReason(reason)) this.#fetch(job, reason);
+    else this.#threw(job, reason);
   }
 
   /** See {@linkcode JobListener}. */
@@ -289,13 +294,19 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     if (typeof fraction === "number") futureInternals.setProgress(job.future, fraction);
   }
 
-  /** Takes in a result that was too large to be told of. A failure leaves it to the sweep, which comes here again. */
-  async #fetch(job: PendingJob): Promise<void> {
+  /**
+   * Takes in an outcome that was too large to be told of. A failure leaves it to the sweep, which comes here again.
+   *
+   * @param reason What was told of a job that has failed. It is not run again when the rest is there no more: that it failed, and
+   * with what, is known.
+   */
+  async #fetch(job: PendingJob, reason?: string): Promise<void> {
     if (job.isFetching) return;
     job.isFetching = true;
     try {
-      const text = await this.engine.fetch(job.id);
-      if (text !== undefined) return this.#returned(job, text);
+      const kept = await this.engine.fetch(job.id);
+      if (kept !== undefined) return this.#ended(job, kept);
+      if (reason !== undefined) return this.#settle(job, () => readLostReason(reason, job.id));
       if (!this.#mayResubmit(job)) return this.#settle(job, () => this.#lost(job));
       // As the broker has the job itself yet, it would take no other of its id.
       await this.engine.remove([job.id]);
@@ -305,6 +316,16 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     } finally {
       job.isFetching = false;
     }
+  }
+
+  #ended(job: PendingJob, kept: string): void {
+    const reason = keptReason(kept);
+    if (reason === undefined) this.#returned(job, kept);
+    else this.#threw(job, reason);
+  }
+
+  #threw(job: PendingJob, reason: string): void {
+    this.#settle(job, () => readReason(reason, job.name));
   }
 
   #returned(job: PendingJob, text: unknown): void {

@@ -80,7 +80,7 @@ export interface SubmitEngine {
   abandon(id: string): Promise<void>;
   /** What became of jobs. */
   look(ids: readonly string[]): Promise<Finding[]>;
-  /** A result that was too large to be told of; `undefined` when it is there no more. */
+  /** What was stored of a job, as its outcome was too large to be told of; `undefined` when it is there no more. */
   fetch(id: string): Promise<string | undefined>;
   hosts(): Promise<HostInfo[]>;
   /** Jobs that wait for a host, of all submitters. */
@@ -97,7 +97,7 @@ export interface HeldJob {
   /** How many hosts were lost with it. */
   readonly losses: number;
   /**
-   * Keeps a large result beside the job.
+   * Keeps a large outcome beside the job.
    *
    * @throws {BrokerUnavailableError} When there is no room for it.
    */

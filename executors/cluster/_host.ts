@@ -33,8 +33,13 @@ import {
 } from "./_engine.ts";
 import { bytesBeyond, type JobReport, reportOf, runJob } from "./_job.ts";
 import { partsOf } from "./_module_names.ts";
-import { MOST_INLINE, reasonOf, workerLost } from "./_outcome.ts";
-import { BrokerUnavailableError, PayloadTooLargeError, TaskNotFoundError } from "./errors.ts";
+import { keptOf, MOST_INLINE, reasonOf, storedReasonOf, workerLost } from "./_outcome.ts";
+import {
+  BrokerUnavailableError,
+  PayloadTooLargeError,
+  RemoteError,
+  TaskNotFoundError,
+} from "./errors.ts";
 
 /** How often progress is looked at. */
 const PROGRESS_MS = 50;
@@ -147,17 +152,25 @@ export class WorkerHost implements HostListener {
       return GIVE_BACK;
     }
     this.#done++;
-    if (!report.failed && report.text.length > MOST_INLINE) {
-      const error = await this.#store(held, report.text, data!.ttl);
-      if (error === undefined) return { failed: false, value: { stored: true } };
-      report = reportOf(error, { maxResult: this.#settings.maxResultBytes });
+    let isStored = false;
+    // A job whose data were refused has an error that is short.
+    if (report.text.length > MOST_INLINE && data !== undefined) {
+      const error = await this.#store(held, keptOf(report), data.ttl);
+      isStored = error === undefined;
+      if (!isStored) report = this.#withoutRoom(report, error);
     }
-    if (!report.failed) return { failed: false, value: report.text };
+    if (!report.failed) return { failed: false, value: isStored ? { stored: true } : report.text };
     this.#log("failed", { job: held.id, task: held.name, error: report.headline });
-    return { failed: true, reason: reasonOf(report) };
+    return { failed: true, reason: isStored ? storedReasonOf(report) : reasonOf(report) };
   }
 
-  /** Has a large result kept; resolves to the error when there is no room for it. */
+  /** What is told in place of an outcome that the broker has no room for: of what the task threw, the line for people. */
+  #withoutRoom({ failed, headline }: JobReport, error: unknown): JobReport {
+    const told = failed ? new RemoteError(headline, { cause: error }) : error;
+    return reportOf(told, { maxResult: this.#settings.maxResultBytes });
+  }
+
+  /** Has a large outcome kept; resolves to the error when there is no room for it. */
   async #store(held: HeldJob, text: string, ttlMs: number): Promise<unknown> {
     try {
       await held.store(text, ttlMs);

@@ -2,7 +2,10 @@
  * What a host tells of a job's end, and how its submitter reads that.
  *
  * A job that returned has as its value the text of what the task returned, or the mark that it is kept beside the job. A job that
- * failed has as its reason a line for people, and on the next line the text of what was thrown.
+ * failed has as its reason a line for people, and on the next line the text of what was thrown, or the mark that it is kept.
+ *
+ * What is kept tells by itself whether it was returned or thrown: a host that is late may write over what the next one has kept, and
+ * the two need not have come to the same.
  *
  * @module
  */
@@ -10,9 +13,9 @@
 import type { ChunkOutcome } from "../_chunk.ts";
 import type { JobReport } from "./_job.ts";
 import { decodeValue } from "./_codec.ts";
-import { RemoteError, WorkerLostError } from "./errors.ts";
+import { JobLostError, RemoteError, WorkerLostError } from "./errors.ts";
 
-/** Results longer than this are kept beside the job: each event carries its result, and the stream keeps a hundred thousand. */
+/** Outcomes longer than this are kept beside the job: each event carries its outcome, and the stream keeps a hundred thousand. */
 export const MOST_INLINE = 1 << 14;
 
 /** In place of a result that is kept beside the job. */
@@ -25,9 +28,35 @@ export function isStored(value: unknown): value is Stored {
   return typeof value === "object" && value !== null && (value as Partial<Stored>).stored === true;
 }
 
+/** In place of the text of what was thrown, when it is kept beside the job; no value is written so. */
+const STORED_TEXT = '{"$":"stored"}';
+
 /** The reason of a failed job. */
-export function reasonOf({ headline, text }: JobReport): string {
+export function reasonOf({ headline, text }: Pick<JobReport, "headline" | "text">): string {
   return `${headline.replaceAll("\n", " ").slice(0, 500)}\n${text}`;
+}
+
+/** The reason of a failed job, when what was thrown is kept beside it. */
+export function storedReasonOf({ headline }: JobReport): string {
+  return reasonOf({ headline, text: STORED_TEXT });
+}
+
+/** Whether what was thrown is kept beside the job. */
+export function isStoredReason(reason: string): boolean {
+  return reason.endsWith(`\n${STORED_TEXT}`);
+}
+
+/** Begins the reason of a failed job that is kept; no value is written so. */
+const THROWN = "!";
+
+/** What is kept beside a job. */
+export function keptOf(report: JobReport): string {
+  return report.failed ? THROWN + reasonOf(report) : report.text;
+}
+
+/** The reason that was kept beside a job; `undefined` when it is what the task returned. */
+export function keptReason(kept: string): string | undefined {
+  return kept.startsWith(THROWN) ? kept.slice(THROWN.length) : undefined;
 }
 
 /** A job's end, read. */
@@ -78,6 +107,15 @@ export function readReason(reason: string, name: string): Settlement {
   } catch (error) {
     return { failed: true, outcome: new RemoteError(reason.slice(0, end), { cause: error }) };
   }
+}
+
+/** What a job failed with, when nothing but the line for people is left of it. */
+export function readLostReason(reason: string, id: string): Settlement {
+  const cause = new JobLostError(
+    `Cannot read error: the broker does not have that of job ${id} any more; outcomes are kept for the submitter's resultTtl`,
+  );
+  const headline = reason.slice(0, reason.indexOf("\n"));
+  return { failed: true, outcome: new RemoteError(headline, { cause }) };
 }
 
 /** The error of a job that took its hosts with it. */

@@ -31,7 +31,7 @@ export interface PendingJob {
   heardMs: number;
   /** Looks in a row at which the broker did not have it. */
   misses: number;
-  /** Its stored result is being fetched. */
+  /** Its stored outcome is being fetched. */
   isFetching: boolean;
   /** It was cancelled or given up here. */
   isUnwanted: boolean;

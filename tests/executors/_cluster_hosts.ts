@@ -25,6 +25,8 @@ export interface SharedCluster {
   readonly url: string;
   /** For files of the tests; removed in the end. */
   readonly folder: string;
+  /** See {@linkcode RedisServer}. */
+  command(...words: string[]): Promise<string>;
 }
 
 /** Starts a broker and hosts for the tests of this file. Call it where the tests are registered, before the first. */
@@ -32,7 +34,12 @@ export function shareHosts({ pools, modules, leaseSeconds }: SharedHosts): Share
   let redis: RedisServer | undefined;
   let folder = "";
   const hosts: Deno.ChildProcess[] = [];
-  if (NEEDS_REDIS.ignore) return { url: "redis://127.0.0.1:1", folder };
+  const broker = (): RedisServer => {
+    if (redis === undefined) throw new Error("The broker has not been started yet");
+    return redis;
+  };
+  const command = (...words: string[]): Promise<string> => broker().command(...words);
+  if (NEEDS_REDIS.ignore) return { url: "redis://127.0.0.1:1", folder, command };
 
   Deno.test.beforeAll(async () => {
     redis = await startRedis();
@@ -56,12 +63,12 @@ export function shareHosts({ pools, modules, leaseSeconds }: SharedHosts): Share
   });
   return {
     get url() {
-      if (redis === undefined) throw new Error("The broker has not been started yet");
-      return redis.url;
+      return broker().url;
     },
     get folder() {
       return folder;
     },
+    command,
   };
 }
 

@@ -1,7 +1,13 @@
 /** Outcomes that are too large, or that cannot be sent as they are. */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import { ClusterExecutor, PayloadTooLargeError } from "../../executors/cluster/mod.ts";
+import { BullSubmitter } from "../../executors/cluster/_bullmq.ts";
+import {
+  ClusterExecutor,
+  JobLostError,
+  PayloadTooLargeError,
+  RemoteError,
+} from "../../executors/cluster/mod.ts";
 import { type MapResult, NotShareableError, tasks } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { NEEDS_REDIS } from "../_support/redis.ts";
@@ -19,12 +25,29 @@ const cluster = shareHosts({
 /** Bytes of a result. */
 const LIMIT = 1_000;
 
-function connect(): Promise<ClusterExecutor> {
+/** Characters of an outcome that no event carries. */
+const LARGE = 100_000;
+
+function connect(maxResultBytes = LIMIT): Promise<ClusterExecutor> {
   return ClusterExecutor.connect({
     url: cluster.url,
     modules: { difficult: ADDRESS },
-    maxResultBytes: LIMIT,
+    maxResultBytes,
   });
+}
+
+/** Has the hosts run `fill`, for a submitter that hears and removes nothing. */
+async function addForNobody(id: string, ...args: Parameters<typeof difficult.fill>): Promise<void> {
+  const nobody = { active() {}, waiting() {}, completed() {}, failed() {}, progress() {} };
+  const address = { url: cluster.url, tls: undefined, silenceMs: 15_000 };
+  const engine = new BullSubmitter(address, "default", 10_000, nobody, () => {});
+  const limits = { timeout: null, retries: 0, maxResult: 3 * LARGE, ttl: 60_000 };
+  const data = { v: 1 as const, args: JSON.stringify(args), arity: 0, ...limits };
+  try {
+    await engine.add([{ id, name: "difficult#fill", data, priority: 0 }]);
+  } finally {
+    await engine.close();
+  }
 }
 
 /** Each result of a map, or the error in its place. */
@@ -101,6 +124,43 @@ test("ClusterExecutor tells of an error that is too large", NEEDS_REDIS, async (
   );
   assert(error.message.length < LIMIT);
 });
+
+test(
+  "ClusterExecutor gives large errors whole, and leaves nothing of them in the broker",
+  NEEDS_REDIS,
+  async () => {
+    {
+      await using executor = await connect(3 * LARGE);
+      for (let i = 0; i < 3; i++) {
+        const error = await executor.submit(difficult.fill, LARGE, true).exception();
+        assertInstanceOf(error, RangeError);
+        assertEquals(error.message.length, LARGE);
+      }
+      // The broker is told in the end, at the latest, what it is to forget.
+    }
+    assertEquals(await cluster.command("KEYS", "bull:default:cf:result:*"), "");
+    const events = Number(await cluster.command("MEMORY", "USAGE", "bull:default:events"));
+    assert(events < LARGE, `${events} bytes`);
+  },
+);
+
+test(
+  "ClusterExecutor.attach() gives a large error, and what is known of it once that is gone",
+  NEEDS_REDIS,
+  async () => {
+    await using executor = await connect();
+    const id = "large-error";
+    await addForNobody(id, LARGE, true);
+    const error = await executor.attach(id).exception();
+    assertInstanceOf(error, RangeError);
+    assertEquals(error.message.length, LARGE);
+    assertEquals(await cluster.command("UNLINK", `bull:default:cf:result:${id}`), "1");
+    const rest = await executor.attach(id).exception();
+    assert(RemoteError.is(rest), Deno.inspect(rest));
+    assertEquals(rest.message.startsWith("RangeError: xxx"), true);
+    assert(JobLostError.is(rest.cause), Deno.inspect(rest.cause));
+  },
+);
 
 test(
   "ClusterExecutor finds tasks by the names of their functions, and of their exports",

@@ -58,8 +58,14 @@ export const pass = task(
 /** Waits until there is a file of that name, and returns a text of that length. */
 export const fillLater = task(
   import.meta,
-  async function fillLater(log: string, gate: string, length: number): Promise<string> {
+  async function fillLater(
+    log: string,
+    gate: string,
+    length: number,
+    fails = false,
+  ): Promise<string> {
     await pass(log, "fill", gate);
+    if (fails) throw new RangeError("x".repeat(length));
     return "x".repeat(length);
   },
 );

@@ -5,6 +5,7 @@ import {
   BrokerUnavailableError,
   JobLostError,
   PayloadTooLargeError,
+  RemoteError,
 } from "../../executors/cluster/mod.ts";
 import { type Future, Lock, NotShareableError, SimpleQueue } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
@@ -72,24 +73,34 @@ test(
   },
 );
 
-test(
-  "ClusterExecutor tells that a full broker has no room for a large result, and the host ends well",
-  CLUSTER,
-  async () => {
-    await using redis = await startRedis({ persistent: false });
-    await using log = new TaskLog();
-    await using worker = await startWorker(redis.url, "--lease", "12");
-    await using executor = await connect(redis.url, { leaseMs: 12_000 });
-    const future = executor.submit(tasks.fillLater, log.path, log.gate("fill"), 20 * KIB);
-    await log.started("fill");
-    await redis.command("CONFIG", "SET", "maxmemory", String(KIB));
-    log.open("fill");
-    const error = await assertRejects(() => future.result(), BrokerUnavailableError);
-    assertStringIncludes(error.message, "its memory is full; have workers drain the queue");
-    worker.kill("SIGTERM");
-    assertEquals([(await worker.status).code, await worker.errors()], [0, ""]);
-  },
-);
+for (const fails of [false, true]) {
+  test(
+    `ClusterExecutor tells that a full broker has no room for a large ${
+      fails ? "error, and with what the task failed" : "result, and the host ends well"
+    }`,
+    CLUSTER,
+    async () => {
+      await using redis = await startRedis({ persistent: false });
+      await using log = new TaskLog();
+      await using worker = await startWorker(redis.url, "--lease", "12");
+      await using executor = await connect(redis.url, { leaseMs: 12_000 });
+      const future = executor.submit(tasks.fillLater, log.path, log.gate("fill"), 20 * KIB, fails);
+      await log.started("fill");
+      await redis.command("CONFIG", "SET", "maxmemory", String(KIB));
+      log.open("fill");
+      let error: unknown = await future.exception();
+      if (fails) {
+        assert(RemoteError.is(error), Deno.inspect(error));
+        assertStringIncludes(error.message, "RangeError: xxx");
+        error = error.cause;
+      }
+      assert(BrokerUnavailableError.is(error), Deno.inspect(error));
+      assertStringIncludes(error.message, "its memory is full; have workers drain the queue");
+      worker.kill("SIGTERM");
+      assertEquals([(await worker.status).code, await worker.errors()], [0, ""]);
+    },
+  );
+}
 
 for (const resubmitLost of [false, true]) {
   test(
