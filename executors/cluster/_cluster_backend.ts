@@ -32,7 +32,7 @@
 import { epochMs, nowMs } from "../../_platform/clock.ts";
 import { soon } from "../../_platform/timers.ts";
 import { RuntimeError } from "../../sync/errors.ts";
-import type { ChunkOutcome } from "../_chunk.ts";
+import { type ChunkOutcome, errorIn } from "../_chunk.ts";
 import { Deadlines } from "../_deadlines.ts";
 import { limitTask } from "../_limits.ts";
 import { type AnyFunction, submissionError } from "../_target.ts";
@@ -329,8 +329,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
   }
 
   #returned(job: PendingJob, text: unknown): void {
-    const isChunk = job.order !== undefined && job.order.data.arity > 0;
-    this.#settle(job, () => isChunk ? readChunk(text, job.calls) : readValue(text));
+    this.#settle(job, () => isChunk(job) ? readChunk(text, job.calls) : readValue(text));
   }
 
   /** Takes a job out of the table, and settles its future: Invariant 2. */
@@ -343,7 +342,8 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
       if (order !== undefined) return this.#goOn(job, order, parts!);
       if (parts !== undefined) outcome = parts.outcome;
     }
-    this.counts.ended(job, failed);
+    const hasFailed = failed || isChunk(job) && errorIn(outcome as ChunkOutcome) !== undefined;
+    this.counts.ended(job, hasFailed);
     if (failed) futureInternals.reject(job.future, outcome);
     else futureInternals.resolve(job.future, outcome);
     this.#closeIfOver();
@@ -578,4 +578,9 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     for (const { state } of this.#jobs.values()) if (state === RUNNING) running++;
     return { queued: this.#jobs.size - running, running };
   }
+}
+
+/** Whether it is a chunk of `map`; of a job that another submitter has added, nothing tells. */
+function isChunk({ order }: PendingJob): boolean {
+  return order !== undefined && order.data.arity > 0;
 }

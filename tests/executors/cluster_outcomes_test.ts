@@ -8,7 +8,12 @@ import {
   PayloadTooLargeError,
   RemoteError,
 } from "../../executors/cluster/mod.ts";
-import { type MapResult, NotShareableError, tasks } from "../../executors/mod.ts";
+import {
+  type MapResult,
+  NotShareableError,
+  tasks,
+  ThreadPoolExecutor,
+} from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { NEEDS_REDIS } from "../_support/redis.ts";
 import { shareHosts } from "./_cluster_hosts.ts";
@@ -80,7 +85,9 @@ test(
       outcomes.map((outcome) => typeof outcome === "string" ? outcome.length : LIMIT),
       lengths,
     );
-    assertEquals((await executor.stats()).failed, 0);
+    // It is one task yet, and one that has failed.
+    const { completed, failed } = await executor.stats();
+    assertEquals([completed, failed], [0, 1]);
   },
 );
 
@@ -97,6 +104,22 @@ test(
     assertEquals(outcomes, [1, 2, 4]);
     assert(NotShareableError.is(error), Deno.inspect(error));
     assertEquals(error.message.includes("Symbol(three) cannot be cloned"), true);
+  },
+);
+
+test(
+  "ClusterExecutor.stats() counts a chunk as failed of which an item threw, as thread pools do",
+  NEEDS_REDIS,
+  async () => {
+    await using executor = await connect();
+    await using threads = new ThreadPoolExecutor({ maxWorkers: 1 });
+    for (const pool of [executor, threads]) {
+      const fails = [false, true, false, false, true, true];
+      const results = pool.map(difficult.fill, [1, 1, 1, 1, 1, 1], fails, { chunksize: 2 });
+      await outcomesOf(results, fails.length);
+      const { completed, failed } = await pool.stats();
+      assertEquals([completed, failed], [1, 2]);
+    }
   },
 );
 
