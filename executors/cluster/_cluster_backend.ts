@@ -343,7 +343,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
       if (parts !== undefined) outcome = parts.outcome;
     }
     const hasFailed = failed || isChunk(job) && errorIn(outcome as ChunkOutcome) !== undefined;
-    this.counts.ended(job, hasFailed);
+    if (job.order !== undefined) this.counts.ended(job, hasFailed);
     if (failed) futureInternals.reject(job.future, outcome);
     else futureInternals.resolve(job.future, outcome);
     this.#closeIfOver();
@@ -466,7 +466,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     // An attached job is let go of, and does not end by that.
     if (job === undefined || job.state === RUNNING && job.order !== undefined) return false;
     this.#takeBack(job);
-    this.counts.cancelled++;
+    if (job.order !== undefined) this.counts.cancelled++;
     // The future is cancelled by its caller; whoever waits for the end is told after that.
     soon(() => this.#closeIfOver());
     return true;
@@ -572,11 +572,16 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     }
   }
 
-  /** Counts of this moment, of this executor's own tasks. */
+  /** Counts of this moment, of this executor's own tasks: not of those that it has attached to. */
   tally(): { queued: number; running: number } {
+    let queued = 0;
     let running = 0;
-    for (const { state } of this.#jobs.values()) if (state === RUNNING) running++;
-    return { queued: this.#jobs.size - running, running };
+    for (const { order, state } of this.#jobs.values()) {
+      if (order === undefined) continue;
+      if (state === RUNNING) running++;
+      else queued++;
+    }
+    return { queued, running };
   }
 }
 

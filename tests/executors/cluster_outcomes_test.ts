@@ -124,6 +124,31 @@ test(
 );
 
 test(
+  "ClusterExecutor.stats() counts what the executor has submitted, and not what it has attached to",
+  NEEDS_REDIS,
+  async () => {
+    await using submitter = await connect();
+    await using other = await connect();
+    const counts = async (executor: ClusterExecutor) => {
+      const { queued, running, completed, failed, cancelled, wait, run } = await executor.stats();
+      return [queued, running, completed, failed, cancelled, wait.count > 0, run.count > 0];
+    };
+    const [returns, fails] = [false, true].map((fails) =>
+      submitter.submit(difficult.fill, 1, fails)
+    );
+    const attached = [returns, fails].map((future) => other.attach(submitter.idOf(future)));
+    await Promise.all([returns, fails, ...attached].map((future) => future.exception()));
+    // There is no such job, but that is found out by and by.
+    const nowhere = other.attach("nowhere");
+    const none = [0, 0, 0, 0, 0, false, false];
+    assertEquals(await counts(other), none);
+    nowhere.cancel();
+    assertEquals(await counts(other), none);
+    assertEquals((await counts(submitter)).slice(0, 5), [0, 0, 1, 1, 0]);
+  },
+);
+
+test(
   "ClusterExecutor gives an error that has what cannot be sent, with words in place of that",
   NEEDS_REDIS,
   async () => {
