@@ -116,9 +116,9 @@ export function describe(value: unknown): string {
         const tag = Object.prototype.toString.call(value).slice(8, -1);
         if (tag === "ArrayBuffer" && isDetached(value as ArrayBuffer)) return `detached ${tag}`;
         const constructor: unknown = value.constructor;
-        return tag === "Object" && typeof constructor === "function" && constructor.name !== ""
-          ? constructor.name
-          : tag;
+        // Of a class it may be anything.
+        const name: unknown = typeof constructor === "function" ? constructor.name : undefined;
+        return tag === "Object" && typeof name === "string" && name !== "" ? name : tag;
       }
     }
     return String(value);

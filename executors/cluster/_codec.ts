@@ -8,6 +8,7 @@
  *   {"$":"Map","v":[[key,value],...]}     {"$":"Set","v":[...]}           {"$":"RegExp","v":["a+","g"]}
  *   {"$":"Uint8Array","v":"AQI="}         any other typed array, ArrayBuffer and DataView
  *   {"$":"Error","v":{"class":"RangeError","name":...,"message":...,"stack":...,"cause":...,"fields":{...}}}
+ *   {"$":"DOMException","v":{...}}        the same, without a class
  *   {"$":"Object","v":[[key,value],...]}  an object that has a key `$` itself, or the key `__proto__`
  *   {"$":"Array","v":[[...],[[key,value],...]]}  an array that has properties beside its items
  *   {"$":"Boxed","v":1}                   Object(1)
@@ -21,7 +22,13 @@
  * @module
  */
 
-import { createError, describe, errorClassName, isError } from "../../_memory/errors.ts";
+import {
+  createError,
+  describe,
+  errorClassName,
+  isError,
+  isSuppressedError,
+} from "../../_memory/errors.ts";
 import { isShareable } from "../../_memory/handle.ts";
 import { NotShareableError } from "../../sync/errors.ts";
 import { base64ToBytes, bytesToBase64 } from "./_base64.ts";
@@ -29,6 +36,9 @@ import { RemoteError } from "./errors.ts";
 
 /** Levels of nesting, on both sides: far from what a thread's stack takes. */
 const MOST_DEPTH = 500;
+
+/** Characters that are told of an error where there is no room for all of it. */
+const MOST_TITLE = 500;
 
 const SPECIAL_NUMBERS = ["NaN", "Infinity", "-Infinity", "-0"];
 
@@ -76,10 +86,17 @@ class Path {
  * A value as text.
  *
  * @param what Begins the error text: "arguments".
- * @throws {NotShareableError} When a part of it cannot be sent to another machine.
+ * @throws {NotShareableError} When a part of it cannot be sent to another machine, or throws when it is read.
  */
 export function encodeValue(value: unknown, what: string): string {
-  return JSON.stringify(new Writer(what).write(value, undefined, 0));
+  const writer = new Writer(what);
+  const tree = writer.write(value, undefined, 0);
+  try {
+    return JSON.stringify(tree);
+  } catch (error) {
+    // Of an array that needed no copy, the items are read once more; and a text has its limits.
+    throw writer.unreadable(error, undefined);
+  }
 }
 
 /** Makes a tree of what JSON has; of a part that needs nothing, the part itself. */
@@ -87,6 +104,8 @@ class Writer {
   readonly #what: string;
   /** The objects around the one in hand. */
   readonly #open = new Set<object>();
+  /** The last that was made: no other error is one of the writer's own, whatever it says of itself. */
+  #refusal: NotShareableError | undefined;
 
   constructor(what: string) {
     this.#what = what;
@@ -94,7 +113,14 @@ class Writer {
 
   #refuse(why: string, path: Path | undefined): NotShareableError {
     const place = path === undefined ? "" : ` at ${path}`;
-    return new NotShareableError(`Cannot send ${this.#what} to another machine: ${why}${place}`);
+    const text = `Cannot send ${this.#what} to another machine: ${why}${place}`;
+    return this.#refusal = new NotShareableError(text);
+  }
+
+  /** The refusal of what threw as it was read: a getter, a trap of a proxy, an iterator of the user's. */
+  unreadable(error: unknown, path: Path | undefined): NotShareableError {
+    if (error === this.#refusal) return this.#refusal as NotShareableError;
+    return this.#refuse(`reading it threw ${titleOf(error)}`, path);
   }
 
   write(value: unknown, path: Path | undefined, depth: number): unknown {
@@ -120,6 +146,14 @@ class Writer {
   }
 
   #writeObject(value: object, path: Path | undefined, depth: number): unknown {
+    try {
+      return this.#writeReadable(value, path, depth);
+    } catch (error) {
+      throw this.unreadable(error, path);
+    }
+  }
+
+  #writeReadable(value: object, path: Path | undefined, depth: number): unknown {
     if (isShareable(value)) {
       throw this.#refuse(
         `${describe(value)} lives in this machine's memory; send values, or keep it in the task`,
@@ -157,7 +191,9 @@ class Writer {
   }
 
   #writeItems(array: readonly unknown[], path: Path | undefined, depth: number): unknown[] {
-    let copy: unknown[] | undefined;
+    // With a method `toJSON` it would be written as what that returns.
+    const { toJSON } = array as { toJSON?: unknown };
+    let copy: unknown[] | undefined = typeof toJSON === "function" ? [] : undefined;
     for (let i = 0; i < array.length; i++) {
       const item = array[i];
       // What most chunks of `map` consist of.
@@ -170,7 +206,7 @@ class Writer {
         typeof item === "string" ? undefined : new Path(path, i),
         depth,
       );
-      if (copy === undefined && written !== item) copy = array.slice(0, i);
+      if (copy === undefined && written !== item) copy = firstOf(array, i);
       if (copy !== undefined) copy.push(written);
     }
     return copy ?? array as unknown[];
@@ -193,7 +229,13 @@ class Writer {
       return { $: "Set", v: this.#writeItems([...value], path, depth) };
     }
     if (value instanceof RegExp) return { $: "RegExp", v: [value.source, value.flags] };
-    if (isError(value, kind)) return this.#writeError(value as Error, path, depth);
+    if (value instanceof DOMException) {
+      return { $: "DOMException", v: this.#writeError(value, path, depth) };
+    }
+    if (isError(value, kind)) {
+      const written = this.#writeError(value as Error, path, depth);
+      return { $: "Error", v: { class: errorClassName(value), ...written } };
+    }
     if (ArrayBuffer.isView(value)) {
       this.#checkOwnMemory(value.buffer, path);
       if (!VIEWS.has(kind)) throw this.#refuse(`${kind} cannot be cloned`, path);
@@ -230,34 +272,48 @@ class Writer {
     depth: number,
   ): [key: string, value: unknown][] {
     return keys.map((key) => {
-      const item = (value as Record<string, unknown>)[key];
-      return [key, this.write(item, new Path(path, key), depth)];
+      const at = new Path(path, key);
+      return [key, this.write(this.#readEntry(value, key, at), at, depth)];
     });
   }
 
-  #writeError(error: Error, path: Path | undefined, depth: number): unknown {
-    const { name, message, stack } = error;
+  #readEntry(value: object, key: string, path: Path): unknown {
+    try {
+      return (value as Record<string, unknown>)[key];
+    } catch (error) {
+      throw this.unreadable(error, path);
+    }
+  }
+
+  #writeError(error: Error, path: Path | undefined, depth: number): Record<string, unknown> {
+    const stack = readField(error, "stack");
     const written: Record<string, unknown> = {
-      class: errorClassName(error),
-      name: String(name),
-      message: String(message),
+      name: nameOf(error),
+      message: messageOf(error),
+      // Without one it would get that of the place where it is read.
+      stack: typeof stack === "string" ? stack : titleOf(error),
     };
-    if (typeof stack === "string") written.stack = stack;
     if (Object.hasOwn(error, "cause")) {
       written.cause = this.#writeField(error, "cause", path, depth);
     }
-    const { errors } = error as { errors?: unknown };
+    const errors = readField(error, "errors");
     if (Array.isArray(errors)) {
-      written.errors = errors.map((_, i) => this.#writeField(errors, `${i}`, path, depth));
+      // Not by `map` or its iterator, which may be those of a user's class.
+      written.errors = Array.from(
+        { length: errors.length },
+        (_, i) => this.#writeField(errors, `${i}`, path, depth),
+      );
     }
     // A function as a word, an own `toString` for one, would break who calls it.
     const fields = Object.keys(error).filter((key) =>
       !NO_FIELDS.has(key) && typeof readField(error, key) !== "function"
     );
+    // Which no loop finds.
+    if (isSuppressedError(error)) fields.push("error", "suppressed");
     if (fields.length > 0) {
       written.fields = fields.map((key) => [key, this.#writeField(error, key, path, depth)]);
     }
-    return { $: "Error", v: written };
+    return written;
   }
 
   /** Writes a part of an error; one that cannot be sent as a word for it, so that the error arrives. */
@@ -283,6 +339,38 @@ function readField(error: object, key: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** The name of an error; when that is no text, or cannot be read, the one that its class gives it. */
+function nameOf(error: Error): string {
+  for (let at: object | null = error; at !== null; at = Object.getPrototypeOf(at)) {
+    const name = readField(at, "name");
+    if (typeof name === "string") return name;
+  }
+  return "Error";
+}
+
+function messageOf(error: Error): string {
+  const message = readField(error, "message");
+  return typeof message === "string" ? message : message === undefined ? "" : describe(message);
+}
+
+/** Begins what was thrown, as one says it: "RangeError: odd". Never throws, whatever it is. */
+export function titleOf(thrown: unknown): string {
+  let title: string | undefined;
+  try {
+    if (thrown instanceof Error) title = `${nameOf(thrown)}: ${messageOf(thrown)}`;
+  } catch {
+    // It is told of as any other object.
+  }
+  return (title ?? describe(thrown)).slice(0, MOST_TITLE);
+}
+
+/** The first items; `slice` would call the constructor of a user's class. */
+function firstOf(array: readonly unknown[], count: number): unknown[] {
+  const items: unknown[] = [];
+  for (let i = 0; i < count; i++) items.push(array[i]);
+  return items;
 }
 
 function isBoxed(value: object): boolean {
@@ -363,6 +451,8 @@ function readTagged({ $: tag, v: payload }: Tagged, depth: number): unknown {
       return Object(read(payload, depth));
     case "Error":
       return readError(payload, depth);
+    case "DOMException":
+      return readDomException(payload, depth);
     case "ArrayBuffer":
       if (typeof payload === "string") return readBytes(payload).buffer;
       break;
@@ -432,12 +522,30 @@ function readView(tag: unknown, payload: unknown): ArrayBufferView {
   }
 }
 
-function readError(payload: unknown, depth: number): Error {
+/** An error as it comes, its name and message checked. */
+interface WrittenError {
+  readonly class?: unknown;
+  readonly name: string;
+  readonly message: string;
+  readonly stack?: unknown;
+  readonly cause?: unknown;
+  readonly errors?: unknown;
+  readonly fields?: unknown;
+}
+
+function checkError(payload: unknown): WrittenError {
   if (typeof payload !== "object" || payload === null) throw malformed("an error is no object");
-  const { class: className, name, message, stack } = payload as Record<string, unknown>;
-  if (typeof className !== "string" || typeof name !== "string" || typeof message !== "string") {
-    throw malformed("an error has no class, name or message");
+  const { name, message } = payload as Partial<WrittenError>;
+  if (typeof name !== "string" || typeof message !== "string") {
+    throw malformed("an error has no name or message");
   }
+  return payload as WrittenError;
+}
+
+function readError(payload: unknown, depth: number): Error {
+  const written = checkError(payload);
+  const { class: className, name, message } = written;
+  if (typeof className !== "string") throw malformed("an error has no class");
   let error = createError(className);
   // Of a class that is not known here, or only by its nearest relative.
   if (name !== error.name && Object.getPrototypeOf(error) === Error.prototype) {
@@ -445,17 +553,29 @@ function readError(payload: unknown, depth: number): Error {
   }
   define(error, "message", message, false);
   if (error.name !== name) define(error, "name", name, false);
+  return readParts(error, written, depth);
+}
+
+function readDomException(payload: unknown, depth: number): Error {
+  const written = checkError(payload);
+  // Its name and message are where only its constructor puts them.
+  return readParts(new DOMException(written.message, written.name), written, depth);
+}
+
+/** Gives an error what it has beside its name and message. */
+function readParts(error: Error, written: WrittenError, depth: number): Error {
+  const { stack } = written;
   if (typeof stack === "string") define(error, "stack", stack, false);
-  if (Object.hasOwn(payload, "cause")) {
-    define(error, "cause", read((payload as { cause: unknown }).cause, depth + 1), false);
+  if (Object.hasOwn(written, "cause")) {
+    define(error, "cause", read(written.cause, depth + 1), false);
   }
-  if (Object.hasOwn(payload, "errors")) {
-    const errors = read((payload as { errors: unknown }).errors, depth + 1);
+  if (Object.hasOwn(written, "errors")) {
+    const errors = read(written.errors, depth + 1);
     if (!Array.isArray(errors)) throw malformed("the errors of an error are no list");
     define(error, "errors", errors, false);
   }
-  if (Object.hasOwn(payload, "fields")) {
-    const fields = readEntries((payload as { fields: unknown }).fields, depth + 1);
+  if (Object.hasOwn(written, "fields")) {
+    const fields = readEntries(written.fields, depth + 1);
     for (const [key, value] of fields) {
       if (typeof key !== "string" || NO_FIELDS.has(key)) continue;
       define(error, key, value, true);

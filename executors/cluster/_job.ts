@@ -6,16 +6,12 @@
  */
 
 import { nowMs } from "../../_platform/clock.ts";
-import { describe } from "../../_memory/errors.ts";
 import { checkFraction, runInContext, type TaskContext, taskContext } from "../context.ts";
 import { type ChunkOutcome, ChunkRun } from "../_chunk.ts";
 import { type AnyFunction, importModule, markOf } from "../_target.ts";
 import { task } from "../task.ts";
-import { decodeValue, encodeValue } from "./_codec.ts";
+import { decodeValue, encodeValue, titleOf } from "./_codec.ts";
 import { PayloadTooLargeError, TaskNotFoundError } from "./errors.ts";
-
-/** Characters of an error that is too large that are told. */
-const HEADLINE = 500;
 
 /** What is to be run. */
 export interface JobOrder {
@@ -36,7 +32,7 @@ export interface JobReport {
   readonly failed: boolean;
   /** The value, or what was thrown. */
   readonly text: string;
-  /** Of what was thrown: "RangeError: odd: 3", for those who look at the queue. */
+  /** Begins what was thrown, "RangeError: odd: 3", for those who look at the queue. */
   readonly headline: string;
 }
 
@@ -171,14 +167,14 @@ function contextOf({ id, attempt }: JobOrder, chunk: ChunkRun | undefined): Task
 
 /** What was thrown, as it is told. What cannot be sent itself, or is too large, is told of. */
 export function reportOf(error: unknown, { maxResult }: { maxResult: number }): JobReport {
-  const headline = error instanceof Error ? `${error.name}: ${error.message}` : describe(error);
+  const headline = titleOf(error);
   try {
     const text = encodeValue(error, "the task's error");
     const bytes = bytesBeyond(text, maxResult);
     if (bytes === undefined) return { failed: true, text, headline };
     throw new PayloadTooLargeError(
       `Cannot send the task's error: it takes ${bytes} bytes, and maxResultBytes is ${maxResult}; it begins with ${
-        JSON.stringify(headline.slice(0, HEADLINE))
+        JSON.stringify(headline)
       }`,
     );
   } catch (unsendable) {

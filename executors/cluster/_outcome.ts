@@ -33,7 +33,7 @@ const STORED_TEXT = '{"$":"stored"}';
 
 /** The reason of a failed job. */
 export function reasonOf({ headline, text }: Pick<JobReport, "headline" | "text">): string {
-  return `${headline.replaceAll("\n", " ").slice(0, 500)}\n${text}`;
+  return `${headline.replaceAll("\n", " ")}\n${text}`;
 }
 
 /** The reason of a failed job, when what was thrown is kept beside it. */

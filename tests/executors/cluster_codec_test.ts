@@ -143,6 +143,119 @@ test("the codec of a cluster writes words in place of what an error has that can
   assertEquals(Object.hasOwn(copy.error, "toString"), false);
 });
 
+test("the codec of a cluster sends an error although its name, message, stack or errors are unusual", () => {
+  const refuse = () => {
+    throw new Error("It is not there");
+  };
+  const own = { name: "RangeError", message: "odd", stack: "RangeError: odd\n    at here" };
+  const cases: [unusual: PropertyDescriptorMap, differs: Partial<typeof own>][] = [
+    [{ name: { value: Symbol("name") } }, {}],
+    [{ name: { value: 5 } }, {}],
+    [{ name: { get: refuse } }, {}],
+    [{ message: { value: undefined } }, { message: "" }],
+    [{ message: { value: Symbol("text") } }, { message: "Symbol(text)" }],
+    [{ message: { value: { toString: refuse } } }, { message: "Object" }],
+    [{ message: { get: refuse } }, { message: "" }],
+    [{ stack: { value: undefined } }, { stack: "RangeError: odd" }],
+    [{ stack: { get: refuse } }, { stack: "RangeError: odd" }],
+    [{ errors: { get: refuse } }, {}],
+  ];
+  for (const [unusual, differs] of cases) {
+    const error = Object.defineProperty(new RangeError("odd"), "stack", { value: own.stack });
+    const copy = again(Object.defineProperties(error, unusual)) as RangeError;
+    assertStrictEquals(Object.getPrototypeOf(copy), RangeError.prototype);
+    const { name, message, stack } = copy;
+    assertEquals({ name, message, stack }, { ...own, ...differs }, Deno.inspect(unusual));
+  }
+  class Errors extends Array<unknown> {
+    toJSON(): string {
+      return "text";
+    }
+  }
+  const several = again(Object.assign(new AggregateError([]), { errors: new Errors("a", "b") }));
+  assertEquals((several as AggregateError).errors, ["a", "b"]);
+});
+
+test("the codec of a cluster keeps a DOMException, and the two errors of a SuppressedError", () => {
+  const abort = new DOMException("odd", "AbortError");
+  const own = Object.assign(new DOMException("", "Own"), { cause: abort, detail: 1n });
+  const copy = again(own) as typeof own;
+  assertInstanceOf(copy, DOMException);
+  assertEquals([copy.name, copy.message, copy.detail], ["Own", "", 1n]);
+  assertInstanceOf(copy.cause, DOMException);
+  const { name, message, code, stack } = copy.cause;
+  assertEquals([name, message, code, stack], ["AbortError", "odd", 20, abort.stack]);
+  // Not on Node 20.
+  if (typeof SuppressedError !== "function") return;
+  const both = again(new SuppressedError(abort, "first", "both")) as SuppressedError;
+  assertInstanceOf(both, SuppressedError);
+  assertEquals([both.message, both.suppressed], ["both", "first"]);
+  assertInstanceOf(both.error, DOMException);
+});
+
+test("the codec of a cluster sends the items of an array of a user's class, and never calls that", () => {
+  class List extends Array<unknown> {
+    static calls = 0;
+    static made(...items: unknown[]): List {
+      return Object.setPrototypeOf(items, List.prototype);
+    }
+    constructor() {
+      super();
+      List.calls++;
+    }
+    toJSON(): string {
+      return "text";
+    }
+  }
+  assertEquals(again([List.made(1, "a"), List.made(1, undefined)]), [[1, "a"], [1, undefined]]);
+  assertEquals(List.calls, 0);
+});
+
+test("the codec of a cluster says of what it cannot read what was thrown, and where", () => {
+  const refuse = () => {
+    throw new RangeError("odd");
+  };
+  const getter = { enumerable: true, get: refuse };
+  const traps = { get: refuse, has: refuse, ownKeys: refuse, getPrototypeOf: refuse };
+  function SymbolNamed(): void {}
+  Object.defineProperty(SymbolNamed, "name", { value: Symbol("name") });
+  const revoked = Proxy.revocable({}, {});
+  revoked.revoke();
+  const cases: [value: unknown, text: string][] = [
+    [
+      [{ a: Object.defineProperty({}, "x", getter) }],
+      "reading it threw RangeError: odd at [0].a.x",
+    ],
+    [{ a: Object.defineProperty([1], 0, getter) }, "reading it threw RangeError: odd at .a"],
+    [{ a: new Proxy({}, traps) }, "reading it threw RangeError: odd at .a"],
+    [new Proxy([1], { get: refuse }), "reading it threw RangeError: odd"],
+    [new Proxy(new Error("odd"), traps), "reading it threw RangeError: odd"],
+    [[revoked.proxy], "reading it threw TypeError: Cannot perform"],
+    [Object.defineProperty(new Set([1]), Symbol.iterator, getter), "threw RangeError: odd"],
+    [
+      Object.defineProperty({}, "x", {
+        enumerable: true,
+        get() {
+          throw new Proxy(new NotShareableError("odd"), traps);
+        },
+      }),
+      "Cannot send arguments to another machine: reading it threw object at .x",
+    ],
+    [
+      Object.defineProperty({}, "x", {
+        enumerable: true,
+        get() {
+          throw Object.setPrototypeOf({}, { constructor: SymbolNamed });
+        },
+      }),
+      "reading it threw Object at .x",
+    ],
+  ];
+  for (const [value, text] of cases) {
+    assertThrows(() => encodeValue(value, "arguments"), NotShareableError, text);
+  }
+});
+
 test("the codec of a cluster refuses what stays on its machine, and says where it is", () => {
   const cycle: unknown[] = [];
   cycle.push({ cycle });
@@ -205,6 +318,9 @@ test("the codec of a cluster refuses hostile text with a TypeError, and changes 
     '{"$":"Array","v":[[1],[["length",1e9]]]}',
     '{"$":"Error","v":null}',
     '{"$":"Error","v":{"class":"Error","name":"E"}}',
+    '{"$":"Error","v":{"name":"E","message":"m"}}',
+    '{"$":"DOMException","v":"m"}',
+    '{"$":"DOMException","v":{"name":5,"message":"m"}}',
     '{"$":"Error","v":{"class":"Error","name":"E","message":"m","errors":5}}',
     '{"$":"Error","v":{"class":"Error","name":"E","message":"m","fields":{"length":5}}}',
     deep("[", "]"),

@@ -1,6 +1,13 @@
 /** Outcomes that are too large, or that cannot be sent as they are. */
 
-import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStrictEquals,
+  assertStringIncludes,
+} from "@std/assert";
 import { BullSubmitter } from "../../executors/cluster/_bullmq.ts";
 import {
   ClusterExecutor,
@@ -162,6 +169,34 @@ test(
     );
   },
 );
+
+for (
+  const way of [
+    "error named by a symbol",
+    "error without a readable stack",
+    "DOMException",
+    "getter that throws",
+    "proxy whose traps throw",
+    "array with toJSON",
+  ]
+) {
+  test(`ClusterExecutor gives what a thread pool gives of: ${way}`, NEEDS_REDIS, async () => {
+    await using executor = await connect(LARGE);
+    await using threads = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const [here, there] = await Promise.all(
+      [threads, executor].map((pool) =>
+        pool.submit(difficult.strange, way).result().catch((error: unknown) => ({ error }))
+      ),
+    );
+    if (Array.isArray(here)) return assertEquals(there, here);
+    const [own, far] = [here, there].map((outcome) => (outcome as { error: Error }).error);
+    assertStrictEquals(Object.getPrototypeOf(far), Object.getPrototypeOf(own));
+    assertEquals(far.name, own.name);
+    // Of what cannot be sent, each tells in its own words.
+    if (NotShareableError.is(own)) assertStringIncludes(far.message, "Error: It is not there");
+    else assertEquals(far.message, own.message);
+  });
+}
 
 test("ClusterExecutor tells of an error that is too large", NEEDS_REDIS, async () => {
   await using executor = await connect();
