@@ -8,6 +8,7 @@
 import { epochMs } from "../_platform/clock.ts";
 import { WorkerAccount } from "./_meter.ts";
 import type { ExecutorObserver } from "./_observer.ts";
+import type { AnyFunction } from "./_target.ts";
 import { TaskWatch, type WatchedWorker } from "./_task_watch.ts";
 import { type Future, futureInternals } from "./future.ts";
 import type { ExecutorStats } from "./stats.ts";
@@ -87,7 +88,7 @@ export class LoopWatch {
    * @param chunk How many calls it is, if it is a chunk of `map`, otherwise 0.
    */
   add(
-    fn: { readonly name: string },
+    fn: AnyFunction,
     chunk: number,
     future: Future<unknown>,
     id: number,

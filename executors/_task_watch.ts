@@ -15,6 +15,7 @@ import {
   type WorkerFate,
 } from "./_observer.ts";
 import type { Carrier, RanReport } from "./_protocol.ts";
+import { type AnyFunction, markOf, type Target } from "./_target.ts";
 import type { Future } from "./future.ts";
 
 /** A worker whose doings are booked. */
@@ -52,7 +53,7 @@ export class TaskWatch {
    */
   submitted(
     task: number,
-    { name }: { readonly name: string },
+    of: AnyFunction | Target,
     chunk: number,
     future: Future<unknown>,
     context: unknown,
@@ -62,6 +63,8 @@ export class TaskWatch {
     const { submittedMs } = this.meter.time(task, calls);
     if (this.#observer === undefined) return undefined;
     const isChunk = chunk > 0;
+    // A mark may name a function that has no name, or another one since it was made small.
+    const name = (typeof of === "function" ? markOf(of)?.name : undefined) ?? of.name;
     const about = { name, calls, isChunk, submittedMs, future, carrier, context };
     const observation = this.#observer.submitted(about);
     this.#observations[task] = observation;

@@ -219,19 +219,14 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     const future = this.#tasks.create();
     const task = futureInternals.taskOf(future);
     if (stream !== undefined) this.#streams.add(task, stream, future);
+    let form = stream === undefined ? 0 : STREAM;
+    const chunk = arity === 0 ? 0 : args.length / arity;
+    if (chunk > 0) {
+      form = formOfChunk(arity, chunk);
+      this.#tasks.addChunk(task);
+      this.#meter.addCalls(chunk - 1);
+    }
     try {
-      options?.signal?.throwIfAborted();
-      if (stream !== undefined) target ??= targetOf(fn!, true);
-      const number = target !== undefined
-        ? this.#catalog.numberOf(target)
-        : this.#functions.of(fn!);
-      let form = stream === undefined ? 0 : STREAM;
-      const chunk = arity === 0 ? 0 : args.length / arity;
-      if (chunk > 0) {
-        form = formOfChunk(arity, chunk);
-        this.#tasks.addChunk(task);
-        this.#meter.addCalls(chunk - 1);
-      }
       if (this.#meter.isDue()) {
         const carrier = this.#watch.submitted(
           task,
@@ -244,8 +239,14 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
         form |= carrier === undefined ? TIMED : TIMED | CARRIES;
         if (carrier !== undefined) args = [...args, carrier];
       }
+      options?.signal?.throwIfAborted();
+      if (stream !== undefined) target ??= targetOf(fn!, true);
+      const number = target !== undefined
+        ? this.#catalog.numberOf(target)
+        : this.#functions.of(fn!);
       this.#queue.push(task, number, form, args, options);
     } catch (error) {
+      if (options?.signal?.aborted) this.#watch.fails(task, "given up");
       this.#tasks.free(task);
       this.#meter.failed++;
       futureInternals.reject(future, submissionError(error, options?.signal, this.#kind.act));

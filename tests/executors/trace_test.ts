@@ -14,7 +14,7 @@ import { assertInTime, inGoodTime } from "../_support/time_limits.ts";
 import { Gate } from "../contracts/signals.ts";
 import { echo, fail, pass, square, squareEven, waitForAbort } from "../contracts/tasks.ts";
 import { Event } from "../../sync/mod.ts";
-import { submitNested, traceHere } from "./fixtures/timed.ts";
+import { marked, submitNested, traceHere } from "./fixtures/timed.ts";
 
 function tasksOf(trace: Trace): TaskEvent[] {
   return trace.events.filter((event) => event.kind === "task");
@@ -59,6 +59,21 @@ for (const [name, make] of EXECUTORS) {
     for (const event of tasks) assertRan(event, tracing);
     assertEquals(tracing.dropped, 0);
     assert(tracing.startTime <= Date.now() + 1 && tracing.startTime > Date.now() - 60_000);
+  });
+
+  test(`trace() of ${name} has an event for a task whose signal has aborted before`, async () => {
+    await using executor = make(1);
+    using tracing = trace(executor);
+    await executor.with({ signal: AbortSignal.abort() }).submit(square, 1).exception();
+    assertEquals(tasksOf(tracing).map(summary), ["square given up"]);
+    assertEquals(executor.stats().failed, 1);
+  });
+
+  test(`trace() of ${name} names a task as it was marked`, async () => {
+    await using executor = make(1);
+    using tracing = trace(executor);
+    await executor.submit(marked, 1);
+    assertEquals(tasksOf(tracing).map(summary), ["marked returned"]);
   });
 
   test(`trace() of ${name} shows tasks one after another in each worker`, async () => {
