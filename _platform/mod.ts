@@ -49,7 +49,7 @@ export interface WorkerThread {
 
 /** The workers of this thread, for a thread that blocks. */
 export interface WatchedWorkers {
-  /** How many are not known to have ended. */
+  /** How many are not known to have ended; those that were terminated do not count. */
   readonly size: number;
   /** Has the failure told of those that have: at the second look, as what they said before is heard between the two. */
   examine(): void;

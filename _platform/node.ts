@@ -98,7 +98,7 @@ function hasLoop(worker: NodeWorkerThread): boolean | undefined {
   return idleMs === undefined ? undefined : idleMs >= 0;
 }
 
-/** Workers that are not known to have ended. */
+/** Workers that are not known to have ended, and whose end nobody has asked for. */
 const live = new Set<NodeWorker>();
 
 /** A message on its way to a worker. */
@@ -174,6 +174,7 @@ class NodeWorker implements WorkerThread {
 
   /** Asks it to end itself. Stopped by the runtime, it could leave a latch taken, for which others would wait for ever. */
   terminate(): void {
+    live.delete(this); // Its end is no failure, and a thread that blocks would see it before its event loop tells.
     this.post(END, []);
   }
 

@@ -52,17 +52,19 @@ function post(message: ManagerMessage, transfer: Transferable[] = []): void {
 
 function serve(): void {
   if (serving !== undefined) return;
-  serving = platform.startWorker({
+  const thread = platform.startWorker({
     entry: "process manager",
     module: addressOfEntry("process manager", () => import.meta.resolve("./_process_manager.ts")),
     name: "process manager",
     onError: (message) => {
+      if (serving !== thread) return; // It was dismissed: those who are served are served by another one.
       serving = undefined;
       for (const client of [...clients]) {
         client.fail(`the thread that serves it failed: ${message}`);
       }
     },
   });
+  serving = thread;
   for (const news of known.values()) post({ kind: "news", news });
 }
 

@@ -530,6 +530,52 @@ test(
 );
 
 test(
+  "npm: on Node a process pool works on, though the thread that served one before it ends while this one blocks",
+  OPTIONS,
+  async () => {
+    const lines = await printed(`
+    const threads = process.getBuiltinModule("node:worker_threads");
+    const looks = [];
+    let onLook = () => {};
+    const pause = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+
+    // The threads that serve processes. A thread that blocks looks at its own by this, and sees so that one has ended.
+    threads.Worker = class extends threads.Worker {
+      constructor(...args) {
+        super(...args);
+        const key = Object.getOwnPropertySymbols(this).find((it) => it.description === "kHandle");
+        const handle = this[key];
+        const look = handle.loopIdleTime.bind(handle);
+        const number = looks.push(look) - 1;
+        handle.loopIdleTime = () => {
+          const idleMs = look();
+          onLook(number, idleMs);
+          return idleMs;
+        };
+      }
+    };
+
+    const { Event, ProcessPoolExecutor } = await import("${NAME}");
+    const answer = (onLooked) => {
+      const gate = new Event();
+      const pool = new ProcessPoolExecutor({ maxWorkers: 1 });
+      onLook = (number, idleMs) => onLooked(number, idleMs) && gate.set();
+      console.log(pool.submit((gate) => gate.waitSync() ? "done" : "", gate).resultSync());
+      pool.shutdownSync();
+    };
+
+    answer((_number, idleMs) => idleMs >= 0);
+    let times = 0;
+    answer((number) => {
+      while (looks[0]() >= 0) pause();
+      return number === 1 && ++times === 3;
+    });
+  `);
+    assertEquals(lines, ["done", "done"]);
+  },
+);
+
+test(
   "npm: a program on Node that was started in place of a child of its own is told so",
   OPTIONS,
   async () => {
