@@ -66,16 +66,24 @@ export function codeOfFolder(folder: string): string {
 
 /**
  * The variable that says that a process was started to be a child, and by whom. What the child begins with takes it out: who finds
- * it was started with its own program in place of that.
+ * it was started with its own program in place of that. It is looked for when it is asked about: what is loaded ahead of the
+ * child's beginning may have loaded this module.
  */
 export const CHILD_OF = "CONCURRENT_FUTURES_CHILD_OF";
 
+/** What a child begins with, and its options so contain. */
+const FORGET_PARENT = `delete process.env.${CHILD_OF};`;
+
+/** Source text that takes what a child was started with out of its options: a task that starts a process may pass those on. */
+const FORGET_OPTIONS =
+  `{const a=process.execArgv,i=a.findIndex((c)=>c.startsWith("${FORGET_PARENT}"));if(i>0)a.splice(i-1,2)}`;
+
 /**
- * Source text that takes what a child was started with out of its environment and its options: a task that starts a process of its
- * own may pass those on. It is what such code begins with, and of no effect in others.
+ * Source text that takes what a child was started with out of its environment and its options. Workers have options of their own
+ * to forget, and share the environment: in a program that runs in place of what it was told to, theirs would take out what it
+ * is known by.
  */
-export const FORGET_CODE =
-  `delete process.env.${CHILD_OF};{const a=process.execArgv,i=a.findIndex((c)=>c.startsWith("delete process.env.${CHILD_OF}"));if(i>0)a.splice(i-1,2)}`;
+export const FORGET_CODE: string = FORGET_PARENT + FORGET_OPTIONS;
 
 /** Source text with which a worker says that all has been loaded in it that the program's options name. */
 const SAY_LOADED = `process.getBuiltinModule("node:worker_threads").parentPort.postMessage(0);`;
@@ -118,7 +126,7 @@ class NodeWorker implements WorkerThread {
     const { Worker, SHARE_ENV } = builtin("node:worker_threads");
     // Not by `eval`: in such a worker modules that the program was started with, by --import, are not loaded.
     const folder = globals[FOLDER];
-    const code = FORGET_CODE + (folder === undefined ? "" : SAY_LOADED) +
+    const code = FORGET_OPTIONS + (folder === undefined ? "" : SAY_LOADED) +
       codeOfScript(entry, module);
     // The ending is for hooks of loaders, which take what has none for CommonJS.
     const address = `data:text/javascript,${encodeURIComponent(`${code}//.mjs`)}`;

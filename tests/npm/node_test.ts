@@ -585,11 +585,18 @@ test(
       "ahead.mjs",
       `
     import { isMainThread } from "node:worker_threads";
-    import { ProcessPoolExecutor } from "${NAME}";
-    try {
-      new ProcessPoolExecutor({ maxWorkers: 1 });
-    } catch (error) {
-      if (isMainThread) console.log(error.message);
+    import { ProcessPoolExecutor, ThreadPoolExecutor } from "${NAME}";
+    const attempt = (when) => {
+      try {
+        new ProcessPoolExecutor({ maxWorkers: 1 });
+      } catch (error) {
+        console.log(when + ": " + error.message);
+      }
+    };
+    if (isMainThread) {
+      attempt("at once");
+      await new ThreadPoolExecutor({ maxWorkers: 1 }).submit(() => 1);
+      attempt("after a thread");
     }
   `,
     );
@@ -601,10 +608,9 @@ test(
   `,
       ["--import", "./ahead.mjs"],
     );
-    assertEquals(lines, [
-      "Cannot make ProcessPoolExecutor: a browser or a compiled program cannot start processes; use threads",
-      "[]",
-    ]);
+    const refusal =
+      "Cannot make ProcessPoolExecutor: a browser or a compiled program cannot start processes; use threads";
+    assertEquals(lines, [`at once: ${refusal}`, `after a thread: ${refusal}`, "[]"]);
   },
 );
 
