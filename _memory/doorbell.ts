@@ -196,7 +196,12 @@ export class Doorbell extends Bell {
 
   /** Whether outcomes are expected that come without this thread's doing. */
   get isExpecting(): boolean {
-    return this.#expected > this.#spared;
+    return this.expectsMoreThan(0);
+  }
+
+  /** Whether more than `count` of them are. */
+  expectsMoreThan(count: number): boolean {
+    return this.#expected - this.#spared > count;
   }
 
   /** Whether others have work from this thread: tasks, threads and processes that are not over. */

@@ -186,6 +186,11 @@ export class RemotePools implements OwnerRunner {
     return this.#futures.values();
   }
 
+  /** See {@linkcode OwnerRunner}. */
+  get expected(): number {
+    return this.#futures.size;
+  }
+
   /** See {@linkcode Runner}. Only the owner knows. */
   isRunning(): boolean {
     return false;

@@ -48,6 +48,8 @@ export interface Runner {
 export interface OwnerRunner extends Runner {
   /** Futures of such tasks that are not done. */
   readonly pending: Iterable<Future<unknown>>;
+  /** How many outcomes of such tasks the doorbell expects. */
+  readonly expected: number;
 }
 
 let owner: OwnerRunner | undefined;
@@ -579,7 +581,7 @@ export const futureInternals: FutureInternals = internals;
 /**
  * Blocks this thread until `isDone` or the deadline, and returns what `isDone` says then.
  *
- * @param futures What the wait is for.
+ * @param futures What the wait is for: each of them may end it.
  * @param polls Whether to look once instead of waiting.
  * @throws {RuntimeError} When the futures could not be completed while this thread is blocked.
  */
@@ -612,26 +614,79 @@ export function blockUntil(
     if (pending.length > 0) runners.set(owner, pending);
   }
   if (runners.size === 0 && !isDone()) checkMayBlock("wait for Future");
+  // Who waits until a deadline goes on by itself.
+  const judge = deadlineMs === NEVER && owner !== undefined && runners.has(owner)
+    ? owner
+    : undefined;
   let isOver = false;
   let inVain: string | undefined;
   const entered: Runner[] = [];
   try {
     for (const [runner, own] of runners) {
+      if (runner === judge) continue;
       runner.enterBlocking(own, deadlineMs); // One may refuse after others have entered.
       entered.push(runner);
     }
-    const isInVain = (): boolean => (inVain = whyInVain(entered, futures)) !== undefined;
-    isOver = doorbell.waitSync(() => isDone() || (deadlineMs === NEVER && isInVain()), deadlineMs);
+    const isInVain = (): boolean => (inVain = whyInVain(runners.keys(), futures)) !== undefined;
+    if (judge === undefined) {
+      const isEnough = (): boolean => isDone() || (deadlineMs === NEVER && isInVain());
+      isOver = doorbell.waitSync(isEnough, deadlineMs) && isDone();
+    } else {
+      isOver = blockJudged(isDone, isInVain, judge, futures, isForCallback);
+    }
   } finally {
     for (const runner of entered) runner.leaveBlocking();
   }
-  if (inVain !== undefined) throw new RuntimeError(inVain);
+  // It may have been over just after it was found to be in vain.
+  if (!isOver && inVain !== undefined) throw new RuntimeError(inVain);
   return isOver;
+}
+
+/**
+ * Blocks this worker without a deadline until `isDone`, or until `isInVain`, which its owner is to judge; returns what `isDone`
+ * says then.
+ *
+ * The owner knows of its own tasks alone. While something else may end the wait, it is not told what that is for, or it would
+ * take a worker that can go on for one that cannot, also when it judges others. It is told once all else has come to nothing, as
+ * a task's value does with `FIRST_EXCEPTION`.
+ *
+ * @param isForCallback Whether the callback of any outcome that is to come may end the wait.
+ */
+function blockJudged(
+  isDone: () => boolean,
+  isInVain: () => boolean,
+  owner: OwnerRunner,
+  futures: readonly Future<unknown>[],
+  isForCallback: boolean,
+): boolean {
+  const [own, others]: [Future<unknown>[], Future<unknown>[]] = [[], []];
+  for (const future of futures) {
+    const runner = futureInternals.runnerOf(future);
+    if (runner === owner) own.push(future);
+    else if (runner !== undefined) others.push(future);
+  }
+  let done = 0; // Of the others, so many are known to be done.
+  const mayEndOtherwise = (): boolean => {
+    while (done < others.length && others[done].done()) done++;
+    return done < others.length || (isForCallback && doorbell.expectsMoreThan(owner.expected));
+  };
+  for (;;) {
+    const endsOtherwise = mayEndOtherwise();
+    const judged = endsOtherwise ? [] : isForCallback ? [...owner.pending] : own;
+    owner.enterBlocking(judged.filter((future) => !future.done()), NEVER);
+    try {
+      const isEnough = (): boolean => isDone() || mayEndOtherwise() !== endsOtherwise || isInVain();
+      doorbell.waitSync(isEnough, NEVER);
+      if (mayEndOtherwise() === endsOtherwise || isDone()) return isDone();
+    } finally {
+      owner.leaveBlocking();
+    }
+  }
 }
 
 /** Why a wait that blocks for the futures would never end; its error. */
 function whyInVain(
-  runners: readonly Runner[],
+  runners: Iterable<Runner>,
   futures: readonly Future<unknown>[],
 ): string | undefined {
   for (const { inVain } of runners) if (inVain !== undefined) return inVain;

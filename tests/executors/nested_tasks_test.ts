@@ -2,6 +2,9 @@
 
 import { assertEquals, assertInstanceOf, assertMatch, assertStrictEquals } from "@std/assert";
 import {
+  ALL_COMPLETED,
+  FIRST_COMPLETED,
+  FIRST_EXCEPTION,
   NotShareableError,
   ProcessPoolExecutor,
   Thread,
@@ -18,6 +21,9 @@ import * as work from "./fixtures/nested.ts";
 
 /** Nothing but the task's own word ends this test. */
 const TELLS = { timeout: 30_000 };
+
+/** What a task is told that blocks for another one of its pool, with no worker left. */
+const IN_VAIN = /^RuntimeError: Cannot wait: all 1 workers of .* would block/;
 
 for (const Pool of [ThreadPoolExecutor, ProcessPoolExecutor]) {
   const { name } = Pool;
@@ -74,7 +80,7 @@ test(
     const future = pool.submit(work.blockInVain, pool, other, words);
     await answered(other);
     words[0] = 1;
-    assertMatch(await future, /^RuntimeError: Cannot wait: all 1 workers of .* would block/);
+    assertMatch(await future, IN_VAIN);
   },
 );
 
@@ -92,6 +98,60 @@ test(
     await answered(free);
     words[0] = 2;
     assertEquals(await future, [false, true]);
+  },
+);
+
+test(
+  "A task waits for one of its pool, with no worker left, or for another pool's: the latter ends the wait",
+  TELLS,
+  async () => {
+    await using other = new ThreadPoolExecutor({ maxWorkers: 1 });
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    assertEquals(
+      await pool.submit(work.waitForEither, pool, other, FIRST_COMPLETED),
+      ["", true, false],
+    );
+  },
+);
+
+for (const returnWhen of [FIRST_EXCEPTION, ALL_COMPLETED] as const) {
+  test(
+    `A task waits for one of its pool, with no worker left, and for another pool's, ${returnWhen}: it is told when that is done`,
+    TELLS,
+    async () => {
+      await using other = new ThreadPoolExecutor({ maxWorkers: 1 });
+      await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+      const [error, ...done] = await pool.submit(work.waitForEither, pool, other, returnWhen);
+      assertMatch(error, IN_VAIN);
+      assertEquals(done, [true, false]);
+    },
+  );
+}
+
+test(
+  "A task waits for what the callback of another pool's task completes, while one of its own pool has no worker",
+  TELLS,
+  async () => {
+    await using other = new ThreadPoolExecutor({ maxWorkers: 1 });
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const [completed, never] = await pool.submit(work.waitForCallback, pool, other);
+    assertEquals(completed, "");
+    assertMatch(never, IN_VAIN);
+  },
+);
+
+test(
+  "A worker whose wait another pool may end is not one of those that wait for each other",
+  TELLS,
+  async () => {
+    await using other = new ThreadPoolExecutor({ maxWorkers: 1 });
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+    const [begun, start, gate] = [new Event(), new Event(), new Event()];
+    const beside = pool.submit(work.waitBeside, pool, other, [begun, start, gate]);
+    await begun.wait();
+    const either = pool.submit(work.waitForEither, pool, other, FIRST_COMPLETED, [start], gate);
+    assertEquals(await beside, "");
+    assertEquals((await either)[0], "");
   },
 );
 
