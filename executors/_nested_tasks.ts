@@ -175,7 +175,10 @@ export class NestedTasks {
     account.blockedOn = isStuck ? ids : [];
     if (account.blockedOn.length === 0) return;
     let blocked = 0;
-    for (const { blockedOn } of this.#accounts.values()) if (blockedOn.length > 0) blocked++;
+    for (const [{ isFinishing }, { blockedOn }] of this.#accounts) {
+      // One that takes no more tasks has another one in its place.
+      if (blockedOn.length > 0 && !isFinishing) blocked++;
+    }
     if (blocked < this.#pool.concurrency) return;
     account.blockedOn = [];
     reply(

@@ -155,6 +155,18 @@ test(
   },
 );
 
+test(
+  "A worker that takes no more tasks is not one of those that wait for each other",
+  TELLS,
+  async () => {
+    await using other = new ThreadPoolExecutor({ maxWorkers: 1 });
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1, maxTasksPerChild: 1 });
+    const answers = new Queue<string>();
+    await pool.submit(work.leaveBlocking, pool, other, answers);
+    assertEquals(await answers.get(), "");
+  },
+);
+
 /** A task that a worker has submitted to the pool has been run, and its outcome sent to that worker. */
 async function answered(pool: ThreadPoolExecutor): Promise<void> {
   while (pool.stats().completed === 0) await turn();
