@@ -305,18 +305,23 @@ export class Process<A extends unknown[] = unknown[]> {
     } else this.#exitcode = facts?.exitCode ?? NOT_STARTED;
     if (this.#pid !== null) return;
     this.#startError = { error: cause };
-    if (this.#settleStarted !== undefined) this.#settleStarted.reject(cause);
-    else console.error(`Cannot start ${this.#label}:`, cause);
+    this.#settleStarted?.reject(cause);
+    console.error(`Cannot start ${this.#label}:`, cause);
   }
 
   /**
-   * A promise for the moment when the system has started the process.
+   * A promise for the moment when the system has started the process. It rejects with the error when it could not; that is
+   * printed too, so the promise can be left alone.
    *
    * @throws {RuntimeError} Before {@linkcode start}.
    */
   get started(): Promise<void> {
     this.#checkStarted("wait for");
-    return this.#started ??= this.#whenStarted();
+    if (this.#started === undefined) {
+      this.#started = this.#whenStarted();
+      this.#started.catch(() => {});
+    }
+    return this.#started;
   }
 
   async #whenStarted(): Promise<void> {

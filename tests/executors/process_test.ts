@@ -326,6 +326,19 @@ test("Process.started rejects when the process cannot be started, and exitcode s
   assertEquals(activeChildren(), []);
 });
 
+test("Process.started can be left alone: why the process could not be started is printed", async () => {
+  const { code, stdout, stderr } = await runProgram(`
+    import { Process } from "@concurrent/futures";
+    const process = new Process({ target: () => {}, cwd: "/nowhere/at/all" });
+    process.start();
+    process.started;
+    await process.join();
+    console.log(process.exitcode);
+  `);
+  assertEquals([code, stdout.trim()], [0, "127"], stderr);
+  assertStringIncludes(stderr, 'Cannot start Process "Process-1": Error: Cannot start process: ');
+});
+
 // join
 
 test("Process.join() may be called by many, with time limits and signals, and again", async () => {
