@@ -28,6 +28,10 @@ import { describe } from "./_target.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import { detach, isCopied, takeTransfers, transferList } from "./task.ts";
 
+/** What a getter is told that sends something itself: in a process, each use of the parent's objects does. */
+const IN_GETTER =
+  "Cannot send from a getter of a value that is being sent (each use of another process's object sends): get it first, and send a plain value";
+
 /** What a blocked thread is told whose mail is late; see {@linkcode MailboxReader.isLate}. */
 export const NEEDS_EVENT_LOOP =
   "Cannot block: an outcome has come by a message, as plain memory could not carry it, and a browser hands messages over in the event loop only; await the future";
@@ -118,6 +122,7 @@ export class MailboxWriter {
 
   /** Sends a value, and ahead of an outcome when its task ran; false when there is no room. */
   #tryWrite(kind: number, id: number, value: unknown): boolean {
+    if (this.#encoder.busy) throw new NotShareableError(IN_GETTER);
     const records = this.#records;
     const ran = this.#ran;
     const ahead = ran === undefined ? 0 : HEADER_WORDS + RAN_WORDS + 1;

@@ -6,6 +6,7 @@ import {
   assertInstanceOf,
   assertRejects,
   assertStrictEquals,
+  assertStringIncludes,
 } from "@std/assert";
 import {
   currentProcess,
@@ -14,6 +15,7 @@ import {
   ProcessPoolExecutor,
   SimpleQueue,
   transfer,
+  Value,
 } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
 import { stateOf, until } from "../_support/processes.ts";
@@ -398,4 +400,18 @@ test("ProcessPoolExecutor: what two processes print reaches this one's output, n
     assertEquals(whole.map((line) => lines.filter((other) => other === line).length), [500, 500]);
     assertEquals(lines.length, 1000);
   }
+});
+
+test("ProcessPoolExecutor: a getter of a result may not use the parent's objects, and is told what to do", async () => {
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
+  const value = new Value("i32", 3);
+  const future = pool.submit((value: Value<"i32">) => ({
+    get next(): number {
+      return value.add(1);
+    },
+  }), value);
+  const error = await future.exception();
+  assert(NotShareableError.is(error), String(error));
+  assertStringIncludes(error.message, "get it first, and send a plain value");
+  assertEquals([value.value, await pool.submit(() => 1)], [3, 1]);
 });
