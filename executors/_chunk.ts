@@ -1,29 +1,31 @@
 /**
- * Several calls of one function as one task: what `map` sends.
+ * Several calls of one function as one task, as `map` submits them.
  *
  * @module
  */
 
 /**
- * What a chunk returns: milliseconds it took; one entry a call, the value or the error; the numbers of the calls whose
- * entry is an error.
+ * What a chunk returns: the milliseconds that it took; one entry per call, its value or its error;
+ * the indexes of the calls whose entry is an error.
  */
 export type ChunkOutcome = [elapsedMs: number, entries: unknown[], failed: number[]];
 
-/** The error that a call of a chunk has thrown, the first if several have; boxed. */
+/** The first error that a call of a chunk has thrown, boxed; `undefined` if none has. */
 export function errorIn(
   [, entries, failed]: ChunkOutcome,
 ): { readonly error: unknown } | undefined {
   return failed.length === 0 ? undefined : { error: entries[failed[0]] };
 }
 
-/** True for what has to be awaited. */
+/** True for a value that has to be awaited. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null &&
     typeof (value as { then?: unknown }).then === "function";
 }
 
-/** A chunk under way. The calls follow one another; an error of one leaves the others alone. */
+/**
+ * A chunk under way. The calls run one after another; an error of one does not affect the others.
+ */
 export class ChunkRun {
   readonly entries: unknown[];
   readonly failed: number[] = [];
@@ -40,7 +42,10 @@ export class ChunkRun {
     this.entries = new Array<unknown>(items.length / arity);
   }
 
-  /** Calls until a call returns a promise, which is returned and to be given to {@linkcode take}; or to the end. */
+  /**
+   * Makes calls to the end, or until one returns a promise; that promise is returned, and must be
+   * given to {@linkcode finish}.
+   */
   advance(): PromiseLike<unknown> | undefined {
     const call = this.#call;
     const items = this.#items;
@@ -61,7 +66,7 @@ export class ChunkRun {
     return undefined;
   }
 
-  /** Awaits what {@linkcode advance} returned, and goes on to the end. */
+  /** Awaits what {@linkcode advance} returned, and runs the remaining calls to the end. */
   async finish(pending: PromiseLike<unknown> | undefined): Promise<void> {
     while (pending !== undefined) {
       const i = this.#next;
@@ -75,13 +80,13 @@ export class ChunkRun {
     }
   }
 
-  /** How far the chunk is, when the call under way is that far. */
+  /** The progress of the chunk, when `fraction` of the present call is done. */
   share(fraction: number): number {
-    // A report may come late, from what a call has left behind.
+    // A report may come late, from asynchronous work that a finished call has left running.
     return Math.min(1, (this.#next + fraction) / this.entries.length);
   }
 
-  /** Makes the entry of a call an error. */
+  /** Records the error of a call. */
   fail(i: number, error: unknown): void {
     this.entries[i] = error;
     this.failed.push(i);

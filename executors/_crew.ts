@@ -1,27 +1,34 @@
 /**
- * The workers of a pool: how many there are, which of them are woken for a task, and when another one is started.
+ * The workers of a pool: how many there are, which of them are woken for a task, and when another
+ * one is started.
  *
- * A worker that has run out of tasks sleeps; who publishes a task engages as many as there are tasks that nobody has claimed:
- * first those that sleep, then new ones, up to the most that there may be. A worker that looks for a task at this moment
- * counts as engaged.
+ * A worker that has run out of tasks sleeps. Publishing a task engages as many workers as there are
+ * unclaimed tasks: first sleeping ones, then new ones, up to `maxWorkers`. A worker that is looking
+ * for a task at this moment counts as engaged.
  *
- * A worker that is seen to be free may have claimed a task, and not shown yet that it runs it:
+ * A worker that looks free may have claimed a task without having shown yet that it runs it:
  *
  *   W: claims task 1        O: sees that task 2 waits and that W is free, starts nobody, and sleeps
  *   W: runs task 1 for an hour; or for ever, if that waits for task 2
  *
- * So an owner that leaves tasks to workers that are free, and is about to sleep, sets the word ASKED of the task ring. It does
- * the same where tasks wait for room in the ring, or for that of arguments, which a worker makes that begins a task.
+ * So an owner that leaves tasks to free workers, and is about to sleep, sets the word ASKED of the
+ * task ring. It also does so while tasks wait for room, in the ring or for their arguments: a
+ * worker that begins a task makes such room.
  *
  * Invariants
- * 1. The owner sets ASKED before it looks once more who is free, and for room. A worker that begins a task shows that it does
- *    (word PHASE), and later that its arguments are read, each before it looks at ASKED; where that asks for it, it resets
- *    it and wakes the owner by a record. So either the owner sees what the worker has done, or the worker sees that the
- *    owner has to know.
- * 2. Tasks that wait are those in the ring and those that processes have returned (word RETURNED).
- * 3. A process that has several tasks in hand shows one of them, and none that it has no more.
- * 4. A thread that is given up while it reads its arguments is not in the list, so nobody takes in a record of its. It resets its
- *    word HELD when it has given their memory back, and then rings; the owner says that it sleeps, and then looks at that word.
+ * 1. The owner sets ASKED, and then looks once more for free workers and for room. A worker that
+ *    begins a task shows this (word PHASE), and later gives back the memory of its arguments; after
+ *    each of the two it looks at ASKED. If the owner has asked, the worker resets ASKED and wakes
+ *    the owner by a record. So either the owner sees what the worker has done, or the worker sees
+ *    that the owner has to know.
+ * 2. The waiting tasks are the unclaimed ones in the ring and those that processes have returned
+ *    (word RETURNED).
+ * 3. A process that has several tasks in hand shows one of them, and never one that it no longer
+ *    has.
+ * 4. A thread that is abandoned while it reads its arguments is no longer in the list, so nobody
+ *    reads its records. When it has given back the memory of the arguments, it resets its word
+ *    HELD, and then rings. The owner, before it sleeps, first announces this, and then looks at
+ *    that word.
  *
  * @module
  */
@@ -40,29 +47,29 @@ import { isLoading, STARTS_WHILE_LOADING } from "./_thread_self.ts";
 import { PoolWorkerHandle } from "./_worker_handle.ts";
 import { THREAD_ID } from "./_worker_link.ts";
 
-/** Tasks pending for longer than this have their workers' signs of life watched. */
+/** When tasks are pending for longer than this, the workers are watched for signs of life. */
 const WATCH_AFTER_MS = 50;
 
-/** Submissions of one function in a row between two looks at whether the workers keep up. */
+/** Consecutive submissions of one function between two checks whether the workers keep up. */
 const STREAK = 64;
 
-/** What a crew asks its pool, and tells it. */
+/** What a crew asks its pool, and reports to it. */
 export interface CrewPool {
   /** Whether there are tasks for which a worker may be started. */
   readonly mayStartWorkers: boolean;
-  /** Whether all workers are to be left alone. */
+  /** Whether the pool is broken: then no worker is woken or started. */
   readonly isBroken: boolean;
-  /** Whether tasks are pending that may come to an end. */
+  /** Whether tasks are pending that may still end. */
   readonly isWorking: boolean;
   /** Publishes waiting tasks as far as there is room. */
   refill(): void;
-  /** Whether the task of that index has no outcome here. */
+  /** Whether the task with that index has no outcome at the owner yet. */
   isPending(task: number): boolean;
   /** A worker has been started. */
   started(worker: PoolWorkerHandle): void;
   /** A worker could not be started. */
   startFailed(error: unknown): void;
-  /** A worker has ended without being asked to. */
+  /** A worker has ended unasked. */
   lost(worker: PoolWorkerHandle, how: string, cause: unknown): void;
 }
 
@@ -76,16 +83,19 @@ export class Crew {
   readonly #kind: WorkerKind;
   readonly #queue: TaskQueue;
   readonly #catalog: Catalog;
-  /** Threads that were given up while they read arguments: they are ended when they have given back the memory of these. */
+  /**
+   * Threads that were abandoned while reading arguments: each is ended once it has given back the
+   * memory of these.
+   */
   readonly #readers: PoolWorkerHandle[] = [];
-  /** Numbers that workers' stamps may have. */
+  /** Worker numbers, for the slots' stamps, that are free. */
   readonly #freeNumbers: number[] = [];
   #started = 0;
-  /** How many of them take no more tasks; see {@linkcode finish}. */
+  /** How many workers of the list take no more tasks; see {@linkcode finish}. */
   #finishing = 0;
   #isStarting = false;
   #initializer = NO_INITIALIZER;
-  /** HEAD of the ring at the last look, and what was found. */
+  /** HEAD of the ring when the pace was last checked, and the result. */
   #lastHead = 0;
   #isKeepingUp = false;
   #cancelWatchLater: (() => void) | undefined;
@@ -107,21 +117,21 @@ export class Crew {
   }
 
   /**
-   * Has each worker call the pool's initializer before its first task.
+   * Makes each worker call the pool's initializer before its first task.
    *
-   * @throws {NotShareableError} When that cannot be sent.
+   * @throws {NotShareableError} When the initializer cannot be sent.
    */
   initialize(): void {
     this.#initializer = encodeInitializer(this.#settings, this.#catalog, this.#kind.exports);
   }
 
-  /** True when there may be one more, and there are tasks for it. */
+  /** True when one more worker may be started, and there are tasks for it. */
   get #mayStart(): boolean {
     return this.#size < this.#settings.maxWorkers && this.#freeNumbers.length > 0 &&
       this.#pool.mayStartWorkers;
   }
 
-  /** How many there are that take tasks. */
+  /** The number of workers that take tasks. */
   get #size(): number {
     return this.#list.length - this.#finishing;
   }
@@ -129,11 +139,14 @@ export class Crew {
   // Engaging
 
   /**
-   * True while the workers that are awake get through a long row of equal tasks about as fast as they come. One more
-   * worker would not make them faster, as this thread is the one that cannot keep up; it would take processor time
-   * from it. Whatever waits when this thread goes to sleep gets its worker then.
+   * Checks whether the workers that are awake keep up with a long run of submissions of one
+   * function, and records what {@linkcode isKeepingUp} returns. While they do, one more worker
+   * would not help: this thread is the one that cannot keep up, and the worker would take processor
+   * time from it. Tasks that still wait when this thread goes to sleep get their workers then.
    *
-   * @param streak How often the last function has been submitted in a row.
+   * @param streak How often the last function has been submitted in a row, not counting the first
+   * time.
+   * @returns True when the workers keep up, and at least one of them is awake.
    */
   checkPace(streak: number): boolean {
     if (streak % STREAK === 0) {
@@ -141,21 +154,25 @@ export class Crew {
       this.#isKeepingUp = streak > 0 && ((head - this.#lastHead) | 0) > STREAK / 4;
       this.#lastHead = head;
     }
-    // Where all sleep, nobody does.
+    // If all workers sleep, none keeps up.
     return this.#isKeepingUp &&
       load(this.#queue.ring.words, TASK_RING.SLEEPING) < this.#size;
   }
 
-  /** What {@linkcode checkPace} found last. */
+  /** Whether the workers kept up when {@linkcode checkPace} last measured it. */
   get isKeepingUp(): boolean {
     return this.#isKeepingUp;
   }
 
-  /** Sees to it that unclaimed tasks have workers: wakes sleeping ones, starts one where there may be more. */
+  /**
+   * Engages workers for unclaimed tasks: wakes sleeping ones, and starts one if more are needed and
+   * allowed.
+   */
   engage(): void {
     const { ring } = this.#queue;
     const { words } = ring;
-    // Tasks that were taken back are counted as unclaimed until the ring has passed them.
+    // `#waiting` includes tasks taken back until HEAD has passed them. So no worker is started
+    // unless some task is unsettled (`mayStartWorkers`).
     const mayStart = this.#mayStart;
     const sleeping = load(words, TASK_RING.SLEEPING);
     if ((!mayStart && sleeping <= 0) || this.#pool.isBroken) return;
@@ -171,27 +188,28 @@ export class Crew {
     for (const worker of this.#list) {
       if (!worker.isFinishing && !this.isBusy(worker)) available++;
     }
-    // Looked at again, and last: a worker may have claimed one, and be busy with it, since.
+    // Read again, and last: since the first look, a worker may have claimed a task and become busy.
     if (this.#waiting <= available || this.#isStarting) return;
     this.start();
   }
 
   /**
-   * Engages as many workers as there are tasks for, and sees to it that this thread is woken should that turn out to be too few:
-   * nobody will look again before something has come.
+   * Engages as many workers as there are tasks for, and makes sure that this thread is woken if
+   * these turn out to be too few. Call before this thread sleeps: it looks again only when
+   * something has arrived.
    */
   engageAll(): void {
     this.#pool.refill();
     this.#engageAllSeen();
     const forRoom = !this.#queue.isPublished;
     if (!forRoom && (!this.#mayStart || this.#waiting <= 0)) return;
-    // Tasks are left to workers that seem to be free, or wait for room in the ring.
+    // Tasks are left to workers that seem to be free, or wait for room.
     if (!this.#queue.ring.ask(forRoom)) return;
     this.#pool.refill();
     this.#engageAllSeen();
   }
 
-  /** Tasks that no worker has, as far as there is room for them. */
+  /** The number of tasks that no worker has, without those that wait for room. */
   get #waiting(): number {
     const { ring } = this.#queue;
     return ring.unclaimed + load(ring.words, TASK_RING.RETURNED);
@@ -205,7 +223,10 @@ export class Crew {
     } while (this.#list.length > before);
   }
 
-  /** True while the worker runs a task whose outcome is not here. One that begins, looks or sleeps takes the next. */
+  /**
+   * True while the worker runs a task whose outcome has not arrived. A worker that starts, looks
+   * for a task or sleeps is not busy: it takes the next one.
+   */
   isBusy({ state }: PoolWorkerHandle): boolean {
     if (!state.isRunning) return false;
     const task = state.currentTask;
@@ -215,9 +236,9 @@ export class Crew {
 
   // Coming and going
 
-  /** Starts a worker; if that fails, the pool is told. */
+  /** Starts a worker; if that fails, informs the pool. */
   start(): void {
-    // Starting a thread may run microtasks, and so come back here.
+    // Starting a thread may run microtasks, which may call this again.
     this.#isStarting = true;
     try {
       if (isLoading()) throw new RuntimeError(STARTS_WHILE_LOADING);
@@ -251,7 +272,7 @@ export class Crew {
       maxTasks: maxTasksPerChild ?? Infinity,
       idleTimeoutMs,
       buffers: [...this.#queue.buffers.news()],
-      // Each process counts in a ring of its own.
+      // Each process numbers its tasks in a ring of its own.
       firstTaskId: this.#kind.exports === undefined ? 0 : started * 2 ** 32,
       origin: ownOrigin(),
       isHosted: false,
@@ -259,7 +280,10 @@ export class Crew {
     this.#pool.started(worker);
   }
 
-  /** A worker takes no more tasks, and sees through what those that it had have others do: another one may have its place. */
+  /**
+   * Notes that a worker takes no more tasks and only awaits what its tasks delegated to other
+   * workers: another worker may take its place.
+   */
   finish(worker: PoolWorkerHandle): void {
     worker.isFinishing = true;
     this.#finishing++;
@@ -267,27 +291,32 @@ export class Crew {
   }
 
   /**
-   * Takes a worker off the list: it ended, or is to be heeded no more.
+   * Takes a worker off the list: it has ended, or is ignored from now on.
    *
    * @param isGone See `end` of the worker.
    */
   remove(worker: PoolWorkerHandle, isGone: boolean): void {
     if (worker.isFinishing) this.#finishing--;
     this.#list.splice(this.#list.indexOf(worker), 1);
-    // No slot has it in its stamp, nor will have: what the worker has claimed was taken back.
+    // No slot has its number in its stamp, nor will any: what the worker had claimed was taken
+    // back.
     this.#freeNumbers.push(worker.number);
     worker.end(isGone);
-    // A browser would end it on the spot, and what it reads would be in use for ever. One that ends itself does so anyway.
+    // A browser would end the thread on the spot, and the block that it reads would stay in use for
+    // ever. If it has ended by itself, that is so anyway.
     if (worker.state.isLeftReading && !isGone) this.#readers.push(worker);
     else worker.terminate();
   }
 
-  /** Whether {@linkcode endReaders} would find some. */
+  /** Whether {@linkcode endReaders} would end a thread. */
   get mayEndReaders(): boolean {
     return this.#readers.some(({ state }) => !state.isLeftReading);
   }
 
-  /** Ends threads that were given up while they read, and do so no more; false if there are none. */
+  /**
+   * Ends threads that were abandoned while reading, and have finished reading; false if there are
+   * none.
+   */
   endReaders(): boolean {
     let found = false;
     for (let i = this.#readers.length; i-- > 0;) {
@@ -298,17 +327,17 @@ export class Crew {
     return found;
   }
 
-  /** Has all of them claim nothing more. */
+  /** Tells all workers to claim nothing more. */
   retire(): void {
     for (const { state } of this.#list) state.retire(this.#queue.ring);
   }
 
-  /** Has all of them look at the ring. */
+  /** Wakes all workers, so that they look at the ring. */
   wakeAll(): void {
     for (const { state } of this.#list) state.wake(this.#queue.ring);
   }
 
-  /** There are none left, and will be no more. */
+  /** Frees what the crew holds: no worker is left, and none will be started. */
   close(): void {
     this.#cancelWatchLater?.();
     for (const reader of this.#readers.splice(0)) reader.terminate();
@@ -317,10 +346,14 @@ export class Crew {
 
   // Signs of life
 
-  /** Looks, a while from now, whether tasks are still pending, and watches their workers' signs of life. */
+  /**
+   * Checks, after a while, whether tasks are still pending; if so, watches the workers for signs of
+   * life.
+   */
   watchLater(): void {
     if (this.#cancelWatchLater !== undefined) return;
-    // It holds the program open: what does so otherwise may be the workers, and those be gone.
+    // This timer holds the program open: otherwise only the workers may do so, and they may be
+    // gone.
     this.#cancelWatchLater = callAt(nowMs() + WATCH_AFTER_MS, () => {
       this.#cancelWatchLater = undefined;
       if (!this.#pool.isWorking) return;
@@ -330,12 +363,13 @@ export class Crew {
           this.#pool.lost(worker, "its thread ended without a word", undefined);
         if (!worker.watch(onDeath)) isComplete = false;
       }
-      // Whoever comes later is engaged by a thread that then goes to sleep, and comes by here again.
+      // Workers that start later need no check: the thread that engages them then goes to sleep,
+      // and calls this again.
       if (!isComplete) this.watchLater();
     });
   }
 
-  /** Lets the event loop go that the watches hold open. */
+  /** Stops the watches, which hold the event loop open. */
   stopWatch(): void {
     for (const worker of this.#list) worker.stopWatch();
   }

@@ -1,6 +1,7 @@
 /**
- * Values from one thread to another, in order, each with a kind and an id: a record ring for small values, an arena
- * for large ones, a port for what only a message can carry. The record goes last: whoever reads it finds the rest.
+ * A one-way channel of values between two threads, in order, each value with a kind and an id: a
+ * record ring for small values, an arena for large ones, a port for what only a message can carry.
+ * The record is written last, so a reader that finds it finds the rest.
  *
  * @module
  */
@@ -28,15 +29,20 @@ import { describe } from "./_target.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import { detach, isCopied, takeTransfers, transferList } from "./task.ts";
 
-/** What a getter is told that sends something itself: in a process, each use of the parent's objects does. */
+/** Error text for a getter that sends: in a process, each use of the parent's objects does. */
 const IN_GETTER =
   "Cannot send from a getter of a value that is being sent (each use of another process's object sends): get it first, and send a plain value";
 
-/** What a blocked thread is told whose mail is late; see {@linkcode MailboxReader.isLate}. */
+/**
+ * Error text for a thread that blocks while its mail is late; see {@linkcode MailboxReader.isLate}.
+ */
 export const NEEDS_EVENT_LOOP =
   "Cannot block: an outcome has come by a message, as plain memory could not carry it, and a browser hands messages over in the event loop only; await the future";
 
-/** Buffers of so many bytes are copied faster than a message moves them. */
+/**
+ * Up to this many bytes, transferred buffers are copied: a message that moves them would take
+ * longer.
+ */
 const MOST_COPIED_IN_MAIL = 8 * 1024;
 
 /** Room for the payload of a {@linkcode RanReport}: a list of three numbers. */
@@ -49,20 +55,30 @@ export class MailboxWriter {
   readonly #port: MessagePort;
   readonly #bell: Bell;
   readonly #encoder = new Encoder();
-  /** Bytes of the last value that was too large for a record; whoever wants to know sets it to 0 before. */
+  /**
+   * Size in bytes of the last value that was too large for a record. A caller that reads it sets it
+   * to 0 before the write.
+   */
   spilledBytes = 0;
   /** Whether the reader is in another process. */
   #isOtherProcess = false;
-  /** Set while a task runs whose outcome may be sent another way, if it is small and nothing is on its way that was said before. */
+  /**
+   * Set while a task runs whose outcome may go by the wire instead: if it is small, and no record
+   * written before it may still be on its way.
+   */
   answerBy: ((kind: number, id: number, payload: Payload) => void) | undefined;
-  /** Something was sent in this way since the last outcome that was, and may not have arrived. */
+  /**
+   * The last record in the ring is not an outcome, so it may not have arrived: the next outcome
+   * follows it there instead of going by the wire. True at first, for what is said at the start.
+   * See Invariant 3 of `_wire.ts`.
+   */
   #mayNotOvertake = true;
-  /** When the task ran whose outcome comes next: it goes with that, the same way. */
+  /** When the task ran whose outcome comes next: sent together with that outcome, the same way. */
   #ran: { readonly id: number; readonly report: RanReport } | undefined;
-  /** Writes that wait for room, so that they stay in order. */
+  /** Writes that wait for room, oldest first. */
   readonly #waiting: Waiting[] = [];
 
-  /** @param arena The writer's, or one that it alone allocates from. */
+  /** @param arena The writer's own arena, or one that only the writer allocates from. */
   constructor(place: RecordRingPlace, arena: Arena, port: MessagePort, bell: Bell) {
     this.#records = new RecordWriter(place);
     this.#arena = arena;
@@ -71,8 +87,9 @@ export class MailboxWriter {
   }
 
   /**
-   * Says that the reader is in another process, where shared objects stand for by what `handleOf` says. Nothing can be moved
-   * there: it is copied, and then taken from this thread.
+   * Says that the reader is in another process, where a shared object is represented by the handle
+   * that `handleOf` returns. Nothing can be moved there: what is transferred is copied, and then
+   * detached in this thread.
    */
   exportBy(handleOf: (object: Shareable) => Handle): void {
     writeForProcess(this.#encoder, handleOf);
@@ -80,9 +97,10 @@ export class MailboxWriter {
   }
 
   /**
-   * Sends a value, now or when there is room: then a promise is returned, which rejects with what would be thrown.
+   * Sends a value, now or when there is room. In the latter case returns a promise, which rejects
+   * with what this would have thrown.
    *
-   * @throws {unknown} What encoding the value throws; nothing was sent then.
+   * @throws {unknown} What encoding the value throws; then nothing was sent.
    */
   write(kind: number, id: number, value: unknown): Promise<void> | undefined {
     if (kind === KIND.RAN && this.#waiting.length === 0) {
@@ -96,7 +114,10 @@ export class MailboxWriter {
     });
   }
 
-  /** The same; a value that cannot be sent is told to `onUnsendable`, now or later, which says what else comes of it. */
+  /**
+   * Sends a value like {@linkcode write}. If the value cannot be sent, now or later, calls
+   * `onUnsendable` and returns its result.
+   */
   writeOr(
     kind: number,
     id: number,
@@ -120,7 +141,10 @@ export class MailboxWriter {
     while (!this.#tryWrite(kind, id, value)) this.#records.roomSync();
   }
 
-  /** Sends a value, and ahead of an outcome when its task ran; false when there is no room. */
+  /**
+   * Sends a value, preceded by the report of when the task ran, if one is kept; false when there is
+   * no room.
+   */
   #tryWrite(kind: number, id: number, value: unknown): boolean {
     if (this.#encoder.busy) throw new NotShareableError(IN_GETTER);
     const records = this.#records;
@@ -129,7 +153,8 @@ export class MailboxWriter {
     const first = records.reserve(ahead + HEADER_WORDS + MAIL_PAYLOAD_WORDS);
     if (first < 0) return false;
     const { words, bytes } = records;
-    // A record of its own, right ahead of the other, or a part of what is not published.
+    // The report is a record of its own right before the other, or, if the outcome goes by the
+    // wire, lies in memory that is not published.
     const ranEnd = ran === undefined
       ? first - 1
       : this.#encodeRan(ran.report, first + HEADER_WORDS);
@@ -178,13 +203,13 @@ export class MailboxWriter {
     records.commit(start, end);
   }
 
-  /** Lays a report where it is, or becomes, a part of a record; returns its end. */
+  /** Writes a report at `payload`; returns its end. */
   #encodeRan(report: RanReport, payload: number): number {
     const { words, bytes } = this.#records;
     return this.#encoder.encode(report, words, bytes, payload, payload + RAN_WORDS, undefined);
   }
 
-  /** Sends the other way what was laid into the ring, and is not published there. */
+  /** Sends by the wire what was written into the ring's memory, and is not published there. */
   #answer(kind: number, id: number, payload: number, end: number): void {
     const start = payload * WORD_BYTES;
     const length = end * WORD_BYTES - start;
@@ -193,9 +218,9 @@ export class MailboxWriter {
   }
 
   /**
-   * Puts what the encoder has spilled into the arena or a message; returns which.
+   * Puts what the encoder has spilled into the arena or a message; returns the place.
    *
-   * @param moved What is to be taken from this thread.
+   * @param moved The buffers and ports to detach in this thread.
    */
   #placeSpilled(
     words: Int32Array,
@@ -207,7 +232,7 @@ export class MailboxWriter {
     const offset = encoder.extras.length === 0 ? this.#arena.allocate(encoder.blockBytes) : -1;
     if (offset < 0) {
       const message = takeSpilled(encoder);
-      // What was copied too: the message may refer to it, and takes it from this thread.
+      // The copied ones as well: the message may refer to them, and posting it detaches them.
       this.#port.postMessage(message, [message.block, ...transferList(moved)]);
       return PLACE.MESSAGE;
     }
@@ -230,7 +255,10 @@ export class MailboxWriter {
     return this.#waiting.length > 0;
   }
 
-  /** Writes what waits, as far as there is room: for a thread that is blocked, whose promises stand still. */
+  /**
+   * Writes what waits, as far as there is room. For a thread that is blocked, so that its promises
+   * do not settle.
+   */
   flush(): void {
     const waiting = this.#waiting;
     while (waiting.length > 0) {
@@ -269,7 +297,7 @@ export class MailboxReader {
   readonly #arena: ArenaView;
   readonly #port: MessagePort;
   readonly #decoder = new Decoder();
-  /** The oldest value is here but for its message: the event loop has to turn. */
+  /** The record of the oldest value is here, and its message is not: the event loop has to turn. */
   #isLate = false;
   readonly #onLate = (): void => {
     this.#isLate = false;
@@ -280,7 +308,7 @@ export class MailboxReader {
   kind = 0;
   id = 0;
   value: unknown = undefined;
-  /** The value could not be read: it is an error that says why. */
+  /** The value could not be read: `value` is an error that says why. */
   isUnreadable = false;
 
   constructor(place: RecordRingPlace, arena: SharedArrayBuffer, port: MessagePort) {
@@ -294,7 +322,7 @@ export class MailboxReader {
     return !this.#isLate && this.#records.hasRecord();
   }
 
-  /** True while the oldest value cannot be taken before the event loop has turned. */
+  /** True while the oldest value can only be taken after the event loop has turned. */
   get isLate(): boolean {
     return this.#isLate;
   }

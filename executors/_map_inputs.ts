@@ -1,5 +1,5 @@
 /**
- * What `map` reads, and how much of it goes into a task.
+ * The inputs that `map` reads, and how many items go into a task.
  *
  * @module
  */
@@ -11,7 +11,7 @@ export type MapInput<T> = Iterable<T> | AsyncIterable<T>;
 
 /** How much larger than one chunk the next may be. */
 const GROWTH = 16;
-/** The most items of a task whose size is left to us. */
+/** The most items in a task when no chunk size is given. */
 const MAX_CHUNK = 1 << 16;
 /** Chunks in flight per worker: one that runs and one that waits. */
 export const IN_FLIGHT_PER_WORKER = 2;
@@ -23,7 +23,10 @@ export class ChunkSizer {
   readonly #chunkMs: number;
   #size = 1;
 
-  /** @param chunkMs What a chunk should take: long against dispatching it, short against a wait for it. */
+  /**
+   * @param chunkMs Milliseconds that a chunk should take: long compared with dispatching it, short
+   * for a caller that waits for it.
+   */
   constructor(fixed: number | undefined, concurrency: number, chunkMs: number) {
     this.#fixed = fixed;
     this.#concurrency = concurrency;
@@ -34,14 +37,14 @@ export class ChunkSizer {
     return this.#fixed === undefined;
   }
 
-  /** Size of the next chunk, when so many items are there. */
+  /** Size of the next chunk, when `available` items are left or more may come (`Infinity`). */
   next(available: number): number {
     if (this.#fixed !== undefined) return this.#fixed;
     const share = Math.ceil(available / (IN_FLIGHT_PER_WORKER * this.#concurrency));
     return Math.max(1, Math.min(this.#size, share));
   }
 
-  /** Learns from a chunk. */
+  /** Adapts the size to the time that a chunk took. */
   observe(count: number, elapsedMs: number): void {
     const ideal = Math.floor(this.#chunkMs * count / elapsedMs);
     const limit = Math.min(MAX_CHUNK, Math.max(count, this.#size) * GROWTH);
@@ -49,11 +52,11 @@ export class ChunkSizer {
   }
 }
 
-/** Reads several inputs side by side, up to the end of the shortest. */
+/** Reads several inputs in parallel, up to the end of the shortest. */
 export class Inputs {
   readonly arity: number;
   readonly isAsync: boolean;
-  /** How many items there are to read; `undefined` when that shows at the end only. */
+  /** How many items there are to read; `undefined` when only reading to the end tells. */
   readonly length: number | undefined;
   readonly #iterators: (Iterator<unknown> | AsyncIterator<unknown>)[];
 
@@ -67,7 +70,10 @@ export class Inputs {
     );
   }
 
-  /** Appends the next item of each input; false at the end of one, those after it not having been read. */
+  /**
+   * Appends the next item of each input, or returns false if one has ended; the inputs after that
+   * one are then not read.
+   */
   pullSync(items: unknown[]): boolean {
     const results: IteratorResult<unknown>[] = [];
     for (const it of this.#iterators as Iterator<unknown>[]) {
@@ -78,7 +84,7 @@ export class Inputs {
     return this.#append(items, results);
   }
 
-  /** Appends the next item of each input, all of them read at once; false at the end of one. */
+  /** Appends the next item of each input, all read at once, or returns false if one has ended. */
   async pull(items: unknown[]): Promise<boolean> {
     return this.#append(items, await Promise.all(this.#iterators.map((it) => it.next())));
   }
@@ -92,7 +98,7 @@ export class Inputs {
     return true;
   }
 
-  /** Tells the inputs that no more is wanted. An error of one is logged, as there is nobody left who takes results. */
+  /** Closes the inputs. An error of one is logged, as nobody reads results any more. */
   close(): void {
     for (const it of this.#iterators) {
       try {
@@ -109,7 +115,7 @@ function logClosing(error: unknown): void {
   console.error("Error in closing an input of map, ignored:", error);
 }
 
-/** How many items an iterable has, where it tells without being read. */
+/** How many items an iterable has, if that is known without reading it. */
 export function lengthOf(iterable: unknown): number | undefined {
   if (Array.isArray(iterable)) return iterable.length;
   if (iterable instanceof Set || iterable instanceof Map) return iterable.size;
@@ -117,7 +123,7 @@ export function lengthOf(iterable: unknown): number | undefined {
   return undefined;
 }
 
-/** True for what `map` can read. */
+/** True for a value that `map` can read. */
 export function isInput(value: unknown): boolean {
   if (typeof value === "string") return true;
   return typeof value === "object" && value !== null &&

@@ -1,13 +1,14 @@
 /**
- * The results of `map`, as the program has them.
+ * The results of `map`, as the program sees them.
  *
- * A loop that throws does not say that it wants no more: `for await` leaves an iterator whose `next` has rejected as it is, and so
- * does whoever drops one. Its run would keep its inputs open, and go on with them, for nobody. So a run whose results were
- * begun to be read, and are dropped, is ended, as Python ends a generator that nobody refers to any more. One that nobody has
- * begun to read is not: its items run to the end.
+ * A loop that ends by an error does not close its iterator: `for await` does not call `return`
+ * after `next` has rejected, and a program that drops an iterator does not either. The run would
+ * keep its inputs open, and go on reading them, for nobody. So when results are dropped after
+ * reading them has begun, their run is ended, as Python ends a generator that nobody refers to any
+ * more. A run whose results nobody has begun to read is not ended: its items run to the end.
  *
- * What others hold for good (futures, inputs, signals) is the run, and never the object that the program has; a wait for a result
- * holds that.
+ * Futures, inputs and signals hold the run only, never the object that the program has; only a wait
+ * for a result holds that object.
  *
  * @module
  */
@@ -19,21 +20,26 @@ import { type MapOptions, MapRun } from "./_map_run.ts";
 import { type HasStanding, STANDING, type Standing } from "./_standing.ts";
 
 /**
- * Results of `map`, in order, each handed out once. Both ways of iterating draw from the same results.
+ * Results of `map`, in order, each handed out once. Both ways of iterating draw from the same
+ * results.
  *
- * A loop that is left by `break` or `return` cancels what has not started, and closes the inputs. One that an error ends can be
- * followed by another one for the rest; without such, the same is done once nothing refers to the results any more.
+ * Leaving a loop by `break` or `return` cancels what has not started, and closes the inputs. After
+ * a loop that an error has ended, another loop can read the rest; without one, the same happens
+ * once nothing refers to the results any more.
  *
  * @typeParam T What the function returns.
  */
 export interface MapResult<T> extends AsyncIterable<T>, Iterable<T> {
   /** Iterates without blocking. */
   [Symbol.asyncIterator](): AsyncIterableIterator<T>;
-  /** Iterates, blocking this thread where a result is not there yet. */
+  /** Iterates, blocking this thread while the next result is not there yet. */
   [Symbol.iterator](): IterableIterator<T>;
-  /** All results that were not handed out yet; rejects with the first error, behind which the rest can be read. */
+  /**
+   * All results that were not handed out yet. Rejects with the first error; the results after it
+   * can still be read.
+   */
   toArray(): Promise<T[]>;
-  /** The same, blocking this thread. */
+  /** All results that were not handed out yet, like {@linkcode toArray}, blocking this thread. */
   toArraySync(): T[];
 }
 
@@ -48,14 +54,15 @@ class Results implements MapResult<unknown>, HasStanding {
     this.#run = run;
   }
 
-  /** The run, whose results are read from now on. */
+  /** Returns the run; from now on it is ended when the results are dropped. */
   #begin(): MapRun {
     const run = this.#run;
     if (this.#isBegun) return run;
     this.#isBegun = true;
     if (run.isOver) return run;
     dropped.register(this, run, run);
-    // It would keep the run for as long as anything that this holds keeps the results.
+    // The registration would otherwise keep the run alive for as long as anything that the run
+    // holds keeps the results alive.
     run.onOver = () => dropped.unregister(run);
     return run;
   }
@@ -83,7 +90,7 @@ class Results implements MapResult<unknown>, HasStanding {
   [Symbol.iterator](): IterableIterator<unknown> {
     const run = this.#begin();
     const iterator: IterableIterator<unknown> = {
-      next: () => this.#run.readSync(), // By this object, which lives as long as the iterator.
+      next: () => this.#run.readSync(), // Through this object, so that the iterator keeps it alive.
       return: (value) => {
         run.leave();
         return { done: true, value };

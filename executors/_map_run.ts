@@ -3,9 +3,10 @@
  *
  *   inputs -- pull --> items -- dispatch --> chunks in flight -- in order --> results
  *
- * Chunks of a fixed size are all submitted at once, as Python does. Where the size is left to us, a few chunks per
- * worker are in flight at a time, the first ones of a single item; the time that a chunk took tells how large the
- * next ones should be. So a million tiny items cost a few dozen tasks, and ten slow ones are spread over the workers.
+ * Chunks of a fixed size are all submitted at once, as Python does. Without a given size, a few
+ * chunks per worker are in flight at a time, the first ones of a single item; from the time that a
+ * chunk took follows the size of the next ones. So a million tiny items cost a few dozen tasks, and
+ * ten slow ones are spread over the workers.
  *
  * @module
  */
@@ -27,16 +28,16 @@ export interface MapOptions {
   chunksize?: number | undefined;
   /** Milliseconds from the call until the last result; then iterating throws a `TimeoutError`. */
   timeout?: number | null | undefined;
-  /** Reads the inputs lazily: at most so many items are submitted and not yet handed out. */
+  /** Reads the inputs lazily: at most this many items are submitted and not yet handed out. */
   buffersize?: number | null | undefined;
-  /** Ends it: what has not started is cancelled, and iterating throws the signal's reason. */
+  /** Ends the call: what has not started is cancelled, and iterating throws the signal's reason. */
   signal?: AbortSignal | undefined;
 }
 
-/** So many chunks that were handed out stay in the list, before it is made shorter. */
+/** The list of chunks is shortened only when at least this many of them were handed out. */
 const MOST_LEFT = 32;
 
-/** Some items on their way. */
+/** Some items, submitted as one task. */
 interface Chunk {
   readonly count: number;
   readonly future: Future<unknown>;
@@ -44,10 +45,10 @@ interface Chunk {
   next: number;
 }
 
-/** One who waits for a result. */
+/** A caller that waits for a result. */
 interface Waiter {
   readonly wake: () => void;
-  /** What must not be collected meanwhile; see `_map_result.ts`. */
+  /** The object that must not be garbage-collected meanwhile; see `_map_result.ts`. */
   readonly keeper: object;
 }
 
@@ -64,14 +65,14 @@ export class MapRun implements HasStanding {
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort = (): void => this.#failNow(this.#signal!.reason);
 
-  /** Items read and not submitted, `arity` words each, from `#itemsRead` on. */
+  /** Items read, `arity` values each; the first `#itemsTaken` items are submitted. */
   #items: unknown[] = [];
   #itemsTaken = 0;
   #exhausted = false;
   #pulling = false;
   #feeding = false;
 
-  /** Submitted chunks, from `#chunksTaken` on. */
+  /** Submitted chunks; the first `#chunksTaken` are handed out. */
   readonly #chunks: Chunk[] = [];
   #chunksTaken = 0;
   #inFlight = 0;
@@ -81,15 +82,18 @@ export class MapRun implements HasStanding {
   #done = 0;
   #total: number | undefined;
 
-  /** What is thrown once the submitted chunks are handed out: an error of an input, or of submitting. */
+  /**
+   * What is thrown once the submitted chunks are handed out: an error of an input, or of
+   * submitting.
+   */
   #failure: { readonly error: unknown } | undefined;
   /** Nothing more is handed out. */
   #ended = false;
-  /** Called once it is over, or has been ended. */
+  /** Called when the run is over or has been ended. */
   onOver: (() => void) | undefined;
   #isOverTold = false;
 
-  /** Waits for something to change. */
+  /** Callers that wait for something to change. */
   #waiters: Waiter[] = [];
 
   constructor(
@@ -140,9 +144,12 @@ export class MapRun implements HasStanding {
     return this.#items.length / this.#inputs.arity - this.#itemsTaken;
   }
 
-  /** Submits as much as may be in flight. `throws` says whether a failure is the caller's to hear now. */
+  /**
+   * Submits as much as may be in flight. If `throws`, an error is thrown to the caller; otherwise
+   * iterating throws it later.
+   */
   #feed(throws: boolean): void {
-    // A task that fails at submit tells so within #dispatch.
+    // A task that fails at submit calls back within #dispatch, and so comes here again.
     if (this.#feeding) return;
     this.#feeding = true;
     const { isAdaptive } = this.#sizer;
@@ -170,7 +177,10 @@ export class MapRun implements HasStanding {
     if (this.#isAllSubmitted) mapsOf(this.#backend).delete(this);
   }
 
-  /** Reads inputs until `size` items are there or they end; asynchronous ones later. */
+  /**
+   * Reads inputs until `size` items are available or the inputs end; asynchronous inputs are read
+   * later.
+   */
   #pull(size: number): void {
     if (this.#inputs.isAsync) {
       this.#pullLater();
@@ -181,7 +191,7 @@ export class MapRun implements HasStanding {
     }
   }
 
-  /** Reads one item of asynchronous inputs, and submits what there is. */
+  /** Reads one item of asynchronous inputs, and submits what is available. */
   async #pullLater(): Promise<void> {
     if (this.#pulling) return;
     this.#pulling = true;
@@ -204,14 +214,14 @@ export class MapRun implements HasStanding {
     const items = this.#items.slice(start, start + count * arity);
     const future = this.#backend.submit(this.#fn, items, this.#taskOptions, arity);
     if (count > 1 && isUnsendable(future)) {
-      // One of them cannot be sent. None has run, so each is tried on its own.
+      // One of the items cannot be sent. None has run, so each is submitted on its own.
       for (let i = 0; i < count; i++) this.#dispatch(1);
       return;
     }
     this.#itemsTaken += count;
     this.#buffered += count;
     this.#inFlight++;
-    // Not with each one: what stays is moved up.
+    // Not with each chunk, as the remaining items are moved to the front.
     if (this.#itemsTaken >= this.#available) {
       this.#items.splice(0, this.#itemsTaken * arity);
       this.#itemsTaken = 0;
@@ -230,7 +240,7 @@ export class MapRun implements HasStanding {
     });
   }
 
-  /** Whether nothing more comes of it than what is here. */
+  /** Whether all outcomes are here, or the run has been ended. */
   get isOver(): boolean {
     return this.#ended || (this.#isAllSubmitted && this.#inFlight === 0);
   }
@@ -246,7 +256,10 @@ export class MapRun implements HasStanding {
     return this.#exhausted && this.#available === 0;
   }
 
-  /** Submits all that was read: the executor is about to accept nothing more. */
+  /**
+   * Submits all items that were read, or drops them if `cancelFutures`: the executor is about to be
+   * shut down.
+   */
   finish(cancelFutures: boolean): void {
     if (cancelFutures) {
       this.#fail(new CancelledError("Cannot run item: the executor was shut down"));
@@ -293,7 +306,7 @@ export class MapRun implements HasStanding {
 
   /** Takes the next result; throws the item's error. Call when ready. */
   #take(): IteratorResult<unknown> {
-    // Once all items are done, nobody listens any more.
+    // Once all items are done, the run no longer listens to the signal.
     if (this.#signal?.aborted && !this.#ended && this.#failure === undefined) {
       this.#failNow(this.#signal.reason);
     }
@@ -321,7 +334,7 @@ export class MapRun implements HasStanding {
     if (this.#bufferSize !== Infinity) this.#feed(false);
   }
 
-  /** Leaves the chunk in front, which was handed out. */
+  /** Drops the front chunk, which was handed out. */
   #dropFront(): void {
     this.#chunks[this.#chunksTaken++] = undefined as unknown as Chunk;
     if (this.#chunksTaken < MOST_LEFT || this.#chunksTaken * 2 < this.#chunks.length) return;
@@ -329,12 +342,12 @@ export class MapRun implements HasStanding {
     this.#chunksTaken = 0;
   }
 
-  /** Wants no more: ends the iteration, and cancels what has not started. */
+  /** Ends the iteration, and cancels what has not started. */
   leave(): void {
     this.#end();
   }
 
-  /** Drops all that is not handed out: the next read throws `error`. */
+  /** Drops all results that are not handed out: the next read throws `error`. */
   #failNow(error: unknown): void {
     if (this.#ended) return;
     this.#tellOver();
@@ -364,9 +377,9 @@ export class MapRun implements HasStanding {
     return new TimeoutError(`Cannot read next result: map was not done within ${this.#timeout} ms`);
   }
 
-  /** A promise for the next result, which holds `keeper` while it has to wait. */
+  /** A promise for the next result; holds `keeper` while it has to wait. */
   read(keeper: object): Promise<IteratorResult<unknown>> {
-    // What has come beats the deadline.
+    // A result that has arrived beats the deadline.
     if (!this.isReady && this.#deadlineMs !== NEVER) doorbell.poll();
     if (!this.isReady) return this.#readLater(keeper);
     try {
@@ -387,7 +400,7 @@ export class MapRun implements HasStanding {
     return this.#take();
   }
 
-  /** Resolves once something changed: to false when the time was up first. */
+  /** Resolves to true once something has changed, or to false when the time is up first. */
   #changed(keeper: object): Promise<boolean> {
     return new Promise((resolve) => {
       const stopTimer = callAt(this.#deadlineMs, () => resolve(false));
@@ -431,7 +444,10 @@ export class MapRun implements HasStanding {
     return { done: this.#done, reported, total: this.#total };
   }
 
-  /** Takes the whole chunk in front, where no item of it failed, or else one result. Call when ready. */
+  /**
+   * Appends the rest of the front chunk to `results`, if none of its items failed, and returns
+   * `undefined`; otherwise takes and returns one result. Call when ready.
+   */
   takeChunk(results: unknown[]): IteratorResult<unknown> | undefined {
     const front = this.#front;
     if (front === undefined || this.#ended || this.#signal?.aborted) return this.#take();
@@ -460,7 +476,10 @@ function mapsOf(backend: ExecutorBackend): Set<MapRun> {
   return maps;
 }
 
-/** Has all calls of `map` submit what they have read, or drop it: the executor is about to be shut down. */
+/**
+ * Makes all calls of `map` submit what they have read, or drop it if `cancelFutures`: the executor
+ * is about to be shut down.
+ */
 export function finishMaps(backend: ExecutorBackend, cancelFutures: boolean): void {
   for (const map of mapsOf(backend)) map.finish(cancelFutures);
 }

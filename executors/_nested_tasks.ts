@@ -1,12 +1,14 @@
 /**
- * Tasks that a pool's workers submit themselves, to pools of the pool's owner: the owner's side. The worker's side is
- * `_remote_pools.ts`.
+ * Tasks that a pool's workers submit themselves, to pools of the pool's owner: the owner's side.
+ * The worker's side is `_remote_pools.ts`.
  *
- * A worker's submission is one more task of the pool it names; its outcome goes back as mail.
+ * A worker's submission becomes an ordinary task of the pool that it names; its outcome goes back
+ * as mail.
  *
- * A worker that blocks for such a task keeps its place in the pool meanwhile. If every worker there may be does so, for tasks
- * of this pool, none of them can ever go on: the last one is told, and its wait throws. Only the owner can
- * say so, as it alone knows which outcomes are on their way.
+ * A worker that blocks for such a task keeps its place in the pool meanwhile. If as many workers as
+ * the pool may have block for tasks of this pool, none of them can ever go on: the last one is
+ * informed, and its wait throws. Only the owner can detect this, as only it knows which outcomes
+ * are on their way.
  *
  * @module
  */
@@ -25,7 +27,7 @@ import type { StreamSink, StreamSource } from "./stream.ts";
 
 /** This thread's pools, by name. */
 const pools = new Map<string, WorkerPool>();
-/** Those that were sent to tasks, and may come back. */
+/** Executors of this thread's pools that were sent to tasks, and may come back. */
 const sent = new Map<string, Executor>();
 
 findPoolsBy(({ name, owner }) => owner === THREAD_ID ? sent.get(name) : undefined);
@@ -35,13 +37,16 @@ export function offerPool(name: string, pool: WorkerPool): void {
   pools.set(name, pool);
 }
 
-/** Workers can submit to the pool no more. */
+/** Withdraws a pool: workers can no longer submit to it. */
 export function withdrawPool(name: string): void {
   pools.delete(name);
   sent.delete(name);
 }
 
-/** What stands for a pool on its way to a task: there it arrives as an executor that submits to this one. */
+/**
+ * The handle that represents a pool on its way to a task, where it arrives as an executor that
+ * submits to this pool.
+ */
 export function handleOfPool(executor: Executor, pool: WorkerPool): Handle {
   const { name, concurrency, chunkMs } = pool;
   if (pools.get(name) === pool) sent.set(name, executor);
@@ -49,21 +54,25 @@ export function handleOfPool(executor: Executor, pool: WorkerPool): Handle {
   return { kind: POOL_KIND, data };
 }
 
-/** What a worker has submitted. */
+/** A task that a worker has submitted. */
 interface Entry {
   readonly future: Future<unknown>;
-  /** Stands for its signal, where it has one. */
+  /** Represents the task's signal, if it has one. */
   readonly controller: AbortController | undefined;
-  /** Whether its own pool runs it. */
+  /** Whether the worker's own pool runs it. */
   readonly isOwn: boolean;
-  /** Of a stream. */
+  /** The stream, if the task is one. */
   readonly stream: NestedStream | undefined;
 }
 
-/** What one worker has submitted and waits for. */
+/** The unfinished tasks that one worker has submitted, and which of them it blocks for. */
 interface Account {
   readonly futures: Map<number, Entry>;
-  /** What the worker blocks for, when all of it is unfinished; otherwise empty. */
+  /**
+   * Ids of the tasks that the worker blocks for, while each of them is an unfinished task of the
+   * worker's own pool, and no stream among them has sent a value that was not taken; otherwise
+   * empty.
+   */
   blockedOn: number[];
 }
 
@@ -76,7 +85,7 @@ export class NestedTasks {
     this.#pool = pool;
   }
 
-  /** Handles what a worker says about its submissions. */
+  /** Handles a worker's mail about its submissions. */
   handle(worker: PoolWorkerHandle, kind: number, id: number, value: unknown): void {
     switch (kind) {
       case KIND.SUBMIT:
@@ -109,7 +118,7 @@ export class NestedTasks {
     reply(worker, REPLY.ERROR, id, error);
   }
 
-  /** Forgets a worker that is no more: nobody takes the values of its streams. */
+  /** Forgets a worker that has ended, and stops its streams, whose values nobody takes. */
   forget(worker: PoolWorkerHandle): void {
     const account = this.#accounts.get(worker);
     if (account === undefined) return;
@@ -157,19 +166,22 @@ export class NestedTasks {
     });
   }
 
-  /** There is news of what the worker may be blocked for. */
+  /** Notes that a task for which the worker may be blocked has news. */
   #goesOn(worker: PoolWorkerHandle, id: number): void {
     const account = this.#accounts.get(worker);
     if (account?.blockedOn.includes(id)) account.blockedOn = [];
   }
 
-  /** @param block Which of the worker's words about what it blocks for this is. */
+  /**
+   * @param block Number of this announcement among those that the worker has made of what it blocks
+   * for.
+   */
   #block(worker: PoolWorkerHandle, block: number, ids: number[]): void {
     const account = this.#accounts.get(worker);
     if (account === undefined) return;
     const isStuck = ids.every((id) => {
       const entry = account.futures.get(id);
-      // A value that has been sent wakes it.
+      // A value that was sent, and not taken, lets the worker go on.
       return entry?.isOwn === true && (entry.stream?.ahead ?? 0) === 0;
     });
     account.blockedOn = isStuck ? ids : [];
@@ -190,10 +202,10 @@ export class NestedTasks {
   }
 }
 
-/** A stream that a worker has submitted: sends it the values. */
+/** A stream that a worker has submitted: sends the values to that worker. */
 class NestedStream implements StreamSink {
   source!: StreamSource;
-  /** Values that were sent, and not taken. */
+  /** Number of values that were sent and not taken. */
   ahead = 0;
   readonly #worker: PoolWorkerHandle;
   readonly #id: number;
@@ -220,7 +232,7 @@ class NestedStream implements StreamSink {
     reply(this.#worker, REPLY.THREW, this.#id, error);
   }
 
-  /** The worker has taken so many more. */
+  /** Notes that the worker has taken `count` more values. */
   taken(count: number): void {
     this.ahead -= count;
     this.source.taken(count, this.ahead);
