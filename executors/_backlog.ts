@@ -1,10 +1,11 @@
 /**
- * Tasks that wait in their owner's memory because the shared ring is full: encoded already, so that the ring
- * can be filled by copying, and so that later changes to an argument are not seen.
+ * Tasks that wait in their owner's memory because the shared ring is full. They are already
+ * encoded, so that the ring can be filled by copying, and later changes to an argument are not
+ * seen.
  *
- * One first-in-first-out lane per priority; lanes of higher priority go first. A lane is a list of segments
- * into which records are written one after another: header, then the payload as the task ring wants it.
- * Payloads too large for a slot are kept as blocks of their own.
+ * One first-in-first-out lane per priority; lanes of higher priority go first. A lane is a list of
+ * segments into which records are written one after another: header, then the payload as the task
+ * ring wants it. Payloads too large for a slot are kept as blocks of their own.
  *
  * @module
  */
@@ -12,7 +13,10 @@
 import type { Encoded } from "../_memory/message.ts";
 import { SLOT_PAYLOAD_WORDS } from "../_memory/task_ring.ts";
 
-/** Words of a lane's first segment; each one after it has four times as many as the one before, up to the most. */
+/**
+ * Words of a lane's first segment; each later one has four times as many as the one before, up to
+ * MOST_WORDS.
+ */
 const FIRST_WORDS = 1 << 8;
 const MOST_WORDS = 1 << 14;
 
@@ -31,12 +35,12 @@ export interface Waiting {
   readonly task: number;
   readonly functionNumber: number;
   readonly form: number;
-  /** The payload, when it fits a slot. */
+  /** The memory that holds the payload, when that fits a slot. */
   readonly words: Int32Array;
-  /** Where it lies in `words`. */
+  /** Where the payload lies in `words`. */
   readonly start: number;
   readonly end: number;
-  /** The payload, when it does not. */
+  /** The payload, when it does not fit a slot. */
   readonly large: Encoded | undefined;
 }
 
@@ -54,7 +58,7 @@ class Segment {
 
 class Lane {
   readonly priority: number;
-  /** Oldest first. Read at the first, written at the last. */
+  /** Oldest first; the front one is read, the last one written. */
   readonly segments: Segment[] = [new Segment(FIRST_WORDS)];
   #first = 0;
 
@@ -80,12 +84,13 @@ class Lane {
     return this.front.read === this.front.written && this.#first === this.segments.length - 1;
   }
 
-  /** Leaves a segment that was read to its end. */
+  /** Drops the front segment if it was read to its end. */
   skipRead(reserved: Segment | undefined): void {
     const { front } = this;
     if (front.read < front.written) return;
     if (this.#first === this.segments.length - 1) {
-      // What is being written behind it, by code that has come here through a getter, stays where it is.
+      // Not while a record is being written behind it: encoding may call a getter of the user's,
+      // which may have led here.
       if (front !== reserved) front.read = front.written = 0;
       return;
     }
@@ -109,7 +114,7 @@ export class Backlog {
   readonly #lanes: Lane[] = [];
   /** Payloads too large for a slot, by task. */
   readonly #large = new Map<number, Encoded>();
-  /** What was reserved last, and not written yet, or never. */
+  /** What was reserved last and is not committed, or never will be. */
   #open: Reserved | undefined;
   #length = 0;
 
@@ -118,7 +123,10 @@ export class Backlog {
     return this.#length;
   }
 
-  /** Where the next task of that priority is to be encoded: {@linkcode SLOT_PAYLOAD_WORDS} words from `start`. */
+  /**
+   * Where the next task of that priority is to be encoded: {@linkcode SLOT_PAYLOAD_WORDS} words
+   * from `start`.
+   */
   reserve(priority: number): Region {
     const failed = this.#open?.lane;
     this.#open = undefined;
@@ -129,7 +137,7 @@ export class Backlog {
     return { words: segment.words, bytes: segment.bytes, start: segment.written + HEADER.SIZE };
   }
 
-  /** Has the task wait whose payload was written, up to `end`, to the region reserved last. */
+  /** Adds a task whose payload was written, up to `end`, to the region reserved last. */
   commit(task: number, functionNumber: number, form: number, end: number, large?: Encoded): void {
     const { segment } = this.#open!;
     const { words, written } = segment;
@@ -143,7 +151,7 @@ export class Backlog {
     this.#open = undefined;
   }
 
-  /** The task to go first; it stays until {@linkcode shift}. */
+  /** The task to publish next; it stays until {@linkcode shift}. */
   peek(): Waiting | undefined {
     const lane = this.#front;
     if (lane === undefined) return undefined;
@@ -160,7 +168,7 @@ export class Backlog {
     };
   }
 
-  /** Takes away what {@linkcode peek} showed. */
+  /** Removes the task that {@linkcode peek} returns. */
   shift(): void {
     const lane = this.#front!;
     const { front } = lane;
@@ -182,13 +190,13 @@ export class Backlog {
     return this.#lanes[i];
   }
 
-  /** Gives up a lane that is empty: there may be as many priorities as tasks. */
+  /** Drops a lane that is empty: there may be as many priorities as tasks. */
   #leave(lane: Lane): void {
     if (!lane.isEmpty || lane.priority === 0 || lane === this.#open?.lane) return;
     this.#lanes.splice(this.#indexOf(lane.priority), 1);
   }
 
-  /** The index of the lane of that priority, or of where it belongs. */
+  /** The index of the lane of that priority, or where it would be inserted. */
   #indexOf(priority: number): number {
     let first = 0;
     let end = this.#lanes.length;

@@ -1,10 +1,11 @@
 /**
- * Locks, queues and their kin for threads of other processes: the side where the objects are. The other side is
- * `_remote_objects.ts`.
+ * Locks, queues and their kin for threads of other processes: the side where the objects are. The
+ * other side is `_remote_objects.ts`.
  *
- * A call names an object and a method of its core. It is made here, by a deputy's seat that stands for the other process's thread
- * in the table of threads: so that owns what it acquires, waits its turn among the threads, and when it dies, its locks are
- * those of a dead owner, and its waits are withdrawn.
+ * A call names an object and a method of its core. It is made here, through the seat of a deputy
+ * that represents the other process's thread in the table of threads. So that thread owns what it
+ * acquires, and waits its turn among the threads; when it dies, its locks are those of a dead
+ * owner, and its waits are withdrawn.
  *
  * @module
  */
@@ -24,17 +25,23 @@ import { type ExportNews, openExport, parseName } from "./_exports.ts";
 import { keep, type Payload } from "./_payload.ts";
 import { type RemoteCall, REPLY } from "./_protocol.ts";
 
-/** The news of an object that a call names is still on its way: it comes by a message, the call by shared memory and a socket. */
+/**
+ * Thrown while the introduction of an object that a call names is still on its way: it comes by a
+ * message, the call by shared memory and a socket.
+ */
 class NewsAwaited extends Error {}
 
 /** The objects that other processes know, by name. */
 class ExportTable {
   readonly #known = new Map<string, ExportNews>();
-  /** The highest number heard of, by the part of the names before it: a lower one that is not there was forgotten. */
+  /**
+   * The highest number introduced so far, by the prefix of the names: an object with a number up to
+   * it that is not in `#known` was forgotten.
+   */
   readonly #heard = new Map<string, number>();
   #waiting: (() => void)[] = [];
 
-  /** Takes in what is told. */
+  /** Learns of an object that was introduced, or forgotten. */
   learn(news: ExportNews): void {
     const { object, data } = news;
     if (data === undefined) {
@@ -49,7 +56,10 @@ class ExportTable {
     for (const go of waiting) go();
   }
 
-  /** True once it is known what an object is, or that it was forgotten; false while the news of it is on its way. */
+  /**
+   * True once an object was introduced, even if it was forgotten since; false while its
+   * introduction is on its way.
+   */
   isKnown(object: string): boolean {
     const { prefix, number, whole } = parseName(object);
     return this.#known.has(whole) || number <= (this.#heard.get(prefix) ?? -1);
@@ -58,7 +68,7 @@ class ExportTable {
   /**
    * Opens an object, for the seat that this thread acts for.
    *
-   * @throws {NewsAwaited} While the news of it is on its way.
+   * @throws {NewsAwaited} While its introduction is on its way.
    */
   open(object: string): Core {
     const { whole, part } = parseName(object);
@@ -82,7 +92,10 @@ class ExportTable {
 /** What other processes know of this one's objects. */
 export const exportTable: ExportTable = new ExportTable();
 
-/** Has objects found again that a child sends back, in the arguments of a call. Only for the serving thread. */
+/**
+ * Makes objects that a child sends back, in the arguments of a call, arrive as this process's own.
+ * Only for the serving thread.
+ */
 export function findExports(): void {
   setRemoteCores((_kind, { remote }) => exportTable.open(remote));
 }
@@ -93,11 +106,13 @@ type Methods = Record<string, (...args: unknown[]) => unknown>;
 interface WaitingCall {
   readonly call: RemoteCall;
   readonly deadlineMs: number;
-  /** What its wait was ended with before, if that was by the child. */
+  /** The error that ended an earlier wait of this call, if the child had aborted it. */
   readonly abortedWith?: unknown;
 }
 
-/** What a promise of the child's got, which may not have been settled yet. */
+/**
+ * The outcome of a call for a promise of the child's, which may not have been settled there yet.
+ */
 interface Kept extends WaitingCall {
   readonly hasThrown: boolean;
   readonly value: unknown;
@@ -106,18 +121,22 @@ interface Kept extends WaitingCall {
 /**
  * Makes the calls of one child's thread.
  *
- * A promise of the child's may be granted a lock while the child, which cannot know yet, goes to sleep for the same lock.
- * The two would wait for each other. So what a promise got is kept in mind until a later call tells that it was settled; a
- * blocking call that it is of use to gets it instead, and the promise waits again.
+ * A promise of the child's may be granted a lock while the child, which cannot know yet, blocks for
+ * the same lock. The two would wait for each other. So what a promise got is kept until a later
+ * call reports that the promise was settled. Until then, a blocking call that can use it gets it
+ * instead, and the promise waits again.
  */
 export class Broker {
   readonly deputy: Deputy;
   readonly #read: (payload: Payload) => RemoteCall;
   readonly #reply: (kind: number, id: number, value: unknown) => void;
   readonly #opened = new Map<string, Core>();
-  /** Calls that wait. */
+  /** Calls that wait, by id. */
   readonly #waits = new Map<number, AbortController>();
-  /** Calls that are to end before they have begun, or when they wait again. */
+  /**
+   * Calls that were aborted before they have begun, or before they wait again: their waits end at
+   * once.
+   */
   readonly #aborted = new Set<number>();
   /** What promises got, by the ids of their calls. */
   readonly #kept = new Map<number, Kept>();
@@ -126,7 +145,7 @@ export class Broker {
 
   /**
    * @param read Decodes a call.
-   * @param reply Sends the child what came of a call.
+   * @param reply Sends the child the outcome of a call.
    */
   constructor(
     deputy: Deputy,
@@ -138,7 +157,10 @@ export class Broker {
     this.#reply = reply;
   }
 
-  /** Makes a call; calls are made in the order in which they come. The payload need not last. */
+  /**
+   * Makes a call; calls are made in the order in which they arrive. The payload is copied if it is
+   * needed after this returns.
+   */
   call(id: number, payload: Payload): void {
     if (this.#before === undefined && this.#make(id, payload)) return;
     const turn = this.#makeLater(this.#before, id, keep(payload));
@@ -157,7 +179,10 @@ export class Broker {
     while (!this.#hasEnded && !this.#make(id, payload)) await exportTable.news();
   }
 
-  /** Makes a call; false while the news of its object, or of one in its arguments, is on its way. */
+  /**
+   * Makes a call; false while the introduction of its object, or of one in its arguments, is on its
+   * way.
+   */
   #make(id: number, payload: Payload): boolean {
     let call: RemoteCall;
     try {
@@ -190,7 +215,7 @@ export class Broker {
     }
   }
 
-  /** Has a call wait, or wait again for what it has had to pass on. */
+  /** Makes a call wait, or wait again for what was passed on to a blocking call. */
   async #wait(id: number, waiting: WaitingCall, passedOn?: PassedOn): Promise<void> {
     const { call: { object, method, args, isBlocking }, deadlineMs } = waiting;
     const core = this.#open(object);
@@ -222,7 +247,10 @@ export class Broker {
     else this.#reply(REPLY.RETURNED, id, value);
   }
 
-  /** Has a blocking call get what a promise got, which waits again; false when there is none. */
+  /**
+   * Gives a blocking call what a promise got, and makes the promise wait again; false when no
+   * promise got anything that the call can use.
+   */
   #passOn(id: number, { object, method, args }: RemoteCall): boolean {
     const blocked = { core: this.#open(object), method, args };
     for (const [other, kept] of this.#kept) {
@@ -246,7 +274,7 @@ export class Broker {
     let core = this.#opened.get(object);
     if (core === undefined) {
       const { whole, part } = parseName(object);
-      // The whole may be forgotten elsewhere, and still be in use here.
+      // The whole may be forgotten in `exportTable`, and still be in use here.
       core = this.deputy.act(() =>
         part === undefined ? exportTable.open(object) : openPart(this.#open(whole), part)
       );
@@ -262,13 +290,13 @@ export class Broker {
     else if (this.#kept.has(id) || this.#before !== undefined) this.#aborted.add(id);
   }
 
-  /** The child has no more use for an object. */
+  /** Forgets an object that the child no longer uses. */
   release(object: string): void {
     this.#opened.delete(object);
     for (const [id, { call }] of this.#kept) if (call.object === object) this.#kept.delete(id);
   }
 
-  /** The child has ended. */
+  /** Ends all waits: the child has ended. */
   end(): void {
     this.#hasEnded = true;
     this.deputy.leave();

@@ -6,15 +6,15 @@
 
 import { isBundled } from "../_platform/entry.ts";
 
-/** The end of the address that stands here where no bundler has put another. */
+/** How the address below ends, unless a bundler has replaced it. */
 const UNCHANGED = "/_worker.js";
 
-/** Stands for `Worker` in a call that is there for bundlers to find. */
+/** Replaces `Worker` in a call that is only there for bundlers to find. */
 class AddressOnly {
   readonly address: string;
 
   constructor(url: URL, _options: { readonly type: "module" }) {
-    // In the bundle itself they put a string.
+    // In the bundle itself, bundlers pass a string.
     this.address = String(url);
   }
 }
@@ -23,7 +23,7 @@ class AddressOnly {
 export function addressOfBundle(): string | undefined {
   // Formats other than ES modules have no address.
   if (!isBundled || !URL.canParse(import.meta.url)) return undefined;
-  // What bundlers look for is the text of this call, and then the file `_worker.js`.
+  // Bundlers look for the text of this call, and then for the file `_worker.js`.
   const Worker = AddressOnly;
   const { address } = new Worker(new URL("./_worker.js", import.meta.url), { type: "module" });
   return address.endsWith(UNCHANGED) ? undefined : address;

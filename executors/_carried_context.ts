@@ -1,10 +1,12 @@
 /**
- * What a task carries from the context in which it was submitted, made that of its function again, and handed on to tasks
- * that it submits: in the worker, for OpenTelemetry's context.
+ * The worker's side of carrying OpenTelemetry's context: what a task carries from the context in
+ * which it was submitted becomes the context of its function again, and is handed on to tasks that
+ * it submits.
  *
- * The API finds its parts (context manager, propagator) under a symbol of the global object, which is how all copies of
- * `@opentelemetry/api` 1.x in a thread share them, and where Deno puts its own (`OTEL_DENO=true`) in each thread. So a
- * worker needs no import for this, and whose spans a task makes is up to the task.
+ * The API finds its parts (context manager, propagator) under a symbol of the global object, which
+ * is how all copies of `@opentelemetry/api` 1.x in a thread share them, and where Deno puts its own
+ * (`OTEL_DENO=true`) in each thread. So a worker needs no import for this, and each task chooses
+ * how to make its spans.
  *
  * @module
  */
@@ -49,14 +51,19 @@ const SETTER: Setter = {
 
 const API: unique symbol = Symbol.for("opentelemetry.js.api.1");
 
-/** Whether a task of this thread has had a carrier: its executor is watched, and those that it submits may be. */
+/**
+ * Whether a task of this thread has had a carrier: its executor is watched, so tasks that it
+ * submits may be watched too.
+ */
 let isCarrying = false;
 
 function registered(): Registered {
   return (globalThis as { [API]?: Registered })[API] ?? {};
 }
 
-/** What is to go with a task that is submitted here, from the present context; `undefined` for nothing. */
+/**
+ * The carrier for a task that is submitted here, from the present context; `undefined` for none.
+ */
 export function presentCarrier(): Carrier | undefined {
   if (!isCarrying) return undefined;
   const { context, propagation } = registered();
@@ -66,7 +73,10 @@ export function presentCarrier(): Carrier | undefined {
   return Object.keys(carrier).length > 0 ? carrier : undefined;
 }
 
-/** Calls `fn` in the context that the carrier stands for; as it is, where nothing reads such carriers. */
+/**
+ * Calls `fn` in the context that the carrier represents; in the present one, if nothing registered
+ * can read carriers.
+ */
 export function within<R>(carrier: Carrier, fn: () => R): R {
   isCarrying = true;
   const { context, propagation } = registered();

@@ -1,10 +1,11 @@
 /**
  * The functions of a pool, numbered: written by its owner, read by all its workers.
  *
- * Word COUNT: how many entries there are. The entries follow one another: a header, then the
- * encoded {@linkcode Target}. Entries are only added, and COUNT is stored after the entry it counts: an entry
- * below COUNT never changes. A task names its function by number, so that a worker that has run it before
- * need not look it up, and one that has not finds it here without asking anybody.
+ * Word COUNT: the number of entries. The entries follow one another: a header, then the encoded
+ * {@linkcode Target}. Entries are only added, and COUNT is stored after the entry that it counts:
+ * an entry below COUNT never changes. A task names its function by its number. So a worker that has
+ * run the function before need not look it up, and another worker finds it here without asking
+ * another thread.
  *
  * @module
  */
@@ -24,7 +25,7 @@ const FIRST_ENTRY = 2;
 const HEADER_WORDS = 2;
 
 const INITIAL_BYTES = 1 << 14;
-/** Address space only, until it is used. */
+/** Only reserved address space until it is used. */
 const MAX_BYTES = 1 << 26;
 
 /** The catalog as its owner sees it. */
@@ -36,7 +37,7 @@ export class Catalog {
   readonly #encoder = new Encoder();
   #end = FIRST_ENTRY;
 
-  /** The number of a target, which is entered if it is new. */
+  /** The number of a target; adds the target if it is new. */
   numberOf(target: Target): number {
     const key = target.kind === "module"
       ? `m ${target.name} ${target.url} ${target.nth ?? ""} ${target.text ?? ""}`

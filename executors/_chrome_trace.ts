@@ -1,6 +1,6 @@
 /**
- * A trace in the Trace Event Format, which Perfetto (ui.perfetto.dev) and chrome://tracing read: a row a worker, a row for
- * the submissions, how many tasks wait.
+ * A trace in the Trace Event Format, which Perfetto (ui.perfetto.dev) and chrome://tracing read: a
+ * row per worker, a row for the submissions, and how many tasks wait.
  *
  * @module
  */
@@ -9,15 +9,15 @@ import { nameText } from "./_drawing_text.ts";
 import type { TaskEvent, TraceEvent } from "./trace.ts";
 import { timelineOf } from "./_timeline.ts";
 
-/** All rows are of one process to the viewer, whatever runs the workers. */
+/** The viewer shows all rows as one process, whatever runs the workers. */
 const PID = 1;
 /** The row of the submissions. */
 const SUBMISSIONS = 0;
 
-/** From so many tasks on, the arrows from their submission to their run would hide everything else. */
+/** Beyond this many tasks, the arrows from submissions to runs would hide everything else. */
 const MOST_FLOWS = 1000;
 
-/** What the format calls an event. */
+/** An event of the format. */
 type Entry = Readonly<Record<string, unknown>> & { readonly ph: string };
 
 /** The trace as JSON text. Times of the format are in microseconds. */
@@ -74,7 +74,7 @@ function metadata(name: string, tid: number, args: unknown): Entry {
   return { ph: "M", pid: PID, tid, name, args };
 }
 
-/** Names a row, and has it stand where its number says. */
+/** Names a row, and places it by its number. */
 function nameRow(tid: number, name: string): Entry[] {
   return [
     metadata("thread_name", tid, { name }),

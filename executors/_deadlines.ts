@@ -1,6 +1,6 @@
 /**
- * Points in time at which something is to be done: by a timer, or, while this thread is blocked and timers stand still, by
- * the wait itself.
+ * Actions that must run at a point in time: by a timer, or, while this thread is blocked and timers
+ * stand still, by the wait itself.
  *
  * @module
  */
@@ -17,7 +17,7 @@ export interface Deadline {
 export class Deadlines {
   readonly #entries = new Set<{ readonly atMs: number; readonly run: () => void }>();
 
-  /** Has `run` called at a time. */
+  /** Calls `run` at a time. */
   at(atMs: number, run: () => void): Deadline {
     const entry = {
       atMs,
@@ -35,14 +35,14 @@ export class Deadlines {
     return { cancel };
   }
 
-  /** The first of them. */
+  /** The earliest of the points in time, or NEVER. */
   get firstMs(): number {
     let first = NEVER;
     for (const { atMs } of this.#entries) first = Math.min(first, atMs);
     return first;
   }
 
-  /** Does what is due. */
+  /** Runs what is due. */
   expire(): void {
     const now = nowMs();
     for (const entry of [...this.#entries]) {

@@ -1,11 +1,11 @@
 /**
- * Text and numbers in a drawing's markup. All functions here go to pages as their source text (see `_timeline_svg.ts`), so
- * they use nothing but each other and their arguments.
+ * Text and numbers in a drawing's markup. Pages get all functions here as source text (see
+ * `_timeline_svg.ts`), so they use nothing but each other and their arguments.
  *
  * @module
  */
 
-/** Text as it can stand in XML, whatever it is: what XML has no word for is replaced. */
+/** Any text, escaped for XML; characters that XML cannot represent are replaced. */
 export function escapeText(text: string): string {
   // deno-lint-ignore no-control-regex
   const unspeakable = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g;
@@ -18,12 +18,14 @@ export function escapeText(text: string): string {
     .replaceAll("'", "&#39;");
 }
 
-/** About how many pixels a character takes, of the size that most text has. */
+/** About how many pixels wide a character is, at the size of most text. */
 export function widthOf(character: string): number {
   return character > "\u024f" ? 11.5 : "ijlI.,:;'|!()[]{} ".includes(character) ? 4 : 7;
 }
 
-/** How many pixels a text takes, and as much of it as takes no more than `most`, escaped. */
+/**
+ * A text, escaped, and shortened if it is wider than `most` pixels; and the width that it takes.
+ */
 export function clip(
   text: string,
   most: number,
@@ -40,24 +42,27 @@ export function clip(
   return { text: escapeText(text), width };
 }
 
-/** A number as in a drawing's markup: a tenth of a pixel is enough. */
+/** A number for a drawing's markup, rounded to a tenth of a pixel. */
 export function px(value: number): string {
   return String(Math.round(value * 10) / 10);
 }
 
-/** A duration in words, three digits of it. */
+/** A duration as text, with three digits and a unit. */
 export function durationText(ms: number): string {
   const [value, unit] = ms < 1 ? [ms * 1000, "µs"] : ms < 1000 ? [ms, "ms"] : [ms / 1000, "s"];
   const digits = value >= 100 || value === 0 ? 0 : value >= 10 ? 1 : 2;
   return `${Number(value.toFixed(digits))} ${unit}`;
 }
 
-/** What a function is called. */
+/** The name of a function, for display. */
 export function nameText(name: string): string {
   return name === "" ? "(anonymous)" : name;
 }
 
-/** The colours of the functions: fill and text. All after the last share one. */
+/**
+ * The colours of the functions: fill and text. The last one is shared by all functions that the
+ * others do not suffice for.
+ */
 export function colours(): [fill: string, text: string][] {
   return [
     ["#4e79a7", "#fff"],

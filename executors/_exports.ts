@@ -1,10 +1,11 @@
 /**
- * Shared objects of this process that others were sent: each is introduced once to the thread that serves the other
- * processes (see `_process_manager.ts`), under a name, and crosses as that name from then on.
+ * Shared objects of this process that were sent to other processes. Each is introduced once, under
+ * a name, to the thread that serves the other processes (see `_process_manager.ts`), and crosses as
+ * that name from then on.
  *
- * An object is introduced before the task that names it is published, and kept by the pool until that task has its outcome. Once this
- * process has no more use for it, it is forgotten there, unless a child has called it: then it lives as long as the
- * child's own use of it.
+ * An object is introduced before the task that names it is published, and kept by the pool until
+ * that task has its outcome. Once this process no longer uses it, the serving thread forgets it,
+ * unless a child has called it: then it lives as long as the child uses it.
  *
  * @module
  */
@@ -16,7 +17,10 @@ import { Encoder } from "../_memory/encoder.ts";
 import { decode, encode, type Encoded } from "../_memory/message.ts";
 import { NotShareableError } from "../sync/errors.ts";
 
-/** What the serving thread is told: an object's name, kind and the data of its handle; without data, a name to forget. */
+/**
+ * A message to the serving thread: an object's name, its kind and the data of its handle; or,
+ * without data, a name to forget.
+ */
 export interface ExportNews {
   readonly object: string;
   readonly kind: string;
@@ -24,19 +28,19 @@ export interface ExportNews {
   readonly data: Encoded | undefined;
 }
 
-/** What a name says. */
+/** The parts of a name. */
 export interface ObjectName {
   /** The thread that gave it. */
   readonly prefix: string;
-  /** Counts the names that were given. */
+  /** Number of the name among those that this thread has given. */
   readonly number: number;
   /** The name without a part. */
   readonly whole: string;
-  /** The part of the object that is meant, if not all of it. */
+  /** The part of the object that is meant, if not the whole. */
   readonly part: string | undefined;
 }
 
-/** Reads a name; see {@linkcode Exports}. */
+/** Parses a name; see {@linkcode Exports}. */
 export function parseName(object: string): ObjectName {
   const [prefix, number, part] = object.split("/");
   return { prefix, number: Number(number), whole: `${prefix}/${number}`, part };
@@ -51,7 +55,10 @@ const NONE: readonly Shareable[] = [];
 
 let namesGiven = 0;
 
-/** The shared objects of this thread that other processes know, each by a name: `"<thread>/<number>"`. */
+/**
+ * The shared objects of this thread that other processes know, each by a name:
+ * `"<thread>/<number>"`.
+ */
 export class Exports {
   readonly #tell: (news: ExportNews) => void;
   readonly #prefix: string;
@@ -62,15 +69,15 @@ export class Exports {
   });
 
   /**
-   * @param thread Tells this thread's names from those of others.
-   * @param tell Tells the serving thread, in order.
+   * @param thread Distinguishes this thread's names from those of others.
+   * @param tell Sends a message to the serving thread; messages arrive in order.
    */
   constructor(thread: string, tell: (news: ExportNews) => void) {
     this.#prefix = thread;
     this.#tell = tell;
   }
 
-  /** What stands for an object on its way to another process. */
+  /** The handle that represents an object on its way to another process. */
   readonly handleOf = (object: Shareable): Handle => {
     const handle = object[HANDLE]();
     if (!hasCore(handle.kind)) return handle;
@@ -81,7 +88,8 @@ export class Exports {
     }
     let name = this.#names.get(object);
     if (name === undefined) {
-      // An object in it is introduced first: so whoever opens both has one view of its memory.
+      // An object inside its data is introduced first. So a thread that opens both shares one view
+      // of that object's memory.
       const encoder = new Encoder();
       encoder.handleOf = this.handleOf;
       const data = encode(encoder, handle.data);
@@ -93,11 +101,15 @@ export class Exports {
     this.#named.push(object);
     const { name: label, lock } = handle.data as { name?: string; lock?: unknown };
     const data = { remote: name, name: label };
-    // The lock of a condition crosses as itself, so that the other process has one stub of it, whatever it came with.
+    // The lock of a condition crosses as an object of its own, so that the other process has one
+    // stub of it, even if it also arrives elsewhere.
     return { kind: handle.kind, data: isShareable(lock) ? { ...data, lock } : data };
   };
 
-  /** The objects that were named since the last call: whoever sends the names keeps them meanwhile. */
+  /**
+   * The objects that were named since the last call. The sender of the names keeps them alive
+   * meanwhile.
+   */
   takeNamed(): readonly Shareable[] {
     if (this.#named.length === 0) return NONE;
     const named = this.#named;

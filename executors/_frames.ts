@@ -1,5 +1,6 @@
 /**
- * Frames: what goes over the channel between two processes, many records at a time, behind a head that the channel fills in.
+ * Frames: the unit that crosses the channel between two processes. A frame holds many records,
+ * behind a head that the channel fills in.
  *
  * A record is eight words of head, then its payload, filled up to a multiple of eight bytes:
  *
@@ -20,10 +21,13 @@ const HEAD_BYTES = HEAD.SIZE * Int32Array.BYTES_PER_ELEMENT;
 
 const INITIAL_BYTES = 1 << 14;
 
-/** Payloads from this size on are sent at once, in a frame of their own: what would be collected would be copied again. */
+/**
+ * Payloads from this size on are sent at once, in a frame of their own: collecting them would copy
+ * them once more.
+ */
 const LARGE_BYTES = 1 << 16;
 
-/** Frames larger than this are sent before more is added. */
+/** A frame that has become larger than this is sent at once. */
 const MOST_BYTES = 1 << 20;
 
 /** Collects records, and sends them over a channel. */
@@ -32,7 +36,7 @@ export class FrameSender {
   #bytes: Uint8Array = new Uint8Array(INITIAL_BYTES);
   #words = new Int32Array(this.#bytes.buffer);
   #length = FRAME_HEAD_BYTES;
-  /** Memory of a large frame that has left. */
+  /** Memory of a large frame that has left this process, for reuse. */
   #spare: Uint8Array = NO_PAYLOAD.bytes;
 
   constructor(channel: FrameChannel) {
@@ -57,7 +61,10 @@ export class FrameSender {
     if (this.#length > MOST_BYTES) this.flush();
   }
 
-  /** Memory that was used before, if it has left: fresh memory takes longer to touch than to fill. */
+  /**
+   * Memory for a frame: the spare one, if it is large enough, as touching fresh memory takes longer
+   * than filling it.
+   */
   #takeSpare(length: number): Uint8Array {
     const spare = this.#spare;
     this.#spare = NO_PAYLOAD.bytes;
@@ -80,7 +87,7 @@ export class FrameSender {
     if (this.#length > FRAME_HEAD_BYTES) this.#channel.send(this.#take());
   }
 
-  /** Sends what was collected; calls back once all has left this process, or could not. */
+  /** Sends what was collected; calls back once everything has left this process, or could not. */
   finish(onSent: () => void): void {
     this.#channel.send(this.#take(), onSent);
   }
@@ -113,7 +120,7 @@ function writeRecord(
   copy(payload, bytes, at + HEAD_BYTES);
 }
 
-/** Reads the records of a frame, one after the other; itself the payload of the present one. */
+/** Reads the records of a frame one by one; it is itself the payload of the present one. */
 export class FrameReader implements Payload {
   #words: Int32Array = new Int32Array(0);
   #next = 0;
@@ -129,7 +136,7 @@ export class FrameReader implements Payload {
 
   /** Begins a frame. */
   open(frame: Uint8Array): void {
-    // What the channel hands out need not begin at a word of its buffer.
+    // The frame need not begin at a word of its buffer.
     const bytes = this.bytes = frame.byteOffset % 8 === 0 ? frame : frame.slice();
     this.#words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
     this.#next = FRAME_HEAD_BYTES;

@@ -1,5 +1,5 @@
 /**
- * The numbers by which a pool's catalog knows functions, found again quickly.
+ * A cache of the numbers that functions have in a pool's catalog.
  *
  * @module
  */
@@ -13,7 +13,7 @@ export class FunctionNumbers {
   readonly #numbers = new WeakMap<AnyFunction, number>();
   #last: AnyFunction | undefined;
   #lastNumber = 0;
-  /** How often the last function has been submitted in a row, the first time not counted. */
+  /** How often the last function has been submitted in a row, not counting the first time. */
   streak = 0;
 
   constructor(catalog: Catalog) {
@@ -23,7 +23,7 @@ export class FunctionNumbers {
   /**
    * The number of a function.
    *
-   * @throws {NotShareableError} When it cannot be sent.
+   * @throws {NotShareableError} When the function cannot be sent.
    */
   of(fn: AnyFunction): number {
     if (fn === this.#last) {

@@ -1,10 +1,10 @@
 /**
- * Durations counted in buckets whose width grows with the duration, as HdrHistogram has them: a fixed, small amount of memory,
- * and the same relative error everywhere.
+ * Durations counted in buckets whose width grows with the duration, as in HdrHistogram: a small,
+ * fixed amount of memory, and the same relative error everywhere.
  *
- * A bucket is what the exponent and the first MANTISSA_BITS bits of the mantissa of a number have in common: each doubling
- * is cut in BUCKETS_PER_DOUBLING equal parts, so a bucket is at most 1/32 of its values wide, and its middle is off by
- * at most 1/64 of them, 1.6 %.
+ * A bucket holds the numbers that have the exponent and the first MANTISSA_BITS bits of the
+ * mantissa in common: each doubling is cut into 2^MANTISSA_BITS equal parts, so a bucket is at most
+ * 1/32 of its values wide, and its middle is off by at most 1/64 of them, 1.6 %.
  *
  * @module
  */
@@ -18,7 +18,7 @@ const SHIFT = 20 - MANTISSA_BITS;
 
 /** Durations below 2^-10 ms, about a microsecond, count as that. */
 const LEAST_EXPONENT = -10;
-/** Those from 2^32 ms on, about fifty days, as just below that. */
+/** Those from 2^32 ms on, about fifty days, count as just below that. */
 const MOST_EXPONENT = 32;
 
 const EXPONENT_BIAS = 1023;
@@ -45,7 +45,7 @@ function startOf(bucket: number): number {
 
 /** How durations are distributed. Each may stand for several. */
 export class Histogram {
-  /** Made with the first value: most executors are asked for nothing. */
+  /** Allocated with the first value. */
   #counts: Float64Array | undefined;
   #total = 0;
   #max = 0;
@@ -60,7 +60,7 @@ export class Histogram {
     return this.#max;
   }
 
-  /** What is told of them. */
+  /** The summary that `stats()` returns. */
   get durations(): Durations {
     return {
       count: this.count,

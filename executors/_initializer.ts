@@ -1,5 +1,5 @@
 /**
- * A pool's initializer, as its workers are told of it.
+ * A pool's initializer, in the form in which its workers get it.
  *
  * @module
  */
@@ -16,11 +16,11 @@ import { targetOf } from "./_target.ts";
 /** A pool's initializer, encoded. */
 export interface InitializerPart {
   readonly told: Pick<StartMessage, "initializer" | "initargs" | "initargsShareObjects">;
-  /** Shared objects among its arguments, to be kept as long as workers may be started. */
+  /** Shared objects among its arguments; must be kept alive as long as workers may be started. */
   readonly named: unknown;
 }
 
-/** That of a pool without. */
+/** For a pool without an initializer. */
 export const NO_INITIALIZER: InitializerPart = {
   told: { initializer: -1, initargs: undefined, initargsShareObjects: false },
   named: undefined,
@@ -29,7 +29,7 @@ export const NO_INITIALIZER: InitializerPart = {
 /**
  * Encodes a pool's initializer and its arguments.
  *
- * @param exports Given where the workers are in other processes.
+ * @param exports Given if the workers are in other processes.
  * @throws {unknown} When they cannot be sent.
  */
 export function encodeInitializer(

@@ -1,5 +1,5 @@
 /**
- * A task's own limits: its time, and its signal.
+ * A task's own limits: its timeout and its signal.
  *
  * @module
  */
@@ -10,12 +10,12 @@ import type { Deadline } from "./_deadlines.ts";
 import type { TaskOptions } from "./executor.ts";
 import { type Future, futureInternals } from "./future.ts";
 
-/** What calls back at a time. */
+/** Calls back at a time. */
 interface Clock {
   at(atMs: number, run: () => void): Deadline;
 }
 
-/** Has a task given up when its signal aborts or its time is up, until its future is done. */
+/** Gives a task up when its signal aborts or its time is up, unless its future is done by then. */
 export function limitTask(
   future: Future<unknown>,
   { timeout, signal }: TaskOptions,

@@ -1,6 +1,6 @@
 /**
- * What an executor on the event loop counts, times and tells observers. It has no workers: each timed task under way has a place,
- * which stands for one.
+ * What an executor on the event loop counts, times and reports to observers. It has no workers:
+ * each timed task under way has a place, which is reported as a worker.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { TaskWatch, type WatchedWorker } from "./_task_watch.ts";
 import { type Future, futureInternals } from "./future.ts";
 import type { ExecutorStats } from "./stats.ts";
 
-/** Where a task runs that is timed. */
+/** The place of a timed task, reported as its worker. */
 class Place implements WatchedWorker {
   readonly name: string;
   readonly pid = undefined;
@@ -40,33 +40,36 @@ export class TimedTask {
     this.#id = id;
   }
 
-  /** Calls its function, in the context in which it was submitted where an observer keeps that. */
+  /**
+   * Calls the task's function, in the context in which the task was submitted if an observer keeps
+   * that.
+   */
   call<R>(fn: () => R): R {
     this.#place = this.#watch.takePlace();
     this.#startMs = epochMs();
     return this.#watch.tasks.within(this.#index, fn);
   }
 
-  /** Its function has ended; told before the future is. */
+  /** Reports that the task's function has ended. Call before its future is settled. */
   end(): void {
-    // One that was given up has left its place to others.
+    // A task that was given up has left its place to others.
     if (this.#startMs === undefined || this.#future.done()) return;
     this.#watch.tasks.ran(this.#place!, this.#index, [this.#startMs, epochMs(), this.#id]);
   }
 
-  /** It is given up; told before the future is. */
+  /** Reports that the task is given up. Call before its future is settled. */
   giveUp(): void {
     this.#watch.tasks.fails(this.#index, "given up", this.#place, this.#startMs);
   }
 
-  /** Its future is done. */
+  /** Frees the task's place: its future is done. */
   leave(): void {
     if (this.#startMs === undefined) this.#watch.tasks.meter.drop(this.#index);
     this.#watch.release(this.#id, this.#index, this.#place);
   }
 }
 
-/** The meter of an executor on the event loop, and those who watch it. */
+/** The meter of an executor on the event loop, and its observers. */
 export class LoopWatch {
   readonly tasks: TaskWatch = new TaskWatch();
   readonly #name: string;
@@ -77,15 +80,15 @@ export class LoopWatch {
   readonly #places: Place[] = [];
   readonly #freePlaces: Place[] = [];
 
-  /** @param name The executor's. */
+  /** @param name The executor's name, the first part of the places' names. */
   constructor(name: string) {
     this.#name = name;
   }
 
   /**
-   * A task is being submitted; returns what times it, if it is timed.
+   * Notes that a task is being submitted; if it must be timed, returns the object that times it.
    *
-   * @param chunk How many calls it is, if it is a chunk of `map`, otherwise 0.
+   * @param chunk How many calls it makes if it is a chunk of `map`, otherwise 0.
    */
   add(
     fn: AnyFunction,
@@ -115,24 +118,24 @@ export class LoopWatch {
     return place;
   }
 
-  /** A task that was not begun has an outcome all the same. */
+  /** Notes that a task has an outcome although it was never begun. */
   drop(id: number): void {
     if (!this.#timed.has(id)) this.tasks.meter.dropUntimed();
   }
 
-  /** A timed task is done. */
+  /** Frees the index and the place of a timed task that is done. */
   release(id: number, index: number, place: Place | undefined): void {
     this.#timed.delete(id);
     this.#freeIndexes.push(index);
     if (place !== undefined) this.#freePlaces.push(place);
   }
 
-  /** Begins to tell an observer; the returned function ends that. */
+  /** Adds an observer; the returned function removes it. */
   observe(observer: ExecutorObserver): () => void {
     return this.tasks.observe(observer, this.#places);
   }
 
-  /** There will be no more tasks. */
+  /** Reports that all places have ended: there will be no more tasks. */
   close(): void {
     for (const place of this.#places.splice(0)) this.tasks.workerEnded(place, "retired");
   }

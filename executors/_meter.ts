@@ -1,11 +1,13 @@
 /**
- * What an executor counts and times: what becomes of its tasks, how long they wait and run, and what each worker does.
+ * What an executor counts and times: the outcomes of its tasks, how long they wait and run, and how
+ * busy each worker is.
  *
- * Reading a clock costs a tenth of what a small task costs in all, so not every task is timed. The owner marks one in many with a
- * bit of its form (TIMED), and the worker that sees the bit says when the task began and ended. As many are marked as keeps
- * their number near one each SAMPLE_MS: all of slow ones, one in hundreds of fast ones. The distance from one to the
- * next is random, so that tasks that come in turns are all seen; each stands for those that have come since the one before
- * it, so that the sums come out right.
+ * Reading a clock costs a tenth of what a small task costs in all, so not every task is timed. The
+ * owner marks one in many with a bit of its form (TIMED), and the worker that sees the bit reports
+ * when the task began and ended. About one task per SAMPLE_MS is marked: every one of slow tasks,
+ * one in hundreds of fast ones. The distance from one marked task to the next is random, so that
+ * different tasks that alternate are all seen. Each timed task also counts for those that have come
+ * since the previous one, so that the sums are right.
  *
  * @module
  */
@@ -14,10 +16,10 @@ import { epochMs } from "../_platform/clock.ts";
 import { Histogram } from "./_histogram.ts";
 import type { ExecutorStats, WorkerStats } from "./stats.ts";
 
-/** The mean time between two timed tasks, where tasks come faster than that. */
+/** The mean time in ms between two timed tasks, when tasks come faster than that. */
 const SAMPLE_MS = 1;
 
-/** The most tasks that one stands for, in the mean. */
+/** The most tasks that one timed task stands for, in the mean. */
 const MOST_PERIOD = 1024;
 
 /** A task that is timed. */
@@ -25,13 +27,13 @@ export interface Sample {
   readonly submittedMs: number;
   /** How many calls it stands for. */
   weight: number;
-  /** How many calls it is itself: of a chunk of `map`, one an item. */
+  /** How many calls it makes itself: for a chunk of `map`, one per item. */
   readonly calls: number;
-  /** How long it waited and each call of it ran, once that is known. */
+  /** How long it waited, and how long each of its calls ran, once that is known. */
   times: { readonly waitMs: number; readonly callMs: number } | undefined;
 }
 
-/** When a task ran, on the clock of the thread that asks. */
+/** When a task ran, by this thread's clock. */
 export interface Span {
   readonly startMs: number;
   readonly endMs: number;
@@ -43,12 +45,12 @@ export class WorkerAccount {
   readonly startMs: number;
   /** Tasks that it has finished. */
   done = 0;
-  /** How many of them were timed, and the milliseconds that those took. */
+  /** How many of its tasks were timed, and the milliseconds that those took. */
   #timed = 0;
   #timedMs = 0;
   /** When the last timed task ended. */
   #lastEndMs: number;
-  /** What its clock is behind this thread's, as far as that is known: at least and at most. */
+  /** Bounds of how far its clock is behind this thread's, as far as known: at least and at most. */
   #leastSkewMs = -Infinity;
   #mostSkewMs = Infinity;
 
@@ -64,10 +66,11 @@ export class WorkerAccount {
   }
 
   /**
-   * Books a timed task that has come to its end.
+   * Records a timed task that has ended.
    *
-   * The worker's clock may be off by hours, if the computer slept between the starts of the two. A task starts after it was
-   * submitted and ends before that is heard of, so what contradicts that tells how far.
+   * The worker's clock may be off by hours, if the computer slept between the starts of the two. A
+   * task starts after it was submitted, and ends before its end is reported here: times that
+   * contradict this give bounds of the difference.
    *
    * @param startMs By the worker's clock, as `endMs`.
    * @param submittedMs By this thread's clock.
@@ -83,10 +86,10 @@ export class WorkerAccount {
   }
 
   /**
-   * The share of its life that it has spent in tasks.
+   * The share of its life that the worker has spent in tasks, from 0 to 1.
    *
-   * @param runningSinceMs Since when it has run a task, if it does.
-   * @param meanMs What a task takes in the mean, if nothing is known of this worker's.
+   * @param runningSinceMs Since when it has been running a task, if it is.
+   * @param meanMs The mean duration of tasks, used when none of this worker's was timed.
    */
   utilization(runningSinceMs: number | undefined, meanMs: number): number {
     const nowMs = this.#clock();
@@ -99,7 +102,7 @@ export class WorkerAccount {
     return Math.min(1, Math.max(0, this.done * mean + currentMs) / lifeMs);
   }
 
-  /** What is told of the worker. */
+  /** The worker's part of the executor's stats. */
   statsOf(
     name: string,
     pid: number | undefined,
@@ -115,9 +118,9 @@ export class Meter {
   completed = 0;
   failed = 0;
   cancelled = 0;
-  /** Workers that ended without being asked to. */
+  /** Workers that have ended unasked. */
   lost = 0;
-  /** Workers given up with a task that does not end. */
+  /** Workers abandoned because their task does not end. */
   abandoned = 0;
 
   readonly #wait = new Histogram();
@@ -125,18 +128,22 @@ export class Meter {
   /** How many tasks were timed, and the milliseconds that they took. */
   #timed = 0;
   #timedMs = 0;
-  /** The timed tasks, by task. An entry is good until another timed task has its index. */
+  /** The timed tasks, by task index. An entry is valid until another timed task has its index. */
   readonly #samples: (Sample | undefined)[] = [];
   #last: Sample | undefined;
   /** Tasks until the next one that is timed. */
   #untilTimed = 1;
-  /** The distance from the last one to it, which is PERIOD in the mean. */
+  /** The distance from the last timed task to the next, which is `#period` in the mean. */
   #gap = 1;
   #period = 1;
-  /** Calls since then beyond one each task, and those of timed tasks that never ran; less those of others that never did. */
+  /**
+   * Correction to the number of tasks since the last timed one, to make it a number of calls: plus
+   * the calls of chunks beyond one each, plus what timed tasks that never ran stood for, minus
+   * untimed tasks that never ran.
+   */
   #gapCalls = 0;
   #lastTimedMs = 0;
-  /** Every task is timed: somebody watches. */
+  /** Every task is timed, as an observer watches. */
   isTimingAll = false;
   readonly #clock: () => number;
 
@@ -145,17 +152,19 @@ export class Meter {
     this.#clock = clock;
   }
 
-  /** Says that a task is being submitted that is so many calls beyond one. */
+  /** Notes that a task is being submitted that makes `calls` more calls than one. */
   addCalls(calls: number): void {
     this.#gapCalls += calls;
   }
 
-  /** Says that a task is being submitted; true when it is to be timed: then {@linkcode time} follows. */
+  /**
+   * Notes that a task is being submitted; true when it must be timed: then call {@linkcode time}.
+   */
   isDue(): boolean {
     return --this.#untilTimed <= 0 || this.isTimingAll;
   }
 
-  /** Times the task that was found due. */
+  /** Begins to time the task that {@linkcode isDue} has just found due. */
   time(task: number, calls: number): Sample {
     const submittedMs = this.#clock();
     const gap = this.#gap - Math.max(0, this.#untilTimed);
@@ -163,7 +172,7 @@ export class Meter {
     const sample: Sample = { submittedMs, weight: Math.max(0, since), calls, times: undefined };
     this.#samples[task] = this.#last = sample;
     const fitting = Math.round(gap * SAMPLE_MS / (submittedMs - this.#lastTimedMs));
-    // Twice the last at most: two quick submissions do not make a burst.
+    // At most twice the last period: two quick submissions are not a burst.
     this.#period = Math.max(1, Math.min(fitting, this.#period * 2, MOST_PERIOD));
     this.#untilTimed = this.#gap = 1 + Math.floor(Math.random() * (2 * this.#period - 1));
     this.#gapCalls = Math.min(0, since);
@@ -172,15 +181,19 @@ export class Meter {
   }
 
   /**
-   * Has the next task timed if none has been for a while. Called when the thread is about to sleep: what comes then may be
-   * rare and slow, however fast it came before, and must not stand for what was fast.
+   * Makes the next task a timed one if none has been timed for a while. Call when the thread is
+   * about to sleep: the tasks that come afterwards may be rare and slow, however fast they came
+   * before, and must not stand for the fast ones.
    */
   catchUp(): void {
     if (this.#gap === 1 || this.#clock() - this.#lastTimedMs < SAMPLE_MS) return;
     this.#closeGap();
   }
 
-  /** Has those that have come since the last timed task stand with it, and the next one timed. */
+  /**
+   * Adds the calls since the last timed task to that one's weight, and makes the next task a timed
+   * one.
+   */
   #closeGap(): void {
     const rest = this.#gap - this.#untilTimed + this.#gapCalls;
     this.#gap = this.#untilTimed = 1;
@@ -192,20 +205,20 @@ export class Meter {
     else this.#count(last.times, rest);
   }
 
-  /** Takes a task out of the times that has never run. */
+  /** Removes a task that has never run from the times. */
   drop(task: number): void {
     const sample = this.#samples[task];
     if (sample === undefined || sample.times !== undefined) {
       this.dropUntimed();
       return;
     }
-    // Another one is to stand for those that it stood for.
+    // Another task must stand for those that it stood for.
     this.#gapCalls += sample.weight - sample.calls;
     this.#samples[task] = undefined;
     if (this.#last === sample) this.#last = undefined;
   }
 
-  /** Takes a task out of the times that has never run and was not timed. */
+  /** Removes a task that has never run, and was not timed, from the times. */
   dropUntimed(): void {
     this.#gapCalls--;
   }
@@ -221,7 +234,7 @@ export class Meter {
   }
 
   /**
-   * Books the times of a task that has come to its end; returns them by this thread's clock.
+   * Records the times of a task that has ended; returns them by this thread's clock.
    *
    * @param startMs By the worker's clock, as `endMs`.
    */
@@ -238,7 +251,7 @@ export class Meter {
     return span;
   }
 
-  /** What a task takes in the mean. */
+  /** The mean duration of the timed tasks; 0 before the first. */
   get meanMs(): number {
     return this.#timed === 0 ? 0 : this.#timedMs / this.#timed;
   }
@@ -247,8 +260,8 @@ export class Meter {
    * The counts and times of this moment.
    *
    * @param underWay How many tasks have no outcome.
-   * @param running How many of them run.
-   * @param workers How many workers there are, if they are not told of one by one.
+   * @param running How many of those run.
+   * @param workers How many workers there are, if `perWorker` does not list them.
    */
   stats(
     perWorker: readonly WorkerStats[],

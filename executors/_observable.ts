@@ -1,5 +1,5 @@
 /**
- * From an executor to what can be watched of it.
+ * From an executor to its backend, if that can be watched.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import type { Observable } from "./_observer.ts";
 import { backendOf, Executor, type ExecutorBackend } from "./executor.ts";
 
 /**
- * What can be watched of an executor.
+ * The backend of an executor, for watching it.
  *
- * @param act What is to be done, for the error: "trace".
- * @throws {TypeError} When it is no executor.
+ * @param act The verb for the error text: "trace".
+ * @throws {TypeError} When the argument is no executor.
  * @throws {RuntimeError} When it cannot be watched here.
  */
 export function observableOf(executor: Executor, act: string): Observable {

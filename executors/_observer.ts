@@ -1,11 +1,13 @@
 /**
- * Watching an executor: what its backend tells, while somebody watches, of each task and worker. Tracing and telemetry are
- * observers; nothing else in the core knows of them.
+ * Watching an executor: what its backend reports of each task and worker while an observer watches.
+ * Tracing and telemetry are observers; nothing else in the core knows of them.
  *
- * A backend that nobody watches spends one comparison a submission on this. While somebody does, each task is timed (see
- * `_meter.ts`), and what the observer wants to go with it crosses behind its arguments.
+ * A backend without an observer spends one comparison per submission on this. With one, each task
+ * is timed (see `_meter.ts`), and what the observer wants to send with it crosses behind its
+ * arguments.
  *
- * All times are milliseconds since 1970 by the clock of the thread that the executor belongs to (`epochMs`).
+ * All times are milliseconds since 1970 by the clock of the thread that the executor belongs to
+ * (`epochMs`).
  *
  * @module
  */
@@ -15,32 +17,43 @@ import type { Carrier } from "./_protocol.ts";
 import type { ExecutorStats } from "./stats.ts";
 import { type Future, futureInternals } from "./future.ts";
 
-/** A worker, as far as observers care; told apart by identity. */
+/** A worker, as observers see it; workers are distinguished by object identity. */
 export interface ObservedWorker {
   readonly name: string;
-  /** The number of the process that it is, once started. */
+  /** The id of its process, if it is one and has been started. */
   readonly pid: number | undefined;
 }
 
-/** How a worker has ended: in good order, by itself, given up with its task, or because its pool was broken. */
+/**
+ * How a worker has ended: in good order, unasked, abandoned because its task does not end, or
+ * because its pool was broken.
+ */
 export type WorkerFate = "retired" | "lost" | "abandoned" | "discarded";
 
 /** Why a task failed without an outcome of its own. */
 export type TaskFate = "lost" | "given up";
 
-/** What an observer keeps of one task. Its end is the future's, which the observer watches by itself. */
+/**
+ * What an observer keeps of one task. Its end is the future's, which the observer watches by
+ * itself.
+ */
 export interface TaskObservation {
-  /** What is to be sent with the task; `undefined` for nothing. */
+  /** What to send with the task; `undefined` for nothing. */
   readonly carrier: Carrier | undefined;
   /** Calls a task that runs on this thread. */
   within?<R>(fn: () => R): R;
-  /** The task has ended, well or not; its outcome is told next. `id` is that of its `taskContext()`. */
+  /**
+   * The task has ended, successfully or not; its future is settled next. `id` is that of its
+   * `taskContext()`.
+   */
   ran(worker: ObservedWorker, startMs: number, endMs: number, id: number): void;
   /**
-   * The task fails without an outcome. May be told twice: of one that was given up, `worker` may be known only later.
+   * The task fails without an outcome of its own. May be called twice: for a task that was given
+   * up, `worker` may be known only later.
    *
-   * @param worker Who ran it, when that is known.
-   * @param startMs The earliest time that it can have begun then: when the worker was free and the task submitted.
+   * @param worker The worker that ran it, when that is known.
+   * @param startMs When it began; if only the worker is known, the earliest time at which it can
+   * have begun: once the worker was free and the task submitted.
    */
   fails(fate: TaskFate, worker: ObservedWorker | undefined, startMs: number | undefined): void;
 }
@@ -49,18 +62,24 @@ export interface TaskObservation {
 export interface ObservedTask {
   /** The name of its function. */
   readonly name: string;
-  /** The calls that it is: of a chunk of `map`, one an item. */
+  /** How many calls it makes: for a chunk of `map`, one per item. */
   readonly calls: number;
   readonly isChunk: boolean;
   readonly submittedMs: number;
   readonly future: Future<unknown>;
-  /** What came with it, of a task submitted inside a task. */
+  /** What came with the task, if it was submitted inside a task. */
   readonly carrier: Carrier | undefined;
-  /** What {@linkcode ExecutorObserver.context} gave where it was wanted, if that is not where it is submitted. */
+  /**
+   * What {@linkcode ExecutorObserver.context} returned where the task was requested, if that is not
+   * where it is submitted.
+   */
   readonly context: unknown;
 }
 
-/** What a task that is done has failed with, boxed: a chunk of `map` with what the first of its items threw. */
+/**
+ * The error of a task that is done, boxed; for a chunk of `map`, the first error of its items.
+ * `undefined` if it has not failed.
+ */
 export function failureOf(
   future: Future<unknown>,
   isChunk: boolean,
@@ -71,12 +90,12 @@ export function failureOf(
   return isChunk ? errorIn(outcome as ChunkOutcome) : undefined;
 }
 
-/** Who watches an executor. */
+/** An observer of an executor. */
 export interface ExecutorObserver {
-  /** The present context, of which a task may be told that is submitted later, from elsewhere. */
+  /** The present context, for a task that may be submitted later, from elsewhere. */
   context?(): unknown;
   submitted(task: ObservedTask): TaskObservation;
-  /** A worker has been started; also told of each that lives when watching begins. */
+  /** A worker has been started; also called for each worker that lives when watching begins. */
   workerStarted(worker: ObservedWorker, startMs: number): void;
   workerEnded(worker: ObservedWorker, endMs: number, fate: WorkerFate): void;
 }
@@ -84,7 +103,7 @@ export interface ExecutorObserver {
 /** A backend that can be watched. */
 export interface Observable {
   readonly name: string;
-  /** Begins to tell the observer; the returned function ends that. */
+  /** Adds an observer; the returned function removes it. */
   observe(observer: ExecutorObserver): () => void;
   stats(): ExecutorStats;
 }
@@ -97,7 +116,7 @@ export class Observers implements ExecutorObserver {
     this.#observers = observers;
   }
 
-  /** What is to be told when one more watches. */
+  /** The observer to report to once one more is added. */
   static with(
     present: ExecutorObserver | undefined,
     observer: ExecutorObserver,
@@ -107,7 +126,7 @@ export class Observers implements ExecutorObserver {
     return new Observers([...others, observer]);
   }
 
-  /** What is to be told when one watches no more. */
+  /** The observer to report to once one is removed; `undefined` if none is left. */
   static without(
     present: ExecutorObserver | undefined,
     observer: ExecutorObserver,

@@ -1,6 +1,6 @@
 /**
- * What the owner of a worker's pool says to it, apart from tasks: what came of its submissions, and of its calls; and what the
- * consumer of a stream wants of its task.
+ * The mail of a pool's owner to a worker: the outcomes of the worker's submissions and calls, and
+ * what the consumers of streams want of their tasks.
  *
  * @module
  */
@@ -15,22 +15,22 @@ import { RemotePools } from "./_remote_pools.ts";
 
 /** A stream's task of this worker. */
 export interface OpenStream {
-  /** So much more is wanted. */
+  /** The consumer wants `credit` more. */
   request(credit: number): void;
-  /** Nothing more is wanted. */
+  /** The consumer wants nothing more. */
   stop(): void;
 }
 
-/** What the owner says. */
+/** The owner's mail to this worker. */
 export interface OwnerMail {
-  /** Takes in what it has said. */
+  /** Reads the mail that has arrived; true when there was some. */
   readonly poll: () => boolean;
-  /** Who is told what it says about streams, by what it calls them. */
+  /** The streams' tasks, by the id that the owner's mail has for them. */
   readonly streams: Map<number, OpenStream>;
 }
 
 /**
- * Has this worker take in what its owner says, from now on.
+ * Makes this worker read its owner's mail from now on.
  *
  * @param owner The thread that this worker belongs to.
  * @param isOtherProcess Whether the owner is in another process.
