@@ -1,7 +1,8 @@
 /**
- * Adds jobs to the broker for as long as it takes, within `submitTimeout`.
+ * Adds jobs to the broker, trying again until it succeeds or `submitTimeout` is over.
  *
- * An add that was not answered may have arrived or not. It is repeated under the same ids, which changes nothing where it had arrived.
+ * An add that was not answered may have arrived or not. It is repeated under the same ids, which
+ * changes nothing if it had arrived.
  *
  * @module
  */
@@ -12,7 +13,7 @@ import { deferred } from "./_promises.ts";
 import { isRefusal } from "./_connection.ts";
 import type { NewJob, SubmitEngine } from "./_engine.ts";
 
-/** Time between an attempt that has failed and the next. */
+/** Time between a failed attempt and the next. */
 const ADD_AGAIN_MS = 100;
 
 /** Adds the jobs of one submitter. */
@@ -20,7 +21,7 @@ export class Adder {
   readonly #engine: SubmitEngine;
   readonly #timeoutMs: number;
   readonly #deadlines = new Deadlines();
-  /** Ends each wait under way. */
+  /** Functions that end the waits under way. */
   readonly #waits = new Set<() => void>();
   #isClosed = false;
 
@@ -30,8 +31,8 @@ export class Adder {
   }
 
   /**
-   * Adds jobs. Resolves to `undefined` once that is acknowledged; otherwise to the error, when the broker refuses, the time is up, or
-   * none of them is wanted any more.
+   * Adds jobs. Resolves to `undefined` once that is acknowledged; or to the last error when the
+   * broker refuses, the time is up, this is closed, or none of the jobs is wanted any more.
    */
   async add(jobs: readonly NewJob[], isWanted: () => boolean): Promise<unknown> {
     const deadlineMs = nowMs() + this.#timeoutMs;

@@ -1,17 +1,18 @@
 /**
- * What is told to the broker for its own good, and that no future waits for: that a job may be forgotten, or need not be run.
+ * Messages to the broker that no future waits for: that it may forget a job, or that a job need not
+ * run.
  *
  * @module
  */
 
 import { within } from "./_promises.ts";
 
-/** Calls whose outcome is not awaited, but before the connection is closed. */
+/** Calls whose outcome is awaited only before the connection is closed. */
 export class Asides {
   readonly #open = new Set<Promise<void>>();
   #answered = 0;
 
-  /** Lets something be told. In vain is no matter. */
+  /** Tracks a call under way; its failure is ignored. */
   tell(told: Promise<unknown>): void {
     const done = told.catch(() => {}).then(() => {
       this.#open.delete(done);
@@ -20,12 +21,15 @@ export class Asides {
     this.#open.add(done);
   }
 
-  /** A part of what is told was answered. */
+  /** Notes that a part of a call was answered. */
   answered(): void {
     this.#answered++;
   }
 
-  /** Resolves once all was told, or when nothing was answered for so long: the broker may be away. */
+  /**
+   * Resolves once all calls have ended, or when none was answered for `patienceMs`: the broker may
+   * be away.
+   */
   async settled(patienceMs: number): Promise<void> {
     for (let answered = -1; this.#open.size > 0 && this.#answered > answered;) {
       answered = this.#answered;

@@ -1,10 +1,11 @@
 /**
- * Bytes as base64. Newer runtimes have it; Node 20 has only the forms for text.
+ * Bytes as base64. Newer runtimes convert bytes directly; Node 20 has only `btoa` and `atob`, for
+ * text.
  *
  * @module
  */
 
-/** Characters that one call of `String.fromCharCode` is given. */
+/** How many characters one call of `String.fromCharCode` makes. */
 const STEP = 0x8000;
 
 interface Native {

@@ -1,14 +1,19 @@
 /**
  * The engine on BullMQ: the submitter's side.
  *
- * A pool is a queue. A job's id is the submitter's, so that adding it once more changes nothing. BullMQ runs lower numbers first and
- * those without a priority before all others, so every job is given one (see {@linkcode rankOf}).
+ * A pool is a queue. The submitter chooses a job's id, so that adding the job once more changes
+ * nothing. BullMQ runs lower priorities first, and jobs without a priority before all others, so
+ * every job is given one (see {@linkcode rankOf}).
  *
- * Three things of a queue are ours, and have keys beside BullMQ's, below the same prefix so that one line of an ACL covers them:
+ * Three things of a queue are this package's own. Their keys are beside BullMQ's, below the same
+ * prefix, so that one line of an ACL covers them:
  *
- *   bull:<queue>:cf:control       stream: ids of jobs that nobody waits for any more; read by all hosts, cut to CONTROL_LENGTH
- *   bull:<queue>:cf:hosts         set of host ids; bull:<queue>:cf:host:<id> says how each is, and expires
- *   bull:<queue>:cf:result:<id>   an outcome, returned or thrown, that is too large for the event stream; expires
+ *   bull:<queue>:cf:control       stream: ids of jobs that nobody waits for any more; read by all
+ *                                 hosts, cut to CONTROL_LENGTH
+ *   bull:<queue>:cf:hosts         set of host ids
+ *   bull:<queue>:cf:host:<id>     a host's last report of itself; expires
+ *   bull:<queue>:cf:result:<id>   an outcome, returned or thrown, that is too large for the event
+ *                                 stream; expires
  *
  * @module
  */
@@ -18,25 +23,31 @@ import { type BrokerAddress, Connection, READ_AGAIN_MS } from "./_connection.ts"
 import type { Finding, HostInfo, JobListener, NewJob, SubmitEngine } from "./_engine.ts";
 import { within } from "./_promises.ts";
 
-/** BullMQ's own, written out as ours are made of it. */
+/** BullMQ's default prefix, written out because our keys begin with it. */
 const PREFIX = "bull";
 
-/** Entries of the event stream; a job makes four. What falls out of it is found by the sweep. */
+/** Entries of the event stream; a job makes four. The sweep finds what has fallen out of it. */
 const EVENTS_LENGTH = 100_000;
 
-/** Entries of the control stream. A host that falls behind by more lets a task run on that nobody waits for. */
+/**
+ * Entries of the control stream. A host that falls behind by more entries lets a task run on that
+ * nobody waits for.
+ */
 const CONTROL_LENGTH = 1_000;
 
-/** The rank of priority 0; the most that BullMQ takes is 2^21 - 1. */
+/** The rank of priority 0; the highest that BullMQ takes is 2^21 - 1. */
 const MIDDLE_RANK = 1 << 20;
 
-/** How BullMQ writes a priority: lower is sooner. Whole numbers are told apart, up to a million either way. */
+/**
+ * A priority as BullMQ has it: lower is sooner. Whole numbers up to about a million either way stay
+ * distinct.
+ */
 export function rankOf(priority: number): number {
   const bounded = Math.max(-MIDDLE_RANK + 1, Math.min(MIDDLE_RANK - 1, Math.round(priority)));
   return MIDDLE_RANK - bounded;
 }
 
-/** The keys that are ours. */
+/** The keys of a queue that this package uses. */
 export class Keys {
   readonly #base: string;
 
@@ -69,7 +80,7 @@ export class Keys {
   }
 }
 
-/** Adds jobs and hears what becomes of them. */
+/** Adds jobs and listens to what becomes of them. */
 export class BullSubmitter implements SubmitEngine {
   readonly #keys: Keys;
   readonly #commands: Connection;
@@ -96,7 +107,8 @@ export class BullSubmitter implements SubmitEngine {
       streams: { events: { maxLen: EVENTS_LENGTH } },
     });
     this.#queue.on("error", onTrouble);
-    // By ourselves: BullMQ's reader misses what comes before its first event, and cannot be closed while the broker is away.
+    // Not by BullMQ's reader: it misses what comes before its first event, and cannot be closed
+    // while the broker is away.
     this.#reading = this.#events.follow(this.#keys.events, (entry) => tell(listener, entry));
   }
 
@@ -146,14 +158,17 @@ export class BullSubmitter implements SubmitEngine {
     }
     const findings = (await pipeline.exec() ?? []).map(([error, fields]): Finding => {
       if (error === null) return findingOf(fields as (string | null)[]);
-      // Of another kind than a job.
+      // The key holds something other than a job.
       if (error.message.startsWith("WRONGTYPE")) return { state: "missing" };
       throw error;
     });
     return await this.#lookForHosts(ids, findings);
   }
 
-  /** That a host has begun a job stays written after it has given it back, or was lost. Whether one has it is told by its lease. */
+  /**
+   * Corrects "active" to "waiting" for jobs that no host has: a job stays marked as begun after its
+   * host has given it back or was lost. Only its lease shows that a host has it.
+   */
   async #lookForHosts(ids: readonly string[], findings: readonly Finding[]): Promise<Finding[]> {
     const pipeline = this.#commands.redis.pipeline();
     ids.forEach((id, i) => {
@@ -197,13 +212,14 @@ export class BullSubmitter implements SubmitEngine {
 
   async #close(): Promise<void> {
     await Promise.all([this.#events.close(), this.#queue.close()]);
-    // What was under way when a connection was lost, the client never answers once it is closed: that is not waited for.
+    // A closed client never settles the calls that were under way when its connection was lost, so
+    // this wait is limited.
     await within(2 * READ_AGAIN_MS, this.#reading);
     await this.#commands.close();
   }
 }
 
-/** Tells a listener of one entry of the event stream: names and values in turns. */
+/** Reports one entry of the event stream to a listener. An entry alternates names and values. */
 function tell(listener: JobListener, entry: readonly string[]): void {
   const fields = new Map<string, string>();
   for (let i = 0; i < entry.length; i += 2) fields.set(entry[i], entry[i + 1]);

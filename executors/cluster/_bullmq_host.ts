@@ -1,10 +1,12 @@
 /**
- * The engine on BullMQ: the host's side. Which keys there are beside BullMQ's is told in `_bullmq.ts`.
+ * The engine on BullMQ: the host's side. For the keys beside BullMQ's see `_bullmq.ts`.
  *
- * BullMQ counts how often a lease has run out, and would fail a job by a limit that all jobs have in common. The limit here is each
- * job's own, so it is given none, and the host decides by {@linkcode HeldJob.losses}.
+ * BullMQ counts how often a job's lease has run out, and would fail the job at a limit that all
+ * jobs share. Here each job has a limit of its own, so BullMQ is given none in effect, and the host
+ * decides by {@linkcode HeldJob.losses}.
  *
- * BullMQ would also fail a job with whatever the broker answers when it is told of the job's end: see {@linkcode Taker}.
+ * BullMQ would also fail a job with the broker's error when it cannot report the job's end: see
+ * {@linkcode Taker}.
  *
  * @module
  */
@@ -29,24 +31,27 @@ import {
   type JobEnd,
 } from "./_engine.ts";
 
-/** How long a host is known after it has said how it is, in leases. */
+/** How long a host's last report of itself is kept, in leases. */
 const KNOWN_FOR = 2;
 
-/** What a task failed with, as opposed to what the broker did. */
+/** The error of a task, as opposed to one of the broker. */
 class TaskFailure extends Error {}
 
-/** What a job is done with: the others are BullMQ's, of one that was given back, and of one that is not to be run any more. */
+/**
+ * Errors that belong to the job and not to the broker: the task's own, and BullMQ's for a job that
+ * was given back, and for one that must not run again.
+ */
 const ENDS = [TaskFailure, WaitingError, UnrecoverableError];
 
-/** What of a broker's answers may pass while a job is held. */
+/** Whether the cause of a broker's error may pass while a job is held. */
 function mayPass(error: unknown): boolean {
   return isPassing(error) || isFull(error);
 }
 
 /**
- * BullMQ's worker, but for what becomes of a job whose end the broker does not take. It is told again for as long as the lease may
- * last, which is not renewed any more then. After that the job is left to its lease, so that another host runs it: the broker's trouble
- * is not the task's outcome.
+ * BullMQ's worker, except for a job whose end the broker does not take. The end is reported again
+ * for as long as the lease may last, which is then not renewed any more. After that the job is left
+ * to its lease, so that another host runs it: the broker's trouble is not the task's outcome.
  */
 class Taker extends Worker {
   protected override handleCompleted(
@@ -61,14 +66,14 @@ class Taker extends Worker {
     const [error] = args;
     if (!ENDS.some((kind) => error instanceof kind)) {
       this.emit("error", error);
-      // There is no next job in hand.
+      // Means that no next job was fetched.
       return undefined as never;
     }
     return await insist(this.opts.lockDuration!, isPassing, () => super.handleFailed(...args));
   }
 }
 
-/** Takes jobs, keeps their leases, and tells what came of them. */
+/** Takes jobs, keeps their leases, and reports their ends. */
 export class BullHost implements HostEngine {
   readonly #keys: Keys;
   readonly #queue: string;
@@ -82,7 +87,7 @@ export class BullHost implements HostEngine {
   readonly #listener: HostListener;
   #worker: Worker | undefined;
 
-  /** @param timeoutMs How long the broker may take to answer at first. */
+  /** @param timeoutMs How long the broker may take to answer the first time. */
   constructor(
     address: BrokerAddress,
     queue: string,
@@ -122,7 +127,7 @@ export class BullHost implements HostEngine {
       connection: this.#commands.redis,
       concurrency: this.#threads,
       lockDuration: this.#leaseMs,
-      // The first look marks, the second acts: both within one lease more.
+      // The first check marks a job, the second one acts: both happen within one more lease.
       stalledInterval: Math.ceil(this.#leaseMs / 2),
       maxStalledCount: Number.MAX_SAFE_INTEGER,
       drainDelay: Math.max(1, Math.ceil(this.#silenceMs / 3000)),
@@ -133,7 +138,7 @@ export class BullHost implements HostEngine {
       for (const id of ids) this.#listener.leaseLost(id);
     });
     this.#worker = worker;
-    // Which jobs nobody waits for any more.
+    // Reads which jobs nobody waits for any more.
     this.#control.follow(this.#keys.control, ([, id]) => this.#listener.abandoned(id));
   }
 
@@ -149,7 +154,11 @@ export class BullHost implements HostEngine {
     };
   }
 
-  /** Memory that is full renews no lease, and each job that is done sets some free: it is tried while the lease surely holds. */
+  /**
+   * Keeps an outcome beside its job. While the broker's memory is full, no lease is renewed, but
+   * each job that is done may free some memory: so this tries again for as long as the lease surely
+   * holds.
+   */
   async #store({ id, name }: Job, text: string, ttlMs: number): Promise<void> {
     try {
       await insist(
@@ -168,7 +177,8 @@ export class BullHost implements HostEngine {
       .set(this.#keys.host(info.id), JSON.stringify(info), "PX", KNOWN_FOR * this.#leaseMs)
       .exec();
     for (const [error] of answers ?? []) {
-      // A broker without memory for that lets jobs be taken all the same, and each that is done sets some free.
+      // Even if the broker has no memory for this, jobs can be taken, and each one that is done
+      // frees some.
       if (error !== null && !isFull(error)) throw error;
     }
   }
@@ -190,7 +200,7 @@ export class BullHost implements HostEngine {
         .unlink(this.#keys.host(id))
         .exec();
     } catch {
-      // It is forgotten all the same, a little later.
+      // Its report expires a little later anyway.
     }
   }
 }

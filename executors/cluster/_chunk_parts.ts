@@ -1,6 +1,7 @@
 /**
- * A chunk of `map` whose results took more than one message may, so that its host has told of the first ones only. The others are run
- * again, in parts of as many as were told of, one after the other.
+ * A chunk of `map` whose results together exceed `maxResultBytes`, so that its host has reported
+ * only the first ones. The other calls are run again, one part after the other, each of as many
+ * calls as were reported.
  *
  * @module
  */
@@ -8,21 +9,21 @@
 import type { ChunkOutcome } from "../_chunk.ts";
 import type { NewJob } from "./_engine.ts";
 
-/** What was told of such a chunk so far. */
+/** The results of such a chunk that were reported so far. */
 export class ChunkParts {
   readonly #order: NewJob;
-  /** The arguments of all calls, as they are written. */
+  /** The encoded arguments of all calls. */
   readonly #items: readonly unknown[];
   readonly #entries: unknown[] = [];
   readonly #failed: number[] = [];
   readonly #partMs: number;
-  /** How many were told of at once, where fewest were. */
+  /** The least number of results that one report had. */
   #size = Infinity;
   #parts = 0;
 
   /**
    * @param order The whole chunk.
-   * @param partMs How long a chunk should take.
+   * @param partMs How many milliseconds a chunk should take.
    */
   constructor(order: NewJob, partMs: number) {
     this.#order = order;
@@ -30,7 +31,7 @@ export class ChunkParts {
     this.#partMs = partMs;
   }
 
-  /** Takes in what was told of a part. */
+  /** Adds the results that were reported of a part. */
   add([, entries, failed]: ChunkOutcome): void {
     const start = this.#entries.length;
     for (const entry of entries) this.#entries.push(entry);
@@ -39,18 +40,24 @@ export class ChunkParts {
     this.#parts++;
   }
 
-  /** The job of the next part, under an id of its own as the broker has the last one's yet; `undefined` when all were told of. */
+  /**
+   * The job of the next part, under an id of its own, as the broker still has that of the last
+   * part; `undefined` when all results were reported.
+   */
   next(): NewJob | undefined {
     const { id, data } = this.#order;
     const start = this.#entries.length * data.arity;
     if (start >= this.#items.length) return undefined;
     const args = JSON.stringify(this.#items.slice(start, start + this.#size * data.arity));
-    // Some of these have been run before.
+    // As `returns` says, some of these calls have been run before.
     const part = { ...data, args, returns: this.#parts };
     return { ...this.#order, id: `${id}-${this.#parts}`, data: part };
   }
 
-  /** What the whole chunk has come to: told to have taken so long that chunks of a part's size are chosen from now on. */
+  /**
+   * The outcome of the whole chunk. The time in it is such that chunks of a part's size are chosen
+   * from now on.
+   */
   get outcome(): ChunkOutcome {
     return [this.#partMs * this.#entries.length / this.#size, this.#entries, this.#failed];
   }

@@ -9,22 +9,31 @@
  *   RUNNING -> QUEUED    waiting       the host has given it back, or was lost
  *   any     -> out of the table        its future is done
  *
- * A job leaves by the first of these: its outcome is told by an event; its outcome is found by the sweep; the broker does not know
- * it any more; the broker did not take it in time, or refused; it is cancelled or given up here.
+ * A job leaves the table by the first of these: an event reports its outcome; the sweep finds its
+ * outcome; the broker does not know it any more; the broker did not take it in time, or refused; it
+ * is cancelled or given up here.
  *
  * Invariants:
- *  1. A job is in the table before anything of it is sent, so that no event of it can come too early to be heard.
- *  2. Only who takes a job out of the table settles its future, and nothing is put back: each future is settled once, however
- *     often, late or in whatever order events come. Events of jobs that are not in the table are dropped. Or he puts the next part
- *     of a chunk in, of whose results not all were told: a job under another id, which has the future from then on.
- *  3. A job that is SENT is added again, under its id, until that is acknowledged or its time is up; the broker makes one of
- *     them. When its time is up, its removal is sent behind the last attempt.
- *  4. Events are only the fast way. The sweep looks up each job that was not heard of for `sweepMs`: what is done is settled; what
- *     is missing at two looks in a row is lost, or is submitted again under its id. So no future waits for an event that was lost.
- *  5. A job that is cancelled or given up is out of the table first, then the broker is told. That it may run all the same is
- *     allowed: what comes of it is dropped. Nothing is told of a job that another submitter has added: it is that one's.
- *  6. The broker has at most `maxPending` jobs of this executor; further ones are HELD, by priority, then in order.
- *  7. When the last job is out after `shutdown`, timers and connections end, and then `whenClosed` resolves.
+ *  1. A job is in the table before it is sent, so that none of its events can come too early to be
+ *     heard.
+ *  2. Only the code that takes a job out of the table settles its future, and no job is put back:
+ *     each future is settled once, however often, late or out of order events come. Events of jobs
+ *     that are not in the table are dropped. If not all results of a chunk were reported, that code
+ *     instead adds the next part of the chunk: a job under another id, which has the future from
+ *     then on.
+ *  3. A job that is SENT is added again, under its id, until that is acknowledged or its time is
+ *     up; for the broker all of these are one job. When its time is up, its removal is sent behind
+ *     the last attempt.
+ *  4. Events are only the fast way. The sweep looks up each job that was not heard of for
+ *     `sweepMs`: a job that is done is settled; one that is missing at two looks in a row is lost,
+ *     or is submitted again under its id. So no future waits for an event that was lost.
+ *  5. A job that is cancelled or given up is out of the table first, then the broker is told. It
+ *     may still run; then its outcome is dropped. The broker is told nothing about a job that
+ *     another submitter has added: that job is the other's.
+ *  6. The broker has at most `maxPending` jobs of this executor; further ones are HELD, by
+ *     priority, then in order.
+ *  7. When the last job has left the table after `shutdown`, timers and connections end, and then
+ *     `whenClosed` resolves.
  *
  * @module
  */
@@ -65,19 +74,22 @@ import { ClusterCounts } from "./_cluster_counts.ts";
 import { Sweep } from "./_sweep.ts";
 import { JobLostError } from "./errors.ts";
 
-/** Tasks of `map` are chunked so that one takes about so long: far more than a job costs, and little beside a lease. */
+/**
+ * Milliseconds that a chunk of `map` should take: far more than the cost of a job, and little
+ * compared with a lease.
+ */
 const CHUNK_MS = 100;
 
-/** Threads that are assumed until hosts were heard of. */
+/** The number of threads that is assumed while no host is known. */
 const LIKELY_THREADS = 8;
 
 /** Jobs sent, or removed, in one message. */
 const BATCH = 500;
 
-/** How long no removal may be answered before the connection is closed. */
+/** When closing, how long to wait for the next answer to a removal. */
 const LAST_WORDS_MS = 1_000;
 
-/** Makes the engine; given by the executor, so that tests can watch it. */
+/** Makes the engine. A parameter, so that tests can watch the engine. */
 export type EngineMaker = (
   listener: JobListener,
   onTrouble: (error: Error) => void,
@@ -100,7 +112,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
   #isFlushing = false;
   readonly #adder: Adder;
   readonly #asides = new Asides();
-  /** Ids of jobs that the broker is to be told to forget, at the end of this turn. */
+  /** Ids of jobs that the broker will be told to forget, at the end of this turn. */
   readonly #unneeded = new Set<string>();
   readonly #deadlines = new Deadlines();
   readonly #sweep: Sweep;
@@ -116,7 +128,8 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     this.#settings = settings;
     this.#modules = modules;
     this.engine = makeEngine(this, () => {
-      // What matters of it shows in the futures: an add that is not answered, a job that is not found.
+      // Trouble that matters shows in the futures: an add that is not answered, a job that is not
+      // found.
     });
     this.#adder = new Adder(this.engine, settings.submitTimeout);
     this.#sweep = new Sweep(
@@ -128,7 +141,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     );
   }
 
-  /** Threads of all hosts, as far as they have been heard of. */
+  /** The number of threads of all known hosts. */
   get concurrency(): number {
     return this.#threads;
   }
@@ -174,7 +187,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     return future;
   }
 
-  /** Invariant 1. */
+  /** Adds a job to the table: Invariant 1. */
   #register(job: PendingJob): PendingJob {
     this.#jobs.set(job.id, job);
     this.#byNumber.set(futureInternals.taskOf(job.future), job);
@@ -189,7 +202,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     const number = this.#submitted++;
     const future = futureInternals.create<unknown>(this, number);
     const job = this.#register(pendingJob(id, id, future, undefined, 1));
-    // It may be done: looked up now, and by the sweep from then on.
+    // It may already be done, so it is looked up now, and by the sweep from then on.
     this.#sweep.lookUp([job]);
     return future;
   }
@@ -205,7 +218,10 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
   /** Ids of attached jobs that are done. */
   readonly #attached = new WeakMap<Future<unknown>, string>();
 
-  /** Sends after the code that submits: jobs of one turn go in one message, and one may still be taken back. */
+  /**
+   * Sends jobs after the code that submits has run: jobs of one turn go in one message, and can
+   * still be taken back until then.
+   */
   #flushLater(): void {
     if (this.#isFlushing) return;
     this.#isFlushing = true;
@@ -233,7 +249,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     if (error !== undefined) return this.#refused(jobs, error);
     const now = nowMs();
     for (const job of jobs) {
-      // Taken back while it was on its way: the removal may have been faster.
+      // It was taken back while it was on its way: the removal may have overtaken it.
       if (job.isUnwanted) this.#forgetLater(job.id);
       if (job.state === SENT) job.state = QUEUED;
       job.heardMs = now;
@@ -242,7 +258,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
 
   #refused(jobs: readonly PendingJob[], error: unknown): void {
     for (const job of jobs) {
-      // The last attempt may yet arrive.
+      // The last attempt may still arrive.
       this.#forgetLater(job.id);
       this.#settle(job, () => ({
         failed: true,
@@ -295,10 +311,11 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
   }
 
   /**
-   * Takes in an outcome that was too large to be told of. A failure leaves it to the sweep, which comes here again.
+   * Fetches an outcome that was too large for an event, and settles the job. If that fails, the
+   * sweep calls this again.
    *
-   * @param reason What was told of a job that has failed. It is not run again when the rest is there no more: that it failed, and
-   * with what, is known.
+   * @param reason The reason that was reported for a job that has failed. Such a job is not run
+   * again if the rest of its error is gone: the reason says enough.
    */
   async #fetch(job: PendingJob, reason?: string): Promise<void> {
     if (job.isFetching) return;
@@ -308,7 +325,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
       if (kept !== undefined) return this.#ended(job, kept);
       if (reason !== undefined) return this.#settle(job, () => readLostReason(reason, job.id));
       if (!this.#mayResubmit(job)) return this.#settle(job, () => this.#lost(job));
-      // As the broker has the job itself yet, it would take no other of its id.
+      // The broker still has the job itself, and would ignore another one with its id.
       await this.engine.remove([job.id]);
       if (this.#jobs.has(job.id)) this.#resubmit(job);
     } catch {
@@ -349,7 +366,10 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     this.#closeIfOver();
   }
 
-  /** What was told of a chunk so far, if its host had no room for all results. */
+  /**
+   * Adds to what was reported of a chunk, if its host had no room for all results; otherwise
+   * `undefined`.
+   */
   #partsOf(job: PendingJob, told: ChunkOutcome): ChunkParts | undefined {
     if (job.parts === undefined && told[1].length === job.calls) return undefined;
     const parts = job.parts ?? new ChunkParts(job.order!, CHUNK_MS);
@@ -357,7 +377,10 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     return parts;
   }
 
-  /** Has the next part of a chunk run in place of the last one, whose results are large. */
+  /**
+   * Submits the next part of a chunk in place of the last one, whose results were too large
+   * together.
+   */
   #goOn({ id, name, future, calls }: PendingJob, order: NewJob, parts: ChunkParts): void {
     this.#forgetLater(id);
     const next = this.#register(pendingJob(order.id, name, future, order, calls, parts));
@@ -374,14 +397,14 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
       this.#attached.set(job.future, job.id);
     } else if (job.state !== HELD) {
       this.#inBroker--;
-      // What is large is not kept for those who may ask for it later.
+      // Large arguments and outcomes are not kept for a later `attach`.
       if (job.order.data.args.length > MOST_INLINE || job.isFetching) this.#forgetLater(job.id);
       if (!this.#held.isEmpty) this.#flushLater();
     }
     return true;
   }
 
-  /** Has the broker forget a job: at the end of this turn, as many may be forgotten together. */
+  /** Makes the broker forget a job at the end of this turn, together with others. */
   #forgetLater(id: string): void {
     if (this.#unneeded.size === 0) soon(() => this.#forgetNow());
     this.#unneeded.add(id);
@@ -393,7 +416,10 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     if (ids.length > 0) this.#asides.tell(this.#forget(ids));
   }
 
-  /** One message after the other, so that it shows whether the broker answers. Hosts are told of what they have taken meanwhile. */
+  /**
+   * Sends one message after the other, so that it shows whether the broker answers. Jobs that a
+   * host has taken meanwhile are reported to the hosts as abandoned.
+   */
   async #forget(ids: readonly string[]): Promise<void> {
     for (let i = 0; i < ids.length; i += BATCH) {
       const held = await this.engine.remove(ids.slice(i, i + BATCH));
@@ -411,7 +437,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
 
   // The sweep
 
-  /** Whom to look up: Invariant 4. */
+  /** The jobs to look up: Invariant 4. */
   *#notHeardOf(sinceMs: number): Generator<PendingJob> {
     for (const job of this.#jobs.values()) {
       if (job.state >= QUEUED && job.heardMs <= sinceMs) yield job;
@@ -423,7 +449,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     if (finding.state !== "missing") job.misses = 0;
     switch (finding.state) {
       case "missing":
-        // Twice: the first look may have been on its way before the job was.
+        // Only at the second look: the first one may have reached the broker before the job did.
         if (++job.misses < 2) return;
         if (this.#mayResubmit(job)) return this.#resubmit(job);
         return this.#settle(job, () => this.#lost(job));
@@ -453,7 +479,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     this.#threads = hosts.reduce((sum, { threads }) => sum + threads, 0) || LIKELY_THREADS;
   }
 
-  /** Hears of the hosts before the first `map`. */
+  /** Learns how many threads the hosts have, before the first `map`. */
   async meetHosts(): Promise<void> {
     this.#met(await this.ask((engine) => engine.hosts()));
   }
@@ -463,16 +489,16 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
   /** See {@linkcode Runner}. */
   cancel(future: Future<unknown>): boolean {
     const job = this.#byNumber.get(futureInternals.taskOf(future));
-    // An attached job is let go of, and does not end by that.
+    // An attached job is only let go of, and goes on, so that is possible while it runs.
     if (job === undefined || job.state === RUNNING && job.order !== undefined) return false;
     this.#takeBack(job);
     if (job.order !== undefined) this.counts.cancelled++;
-    // The future is cancelled by its caller; whoever waits for the end is told after that.
+    // The caller of this method cancels the future; `whenClosed` must resolve after that.
     soon(() => this.#closeIfOver());
     return true;
   }
 
-  /** Invariant 5. */
+  /** Takes a job out of the table, and lets the broker forget it: Invariant 5. */
   #takeBack(job: PendingJob): void {
     this.#take(job);
     job.isUnwanted = true;
@@ -504,7 +530,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
   /** See {@linkcode Runner}. */
   leaveBlocking(): void {}
 
-  /** Not offered: see the text. */
+  /** Throws: a cluster has no streams. */
   stream(
     fn: AnyFunction,
     _args: readonly unknown[],
@@ -521,7 +547,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
 
   /** See {@linkcode ExecutorBackend}. */
   shutdown(cancelFutures: boolean): void {
-    // Callbacks of what is cancelled are to submit nothing more.
+    // Set first: callbacks of cancelled futures must not submit anything more.
     this.#closing = true;
     if (cancelFutures) {
       this.#cancelling = true;
@@ -572,7 +598,10 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     }
   }
 
-  /** Counts of this moment, of this executor's own tasks: not of those that it has attached to. */
+  /**
+   * How many of this executor's own tasks are queued and running now, without those that it has
+   * attached to.
+   */
   tally(): { queued: number; running: number } {
     let queued = 0;
     let running = 0;
@@ -585,7 +614,10 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
   }
 }
 
-/** Whether it is a chunk of `map`; of a job that another submitter has added, nothing tells. */
+/**
+ * Whether a job is a chunk of `map`. False for a job that another submitter has added: nothing
+ * tells what it is.
+ */
 function isChunk({ order }: PendingJob): boolean {
   return order !== undefined && order.data.arity > 0;
 }

@@ -12,7 +12,7 @@ import type { Durations } from "../stats.ts";
 export interface CountedJob {
   readonly calls: number;
   readonly submittedMs: number;
-  /** When it was heard that a host had begun it; 0 when that was not heard. */
+  /** When this submitter heard that a host had begun it; 0 if it has not heard so. */
   readonly startedMs: number;
 }
 
@@ -24,7 +24,7 @@ export class ClusterCounts {
   readonly #wait = new Histogram();
   readonly #run = new Histogram();
 
-  /** A job has come to its end. */
+  /** Counts a job that has ended. */
   ended({ calls, submittedMs, startedMs }: CountedJob, failed: boolean): void {
     if (failed) this.failed++;
     else this.completed++;
@@ -33,7 +33,7 @@ export class ClusterCounts {
     this.#run.add((epochMs() - startedMs) / calls, calls);
   }
 
-  /** How long tasks waited and ran, as heard here. */
+  /** How long tasks waited and ran, as this submitter heard it. */
   get times(): { readonly wait: Durations; readonly run: Durations } {
     return { wait: this.#wait.durations, run: this.#run.durations };
   }

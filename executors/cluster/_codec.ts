@@ -1,23 +1,27 @@
 /**
  * Values as JSON text, and back: how arguments and results cross to other machines.
  *
- * What JSON has is written as JSON has it. All else is an object with the key `$`, its tag, and with the key `v`:
+ * A value that JSON has is written as such. All others are written as an object with a tag under
+ * the key `$` and, if there is one, a payload under the key `v`:
  *
  *   {"$":"undefined"}                     {"$":"number","v":"-0"}         also NaN, Infinity, -Infinity
  *   {"$":"bigint","v":"-ff"}              {"$":"Date","v":0}              null for an invalid one
  *   {"$":"Map","v":[[key,value],...]}     {"$":"Set","v":[...]}           {"$":"RegExp","v":["a+","g"]}
  *   {"$":"Uint8Array","v":"AQI="}         any other typed array, ArrayBuffer and DataView
- *   {"$":"Error","v":{"class":"RangeError","name":...,"message":...,"stack":...,"cause":...,"fields":{...}}}
+ *   {"$":"Error","v":{"class":"RangeError","name":...,"message":...,"stack":...,
+ *                     "cause":...,"errors":[...],"fields":[[key,value],...]}}
  *   {"$":"DOMException","v":{...}}        the same, without a class
  *   {"$":"Object","v":[[key,value],...]}  an object that has a key `$` itself, or the key `__proto__`
  *   {"$":"Array","v":[[...],[[key,value],...]]}  an array that has properties beside its items
  *   {"$":"Boxed","v":1}                   Object(1)
  *
- * Safe on hostile text: tags are a closed list, each payload is checked before it is used, no constructor of a user's class is
- * called, no key is ever assigned by name where it could be a setter's, and depth is limited. A text that is not of this form is a
- * `TypeError`; nothing else comes of it.
+ * Safe on hostile text: tags are a closed list, each payload is checked before it is used, no
+ * constructor of a user's class is called, no key is ever assigned by name where it could be a
+ * setter's, and depth is limited. A text that is not of this form causes a `TypeError`, and nothing
+ * else.
  *
- * **Not kept:** the identity of an object that occurs twice (each time becomes a copy), and classes but those of errors.
+ * **Not kept:** the identity of an object that occurs twice (each occurrence becomes a copy), and
+ * classes other than those of errors.
  *
  * @module
  */
@@ -34,17 +38,20 @@ import { NotShareableError } from "../../sync/errors.ts";
 import { base64ToBytes, bytesToBase64 } from "./_base64.ts";
 import { RemoteError } from "./errors.ts";
 
-/** Levels of nesting, on both sides: far from what a thread's stack takes. */
+/** The most levels of nesting, on both sides: far fewer than a thread's stack has room for. */
 const MOST_DEPTH = 500;
 
-/** Characters that are told of an error where there is no room for all of it. */
+/** The most characters of an error's title; see {@linkcode titleOf}. */
 const MOST_TITLE = 500;
 
 const SPECIAL_NUMBERS = ["NaN", "Infinity", "-Infinity", "-0"];
 
 const NO_FIELDS = new Set(["name", "message", "stack", "cause", "errors"]);
 
-/** What objects call themselves that consist of nothing but their properties. */
+/**
+ * The string tags (`Symbol.toStringTag` or built in) of objects that consist of nothing but their
+ * properties.
+ */
 const PLAIN = new Set(["Object", "Arguments"]);
 
 type View = new (buffer: ArrayBuffer) => ArrayBufferView;
@@ -68,7 +75,7 @@ const VIEWS: ReadonlyMap<string, View> = new Map<string, View>(
   ].map((constructor) => [constructor.name, constructor]),
 );
 
-/** Where a value is in what is sent, for error texts: `[0].list`. */
+/** The path of a value within what is sent, for error texts: `[0].list`. */
 class Path {
   constructor(readonly parent: Path | undefined, readonly key: string | number) {}
 
@@ -86,7 +93,8 @@ class Path {
  * A value as text.
  *
  * @param what Begins the error text: "arguments".
- * @throws {NotShareableError} When a part of it cannot be sent to another machine, or throws when it is read.
+ * @throws {NotShareableError} When a part of it cannot be sent to another machine, or throws when
+ * it is read.
  */
 export function encodeValue(value: unknown, what: string): string {
   const writer = new Writer(what);
@@ -94,17 +102,21 @@ export function encodeValue(value: unknown, what: string): string {
   try {
     return JSON.stringify(tree);
   } catch (error) {
-    // Of an array that needed no copy, the items are read once more; and a text has its limits.
+    // `stringify` reads the items of an array that needed no copy once more; and the length of a
+    // text is limited.
     throw writer.unreadable(error, undefined);
   }
 }
 
-/** Makes a tree of what JSON has; of a part that needs nothing, the part itself. */
+/** Makes a tree of JSON values. A part that needs no change is used as it is. */
 class Writer {
   readonly #what: string;
-  /** The objects around the one in hand. */
+  /** The objects that are being written, from the outermost to the present one: finds cycles. */
   readonly #open = new Set<object>();
-  /** The last that was made: no other error is one of the writer's own, whatever it says of itself. */
+  /**
+   * The last refusal. Only this very object counts as the writer's own error, whatever another
+   * error says of itself.
+   */
   #refusal: NotShareableError | undefined;
 
   constructor(what: string) {
@@ -117,7 +129,10 @@ class Writer {
     return this.#refusal = new NotShareableError(text);
   }
 
-  /** The refusal of what threw as it was read: a getter, a trap of a proxy, an iterator of the user's. */
+  /**
+   * The refusal of a value that threw while it was read: a getter, a trap of a proxy, an iterator
+   * of the user's.
+   */
   unreadable(error: unknown, path: Path | undefined): NotShareableError {
     if (error === this.#refusal) return this.#refusal as NotShareableError;
     return this.#refuse(`reading it threw ${titleOf(error)}`, path);
@@ -181,7 +196,7 @@ class Writer {
 
   #writeArray(array: readonly unknown[], path: Path | undefined, depth: number): unknown {
     const items = this.#writeItems(array, path, depth);
-    // Its values are counted, as its keys would have to be made first.
+    // Counts the values, as keys would first have to be made.
     let present = Object.values(array).length;
     if (present === array.length) return items;
     for (let i = 0; i < array.length; i++) if (i in array) present--;
@@ -191,12 +206,12 @@ class Writer {
   }
 
   #writeItems(array: readonly unknown[], path: Path | undefined, depth: number): unknown[] {
-    // With a method `toJSON` it would be written as what that returns.
+    // An array with a method `toJSON` is copied, as `stringify` would write what that returns.
     const { toJSON } = array as { toJSON?: unknown };
     let copy: unknown[] | undefined = typeof toJSON === "function" ? [] : undefined;
     for (let i = 0; i < array.length; i++) {
       const item = array[i];
-      // What most chunks of `map` consist of.
+      // The fast path: most chunks of `map` consist of plain numbers.
       if (typeof item === "number" && Number.isFinite(item) && !Object.is(item, -0)) {
         if (copy !== undefined) copy.push(item);
         continue;
@@ -247,7 +262,7 @@ class Writer {
       return { $: "ArrayBuffer", v: bytesToBase64(new Uint8Array(value)) };
     }
     if (isBoxed(value)) return { $: "Boxed", v: this.write(value.valueOf(), path, depth) };
-    // Of what a runtime has made, a URL or a Response, nothing would be left but an empty object.
+    // An object of the runtime's, such as a URL or a Response, would arrive as an empty object.
     if (!PLAIN.has(kind)) throw this.#refuse(`${describe(value)} cannot be cloned`, path);
     return this.#writePlain(value, path, depth);
   }
@@ -261,7 +276,7 @@ class Writer {
     const keys = Object.keys(value);
     const entries = this.#writeEntries(value, keys, path, depth);
     const isPlain = !keys.includes("$") && !keys.includes("__proto__");
-    // `fromEntries` defines; it never calls a setter.
+    // `fromEntries` defines properties; it never calls a setter.
     return isPlain ? Object.fromEntries(entries) : { $: "Object", v: entries };
   }
 
@@ -290,7 +305,7 @@ class Writer {
     const written: Record<string, unknown> = {
       name: nameOf(error),
       message: messageOf(error),
-      // Without one it would get that of the place where it is read.
+      // An error without a stack would get the stack of the place where it is decoded.
       stack: typeof stack === "string" ? stack : titleOf(error),
     };
     if (Object.hasOwn(error, "cause")) {
@@ -298,17 +313,18 @@ class Writer {
     }
     const errors = readField(error, "errors");
     if (Array.isArray(errors)) {
-      // Not by `map` or its iterator, which may be those of a user's class.
+      // Not by its `map` or its iterator, which may be those of a user's class.
       written.errors = Array.from(
         { length: errors.length },
         (_, i) => this.#writeField(errors, `${i}`, path, depth),
       );
     }
-    // A function as a word, an own `toString` for one, would break who calls it.
+    // Without functions: they would arrive as text, and an own `toString`, for example, could then
+    // not be called.
     const fields = Object.keys(error).filter((key) =>
       !NO_FIELDS.has(key) && typeof readField(error, key) !== "function"
     );
-    // Which no loop finds.
+    // These two are not enumerable.
     if (isSuppressedError(error)) fields.push("error", "suppressed");
     if (fields.length > 0) {
       written.fields = fields.map((key) => [key, this.#writeField(error, key, path, depth)]);
@@ -316,7 +332,10 @@ class Writer {
     return written;
   }
 
-  /** Writes a part of an error; one that cannot be sent as a word for it, so that the error arrives. */
+  /**
+   * Writes a part of an error; if it cannot be sent, a description of it, so that the error
+   * arrives.
+   */
   #writeField(
     error: object,
     key: string,
@@ -332,7 +351,7 @@ class Writer {
   }
 }
 
-/** A part of an error, whose getter may throw. */
+/** A part of an error; `undefined` if its getter throws. */
 function readField(error: object, key: string): unknown {
   try {
     return (error as Record<string, unknown>)[key];
@@ -341,7 +360,7 @@ function readField(error: object, key: string): unknown {
   }
 }
 
-/** The name of an error; when that is no text, or cannot be read, the one that its class gives it. */
+/** The name of an error; if that is no text, or cannot be read, the one that its class gives it. */
 function nameOf(error: Error): string {
   for (let at: object | null = error; at !== null; at = Object.getPrototypeOf(at)) {
     const name = readField(at, "name");
@@ -355,18 +374,21 @@ function messageOf(error: Error): string {
   return typeof message === "string" ? message : message === undefined ? "" : describe(message);
 }
 
-/** Begins what was thrown, as one says it: "RangeError: odd". Never throws, whatever it is. */
+/**
+ * The beginning of what was thrown, in the usual form: "RangeError: odd". Never throws, whatever it
+ * is given.
+ */
 export function titleOf(thrown: unknown): string {
   let title: string | undefined;
   try {
     if (thrown instanceof Error) title = `${nameOf(thrown)}: ${messageOf(thrown)}`;
   } catch {
-    // It is told of as any other object.
+    // Then it is described like any other object.
   }
   return (title ?? describe(thrown)).slice(0, MOST_TITLE);
 }
 
-/** The first items; `slice` would call the constructor of a user's class. */
+/** The first `count` items; `slice` would call the constructor of a user's class. */
 function firstOf(array: readonly unknown[], count: number): unknown[] {
   const items: unknown[] = [];
   for (let i = 0; i < count; i++) items.push(array[i]);
@@ -409,7 +431,7 @@ function read(tree: unknown, depth: number): unknown {
   }
   if (Object.hasOwn(tree, "$")) return readTagged(tree as Tagged, depth + 1);
   for (const key of Object.keys(tree)) {
-    // JSON.parse makes an own property of it, which an assignment would not reach.
+    // JSON.parse makes it an own property; the assignment below would not write to that.
     if (key === "__proto__") throw malformed("it has a key __proto__");
     const item = (tree as Record<string, unknown>)[key];
     if (typeof item === "object") (tree as Record<string, unknown>)[key] = read(item, depth + 1);
@@ -417,7 +439,7 @@ function read(tree: unknown, depth: number): unknown {
   return tree;
 }
 
-/** A tagged value as it comes, neither tag nor payload checked. */
+/** A tagged value as received, neither tag nor payload checked. */
 interface Tagged {
   readonly $: unknown;
   readonly v?: unknown;
@@ -522,7 +544,7 @@ function readView(tag: unknown, payload: unknown): ArrayBufferView {
   }
 }
 
-/** An error as it comes, its name and message checked. */
+/** An error as received; only its name and message are checked. */
 interface WrittenError {
   readonly class?: unknown;
   readonly name: string;
@@ -547,7 +569,7 @@ function readError(payload: unknown, depth: number): Error {
   const { class: className, name, message } = written;
   if (typeof className !== "string") throw malformed("an error has no class");
   let error = createError(className);
-  // Of a class that is not known here, or only by its nearest relative.
+  // Its class is not known here, or has no nearer known relative than `Error`.
   if (name !== error.name && Object.getPrototypeOf(error) === Error.prototype) {
     error = Object.setPrototypeOf(error, RemoteError.prototype);
   }
@@ -558,11 +580,11 @@ function readError(payload: unknown, depth: number): Error {
 
 function readDomException(payload: unknown, depth: number): Error {
   const written = checkError(payload);
-  // Its name and message are where only its constructor puts them.
+  // Only its constructor can set its name and message.
   return readParts(new DOMException(written.message, written.name), written, depth);
 }
 
-/** Gives an error what it has beside its name and message. */
+/** Gives an error its parts other than name and message. */
 function readParts(error: Error, written: WrittenError, depth: number): Error {
   const { stack } = written;
   if (typeof stack === "string") define(error, "stack", stack, false);

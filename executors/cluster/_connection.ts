@@ -1,9 +1,10 @@
 /**
  * Connections to Redis or Valkey, and what their errors mean.
  *
- * A connection reconnects for ever, with 0.1 to 2 seconds between attempts, and sends what was not answered once more. A socket that
- * stays open and silent is given up after `silenceMs`. What trying again does not mend, a wrong password or certificate, is told
- * at once to whoever waits for {@linkcode Connection.ready}.
+ * A connection reconnects until it is closed, with 0.1 to 2 seconds between attempts, and sends
+ * again what was not answered. A socket that stays open and silent is given up after `silenceMs`.
+ * Errors that trying again does not mend, such as a wrong password or certificate, reject
+ * {@linkcode Connection.ready} at once.
  *
  * @module
  */
@@ -15,13 +16,13 @@ import { BrokerUnavailableError } from "./errors.ts";
 
 /** TLS, for `rediss://`. */
 export interface ClusterTls {
-  /** Certificates of the authorities to trust, PEM; those of the system unless given. */
+  /** Certificates of the authorities to trust, PEM. Default: those of the system. */
   readonly ca?: string | undefined;
-  /** The client's own certificate, PEM, where the broker asks for one. */
+  /** The client's own certificate, PEM, if the broker asks for one. */
   readonly cert?: string | undefined;
   /** The key of that certificate, PEM. */
   readonly key?: string | undefined;
-  /** The name that the broker's certificate is for; that of the URL unless given. */
+  /** The name that the broker's certificate is for. Default: the host of the URL. */
   readonly servername?: string | undefined;
 }
 
@@ -29,7 +30,7 @@ export interface ClusterTls {
 export interface BrokerAddress {
   readonly url: string;
   readonly tls?: ClusterTls;
-  /** After so long without an answer a connection is given up and made anew. */
+  /** After this long without an answer, a connection is given up and made anew. */
   readonly silenceMs: number;
 }
 
@@ -39,13 +40,13 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const DISCONNECT_TIMEOUT_MS = 500;
 const LAST_SOCKET_MS = DISCONNECT_TIMEOUT_MS + 20;
 
-/** Time between what has failed and the next attempt. */
+/** Time between a failed attempt and the next. */
 export const READ_AGAIN_MS = 100;
 
-/** Entries of a stream that are read in one round trip. */
+/** The most entries of a stream that are read in one round trip. */
 const ENTRIES_AT_ONCE = 1_000;
 
-/** What is answered when there is no such database. */
+/** What brokers answer when they have no such database. */
 const NO_DATABASE = /DB index|SELECT is not allowed/;
 
 /** Errors that trying again does not mend. */
@@ -60,12 +61,12 @@ const REFUSALS: readonly [pattern: RegExp, advice: string][] = [
   ],
 ];
 
-/** The broker's place for messages: never the user or the password. */
+/** The broker's host and port, for messages: never the user or the password. */
 export function placeOf(url: string): string {
   return URL.canParse(url) ? new URL(url).host : "the given URL";
 }
 
-/** An error of the client as one of ours, which says what to do. */
+/** A BrokerUnavailableError for an error of the client; its text says what to do. */
 export function brokerError(act: string, url: string, error: unknown): BrokerUnavailableError {
   if (BrokerUnavailableError.is(error)) return error;
   forgetWords(error);
@@ -80,7 +81,10 @@ export function brokerError(act: string, url: string, error: unknown): BrokerUna
   );
 }
 
-/** The client notes what it sent with an error, the password and tasks' arguments among it: nobody is to find that in a log. */
+/**
+ * Deletes the commands that the client attaches to an error: the password and tasks' arguments
+ * among them must not get into a log.
+ */
 function forgetWords(error: unknown): void {
   if (!(error instanceof Error)) return;
   const noted = error as { command?: unknown; previousErrors?: unknown };
@@ -88,14 +92,14 @@ function forgetWords(error: unknown): void {
   delete noted.previousErrors;
 }
 
-/** Whether trying again does not mend it. */
+/** Whether it is an error that trying again does not mend. */
 function isLasting(error: unknown): boolean {
   return error instanceof Error && REFUSALS.some(([pattern]) => pattern.test(error.message));
 }
 
 /**
- * What a broker answers that is just being replaced, started, or kept busy. Of a script, older versions say it behind words of their
- * own and a dash.
+ * Answers of a broker that is just being replaced, started, or kept busy. When a script gets one,
+ * older versions put words of their own and a dash before it.
  */
 const PASSING =
   /(?:^|-)(?:READONLY|BUSY|LOADING|MASTERDOWN|TRYAGAIN|CLUSTERDOWN|NOREPLICAS)(?: |$)/;
@@ -110,13 +114,18 @@ export function isFull(error: unknown): boolean {
   return error instanceof Error && /\bOOM\b/.test(error.message);
 }
 
-/** Whether the broker itself has answered with an error that stays, so that to ask it again is no use. */
+/**
+ * Whether the broker itself has answered with a lasting error, so that asking again is of no use.
+ */
 export function isRefusal(error: unknown): boolean {
   return error instanceof Error && !isPassing(error) &&
     (error.name === "ReplyError" || /^(OOM|NOPERM)\b/.test(error.message));
 }
 
-/** Does something, and does it again while it fails with such an error, for so long at most. */
+/**
+ * Calls `act`, and calls it again while it fails with an error that `isWorthwhile` accepts, for at
+ * most `ms`.
+ */
 export async function insist<T>(
   ms: number,
   isWorthwhile: (error: unknown) => boolean,
@@ -143,13 +152,15 @@ function decode(text: string): string {
   }
 }
 
-/** The name to ask for; an address is none, and a certificate may be for it all the same. */
+/**
+ * The server name to ask for. An IP address is not one; a certificate may still be for an address.
+ */
 function servernameOf(host: string): { servername?: string } {
   const isAddress = host.includes(":") || /^[\d.]+$/.test(host);
   return isAddress ? {} : { servername: host };
 }
 
-/** Checks a URL, and takes it apart. */
+/** Checks an address, and makes the client's options from it. */
 function optionsOf({ url, tls, silenceMs }: BrokerAddress): RedisOptions {
   const example = "redis://user:password@host:6379, or rediss:// for TLS";
   if (!URL.canParse(url)) {
@@ -166,7 +177,7 @@ function optionsOf({ url, tls, silenceMs }: BrokerAddress): RedisOptions {
   }
   const isDatabase = /^\/?\d*$/.test(pathname);
   if (!isDatabase || `${search}${hash}`.includes("@")) {
-    // Not quoted: it may be the rest of a password.
+    // The text does not quote it: it may be the rest of a password.
     throw new TypeError(
       `Cannot connect: what follows the host in the URL is not the number of a database; ${ENCODE}`,
     );
@@ -200,7 +211,7 @@ export class Connection {
   #onRefusal: ((error: unknown) => void) | undefined;
   #closed = false;
 
-  /** @param onTrouble Told of errors that the connection gets over by itself. */
+  /** @param onTrouble Called with errors that the connection gets over by itself. */
   constructor(address: BrokerAddress, onTrouble: (error: Error) => void) {
     this.#url = address.url;
     this.#silenceMs = address.silenceMs;
@@ -209,11 +220,11 @@ export class Connection {
     this.redis.on("error", (error: Error) => {
       this.#lastError = error;
       if (isLasting(error)) this.#onRefusal?.(error);
-      // The client would go on in another one.
+      // The client would go on in another database.
       if (NO_DATABASE.test(error.message)) this.redis.disconnect();
       if (!this.#closed) onTrouble(error);
     });
-    // What it rejects with is an event as well.
+    // What it rejects with is also emitted as an event.
     this.redis.connect().catch(() => {});
   }
 
@@ -238,18 +249,19 @@ export class Connection {
   }
 
   /**
-   * Reads a stream, from where it ends now, until the connection is closed, which it has for itself.
+   * Reads a stream, from its present end, until the connection is closed. The connection must be
+   * used for nothing else.
    *
-   * @param onEntry Called with the names and values of each entry, in turns.
+   * @param onEntry Called with each entry: names and values, alternating.
    */
   async follow(key: string, onEntry: (entry: readonly string[]) => void): Promise<void> {
-    // Less than the silence after which the connection would be given up.
+    // Shorter than the silence after which the connection would be given up.
     const waitMs = Math.ceil(this.#silenceMs / 3);
     let last: string | undefined;
     while (!this.#closed) {
       try {
         if (last === undefined) {
-          // To read from "$" would miss what comes between two reads.
+          // Reading from "$" would miss what comes between two reads.
           const [entry] = await this.redis.xrevrange(key, "+", "-", "COUNT", 1);
           last = entry?.[0] ?? "0-0";
         }
@@ -274,7 +286,7 @@ export class Connection {
     }
   }
 
-  /** Closes it; resolves once its socket is gone. */
+  /** Closes the connection; resolves once its socket is gone. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -282,8 +294,8 @@ export class Connection {
     const ended = new Promise<void>((resolve) => this.redis.once("end", () => resolve()));
     const wasBetween = this.redis.status === "reconnecting";
     this.redis.disconnect();
-    // Between two attempts there is no socket: the client does not tell then that it has ended, and waits in vain for the last
-    // one to close.
+    // Between two attempts there is no socket: the client then emits no `end`, and waits in vain
+    // for its last socket to close.
     if (wasBetween) return await delay(LAST_SOCKET_MS);
     await ended;
   }

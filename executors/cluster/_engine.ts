@@ -1,20 +1,24 @@
 /**
- * What the executor and the worker host need of an engine, and no more. There is one engine, `_bullmq.ts`; nothing outside of its files
- * knows what it is.
+ * What the executor and the worker host need of an engine, and no more. There is one engine, in
+ * `_bullmq.ts` and `_bullmq_host.ts`; other files depend only on the interfaces here.
  *
- * An engine keeps jobs, hands each to one host at a time under a lease, hands it on when the lease runs out, and keeps its outcome.
- * It calls back; each call may come twice, late, or never. Who listens looks after that.
+ * An engine keeps jobs, hands each to one host at a time under a lease, hands it on when the lease
+ * runs out, and keeps its outcome. It calls listeners back; each call may come twice, late, or
+ * never, and listeners must cope with that.
  *
  * @module
  */
 
-/** What a job carries. Written by submitters, read by hosts of maybe another version: both check it. */
+/**
+ * What a job carries. Written by submitters, and read by hosts that may be of another version,
+ * which check it.
+ */
 export interface JobData {
   /** The version of this form. */
   readonly v: 1;
-  /** The arguments, see `_codec.ts`. */
+  /** The arguments, encoded; see `_codec.ts`. */
   readonly args: string;
-  /** Of a chunk of `map`: arguments a call. 0 for a plain task. */
+  /** For a chunk of `map`, the number of arguments per call; 0 for a plain task. */
   readonly arity: number;
   /** Milliseconds that the task may take once it runs; `null` for no limit. */
   readonly timeout: number | null;
@@ -22,9 +26,12 @@ export interface JobData {
   readonly retries: number;
   /** Most bytes of its result. */
   readonly maxResult: number;
-  /** Milliseconds that its result is kept. */
+  /** Milliseconds for which its result is kept. */
   readonly ttl: number;
-  /** How often a host has given it back in the middle; of a part of a chunk, how many parts were run before. */
+  /**
+   * How often a host has given it back after beginning it; for a part of a chunk, how many parts
+   * were run before.
+   */
   readonly returns?: number;
 }
 
@@ -38,12 +45,12 @@ export interface NewJob {
   readonly priority: number;
 }
 
-/** What the engine tells of the jobs of its queue, whoever has added them. */
+/** What the engine reports of the jobs of its queue, whichever submitter has added them. */
 export interface JobListener {
   active(id: string): void;
-  /** It was given back, or its host was lost. Also told of a job that is new. */
+  /** The job was given back, or its host was lost. Also called for a new job. */
   waiting(id: string): void;
-  /** @param value What the host returned, or where that is. */
+  /** @param value What the host returned, or the mark that it is stored. */
   completed(id: string, value: unknown): void;
   failed(id: string, reason: string): void;
   progress(id: string, fraction: unknown): void;
@@ -55,13 +62,13 @@ export type Finding =
   | { readonly state: "completed"; readonly value: unknown }
   | { readonly state: "failed"; readonly reason: string };
 
-/** What a host tells of itself. */
+/** What a host reports of itself. */
 export interface HostInfo {
-  /** Unique for good. */
+  /** Never used again for another host. */
   readonly id: string;
   readonly name: string;
   readonly pid: number;
-  /** Tasks that it runs at once. */
+  /** The most tasks that it runs at once. */
   readonly threads: number;
   readonly running: number;
   /** Tasks that it has finished. */
@@ -72,18 +79,27 @@ export interface HostInfo {
 export interface SubmitEngine {
   /** Resolves once the broker has been reached; rejects when it refuses. */
   ready(): Promise<void>;
-  /** Adds jobs; a job that it has is left as it is. Rejects when that is not known to have happened. */
+  /**
+   * Adds jobs; a job that the broker has already is left as it is. Rejects when it is not known
+   * that they were added.
+   */
   add(jobs: readonly NewJob[]): Promise<void>;
-  /** Takes jobs out that no host has, and forgets those that are done. Resolves to those that a host has. */
+  /**
+   * Removes jobs that no host has, and those that are done. Resolves to the ids of those that a
+   * host has.
+   */
   remove(ids: readonly string[]): Promise<string[]>;
   /** Tells the hosts that nobody waits for the job any more. */
   abandon(id: string): Promise<void>;
   /** What became of jobs. */
   look(ids: readonly string[]): Promise<Finding[]>;
-  /** What was stored of a job, as its outcome was too large to be told of; `undefined` when it is there no more. */
+  /**
+   * What was stored beside a job because its outcome was too large for an event; `undefined` when
+   * it is gone.
+   */
   fetch(id: string): Promise<string | undefined>;
   hosts(): Promise<HostInfo[]>;
-  /** Jobs that wait for a host, of all submitters. */
+  /** The number of jobs that wait for a host, of all submitters. */
   depth(): Promise<number>;
   close(): Promise<void>;
 }
@@ -92,9 +108,9 @@ export interface SubmitEngine {
 export interface HeldJob {
   readonly id: string;
   readonly name: string;
-  /** Unchecked: whoever can write to the broker has written it. */
+  /** Unchecked: anyone who can write to the broker may have written it. */
   readonly data: unknown;
-  /** How many hosts were lost with it. */
+  /** How many hosts were lost while they had it. */
   readonly losses: number;
   /**
    * Keeps a large outcome beside the job.
@@ -107,12 +123,12 @@ export interface HeldJob {
   update(data: JobData): Promise<void>;
 }
 
-/** The end of a job that was finished: what its submitter is told. */
+/** The end of a job that was finished, as reported to its submitter. */
 export type JobEnd =
   | { readonly failed: false; readonly value: unknown }
   | { readonly failed: true; readonly reason: string };
 
-/** What to do with a job that was not finished: give it back. */
+/** In place of the end of a job that was not finished: gives the job back. */
 export const GIVE_BACK: unique symbol = Symbol("give back");
 
 /** The host's side. */
@@ -122,18 +138,18 @@ export interface HostEngine {
   /**
    * Begins to take jobs.
    *
-   * @param run Runs a job: resolves to its end, or to {@linkcode GIVE_BACK}. When it rejects, the engine is to blame and not the
-   * task: the job is left to its lease, and another host runs it.
+   * @param run Runs a job: resolves to its end, or to {@linkcode GIVE_BACK}. When it rejects, the
+   * engine is to blame and not the task: the job is left to its lease, and another host runs it.
    */
   start(run: (job: HeldJob) => Promise<JobEnd | typeof GIVE_BACK>): void;
-  /** Says how the host is; repeated, as it is forgotten otherwise. */
+  /** Reports on the host. Must be repeated, as the report expires. */
   beat(info: HostInfo): Promise<void>;
   /** Takes nothing new. */
   pause(): Promise<void>;
   close(info: HostInfo): Promise<void>;
 }
 
-/** What the engine tells a host. */
+/** What the engine reports to a host. */
 export interface HostListener {
   /** Nobody waits for the job any more. */
   abandoned(id: string): void;

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** What waits. */
+/** The part of a job that its order depends on. */
 export interface Held {
   readonly priority: number;
 }
@@ -12,23 +12,23 @@ export interface Held {
 /** The jobs of one submitter that are not sent. */
 export class HeldJobs<T extends Held> {
   #jobs: T[] = [];
-  /** Index of the first that was not taken. */
+  /** Index of the first job that was not taken. */
   #next = 0;
   readonly #isWanted: (job: T) => boolean;
-  /** How many were told to be unwanted. */
+  /** How many jobs were reported as unwanted since the last clean-up. */
   #unwanted = 0;
 
-  /** @param isWanted False of a job that was cancelled. */
+  /** @param isWanted Whether a job is still wanted; false once it was cancelled. */
   constructor(isWanted: (job: T) => boolean) {
     this.#isWanted = isWanted;
   }
 
-  /** Whether there is none. */
+  /** Whether no job waits. */
   get isEmpty(): boolean {
     return this.#next === this.#jobs.length;
   }
 
-  /** Adds one behind those of its priority. */
+  /** Adds a job behind those of its priority. */
   push(job: T): void {
     const jobs = this.#jobs;
     let at = jobs.length;
@@ -37,14 +37,17 @@ export class HeldJobs<T extends Held> {
     else jobs.splice(at, 0, job);
   }
 
-  /** One of them is unwanted now. When that is so of half of them, they are dropped: their memory is not kept until it is their turn. */
+  /**
+   * Notes that one of the jobs has become unwanted. Once half of them are, these are dropped, so
+   * that their memory is not kept until their turn.
+   */
   noteUnwanted(): void {
     if (++this.#unwanted * 2 < this.#jobs.length) return;
     this.#jobs = this.#jobs.slice(this.#next).filter(this.#isWanted);
     this.#next = this.#unwanted = 0;
   }
 
-  /** Takes as many as `count`, of those that are still wanted; the others are dropped. */
+  /** Takes up to `count` of the jobs that are still wanted; drops unwanted ones before these. */
   take(count: number): T[] {
     const taken: T[] = [];
     while (taken.length < count && !this.isEmpty) {

@@ -1,18 +1,20 @@
 /**
- * A worker host: takes jobs from the engine and has its pool run them.
+ * A worker host: takes jobs from the engine, and runs them in its pool.
  *
- * The main thread does nothing but that: tasks run on the pool's threads, or in its processes, so that a task that computes never
- * costs a lease. No more jobs are taken than the pool runs at once.
+ * The main thread does nothing else: tasks run on the pool's threads, or in its processes, so that
+ * a task that computes for long never delays the renewal of a lease. No more jobs are taken than
+ * the pool runs at once.
  *
  * States: `starting`, `ready`, `stopping` (takes nothing new), `stopped`.
  *
  * A job in hand ends in one of these ways, once:
  *   returned, threw   its submitter is told
- *   refused           it names what is not here, is of another form, or has taken too many hosts with it: its submitter is told
+ *   refused           it names what this host does not have, is of another form, or has lost too
+ *                     many hosts: its submitter is told
  *   abandoned         nobody waits for it: the task is told by its signal, and its place is free
- *   lease lost        another host may have it: the same; what it comes to is refused by the broker
- *   given back        the host stops and the time for it is up: it is the next one's
- *   not told          the broker did not take any of these: the lease runs out, and it is the next one's
+ *   lease lost        another host may have it: as if abandoned; the broker refuses its outcome
+ *   given back        the host stops, and the grace period is over: another host gets it
+ *   not reported      the broker took none of these: the lease runs out, and another host gets it
  *
  * @module
  */
@@ -41,13 +43,13 @@ import {
   TaskNotFoundError,
 } from "./errors.ts";
 
-/** How often progress is looked at. */
+/** Time between two checks of the tasks' progress. */
 const PROGRESS_MS = 50;
 
-/** Time between two lines on the same trouble. */
+/** The least time between two log lines about the same trouble. */
 const QUIET_MS = 10_000;
 
-/** What a host is made of. */
+/** The settings of a host. */
 export interface HostSettings {
   /** Addresses of modules, by name. */
   readonly modules: ReadonlyMap<string, string>;
@@ -58,7 +60,7 @@ export interface HostSettings {
   readonly maxResultBytes: number;
 }
 
-/** Writes a line: what happened, and its particulars. */
+/** Writes a log line: an event, and its particulars. */
 export type Log = (event: string, particulars?: Readonly<Record<string, unknown>>) => void;
 
 /** A job in hand. */
@@ -119,7 +121,10 @@ export class WorkerHost implements HostListener {
     this.#engine.start((job) => this.#run(job));
   }
 
-  /** Takes nothing new, finishes what is done within the time, gives back the rest, and ends. */
+  /**
+   * Takes nothing new, lets the tasks in hand finish within `graceMs`, gives back the others, and
+   * ends.
+   */
   async stop(graceMs: number): Promise<void> {
     this.#isStopping = true;
     await this.#engine.pause();
@@ -135,7 +140,7 @@ export class WorkerHost implements HostListener {
     await this.#engine.close(this.#info);
   }
 
-  /** Runs a job. Rejects only with what the engine answers. */
+  /** Runs a job. Rejects only with an error of the engine. */
   async #run(held: HeldJob): Promise<JobEnd | typeof GIVE_BACK> {
     if (this.#isStopping) return GIVE_BACK;
     let report: JobReport | typeof GIVE_BACK;
@@ -147,13 +152,13 @@ export class WorkerHost implements HostListener {
       report = reportOf(error, { maxResult: this.#settings.maxResultBytes });
     }
     if (report === GIVE_BACK) {
-      // It has begun, so the next time is another attempt.
+      // The task has begun, so the next run is another attempt.
       await held.update({ ...data!, returns: (data!.returns ?? 0) + 1 });
       return GIVE_BACK;
     }
     this.#done++;
     let isStored = false;
-    // A job whose data were refused has an error that is short.
+    // If the data were refused, `data` is `undefined`, and the error is short.
     if (report.text.length > MOST_INLINE && data !== undefined) {
       const error = await this.#store(held, keptOf(report), data.ttl);
       isStored = error === undefined;
@@ -164,13 +169,16 @@ export class WorkerHost implements HostListener {
     return { failed: true, reason: isStored ? storedReasonOf(report) : reasonOf(report) };
   }
 
-  /** What is told in place of an outcome that the broker has no room for: of what the task threw, the line for people. */
+  /**
+   * The report in place of an outcome that the broker has no room for; for an error of the task,
+   * one with its headline only.
+   */
   #withoutRoom({ failed, headline }: JobReport, error: unknown): JobReport {
     const told = failed ? new RemoteError(headline, { cause: error }) : error;
     return reportOf(told, { maxResult: this.#settings.maxResultBytes });
   }
 
-  /** Has a large outcome kept; resolves to the error when there is no room for it. */
+  /** Stores a large outcome beside the job; resolves to the error when there is no room for it. */
   async #store(held: HeldJob, text: string, ttlMs: number): Promise<unknown> {
     try {
       await held.store(text, ttlMs);
@@ -227,7 +235,7 @@ export class WorkerHost implements HostListener {
     }
   }
 
-  /** Checks what came with a job, which anybody may have written who can write to the broker. */
+  /** Checks what came with a job: anyone who can write to the broker may have written it. */
   #checkData({ name, data, losses }: HeldJob): JobData {
     const given = (typeof data === "object" && data !== null ? data : {}) as Partial<JobData>;
     const { args, arity, timeout, retries, maxResult, ttl, returns = 0 } = given;

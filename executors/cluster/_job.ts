@@ -1,6 +1,6 @@
 /**
- * One job, where it runs: on a thread or in a process of a host's pool. Text comes in and goes out, so that the host's main thread,
- * which keeps the leases, neither reads nor writes values.
+ * The part of a job that runs on a thread or in a process of a host's pool. Text comes in and goes
+ * out, so that the host's main thread, which keeps the leases, neither decodes nor encodes values.
  *
  * @module
  */
@@ -13,11 +13,11 @@ import { task } from "../task.ts";
 import { decodeValue, encodeValue, titleOf } from "./_codec.ts";
 import { PayloadTooLargeError, TaskNotFoundError } from "./errors.ts";
 
-/** What is to be run. */
+/** The task to run. */
 export interface JobOrder {
   readonly id: string;
   readonly attempt: number;
-  /** Address of the module, from the host's own list. */
+  /** The address of the module, from the host's own list. */
   readonly url: string;
   /** The module's name, for error texts. */
   readonly module: string;
@@ -27,24 +27,25 @@ export interface JobOrder {
   readonly maxResult: number;
 }
 
-/** What came of it. */
+/** The outcome of a job. */
 export interface JobReport {
   readonly failed: boolean;
   /** The value, or what was thrown. */
   readonly text: string;
-  /** Begins what was thrown, "RangeError: odd: 3", for those who look at the queue. */
+  /** The beginning of what was thrown, "RangeError: odd: 3", for people who look at the queue. */
   readonly headline: string;
 }
 
 /**
- * The tasks of a module: what it exports and has marked with `task`. Each has the name of its mark, which is what submitters know, and
- * that of its export, which `tasks` goes by.
+ * The tasks of a module: the functions that it exports and has marked with `task`. Each is found by
+ * the name of its mark, which submitters use, and by the name of its export, which `tasks` uses.
  */
 async function loadTasks(url: string): Promise<Map<string, AnyFunction>> {
   const module = await importModule(url);
   const marked = new Map<string, AnyFunction>();
   const exported = new Map<string, AnyFunction>();
-  // The object of a module has no prototype: these are its exports, and nothing is inherited.
+  // A module's namespace object has no prototype: its keys are the exports, and nothing is
+  // inherited.
   for (const name of Object.keys(module)) {
     const value = module[name];
     if (typeof value !== "function") continue;
@@ -62,7 +63,7 @@ export const listTasks: (url: string) => Promise<string[]> = task(
   async function listTasks(url: string): Promise<string[]> {
     return [...(await loadTasks(url)).keys()].sort();
   },
-  "listTasks", // A minifier takes the function's own.
+  "listTasks", // A minifier may change the function's own name.
 );
 
 const loaded = new Map<string, Promise<Map<string, AnyFunction>>>();
@@ -80,8 +81,9 @@ async function findTask({ url, module, name }: JobOrder): Promise<AnyFunction> {
 }
 
 /**
- * Runs a job. Never throws: what the task throws is reported. Of a chunk whose results take too much, the first ones are, as many as
- * there is room for: its submitter has the others run again.
+ * Runs a job. Never throws: what the task throws is reported. If the results of a chunk are too
+ * large together, only the first ones are reported, as many as there is room for; its submitter
+ * submits the other calls again.
  */
 export const runJob: (order: JobOrder) => Promise<JobReport> = task(
   import.meta,
@@ -99,7 +101,7 @@ export const runJob: (order: JobOrder) => Promise<JobReport> = task(
   "runJob",
 );
 
-/** @throws {NotShareableError} When it cannot be sent, or is too large. */
+/** @throws {NotShareableError} When the value cannot be sent, or is too large. */
 function writeResult(value: unknown, { module, name, maxResult }: JobOrder): string {
   const text = encodeValue(value, "the task's result");
   const bytes = bytesBeyond(text, maxResult);
@@ -113,7 +115,7 @@ function writeChunk(outcome: ChunkOutcome, order: JobOrder): string {
   try {
     return writeResult(outcome, order);
   } catch {
-    // Found out entry by entry: what cannot be sent is an error of its own call.
+    // Each entry is written on its own: one that cannot be sent becomes an error of its call.
   }
   const [elapsedMs, entries] = outcome;
   const failed = new Set(outcome[2]);
@@ -165,7 +167,10 @@ function contextOf({ id, attempt }: JobOrder, chunk: ChunkRun | undefined): Task
   };
 }
 
-/** What was thrown, as it is told. What cannot be sent itself, or is too large, is told of. */
+/**
+ * The report of an error. If the error cannot be sent, or is too large, the report has another
+ * error that says so.
+ */
 export function reportOf(error: unknown, { maxResult }: { maxResult: number }): JobReport {
   const headline = titleOf(error);
   try {
@@ -184,9 +189,9 @@ export function reportOf(error: unknown, { maxResult }: { maxResult: number }): 
 
 const encoder = new TextEncoder();
 
-/** Bytes that a text takes, if those are more than so many. */
+/** The number of bytes that a text takes, if that is more than `limit`; otherwise `undefined`. */
 export function bytesBeyond(text: string, limit: number): number | undefined {
-  // Most texts are far from it, and are not looked at.
+  // Most texts are far below the limit, and need not be encoded.
   if (text.length * 3 <= limit) return undefined;
   const { length } = encoder.encode(text);
   return length > limit ? length : undefined;

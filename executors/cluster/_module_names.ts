@@ -1,5 +1,6 @@
 /**
- * From a function to its name on the wire: `module#export`. A URL never crosses, and neither does code.
+ * From a function to its name on the wire: `module#export`. A URL never crosses, and neither does
+ * code.
  *
  * @module
  */
@@ -19,7 +20,7 @@ export function checkModuleName(name: string): void {
   );
 }
 
-/** Takes a job's name apart; `undefined` when it is none. */
+/** Splits a job's name; `undefined` when it is not one. */
 export function partsOf(name: string): { module: string; task: string } | undefined {
   const [module, task, ...more] = name.split("#");
   if (task === undefined || more.length > 0 || !NAME.test(module) || task === "") return undefined;
@@ -46,7 +47,7 @@ export class ModuleNames {
   /**
    * The name of a task.
    *
-   * @throws {NotShareableError} When it is none of a module that is listed.
+   * @throws {NotShareableError} When the function is not a task of a listed module.
    */
   nameOf(fn: AnyFunction): string {
     const known = this.#byFunction.get(fn);

@@ -1,5 +1,5 @@
 /**
- * From a call to the job that is added for it.
+ * From a call to the job that represents it.
  *
  * @module
  */
@@ -14,13 +14,13 @@ import type { ModuleNames } from "./_module_names.ts";
 import type { ClusterSettings } from "./_settings.ts";
 import { PayloadTooLargeError } from "./errors.ts";
 
-/** Options of a cluster's tasks, as a view keeps them. */
+/** Options of a cluster's tasks, as a view of the executor keeps them. */
 export interface OrderOptions extends TaskOptions {
   readonly retries?: number;
 }
 
 /**
- * Makes the job of a call; arguments are read now.
+ * Makes the job of a call; the arguments are encoded now.
  *
  * @throws {NotShareableError} When function or arguments cannot be sent.
  * @throws {PayloadTooLargeError} When the arguments are too large.

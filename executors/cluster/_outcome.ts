@@ -1,11 +1,12 @@
 /**
- * What a host tells of a job's end, and how its submitter reads that.
+ * How a host reports the end of a job, and how its submitter reads the report.
  *
- * A job that returned has as its value the text of what the task returned, or the mark that it is kept beside the job. A job that
- * failed has as its reason a line for people, and on the next line the text of what was thrown, or the mark that it is kept.
+ * A job that returned has as its value the encoded text of what the task returned, or the mark that
+ * this is kept beside the job. A job that failed has as its reason a line for people, and on the
+ * next line the encoded text of what was thrown, or the mark that this is kept.
  *
- * What is kept tells by itself whether it was returned or thrown: a host that is late may write over what the next one has kept, and
- * the two need not have come to the same.
+ * What is kept beside the job says itself whether it was returned or thrown: a late host may
+ * overwrite what the next one has kept, and their outcomes may differ.
  *
  * @module
  */
@@ -15,20 +16,26 @@ import type { JobReport } from "./_job.ts";
 import { decodeValue } from "./_codec.ts";
 import { JobLostError, RemoteError, WorkerLostError } from "./errors.ts";
 
-/** Outcomes longer than this are kept beside the job: each event carries its outcome, and the stream keeps a hundred thousand. */
+/**
+ * Outcomes longer than this are kept beside the job: each event carries its outcome, and the stream
+ * keeps a hundred thousand.
+ */
 export const MOST_INLINE = 1 << 14;
 
-/** In place of a result that is kept beside the job. */
+/** The mark in place of a result that is kept beside the job. */
 export interface Stored {
   readonly stored: true;
 }
 
-/** What a job returned, when it is kept elsewhere. */
+/** Whether a job's value is the mark of a result that is kept beside it. */
 export function isStored(value: unknown): value is Stored {
   return typeof value === "object" && value !== null && (value as Partial<Stored>).stored === true;
 }
 
-/** In place of the text of what was thrown, when it is kept beside the job; no value is written so. */
+/**
+ * The mark in place of the text of what was thrown, when that is kept beside the job; no value is
+ * encoded like this.
+ */
 const STORED_TEXT = '{"$":"stored"}';
 
 /** The reason of a failed job. */
@@ -46,7 +53,7 @@ export function isStoredReason(reason: string): boolean {
   return reason.endsWith(`\n${STORED_TEXT}`);
 }
 
-/** Begins the reason of a failed job that is kept; no value is written so. */
+/** The beginning of a kept reason of a failed job; no value is encoded like this. */
 const THROWN = "!";
 
 /** What is kept beside a job. */
@@ -59,13 +66,13 @@ export function keptReason(kept: string): string | undefined {
   return kept.startsWith(THROWN) ? kept.slice(THROWN.length) : undefined;
 }
 
-/** A job's end, read. */
+/** A job's end, decoded. */
 export interface Settlement {
   readonly failed: boolean;
   readonly outcome: unknown;
 }
 
-/** What a job returned. */
+/** Reads what a job returned. */
 export function readValue(text: unknown): Settlement {
   try {
     if (typeof text !== "string") throw new TypeError("Cannot read result: it is no text");
@@ -75,7 +82,7 @@ export function readValue(text: unknown): Settlement {
   }
 }
 
-/** What the calls of a chunk returned, or the first of them. */
+/** Reads what the calls of a chunk returned, or the first of them. */
 export function readChunk(text: unknown, calls: number): Settlement {
   const settlement = readValue(text);
   if (settlement.failed || isChunkOutcome(settlement.outcome, calls)) return settlement;
@@ -92,10 +99,10 @@ function isChunkOutcome(value: unknown, calls: number): value is ChunkOutcome {
     entries.length > 0 && entries.length <= calls;
 }
 
-/** BullMQ's own words for a job whose leases have run out too often. */
+/** BullMQ's own error texts for a job whose lease has run out too often. */
 const STALLED = /job stalled more than allowable limit|job started more than allowable limit/;
 
-/** What a job failed with. */
+/** Reads what a job failed with. */
 export function readReason(reason: string, name: string): Settlement {
   const end = reason.indexOf("\n");
   if (end < 0) {
@@ -109,7 +116,7 @@ export function readReason(reason: string, name: string): Settlement {
   }
 }
 
-/** What a job failed with, when nothing but the line for people is left of it. */
+/** Reads what a job failed with when only the line for people is left of it. */
 export function readLostReason(reason: string, id: string): Settlement {
   const cause = new JobLostError(
     `Cannot read error: the broker does not have that of job ${id} any more; outcomes are kept for the submitter's resultTtl`,
@@ -118,7 +125,7 @@ export function readLostReason(reason: string, id: string): Settlement {
   return { failed: true, outcome: new RemoteError(headline, { cause }) };
 }
 
-/** The error of a job that took its hosts with it. */
+/** The error of a job whose hosts were lost. */
 export function workerLost(name: string, losses: number | undefined): WorkerLostError {
   const times = losses === undefined
     ? "its worker hosts were"

@@ -1,5 +1,5 @@
 /**
- * A job whose future is not done. Its states and their transitions are told in `_cluster_backend.ts`.
+ * A job whose future is not done. For its states and their transitions see `_cluster_backend.ts`.
  *
  * @module
  */
@@ -19,17 +19,17 @@ export interface PendingJob {
   readonly id: string;
   readonly name: string;
   readonly future: Future<unknown>;
-  /** What is added; `undefined` of one that another submitter has added. */
+  /** The job to add; `undefined` for one that another submitter has added. */
   readonly order: NewJob | undefined;
-  /** The chunk that it is a part of. */
+  /** The chunk that it is a part of, if it is one. */
   readonly parts: ChunkParts | undefined;
   readonly calls: number;
   readonly submittedMs: number;
   state: number;
   startedMs: number;
-  /** When it was last heard of, or looked up. */
+  /** When an event of it was last heard, or it was last looked up. */
   heardMs: number;
-  /** Looks in a row at which the broker did not have it. */
+  /** How many of the last looks in a row did not find it. */
   misses: number;
   /** Its stored outcome is being fetched. */
   isFetching: boolean;
@@ -38,7 +38,7 @@ export interface PendingJob {
   readonly priority: number;
 }
 
-/** Makes one; without an order, of a job that the broker has already. */
+/** Makes a pending job; without an order, one that the broker has already. */
 export function pendingJob(
   id: string,
   name: string,

@@ -1,53 +1,76 @@
 /**
- * Options of a cluster, checked, with what they are unless given.
+ * Options of a cluster, their checks and their defaults.
  *
  * @module
  */
 
 import type { ClusterTls } from "./_connection.ts";
 
-/** How a {@linkcode ClusterExecutor} is made. Times are in milliseconds. */
+/** Options of a {@linkcode ClusterExecutor}. Times are in milliseconds. */
 export interface ClusterOptions {
   /** The broker: `redis://user:password@host:6379`, or `rediss://` for TLS. */
   url: string;
-  /** The pool of worker hosts that is to run the tasks. Default `"default"`. */
+  /** The pool of worker hosts that runs the tasks. Default `"default"`. */
   pool?: string | undefined;
   /**
-   * The modules whose tasks may be submitted: each one's name on the wire, which the workers know it by too, and its address:
-   * `{ gcd: import.meta.resolve("./gcd.ts") }`.
+   * The modules whose tasks may be submitted: for each its name on the wire, by which the workers
+   * know it too, and its address: `{ gcd: import.meta.resolve("./gcd.ts") }`.
    */
   modules: Readonly<Record<string, string | URL>>;
-  /** Only workers of the same version take the tasks: for when arguments or results have changed their form. */
+  /**
+   * Only workers of the same version take the tasks. Change it when arguments or results change
+   * their form.
+   */
   version?: string | undefined;
   /** TLS, for `rediss://`. */
   tls?: ClusterTls | undefined;
-  /** Jobs of this executor in the broker at a time, from 1; further ones wait here. Default 10,000. */
+  /**
+   * The most jobs of this executor that are in the broker at a time, from 1; further ones wait
+   * here. Default 10,000.
+   */
   maxPending?: number | undefined;
-  /** How long the broker may take to acknowledge a job, and to answer at first. Default 30,000. */
+  /**
+   * How long the broker may take to acknowledge a job, and to answer the first time. Default
+   * 30,000.
+   */
   submitTimeout?: number | undefined;
   /**
-   * How long the broker keeps a job that is done, for `attach`. Default an hour. Give all executors of a pool the same: when a job is
-   * done, what the pool has had done for longer than that job's is removed.
+   * How long the broker keeps a job that is done, for `attach`. Default an hour. Give all executors
+   * of a pool the same: whenever a job is done, jobs of the pool that have been done for longer
+   * than its `resultTtl` are removed.
    */
   resultTtl?: number | undefined;
-  /** After so long without an answer a connection is given up and made anew: the workers' lease fits. Default 15,000. */
+  /**
+   * After this long without an answer, a connection is given up and made anew. The workers' lease
+   * is a suitable value. Default 15,000.
+   */
   leaseMs?: number | undefined;
-  /** How often what was not heard of is looked up. Default 2,000. */
+  /** How often jobs that were not heard of meanwhile are looked up. Default 2,000. */
   sweepMs?: number | undefined;
-  /** Whether a job that the broker has lost is submitted again, under its id, instead of failing. Default `false`. */
+  /**
+   * Whether a job that the broker has lost is submitted again, under its id, instead of failing.
+   * Default `false`.
+   */
   resubmitLost?: boolean | undefined;
-  /** How many worker hosts may be lost with a task before it fails with a `WorkerLostError`. Default 2. */
+  /**
+   * How many worker hosts may be lost with a task before it fails with a `WorkerLostError`. Default
+   * 2.
+   */
   retries?: number | undefined;
-  /** Most bytes that a task's arguments take, of a chunk of `map` those of all its items. Default 1 MiB. */
+  /**
+   * The most bytes that a task's arguments take; for a chunk of `map`, those of all its items
+   * together. Default 1 MiB.
+   */
   maxArgumentBytes?: number | undefined;
   /**
-   * Most bytes that a task's result takes, or its error. Default 8 MiB. Items of a chunk of `map` whose results are beyond that together
-   * are run again in smaller chunks.
+   * The most bytes that a task's result takes, or its error. Default 8 MiB. If the results of a
+   * chunk of `map` exceed that together, items whose results had no room are run again in smaller
+   * chunks.
    */
   maxResultBytes?: number | undefined;
 }
 
-/** The same, nothing left open. */
+/** The options of a cluster, with all defaults filled in. */
 export interface ClusterSettings extends Required<Omit<ClusterOptions, "tls" | "version">> {
   readonly queue: string;
   readonly tls: ClusterTls | undefined;
@@ -67,7 +90,7 @@ export function queueOf(pool: string, version: string | undefined): string {
   return version === undefined ? pool : `${pool}@${version}`;
 }
 
-/** The longest lease: what a timer takes, some 24 days. */
+/** The longest lease: the longest time of a timer, some 24 days. */
 export const MOST_LEASE_MS = 2 ** 31 - 1;
 
 /** Checks a whole number. */
@@ -116,7 +139,7 @@ export function settingsOf(options: ClusterOptions): ClusterSettings {
     sweepMs,
     maxPending: checkWhole("maxPending", options.maxPending ?? 10_000, 1),
     submitTimeout: checkWhole("submitTimeout", options.submitTimeout ?? 30_000, 1),
-    // A result must be there for the look that finds it.
+    // A result must still be there when a look finds it.
     resultTtl: checkWhole("resultTtl", options.resultTtl ?? 3_600_000, 1_000),
     leaseMs: checkWhole("leaseMs", options.leaseMs ?? 15_000, 100, MOST_LEASE_MS),
     retries: checkWhole("retries", options.retries ?? 2, 0),

@@ -1,7 +1,8 @@
 /**
- * The sweep: looks up, again and again, the jobs that were not heard of for a while. Events of jobs can be lost, when the broker is
- * restarted, when a submitter is busy while the stream of events is cut, when a connection breaks. What a future waits for is the
- * state that the broker keeps, and this reads it.
+ * The sweep: looks up, again and again, the jobs that were not heard of for a while. Events of jobs
+ * can be lost: when the broker is restarted, when a submitter is busy while the stream of events is
+ * trimmed, when a connection breaks. The broker also keeps each job's state, and the sweep reads
+ * that.
  *
  * @module
  */
@@ -10,7 +11,7 @@ import { callAt, nowMs } from "../../_platform/clock.ts";
 import type { Finding, HostInfo, SubmitEngine } from "./_engine.ts";
 import type { PendingJob } from "./_pending_job.ts";
 
-/** Jobs looked up in one message. */
+/** The most jobs looked up in one message. */
 const LOOK_AT_ONCE = 100;
 
 /** Looks jobs up until it is closed. */
@@ -24,9 +25,9 @@ export class Sweep {
   #isClosed = false;
 
   /**
-   * @param due Jobs that were not heard of since then.
-   * @param onFound Told of each look at a job.
-   * @param onHosts Told who the hosts are, each time.
+   * @param due Returns the jobs that were not heard of since a time.
+   * @param onFound Called with the finding of each look at a job.
+   * @param onHosts Called with the hosts at each sweep.
    */
   constructor(
     engine: SubmitEngine,
@@ -51,14 +52,14 @@ export class Sweep {
   }
 
   async #sweep(): Promise<void> {
-    this.#engine.hosts().then(this.#onHosts, () => {}); // It is a matter of chunk sizes only.
+    this.#engine.hosts().then(this.#onHosts, () => {}); // Only chunk sizes depend on it.
     const due = [...this.#due(nowMs() - this.#intervalMs)];
     for (let i = 0; i < due.length && !this.#isClosed; i += LOOK_AT_ONCE) {
       await this.lookUp(due.slice(i, i + LOOK_AT_ONCE));
     }
   }
 
-  /** Looks jobs up. What is not answered is left to the next time. */
+  /** Looks jobs up. If the broker does not answer, this is left to the next sweep. */
   async lookUp(jobs: readonly PendingJob[]): Promise<void> {
     let findings: Finding[];
     try {
@@ -73,7 +74,7 @@ export class Sweep {
     });
   }
 
-  /** Ends it. */
+  /** Ends the sweep. */
   close(): void {
     this.#isClosed = true;
     this.#stopTimer?.();

@@ -8,13 +8,13 @@ import { parseArguments } from "../../_platform/program.ts";
 import { checkModuleName } from "./_module_names.ts";
 import { MOST_LEASE_MS, queueOf } from "./_settings.ts";
 
-/** What the program is told to do. */
+/** The options of the worker program, checked. */
 export interface WorkerOptions {
   readonly broker: string;
   readonly pool: string;
   readonly version: string | undefined;
   readonly threads: number;
-  /** Processes instead of threads. */
+  /** The number of processes, if tasks run in processes instead of threads. */
   readonly processes: number | undefined;
   /** Paths or URLs of modules, by name. */
   readonly modules: ReadonlyMap<string, string>;
@@ -26,7 +26,10 @@ export interface WorkerOptions {
   readonly json: boolean;
 }
 
-/** Where the broker is looked for unless it is given: a password has no place in a list of processes. */
+/**
+ * The environment variable that names the broker unless `--broker` does: a password must not appear
+ * in a list of processes.
+ */
 const BROKER_VARIABLE = "CONCURRENT_FUTURES_BROKER";
 
 /** What `--help` prints. */
@@ -71,8 +74,8 @@ const FORMS = {
 /**
  * Reads the command line; `undefined` when help is asked for.
  *
- * @param cores What "auto" stands for.
- * @throws {TypeError} Saying what is wrong.
+ * @param cores What "auto" means.
+ * @throws {TypeError} When an option is missing or wrong; the text says which.
  */
 export function readOptions(
   args: readonly string[],

@@ -1,5 +1,5 @@
 /**
- * ClusterExecutor: tasks on the worker hosts of a pool, on any number of machines.
+ * ClusterExecutor: runs tasks on the worker hosts of a pool, on any number of machines.
  *
  * @module
  */
@@ -19,52 +19,64 @@ export interface ClusterTaskOptions extends TaskOptions {
   retries?: number | undefined;
 }
 
-/** One worker host, as it has said of itself. */
+/** One worker host, as it reports itself. */
 export interface ClusterHost {
   /** Its name: that of its machine. */
   readonly name: string;
-  /** The number of its process there. */
+  /** The id of its process there. */
   readonly pid: number;
-  /** Tasks that it runs at once. */
+  /** The most tasks that it runs at once. */
   readonly threads: number;
-  /** Tasks that it runs. */
+  /** Tasks that it is running. */
   readonly running: number;
   /** Tasks that it has finished. */
   readonly done: number;
 }
 
-/** Counts and times of a cluster: of this executor's own tasks, but for `workers`, `idle`, `hosts` and `depth`. */
+/**
+ * Counts and times of a cluster: of this executor's own tasks, except `workers`, `idle`, `hosts`
+ * and `depth`.
+ */
 export interface ClusterStats extends ExecutorStats {
-  /** The worker hosts of the pool that have been heard of within two leases. */
+  /** The worker hosts of the pool that have reported within two leases. */
   readonly hosts: readonly ClusterHost[];
   /** Jobs of all submitters that wait for a host. */
   readonly depth: number;
-  /** How long tasks waited, from submit until it was heard that a host had begun them. */
+  /**
+   * How long tasks waited: from submission until this executor heard that a host had begun them.
+   */
   readonly wait: Durations;
-  /** From then until their outcome was heard. */
+  /** How long tasks ran: from then until this executor heard their outcome. */
   readonly run: Durations;
 }
 
 /**
- * Runs tasks on worker hosts: on other machines, or on this one. A broker, Redis (6.2 or later) or Valkey, keeps the tasks and hands
- * them out; hosts, each a process of the worker program, come and go as they like.
+ * Runs tasks on worker hosts: on other machines, or on this one. A broker, Redis (6.2 or later) or
+ * Valkey, keeps the tasks and hands them out; hosts, each a process of the worker program, come and
+ * go as they like.
  *
- * Tasks are functions that a module exports and marks with `task`. Only their names cross, `module#export`, so both sides list the
- * modules: the executor in `modules`, the workers with `--module`. Arguments and results cross as JSON, with what JSON lacks:
- * `undefined`, `NaN`, `bigint`, `Date`, `Map`, `Set`, `RegExp`, typed arrays, errors. Memory, locks and queues stay on their machine.
+ * Tasks are functions that a module exports and marks with `task`. Only their names cross,
+ * `module#export`, so both sides list the modules: the executor in `modules`, the workers with
+ * `--module`. Arguments and results cross as JSON, with what JSON lacks: `undefined`, `NaN`,
+ * `bigint`, `Date`, `Map`, `Set`, `RegExp`, typed arrays, errors. Memory, locks and queues stay on
+ * their machine.
  *
- * **A task may run more than once**, as its host may be lost, or be thought to be. Its future is done once, by the first
- * outcome that is heard. So a task should do no harm when it is repeated; `taskContext()` tells its id, which is the same each time, and
- * which attempt it is. What a task throws is its outcome, and is not tried again.
+ * **A task may run more than once**, as its host may be lost, or be thought to be. Its future is
+ * done once, with the first outcome that is heard. So a task should do no harm when it is repeated;
+ * `taskContext()` has its id, which is the same each time, and the number of the attempt. A task
+ * that throws is not tried again: the error is its outcome.
  *
- * **`Future.cancel()`** does not wait for the broker: it is false once it was heard that a host has begun the task, and otherwise
- * true. A host that has taken the task in just this moment is told to give it up.
+ * **`Future.cancel()`** does not wait for the broker: it returns false once the executor has heard
+ * that a host has begun the task, and true otherwise. A host that has taken the task at just that
+ * moment is told to give it up.
  *
- * **It keeps the program open**, as its connections do, until it is shut down.
+ * **It keeps the program open** until it is shut down, as its connections do.
  *
- * Blocking for its futures throws, and there is no `stream`. Small tasks cost about 0.2 ms each; `map` sends them in chunks.
+ * Blocking for its futures throws, and so does `stream`. Small tasks cost about 0.2 ms each; `map`
+ * sends them in chunks.
  *
- * Semantics: Python has nothing like it; of its kind are Celery and Dask. Futures are those of `concurrent.futures`.
+ * Semantics: Python has nothing like it; Celery and Dask are of this kind. Futures are those of
+ * `concurrent.futures`.
  *
  * @example
  * ```ts ignore
@@ -82,8 +94,9 @@ export class ClusterExecutor extends Executor {
   readonly #backend: ClusterBackend;
 
   /**
-   * Makes an executor that connects by and by. Tasks may be submitted at once; if the broker is not reached in `submitTimeout`, their
-   * futures tell. {@linkcode ClusterExecutor.connect} tells at once.
+   * Makes an executor that connects in the background. Tasks may be submitted at once; if the
+   * broker is not reached within `submitTimeout`, their futures fail.
+   * {@linkcode ClusterExecutor.connect} waits for the connection, and rejects if there is none.
    *
    * @throws {TypeError} For an option of a wrong kind, or a URL that is none.
    * @throws {RangeError} For a number that is too small or too large.
@@ -103,10 +116,10 @@ export class ClusterExecutor extends Executor {
   }
 
   /**
-   * Connects to a broker. No worker need be there: tasks wait for one.
+   * Connects to a broker. No worker need be running: tasks wait for one.
    *
-   * @throws {BrokerUnavailableError} When the broker is not reached within `submitTimeout`, or refuses: the text says which, and
-   * never holds the password.
+   * @throws {BrokerUnavailableError} When the broker is not reached within `submitTimeout`, or
+   * refuses: the text says which, and never holds the password.
    * @throws {TypeError} For an option of a wrong kind, or a URL that is none.
    * @throws {RangeError} For a number that is too small or too large.
    */
@@ -123,20 +136,23 @@ export class ClusterExecutor extends Executor {
   }
 
   /**
-   * A view of this executor that submits with options. Shutting a view down shuts the executor down.
+   * A view of this executor that submits with options. Shutting a view down shuts the executor
+   * down.
    *
-   * `priority` is told apart by whole numbers, up to a million either way. A task with a `timeout` that has begun is told so, and has
-   * that long there as well if this program is gone.
+   * `priority` is rounded to a whole number, and limited to about a million either way. When a
+   * `timeout` is over, a task that has begun is told by its signal. Its host also applies the
+   * timeout, from when the task begins there, so it holds even if this program is gone.
    */
   override with(options: ClusterTaskOptions): Executor {
     return super.with(options);
   }
 
   /**
-   * A future for a job by its id, whoever has submitted it: after a submitter's own end, another one takes its results so. They are
-   * kept for `resultTtl`.
+   * A future for a job by its id, whichever executor has submitted it. So another program can take
+   * the results after a submitter has ended. They are kept for `resultTtl`.
    *
-   * The job stays its submitter's: `cancel()` of this future, also by `shutdown`, lets go of it, whatever has become of it.
+   * The job stays its submitter's: cancelling this future, also by `shutdown`, only lets go of the
+   * job, whether or not it has begun.
    *
    * @param id What {@linkcode ClusterExecutor.idOf} gave; in the task, `taskContext().id`.
    * @returns The future; it fails with a `JobLostError` when the broker does not know the job.
@@ -160,9 +176,9 @@ export class ClusterExecutor extends Executor {
   }
 
   /**
-   * Counts and times of this moment, and the hosts of the pool, which the broker is asked for.
+   * The present counts and times, and the hosts of the pool, for which the broker is asked.
    *
-   * @throws {BrokerUnavailableError} When it does not answer in `submitTimeout`.
+   * @throws {BrokerUnavailableError} When the broker does not answer within `submitTimeout`.
    */
   async stats(): Promise<ClusterStats> {
     const [hosts, depth] = await this.#backend.ask((engine) =>

@@ -9,11 +9,12 @@ import { NotShareableError, RuntimeError } from "../../sync/errors.ts";
 import { BrokenExecutor } from "../errors.ts";
 
 /**
- * The broker no longer knows a job that it had taken, and its outcome was not heard: it was restarted without persistence, or
- * somebody has removed the job. Whether the task has run is not known.
+ * The broker no longer knows a job that it had taken, and the job's outcome was not heard: the
+ * broker was restarted without persistence, or somebody has removed the job. Whether the task has
+ * run is not known.
  *
- * With `resubmitLost` such a job is submitted again instead. Otherwise switch persistence on (`appendonly yes`), or submit the task
- * again if it may run twice.
+ * With `resubmitLost` such a job is submitted again instead. Otherwise switch persistence on
+ * (`appendonly yes`), or submit the task again if it may run twice.
  *
  * @example
  * ```ts
@@ -39,8 +40,9 @@ export class JobLostError extends RuntimeError {
 }
 
 /**
- * Each worker host that took the task was lost while it ran, as often as its `retries` allow and once more. Other tasks are not
- * affected, and the executor goes on: it is the `BrokenProcessPool` of one task.
+ * Each worker host that took the task was lost while it ran the task, as often as the task's
+ * `retries` allow and once more. Other tasks are not affected, and the executor goes on: this is to
+ * one task what `BrokenProcessPool` is to a pool.
  *
  * @example
  * ```ts
@@ -66,8 +68,9 @@ export class WorkerLostError extends BrokenExecutor {
 }
 
 /**
- * The broker did not take a job, or could not be reached, within `submitTimeout`; or it refuses: wrong password, certificate, no
- * memory left. The message tells which, the `cause` is the client's error.
+ * The broker did not take a job, or could not be reached, within `submitTimeout`; or it refuses:
+ * wrong password or certificate, no memory left. The message says which; the `cause` is the
+ * client's error.
  *
  * @example
  * ```ts
@@ -88,15 +91,17 @@ export class BrokerUnavailableError extends RuntimeError {
     brandError(this, "BrokerUnavailableError");
   }
 
-  /** True when `error` is a BrokerUnavailableError, also one made by another copy of this package. */
+  /**
+   * True when `error` is a BrokerUnavailableError, also one made by another copy of this package.
+   */
   static override is(error: unknown): error is BrokerUnavailableError {
     return hasBrand(error, "BrokerUnavailableError");
   }
 }
 
 /**
- * Arguments or a result take more bytes than is allowed: `maxArgumentBytes` and `maxResultBytes`. Put large data where all hosts
- * can read it, and send a reference.
+ * Arguments or a result take more bytes than `maxArgumentBytes` or `maxResultBytes` allows. Put
+ * large data where all hosts can read it, and send a reference.
  *
  * @example
  * ```ts
@@ -121,7 +126,10 @@ export class PayloadTooLargeError extends NotShareableError {
   }
 }
 
-/** The worker host has no module of that name, or the module has no such task. The message tells what it has. *
+/**
+ * The worker host has no module of that name, or the module has no such task. The message lists
+ * what it has.
+ *
  * @example
  * ```ts
  * import { TaskNotFoundError } from "@concurrent/futures/cluster";
@@ -145,8 +153,9 @@ export class TaskNotFoundError extends RuntimeError {
 }
 
 /**
- * An error that a task has thrown and whose class is not known here. It has the name, message, stack and fields that it had there.
- * Errors of classes that are built in, or that `registerError` knows here, arrive as what they were.
+ * An error that a task has thrown and whose class is not known here. It has the name, message,
+ * stack and fields that it had there. Errors of built-in classes, or of classes registered here
+ * with `registerError`, arrive as what they were.
  *
  * @example
  * ```ts

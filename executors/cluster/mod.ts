@@ -1,6 +1,6 @@
 /**
- * Past one machine: an executor over the worker hosts of a cluster. Importing this loads `bullmq` and `ioredis`, which nothing else of
- * the package needs.
+ * Beyond one machine: an executor for the worker hosts of a cluster. Importing this loads `bullmq`
+ * and `ioredis`, which nothing else in the package needs except the worker program.
  *
  * @example
  * ```ts ignore

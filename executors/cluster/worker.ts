@@ -1,12 +1,13 @@
 /**
- * The worker program: a host that runs the tasks of a pool. `--help` tells its options.
+ * The worker program: a host that runs the tasks of a pool. `--help` lists its options.
  *
  * ```sh
  * deno run --allow-net=broker:6379 --allow-read=/srv/app --ignore-env jsr:@concurrent/futures/worker \
  *   --broker redis://broker:6379 --module gcd=/srv/app/gcd.ts
  * ```
  *
- * It ends with code 0 after SIGTERM or SIGINT, 1 when it cannot start, 2 for unknown or invalid options.
+ * It ends with code 0 after SIGTERM or SIGINT, 1 when it cannot start, 2 for unknown or invalid
+ * options.
  *
  * @module
  */
@@ -32,11 +33,11 @@ import { listTasks } from "./_job.ts";
 import { queueOf } from "./_settings.ts";
 import { HELP, readOptions, type WorkerOptions } from "./_worker_options.ts";
 
-/** How long the broker may take to answer at the start, and to take leave of it. */
+/** How long the broker may take to answer at the start, and how long leaving it may take. */
 const START_MS = 10_000;
 const LEAVE_MS = 5_000;
 
-/** A line for each event, for people or for programs. */
+/** Makes a log that writes a line for each event, for people or, as JSON, for programs. */
 function makeLog(isJson: boolean): Log {
   return (event, particulars = {}) => {
     const time = new Date().toISOString();
@@ -49,13 +50,16 @@ function makeLog(isJson: boolean): Log {
 }
 
 function poolOf({ threads, processes }: WorkerOptions): Executor {
-  // A task that ends its thread or process is not to take the others with it.
+  // A task that ends its thread or process must not break the pool for the others.
   return processes === undefined
     ? new ThreadPoolExecutor({ maxWorkers: threads, onWorkerLost: "replace" })
     : new ProcessPoolExecutor({ maxWorkers: processes, onWorkerLost: "replace" });
 }
 
-/** Finds out, where tasks will run, whether each module loads and has tasks. */
+/**
+ * Checks, on the pool, where tasks will run, that each module loads and has tasks. Returns the
+ * tasks' names.
+ */
 async function checkModules(
   pool: Executor,
   modules: ReadonlyMap<string, string>,
@@ -78,10 +82,10 @@ async function checkModules(
   return found;
 }
 
-/** Resolves with the name of the signal that ends the program. */
+/** Resolves to the name of the signal that ends the program. */
 function whenTold(): Promise<string> {
   return new Promise((resolve) => {
-    // The last is Ctrl-Break of Windows, which has no SIGTERM.
+    // SIGBREAK is Ctrl-Break on Windows, which has no SIGTERM.
     for (const signal of ["SIGTERM", "SIGINT", "SIGBREAK"]) onSignal(signal, () => resolve(signal));
   });
 }
@@ -116,7 +120,7 @@ async function serve(options: WorkerOptions): Promise<void> {
     (listener) => new BullHost(address, queue, options.leaseMs, threads, START_MS, listener),
     log,
   );
-  // Told to end, it does not wait for the broker.
+  // If the program is told to end, it does not wait for the broker.
   const isReady = await Promise.race([host.start().then(() => true), told.then(() => false)]);
   if (isReady) {
     log("ready", {
