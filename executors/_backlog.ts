@@ -23,7 +23,7 @@ const MOST_WORDS = 1 << 14;
 /** Words of a record before its payload. */
 const HEADER = { LENGTH: 0, TASK: 1, FUNCTION: 2, FORM: 3, SIZE: 4 } as const;
 
-/** Where a payload is to be written. */
+/** Where to write a payload. */
 export interface Region {
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
@@ -124,8 +124,8 @@ export class Backlog {
   }
 
   /**
-   * Where the next task of that priority is to be encoded: {@linkcode SLOT_PAYLOAD_WORDS} words
-   * from `start`.
+   * Where to encode the next task of that priority: {@linkcode SLOT_PAYLOAD_WORDS} words from
+   * `start`.
    */
   reserve(priority: number): Region {
     const failed = this.#open?.lane;

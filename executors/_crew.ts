@@ -57,9 +57,9 @@ const STREAK = 64;
 export interface CrewPool {
   /** Whether there are tasks for which a worker may be started. */
   readonly mayStartWorkers: boolean;
-  /** Whether the pool is broken: then no worker is woken or started. */
+  /** Whether the pool is broken: then {@linkcode Crew.engage} neither wakes nor starts workers. */
   readonly isBroken: boolean;
-  /** Whether tasks are pending that may still end. */
+  /** Whether tasks are pending other than streams that rest until their consumers want more. */
   readonly isWorking: boolean;
   /** Publishes waiting tasks as far as there is room. */
   refill(): void;

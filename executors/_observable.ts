@@ -13,7 +13,7 @@ import { backendOf, Executor, type ExecutorBackend } from "./executor.ts";
  *
  * @param act The verb for the error text: "trace".
  * @throws {TypeError} When the argument is no executor.
- * @throws {RuntimeError} When it cannot be watched here.
+ * @throws {RuntimeError} When the executor cannot be watched from this thread.
  */
 export function observableOf(executor: Executor, act: string): Observable {
   if (!(executor instanceof Executor)) {

@@ -1,6 +1,7 @@
 /**
  * What the executor and the worker host need of an engine, and no more. There is one engine, in
- * `_bullmq.ts` and `_bullmq_host.ts`; other files depend only on the interfaces here.
+ * `_bullmq.ts` and `_bullmq_host.ts`; other files only construct it, and use it through the
+ * interfaces here.
  *
  * An engine keeps jobs, hands each to one host at a time under a lease, hands it on when the lease
  * runs out, and keeps its outcome. It calls listeners back; each call may come twice, late, or

@@ -26,7 +26,7 @@ import { BrokenExecutor } from "../errors.ts";
  * ```
  */
 export class JobLostError extends RuntimeError {
-  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  /** For the type checker, which distinguishes classes by their members; absent at run time. */
   declare protected readonly isJobLostError: true;
 
   static {
@@ -54,7 +54,7 @@ export class JobLostError extends RuntimeError {
  * ```
  */
 export class WorkerLostError extends BrokenExecutor {
-  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  /** For the type checker, which distinguishes classes by their members; absent at run time. */
   declare protected readonly isWorkerLostError: true;
 
   static {
@@ -84,7 +84,7 @@ export class WorkerLostError extends BrokenExecutor {
  * ```
  */
 export class BrokerUnavailableError extends RuntimeError {
-  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  /** For the type checker, which distinguishes classes by their members; absent at run time. */
   declare protected readonly isBrokerUnavailableError: true;
 
   static {
@@ -113,7 +113,7 @@ export class BrokerUnavailableError extends RuntimeError {
  * ```
  */
 export class PayloadTooLargeError extends NotShareableError {
-  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  /** For the type checker, which distinguishes classes by their members; absent at run time. */
   declare protected readonly isPayloadTooLargeError: true;
 
   static {
@@ -139,7 +139,7 @@ export class PayloadTooLargeError extends NotShareableError {
  * ```
  */
 export class TaskNotFoundError extends RuntimeError {
-  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  /** For the type checker, which distinguishes classes by their members; absent at run time. */
   declare protected readonly isTaskNotFoundError: true;
 
   static {
@@ -166,7 +166,7 @@ export class TaskNotFoundError extends RuntimeError {
  * ```
  */
 export class RemoteError extends Error {
-  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  /** For the type checker, which distinguishes classes by their members; absent at run time. */
   declare protected readonly isRemoteError: true;
 
   static {
