@@ -267,7 +267,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
     }
   }
 
-  // Being told
+  // Events
 
   /** See {@linkcode JobListener}. */
   active(id: string): void {

@@ -273,7 +273,7 @@ export class WorkerHost implements HostListener {
     );
   }
 
-  // Being told
+  // Events
 
   /** See {@linkcode HostListener}. */
   abandoned(id: string): void {
