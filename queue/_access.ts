@@ -1,6 +1,6 @@
 /**
- * What the public classes of queues have in common: the arguments of their constructors and calls are checked, and each call
- * makes one of the core.
+ * What the public classes of queues have in common: the arguments of their constructors and calls
+ * are checked, and each call makes one of the core.
  *
  * @module
  */
@@ -21,7 +21,10 @@ export interface QueueOptions {
   maxsize?: number | undefined;
   /** Shown in error texts. */
   name?: string | undefined;
-  /** Bytes that the queue may take at most, 256 MiB if left out: a put that finds them used up waits as for room. */
+  /**
+   * Bytes that the queue may take at most, 256 MiB if left out: a put that finds them used up waits
+   * as for room.
+   */
   capacityBytes?: number | undefined;
 }
 
@@ -31,7 +34,10 @@ export interface BlockOptions {
   block?: boolean | undefined;
   /** Milliseconds; `undefined` and `null` wait for ever, 0 does not wait. */
   timeout?: number | null | undefined;
-  /** Ends the wait: the promise rejects with the signal's reason, and the queue is as if the call had not been made. */
+  /**
+   * Ends the wait: the promise rejects with the signal's reason, and the queue is as if the call
+   * had not been made.
+   */
   signal?: AbortSignal | undefined;
 }
 
@@ -132,8 +138,8 @@ interface Items {
 /**
  * A queue, as a public class sees it.
  *
- * That the queue was shut down comes before anything that is wrong with the arguments. Calls of the core find that out by themselves;
- * a call that is not made because of its arguments asks for it.
+ * That the queue was shut down comes before anything that is wrong with the arguments. Calls of the
+ * core find that out by themselves; a call that is not made because of its arguments asks for it.
  */
 export class Access {
   readonly core: QueueCore;

@@ -1,14 +1,16 @@
 /**
- * What each thread has taken from a queue and not reported done, so that what a thread takes along when it dies is known. Charge
- * with the queue's latch for takes held, and call everything else with both of its latches.
+ * What each thread has taken from a queue and not reported done, so that what a thread takes along
+ * when it dies is known. Charge with the queue's latch for takes held, and call everything else
+ * with both of its latches.
  *
- * The accounts lie one behind the other. Word THREAD: whose it is, 0 for nobody's, behind which there are no more. Word TAKEN: items.
+ * The accounts lie one behind the other. Word THREAD: whose it is, 0 for nobody's, behind which
+ * there are no more. Word TAKEN: items.
  *
  * Invariants
- * 1. An account changes hands only once its thread is dead and TAKEN is 0: what is lost stays on the books until somebody reports
- *    it done.
- * 2. A thread that finds no account free goes without, and looks again once another one has died. What it takes counts as
- *    unfinished all the same, but is never known to be lost.
+ * 1. An account changes hands only once its thread is dead and TAKEN is 0: what is lost stays on
+ *    the books until somebody reports it done.
+ * 2. A thread that finds no account free goes without, and looks again once another one has died.
+ *    What it takes counts as unfinished all the same, but is never known to be lost.
  *
  * @module
  */
@@ -31,7 +33,10 @@ export class Accounts {
   readonly #seat: Seat;
   /** Index of this thread's own. */
   #own = NONE;
-  /** Deaths in the table of threads when it was looked for in vain: where nobody reports items done, that is for good. */
+  /**
+   * Deaths in the table of threads when it was looked for in vain: where nobody reports items done,
+   * that is for good.
+   */
   #deathsInVain: number | undefined;
 
   constructor(words: Int32Array, seat: Seat) {

@@ -1,6 +1,6 @@
 /**
- * Items on their way: encoded before a latch of the queue is taken, decoded after it was given back. One batch is one turn at
- * the latch, however many items it has.
+ * Items on their way: encoded before a latch of the queue is taken, decoded after it was given
+ * back. One batch is one turn at the latch, however many items it has.
  *
  * @module
  */
@@ -16,7 +16,9 @@ import type { PriorityKey } from "./_keys.ts";
 export const MOST_ITEMS = 128;
 /** Words that they may have together; larger ones are kept apart. */
 const MOST_WORDS = 1 << 13;
-/** Words of an item that is copied while a latch is held; larger ones are read and written in place. */
+/**
+ * Words of an item that is copied while a latch is held; larger ones are read and written in place.
+ */
 export const SMALL_WORDS = 1 << 10;
 
 /** How an item is kept, and what a block has. */
@@ -61,7 +63,9 @@ export class Batch {
   readonly #bytes: Uint8Array;
   #used = 0;
 
-  /** @param items How many items there may be. @param words How many words they may have together. */
+  /**
+   * @param items How many items there may be. @param words How many words they may have together.
+   */
   constructor(items = MOST_ITEMS, words = MOST_WORDS) {
     this.forms = new Uint8Array(items);
     this.sizes = new Int32Array(items);
@@ -141,7 +145,9 @@ export class Batch {
     this.externs[at] = externBase;
   }
 
-  /** A copy for as long as the items from one on have to wait, so that this batch can be used again. */
+  /**
+   * A copy for as long as the items from one on have to wait, so that this batch can be used again.
+   */
   from(first: number): Batch {
     const copy = new Batch(this.count - first, this.#used);
     copy.words.set(this.words.subarray(0, this.#used));

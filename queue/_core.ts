@@ -28,8 +28,9 @@ import type { Empty, ShutDown } from "./errors.ts";
 import { createWords, openWords, type QueueData, type QueueWords } from "./_words.ts";
 
 /**
- * What the public classes call. A key is what an item is sorted by, `undefined` for the item itself; queues that do not sort
- * ignore it. A method whose name begins with `try` never waits, and fails where the other would.
+ * What the public classes call. A key is what an item is sorted by, `undefined` for the item
+ * itself; queues that do not sort ignore it. A method whose name begins with `try` never waits, and
+ * fails where the other would.
  */
 export interface QueueCore extends Core {
   /** Throws ShutDown if nothing can be put any more. */
@@ -82,7 +83,10 @@ export interface QueueCore extends Core {
 
   /** Reports items done that were taken; throws when there are not so many. */
   taskDone(n: number): void;
-  /** Waits until all items are done. Returns how many were not when time was up; `undefined` when all are. */
+  /**
+   * Waits until all items are done. Returns how many were not when time was up; `undefined` when
+   * all are.
+   */
   join(limits: Limits): Promise<number | undefined>;
   /** See {@linkcode QueueCore.join}. */
   joinSync(deadlineMs: number): number | undefined;
@@ -92,7 +96,10 @@ export interface QueueCore extends Core {
   /** True once nothing can be put any more. */
   isShutdown(): boolean;
 
-  /** Has items put without a key refused from now on: a function gives the keys, which stays in the thread that has it. */
+  /**
+   * Has items put without a key refused from now on: a function gives the keys, which stays in the
+   * thread that has it.
+   */
   sortByKeys(): void;
 }
 
@@ -112,7 +119,10 @@ export interface NewQueue {
   readonly maxsize: number;
 }
 
-/** Items that were taken in the turn that goes on: each call empties it before it does anything else. */
+/**
+ * Items that were taken in the turn that goes on: each call empties it before it does anything
+ * else.
+ */
 const inbox = new Batch();
 
 /** The core for those who share the memory. */
@@ -279,7 +289,10 @@ export class LocalQueueCore implements QueueCore, PassingCore {
     return this.#valueOf(taken);
   }
 
-  /** Takes an item if there is one: gives a whole number as it is, and of others the inbox, where they are now. */
+  /**
+   * Takes an item if there is one: gives a whole number as it is, and of others the inbox, where
+   * they are now.
+   */
   #takeOne(): number | Batch | undefined {
     const taken = this.#state.takeOne(inbox);
     if (taken === undefined) this.checkNotOver();

@@ -6,7 +6,9 @@
 
 import { Empty, Full, LostItemsError, ShutDown } from "./errors.ts";
 
-/** The error of a call that the queue's end forbids; of a put of many, after so many that went well. */
+/**
+ * The error of a call that the queue's end forbids; of a put of many, after so many that went well.
+ */
 export function shutDownError(label: string, act: "put" | "get", count = 0): ShutDown {
   return Object.assign(new ShutDown(`Cannot ${act}: ${label} was shut down`), { count });
 }

@@ -1,16 +1,17 @@
 /**
- * Memory of a queue's items: blocks of a few sizes, in the queue's own growing buffer. Call everything with both
- * latches of the queue held.
+ * Memory of a queue's items: blocks of a few sizes, in the queue's own growing buffer. Call
+ * everything with both latches of the queue held.
  *
- * A block is a power of two words, at least 4. Its first word links it to another, its second says its size and what it
- * holds; the rest is the user's.
+ * A block is a power of two words, at least 4. Its first word links it to another, its second says
+ * its size and what it holds; the rest is the user's.
  *
  * Word END: the end of what was handed out so far; from there on the buffer is untouched.
  * Words FREE: for each size, the first of the blocks given back, linked by their first words.
  *
  * Invariants
  * 1. A block is in use, or in the list of its size; never both.
- * 2. Blocks do not change their size, until all are forgotten: a queue that runs out of memory does so once it is empty.
+ * 2. Blocks do not change their size, until all are forgotten: a queue that runs out of memory does
+ *    so once it is empty.
  *
  * @module
  */
@@ -66,7 +67,9 @@ export function createHeapBuffer(capacityBytes: number): SharedArrayBuffer {
 
 /** A queue's memory, as one thread sees it. */
 export class Heap extends GrowingMemory {
-  /** Has the views reach as far as anything that was handed out. Call whenever a latch was taken. */
+  /**
+   * Has the views reach as far as anything that was handed out. Call whenever a latch was taken.
+   */
   sync(): void {
     if (this.words[END] > this.words.length) this.follow();
   }

@@ -1,14 +1,15 @@
 /**
- * The items of a queue, in blocks of its memory (`_heap.ts`), linked by its order (`_order.ts`); or, first in first out, in
- * segments of it, where they are small (`_segments.ts`). Call everything with both latches of the queue held, but for what says
- * otherwise, and for reading what was taken.
+ * The items of a queue, in blocks of its memory (`_heap.ts`), linked by its order (`_order.ts`);
+ * or, first in first out, in segments of it, where they are small (`_segments.ts`). Call everything
+ * with both latches of the queue held, but for what says otherwise, and for reading what was taken.
  *
- * Words PUTS and TAKES: items ever put, and ever taken. Word HELD: blocks of large items that were taken, and are being read
- * where they lie.
+ * Words PUTS and TAKES: items ever put, and ever taken. Word HELD: blocks of large items that were
+ * taken, and are being read where they lie.
  *
- * A block has its form and size in META, and in A the number itself, or how many words the item has, which begin behind the header
- * and the order's own words. In B is the byte at which the item's externs begin. Behind the item, at an even word, lies
- * its key, where that is apart and no number.
+ * A block has its form and size in META, and in A the number itself, or how many words the item
+ * has, which begin behind the header and the order's own words. In B is the byte at which the
+ * item's externs begin. Behind the item, at an even word, lies its key, where that is apart and no
+ * number.
  *
  * @module
  */
@@ -69,7 +70,10 @@ export class StoredItems {
 
   // With one latch
 
-  /** Adds items of a batch, to the first for which that takes both latches, with the latch for puts held; returns how many. */
+  /**
+   * Adds items of a batch, to the first for which that takes both latches, with the latch for puts
+   * held; returns how many.
+   */
   add(items: Batch, from: number): number {
     const segments = this.#segments;
     const end = Math.min(items.count, from + this.#room(items.count - from));
@@ -113,7 +117,10 @@ export class StoredItems {
     control[QUEUE.OPEN] = open;
   }
 
-  /** Takes items out, as many as there are, up to the first for which that takes both latches, with the latch for takes held; how many. */
+  /**
+   * Takes items out, as many as there are, up to the first for which that takes both latches, with
+   * the latch for takes held; how many.
+   */
   draw(into: Batch, count: number): number {
     const segments = this.#segments;
     let drawn = 0;
@@ -122,14 +129,20 @@ export class StoredItems {
     return drawn;
   }
 
-  /** Takes a whole number out, with the latch for takes held and an item there; `undefined` when it is none, or that takes both. */
+  /**
+   * Takes a whole number out, with the latch for takes held and an item there; `undefined` when it
+   * is none, or that takes both.
+   */
   drawInt(): number | undefined {
     const value = this.#segments?.takeInt();
     if (value !== undefined) this.#control[QUEUE.TAKES]++;
     return value;
   }
 
-  /** How many items there are, with the latch for takes held: looks anew if fewer are known of than are wanted. */
+  /**
+   * How many items there are, with the latch for takes held: looks anew if fewer are known of than
+   * are wanted.
+   */
   there(wanted: number): number {
     const control = this.#control;
     const takes = control[QUEUE.TAKES];
@@ -203,7 +216,10 @@ export class StoredItems {
     encodedKeys.copyWords(at, words, start + evenly(size));
   }
 
-  /** Takes the item out that comes first; there is one. A large one stays where it is, until it is read. */
+  /**
+   * Takes the item out that comes first; there is one. A large one stays where it is, until it is
+   * read.
+   */
   take(into: Batch): void {
     this.#segments?.drop();
     if (this.#segments?.take(into)) this.#control[QUEUE.TAKES]++;

@@ -1,5 +1,6 @@
 /**
- * Comparing what priority queues sort by: numbers, bigints, strings, and arrays of such, element by element.
+ * Comparing what priority queues sort by: numbers, bigints, strings, and arrays of such, element by
+ * element.
  *
  * @module
  */
@@ -40,8 +41,8 @@ function isKey(key: unknown): key is PriorityKey {
 }
 
 /**
- * Less than 0, 0, or more than 0, as `a` sorts before, with or after `b`. Numbers sort before strings and these before arrays,
- * for those who must have an order.
+ * Less than 0, 0, or more than 0, as `a` sorts before, with or after `b`. Numbers sort before
+ * strings and these before arrays, for those who must have an order.
  */
 export function compareKeys(a: PriorityKey, b: PriorityKey): number {
   const rank = rankOf(a);

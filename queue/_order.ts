@@ -1,6 +1,7 @@
 /**
- * The order in which a queue gives its items. Last in first out is here, first in first out in `_segments.ts`, smallest first in
- * `_priority_order.ts`. Call everything with both latches of the queue held.
+ * The order in which a queue gives its items. Last in first out is here, first in first out in
+ * `_segments.ts`, smallest first in `_priority_order.ts`. Call everything with both latches of the
+ * queue held.
  *
  * @module
  */

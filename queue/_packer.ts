@@ -55,7 +55,10 @@ export class Packer {
     return batches;
   }
 
-  /** An empty batch: the common one, unless a getter in an item that is being encoded puts another one. */
+  /**
+   * An empty batch: the common one, unless a getter in an item that is being encoded puts another
+   * one.
+   */
   #open(): Batch {
     if (isPacking) return new Batch();
     isPacking = true;

@@ -1,20 +1,23 @@
 /**
- * Smallest first: a binary heap of blocks in shared memory. Call everything with both
- * latches of the queue held.
+ * Smallest first: a binary heap of blocks in shared memory. Call everything with both latches of
+ * the queue held.
  *
- * Word HEAP: the block that holds the heap's array: the item at i sorts before those at 2i + 1 and 2i + 2.
- * Word SEQUENCE: counts the items put, so that equal ones are given in the order in which they were put. Before it wraps, the items
- * that are there are numbered anew: one may have been there all the time.
+ * Word HEAP: the block that holds the heap's array: the item at i sorts before those at 2i + 1 and
+ * 2i + 2.
+ * Word SEQUENCE: counts the items put, so that equal ones are given in the order in which they were
+ * put. Before it wraps, the items that are there are numbered anew: one may have been there all the
+ * time.
  *
- * Each item's block has four words more than others': its number in that sequence, and its key: a number itself, or where in the
- * block the encoded key is.
+ * Each item's block has four words more than others': its number in that sequence, and its key: a
+ * number itself, or where in the block the encoded key is.
  *
  * Invariants
  * 1. The array has room for an item before the item is stored: adding it cannot fail halfway.
- * 2. All keys are compared before the array is changed, and nothing is called from then on: comparing may decode a key, which fails
- *    where the stack ends.
- * 3. A key that Python could not compare with those that it meets on its way up is refused before anything is stored. Keys
- *    that never met, and cannot be compared, have an order all the same: taking an item out cannot fail.
+ * 2. All keys are compared before the array is changed, and nothing is called from then on:
+ *    comparing may decode a key, which fails where the stack ends.
+ * 3. A key that Python could not compare with those that it meets on its way up is refused before
+ *    anything is stored. Keys that never met, and cannot be compared, have an order all the same:
+ *    taking an item out cannot fail.
  *
  * @module
  */
@@ -32,7 +35,10 @@ const SEQUENCE = QUEUE.ORDER + 1;
 /** An item's words beyond the header. */
 const ORDINAL = BLOCK.HEADER;
 const KEY_FORM = BLOCK.HEADER + 1;
-/** The number's halves; or where the encoded key begins, in words, and its externs, in bytes from there. */
+/**
+ * The number's halves; or where the encoded key begins, in words, and its externs, in bytes from
+ * there.
+ */
 const KEY = BLOCK.HEADER + 2;
 const EXTRA_WORDS = 4;
 

@@ -1,24 +1,29 @@
 /**
- * First in, first out: a chain of blocks (`_heap.ts`). A large item has a block of its own; small ones lie one behind the other in
- * segments, so that who puts and who takes hardly ever meet.
+ * First in, first out: a chain of blocks (`_heap.ts`). A large item has a block of its own; small
+ * ones lie one behind the other in segments, so that who puts and who takes hardly ever meet.
  *
- * Words of those who put: LAST is the last block. If it is a segment that items are still added to, OPEN is where the next one goes,
- * and OPEN_END where the segment ends; else both are 0.
- * Words of those who take: ORDER is the first block. If it is a segment, NEXT is its first item that was not taken; else 0.
- * A of a segment is where its items end: at the end of its block, until it is closed.
+ * Words of those who put: LAST is the last block. If it is a segment that items are still added to,
+ * OPEN is where the next one goes, and OPEN_END where the segment ends; else both are 0. Words of
+ * those who take: ORDER is the first block. If it is a segment, NEXT is its first item that was not
+ * taken; else 0. A of a segment is where its items end: at the end of its block, until it is
+ * closed.
  *
- * An item in a segment is a header of two words, and the words that it is encoded in, to an even number. The header says how many
- * they are and at which byte its externs begin; or INT, and the whole number itself.
+ * An item in a segment is a header of two words, and the words that it is encoded in, to an even
+ * number. The header says how many they are and at which byte its externs begin; or INT, and the
+ * whole number itself.
  *
  * Invariants
- * 1. While a segment is open, only who has the latch for puts writes behind OPEN, and only who has the latch for takes reads before
- *    it: items are counted once they are there (`_state.ts`), and nobody reads one that is not.
- * 2. Blocks come and go, and segments are opened and closed, with both latches held. So NEXT meets A only where the segment
- *    is closed, or filled up; the next item, if there is one, is in the next block then.
- * 3. A segment that is used up is given back by the next one who needs both latches to put or to take. One that has nothing left
- *    in it and is open stays.
- * 4. The words of the chain are written after all calls that it takes, as a call fails where the stack ends. So OPEN moves once the
- *    items before it are counted: one that is written and not counted is written over.
+ * 1. While a segment is open, only who has the latch for puts writes behind OPEN, and only who has
+ *    the latch for takes reads before it: items are counted once they are there (`_state.ts`), and
+ *    nobody reads one that is not.
+ * 2. Blocks come and go, and segments are opened and closed, with both latches held. So NEXT meets
+ *    A only where the segment is closed, or filled up; the next item, if there is one, is in the
+ *    next block then.
+ * 3. A segment that is used up is given back by the next one who needs both latches to put or to
+ *    take. One that has nothing left in it and is open stays.
+ * 4. The words of the chain are written after all calls that it takes, as a call fails where the
+ *    stack ends. So OPEN moves once the items before it are counted: one that is written and not
+ *    counted is written over.
  *
  * @module
  */
@@ -100,7 +105,8 @@ export class Segments {
    * Writes a whole number into the open segment.
    *
    * @param at Where: OPEN, or behind what was written there since.
-   * @returns The index behind it, which OPEN is to be once it is counted; 0 when there is no open segment with room for it.
+   * @returns The index behind it, which OPEN is to be once it is counted; 0 when there is no open
+   * segment with room for it.
    */
   writeInt(value: number, at: number): number {
     const { words } = this.#heap;
@@ -138,7 +144,10 @@ export class Segments {
     return words[at + ITEM.NUMBER];
   }
 
-  /** Takes the first item, if it is in a segment that is not used up; else false. There is room for it in the batch. */
+  /**
+   * Takes the first item, if it is in a segment that is not used up; else false. There is room for
+   * it in the batch.
+   */
   take(into: Batch): boolean {
     const { words } = this.#heap;
     const at = words[NEXT];

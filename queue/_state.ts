@@ -1,28 +1,32 @@
 /**
- * The state of a queue: items in shared memory, those who wait to put and to get, and the count of what is not done.
+ * The state of a queue: items in shared memory, those who wait to put and to get, and the count of
+ * what is not done.
  *
- * Two latches, each held for a few words: items are encoded before and decoded after, and large ones are read where they
- * lie (`_items.ts`). Who puts a small item where nobody waits for it takes the latch for puts only, and who takes one that is there
- * the latch for takes: they do not get into each other's way. Everything else is done with both, taken in that order. Orders that
- * have no segments do everything with both, so that the latch for puts is enough.
+ * Two latches, each held for a few words: items are encoded before and decoded after, and large
+ * ones are read where they lie (`_items.ts`). Who puts a small item where nobody waits for it takes
+ * the latch for puts only, and who takes one that is there the latch for takes: they do not get
+ * into each other's way. Everything else is done with both, taken in that order. Orders that have
+ * no segments do everything with both, so that the latch for puts is enough.
  *
- * Words PUTS and TAKES: items ever put, and ever taken or discarded; what is between them is in the queue. They wrap.
+ * Words PUTS and TAKES: items ever put, and ever taken or discarded; what is between them is in the
+ * queue. They wrap.
  * Word STATE: 0 -> CLOSED by shutdown(), never back.
- * Word UNFINISHED: items put, less those reported done, less those discarded.
- * All words are written plainly, with the latch held that their line in the layout goes with, or both; giving the latches back publishes
- * them. But for PUTS: who has only the latch for puts writes it atomically, behind the items, for those who have only the other one.
- * Who reads TAKES so may see it late, and find less room than there is. Who reads words without a latch sees what was a
- * moment ago.
+ * Word UNFINISHED: items put, less those reported done, less those discarded. All words are written
+ * plainly, with the latch held that their line in the layout goes with, or both; giving the latches
+ * back publishes them. But for PUTS: who has only the latch for puts writes it atomically, behind
+ * the items, for those who have only the other one. Who reads TAKES so may see it late, and find
+ * less room than there is. Who reads words without a latch sees what was a moment ago.
  *
  * Invariants, beside those of `_waiters.ts`, on who is woken, and of `_segments.ts`
- * 1. Who cannot go on is queued under the same hold of both latches under which that was found out: nobody sleeps unseen beside
- *    an item, or beside room.
- * 2. Lists of waiters and STATE change with both latches held. So who has one of them and finds nobody waiting has nobody to
- *    wake: who comes to wait afterwards sees what it did.
- * 3. TAKES_SEEN <= TAKES <= PUTS: who has seen room, has it. PUTS_SEEN <= PUTS: who has seen an item, has it. For takes with both latches
- *    do not move PUTS_SEEN, TAKES may be ahead of it.
- * 4. UNFINISHED is PUTS less TAKES, plus what threads have taken and not reported done (`_accounts.ts`), as who has both latches sees
- *    it. So when it is no more than what dead threads have, nobody is left to finish it.
+ * 1. Who cannot go on is queued under the same hold of both latches under which that was found out:
+ *    nobody sleeps unseen beside an item, or beside room.
+ * 2. Lists of waiters and STATE change with both latches held. So who has one of them and finds
+ *    nobody waiting has nobody to wake: who comes to wait afterwards sees what it did.
+ * 3. TAKES_SEEN <= TAKES <= PUTS: who has seen room, has it. PUTS_SEEN <= PUTS: who has seen an
+ *    item, has it. For takes with both latches do not move PUTS_SEEN, TAKES may be ahead of it.
+ * 4. UNFINISHED is PUTS less TAKES, plus what threads have taken and not reported done
+ *    (`_accounts.ts`), as who has both latches sees it. So when it is no more than what dead
+ *    threads have, nobody is left to finish it.
  *
  * @module
  */
@@ -135,8 +139,8 @@ export class QueueState {
     return this.#waiters.joiners;
   }
 
-  // What is done with a latch held can fail at any call, where the stack ends. Latches are given back all the same: words that say
-  // what there is are written last.
+  // What is done with a latch held can fail at any call, where the stack ends. Latches are given
+  // back all the same: words that say what there is are written last.
 
   /** Does something with both latches held. */
   #hold<R>(act: () => R): R {
@@ -226,7 +230,10 @@ export class QueueState {
     }
   }
 
-  /** Puts a whole number by the latch for puts alone; if that cannot be, it has to go the way of all items, and nothing has changed. */
+  /**
+   * Puts a whole number by the latch for puts alone; if that cannot be, it has to go the way of all
+   * items, and nothing has changed.
+   */
   putInt(value: number): boolean {
     if (!this.#hasTwoLatches) return false;
     this.#putLatch.take();
@@ -295,7 +302,10 @@ export class QueueState {
     });
   }
 
-  /** Takes an item out, if there is one: gives a whole number as it is, and puts others into the batch, which it gives then. */
+  /**
+   * Takes an item out, if there is one: gives a whole number as it is, and puts others into the
+   * batch, which it gives then.
+   */
   takeOne(into: Batch): number | Batch | undefined {
     if (!this.#hasTwoLatches) return this.#takeOneStored(into);
     let number: number | undefined;
@@ -342,7 +352,10 @@ export class QueueState {
     this.#waiters.wakeGetters();
   }
 
-  /** The values of items that were taken; gives back the memory of those that were read where they lie. */
+  /**
+   * The values of items that were taken; gives back the memory of those that were read where they
+   * lie.
+   */
   valuesOf(items: Batch): unknown[] {
     const { held } = items;
     const values: unknown[] = [];
@@ -382,7 +395,10 @@ export class QueueState {
     });
   }
 
-  /** Puts a waiter that was woken in the place of another, who is to try; false when that one is not queued. */
+  /**
+   * Puts a waiter that was woken in the place of another, who is to try; false when that one is not
+   * queued.
+   */
   exchange(list: WaitList, node: number, other: number): boolean {
     return this.#hold(() => list.exchange(node, other));
   }

@@ -1,19 +1,21 @@
 /**
- * Who waits for a queue: to get, to put, and for all to be done. Call everything but {@linkcode Waiters.ring} with both
- * latches of the queue held.
+ * Who waits for a queue: to get, to put, and for all to be done. Call everything but
+ * {@linkcode Waiters.ring} with both latches of the queue held.
  *
  * Words WOKEN_GETTERS and WOKEN_PUTTERS: waiters that were told to try and have not done so yet.
  *
  * Invariants
- * 1. While getters are queued, at least as many were woken as there are items. A woken one that finds nothing, others having
- *    been faster, is queued again before all who were not woken, and behind those to whom the same happened (ARGUMENT is 1). For
- *    putters and room likewise, as far as room is counted in items; where memory is short, one whose item is too large for
- *    what there is may stand before others, and wakes them when it gives up.
- * 2. Nobody waits for one that was woken and is no more: when some thread has died since waiters were last counted as woken
- *    (word DEATHS), none counts as woken any more, and as many are woken anew, once a death.
+ * 1. While getters are queued, at least as many were woken as there are items. A woken one that
+ *    finds nothing, others having been faster, is queued again before all who were not woken, and
+ *    behind those to whom the same happened (ARGUMENT is 1). For putters and room likewise, as far
+ *    as room is counted in items; where memory is short, one whose item is too large for what there
+ *    is may stand before others, and wakes them when it gives up.
+ * 2. Nobody waits for one that was woken and is no more: when some thread has died since waiters
+ *    were last counted as woken (word DEATHS), none counts as woken any more, and as many are woken
+ *    anew, once a death.
  *
- * Why waiters are told to try, and not handed an item: a thread that ended before it noticed would take the item
- * along; and while it wakes, for tens of microseconds, nobody else could have it.
+ * Why waiters are told to try, and not handed an item: a thread that ended before it noticed would
+ * take the item along; and while it wakes, for tens of microseconds, nobody else could have it.
  *
  * @module
  */

@@ -1,7 +1,8 @@
 /**
  * Waiting for a queue, in both forms: for items, for room, and for all to be done.
  *
- * A waiter tries, is queued under the same latches if that was in vain, and sleeps until it is told to try again.
+ * A waiter tries, is queued under the same latches if that was in vain, and sleeps until it is told
+ * to try again.
  *
  * @module
  */
@@ -16,9 +17,9 @@ import type { QueueState } from "./_state.ts";
 import type { Waiter } from "./_waiters.ts";
 
 /**
- * Looks at a queue that is empty, or full, before a thread goes to sleep for it, and the shortest and longest pause between
- * two of them, in pauses of the processor (about 35 ns each). Who looks seldom lets the other side work in peace, and finds
- * more than one item.
+ * Looks at a queue that is empty, or full, before a thread goes to sleep for it, and the shortest
+ * and longest pause between two of them, in pauses of the processor (about 35 ns each). Who looks
+ * seldom lets the other side work in peace, and finds more than one item.
  */
 const LOOKS = platform.cores > 1 ? 10 : 0;
 const FIRST_PAUSE = 32;
@@ -125,7 +126,10 @@ export class QueueWaits {
     this.#state = state;
   }
 
-  /** Puts the items; waits for room, and blocks this thread meanwhile. Returns how many were put in time. */
+  /**
+   * Puts the items; waits for room, and blocks this thread meanwhile. Returns how many were put in
+   * time.
+   */
   putSync(items: Batch, deadlineMs: number, before: number): number {
     const state = this.#state;
     const run = new PutRun(state, items, before);
@@ -144,7 +148,10 @@ export class QueueWaits {
     return run.count;
   }
 
-  /** Takes items out; waits for the first, and blocks this thread meanwhile. Returns how many, 0 when time was up. */
+  /**
+   * Takes items out; waits for the first, and blocks this thread meanwhile. Returns how many, 0
+   * when time was up.
+   */
   takeSync(into: Batch, most: number, deadlineMs: number): number {
     const state = this.#state;
     const run = new TakeRun(state, into, most);
@@ -155,7 +162,10 @@ export class QueueWaits {
     return this.#retrySync(state.getters, take, deadlineMs) ? run.count : 0;
   }
 
-  /** Takes items out; waits for the first. Calls back with them at once, and gives what that returns; or `undefined`. */
+  /**
+   * Takes items out; waits for the first. Calls back with them at once, and gives what that
+   * returns; or `undefined`.
+   */
   async take<R>(into: Batch, most: number, limits: Limits, read: () => R): Promise<R | undefined> {
     const run = new TakeRun(this.#state, into, most);
     let result: R | undefined;
@@ -197,8 +207,9 @@ export class QueueWaits {
   }
 
   /**
-   * Lets another one try, and waits for good: this thread is about to end, or was given up, between its being woken and now. What
-   * it took it would take along, after others have been told what it had.
+   * Lets another one try, and waits for good: this thread is about to end, or was given up, between
+   * its being woken and now. What it took it would take along, after others have been told what it
+   * had.
    */
   #leave(): Promise<never> {
     this.#state.wakeAgain();

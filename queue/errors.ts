@@ -62,7 +62,8 @@ export class Full extends Error {
 }
 
 /**
- * The queue was shut down: nothing can be put, and nothing is left to get. Python's `queue.ShutDown`.
+ * The queue was shut down: nothing can be put, and nothing is left to get. Python's
+ * `queue.ShutDown`.
  *
  * @example
  * ```ts
@@ -91,8 +92,9 @@ export class ShutDown extends Error {
 }
 
 /**
- * Items were taken by threads that have ended without saying that they are done, and nothing else is unfinished: `join` would
- * wait for ever. Some other thread may put the items again, and call `taskDone` for the lost ones.
+ * Items were taken by threads that have ended without saying that they are done, and nothing else
+ * is unfinished: `join` would wait for ever. Some other thread may put the items again, and call
+ * `taskDone` for the lost ones.
  *
  * **Differs from Python:** there `join` waits for ever.
  */

@@ -1,6 +1,7 @@
 /**
- * Python's `queue`: what carries values between threads. Each queue is in shared memory, can be sent to any task, and has two
- * forms of each call that may wait: one that returns a promise, and one, with `Sync` in its name, that blocks the thread.
+ * Python's `queue`: what carries values between threads. Each queue is in shared memory, can be
+ * sent to any task, and has two forms of each call that may wait: one that returns a promise, and
+ * one, with `Sync` in its name, that blocks the thread.
  *
  * @example
  * ```ts

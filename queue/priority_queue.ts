@@ -21,17 +21,20 @@ export interface PriorityQueueOptions<T> extends QueueOptions {
 /**
  * A {@linkcode Queue} that gives its smallest item first.
  *
- * Items are numbers, bigints, strings or arrays of such, or a `priority` function says for each item what to sort it by.
- * Arrays compare element by element, and then by their length; strings by their UTF-16 code units. Among equal ones the first put comes
- * first. An item that cannot be compared with those that it meets in the queue, or is NaN, is refused, and not stored; of
- * several put at once, those before it are in the queue then.
+ * Items are numbers, bigints, strings or arrays of such, or a `priority` function says for each
+ * item what to sort it by. Arrays compare element by element, and then by their length; strings by
+ * their UTF-16 code units. Among equal ones the first put comes first. An item that cannot be
+ * compared with those that it meets in the queue, or is NaN, is refused, and not stored; of several
+ * put at once, those before it are in the queue then.
  *
- * A function stays in the thread that made it. So a thread that puts into a queue which was made with a `priority` elsewhere has to
- * set {@linkcode PriorityQueue.priority}; a put without it throws a {@linkcode RuntimeError}.
+ * A function stays in the thread that made it. So a thread that puts into a queue which was made
+ * with a `priority` elsewhere has to set {@linkcode PriorityQueue.priority}; a put without it
+ * throws a {@linkcode RuntimeError}.
  *
  * Semantics: Python's `queue.PriorityQueue`.
  *
- * **Differs from Python:** equal items keep their order; what cannot be compared is refused before it is stored; `priority`.
+ * **Differs from Python:** equal items keep their order; what cannot be compared is refused before
+ * it is stored; `priority`.
  *
  * @typeParam T What the items are.
  *

@@ -31,33 +31,39 @@ export interface QueueShutdownOptions {
   immediate?: boolean | undefined;
 }
 
-/** Gives classes of other orders a queue's access. Assigned by the class, which alone can reach its private fields. */
+/**
+ * Gives classes of other orders a queue's access. Assigned by the class, which alone can reach its
+ * private fields.
+ */
 export let accessOf: (queue: Queue<unknown>) => Access;
 
 /**
  * Items from any number of threads and async tasks to any number of others, first in, first out.
  *
- * It can be sent to any task in its arguments, and used there and here in both forms. An item is cloned when it is put, and what
- * cannot be cloned fails there: a change made afterwards is not seen. It takes what the arguments of tasks take, but for what
- * goes by a message only: a SharedArrayBuffer, a MessagePort, locks and queues themselves.
+ * It can be sent to any task in its arguments, and used there and here in both forms. An item is
+ * cloned when it is put, and what cannot be cloned fails there: a change made afterwards is not
+ * seen. It takes what the arguments of tasks take, but for what goes by a message only: a
+ * SharedArrayBuffer, a MessagePort, locks and queues themselves.
  *
- * **Bounded:** with a `maxsize`, `put` waits while there are so many items, which slows producers down to the pace of the consumers.
- * Memory is bounded by `capacityBytes` in any case. Small items share pieces of it, of 4 KiB or an eighth of the whole, and make
- * room again when all in a piece were taken.
+ * **Bounded:** with a `maxsize`, `put` waits while there are so many items, which slows producers
+ * down to the pace of the consumers. Memory is bounded by `capacityBytes` in any case. Small items
+ * share pieces of it, of 4 KiB or an eighth of the whole, and make room again when all in a piece
+ * were taken.
  *
- * **Order:** items of one producer stay in their order. Among those who wait, the first come is woken first, but who comes at the
- * right moment may be faster.
+ * **Order:** items of one producer stay in their order. Among those who wait, the first come is
+ * woken first, but who comes at the right moment may be faster.
  *
- * **Done:** who takes an item calls `taskDone` when it is dealt with, and `join` waits until all are. Items that a thread took and
- * did not report before it ended are lost: `join` says so, by a {@linkcode LostItemsError}, once nothing else is left. That
- * is known of 256 threads at a time.
+ * **Done:** who takes an item calls `taskDone` when it is dealt with, and `join` waits until all
+ * are. Items that a thread took and did not report before it ended are lost: `join` says so, by a
+ * {@linkcode LostItemsError}, once nothing else is left. That is known of 256 threads at a time.
  *
- * **Shutdown:** after `shutdown` nothing can be put. What is in the queue can still be taken; then `get` throws {@linkcode ShutDown},
- * and loops over the queue end.
+ * **Shutdown:** after `shutdown` nothing can be put. What is in the queue can still be taken; then
+ * `get` throws {@linkcode ShutDown}, and loops over the queue end.
  *
  * Semantics: Python's `queue.Queue`.
  *
- * **Differs from Python:** items are cloned; timeouts are in milliseconds; `putMany`, `getMany` and iteration; lost items are reported.
+ * **Differs from Python:** items are cloned; timeouts are in milliseconds; `putMany`, `getMany` and
+ * iteration; lost items are reported.
  *
  * @typeParam T What the items are.
  *
@@ -180,14 +186,15 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
   }
 
   /**
-   * Puts several items; waits while there is no room. Consumers are woken once for as many as there is room for. All
-   * items are encoded before the first is put: one that cannot be sent leaves the queue as it was. A signal that aborts leaves
-   * in the queue what was put by then.
+   * Puts several items; waits while there is no room. Consumers are woken once for as many as there
+   * is room for. All items are encoded before the first is put: one that cannot be sent leaves the
+   * queue as it was. A signal that aborts leaves in the queue what was put by then.
    *
    * @param items What to put.
    * @param options Whether and how long to wait, for all together, and what ends the wait early.
    * @throws {Full} When there was no room for all in time; its `count` says how many were put.
-   * @throws {ShutDown} When the queue is shut down, before or meanwhile; its `count` says how many were put.
+   * @throws {ShutDown} When the queue is shut down, before or meanwhile; its `count` says how many
+   * were put.
    *
    * @example
    * ```ts
@@ -207,7 +214,8 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
    * Puts several items; blocks this thread while there is no room. See {@linkcode Queue.putMany}.
    *
    * @throws {Full} When there was no room for all in time; its `count` says how many were put.
-   * @throws {ShutDown} When the queue is shut down, before or meanwhile; its `count` says how many were put.
+   * @throws {ShutDown} When the queue is shut down, before or meanwhile; its `count` says how many
+   * were put.
    */
   putManySync(items: Iterable<T>, options?: BlockSyncOptions): void {
     this.#access.putManySync(items, options);
@@ -274,8 +282,8 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
   /**
    * Takes up to `most` items out, at least one; waits for the first only.
    *
-   * @param most How many at most; `Infinity` for all that there are. Up to 100 small ones are taken in one step; beyond, others
-   * may put and get in between.
+   * @param most How many at most; `Infinity` for all that there are. Up to 100 small ones are taken
+   * in one step; beyond, others may put and get in between.
    * @param options Whether and how long to wait, and what ends the wait early.
    * @returns The items, in their order.
    * @throws {Empty} When there was none in time, or at once with `block: false`.
@@ -286,7 +294,8 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
   }
 
   /**
-   * Takes up to `most` items out, at least one; blocks this thread until there is one. See {@linkcode Queue.getMany}.
+   * Takes up to `most` items out, at least one; blocks this thread until there is one. See
+   * {@linkcode Queue.getMany}.
    *
    * @throws {Empty} When there was none in time, or at once with `block: false`.
    * @throws {ShutDown} When there is none and the queue is shut down, before or meanwhile.
@@ -370,7 +379,8 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
   }
 
   /**
-   * Waits until every item that was put has been reported by `taskDone`, or discarded. The promise holds the event loop open.
+   * Waits until every item that was put has been reported by `taskDone`, or discarded. The promise
+   * holds the event loop open.
    *
    * @param options How long to wait, and what ends the wait early.
    * @throws {LostItemsError} When nobody is left to finish what is unfinished.
@@ -416,8 +426,9 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
   }
 
   /**
-   * Shuts the queue down: nothing can be put any more, and who waits to put gets a {@linkcode ShutDown}. What is in the queue can
-   * be taken; then a get throws {@linkcode ShutDown}. It cannot be undone. Never waits.
+   * Shuts the queue down: nothing can be put any more, and who waits to put gets a
+   * {@linkcode ShutDown}. What is in the queue can be taken; then a get throws
+   * {@linkcode ShutDown}. It cannot be undone. Never waits.
    *
    * @param options With `immediate`, what is in the queue is discarded, and counts as done.
    *
@@ -452,8 +463,8 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
   }
 
   /**
-   * Rebuilds a queue from a handle. Only those who post messages themselves need it: in the arguments of a task, queues
-   * cross by themselves.
+   * Rebuilds a queue from a handle. Only those who post messages themselves need it: in the
+   * arguments of a task, queues cross by themselves.
    *
    * @throws {TypeError} When it is no handle of a Queue.
    *

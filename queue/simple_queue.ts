@@ -16,20 +16,24 @@ const KIND = "SimpleQueue";
 export interface SimpleQueueOptions {
   /** Shown in error texts. */
   name?: string | undefined;
-  /** Bytes that the queue may take at most, 256 MiB if left out: a put that finds them used up throws. */
+  /**
+   * Bytes that the queue may take at most, 256 MiB if left out: a put that finds them used up
+   * throws.
+   */
   capacityBytes?: number | undefined;
 }
 
 /**
- * Items from any number of threads and async tasks to any number of others, first in, first out; unbounded, with nothing to keep
- * track of and no end. See {@linkcode Queue} for what items can be, and for the rest.
+ * Items from any number of threads and async tasks to any number of others, first in, first out;
+ * unbounded, with nothing to keep track of and no end. See {@linkcode Queue} for what items can be,
+ * and for the rest.
  *
  * A put never waits. Memory is bounded all the same, by `capacityBytes`.
  *
  * Semantics: Python's `queue.SimpleQueue`.
  *
- * **Differs from Python:** items are cloned; timeouts are in milliseconds; `putMany` and `getMany`; a queue whose memory is used up
- * throws {@linkcode Full}.
+ * **Differs from Python:** items are cloned; timeouts are in milliseconds; `putMany` and `getMany`;
+ * a queue whose memory is used up throws {@linkcode Full}.
  *
  * @typeParam T What the items are.
  *
@@ -170,7 +174,9 @@ export class SimpleQueue<T> {
     return this.#access.core.qsize() === 0;
   }
 
-  /** What stands for this queue in a message to a raw `Worker`; see {@linkcode SimpleQueue.from}. */
+  /**
+   * What stands for this queue in a message to a raw `Worker`; see {@linkcode SimpleQueue.from}.
+   */
   get handle(): Handle {
     return { kind: KIND, data: this.#access.core.data };
   }

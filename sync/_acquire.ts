@@ -1,5 +1,6 @@
 /**
- * What locks and semaphores have in common: the arguments of `acquire`, and guards; and what may not block, or not be async.
+ * What locks and semaphores have in common: the arguments of `acquire`, and guards; and what may
+ * not block, or not be async.
  *
  * @module
  */
@@ -10,7 +11,9 @@ import { checkOptions } from "../_platform/options.ts";
 import { RuntimeError, TimeoutError } from "./errors.ts";
 import type { AcquireOptions, WaitOptions } from "./options.ts";
 
-/** What holds a lock or a permit until it is disposed of; `using` does so at the end of the block. */
+/**
+ * What holds a lock or a permit until it is disposed of; `using` does so at the end of the block.
+ */
 export interface Guard extends Disposable {
   /** Releases what is held. Further calls do nothing. */
   [Symbol.dispose](): void;

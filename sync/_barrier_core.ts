@@ -1,5 +1,6 @@
 /**
- * The core of Barrier: what a party waits for, and how long. The algorithm is in `_barrier_words.ts`.
+ * The core of Barrier: how long a party waits, and how its wait ends. The algorithm is in
+ * `_barrier_words.ts`.
  *
  * @module
  */
@@ -23,7 +24,7 @@ import { BrokenBarrierError } from "./errors.ts";
 /** The kind of Barrier in handles and error texts. */
 export const KIND = "Barrier";
 
-/** How a party gets through. */
+/** How a party got through. */
 export interface Passage {
   /** How many parties had come before. */
   readonly index: number;
@@ -33,30 +34,35 @@ export interface Passage {
 
 /** What Barrier calls. */
 export interface BarrierCore extends Core {
-  /** How many parties have to come. */
+  /** How many parties make a round. */
   parties(): number;
-  /** How many parties wait now. */
+  /** How many parties are waiting now. */
   waiting(): number;
   /** True while the barrier is broken. */
   isBroken(): boolean;
   /**
-   * Waits until all parties have come; throws if they do not, or the barrier is or becomes broken.
+   * Waits until all parties have come; throws if they do not come in time, or if the barrier is or
+   * becomes broken.
    *
-   * @param usesOwnTimeout Whether the barrier's timeout counts, instead of the limits' deadline.
-   * @returns `undefined` when the party came during an action, which is over now: it has to come again.
+   * @param usesOwnTimeout Whether the barrier's timeout applies, instead of the limits' deadline.
+   * @returns `undefined` when the party arrived during an action, which is over now: it has to
+   * arrive again.
    */
   wait(usesOwnTimeout: boolean, limits: Limits): Promise<Passage | undefined>;
-  /** The same; blocks. */
+  /** Like {@linkcode BarrierCore.wait}, but blocks. */
   waitSync(usesOwnTimeout: boolean, deadlineMs: number): Passage | undefined;
-  /** Ends the round whose action has run; throws if that went well, but the round was ended before. */
+  /**
+   * Ends the round whose action has run; throws if the action succeeded but the round had been
+   * ended before.
+   */
   finish(round: number, isWell: boolean): void;
-  /** Makes the barrier as new. */
+  /** Ends the round in vain for those who wait, and makes the barrier as new. */
   reset(): void;
   /** Breaks the barrier. */
   abort(): void;
 }
 
-/** The core for those who share the memory. */
+/** The core for threads that share the memory. */
 export class LocalBarrierCore implements BarrierCore {
   readonly name: string | undefined;
   readonly #shared: SharedWords;
@@ -70,7 +76,7 @@ export class LocalBarrierCore implements BarrierCore {
     this.#timeout = timeout;
   }
 
-  /** The core of a barrier of another thread's making. */
+  /** The core of a barrier that another thread has made. */
   static open(data: unknown): LocalBarrierCore {
     const { timeout } = data as SharedData & { readonly timeout: number | null | undefined };
     checkTimeout(timeout);
@@ -135,7 +141,10 @@ export class LocalBarrierCore implements BarrierCore {
     throw new BrokenBarrierError(`Cannot wait at ${this.#label}: it is broken; reset() repairs it`);
   }
 
-  /** True when the round is complete, false when the party has to try again. */
+  /**
+   * True when the round is complete, false when the party has to try again; throws if the round
+   * failed.
+   */
   #isThrough({ grant }: BarrierWait): boolean {
     if (grant === COMPLETE) return true;
     if (grant === RETRY) return false;

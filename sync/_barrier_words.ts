@@ -1,27 +1,31 @@
 /**
  * The words of a barrier: a number of parties wait for each other, round after round.
  *
- * All words are written under the latch. Word COUNT: parties that wait in this round. Word ROUND: changes whenever a
- * round ends, well or not. Word STATE:
+ * All words are written under the latch. Word COUNT: parties that wait in this round. Word ROUND:
+ * changes whenever a round ends, well or not. Word STATE:
  *
  *   FILLING -> FILLING   wait(), the last party, without an action; reset()
  *   FILLING -> ACTING    wait(), the last party, which runs the action; ACTING names its thread
- *   ACTING  -> FILLING   the same, after the action; reset()
+ *   ACTING  -> FILLING   finish(), by that party, after the action; reset()
  *   FILLING, ACTING -> BROKEN   abort(); a party that gave up, or died; an action that threw
  *   BROKEN  -> FILLING   reset()
  *
- * The list holds the parties of the round, the gate those who came during an action: they try again after it, and their time
- * counts from then.
+ * The list holds the parties of the round. The gate holds parties that arrived during an action:
+ * they try again after it, and their timeout starts then.
  *
  * Invariants
- * 1. The list has COUNT nodes while the barrier is FILLING or ACTING; it is empty while it is BROKEN.
- * 2. A round ends in one step, under the latch: all its parties are told how by their nodes. A party of the next round cannot be
- *    taken for one of this, however slow some are to notice.
- * 3. Who runs an action ends the round only if ROUND is still what it was: `abort` and `reset` end it before.
+ * 1. The list has COUNT nodes while the barrier is FILLING or ACTING; it is empty while it is
+ *    BROKEN.
+ * 2. A round ends in one step, under the latch: the node of each of its parties is granted how it
+ *    ended. A party of the next round cannot be taken for one of this round, however slow some are
+ *    to notice.
+ * 3. The party that runs an action ends the round only if ROUND is still what it was: `abort` and
+ *    `reset` may have ended it before.
  * 4. The gate is emptied whenever STATE ceases to be ACTING.
  *
- * Python's fourth state, draining, has no counterpart: it keeps the next round out while the parties of this one read
- * a common result. Here each is told by itself (Invariant 2).
+ * Python's fourth state, draining, has no counterpart: it keeps the next round out while the
+ * parties of this one read a common result. Here each party gets its result in its own node
+ * (Invariant 2).
  *
  * @module
  */
@@ -38,10 +42,10 @@ const ACTING = 1;
 /** STATE of a broken barrier. */
 export const BROKEN = 2;
 
-/** What a waiter is told: its round is complete, or broken, or the gate is open. */
+/** What a waiter is granted: its round is complete, or has failed, or the gate is open. */
 export const COMPLETE = 1;
 const FAILED = 2;
-/** See {@linkcode COMPLETE}. */
+/** The grant of a party at the gate: the action is over, try again. */
 export const RETRY = 3;
 
 const PARTIES_LIST = 1;
@@ -68,7 +72,10 @@ export class BarrierWait extends Wait {
     return this.#object.leave(this.node);
   }
 
-  /** Too late while an action runs: all parties have come, and who waits at the gate has not come yet. */
+  /**
+   * Fails while an action runs: all parties of the round have come, and a party at the gate has not
+   * arrived yet.
+   */
   override tryGiveUp(): boolean {
     if (this.isOver) return false;
     this.isOver = this.#object.leave(this.node);
@@ -76,7 +83,7 @@ export class BarrierWait extends Wait {
     return !this.seat.isHere && super.tryGiveUp();
   }
 
-  /** See {@linkcode Wait}. Being told is nothing that could be given back. */
+  /** See {@linkcode Wait}. Does nothing: how a round ended cannot be given back. */
   giveBack(): void {}
 
   /** See {@linkcode Wait}. */
@@ -86,17 +93,22 @@ export class BarrierWait extends Wait {
   }
 }
 
-/** How an arrival at the barrier goes on: well, if there is nothing more to do. */
+/**
+ * How a party goes on after it has arrived: through at once, unless there is an action to run or a
+ * wait.
+ */
 export interface Arrival {
   /** How many parties of the round had come before. */
   readonly index: number;
-  /** The round whose action is to be run. */
+  /** The round whose action this party must run. */
   readonly round?: number;
-  /** What is to be waited for; the party has come only after that when it is at the gate. */
+  /** What the party must wait for; at the gate, it has not arrived before that wait is over. */
   readonly wait?: BarrierWait;
 }
 
-/** The steps that are made under the latch. */
+/**
+ * The words of a barrier, as one thread sees them, and the steps that are made under their latch.
+ */
 export class BarrierWords {
   readonly seat: Seat;
   readonly #words: Int32Array;
@@ -105,7 +117,7 @@ export class BarrierWords {
   readonly #gate: WaitList;
   /** Threads to ring once the latch is given back. */
   readonly #toRing = new Set<number>();
-  /** Deaths after which nobody was found missing; none were looked for yet. */
+  /** How many threads had died when dead parties were last looked for; -1 before the first look. */
   #deathsSeen = -1;
 
   constructor({ words, seat }: SharedWords) {
@@ -136,7 +148,7 @@ export class BarrierWords {
   /** A party arrives; `undefined` when the barrier is broken. */
   arrive(): Arrival | undefined {
     const words = this.#words;
-    // Before the latch, which is not held while memory is asked for.
+    // Made before the latch is taken, which is not held while memory is allocated.
     const wait = new BarrierWait(this);
     const arrival = this.#locked((): Arrival | undefined => {
       this.#breakIfDeserted();
@@ -175,12 +187,15 @@ export class BarrierWords {
     });
   }
 
-  /** Tells all who wait that it was in vain. */
+  /** Ends the round in vain for all who wait. */
   end(state: number): void {
     this.#locked(() => this.#endRound(FAILED, state));
   }
 
-  /** Takes out a party that gives up, which breaks the barrier; false when it was told already, or will be after the action. */
+  /**
+   * Takes out a party that gives up, which breaks the barrier; false when its wait was granted
+   * already, or will be after the action.
+   */
   leave(node: number): boolean {
     return this.#locked(() => {
       this.#breakIfDeserted();

@@ -1,22 +1,25 @@
 /**
- * The core of Condition: waiting, with a lock released meanwhile, until another thread says that something has changed.
+ * The core of Condition: waiting, with a lock released meanwhile, until another thread says that
+ * something has changed.
  *
- * A waiter is a node: first in the condition's own list, then, once it was notified, in its lock's.
+ * A waiter is a node: first in the condition's own list and then, once notified, in the lock's
+ * list.
  *
  *   condition's list -> lock's list       notify(), by the thread that holds the lock
  *   condition's list -> out               a waiter whose time is up, or whose signal aborted
- *   lock's list      -> out               granted the lock, as any waiter of it
+ *   lock's list      -> out               granted the lock, as any waiter for it
  *
  * Invariants
- * 1. A waiter queues before it releases the lock, and who notifies holds the lock. So no notification that comes after the
- *    release is missed.
- * 2. Notified waiters are moved, not woken: the releases of the lock wake them one by one, as each can have it. So
- *    `notifyAll` does not send a herd after one lock.
- * 3. The move is made under the condition's latch and then the lock's. So a waiter that gives up, and takes the condition's latch,
- *    finds itself in the condition's list, and leaves it, or knows that it was notified in time.
+ * 1. A waiter queues before it releases the lock, and a notifier holds the lock. So no notification
+ *    that comes after the release is missed.
+ * 2. Notified waiters are moved, not woken: the releases of the lock wake them one by one, when
+ *    each can have it. So `notifyAll` does not cause a thundering herd.
+ * 3. The move is made under the condition's latch and, inside it, the lock's. So a waiter that
+ *    gives up takes the condition's latch and either finds itself in the condition's list, and
+ *    leaves it, or knows that it was notified in time.
  *
- * Why not the one counter that a condition over a futex needs: it wakes any thread that sleeps on it, and it cannot move
- * a waiter to the lock.
+ * Why not a single counter, as in a condition over a futex: it wakes any thread that sleeps on it,
+ * and it cannot move a waiter to the lock.
  *
  * @module
  */
@@ -49,24 +52,28 @@ export const KIND = "Condition";
 /** The number by which nodes know the condition's list; the lock's is 1. */
 const LIST_NUMBER = 2;
 
-/** What becomes of a wait that has lost the lock. One that throws has it, or did not begin. */
+/**
+ * The result of a wait that ended without the lock. A wait that throws instead holds the lock, or
+ * was refused before it began.
+ */
 export interface LostLock {
-  /** How it was lost. */
+  /** What the wait throws, by which the lock was lost. */
   readonly error: unknown;
 }
 
 /** What Condition calls. `inside` are the `run` calls around the code that calls. */
 export interface ConditionCore extends Core {
   /**
-   * Releases the lock, waits for a notification, and acquires the lock again; false when time was up first. Who does not own
-   * the lock is refused at once: by the call itself, and not by the promise, where that is in this thread.
+   * Releases the lock, waits for a notification, and acquires the lock again; false when time was
+   * up first. A caller that does not own the lock is refused at once: where the core is in this
+   * process, the call itself throws, and not the promise.
    *
    * @param isBlocked Whether the thread does nothing else meanwhile.
    */
   wait(isBlocked: boolean, inside: Contexts, limits: Limits): Promise<boolean | LostLock>;
-  /** The same; blocks. */
+  /** Like {@linkcode ConditionCore.wait}, but blocks. */
   waitSync(isBlocked: boolean, inside: Contexts, deadlineMs: number): boolean | LostLock;
-  /** Notifies up to `n` of those who wait. */
+  /** Notifies up to `n` waiters. */
   notify(n: number, inside: Contexts): void;
 }
 
@@ -85,7 +92,10 @@ class ConditionWait extends LockWait {
     this.#leave = leave;
   }
 
-  /** Too late once notified: the wait then ends with the lock (Invariant 3), but for a thread that gets no lock any more. */
+  /**
+   * Fails once notified: the wait then ends with the lock (Invariant 3), unless its thread has left
+   * and gets no lock any more.
+   */
   override tryGiveUp(): boolean {
     if (this.isOver) return false;
     this.isOver = this.#leave(this.node);
@@ -94,7 +104,7 @@ class ConditionWait extends LockWait {
   }
 }
 
-/** The core for those who share the memory. */
+/** The core for threads that share the memory. */
 export class LocalConditionCore implements ConditionCore, PassingCore {
   readonly name: string | undefined;
   readonly #shared: SharedWords;
@@ -102,7 +112,7 @@ export class LocalConditionCore implements ConditionCore, PassingCore {
   readonly #latch: Latch;
   readonly #waiters: WaitList;
 
-  /** @param share Gives the condition's words, for the seat and the name of its lock. */
+  /** @param share Returns the condition's words, given the seat and the name of its lock. */
   constructor(lock: Handle, share: (seat: Seat, name: string | undefined) => SharedWords) {
     const [lockKind, { open }] = lock.kind === LOCK_KIND
       ? [LOCK_KIND, LocalLockCore]
@@ -122,7 +132,10 @@ export class LocalConditionCore implements ConditionCore, PassingCore {
     this.#waiters = new WaitList(words, CONDITION.LIST, seat, LIST_NUMBER);
   }
 
-  /** The core of a condition of another thread's making; the data name its lock by a handle, or as what has one. */
+  /**
+   * The core of a condition that another thread has made. The data hold its lock, or the lock's
+   * handle.
+   */
   static open(data: unknown): LocalConditionCore {
     const { lock, ...rest } = data as SharedData & { readonly lock: unknown };
     const handle = isShareable(lock) ? lock[HANDLE]() : lock as Handle;
@@ -190,7 +203,9 @@ export class LocalConditionCore implements ConditionCore, PassingCore {
     }
   }
 
-  /** Queues, and releases the lock. Throws if the caller does not own it, or could not get it back. */
+  /**
+   * Queues, and releases the lock. Throws if the caller does not own it, or could not get it back.
+   */
   #begin(isBlocked: boolean, inside: Contexts): Begun {
     this.#checkOwned("wait", inside);
     if (isBlocked) this.#lock.checkNotAwaited();
@@ -198,7 +213,10 @@ export class LocalConditionCore implements ConditionCore, PassingCore {
     return { wait, held: this.#lock.releaseAll() };
   }
 
-  /** See {@linkcode PassingCore}: the lock, which a wait holds again however it has ended, unless that was lost. */
+  /**
+   * See {@linkcode PassingCore}. Passes on the lock, which a wait holds again however it has ended,
+   * unless the lock was lost.
+   */
   passOn({ hasThrown, value }: Promised, blocked: CoreCall): PassedOn | undefined {
     const lock = this.#lock;
     const isLost = !hasThrown && typeof value !== "boolean";

@@ -1,5 +1,6 @@
 /**
- * Which async contexts the code that runs now belongs to: the `run` calls of reentrant locks around it.
+ * Which async contexts the code that runs now belongs to: the `run` calls of reentrant locks around
+ * it.
  *
  * @module
  */
@@ -22,7 +23,10 @@ export class Context {
   readonly id: number;
   /** The one around it. */
   outer: Context | undefined;
-  /** True once it holds its lock no more. What was started inside, and may go on for ever, is not inside then. */
+  /**
+   * True once it holds its lock no more. What was started inside, and may go on for ever, is not
+   * inside then.
+   */
   isOver = false;
 
   constructor() {
@@ -39,7 +43,8 @@ export class Context {
 }
 
 function create(): AsyncContext<Context | undefined> {
-  // Whoever lets the doorbell listen first would lend it the locks that it holds, and so all whom it tells of outcomes.
+  // Whoever lets the doorbell listen first would lend it the locks that it holds, and so all whom
+  // it tells of outcomes.
   doorbell.runBy((step) => callIn(undefined, step, undefined));
   return platform.createAsyncContext<Context | undefined>();
 }

@@ -7,9 +7,11 @@
  *   1 -> 0   clear()
  *
  * Invariants
- * 1. Who queues looks at IS_SET once more under the latch, and `set` holds it from before it writes until the list is empty. So
- *    nobody sleeps who queued before a `set`, and nobody who queued after a `clear` is woken by an earlier `set`.
- * 2. A waiter is told by its node, not by the flag: a `clear` right after the `set` takes nothing back.
+ * 1. Who queues looks at IS_SET once more under the latch, and `set` holds it from before it writes
+ *    until the list is empty. So nobody sleeps who queued before a `set`, and nobody who queued
+ *    after a `clear` is woken by an earlier `set`.
+ * 2. A waiter is told by its node, not by the flag: a `clear` right after the `set` takes nothing
+ *    back.
  *
  * @module
  */

@@ -1,6 +1,7 @@
 /**
- * The locks that `debugLocks` tells of: those with a name, and those that this thread has waited for. Not all, as to remember
- * an object weakly costs ten times what a lock costs otherwise, and keeps it alive until the turn ends.
+ * The locks that `debugLocks` tells of: those with a name, and those that this thread has waited
+ * for. Not all, as to remember an object weakly costs ten times what a lock costs otherwise, and
+ * keeps it alive until the turn ends.
  *
  * @module
  */

@@ -1,28 +1,36 @@
 /**
- * The words of a lock, under the cores of Lock, RLock and Condition: who holds it, who waits for it, and how it passes on.
+ * The words of a lock, under the cores of Lock, RLock and Condition: who holds it, who waits for
+ * it, and how it passes on.
  *
  * Word OWNER: 0 while free, else the id of the thread that holds the lock.
  *
- *   0      -> thread   tryTake() and its kin   a thread for itself
+ *   0      -> thread   tryTake(), and its copies in the cores of Lock and RLock: a thread for itself
+ *   0      -> thread   wakeNext(), to a waiter that was overtaken before
  *   thread -> 0        free()
  *   thread -> thread   free(), to a waiter that was overtaken before
  *   thread -> thread   recover(), from a dead one
  *
- * Word WAITERS: NONE, SOME, or OVERTAKEN when the first of them has been overtaken. Written under the latch.
- * Word WOKEN: the thread that was woken to try its luck and has not done so yet; 0 for none. Set under the latch, cleared by
- * that thread.
+ * Word WAITERS: NONE, SOME, or OVERTAKEN when the first waiter has been overtaken. Written under
+ * the latch.
+ * Word WOKEN: the thread that was woken to try the lock and has not done so yet; 0 for none. Set
+ * under the latch, cleared by that thread.
  *
- * Fairness: waiters are woken first come, first served, but a woken waiter may find that a thread which came later has taken the
- * lock: passing it on directly would leave it idle for as long as it takes a thread to wake, each time. A waiter that this
- * has happened to waits in front of all others, and the next release hands the lock to it. So nobody is overtaken
- * twice after having been woken.
+ * Fairness: waiters are woken first come, first served, but a woken waiter may find that a thread
+ * which came later has taken the lock. Handing it to the woken waiter directly would leave it idle
+ * for as long as a thread takes to wake, each time. A waiter that was overtaken like this waits in
+ * front of all others, and the next release hands the lock to it. Once it stands in front, at most
+ * one thread can still come before it: one that takes the lock from a release which had read
+ * WAITERS earlier. That thread's own release hands the lock on.
  *
  * Invariants
- * 1. Who queues sets WAITERS and then tries the lock once more, under the latch. Who releases frees OWNER and then looks at
- *    WAITERS. One of the two sees the other's write: no waiter sleeps beside a free lock unseen.
- * 2. While WOKEN names a living thread nobody else is woken. That thread tries the lock, and if it fails it
- *    clears WOKEN before it queues; so by Invariant 1 either its own second try or a later release serves the list.
- * 3. A lock whose OWNER is dead changes hands by recover() only; whoever finds it so is told.
+ * 1. A waiter that queues sets WAITERS and then tries the lock once more, under the latch. A
+ *    releaser frees OWNER and then looks at WAITERS. One of the two sees the other's write: no
+ *    waiter sleeps unnoticed while the lock is free.
+ * 2. While WOKEN names a living thread nobody else is woken. That thread tries the lock, and if it
+ *    fails it clears WOKEN before it queues; so by Invariant 1 either its own second try or a later
+ *    release serves the list.
+ * 3. A lock whose OWNER is dead is taken over by recover(), or freed by a release() of Lock, which
+ *    any thread may call. Until then, whoever tries to acquire it gets an OwnerDiedError.
  *
  * Why the look at WAITERS comes after the release, and not before:
  *
@@ -30,9 +38,11 @@
  *   T2:                        queues, sets WAITERS, finds OWNER to be T1, sleeps
  *   T1: frees OWNER, wakes nobody
  *
- * What was written before a release, to whatever shared memory, is seen by whoever acquires the lock afterwards.
+ * What was written before a release, to whatever shared memory, is seen by whoever acquires the
+ * lock afterwards.
  *
- * Source: barging with a hand-over to those who lost is the policy of Go's sync.Mutex, without its clock.
+ * Source: barging, with a hand-over to a waiter that lost, is the policy of Go's sync.Mutex,
+ * without its clock.
  *
  * @module
  */
@@ -56,9 +66,10 @@ const TRY = 1;
 const OWNED = 2;
 
 /**
- * Looks at a lock that another thread holds before this thread goes to sleep for it, and the longest pause between two of
- * them, in pauses of the processor (about 35 ns each). Each look takes the words' cache line from the holder: the less often,
- * the faster is the one who works. With these, about 20 microseconds.
+ * How many times a thread looks at a lock that another thread holds before it goes to sleep, and
+ * the longest wait between two looks, in pauses of the processor (about 35 ns each). Each look
+ * takes the words' cache line from the holder: the rarer the looks, the faster the holder works.
+ * With these values a thread looks for about 20 microseconds.
  */
 const LOOKS = platform.cores > 1 ? 14 : 0;
 const LONGEST_PAUSE = 64;
@@ -68,7 +79,7 @@ export class LockWords {
   readonly seat: Seat;
   readonly kind: string;
   readonly name: string | undefined;
-  /** How error texts call the lock. */
+  /** What error texts call the lock. */
   readonly label: string;
   protected readonly words: Int32Array;
   readonly #latch: Latch;
@@ -105,7 +116,7 @@ export class LockWords {
     return false;
   }
 
-  /** Takes the lock; blocks until the deadline for it. */
+  /** Takes the lock; blocks for it until the deadline. */
   takeSync(deadlineMs: number): boolean {
     if (this.#look()) return true;
     const wait = new LockWait(this);
@@ -113,8 +124,8 @@ export class LockWords {
   }
 
   /**
-   * Throws if an async task of this thread holds the lock: it could not release it while the thread is blocked for ever.
-   * Call when the thread itself does not hold it.
+   * Throws if an async task of this thread holds the lock: the task could not release it while the
+   * thread is blocked for ever. Call only where the thread's own blocking code does not hold it.
    */
   checkNotOwn(): void {
     if (this.owner !== this.seat.id) return;
@@ -123,7 +134,10 @@ export class LockWords {
     );
   }
 
-  /** Throws if an async task of this thread waits for the lock, and would get it while the thread is blocked without it. */
+  /**
+   * Throws if an async task of this thread waits for the lock: it would get the lock while the
+   * thread is blocked, and could not release it.
+   */
   checkNotAwaited(): void {
     if (load(this.words, LOCK.WAITERS) === NONE) return;
     if (!this.waitingThreads().includes(this.seat.id)) return;
@@ -144,7 +158,7 @@ export class LockWords {
     rememberLock(this);
   }
 
-  /** Queues a new wait; true when the lock was taken instead, and the wait closed. */
+  /** Queues a new wait; true when the lock was taken instead, and the wait is closed. */
   #begin(wait: LockWait): boolean {
     if (!this.#isRemembered) this.#remember();
     let isQueued = false;
@@ -159,7 +173,7 @@ export class LockWords {
     return !isQueued;
   }
 
-  /** Looks for a moment whether the lock becomes free. */
+  /** Watches for a moment whether the lock becomes free, and takes it if so. */
   #look(): boolean {
     let length = 1;
     for (let i = 0; i < LOOKS; i++) {
@@ -173,7 +187,7 @@ export class LockWords {
    * Queues a wait.
    *
    * @returns True when the lock was taken instead.
-   * @throws {OwnerDiedError} If there is no point in waiting; it is not queued then.
+   * @throws {OwnerDiedError} If the owner is dead; the wait is not queued then.
    */
   #queue({ node }: Wait, wasOvertaken: boolean): boolean {
     const waiters = this.#waiters;
@@ -193,7 +207,9 @@ export class LockWords {
     return isAcquired;
   }
 
-  /** Queues a node of a thread that has been waiting for something else. Call with the lock held. */
+  /**
+   * Queues a node of a thread that has been waiting for something else. Call with the lock held.
+   */
   adopt(node: number): void {
     this.#latch.take();
     this.#waiters.push(node);
@@ -201,7 +217,10 @@ export class LockWords {
     this.#latch.give();
   }
 
-  /** Puts the node of a wait that was granted the lock in the place of another, who is to have it; false if that is not queued. */
+  /**
+   * Puts the node of a wait that was granted the lock in the place of another node, which gets the
+   * lock; false if that one is not queued.
+   */
   cede(node: number, other: number): boolean {
     this.#latch.take();
     const isCeded = this.#waiters.exchange(node, other);
@@ -247,8 +266,8 @@ export class LockWords {
   /**
    * Frees the lock, or hands it on.
    *
-   * @param owner Who is thought to hold it.
-   * @returns False when somebody else does, or nobody.
+   * @param owner The thread that is thought to hold it.
+   * @returns False when another thread holds it, or none.
    */
   free(owner: number): boolean {
     if (load(this.words, LOCK.WAITERS) === OVERTAKEN) return this.#handOn(owner);
@@ -277,7 +296,10 @@ export class LockWords {
     return isReleased;
   }
 
-  /** Wakes the waiter that came first to try its luck, unless the lock is taken or another one is about to try. */
+  /**
+   * Wakes the first waiter to try the lock, unless the lock is taken or another woken waiter is
+   * about to try.
+   */
   wakeNext(): void {
     const words = this.words;
     let thread = 0;
@@ -292,13 +314,16 @@ export class LockWords {
     if (thread !== 0) this.seat.ring(thread);
   }
 
-  /** Grants a free lock to a waiter: itself to one that was overtaken, else a try. Call with the latch held. */
+  /**
+   * Grants the lock itself to a waiter that was overtaken, and a try to any other; returns the
+   * thread to ring, or 0. Call with the latch held, while the lock is free.
+   */
   #grantFree(node: number): number {
     const waiters = this.#waiters;
     const thread = waiters.threadOf(node);
     const wasOvertaken = this.seat.table.words[node + NODE.ARGUMENT] === 1;
     if (wasOvertaken) {
-      // If somebody takes it at this very moment, his release hands it on.
+      // If another thread takes it at this very moment, its release hands it on.
       return replace(this.words, LOCK.OWNER, 0, thread) ? waiters.grant(node, OWNED) : 0;
     }
     store(this.words, LOCK.WOKEN, thread);
@@ -321,22 +346,31 @@ export class LockWords {
     );
   }
 
-  /** For a waiter, after some thread has died: goes on in the place of a woken one, or throws if the owner is dead. */
+  /**
+   * Called for a waiter after some thread has died: wakes the next waiter if the lock is free, in
+   * place of a woken one that may have died; takes the node out and throws if the owner is dead.
+   */
   examine(node: number): void {
     if (this.owner === 0) this.wakeNext();
     const deadOwner = this.#deadOwner();
     if (deadOwner !== 0 && this.withdraw(node)) throw this.#ownerDied(deadOwner);
   }
 
-  /** Takes the lock over from a dead owner; false when it is free, or held by a thread that is alive. */
+  /**
+   * Takes the lock over from a dead owner; false when it is free, or held by a thread that is
+   * alive.
+   */
   recover(): boolean {
     const deadOwner = this.#deadOwner();
     return deadOwner !== 0 && replace(this.words, LOCK.OWNER, deadOwner, this.seat.id);
   }
 
-  // For those who look for deadlocks
+  // For debugLocks and error texts
 
-  /** Its memory, in which there is no other lock: the same for all views that this thread has made of one reference. */
+  /**
+   * The lock's memory, which holds no other lock: the same for all views that this thread has made
+   * of one reference.
+   */
   get buffer(): ArrayBufferLike {
     return this.words.buffer;
   }
@@ -346,7 +380,7 @@ export class LockWords {
     return Math.max(1, this.words[LOCK.DEPTH]);
   }
 
-  /** The threads that wait, in their order. */
+  /** The threads that wait, first in line first. */
   waitingThreads(): number[] {
     this.#latch.take();
     const threads = Array.from(this.#waiters.nodes(), (node) => this.#waiters.threadOf(node));

@@ -46,7 +46,10 @@ export abstract class OwnedLock extends LockWords {
   /** Takes note of how the lock, just acquired again, is held. */
   abstract restore(held: Held): void;
 
-  /** Has the lock held as an `acquire` with these arguments would have it; returns how it was held. Call as the owner. */
+  /**
+   * Has the lock held as an `acquire` with these arguments would have it; returns how it was held.
+   * Call as the owner.
+   */
   abstract handOver(args: readonly unknown[]): Held;
 
   /** Whether the call is for this lock, which its thread has already. */

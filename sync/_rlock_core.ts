@@ -1,20 +1,23 @@
 /**
  * The core of RLock: a lock with an owner, who may acquire it again.
  *
- * Beside the words of the lock under it (see `_lock_words.ts`) it has two, written by the owner only:
+ * Beside the words of the lock under it (see `_lock_words.ts`) it has two, written by the owner
+ * only:
  *
- * Word CONTEXT: which of the owning thread's activities holds the lock: NOBODY, THREAD (its blocking code), TASK (an async task, by
- * `acquire` or `hold`), or the number of a `run` call.
+ * Word CONTEXT: which of the owning thread's activities holds the lock: NOBODY, THREAD (its
+ * blocking code), TASK (an async task, by `acquire` or `hold`), or the number of a `run` call.
  * Word DEPTH: how often the owner has acquired it.
  *
  * Invariants
- * 1. CONTEXT is NOBODY from before the lock is released until after it was acquired. So a thread that was handed the lock for one
- *    of its async tasks does not let another of its activities in before that task has noticed.
- * 2. Code is the owner exactly when OWNER is its thread and CONTEXT is THREAD, or TASK, or a `run` that it is inside of.
- *    It enters again when CONTEXT is THREAD and it blocks, or when it is inside that `run`; TASK never enters
- *    again, as two tasks of one thread cannot be told apart.
+ * 1. CONTEXT is NOBODY from before the lock is released until after it was acquired. So a thread
+ *    that was handed the lock for one of its async tasks does not let another of its activities in
+ *    before that task has noticed.
+ * 2. Code is the owner exactly when OWNER is its thread and CONTEXT is THREAD, or TASK, or a `run`
+ *    that it is inside of. It enters again when CONTEXT is THREAD and it blocks, or when it is
+ *    inside that `run`; TASK never enters again, as two tasks of one thread cannot be told apart.
  *
- * Which `run` calls the code is inside of is known where it runs only (see `_contexts.ts`), and handed to the core.
+ * Which `run` calls the code is inside of is known where it runs only (see `_contexts.ts`), and
+ * handed to the core.
  *
  * @module
  */
@@ -46,11 +49,17 @@ export const THREAD = 0;
 /** The context of an async task. */
 export const TASK = -2;
 
-/** What RLock calls. `context` is THREAD, TASK or the number of a `run`; `inside` are the `run` calls around the code that calls. */
+/**
+ * What RLock calls. `context` is THREAD, TASK or the number of a `run`; `inside` are the `run`
+ * calls around the code that calls.
+ */
 export interface RLockCore extends Core {
   /** Acquires the lock again if one of these holds it. */
   enterAgain(inside: Contexts): boolean;
-  /** Takes the lock if it is free, or held by THREAD and acquired so again; throws if its owner is dead. */
+  /**
+   * Takes the lock if it is free, or held by THREAD and acquired so again; throws if its owner is
+   * dead.
+   */
   tryAcquire(context: number): boolean;
   /** The same within limits; false when it was not to be had in time. */
   acquire(context: number, limits: Limits): Promise<boolean>;
@@ -58,7 +67,10 @@ export interface RLockCore extends Core {
   acquireSync(context: number, deadlineMs: number): boolean;
   /** Releases the lock once; throws if the code that calls does not own it. */
   release(inside: Contexts): void;
-  /** The same for what was acquired as a context, from wherever; true when the context still holds the lock. */
+  /**
+   * The same for what was acquired as a context, from wherever; true when the context still holds
+   * the lock.
+   */
   releaseAs(context: number): boolean;
   /** Takes the lock over from a dead owner, as THREAD; false when there is none. */
   recover(): boolean;
@@ -193,7 +205,8 @@ export class LocalRLockCore extends OwnedLock implements RLockCore, PassingCore 
   isOwned(inside: Contexts): boolean {
     if (!this.#isMine) return false;
     const context = this.#context;
-    // Where async contexts end at the first `await`, a run is told apart no better than other tasks.
+    // Where async contexts end at the first `await`, a run is told apart no better than other
+    // tasks.
     return context === THREAD || context === TASK || !platform.keepsContext ||
       inside.includes(context);
   }

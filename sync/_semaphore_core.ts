@@ -1,27 +1,34 @@
 /**
- * The core of Semaphore and BoundedSemaphore, the permits: how many are free, who waits for one, and how they pass on.
+ * The core of Semaphore and BoundedSemaphore, the permits: how many are free, who waits for one,
+ * and how they pass on.
  *
- * Word VALUE: permits that are free. Word BOUND: the most that may be free.
+ * Word VALUE: free permits.
+ * Word BOUND: the most that may be free.
  * Word WAITERS: 1 while somebody is queued. Written under the latch.
- * Word WOKEN: how many were woken to try their luck and have not done so yet. Written under the latch.
- * Word DEATHS: how many threads had died when WOKEN was counted. Written under the latch.
+ * Word WOKEN: how many waiters were woken to try for a permit and have not done so yet. Written
+ * under the latch.
+ * Word DEATHS: how many threads had died when WOKEN was last written. Written under the latch.
  *
  *   VALUE n -> n - 1   tryAcquire()   a thread for itself
  *   VALUE n -> n + k   release(k)
- *   VALUE n -> n - 1   serve()        for a waiter that was overtaken before, who is told so
+ *   VALUE n -> n - 1   serve()        for a waiter that was overtaken before, which is granted OWNED
  *
- * Fairness: waiters are woken first come, first served, but a woken waiter may find that a thread which came later has taken the
- * permit: keeping it for him would leave it idle for as long as a thread takes to wake, each time. A waiter that
- * this has happened to waits in front of all others, and the next permit that is passed on is his.
+ * Fairness: waiters are woken first come, first served, but a woken waiter may find that a thread
+ * which came later has taken the permit. Keeping the permit for the woken waiter would leave it
+ * idle for as long as a thread takes to wake, each time. A waiter that was overtaken like this
+ * waits in front of all that were not, and the next permit that is passed on is granted to it.
  *
  * Invariants
- * 1. Who queues sets WAITERS and then tries once more, under the latch. Who releases adds to VALUE and then looks at
- *    WAITERS. One of the two sees the other's write: no waiter sleeps beside a free permit unseen.
- * 2. While somebody is queued, no more permits are free than WOKEN says, but for those whose release is about to look. One that
- *    was woken takes itself out of WOKEN and takes a permit in one step under the latch. If there is none, others were quicker, and it
- *    queues again by Invariant 1.
- * 3. A woken waiter that dies leaves WOKEN too high, so WOKEN counts only until the next death, after which all who wait look
- *    for themselves. Too low a count wakes somebody in vain.
+ * 1. A waiter that queues sets WAITERS and then tries once more, under the latch. A releaser adds
+ *    to VALUE and then looks at WAITERS. One of the two sees the other's write: no waiter sleeps
+ *    unnoticed while a permit is free.
+ * 2. While somebody is queued, no more permits are free than WOKEN says, except those whose
+ *    releaser has yet to look at WAITERS. A woken waiter takes itself out of WOKEN and takes a
+ *    permit in one step under the latch. If there is none, others were quicker, and it queues again
+ *    by Invariant 1.
+ * 3. A woken waiter that dies leaves WOKEN too high. So WOKEN is valid only until the next death,
+ *    after which it counts as 0, and every waiter sees to it that free permits are passed on
+ *    (`examine`). A WOKEN that is too low only wakes a waiter in vain.
  *
  * @module
  */
@@ -41,9 +48,9 @@ import { type Limits, type Seat, Wait } from "../_memory/seat.ts";
 import { Latch, WaitList } from "../_memory/wait_list.ts";
 import { labelOf, SharedWords } from "./_shared.ts";
 
-/** The kinds of semaphore in handles and error texts. */
+/** The kind of Semaphore in handles and error texts. */
 export const KIND = "Semaphore";
-/** See {@linkcode KIND}. */
+/** The kind of BoundedSemaphore in handles and error texts. */
 export const BOUNDED_KIND = "BoundedSemaphore";
 
 /** What a waiter is granted: a try at a permit, or a permit. */
@@ -54,17 +61,20 @@ const OWNED = 2;
 export interface SemaphoreCore extends Core {
   /** Takes a permit if one is free. */
   tryAcquire(): boolean;
-  /** Takes a permit, within limits; false when none was to be had in time. */
+  /** Takes a permit, within limits; false when time was up first. */
   acquire(limits: Limits): Promise<boolean>;
-  /** The same; blocks. */
+  /** Like {@linkcode SemaphoreCore.acquire}, but blocks. */
   acquireSync(deadlineMs: number): boolean;
-  /** Frees permits, and passes them on to those who wait; throws, and changes nothing, if more would be free than may be. */
+  /**
+   * Frees permits, and passes them on to waiters; throws, and changes nothing, if more would be
+   * free than BOUND.
+   */
   release(permits: number): void;
   /** How many permits are free. */
   value(): number;
 }
 
-/** The core for those who share the memory. */
+/** The core for threads that share the memory. */
 export class LocalSemaphoreCore implements SemaphoreCore, PassingCore {
   readonly seat: Seat;
   readonly name: string | undefined;
@@ -85,7 +95,7 @@ export class LocalSemaphoreCore implements SemaphoreCore, PassingCore {
     this.#waiters = new WaitList(words, SEMAPHORE.LIST, seat, 1);
   }
 
-  /** The core of a semaphore of another thread's making. */
+  /** The core of a semaphore that another thread has made. */
   static open(kind: string, data: unknown): LocalSemaphoreCore {
     return new LocalSemaphoreCore(kind, SharedWords.open(data, SEMAPHORE.SIZE));
   }
@@ -108,7 +118,7 @@ export class LocalSemaphoreCore implements SemaphoreCore, PassingCore {
     return this.#shared.data;
   }
 
-  /** Its memory: the same for all views that this thread has made of one reference. */
+  /** The semaphore's memory: the same for all views that this thread has made of one reference. */
   get buffer(): ArrayBufferLike {
     return this.#words.buffer;
   }
@@ -161,7 +171,7 @@ export class LocalSemaphoreCore implements SemaphoreCore, PassingCore {
     );
   }
 
-  /** As `release`; false if more would be free than may be. */
+  /** Does what `release` does; false if more permits would be free than BOUND. */
   tryRelease(permits: number): boolean {
     const words = this.#words;
     let value: number;
@@ -173,7 +183,7 @@ export class LocalSemaphoreCore implements SemaphoreCore, PassingCore {
     return true;
   }
 
-  /** Passes free permits on to those who wait. */
+  /** Passes free permits on to waiters. */
   serve(): void {
     for (const thread of this.#latch.hold(() => this.#grantFree())) this.seat.ring(thread);
   }
@@ -190,7 +200,10 @@ export class LocalSemaphoreCore implements SemaphoreCore, PassingCore {
     return undefined;
   }
 
-  /** Tries once more for a node that was just queued (Invariant 1), and takes it out if that succeeds. Call with the latch held. */
+  /**
+   * Tries once more for a node that was just queued (Invariant 1), and takes the node out if that
+   * succeeds. Call with the latch held.
+   */
   #tryQueued(node: number): boolean {
     store(this.#words, SEMAPHORE.WAITERS, 1);
     if (!this.tryAcquire()) return false;
@@ -208,14 +221,17 @@ export class LocalSemaphoreCore implements SemaphoreCore, PassingCore {
     });
   }
 
-  /** Queues a node that was overtaken; true when a permit was taken instead. Call with the latch held. */
+  /**
+   * Queues a node that was overtaken; true when a permit was taken instead. Call with the latch
+   * held.
+   */
   #queueAgain(node: number): boolean {
     this.seat.table.words[node + NODE.ARGUMENT] = 1;
     this.#waiters.pushBehind(node, (other) => this.#wasOvertaken(other));
     return this.#tryQueued(node);
   }
 
-  /** Grants free permits to those who wait; returns the threads to be rung. Call with the latch held. */
+  /** Grants free permits to waiters; returns the threads to ring. Call with the latch held. */
   #grantFree(): ReadonlySet<number> {
     const waiters = this.#waiters;
     const threads = new Set<number>();
@@ -237,7 +253,10 @@ export class LocalSemaphoreCore implements SemaphoreCore, PassingCore {
     return this.seat.table.words[node + NODE.ARGUMENT] === 1;
   }
 
-  /** Adds to WOKEN, and returns it (Invariant 3). Call with the latch held. */
+  /**
+   * Adds to WOKEN, starting from 0 after a death, and returns it (Invariant 3). Call with the latch
+   * held.
+   */
   #countWoken(change: number): number {
     const words = this.#words;
     const { deaths } = this.seat.table;
@@ -252,7 +271,10 @@ export class LocalSemaphoreCore implements SemaphoreCore, PassingCore {
     return this.#latch.hold(() => this.#remove(node));
   }
 
-  /** Puts the node of a wait that was granted a permit in the place of another, who is to have it; false if that is not queued. */
+  /**
+   * Puts the node of a wait that was granted a permit in the place of another node, which gets the
+   * permit; false if that one is not queued.
+   */
   cede(node: number, other: number): boolean {
     this.seat.table.words[node + NODE.ARGUMENT] = 0;
     return this.#latch.hold(() => this.#waiters.exchange(node, other));

@@ -1,6 +1,6 @@
 /**
- * What every object of this folder is made of: words in shared memory, this thread's seat in the table of the threads that may
- * wait for it, and a name.
+ * What every object of this folder is made of: words in shared memory, this thread's seat in the
+ * table of the threads that may wait for it, and a name.
  *
  * @module
  */

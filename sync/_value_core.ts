@@ -1,9 +1,11 @@
 /**
  * The core of Value: a number in shared memory, with a lock.
  *
- * Each read and write is one atomic access; so is `add`. A sequence of them is not: hold the lock around it.
+ * Each read and write is one atomic access; so is `add`. A sequence of them is not: hold the lock
+ * around it.
  *
- * Source of `add` for "f64": a compare-exchange on the number's bits, repeated while others come in between.
+ * Source of `add` for "f64": a compare-exchange on the number's bits, repeated while others come in
+ * between.
  *
  * @module
  */

@@ -29,23 +29,25 @@ export interface BarrierOptions {
 }
 
 /**
- * A meeting point for a fixed number of parties, threads or async tasks: each waits until all have come, then all go on.
- * It can be used again at once, any number of times.
+ * A meeting point for a fixed number of parties, threads or async tasks: each waits until all have
+ * come, then all go on. It can be used again at once, any number of times.
  *
- * It can be sent to any task in its arguments, and used there and here in both forms. After a round each party sees all that the
- * others had written to shared memory before they came.
+ * It can be sent to any task in its arguments, and used there and here in both forms. After a round
+ * each party sees all that the others had written to shared memory before they came.
  *
- * **Broken:** when one party gives up, by its timeout or its signal, or its thread dies, or the action throws, or somebody calls
- * `abort`, then all who wait and all who come get a {@linkcode BrokenBarrierError}, until `reset`.
+ * **Broken:** when one party gives up, by its timeout or its signal, or its thread dies, or the
+ * action throws, or somebody calls `abort`, then all who wait and all who come get a
+ * {@linkcode BrokenBarrierError}, until `reset`.
  *
- * **Action:** a function stays in the thread that made it. So the last party to arrive must have one in its own view: set
- * {@linkcode Barrier.action} in each thread, to the same function. A barrier that was made with an action and ends a round
- * without one throws a {@linkcode RuntimeError} there, and is broken; one that was made without an action runs none.
+ * **Action:** a function stays in the thread that made it. So the last party to arrive must have
+ * one in its own view: set {@linkcode Barrier.action} in each thread, to the same function. A
+ * barrier that was made with an action and ends a round without one throws a
+ * {@linkcode RuntimeError} there, and is broken; one that was made without an action runs none.
  *
  * Semantics: Python's `threading.Barrier`.
  *
- * **Differs from Python:** timeouts are in milliseconds; `abort` and `reset` do not wait for a running action, whose round they end; the
- * death of a party is noticed.
+ * **Differs from Python:** timeouts are in milliseconds; `abort` and `reset` do not wait for a
+ * running action, whose round they end; the death of a party is noticed.
  *
  * @example
  * ```ts
@@ -79,7 +81,8 @@ export class Barrier {
    *
    * @param parties How many have to come.
    * @param options The action, the parties' timeout, the barrier's name.
-   * @throws {RangeError} When there are less than 1 or a fractional number of parties, or the timeout is negative.
+   * @throws {RangeError} When there are less than 1 or a fractional number of parties, or the
+   * timeout is negative.
    */
   constructor(parties: number, options?: BarrierOptions);
   constructor(parties: number, options?: BarrierOptions, core?: BarrierCore) {
@@ -108,7 +111,10 @@ export class Barrier {
     return this.#core.parties();
   }
 
-  /** How many parties wait now; 0 while the barrier is broken, or its action runs. Not reliable: it may have changed when you read it. */
+  /**
+   * How many parties wait now; 0 while the barrier is broken, or its action runs. Not reliable: it
+   * may have changed when you read it.
+   */
   get nWaiting(): number {
     return this.#core.waiting();
   }
@@ -121,8 +127,9 @@ export class Barrier {
   /**
    * Waits until all parties have come. The promise holds the event loop open.
    *
-   * @param options How long to wait, and what ends the wait early; either breaks the barrier. Without a timeout, the
-   * barrier's own counts. Only waiting for the others is timed, not the action.
+   * @param options How long to wait, and what ends the wait early; either breaks the barrier.
+   * Without a timeout, the barrier's own counts. Only waiting for the others is timed, not the
+   * action.
    * @returns How many parties had come before, 0 to `parties - 1`, each once a round.
    * @throws {BrokenBarrierError} When the barrier is or becomes broken, or is reset.
    *
@@ -155,10 +162,12 @@ export class Barrier {
   /**
    * Blocks this thread until all parties have come.
    *
-   * @param options How long to wait; a timeout breaks the barrier. Without one, the barrier's own counts.
+   * @param options How long to wait; a timeout breaks the barrier. Without one, the barrier's own
+   * counts.
    * @returns How many parties had come before, 0 to `parties - 1`, each once a round.
    * @throws {BrokenBarrierError} When the barrier is or becomes broken, or is reset.
-   * @throws {RuntimeError} Where the host forbids blocking; or when the action is missing here, or is async.
+   * @throws {RuntimeError} Where the host forbids blocking; or when the action is missing here, or
+   * is async.
    *
    * @example
    * ```ts
@@ -185,7 +194,10 @@ export class Barrier {
     this.#core.reset();
   }
 
-  /** Breaks the barrier until `reset`: those who wait, and who come, get a {@linkcode BrokenBarrierError}. Never waits. */
+  /**
+   * Breaks the barrier until `reset`: those who wait, and who come, get a
+   * {@linkcode BrokenBarrierError}. Never waits.
+   */
   abort(): void {
     this.#core.abort();
   }
@@ -196,8 +208,8 @@ export class Barrier {
   }
 
   /**
-   * Rebuilds a barrier from a handle, without an action. Only those who post messages themselves need it: in the arguments of
-   * a task, barriers cross by themselves.
+   * Rebuilds a barrier from a handle, without an action. Only those who post messages themselves
+   * need it: in the arguments of a task, barriers cross by themselves.
    *
    * @throws {TypeError} When it is no handle of a Barrier.
    *

@@ -1,7 +1,9 @@
 /**
- * Condition: waiting, with a lock released meanwhile, until another thread says that something has changed.
+ * Condition: waiting, with a lock released meanwhile, until another thread says that something has
+ * changed.
  *
- * The algorithm is in `_condition_core.ts`; here are the predicates, which run in the thread that waits.
+ * The algorithm is in `_condition_core.ts`; here are the predicates, which run in the thread that
+ * waits.
  *
  * @module
  */
@@ -35,28 +37,31 @@ function outcomeOf(left: Hold, outcome: boolean | LostLock): boolean {
 /**
  * Lets threads and async tasks wait until something has changed, and tell each other so.
  *
- * It comes with a lock, its own {@linkcode RLock} or one that it is given, which guards what the threads talk about. Who waits must
- * hold it: it is released during the wait, however often it was acquired, and held again afterwards. Several conditions can
- * share one lock.
+ * It comes with a lock, its own {@linkcode RLock} or one that it is given, which guards what the
+ * threads talk about. Who waits must hold it: it is released during the wait, however often it was
+ * acquired, and held again afterwards. Several conditions can share one lock.
  *
- * A notification wakes who waits at that moment, and is not remembered: test what you wait for, before and after, or use
- * {@linkcode Condition.waitFor}, which does.
+ * A notification wakes who waits at that moment, and is not remembered: test what you wait for,
+ * before and after, or use {@linkcode Condition.waitFor}, which does.
  *
  * It can be sent to any task in its arguments, with its lock.
  *
- * **Fairness:** waiters are notified first come, first served; then they acquire the lock as all others do.
+ * **Fairness:** waiters are notified first come, first served; then they acquire the lock as all
+ * others do.
  *
- * **Owner's death:** when the thread that holds the lock dies, those who were notified get an {@linkcode OwnerDiedError}, without the
- * lock. Those who were not notified go on waiting.
+ * **Owner's death:** when the thread that holds the lock dies, those who were notified get an
+ * {@linkcode OwnerDiedError}, without the lock. Those who were not notified go on waiting.
  *
- * **Without the lock:** the guards and `run` calls around a wait that has lost the lock release nothing, whoever has it by then. Who
- * acquired it by hand must not release it then.
+ * **Without the lock:** the guards and `run` calls around a wait that has lost the lock release
+ * nothing, whoever has it by then. Who acquired it by hand must not release it then.
  *
  * Semantics: Python's `threading.Condition`.
  *
- * **Differs from Python:** with a plain {@linkcode Lock}, the thread that waits or notifies must have acquired it itself; timeouts are in
- * milliseconds. A blocking wait throws a {@linkcode RuntimeError} where it and an async task of the same thread would wait for each
- * other: at once, and with the lock, if the task waits for the lock; without the lock, if the task holds it when time is up.
+ * **Differs from Python:** with a plain {@linkcode Lock}, the thread that waits or notifies must
+ * have acquired it itself; timeouts are in milliseconds. A blocking wait throws a
+ * {@linkcode RuntimeError} where it and an async task of the same thread would wait for each other:
+ * at once, and with the lock, if the task waits for the lock; without the lock, if the task holds
+ * it when time is up.
  *
  * @example
  * ```ts
@@ -102,7 +107,8 @@ export class Condition {
   /**
    * Makes a condition for which nobody waits.
    *
-   * @param lock The lock to hold while waiting and notifying; left out, the condition makes an {@linkcode RLock}.
+   * @param lock The lock to hold while waiting and notifying; left out, the condition makes an
+   * {@linkcode RLock}.
    */
   constructor(lock?: Lock | RLock);
   constructor(given?: Lock | RLock, core?: ConditionCore) {
@@ -164,8 +170,9 @@ export class Condition {
   }
 
   /**
-   * Releases the lock, waits for a notification, and acquires the lock again. The promise settles once it has the lock, also
-   * after a timeout or an abort; it holds the event loop open until then.
+   * Releases the lock, waits for a notification, and acquires the lock again. The promise settles
+   * once it has the lock, also after a timeout or an abort; it holds the event loop open until
+   * then.
    *
    * @param options How long to wait for the notification, and what ends the wait early.
    * @returns True when it was notified; false when time was up first.
@@ -201,8 +208,10 @@ export class Condition {
    * Releases the lock, blocks this thread until a notification, and acquires the lock again.
    *
    * @param options How long to wait for the notification.
-   * @returns True when it was notified; false when time was up first. The lock is held in either case.
-   * @throws {RuntimeError} When the code that calls does not own the lock; and where the host forbids blocking.
+   * @returns True when it was notified; false when time was up first. The lock is held in either
+   * case.
+   * @throws {RuntimeError} When the code that calls does not own the lock; and where the host
+   * forbids blocking.
    *
    * @example
    * ```ts
@@ -231,10 +240,11 @@ export class Condition {
   }
 
   /**
-   * Waits until a predicate holds: tests it, with the lock held, now and after each notification. The timeout is for all of it.
+   * Waits until a predicate holds: tests it, with the lock held, now and after each notification.
+   * The timeout is for all of it.
    *
-   * The predicate runs in this thread: what it reads must be in shared memory if other threads change it. It must not be
-   * async: a promise would count as true.
+   * The predicate runs in this thread: what it reads must be in shared memory if other threads
+   * change it. It must not be async: a promise would count as true.
    *
    * @param predicate Tells whether to stop waiting.
    * @param options How long to wait, and what ends the wait early.
@@ -264,12 +274,14 @@ export class Condition {
   }
 
   /**
-   * Blocks until a predicate holds: tests it, with the lock held, now and after each notification. The timeout is for all of it.
+   * Blocks until a predicate holds: tests it, with the lock held, now and after each notification.
+   * The timeout is for all of it.
    *
    * @param predicate Tells whether to stop waiting.
    * @param options How long to wait.
    * @returns What the predicate returned last: something true, or something false when time was up.
-   * @throws {RuntimeError} When it has to wait and the code that calls does not own the lock; and where the host forbids blocking.
+   * @throws {RuntimeError} When it has to wait and the code that calls does not own the lock; and
+   * where the host forbids blocking.
    *
    * @example
    * ```ts
@@ -291,7 +303,9 @@ export class Condition {
     }
   }
 
-  /** A promise, or a future, is true whatever it resolves to: whoever returns one would never wait. */
+  /**
+   * A promise, or a future, is true whatever it resolves to: whoever returns one would never wait.
+   */
   #checked<T>(result: T): T {
     if (!isAsync(result)) return result;
     // What it is rejected with would be told as unhandled, beside the error that explains it.
@@ -304,8 +318,8 @@ export class Condition {
   }
 
   /**
-   * Notifies up to `n` of those who wait, longest waiting first; without effect when nobody waits. They go on once they have the
-   * lock, which the caller keeps.
+   * Notifies up to `n` of those who wait, longest waiting first; without effect when nobody waits.
+   * They go on once they have the lock, which the caller keeps.
    *
    * @param n How many; nothing happens when it is 0 or less.
    * @throws {RuntimeError} When the code that calls does not own the lock.
@@ -337,14 +351,17 @@ export class Condition {
     this.notify(Infinity);
   }
 
-  /** What stands for this condition and its lock in a message to a raw `Worker`; see {@linkcode Condition.from}. */
+  /**
+   * What stands for this condition and its lock in a message to a raw `Worker`; see
+   * {@linkcode Condition.from}.
+   */
   get handle(): Handle {
     return { kind: KIND, data: { ...this.#core.data as object, lock: this.#lock.handle } };
   }
 
   /**
-   * Rebuilds a condition from a handle. Only those who post messages themselves need it: in the arguments of a task, conditions
-   * cross by themselves.
+   * Rebuilds a condition from a handle. Only those who post messages themselves need it: in the
+   * arguments of a task, conditions cross by themselves.
    *
    * @throws {TypeError} When it is no handle of a Condition.
    *
@@ -363,7 +380,10 @@ export class Condition {
     return Condition.#open(dataOf(handle, KIND));
   }
 
-  /** See {@linkcode Condition.handle}. The lock crosses as itself: both sides' tasks share one view of it. */
+  /**
+   * See {@linkcode Condition.handle}. The lock crosses as itself: both sides' tasks share one view
+   * of it.
+   */
   [HANDLE](): Handle {
     return { kind: KIND, data: { ...this.#core.data as object, lock: this.#lock } };
   }

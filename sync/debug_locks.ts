@@ -19,21 +19,26 @@ export interface LockState {
   readonly isOwnerAlive: boolean;
   /** How often the owner has acquired it. */
   readonly depth: number;
-  /** The names of the threads that wait, in their order; a thread is named once for each of its tasks that wait. */
+  /**
+   * The names of the threads that wait, in their order; a thread is named once for each of its
+   * tasks that wait.
+   */
   readonly waiters: readonly string[];
   /**
-   * The threads that wait for each other in a circle through this lock, its owner first; empty when there is no circle. Threads
-   * that block in one are in a deadlock; of async tasks, another task of the thread may still release what it holds.
+   * The threads that wait for each other in a circle through this lock, its owner first; empty when
+   * there is no circle. Threads that block in one are in a deadlock; of async tasks, another task
+   * of the thread may still release what it holds.
    */
   readonly circle: readonly string[];
 }
 
 /**
- * Tells who holds a lock, who waits for it, and whether those who wait do so in a circle: for each lock with a name that
- * this thread has made or received, and each without one that it has waited for. What it says is of this moment, and may have
- * changed when you read it.
+ * Tells who holds a lock, who waits for it, and whether those who wait do so in a circle: for each
+ * lock with a name that this thread has made or received, and each without one that it has waited
+ * for. What it says is of this moment, and may have changed when you read it.
  *
- * It costs nothing until it is called. Give locks names: those without are told of only where this thread had to wait.
+ * It costs nothing until it is called. Give locks names: those without are told of only where this
+ * thread had to wait.
  *
  * @returns The locks that are held or waited for.
  *
@@ -90,7 +95,10 @@ function describe(locked: Locked, all: readonly Locked[]): LockState {
   };
 }
 
-/** Follows who waits for whom, from a lock's owner until one comes up that waits for this lock; the threads' names. */
+/**
+ * Follows who waits for whom, from a lock's owner until one comes up that waits for this lock; the
+ * threads' names.
+ */
 function findCircle(start: Locked, all: readonly Locked[]): string[] {
   const path: string[] = [];
   const visited = new Set<number>();

@@ -7,8 +7,8 @@
 import { brandError, hasBrand } from "../_memory/brand.ts";
 
 /**
- * A call that the object's present state does not allow: submitting to a pool that was shut down, waiting for
- * oneself. Python's `RuntimeError`.
+ * A call that the object's present state does not allow: submitting to a pool that was shut down,
+ * waiting for oneself. Python's `RuntimeError`.
  *
  * @example
  * ```ts
@@ -61,8 +61,8 @@ export class TimeoutError extends Error {
 }
 
 /**
- * A function or value cannot be brought to another thread or process. The text names what stands in the
- * way and says what to do instead. Python's `NotShareableError`.
+ * A function or value cannot be brought to another thread or process. The text names what stands in
+ * the way and says what to do instead. Python's `NotShareableError`.
  *
  * @example A function that uses a variable from around it
  * ```ts
@@ -90,8 +90,8 @@ export class NotShareableError extends TypeError {
 }
 
 /**
- * A barrier was broken: by `abort`, by a party that gave up or died, or by an action that threw; or it was reset while
- * others waited. Python's `BrokenBarrierError`.
+ * A barrier was broken: by `abort`, by a party that gave up or died, or by an action that threw; or
+ * it was reset while others waited. Python's `BrokenBarrierError`.
  *
  * @example
  * ```ts
@@ -118,8 +118,8 @@ export class BrokenBarrierError extends RuntimeError {
 }
 
 /**
- * The thread that holds a lock has ended, or was given up by its pool, without releasing it. What the lock guards may be in
- * an unfinished state. `lock.recover()` takes the lock over.
+ * The thread that holds a lock has ended, or was given up by its pool, without releasing it. What
+ * the lock guards may be in an unfinished state. `lock.recover()` takes the lock over.
  *
  * **Differs from Python:** there such a lock stays shut for ever.
  *

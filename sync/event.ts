@@ -21,10 +21,11 @@ export interface EventOptions {
 /**
  * A flag that any number of threads and async tasks wait for.
  *
- * It can be sent to any task in its arguments, and used there and here in both forms. Whoever finds it set, or is
- * woken by `set`, sees all that was written to shared memory before.
+ * It can be sent to any task in its arguments, and used there and here in both forms. Whoever finds
+ * it set, or is woken by `set`, sees all that was written to shared memory before.
  *
- * `set` wakes all who wait at that moment, and their waits give true even if `clear` follows at once.
+ * `set` wakes all who wait at that moment, and their waits give true even if `clear` follows at
+ * once.
  *
  * Its name hides the web's `Event` where it is imported: reach that as `globalThis.Event`.
  *
@@ -159,8 +160,8 @@ export class Event {
   }
 
   /**
-   * Rebuilds an event from a handle. Only those who post messages themselves need it: in the arguments of a task, events
-   * cross by themselves.
+   * Rebuilds an event from a handle. Only those who post messages themselves need it: in the
+   * arguments of a task, events cross by themselves.
    *
    * @throws {TypeError} When it is no handle of an Event.
    *

@@ -35,29 +35,35 @@ export interface LockOptions {
   name?: string | undefined;
 }
 
-/** Gives conditions the holds of their lock. Assigned by the class, which alone can reach its private fields. */
+/**
+ * Gives conditions the holds of their lock. Assigned by the class, which alone can reach its
+ * private fields.
+ */
 export let holdsOfLock: (lock: Lock) => Holds;
 
 /**
  * A lock that one thread, or one async task, holds at a time.
  *
- * It can be sent to any task in its arguments, and used there and here in both forms: `acquireSync` blocks the thread,
- * `acquire` returns a promise. Whoever acquires it sees all that was written to shared memory before it was released.
+ * It can be sent to any task in its arguments, and used there and here in both forms: `acquireSync`
+ * blocks the thread, `acquire` returns a promise. Whoever acquires it sees all that was written to
+ * shared memory before it was released.
  *
- * It belongs to nobody: any thread may release it, also one that did not acquire it. It is not reentrant: who holds it and
- * acquires it again waits for ever. See {@linkcode RLock} for both.
+ * It belongs to nobody: any thread may release it, also one that did not acquire it. It is not
+ * reentrant: who holds it and acquires it again waits for ever. See {@linkcode RLock} for both.
  *
- * **Fairness:** who waits is woken first come, first served, but a thread that comes at the moment of a release may take the
- * lock first. Who was overtaken so is handed the lock by the next release. A thread that blocks for the lock goes before its own
- * async tasks that wait for it: they could not go on, and release it, while it is blocked.
+ * **Fairness:** who waits is woken first come, first served, but a thread that comes at the moment
+ * of a release may take the lock first. Who was overtaken so is handed the lock by the next
+ * release. A thread that blocks for the lock goes before its own async tasks that wait for it: they
+ * could not go on, and release it, while it is blocked.
  *
- * **Owner's death:** when the thread that acquired the lock ends, or is given up by its pool, without a release, all
- * who wait or come later get an {@linkcode OwnerDiedError}, until one calls {@linkcode Lock.recover}.
+ * **Owner's death:** when the thread that acquired the lock ends, or is given up by its pool,
+ * without a release, all who wait or come later get an {@linkcode OwnerDiedError}, until one calls
+ * {@linkcode Lock.recover}.
  *
  * Semantics: Python's `threading.Lock`.
  *
- * **Differs from Python:** timeouts are in milliseconds, `undefined` and `null` wait for ever; an owner's death is reported; async tasks
- * can wait for it.
+ * **Differs from Python:** timeouts are in milliseconds, `undefined` and `null` wait for ever; an
+ * owner's death is reported; async tasks can wait for it.
  *
  * @example
  * ```ts
@@ -115,10 +121,12 @@ export class Lock {
   }
 
   /**
-   * Acquires the lock. The promise settles when the lock is this task's, and holds the event loop open until then.
+   * Acquires the lock. The promise settles when the lock is this task's, and holds the event loop
+   * open until then.
    *
    * @param options How long to wait, and what ends the wait early.
-   * @returns True when it was acquired; false when it was not to be had in time, or at once with `blocking: false`.
+   * @returns True when it was acquired; false when it was not to be had in time, or at once with
+   * `blocking: false`.
    * @throws {OwnerDiedError} When the thread that holds the lock is dead.
    *
    * @example
@@ -145,7 +153,8 @@ export class Lock {
    * Acquires the lock; blocks this thread until it is free.
    *
    * @param options How long to wait.
-   * @returns True when it was acquired; false when it was not to be had in time, or at once with `blocking: false`.
+   * @returns True when it was acquired; false when it was not to be had in time, or at once with
+   * `blocking: false`.
    * @throws {OwnerDiedError} When the thread that holds the lock is dead.
    * @throws {RuntimeError} Where the host forbids blocking.
    *
@@ -291,8 +300,9 @@ export class Lock {
    * Takes the lock over from a thread that has ended, or was given up, without releasing it; see
    * {@linkcode OwnerDiedError}. Never waits.
    *
-   * @returns True when the lock is now this thread's, which then repairs what the lock guards and releases it. False when there was
-   * nothing to take over: it is free, or its holder is alive, perhaps because another thread has recovered it.
+   * @returns True when the lock is now this thread's, which then repairs what the lock guards and
+   * releases it. False when there was nothing to take over: it is free, or its holder is alive,
+   * perhaps because another thread has recovered it.
    */
   recover(): boolean {
     return this.#core.recover();
@@ -305,8 +315,8 @@ export class Lock {
   }
 
   /**
-   * Rebuilds a lock from a handle. Only those who post messages themselves need it: in the arguments of a task, locks
-   * cross by themselves.
+   * Rebuilds a lock from a handle. Only those who post messages themselves need it: in the
+   * arguments of a task, locks cross by themselves.
    *
    * @throws {TypeError} When it is no handle of a Lock.
    *

@@ -8,7 +8,9 @@
 export interface WaitOptions {
   /** Milliseconds; `undefined` and `null` wait for ever, 0 does not wait. */
   timeout?: number | null | undefined;
-  /** Ends the wait: the promise rejects with the signal's reason. What is waited for is not touched. */
+  /**
+   * Ends the wait: the promise rejects with the signal's reason. What is waited for is not touched.
+   */
   signal?: AbortSignal | undefined;
 }
 

@@ -1,7 +1,8 @@
 /**
  * RLock: a lock with an owner, who may acquire it again.
  *
- * What it is to own the lock is told in `_rlock_core.ts`; here it is found out which `run` calls the code is inside of.
+ * What it is to own the lock is told in `_rlock_core.ts`; here it is found out which `run` calls
+ * the code is inside of.
  *
  * @module
  */
@@ -32,30 +33,35 @@ import type {
   WaitSyncOptions,
 } from "./options.ts";
 
-/** Gives conditions the holds of their lock. Assigned by the class, which alone can reach its private fields. */
+/**
+ * Gives conditions the holds of their lock. Assigned by the class, which alone can reach its
+ * private fields.
+ */
 export let holdsOfRLock: (lock: RLock) => Holds;
 
 /**
  * A reentrant lock: its owner may acquire it again, and releases it as often.
  *
- * Who the owner is depends on the form. `acquireSync` makes the **thread** the owner: all its blocking code may acquire it again.
- * `acquire` and `hold` make the calling **async task** the owner: other async tasks of the same thread wait, as
- * other threads do. `run` makes the function that it runs the owner, with everything that this calls and awaits: inside, acquiring
- * again is free, in either form. Async tasks cannot be told apart outside of `run`, so there a second `acquire`
- * waits for the first one's release, also when both are made by the same task.
+ * Who the owner is depends on the form. `acquireSync` makes the **thread** the owner: all its
+ * blocking code may acquire it again. `acquire` and `hold` make the calling **async task** the
+ * owner: other async tasks of the same thread wait, as other threads do. `run` makes the function
+ * that it runs the owner, with everything that this calls and awaits: inside, acquiring again is
+ * free, in either form. Async tasks cannot be told apart outside of `run`, so there a second
+ * `acquire` waits for the first one's release, also when both are made by the same task.
  *
- * In a browser they cannot be told apart inside of `run` either: acquiring again there throws before the first `await`, and waits
- * after it. The blocking forms, in workers, are reentrant as everywhere.
+ * In a browser they cannot be told apart inside of `run` either: acquiring again there throws
+ * before the first `await`, and waits after it. The blocking forms, in workers, are reentrant as
+ * everywhere.
  *
- * It can be sent to any task in its arguments. Whoever acquires it sees all that was written to shared memory
- * before it was released.
+ * It can be sent to any task in its arguments. Whoever acquires it sees all that was written to
+ * shared memory before it was released.
  *
  * **Fairness** and **owner's death** are those of {@linkcode Lock}.
  *
  * Semantics: Python's `threading.RLock`.
  *
- * **Differs from Python:** async tasks of one thread exclude each other; timeouts are in milliseconds, `undefined` and `null` wait for
- * ever; an owner's death is reported.
+ * **Differs from Python:** async tasks of one thread exclude each other; timeouts are in
+ * milliseconds, `undefined` and `null` wait for ever; an owner's death is reported.
  *
  * @example
  * ```ts
@@ -111,11 +117,12 @@ export class RLock {
   }
 
   /**
-   * Acquires the lock for the async task that calls. The promise settles when the lock is this task's, and holds the event
-   * loop open until then. Inside of `run` it enters again at once.
+   * Acquires the lock for the async task that calls. The promise settles when the lock is this
+   * task's, and holds the event loop open until then. Inside of `run` it enters again at once.
    *
    * @param options How long to wait, and what ends the wait early.
-   * @returns True when it was acquired; false when it was not to be had in time, or at once with `blocking: false`.
+   * @returns True when it was acquired; false when it was not to be had in time, or at once with
+   * `blocking: false`.
    * @throws {OwnerDiedError} When the thread that holds the lock is dead.
    *
    * @example
@@ -141,13 +148,15 @@ export class RLock {
   }
 
   /**
-   * Acquires the lock for this thread; blocks it until the lock is free. The owner enters again at once.
+   * Acquires the lock for this thread; blocks it until the lock is free. The owner enters again at
+   * once.
    *
    * @param options How long to wait.
-   * @returns True when it was acquired; false when it was not to be had in time, or at once with `blocking: false`.
+   * @returns True when it was acquired; false when it was not to be had in time, or at once with
+   * `blocking: false`.
    * @throws {OwnerDiedError} When the thread that holds the lock is dead.
-   * @throws {RuntimeError} When an async task of this same thread holds the lock, and could not release it while the thread
-   * is blocked for ever; and where the host forbids blocking.
+   * @throws {RuntimeError} When an async task of this same thread holds the lock, and could not
+   * release it while the thread is blocked for ever; and where the host forbids blocking.
    *
    * @example
    * ```ts
@@ -251,7 +260,8 @@ export class RLock {
   }
 
   /**
-   * Holds the lock around a function, sync or async, which owns it with everything that it calls and awaits.
+   * Holds the lock around a function, sync or async, which owns it with everything that it calls
+   * and awaits.
    *
    * @returns What the function returned; it rejects with what the function threw.
    *
@@ -313,8 +323,9 @@ export class RLock {
    * Takes the lock over from a thread that has ended, or was given up, without releasing it; see
    * {@linkcode OwnerDiedError}. Never waits. This thread then owns it once, as after `acquireSync`.
    *
-   * @returns True when the lock is now this thread's, which then repairs what the lock guards and releases it. False when there was
-   * nothing to take over: it is free, or its owner is alive, perhaps because another thread has recovered it.
+   * @returns True when the lock is now this thread's, which then repairs what the lock guards and
+   * releases it. False when there was nothing to take over: it is free, or its owner is alive,
+   * perhaps because another thread has recovered it.
    */
   recover(): boolean {
     return this.#core.recover();
@@ -327,8 +338,8 @@ export class RLock {
   }
 
   /**
-   * Rebuilds a lock from a handle. Only those who post messages themselves need it: in the arguments of a task, locks
-   * cross by themselves.
+   * Rebuilds a lock from a handle. Only those who post messages themselves need it: in the
+   * arguments of a task, locks cross by themselves.
    *
    * @throws {TypeError} When it is no handle of an RLock.
    *
@@ -374,7 +385,10 @@ export class RLock {
     if (!hold.isLost) this.#core.release(contextsHere());
   }
 
-  /** The same for what was acquired as a context, from wherever; true when the context still holds the lock. */
+  /**
+   * The same for what was acquired as a context, from wherever; true when the context still holds
+   * the lock.
+   */
   #endAs(context: number, hold: Hold): boolean {
     return !hold.isLost && this.#core.releaseAs(context);
   }

@@ -38,18 +38,22 @@ export interface SemaphoreOptions {
 /**
  * A number of permits, which threads and async tasks acquire one at a time and give back.
  *
- * It can be sent to any task in its arguments, and used there and here in both forms. Permits belong to nobody: any
- * thread may release, also more than were acquired; see {@linkcode BoundedSemaphore}. Whoever acquires a permit sees all that was
- * written to shared memory before it was released.
+ * It can be sent to any task in its arguments, and used there and here in both forms. Permits
+ * belong to nobody: any thread may release, also more than were acquired; see
+ * {@linkcode BoundedSemaphore}. Whoever acquires a permit sees all that was written to shared
+ * memory before it was released.
  *
- * **Fairness:** those who wait are woken first come, first served. A thread that comes just then may take the permit before the
- * one that was woken; whoever this has happened to gets the next one that is passed on.
+ * **Fairness:** those who wait are woken first come, first served. A thread that comes just then
+ * may take the permit before the one that was woken; whoever this has happened to gets the next one
+ * that is passed on.
  *
- * **Owner's death:** permits of a thread that dies are lost; another thread may release in its place.
+ * **Owner's death:** permits of a thread that dies are lost; another thread may release in its
+ * place.
  *
  * Semantics: Python's `threading.Semaphore`.
  *
- * **Differs from Python:** timeouts are in milliseconds; `getValue` and `locked` are those of its `multiprocessing` twin.
+ * **Differs from Python:** timeouts are in milliseconds; `getValue` and `locked` are those of its
+ * `multiprocessing` twin.
  *
  * @example
  * ```ts
@@ -102,10 +106,12 @@ export class Semaphore {
   }
 
   /**
-   * Acquires a permit. The promise settles when it has one, and holds the event loop open until then.
+   * Acquires a permit. The promise settles when it has one, and holds the event loop open until
+   * then.
    *
    * @param options How long to wait, and what ends the wait early.
-   * @returns True when it was acquired; false when none was to be had in time, or at once with `blocking: false`.
+   * @returns True when it was acquired; false when none was to be had in time, or at once with
+   * `blocking: false`.
    *
    * @example
    * ```ts
@@ -130,7 +136,8 @@ export class Semaphore {
    * Acquires a permit; blocks this thread until there is one.
    *
    * @param options How long to wait.
-   * @returns True when it was acquired; false when none was to be had in time, or at once with `blocking: false`.
+   * @returns True when it was acquired; false when none was to be had in time, or at once with
+   * `blocking: false`.
    * @throws {RuntimeError} Where the host forbids blocking.
    *
    * @example
@@ -157,8 +164,8 @@ export class Semaphore {
    * Gives back `n` permits, and passes them on to those who wait. Never waits.
    *
    * @param n How many.
-   * @throws {RangeError} When it is less than 1 or fractional, or when more than 2^31 - 1 permits would be free. Nothing has
-   * changed then.
+   * @throws {RangeError} When it is less than 1 or fractional, or when more than 2^31 - 1 permits
+   * would be free. Nothing has changed then.
    *
    * @example
    * ```ts
@@ -209,7 +216,8 @@ export class Semaphore {
   }
 
   /**
-   * Acquires a permit for as long as the guard lives. Blocks as {@linkcode Semaphore.acquireSync} does.
+   * Acquires a permit for as long as the guard lives. Blocks as {@linkcode Semaphore.acquireSync}
+   * does.
    *
    * @throws {TimeoutError} When none was to be had in time.
    *
@@ -251,14 +259,16 @@ export class Semaphore {
     }
   }
 
-  /** What stands for this semaphore in a message to a raw `Worker`; see {@linkcode Semaphore.from}. */
+  /**
+   * What stands for this semaphore in a message to a raw `Worker`; see {@linkcode Semaphore.from}.
+   */
   get handle(): Handle {
     return { kind: this[Symbol.toStringTag], data: this.#core.data };
   }
 
   /**
-   * Rebuilds a semaphore from a handle. Only those who post messages themselves need it: in the arguments of a task, semaphores
-   * cross by themselves.
+   * Rebuilds a semaphore from a handle. Only those who post messages themselves need it: in the
+   * arguments of a task, semaphores cross by themselves.
    *
    * @throws {TypeError} When it is no handle of a Semaphore.
    *
@@ -302,8 +312,8 @@ export class Semaphore {
 }
 
 /**
- * A {@linkcode Semaphore} that does not let more permits be released than it was made with: a release too many is an
- * error where it happens.
+ * A {@linkcode Semaphore} that does not let more permits be released than it was made with: a
+ * release too many is an error where it happens.
  *
  * Semantics: Python's `threading.BoundedSemaphore`.
  *

@@ -23,14 +23,14 @@ export interface ValueOptions {
 /**
  * A number in shared memory.
  *
- * It can be sent to any task in its arguments; all threads see one number. Reading, writing and {@linkcode Value.add} are atomic
- * each, and never wait. `value.value += 1` is a read and a write, between which other threads may come: use `add`, or
- * hold the lock.
+ * It can be sent to any task in its arguments; all threads see one number. Reading, writing and
+ * {@linkcode Value.add} are atomic each, and never wait. `value.value += 1` is a read and a write,
+ * between which other threads may come: use `add`, or hold the lock.
  *
  * Semantics: Python's `multiprocessing.Value`.
  *
- * **Differs from Python:** types have names, not letters; `add` is atomic without the lock; numbers that do not fit are refused, but sums
- * wrap around.
+ * **Differs from Python:** types have names, not letters; `add` is atomic without the lock; numbers
+ * that do not fit are refused, but sums wrap around.
  *
  * @typeParam T The kind of number: `"i32"`, `"u32"`, `"i64"` (a bigint), `"f64"`.
  *
@@ -154,8 +154,8 @@ export class Value<T extends keyof ValueTypes> {
   }
 
   /**
-   * Rebuilds a value from a handle. Only those who post messages themselves need it: in the arguments of a task, values
-   * cross by themselves.
+   * Rebuilds a value from a handle. Only those who post messages themselves need it: in the
+   * arguments of a task, values cross by themselves.
    *
    * @throws {TypeError} When it is no handle of a Value.
    *
