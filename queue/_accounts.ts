@@ -1,16 +1,16 @@
 /**
- * What each thread has taken from a queue and not reported done, so that what a thread takes along
- * when it dies is known. Charge with the queue's latch for takes held, and call everything else
- * with both of its latches.
+ * What each thread has taken from a queue and not reported done, so that the items that are lost
+ * when a thread dies are known. Call `charge` with the queue's latch for takes held, everything
+ * else with both of its latches.
  *
- * The accounts lie one behind the other. Word THREAD: whose it is, 0 for nobody's, behind which
- * there are no more. Word TAKEN: items.
+ * The accounts lie one behind the other. Word THREAD: the thread whose account it is, or 0:
+ * nobody's, and no account follows. Word TAKEN: items.
  *
  * Invariants
- * 1. An account changes hands only once its thread is dead and TAKEN is 0: what is lost stays on
- *    the books until somebody reports it done.
- * 2. A thread that finds no account free goes without, and looks again once another one has died.
- *    What it takes counts as unfinished all the same, but is never known to be lost.
+ * 1. An account changes hands only once its thread is dead and TAKEN is 0: lost items stay on
+ *    record until somebody reports them done.
+ * 2. A thread that finds no free account goes without one, and looks again once another thread has
+ *    died. What it takes counts as unfinished all the same, but is never known to be lost.
  *
  * @module
  */
@@ -31,11 +31,11 @@ export interface LostItems {
 export class Accounts {
   readonly #words: Int32Array;
   readonly #seat: Seat;
-  /** Index of this thread's own. */
+  /** The index of this thread's account. */
   #own = NONE;
   /**
-   * Deaths in the table of threads when it was looked for in vain: where nobody reports items done,
-   * that is for good.
+   * Deaths in the table of threads when an account was last looked for in vain. Without it every
+   * charge would search again, for ever where nobody reports items done.
    */
   #deathsInVain: number | undefined;
 
@@ -44,13 +44,16 @@ export class Accounts {
     this.#seat = seat;
   }
 
-  /** Books what this thread has taken. */
+  /** Charges this thread's account with items that it has taken. */
   charge(count: number): void {
     if (this.#own === NONE) this.#look();
     if (this.#own !== NONE) this.#words[this.#own + ACCOUNT.TAKEN] += count;
   }
 
-  /** Books items as done: this thread's own, then dead threads', then whoever's. */
+  /**
+   * Takes items that are done off the accounts: off this thread's, then dead threads', then any
+   * other's.
+   */
   settle(count: number): void {
     let left = count;
     if (this.#own !== NONE) left -= this.#settleAt(this.#own, left);
@@ -67,7 +70,7 @@ export class Accounts {
     return settled;
   }
 
-  /** What dead threads have. */
+  /** What dead threads have taken and not reported done. */
   lost(): LostItems {
     const threads: number[] = [];
     let count = 0;
@@ -80,7 +83,7 @@ export class Accounts {
     return { count, threads };
   }
 
-  /** Looks for an account, unless there can be none (Invariant 2). */
+  /** Looks for an account, unless nothing has changed since the last look in vain (Invariant 2). */
   #look(): void {
     const { deaths } = this.#seat.table;
     if (deaths === this.#deathsInVain) return;
@@ -88,7 +91,10 @@ export class Accounts {
     if (this.#own === NONE) this.#deathsInVain = deaths;
   }
 
-  /** An account for this thread: its own, or one that is free (Invariant 1). */
+  /**
+   * The index of an account for this thread: the one it has, or one that is free (Invariant 1);
+   * NONE if there is none.
+   */
   #find(): number {
     let end: number = QUEUE.ACCOUNTS;
     let free = NONE;

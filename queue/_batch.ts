@@ -1,6 +1,6 @@
 /**
  * Items on their way: encoded before a latch of the queue is taken, decoded after it was given
- * back. One batch is one turn at the latch, however many items it has.
+ * back. The items of one batch are put or taken in one hold of the latch, however many they are.
  *
  * @module
  */
@@ -14,16 +14,16 @@ import type { PriorityKey } from "./_keys.ts";
 
 /** Items that a batch has room for. */
 export const MOST_ITEMS = 128;
-/** Words that they may have together; larger ones are kept apart. */
+/** Words that the small items of a batch may have together; large items are kept apart. */
 const MOST_WORDS = 1 << 13;
 /**
  * Words of an item that is copied while a latch is held; larger ones are read and written in place.
  */
 export const SMALL_WORDS = 1 << 10;
 
-/** How an item is kept, and what a block has. */
+/** How an item is kept, and what a block holds. */
 export const FORM = {
-  /** A whole number of 32 bits, by itself. */
+  /** A whole number of 32 bits, kept as it is. */
   INT: 0,
   /** Encoded. */
   WORDS: 1,
@@ -34,7 +34,7 @@ export const FORM = {
 const encoder = new Encoder();
 const decoder = new Decoder();
 
-/** True for numbers that are kept by themselves. */
+/** True for numbers that are kept as they are, unencoded: whole numbers of 32 bits, but not -0. */
 export function isInt(item: unknown): item is number {
   return typeof item === "number" && (item | 0) === item && (item !== 0 || 1 / item > 0);
 }
@@ -54,17 +54,18 @@ export class Batch {
   readonly words: Int32Array;
   /** Words of the large ones, by item. */
   readonly large: (Int32Array | undefined)[] = [];
-  /** What the items are sorted by, where they are. */
+  /** What the items are sorted by, in a queue that sorts. */
   readonly keys: PriorityKey[] = [];
-  /** The same, encoded; left out where each item is its own key. */
+  /** The keys, encoded; `undefined` where each item is its own key. */
   encodedKeys: Batch | undefined;
-  /** Where they were last time, so as not to ask for memory each time. */
+  /** The batch of encoded keys from last time, kept so as not to allocate one each time. */
   #spareKeys: Batch | undefined;
   readonly #bytes: Uint8Array;
   #used = 0;
 
   /**
-   * @param items How many items there may be. @param words How many words they may have together.
+   * @param items How many items there may be.
+   * @param words How many words they may have together.
    */
   constructor(items = MOST_ITEMS, words = MOST_WORDS) {
     this.forms = new Uint8Array(items);
@@ -85,13 +86,14 @@ export class Batch {
     this.encodedKeys = undefined;
   }
 
-  /** Adds what the next item is sorted by; false when there is no room for it. */
+  /** Adds the key of the item that is added next; false when there is no room for it. */
   addKey(act: string, key: PriorityKey): boolean {
     if (this.encodedKeys === undefined) {
       this.encodedKeys = this.#spareKeys ??= new Batch();
       this.encodedKeys.clear();
     }
-    this.encodedKeys.count = this.count; // One more if the last item had no room.
+    // The key of an item that had no room is written over.
+    this.encodedKeys.count = this.count;
     // Numbers need no words.
     return this.encodedKeys.add(act, typeof key === "number" ? 0 : key);
   }
@@ -102,7 +104,7 @@ export class Batch {
    * Adds an item; false when there is no room for it.
    *
    * @throws {DOMException} "DataCloneError" when something in it cannot be cloned.
-   * @throws {NotShareableError} When something in it can only be sent by a message.
+   * @throws {NotShareableError} When something in it can be sent by a message only.
    */
   add(act: string, item: unknown): boolean {
     const at = this.count;
@@ -146,7 +148,8 @@ export class Batch {
   }
 
   /**
-   * A copy for as long as the items from one on have to wait, so that this batch can be used again.
+   * A copy of the items from `first` on, which is kept while they wait for room, so that this batch
+   * can be used again.
    */
   from(first: number): Batch {
     const copy = new Batch(this.count - first, this.#used);
@@ -178,7 +181,7 @@ export class Batch {
 
   // Items taken
 
-  /** Blocks of large items, by item, to be read where they lie. */
+  /** Blocks of large items, by item; these are read where they lie. */
   readonly held: number[] = [];
 
   /** True when there is room for any small item. */
@@ -186,7 +189,7 @@ export class Batch {
     return this.count < this.forms.length && this.#used + SMALL_WORDS < this.words.length;
   }
 
-  /** Takes in a block that is to be read in place. */
+  /** Takes in the block of a large item, which will be read in place. */
   takeHeld(block: number): void {
     this.held[this.count++] = block;
   }
@@ -197,7 +200,7 @@ export class Batch {
     this.sizes[this.count++] = value;
   }
 
-  /** Takes in the words of an item, for which there is room. */
+  /** Takes in the words of an item; the batch must have room for them. */
   takeWords(words: Int32Array, from: number, size: number, externs: number): void {
     const at = this.count++;
     const start = evenly(this.#used);

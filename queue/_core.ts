@@ -30,12 +30,12 @@ import { createWords, openWords, type QueueData, type QueueWords } from "./_word
 /**
  * What the public classes call. A key is what an item is sorted by, `undefined` for the item
  * itself; queues that do not sort ignore it. A method whose name begins with `try` never waits, and
- * fails where the other would.
+ * throws where its twin would wait.
  */
 export interface QueueCore extends Core {
-  /** Throws ShutDown if nothing can be put any more. */
+  /** Throws ShutDown if the queue is shut down. */
   checkOpen(): void;
-  /** Throws ShutDown if there will never be an item again. */
+  /** Throws ShutDown if the queue is shut down and empty. */
   checkNotOver(): void;
 
   /** Puts an item; waits for room. Throws Full when time was up. */
@@ -45,7 +45,7 @@ export interface QueueCore extends Core {
   /** See {@linkcode QueueCore.put}. */
   tryPut(item: unknown, key: PriorityKey | undefined): void;
 
-  /** Puts items; waits for room. Throws Full, with their count, when time was up. */
+  /** Puts items; waits for room. Throws Full, with the count of items put, when time was up. */
   putMany(
     items: readonly unknown[],
     keys: readonly PriorityKey[] | undefined,
@@ -76,28 +76,28 @@ export interface QueueCore extends Core {
 
   /** How many items there are. */
   qsize(): number;
-  /** How many there may be, 0 for any number. */
+  /** How many items there may be, 0 for any number. */
   maxsize(): number;
-  /** True when no item can be put, as far as items are counted. */
+  /** True when there are `maxsize` items; memory is not looked at. */
   isFull(): boolean;
 
-  /** Reports items done that were taken; throws when there are not so many. */
+  /** Reports items done that were taken; throws when fewer than `n` are unfinished. */
   taskDone(n: number): void;
   /**
-   * Waits until all items are done. Returns how many were not when time was up; `undefined` when
-   * all are.
+   * Waits until all items are done. Returns `undefined` then, or how many are unfinished when time
+   * was up.
    */
   join(limits: Limits): Promise<number | undefined>;
   /** See {@linkcode QueueCore.join}. */
   joinSync(deadlineMs: number): number | undefined;
 
-  /** Closes the queue; discards what is in it if asked to. */
+  /** Closes the queue; with `discards`, discards what is in it. */
   shutdown(discards: boolean): void;
   /** True once nothing can be put any more. */
   isShutdown(): boolean;
 
   /**
-   * Has items put without a key refused from now on: a function gives the keys, which stays in the
+   * Refuses items without a key from now on: their keys come from a function, which stays in the
    * thread that has it.
    */
   sortByKeys(): void;
@@ -115,17 +115,17 @@ const ORDERS: { readonly [kind: string]: Order } = {
 export interface NewQueue {
   readonly name?: unknown;
   readonly capacityBytes?: unknown;
-  /** How many items there may be; any number from 0 down. */
+  /** How many items there may be; any number if this is 0 or less. */
   readonly maxsize: number;
 }
 
 /**
- * Items that were taken in the turn that goes on: each call empties it before it does anything
- * else.
+ * Where items just taken lie until they are decoded, for all queues of this thread: filled and read
+ * in the same turn, never across an `await`.
  */
 const inbox = new Batch();
 
-/** The core for those who share the memory. */
+/** The core for threads that share the memory. */
 export class LocalQueueCore implements QueueCore, PassingCore {
   readonly name: string | undefined;
   readonly #words: QueueWords;
@@ -143,7 +143,7 @@ export class LocalQueueCore implements QueueCore, PassingCore {
     this.#waits = new QueueWaits(this.#state);
   }
 
-  /** The core of a queue of another thread's making. */
+  /** The core of a queue that another thread has made. */
   static open(kind: string, data: unknown): LocalQueueCore {
     return new LocalQueueCore(kind, openWords(data));
   }
@@ -189,7 +189,7 @@ export class LocalQueueCore implements QueueCore, PassingCore {
     if (this.#putNow(item, key) !== undefined) throw this.#state.fullError(0);
   }
 
-  /** Puts an item if there is room; gives it back, encoded, if there is none. */
+  /** Puts an item if there is room; returns it, encoded, if there is none. */
   #putNow(item: unknown, key: PriorityKey | undefined): Batch | undefined {
     if (isInt(item) && this.#state.putInt(item)) return undefined;
     this.checkOpen();
@@ -207,7 +207,7 @@ export class LocalQueueCore implements QueueCore, PassingCore {
   ): Promise<void> {
     let before = 0;
     for (const items of this.#packAll(values, keys)) {
-      const wanted = items.count; // While this waits, others of this thread use the batch.
+      const wanted = items.count; // While this waits, other puts of this thread use the batch.
       let count = this.#putSome(items, before);
       if (count < wanted) {
         count += await this.#waits.put(items.from(count), limits, before + count);
@@ -250,7 +250,10 @@ export class LocalQueueCore implements QueueCore, PassingCore {
     return this.#packer.packAll(values, keys);
   }
 
-  /** Puts as many items as there is room for, after so many others; returns how many. */
+  /**
+   * Puts as many items as there is room for, after `before` others of the same call; returns how
+   * many.
+   */
   #putSome(items: Batch, before: number): number {
     const count = this.#state.put(items, 0, undefined, false);
     if (count < 0) throw this.#shutDownError("put", before);
@@ -290,8 +293,8 @@ export class LocalQueueCore implements QueueCore, PassingCore {
   }
 
   /**
-   * Takes an item if there is one: gives a whole number as it is, and of others the inbox, where
-   * they are now.
+   * Takes an item if there is one: returns a whole number as it is; for any other item the inbox,
+   * where it is now. Throws ShutDown if there will be none.
    */
   #takeOne(): number | Batch | undefined {
     const taken = this.#state.takeOne(inbox);
@@ -326,7 +329,7 @@ export class LocalQueueCore implements QueueCore, PassingCore {
     return this.#takeMore(this.#state.valuesOf(inbox), most);
   }
 
-  /** Takes items into the inbox if there are any. */
+  /** Takes items into the inbox; false if there are none. Throws ShutDown if there will be none. */
   #takeNow(most: number): boolean {
     inbox.clear();
     const count = this.#state.take(inbox, most, undefined, false);
@@ -334,7 +337,9 @@ export class LocalQueueCore implements QueueCore, PassingCore {
     return count > 0;
   }
 
-  /** Adds to the items, when they have filled the inbox, what else is there now and wanted. */
+  /**
+   * If the items have filled the inbox, adds further items that are there now, up to `most` in all.
+   */
   #takeMore(values: unknown[], most: number): unknown[] {
     let wanted = Math.min(most - values.length, this.#state.count);
     while (wanted > 0 && !inbox.hasRoom) {
@@ -347,7 +352,7 @@ export class LocalQueueCore implements QueueCore, PassingCore {
     return values;
   }
 
-  /** See {@linkcode PassingCore}: items that are not too many for the call. */
+  /** See {@linkcode PassingCore}. Passes on items, unless they are more than the call wants. */
   passOn(promised: Promised, blocked: CoreCall): PassedOn | undefined {
     const { method, value } = promised;
     if (!isAlike(promised, blocked)) return undefined;

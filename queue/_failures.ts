@@ -7,7 +7,8 @@
 import { Empty, Full, LostItemsError, ShutDown } from "./errors.ts";
 
 /**
- * The error of a call that the queue's end forbids; of a put of many, after so many that went well.
+ * The error of a call to a queue that was shut down; for a put of several items, after `count` were
+ * put.
  */
 export function shutDownError(label: string, act: "put" | "get", count = 0): ShutDown {
   return Object.assign(new ShutDown(`Cannot ${act}: ${label} was shut down`), { count });
@@ -18,7 +19,7 @@ export function emptyError(label: string): Empty {
   return new Empty(`Cannot get: ${label} is empty`);
 }
 
-/** The error of a put that found no room, after so many that did. */
+/** The error of a put that found no room, after `count` items that did. */
 export function fullError(label: string, state: string, count: number): Full {
   return Object.assign(new Full(`Cannot put: ${label} is full, it ${state}`), { count });
 }

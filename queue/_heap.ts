@@ -1,17 +1,18 @@
 /**
- * Memory of a queue's items: blocks of a few sizes, in the queue's own growing buffer. Call
- * everything with both latches of the queue held.
+ * The memory of a queue's items: blocks of a few sizes, in the queue's own growing buffer. Call
+ * everything with both latches of the queue held, except `sync`.
  *
- * A block is a power of two words, at least 4. Its first word links it to another, its second says
- * its size and what it holds; the rest is the user's.
+ * A block has a power of two of words, at least 4. Its first word links it to another block, its
+ * second gives its size and says what it holds; the rest belongs to the code that allocated it.
  *
- * Word END: the end of what was handed out so far; from there on the buffer is untouched.
+ * Word END: where the memory ends that was handed out so far; from there on the buffer is
+ * untouched.
  * Words FREE: for each size, the first of the blocks given back, linked by their first words.
  *
  * Invariants
  * 1. A block is in use, or in the list of its size; never both.
- * 2. Blocks do not change their size, until all are forgotten: a queue that runs out of memory does
- *    so once it is empty.
+ * 2. Blocks do not change their size until all are forgotten, which a queue that is out of memory
+ *    does once it is empty.
  *
  * @module
  */
@@ -23,42 +24,45 @@ import { QUEUE, WORD_BYTES } from "../_memory/layout.ts";
 /** Words of a block, by their use. */
 export const BLOCK = {
   NEXT: 0,
-  /** Its size, as a power of two, and above it what the queue says of its contents. */
+  /** Its size, as an exponent of 2, and in the bits above that a FORM: what it holds. */
   META: 1,
-  /** The user's; for an item, the number itself, or how many words it has. */
+  /** The allocating code's own; for an item, the number itself, or how many words it has. */
   A: 2,
-  /** The user's; for an item, the byte at which its externs begin, counted from its first word. */
+  /**
+   * The allocating code's own; for an item, the byte at which its externs begin, counted from its
+   * first word.
+   */
   B: 3,
   HEADER: 4,
 } as const;
 
-/** Bits of META that are the size. */
+/** How many bits of META are the size. */
 export const SIZE_BITS = 5;
-/** See {@linkcode SIZE_BITS}. */
+/** Selects the size in META. */
 export const SIZE_MASK = (1 << SIZE_BITS) - 1;
 
 const END = QUEUE.HEAP;
 const FREE = QUEUE.HEAP + 1;
 
-/** The header's words and no more. */
+/** The exponent of the smallest block: a header and no more. */
 const SMALLEST = 2;
-/** 2^28 words are the most that a buffer can have. */
+/** The exponent of the largest block: a buffer has 2^28 words at most. */
 const LARGEST = 28;
 
-/** What a queue's memory is at first. */
+/** The size of a queue's memory at first. */
 const INITIAL_BYTES = 1 << 16;
 
-/** What a block has, a FORM. */
+/** What a block holds, a FORM. */
 export function formOf(words: Int32Array, block: number): number {
   return words[block + BLOCK.META] >> SIZE_BITS;
 }
 
-/** The even number from there up: what may hold doubles begins at an even word. */
+/** Rounds up to an even number: what may hold doubles begins at an even word. */
 export function evenly(words: number): number {
   return (words + 1) & ~1;
 }
 
-/** A buffer for a queue of up to that many bytes. */
+/** A buffer for a queue of up to `capacityBytes` bytes. */
 export function createHeapBuffer(capacityBytes: number): SharedArrayBuffer {
   const buffer = createSharedMemory(Math.min(INITIAL_BYTES, capacityBytes), capacityBytes);
   new Int32Array(buffer, 0, QUEUE.SIZE)[END] = QUEUE.SIZE;
@@ -68,7 +72,7 @@ export function createHeapBuffer(capacityBytes: number): SharedArrayBuffer {
 /** A queue's memory, as one thread sees it. */
 export class Heap extends GrowingMemory {
   /**
-   * Has the views reach as far as anything that was handed out. Call whenever a latch was taken.
+   * Makes the views reach as far as any block that was handed out. Call whenever a latch was taken.
    */
   sync(): void {
     if (this.words[END] > this.words.length) this.follow();
@@ -101,20 +105,22 @@ export class Heap extends GrowingMemory {
     words[FREE + power] = block;
   }
 
-  /** Forgets all blocks; call when none is in use. What was of one size can then be of another. */
+  /**
+   * Forgets all blocks; call when none is in use. Their memory can then be cut into other sizes.
+   */
   reset(): void {
     const { words } = this;
     words[END] = QUEUE.SIZE;
     words.fill(0, FREE, FREE + LARGEST + 1);
   }
 
-  /** Words of the largest block that there is room for, beside so many others. */
+  /** Words of the largest block that there is room for, beside `others` words for other blocks. */
   largestBeside(others: number): number {
     const free = this.buffer.maxByteLength / WORD_BYTES - QUEUE.SIZE - others;
     return 1 << Math.min(LARGEST, 31 - Math.clz32(free));
   }
 
-  /** Has the memory, and the views, reach at least as far as that many bytes. */
+  /** Makes the memory and the views reach at least `bytes` bytes; false beyond the capacity. */
   #grow(bytes: number): boolean {
     const { byteLength, maxByteLength } = this.buffer;
     if (bytes > maxByteLength) return false;

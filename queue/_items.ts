@@ -1,15 +1,16 @@
 /**
  * The items of a queue, in blocks of its memory (`_heap.ts`), linked by its order (`_order.ts`);
- * or, first in first out, in segments of it, where they are small (`_segments.ts`). Call everything
- * with both latches of the queue held, but for what says otherwise, and for reading what was taken.
+ * small items of a first-in, first-out queue are in segments (`_segments.ts`). Call everything with
+ * both latches of the queue held, except where a comment says otherwise, and to read what was
+ * taken.
  *
  * Words PUTS and TAKES: items ever put, and ever taken. Word HELD: blocks of large items that were
  * taken, and are being read where they lie.
  *
- * A block has its form and size in META, and in A the number itself, or how many words the item
- * has, which begin behind the header and the order's own words. In B is the byte at which the
- * item's externs begin. Behind the item, at an even word, lies its key, where that is apart and no
- * number.
+ * A block has its form and size in META. A is the number itself, or how many words the item has;
+ * these begin behind the header and the order's own words. B is the byte at which the item's
+ * externs begin. Behind the item, at an even word, lies its key, if the key is not the item itself
+ * and not a number.
  *
  * @module
  */
@@ -21,12 +22,15 @@ import { BLOCK, evenly, formOf, Heap, SIZE_BITS } from "./_heap.ts";
 import type { Order } from "./_order.ts";
 import { FIRST_IN_FIRST_OUT, Segments } from "./_segments.ts";
 
-/** Items in a queue, one of whose latches is held; the other side may be about to change them. */
+/**
+ * How many items there are, by plain reads. Call with a latch held; with one only, the other side
+ * may be changing the count.
+ */
 export function countOf(control: Int32Array): number {
   return (control[QUEUE.PUTS] - control[QUEUE.TAKES]) | 0;
 }
 
-/** Where items go when all memory is free again. */
+/** The words that say where items are, cleared when all memory is free again. */
 const CHAIN_WORDS = [
   QUEUE.ORDER,
   QUEUE.ORDER + 1,
@@ -38,7 +42,7 @@ const CHAIN_WORDS = [
 
 /** The items of a queue, as one thread sees them. */
 export class StoredItems {
-  /** Words that the largest item may have. */
+  /** The most words that an item may have. */
   readonly mostWords: number;
   readonly #heap: Heap;
   readonly #control: Int32Array;
@@ -53,17 +57,17 @@ export class StoredItems {
     this.mostWords = this.#heap.largestBeside(order.ownWords) - BLOCK.HEADER - order.extraWords;
   }
 
-  /** Bytes that they may take. */
+  /** Bytes that the items may take. */
   get capacityBytes(): number {
     return this.#heap.buffer.maxByteLength;
   }
 
-  /** Has the views reach as far as any item. Call whenever a latch was taken. */
+  /** Makes the views reach as far as any item. Call whenever a latch was taken. */
   sync(): void {
     this.#heap.sync();
   }
 
-  /** Whether small ones are in segments; else each thing done takes both latches. */
+  /** Whether small items are in segments; if not, everything is done with both latches. */
   get areSegmented(): boolean {
     return this.#segments !== undefined;
   }
@@ -71,8 +75,8 @@ export class StoredItems {
   // With one latch
 
   /**
-   * Adds items of a batch, to the first for which that takes both latches, with the latch for puts
-   * held; returns how many.
+   * Adds items of a batch, up to the first that needs both latches; returns how many. Call with the
+   * latch for puts held.
    */
   add(items: Batch, from: number): number {
     const segments = this.#segments;
@@ -89,7 +93,7 @@ export class StoredItems {
     return at - from;
   }
 
-  /** Adds a whole number, with the latch for puts held; false when that takes both. */
+  /** Adds a whole number; false when that needs both latches. Call with the latch for puts held. */
   addInt(value: number): boolean {
     if (this.#room(1) < 1) return false;
     const open = this.#segments?.writeInt(value, this.#control[QUEUE.OPEN]) ?? 0;
@@ -98,7 +102,9 @@ export class StoredItems {
     return true;
   }
 
-  /** For how many items there is room: looks anew if it is known of less than is wanted. */
+  /**
+   * How many items there is room for; reads TAKES anew if the room known of is less than wanted.
+   */
   #room(wanted: number): number {
     const control = this.#control;
     const end = (control[QUEUE.MAXSIZE] - control[QUEUE.PUTS]) | 0;
@@ -111,15 +117,15 @@ export class StoredItems {
   /** Counts items that were written into the open segment, up to `open`. */
   #havePut(count: number, open: number): void {
     const control = this.#control;
-    // Whoever takes sees the items from here on.
+    // From here on, the side that takes sees the items.
     store(control, QUEUE.PUTS, (control[QUEUE.PUTS] + count) | 0);
     control[QUEUE.UNFINISHED] += count;
     control[QUEUE.OPEN] = open;
   }
 
   /**
-   * Takes items out, as many as there are, up to the first for which that takes both latches, with
-   * the latch for takes held; how many.
+   * Draws up to `count` items, which are there, up to the first that needs both latches; returns
+   * how many. Call with the latch for takes held.
    */
   draw(into: Batch, count: number): number {
     const segments = this.#segments;
@@ -130,8 +136,8 @@ export class StoredItems {
   }
 
   /**
-   * Takes a whole number out, with the latch for takes held and an item there; `undefined` when it
-   * is none, or that takes both.
+   * Draws a whole number; `undefined` when the first item is no whole number, or drawing it needs
+   * both latches. Call with the latch for takes held, when there is an item.
    */
   drawInt(): number | undefined {
     const value = this.#segments?.takeInt();
@@ -140,8 +146,8 @@ export class StoredItems {
   }
 
   /**
-   * How many items there are, with the latch for takes held: looks anew if fewer are known of than
-   * are wanted.
+   * How many items there are; reads PUTS anew if fewer are known of than wanted. Call with the
+   * latch for takes held.
    */
   there(wanted: number): number {
     const control = this.#control;
@@ -154,7 +160,7 @@ export class StoredItems {
 
   // With both latches
 
-  /** Notes what the other side has done, so that what each has last seen never grows old. */
+  /** Notes each side's count for the other side, so that neither falls far behind. */
   look(): void {
     const control = this.#control;
     control[QUEUE.TAKES_SEEN] = control[QUEUE.TAKES];
@@ -166,7 +172,7 @@ export class StoredItems {
     const control = this.#control;
     if (!this.#hold(items, at)) {
       if (countOf(control) > 0 || control[QUEUE.HELD] > 0) return false;
-      // Nothing is in use: memory that went to items of other sizes can be had again.
+      // No block is in use: memory that was cut into blocks of other sizes can be used again.
       this.#heap.reset();
       for (const word of CHAIN_WORDS) control[word] = 0;
       if (!this.#hold(items, at)) return false;
@@ -217,8 +223,8 @@ export class StoredItems {
   }
 
   /**
-   * Takes the item out that comes first; there is one. A large one stays where it is, until it is
-   * read.
+   * Takes the first item out; call only when there is one. A large one stays where it is until it
+   * is read.
    */
   take(into: Batch): void {
     this.#segments?.drop();
@@ -246,7 +252,7 @@ export class StoredItems {
     else heap.free(block);
   }
 
-  /** Discards the item that comes first; there is one. */
+  /** Discards the first item; call only when there is one. */
   discard(): void {
     this.#segments?.drop();
     if (this.#segments?.discard()) {
@@ -259,7 +265,7 @@ export class StoredItems {
     this.#heap.free(block);
   }
 
-  /** The value of an item that was taken. Without a latch. */
+  /** The value of an item that was taken. Needs no latch. */
   valueOf(items: Batch, at: number): unknown {
     const block = items.held[at];
     if (block === undefined) return items.valueOf(at);
@@ -278,7 +284,7 @@ export class StoredItems {
   }
 }
 
-/** Words of an item, and of its key where that is apart. */
+/** Words of an item, and of its key if that is not the item itself. */
 export function sizeOf(items: Batch, at: number): number {
   const size = items.forms[at] === FORM.INT ? 0 : items.sizes[at];
   const { encodedKeys } = items;

@@ -1,6 +1,6 @@
 /**
- * Comparing what priority queues sort by: numbers, bigints, strings, and arrays of such, element by
- * element.
+ * Comparing what priority queues sort by: numbers, bigints, strings, and arrays of these, element
+ * by element.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 /** What a priority queue sorts by: the smallest comes first. */
 export type PriorityKey = number | bigint | string | readonly PriorityKey[];
 
-/** Throws unless a value can be sorted by. */
+/** Throws unless a value can be a key; returns a copy of it. */
 export function checkKey(act: string, key: unknown): PriorityKey {
   if (isKey(key)) return copyOf(key);
   const got = typeof key === "number"
@@ -23,7 +23,7 @@ export function checkKey(act: string, key: unknown): PriorityKey {
   );
 }
 
-/** What is put may wait for room: until then the caller may change his array. */
+/** Copies a key: while the item waits for room, the caller may change its array. */
 function copyOf(key: PriorityKey): PriorityKey {
   return typeof key === "object" ? Array.from(key, copyOf) : key;
 }
@@ -42,7 +42,7 @@ function isKey(key: unknown): key is PriorityKey {
 
 /**
  * Less than 0, 0, or more than 0, as `a` sorts before, with or after `b`. Numbers sort before
- * strings and these before arrays, for those who must have an order.
+ * strings and strings before arrays, so that keys which cannot be compared have an order too.
  */
 export function compareKeys(a: PriorityKey, b: PriorityKey): number {
   const rank = rankOf(a);
@@ -59,7 +59,10 @@ export function compareKeys(a: PriorityKey, b: PriorityKey): number {
   return these.length - those.length;
 }
 
-/** True when two keys sort by something that they have in common, as Python demands. */
+/**
+ * True when two keys can be compared as Python demands: element by element, they are of the same
+ * kind up to the first difference.
+ */
 export function areComparable(a: PriorityKey, b: PriorityKey): boolean {
   const rank = rankOf(a);
   if (rank !== rankOf(b)) return false;

@@ -1,6 +1,6 @@
 /**
- * The order in which a queue gives its items. Last in first out is here, first in first out in
- * `_segments.ts`, smallest first in `_priority_order.ts`. Call everything with both latches of the
+ * The order in which a queue gives its items. Last in, first out is here; first in, first out in
+ * `_segments.ts`; smallest first in `_priority_order.ts`. Call everything with both latches of the
  * queue held.
  *
  * @module
@@ -19,16 +19,16 @@ export interface Order {
   /** Words that the order needs for itself, at the least. */
   readonly ownWords: number;
   /**
-   * Sees to it that an item can be added; false when there is no memory for it.
+   * Makes sure that an item can be added; false when there is no memory for it.
    *
    * @throws {TypeError} When it cannot be sorted.
    */
   prepare(heap: Heap, items: Batch, at: number): boolean;
-  /** Adds the block of an item; it is prepared. */
+  /** Adds the block of an item; call after `prepare`. */
   push(heap: Heap, block: number, items: Batch, at: number): void;
-  /** The block that comes first; there is one. */
+  /** The block that comes first; call only when there is one. */
   first(heap: Heap): number;
-  /** Takes it out. What fails in here has changed nothing. */
+  /** Takes the first block out. Changes nothing if it fails. */
   pop(heap: Heap): void;
 }
 

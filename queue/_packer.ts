@@ -9,13 +9,19 @@ import { Batch } from "./_batch.ts";
 import { checkKey, type PriorityKey } from "./_keys.ts";
 import type { QueueState } from "./_state.ts";
 
-/** Items under way in the turn that goes on: each call empties it before it does anything else. */
+/**
+ * Where items lie from when they are encoded until they are put or copied, in the same turn, for
+ * all queues of this thread; emptied before each use.
+ */
 const outbox = new Batch();
 let isPacking = false;
 
 /** Encodes items for a queue. */
 export class Packer {
-  /** Whether items have to come with a key; else they are sorted by themselves, where they are. */
+  /**
+   * Whether items must come with a key; otherwise a queue that sorts takes the items themselves as
+   * keys.
+   */
   needsKeys = false;
   readonly #state: QueueState;
   readonly #act: string;
@@ -56,8 +62,8 @@ export class Packer {
   }
 
   /**
-   * An empty batch: the common one, unless a getter in an item that is being encoded puts another
-   * one.
+   * An empty batch: the common one, or a new one when a getter in an item that is being encoded
+   * puts another item.
    */
   #open(): Batch {
     if (isPacking) return new Batch();

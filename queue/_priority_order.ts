@@ -4,17 +4,17 @@
  *
  * Word HEAP: the block that holds the heap's array: the item at i sorts before those at 2i + 1 and
  * 2i + 2.
- * Word SEQUENCE: counts the items put, so that equal ones are given in the order in which they were
- * put. Before it wraps, the items that are there are numbered anew: one may have been there all the
- * time.
+ * Word SEQUENCE: counts the items put, so that equal ones come out in the order in which they were
+ * put. Before it would wrap, the items in the queue are numbered anew, as any of them may have been
+ * there since the first number.
  *
- * Each item's block has four words more than others': its number in that sequence, and its key: a
- * number itself, or where in the block the encoded key is.
+ * Each item's block has four words more than in other orders: the item's number in that sequence,
+ * and its key: either the key itself, if it is a number, or where in the block the encoded key is.
  *
  * Invariants
  * 1. The array has room for an item before the item is stored: adding it cannot fail halfway.
  * 2. All keys are compared before the array is changed, and nothing is called from then on:
- *    comparing may decode a key, which fails where the stack ends.
+ *    comparing may decode a key, which fails where the stack overflows.
  * 3. A key that Python could not compare with those that it meets on its way up is refused before
  *    anything is stored. Keys that never met, and cannot be compared, have an order all the same:
  *    taking an item out cannot fail.
@@ -32,12 +32,12 @@ import type { Order } from "./_order.ts";
 const HEAP = QUEUE.ORDER;
 const SEQUENCE = QUEUE.ORDER + 1;
 
-/** An item's words beyond the header. */
+/** An item's words behind the header. */
 const ORDINAL = BLOCK.HEADER;
 const KEY_FORM = BLOCK.HEADER + 1;
 /**
- * The number's halves; or where the encoded key begins, in words, and its externs, in bytes from
- * there.
+ * The number's two halves; or where the encoded key begins, in words from the block's start, and
+ * where its externs begin, in bytes from the key's start.
  */
 const KEY = BLOCK.HEADER + 2;
 const EXTRA_WORDS = 4;
@@ -81,7 +81,7 @@ export const SMALLEST_FIRST: Order = {
     let place = end;
     while (place > 0) {
       const parent = (place - 1) >> 1;
-      // It came last: it stays behind its equals.
+      // The new item stays behind its equals, as it came last.
       if (compareKeys(key, keyOf(heap, words[array + parent])) >= 0) break;
       place = parent;
     }
@@ -140,7 +140,7 @@ function isBefore(
   return order !== 0 ? order < 0 : words[block + ORDINAL] < words[other + ORDINAL];
 }
 
-/** Gives the items the first numbers, in their order. */
+/** Numbers the items anew from 0, in their order. */
 function renumber(words: Int32Array): void {
   const array = words[HEAP] + BLOCK.HEADER;
   const blocks = words.slice(array, array + countOf(words));
@@ -149,7 +149,7 @@ function renumber(words: Int32Array): void {
   words[SEQUENCE] = blocks.length;
 }
 
-/** Goes the way that the key would go up (Invariant 3). */
+/** Throws if the key cannot be compared with one that it would meet on its way up (Invariant 3). */
 function checkComparable(heap: Heap, key: PriorityKey, count: number): void {
   const array = heap.words[HEAP] + BLOCK.HEADER;
   for (let i = count; i > 0;) {

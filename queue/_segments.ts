@@ -1,29 +1,32 @@
 /**
  * First in, first out: a chain of blocks (`_heap.ts`). A large item has a block of its own; small
- * ones lie one behind the other in segments, so that who puts and who takes hardly ever meet.
+ * ones lie one behind the other in segments, so that producers and consumers hardly ever meet.
  *
- * Words of those who put: LAST is the last block. If it is a segment that items are still added to,
- * OPEN is where the next one goes, and OPEN_END where the segment ends; else both are 0. Words of
- * those who take: ORDER is the first block. If it is a segment, NEXT is its first item that was not
- * taken; else 0. A of a segment is where its items end: at the end of its block, until it is
+ * Words of the side that puts: LAST is the last block. If it is a segment that items are still
+ * added to, OPEN is where the next item goes, and OPEN_END where the segment ends; else both are 0.
+ *
+ * Words of the side that takes: ORDER is the first block. If it is a segment, NEXT is its first
+ * item that was not taken; else NEXT is 0.
+ *
+ * The word A of a segment says where its items end: at the end of its block, until the segment is
  * closed.
  *
- * An item in a segment is a header of two words, and the words that it is encoded in, to an even
- * number. The header says how many they are and at which byte its externs begin; or INT, and the
- * whole number itself.
+ * An item in a segment is a header of two words, and the words that it is encoded in, rounded up to
+ * an even number. The header says how many words these are and at which byte the item's externs
+ * begin; or it is INT, and the whole number itself.
  *
  * Invariants
- * 1. While a segment is open, only who has the latch for puts writes behind OPEN, and only who has
- *    the latch for takes reads before it: items are counted once they are there (`_state.ts`), and
- *    nobody reads one that is not.
+ * 1. While a segment is open, only the holder of the latch for puts writes from OPEN on, and only
+ *    the holder of the latch for takes reads before it: items are counted only after they are
+ *    written (`_state.ts`), and nobody reads one that is not counted.
  * 2. Blocks come and go, and segments are opened and closed, with both latches held. So NEXT meets
  *    A only where the segment is closed, or filled up; the next item, if there is one, is in the
  *    next block then.
- * 3. A segment that is used up is given back by the next one who needs both latches to put or to
- *    take. One that has nothing left in it and is open stays.
- * 4. The words of the chain are written after all calls that it takes, as a call fails where the
- *    stack ends. So OPEN moves once the items before it are counted: one that is written and not
- *    counted is written over.
+ * 3. A segment that is used up is given back by the next put or take that needs both latches. A
+ *    segment that is open and has nothing left in it stays.
+ * 4. The words of the chain are written after all calls that a step makes, as any call fails where
+ *    the stack overflows. So OPEN moves once the items before it are counted: an item that is
+ *    written but not counted is written over.
  *
  * @module
  */
@@ -42,11 +45,11 @@ export const ITEM = { SIZE: 0, EXTERNS: 1, NUMBER: 1, HEADER: 2 } as const;
 /** SIZE of a whole number, behind whose header are no words. */
 const INT = -1;
 
-/** Words of a segment, where the queue has memory for many. */
+/** Words of a segment, where the queue has memory for at least LEAST_COUNT of them. */
 const LONGEST = 1 << 10;
-/** Items that take more than this part of a segment have blocks of their own. */
+/** Items that take more than this fraction of a segment have blocks of their own. */
 const PART = 1 / 4;
-/** So many segments a queue has memory for, at the least. */
+/** How many segments a queue has memory for, at the least. */
 const LEAST_COUNT = 8;
 
 /** The chain of blocks. Call everything with both latches held. */
@@ -60,7 +63,7 @@ export const FIRST_IN_FIRST_OUT: Order = {
     const item = firstItemOf(words, block);
     const last = words[LAST];
     if (words[OPEN] !== 0) {
-      // Nothing more is added to it.
+      // The open segment is closed: nothing more is added to it.
       words[last + BLOCK.A] = words[OPEN];
       words[OPEN] = words[OPEN_END] = 0;
     }
@@ -81,16 +84,16 @@ export const FIRST_IN_FIRST_OUT: Order = {
   },
 };
 
-/** What NEXT is where the chain begins with that block, 0 for none. */
+/** What NEXT is when the chain begins with this block, or is empty (0). */
 function firstItemOf(words: Int32Array, block: number): number {
   const isSegment = block !== 0 && formOf(words, block) === FORM.SEGMENT;
   return isSegment ? block + BLOCK.HEADER : 0;
 }
 
-/** The small items of a queue that gives them first in first out. */
+/** The small items of a first-in, first-out queue. */
 export class Segments {
   readonly #heap: Heap;
-  /** Words of each. */
+  /** Words of each segment. */
   readonly #length: number;
 
   constructor(heap: Heap) {
@@ -104,9 +107,9 @@ export class Segments {
   /**
    * Writes a whole number into the open segment.
    *
-   * @param at Where: OPEN, or behind what was written there since.
-   * @returns The index behind it, which OPEN is to be once it is counted; 0 when there is no open
-   * segment with room for it.
+   * @param at Where: OPEN, or behind what was written from there on.
+   * @returns The index behind it, which becomes OPEN once the number is counted; 0 when there is no
+   * open segment with room for it.
    */
   writeInt(value: number, at: number): number {
     const { words } = this.#heap;
@@ -117,7 +120,10 @@ export class Segments {
     return end;
   }
 
-  /** The same for an item; 0 when it is large, or there is no open segment with room for it. */
+  /**
+   * Writes an item into the open segment, as `writeInt` does a number; returns 0 when the item is
+   * large, or there is no open segment with room for it.
+   */
   write(items: Batch, index: number, at: number): number {
     const size = items.sizes[index];
     if (items.forms[index] === FORM.INT) return this.writeInt(size, at);
@@ -145,8 +151,8 @@ export class Segments {
   }
 
   /**
-   * Takes the first item, if it is in a segment that is not used up; else false. There is room for
-   * it in the batch.
+   * Takes the first item, if it is in a segment that is not used up; else false. The batch must
+   * have room for it.
    */
   take(into: Batch): boolean {
     const { words } = this.#heap;
@@ -166,7 +172,7 @@ export class Segments {
 
   // With both latches
 
-  /** Opens a segment, if the item is small; false when it is not, or there is no memory. */
+  /** Opens a segment, if the item is small; false when it is large, or there is no memory. */
   open(items: Batch, at: number): boolean {
     const size = items.forms[at] === FORM.INT ? 0 : items.sizes[at];
     if (ITEM.HEADER + size > this.#length * PART) return false;
@@ -193,7 +199,9 @@ export class Segments {
     heap.free(block);
   }
 
-  /** Discards the first item, if it is in a segment; there is one. */
+  /**
+   * Discards the first item, if it is in a segment; false if not. Call only when there is an item.
+   */
   discard(): boolean {
     const { words } = this.#heap;
     const at = words[NEXT];

@@ -1,32 +1,41 @@
 /**
- * The state of a queue: items in shared memory, those who wait to put and to get, and the count of
- * what is not done.
+ * The state of a queue: items in shared memory, the threads that wait to put and to get, and the
+ * count of unfinished items.
  *
- * Two latches, each held for a few words: items are encoded before and decoded after, and large
- * ones are read where they lie (`_items.ts`). Who puts a small item where nobody waits for it takes
- * the latch for puts only, and who takes one that is there the latch for takes: they do not get
- * into each other's way. Everything else is done with both, taken in that order. Orders that have
- * no segments do everything with both, so that the latch for puts is enough.
+ * There are two latches, one for puts and one for takes, each held for a few words only: items are
+ * encoded before and decoded after, and large ones are read where they lie (`_items.ts`). A put of
+ * a small item for which nobody waits needs the latch for puts only, and a take of a small item
+ * that is there, while nobody waits, the latch for takes only: producers and consumers do not get
+ * into each other's way. Everything else is done with both latches, taken in that order. The verbs
+ * tell the two ways apart: items are *added* and *drawn* with one latch, *stored* and *taken* with
+ * both. Orders that have no segments do everything with both, so for them the latch for puts stands
+ * for both.
  *
- * Words PUTS and TAKES: items ever put, and ever taken or discarded; what is between them is in the
- * queue. They wrap.
+ * Words PUTS and TAKES: items ever put, and ever taken or discarded; their difference is the number
+ * of items in the queue. They wrap.
+ * Words TAKES_SEEN and PUTS_SEEN: the other side's count as this side last saw it; they spare it
+ * the other's cache line.
  * Word STATE: 0 -> CLOSED by shutdown(), never back.
- * Word UNFINISHED: items put, less those reported done, less those discarded. All words are written
- * plainly, with the latch held that their line in the layout goes with, or both; giving the latches
- * back publishes them. But for PUTS: who has only the latch for puts writes it atomically, behind
- * the items, for those who have only the other one. Who reads TAKES so may see it late, and find
- * less room than there is. Who reads words without a latch sees what was a moment ago.
+ * Word UNFINISHED: items put, less those reported done, less those discarded.
+ *
+ * All words are written by plain stores, with both latches held or the one in whose line of the
+ * layout they are; giving the latches back publishes them. The exception is PUTS: a thread with
+ * only the latch for puts writes it atomically, after the items, for threads that have only the
+ * latch for takes. Nothing publishes TAKES like this: a thread with only the latch for puts may see
+ * it late, and find less room than there is. A thread that reads words without a latch sees what
+ * was a moment ago.
  *
  * Invariants, beside those of `_waiters.ts`, on who is woken, and of `_segments.ts`
- * 1. Who cannot go on is queued under the same hold of both latches under which that was found out:
- *    nobody sleeps unseen beside an item, or beside room.
- * 2. Lists of waiters and STATE change with both latches held. So who has one of them and finds
- *    nobody waiting has nobody to wake: who comes to wait afterwards sees what it did.
- * 3. TAKES_SEEN <= TAKES <= PUTS: who has seen room, has it. PUTS_SEEN <= PUTS: who has seen an
- *    item, has it. For takes with both latches do not move PUTS_SEEN, TAKES may be ahead of it.
- * 4. UNFINISHED is PUTS less TAKES, plus what threads have taken and not reported done
- *    (`_accounts.ts`), as who has both latches sees it. So when it is no more than what dead
- *    threads have, nobody is left to finish it.
+ * 1. A thread that cannot go on is queued in the same hold of both latches in which it found that
+ *    out: nobody sleeps unnoticed while there is an item, or room.
+ * 2. Lists of waiters and STATE change with both latches held. So a thread that has one latch and
+ *    finds nobody waiting has nobody to wake: a thread that comes to wait afterwards sees what the
+ *    first one did.
+ * 3. TAKES_SEEN <= TAKES <= PUTS_SEEN <= PUTS: room that was seen is there, and so is an item that
+ *    was seen. A thread with both latches brings TAKES_SEEN and PUTS_SEEN up to date first.
+ * 4. Seen with both latches held, UNFINISHED is PUTS less TAKES, plus what threads have taken and
+ *    not reported done (`_accounts.ts`). So when it is no more than what dead threads have taken,
+ *    nobody is left to finish it.
  *
  * @module
  */
@@ -54,7 +63,7 @@ export interface QueueParts {
   readonly buffer: SharedArrayBuffer;
   readonly seat: Seat;
   readonly order: Order;
-  /** How error texts call it. */
+  /** What error texts call it. */
   readonly label: string;
 }
 
@@ -66,7 +75,7 @@ export class QueueState {
   readonly sorts: boolean;
   readonly #control: Int32Array;
   readonly #items: StoredItems;
-  /** Whether some is done with one latch. */
+  /** Whether small items can be put and taken with one latch. */
   readonly #hasTwoLatches: boolean;
   readonly #putLatch: Latch;
   readonly #takeLatch: Latch;
@@ -87,7 +96,10 @@ export class QueueState {
     this.#waiters = new Waiters(control, seat, this.#accounts);
   }
 
-  /** Sets how many items there may be, 0 for any number; call before the queue is shared. */
+  /**
+   * Sets how many items there may be, any number if `maxsize` is 0 or less; call before the queue
+   * is shared.
+   */
   limit(maxsize: number): void {
     this.#control[QUEUE.MAXSIZE] = maxsize > 0 && maxsize < UNBOUNDED ? maxsize : UNBOUNDED;
   }
@@ -104,12 +116,12 @@ export class QueueState {
     for (;;) {
       const takes = load(control, QUEUE.TAKES);
       const puts = load(control, QUEUE.PUTS);
-      // Nothing was taken meanwhile: so many there were when PUTS was read.
+      // Nothing was taken meanwhile: the difference is how many there were when PUTS was read.
       if (load(control, QUEUE.TAKES) === takes) return (puts - takes) | 0;
     }
   }
 
-  /** Items put and not done. */
+  /** Items put and not reported done or discarded. */
   get unfinished(): number {
     return load(this.#control, QUEUE.UNFINISHED);
   }
@@ -119,30 +131,30 @@ export class QueueState {
     return load(this.#control, QUEUE.STATE) === CLOSED;
   }
 
-  /** True when no item can be put, as far as items are counted. */
+  /** True when there are `maxsize` items; memory is not looked at. */
   get isFull(): boolean {
     return this.count >= this.#control[QUEUE.MAXSIZE];
   }
 
-  /** Those who wait to get. */
+  /** The waiters that want to get. */
   get getters(): WaitList {
     return this.#waiters.getters;
   }
 
-  /** Those who wait to put. */
+  /** The waiters that want to put. */
   get putters(): WaitList {
     return this.#waiters.putters;
   }
 
-  /** Those who wait for all to be done. */
+  /** The waiters for all items to be done. */
   get joiners(): WaitList {
     return this.#waiters.joiners;
   }
 
-  // What is done with a latch held can fail at any call, where the stack ends. Latches are given
-  // back all the same: words that say what there is are written last.
+  // Any call made with a latch held can fail, where the stack overflows. Latches are given back all
+  // the same, as the words that say what is in the queue are written last.
 
-  /** Does something with both latches held. */
+  /** Calls a function with both latches held, then rings the threads that it woke. */
   #hold<R>(act: () => R): R {
     this.#putLatch.take();
     try {
@@ -181,14 +193,14 @@ export class QueueState {
   }
 
   /**
-   * Puts items as far as there is room.
+   * Puts as many items as there is room for.
    *
    * @param items What to put.
-   * @param from The first of them.
-   * @param wait Queued when there is no room for one of them.
+   * @param from The index of the first to put.
+   * @param wait Queued when there is no room for all of them.
    * @param wasWoken Whether this is the try of a woken waiter.
    * @returns How many were put; less than 0 when the queue is closed.
-   * @throws {TypeError} When one cannot be sorted; those before it were put.
+   * @throws {TypeError} When one cannot be sorted; the items before it were put.
    */
   put(items: Batch, from: number, wait: Waiter | undefined, wasWoken: boolean): number {
     const added = this.#hasTwoLatches && wait === undefined ? this.#add(items, from) : 0;
@@ -211,14 +223,14 @@ export class QueueState {
       } finally {
         control[QUEUE.UNFINISHED] += at - first;
         if (at > first) this.#waiters.wakeGetters();
-        // One that was woken for the room and did not take it, being refused, leaves it to others.
+        // A putter that was woken for room but did not use it, being refused, leaves it to others.
         if (wasWoken && wait?.isQueued !== true) this.#waiters.wakePutters(control[QUEUE.MAXSIZE]);
       }
     });
     return isClosed && added === 0 ? -1 : at - from;
   }
 
-  /** Puts items by the latch for puts alone, as far as that goes; how many. */
+  /** Adds items with the latch for puts alone, as far as possible; returns how many. */
   #add(items: Batch, from: number): number {
     this.#putLatch.take();
     try {
@@ -231,8 +243,8 @@ export class QueueState {
   }
 
   /**
-   * Puts a whole number by the latch for puts alone; if that cannot be, it has to go the way of all
-   * items, and nothing has changed.
+   * Adds a whole number with the latch for puts alone; false when that is not possible: nothing has
+   * changed then, and the number must be put by `put`.
    */
   putInt(value: number): boolean {
     if (!this.#hasTwoLatches) return false;
@@ -255,8 +267,8 @@ export class QueueState {
   /**
    * Takes items out, as many as there are.
    *
-   * @param into Where they go; empty.
-   * @param most The most that are wanted.
+   * @param into An empty batch, which they go into.
+   * @param most How many are wanted at most.
    * @param wait Queued when there are none.
    * @param wasWoken Whether this is the try of a woken waiter.
    * @returns How many were taken; less than 0 when there are none and the queue is closed.
@@ -285,7 +297,7 @@ export class QueueState {
     return drawn === 0 ? stored : drawn + Math.max(0, stored);
   }
 
-  /** Takes items out with both latches. */
+  /** Takes items out with both latches; parameters and result are those of `take`. */
   #takeStored(into: Batch, most: number, wait: Waiter | undefined, wasWoken: boolean): number {
     const control = this.#control;
     return this.#hold(() => {
@@ -303,8 +315,8 @@ export class QueueState {
   }
 
   /**
-   * Takes an item out, if there is one: gives a whole number as it is, and puts others into the
-   * batch, which it gives then.
+   * Takes an item out, if there is one: returns a whole number as it is; puts any other item into
+   * the batch, and returns the batch.
    */
   takeOne(into: Batch): number | Batch | undefined {
     if (!this.#hasTwoLatches) return this.#takeOneStored(into);
@@ -339,16 +351,19 @@ export class QueueState {
     return this.#takeStored(into, 1, undefined, false) > 0 ? into : undefined;
   }
 
-  /** Whether nobody waits who would be woken by a take, or was passed over. */
+  /**
+   * Whether a take with one latch is allowed: no putter waits, which it would have to wake, and no
+   * getter, which it would pass over.
+   */
   get #mayDraw(): boolean {
     return this.putters.isEmpty && this.getters.isEmpty;
   }
 
-  /** Sees to the books, and to those who wait. Call with both latches held. */
+  /** Charges this thread's account, and wakes waiters. Call with both latches held. */
   #haveTaken(count: number): void {
     this.#accounts.charge(count);
     this.#waiters.wakePutters(count);
-    // Others may have been woken for what this one has taken; and not for what it has left.
+    // Other getters may have been woken for the items taken here, and none for the items left.
     this.#waiters.wakeGetters();
   }
 
@@ -387,7 +402,8 @@ export class QueueState {
   withdraw(list: WaitList, node: number): boolean {
     return this.#hold(() => {
       const wasQueued = list.remove(node);
-      // It may have stood, with an item too large for the memory there is, before others that fit.
+      // A putter whose item is too large for the free memory may have stood before others whose
+      // items fit.
       if (wasQueued && list === this.putters) {
         this.#waiters.wakePutters(this.#control[QUEUE.MAXSIZE]);
       }
@@ -396,14 +412,14 @@ export class QueueState {
   }
 
   /**
-   * Puts a waiter that was woken in the place of another, who is to try; false when that one is not
-   * queued.
+   * Puts a waiter that was woken in the place of another, which tries in its stead; false when that
+   * one is not queued.
    */
   exchange(list: WaitList, node: number, other: number): boolean {
     return this.#hold(() => list.exchange(node, other));
   }
 
-  /** Wakes anew: one that was woken does not try. */
+  /** Wakes waiters anew, after one that was woken does not try. */
   wakeAgain(): void {
     this.#hold(() => {
       this.#waiters.wakeAnew();
@@ -411,7 +427,10 @@ export class QueueState {
     });
   }
 
-  /** For a waiter, after some thread has died. */
+  /**
+   * Called for a waiter after some thread has died: wakes in place of dead waiters, and joiners if
+   * nobody is left to finish.
+   */
   afterDeath(): void {
     this.#hold(() => {
       this.#waiters.lookForDead();
@@ -421,7 +440,7 @@ export class QueueState {
 
   // Keeping track
 
-  /** Reports items done that were taken; throws when there are not so many. */
+  /** Reports items done that were taken; throws when fewer than `n` are unfinished. */
   done(n: number): void {
     const control = this.#control;
     const unfinished = this.#hold(() => {
@@ -456,9 +475,9 @@ export class QueueState {
   }
 
   /**
-   * Queues the wait unless all is done; true when it is.
+   * Queues the wait unless all items are done; true when they are.
    *
-   * @throws {LostItemsError} When nobody is left to finish what is not.
+   * @throws {LostItemsError} When nobody is left to finish the unfinished items.
    */
   tryJoin(wait: Waiter): boolean {
     return this.#hold(() => {
@@ -473,7 +492,7 @@ export class QueueState {
 
   // Errors
 
-  /** The error of a put that found no room, after so many that did. */
+  /** The error of a put that found no room, after `count` items that did. */
   fullError(count: number): Full {
     const state = this.isFull
       ? `holds ${this.count} of ${this.maxsize} items`

@@ -1,21 +1,23 @@
 /**
- * Who waits for a queue: to get, to put, and for all to be done. Call everything but
+ * The waiters of a queue: to get, to put, and for all items to be done. Call everything but
  * {@linkcode Waiters.ring} with both latches of the queue held.
  *
- * Words WOKEN_GETTERS and WOKEN_PUTTERS: waiters that were told to try and have not done so yet.
+ * Words WOKEN_GETTERS and WOKEN_PUTTERS: how many waiters were woken to try and have not done so
+ * yet.
  *
  * Invariants
- * 1. While getters are queued, at least as many were woken as there are items. A woken one that
- *    finds nothing, others having been faster, is queued again before all who were not woken, and
- *    behind those to whom the same happened (ARGUMENT is 1). For putters and room likewise, as far
- *    as room is counted in items; where memory is short, one whose item is too large for what there
- *    is may stand before others, and wakes them when it gives up.
- * 2. Nobody waits for one that was woken and is no more: when some thread has died since waiters
- *    were last counted as woken (word DEATHS), none counts as woken any more, and as many are woken
- *    anew, once a death.
+ * 1. While getters are queued, at least as many were woken as there are items. A woken getter that
+ *    finds nothing, as others were faster, is queued again before all that were not woken, and
+ *    behind those that were woken in vain before it (ARGUMENT is 1). The same holds for putters and
+ *    room, as far as room is counted in items. Where memory is short, a putter whose item is too
+ *    large for it may stand before others, and wakes them when it gives up.
+ * 2. Nobody waits for a woken waiter that has died: when some thread has died since waiters were
+ *    last counted as woken (word DEATHS), none counts as woken any more, and as many are woken
+ *    anew, once per death.
  *
- * Why waiters are told to try, and not handed an item: a thread that ended before it noticed would
- * take the item along; and while it wakes, for tens of microseconds, nobody else could have it.
+ * Why waiters are woken to try, and not handed an item: a thread that ended before it noticed would
+ * take the item with it; and while it wakes, for tens of microseconds, nobody else could have the
+ * item.
  *
  * @module
  */
@@ -26,14 +28,14 @@ import { WaitList } from "../_memory/wait_list.ts";
 import type { Accounts } from "./_accounts.ts";
 import { countOf } from "./_items.ts";
 
-/** What a waiter is told. */
+/** What a waiter is granted: a try. */
 const TRY = 1;
 
 const GETTERS_LIST = 1;
 const PUTTERS_LIST = 2;
 const JOINERS_LIST = 3;
 
-/** One who waits. */
+/** A waiter. */
 export interface Waiter {
   /** Its node in the table of threads. */
   readonly node: number;
@@ -41,7 +43,7 @@ export interface Waiter {
   isQueued: boolean;
 }
 
-/** Those who wait for a queue. */
+/** The waiters of a queue, as one seat sees them. */
 export class Waiters {
   readonly getters: WaitList;
   readonly putters: WaitList;
@@ -49,7 +51,7 @@ export class Waiters {
   readonly #control: Int32Array;
   readonly #seat: Seat;
   readonly #accounts: Accounts;
-  /** Threads to be rung once the latches are given back. */
+  /** Threads to ring once the latches are given back. */
   readonly #toRing: number[] = [];
 
   constructor(control: Int32Array, seat: Seat, accounts: Accounts) {
@@ -61,7 +63,7 @@ export class Waiters {
     this.joiners = new WaitList(control, QUEUE.JOINERS, seat, JOINERS_LIST);
   }
 
-  /** Rings those who were woken; call once the latches are given back. */
+  /** Rings the threads that were woken; call once the latches are given back. */
   ring(): void {
     if (this.#toRing.length === 0) return;
     // Ringing may lead back here.
@@ -69,7 +71,7 @@ export class Waiters {
     for (const thread of rung) this.#seat.ring(thread);
   }
 
-  /** Queues one; if it was woken in vain, before all who were not. */
+  /** Queues a waiter; if it was woken in vain, before all that were not. */
   queue(list: WaitList, waiter: Waiter, wasWoken: boolean): void {
     if (wasWoken) {
       const { words } = this.#seat.table;
@@ -79,12 +81,12 @@ export class Waiters {
     waiter.isQueued = true;
   }
 
-  /** A woken getter tries. After a death fewer may be counted as woken than were. */
+  /** Counts a woken getter as trying. After a death fewer may be counted as woken than were. */
   getterTries(): void {
     if (this.#control[QUEUE.WOKEN_GETTERS] > 0) this.#control[QUEUE.WOKEN_GETTERS]--;
   }
 
-  /** A woken putter tries. */
+  /** Counts a woken putter as trying. */
   putterTries(): void {
     if (this.#control[QUEUE.WOKEN_PUTTERS] > 0) this.#control[QUEUE.WOKEN_PUTTERS]--;
   }
@@ -103,7 +105,7 @@ export class Waiters {
     this.#grantPutters(most);
   }
 
-  /** Wakes those who wait for all to be done, if it is, or never will be. */
+  /** Wakes those who wait for all items to be done, if they are, or never will be. */
   wakeJoiners(): void {
     if (this.joiners.isEmpty) return;
     const unfinished = this.#control[QUEUE.UNFINISHED];
@@ -116,7 +118,7 @@ export class Waiters {
     while (this.#wakeOne(this.putters) || this.#wakeOne(this.getters));
   }
 
-  /** Sees to Invariant 2, once a death. */
+  /** Keeps Invariant 2: wakes anew once per death. */
   lookForDead(): void {
     if (this.#control[QUEUE.DEATHS] !== this.#seat.table.deaths) this.wakeAnew();
   }

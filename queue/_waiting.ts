@@ -1,8 +1,8 @@
 /**
- * Waiting for a queue, in both forms: for items, for room, and for all to be done.
+ * Waiting for a queue, in both forms: for items, for room, and for all items to be done.
  *
- * A waiter tries, is queued under the same latches if that was in vain, and sleeps until it is told
- * to try again.
+ * A waiter tries; if that was in vain, it is queued in the same hold of the latches, and sleeps
+ * until it is woken to try again.
  *
  * @module
  */
@@ -17,9 +17,9 @@ import type { QueueState } from "./_state.ts";
 import type { Waiter } from "./_waiters.ts";
 
 /**
- * Looks at a queue that is empty, or full, before a thread goes to sleep for it, and the shortest
- * and longest pause between two of them, in pauses of the processor (about 35 ns each). Who looks
- * seldom lets the other side work in peace, and finds more than one item.
+ * How many times a thread looks at a queue that is empty, or full, before it goes to sleep, and the
+ * shortest and longest wait between two looks, in pauses of the processor (about 35 ns each). A
+ * thread that looks seldom does not disturb the other side, and finds more than one item.
  */
 const LOOKS = platform.cores > 1 ? 10 : 0;
 const FIRST_PAUSE = 32;
@@ -27,7 +27,7 @@ const LONGEST_PAUSE = 64;
 
 /** A wait for a queue to change. */
 class QueueWait extends Wait implements Waiter {
-  /** False until somebody has to wait: a try that goes well needs no place in a list. */
+  /** False until the wait is queued: a try that succeeds needs no place in a list. */
   isQueued = false;
   readonly #state: QueueState;
   readonly #list: WaitList;
@@ -58,7 +58,7 @@ class QueueWait extends Wait implements Waiter {
     return this.#state.exchange(this.#list, this.node, blocked.node);
   }
 
-  /** See {@linkcode Wait}: lets another one try. */
+  /** See {@linkcode Wait}. Lets another waiter try. */
   giveBack(): void {
     this.#state.wakeAgain();
   }
@@ -73,7 +73,7 @@ class QueueWait extends Wait implements Waiter {
 /** Tries; true when there is no need to wait. Queues the wait otherwise. */
 type Try = (wait: QueueWait, wasWoken: boolean) => boolean;
 
-/** Items that are put bit by bit. */
+/** Items that are put as room becomes free, some at each try. */
 class PutRun {
   count = 0;
   readonly #state: QueueState;
@@ -86,7 +86,7 @@ class PutRun {
     this.#before = before;
   }
 
-  /** Puts what there is room for; true when all is put. */
+  /** Puts what there is room for; true when all items are put. */
   advance(wait: QueueWait | undefined, wasWoken: boolean): boolean {
     const count = this.#state.put(this.#items, this.count, wait, wasWoken);
     if (count < 0) throw shutDownError(this.#state.label, "put", this.#before + this.count);
@@ -108,7 +108,7 @@ class TakeRun {
     this.#most = most;
   }
 
-  /** Takes what there is; true when there was something. */
+  /** Takes what there is; true when there was an item. */
   advance(wait: QueueWait | undefined, wasWoken: boolean): boolean {
     this.#into.clear();
     this.count = this.#state.take(this.#into, this.#most, wait, wasWoken);
@@ -149,8 +149,8 @@ export class QueueWaits {
   }
 
   /**
-   * Takes items out; waits for the first, and blocks this thread meanwhile. Returns how many, 0
-   * when time was up.
+   * Takes items out; waits for the first, and blocks this thread meanwhile. Returns how many were
+   * taken, 0 when time was up.
    */
   takeSync(into: Batch, most: number, deadlineMs: number): number {
     const state = this.#state;
@@ -163,8 +163,8 @@ export class QueueWaits {
   }
 
   /**
-   * Takes items out; waits for the first. Calls back with them at once, and gives what that
-   * returns; or `undefined`.
+   * Takes items out; waits for the first. Calls `read` in the same turn, and returns what that
+   * returns; or `undefined` when time was up.
    */
   async take<R>(into: Batch, most: number, limits: Limits, read: () => R): Promise<R | undefined> {
     const run = new TakeRun(this.#state, into, most);
@@ -177,13 +177,13 @@ export class QueueWaits {
     return result;
   }
 
-  /** Blocks until all is done. False when time was up. */
+  /** Blocks until all items are done. False when time was up. */
   joinSync(deadlineMs: number): boolean {
     const state = this.#state;
     return this.#retrySync(state.joiners, (wait) => state.tryJoin(wait), deadlineMs);
   }
 
-  /** Waits until all is done. False when time was up. */
+  /** Waits until all items are done. False when time was up. */
   join(limits: Limits): Promise<boolean> {
     const state = this.#state;
     return this.#retry(state.joiners, (wait) => state.tryJoin(wait), limits);
@@ -207,16 +207,19 @@ export class QueueWaits {
   }
 
   /**
-   * Lets another one try, and waits for good: this thread is about to end, or was given up, between
-   * its being woken and now. What it took it would take along, after others have been told what it
-   * had.
+   * Lets another waiter try, and returns a promise that never settles: since this waiter was woken,
+   * its thread has begun to end, or was given up. An item that it took now would be lost with it,
+   * after its account was already found to be that of a dead thread.
    */
   #leave(): Promise<never> {
     this.#state.wakeAgain();
     return new Promise(() => {});
   }
 
-  /** Looks for a moment, so as not to sleep for what is about to come; true when it came. */
+  /**
+   * Watches for a moment, so as not to sleep when an item or room is about to come; true when it
+   * came.
+   */
   #look(isReady: () => boolean): boolean {
     if (LOOKS === 0 || !this.#spinner.isDue()) return false;
     let length = FIRST_PAUSE;
@@ -228,7 +231,7 @@ export class QueueWaits {
   }
 }
 
-/** Closes a wait for which there is no need. */
+/** Tries, and closes the wait if the try has not queued it; returns what the try returned. */
 function isDone(wait: QueueWait, attempt: () => boolean): boolean {
   try {
     return attempt();

@@ -1,5 +1,5 @@
 /**
- * A queue's memory, new or found again.
+ * A queue's memory: made for a new queue, or opened from a handle.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { home, type Seat, seatIn } from "../_memory/seat.ts";
 import { createHeapBuffer } from "./_heap.ts";
 
-/** Bytes that a queue may take if nothing else is said. */
+/** Bytes that a queue may take by default. */
 const DEFAULT_CAPACITY_BYTES = 1 << 28;
 const LEAST_CAPACITY_BYTES = 1 << 12;
 const MOST_CAPACITY_BYTES = 1 << 30;
@@ -17,7 +17,7 @@ export interface QueueData {
   readonly buffer: SharedArrayBuffer;
   readonly threads: SharedArrayBuffer;
   readonly name: string | undefined;
-  /** Whether a function gives the keys of the items, which stays in the thread that has it. */
+  /** Whether the keys of the items come from a function, which stays in the thread that has it. */
   readonly isSorted: boolean;
 }
 
@@ -52,7 +52,7 @@ export function createWords(
   return { buffer, seat: home(), name, isSorted: false };
 }
 
-/** The memory that the data of a handle stand for. */
+/** The memory that the data of a handle refer to. */
 export function openWords(data: unknown): QueueWords {
   const { buffer, threads, name, isSorted } = data as QueueData;
   return { buffer, seat: seatIn(threads), name, isSorted };

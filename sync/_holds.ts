@@ -53,8 +53,8 @@ export interface Hold {
 const SHARED = new WeakMap<object, Holds>();
 
 /**
- * The memory of a lock of this process. For a lock of another process, its stub: a process has one
- * stub per lock, and the lock of a condition crosses as itself.
+ * The memory of a lock of this process. For a lock of another process, its stub: a thread has one
+ * stub per lock, as the lock of a condition crosses as itself.
  */
 function keyOf(lock: Core): object {
   const { data } = lock;

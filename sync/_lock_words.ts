@@ -241,7 +241,7 @@ export class LockWords {
     return wasQueued;
   }
 
-  /** Call with the latch held. */
+  /** Writes WAITERS anew from the list. Call with the latch held. */
   #updateWaiters(): void {
     const { first } = this.#waiters;
     const value = first === 0

@@ -215,7 +215,8 @@ export class LocalSemaphoreCore implements SemaphoreCore, PassingCore {
   granted({ node }: SemaphoreWait, grant: number): boolean {
     if (grant === OWNED) return true;
     return this.#latch.hold(() => {
-      if (!this.seat.isHere) return false; // It was given up: others go on in its place (Invariant 3).
+      // This thread was given up: other waiters serve the permit in its place (Invariant 3).
+      if (!this.seat.isHere) return false;
       this.#countWoken(-1);
       return this.tryAcquire() || this.#queueAgain(node);
     });
@@ -280,7 +281,7 @@ export class LocalSemaphoreCore implements SemaphoreCore, PassingCore {
     return this.#latch.hold(() => this.#waiters.exchange(node, other));
   }
 
-  /** Call with the latch held. */
+  /** Takes a node out of the list; false when it is not there. Call with the latch held. */
   #remove(node: number): boolean {
     const wasQueued = this.#waiters.remove(node);
     if (this.#waiters.isEmpty) store(this.#words, SEMAPHORE.WAITERS, 0);
