@@ -92,7 +92,7 @@ export class Batch {
       this.encodedKeys = this.#spareKeys ??= new Batch();
       this.encodedKeys.clear();
     }
-    // The key of an item that had no room is written over.
+    // It is one too many if the last item had no room.
     this.encodedKeys.count = this.count;
     // Numbers need no words.
     return this.encodedKeys.add(act, typeof key === "number" ? 0 : key);

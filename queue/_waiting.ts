@@ -209,7 +209,7 @@ export class QueueWaits {
   /**
    * Lets another waiter try, and returns a promise that never settles: since this waiter was woken,
    * its thread has begun to end, or was given up. An item that it took now would be lost with it,
-   * after its account was already found to be that of a dead thread.
+   * after joiners may have been told what this thread had taken.
    */
   #leave(): Promise<never> {
     this.#state.wakeAgain();

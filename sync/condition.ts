@@ -2,8 +2,8 @@
  * Condition: waiting, with a lock released meanwhile, until another thread says that something has
  * changed.
  *
- * The algorithm is in `_condition_core.ts`; here are the predicates, which run in the thread that
- * waits.
+ * The algorithm is in `_condition_core.ts`; this file has the predicates, which run in the thread
+ * that waits.
  *
  * @module
  */
@@ -27,7 +27,10 @@ import type {
 } from "./options.ts";
 import { holdsOfRLock, RLock } from "./rlock.ts";
 
-/** What a wait comes to; takes note of a lock that was lost. */
+/**
+ * The result of a wait. If the lock was lost, marks the hold that the wait left as lost, and
+ * throws.
+ */
 function outcomeOf(left: Hold, outcome: boolean | LostLock): boolean {
   if (typeof outcome === "boolean") return outcome;
   left.isLost = true;
@@ -35,25 +38,25 @@ function outcomeOf(left: Hold, outcome: boolean | LostLock): boolean {
 }
 
 /**
- * Lets threads and async tasks wait until something has changed, and tell each other so.
+ * Lets threads and async tasks wait until something has changed, and notify each other of changes.
  *
- * It comes with a lock, its own {@linkcode RLock} or one that it is given, which guards what the
- * threads talk about. Who waits must hold it: it is released during the wait, however often it was
+ * It comes with a lock, its own {@linkcode RLock} or one that it is given, which guards the state
+ * that changes. A waiter must hold it: the lock is released during the wait, however often it was
  * acquired, and held again afterwards. Several conditions can share one lock.
  *
- * A notification wakes who waits at that moment, and is not remembered: test what you wait for,
- * before and after, or use {@linkcode Condition.waitFor}, which does.
+ * A notification wakes threads that wait at that moment, and is not remembered: test what you wait
+ * for, before and after, or use {@linkcode Condition.waitFor}, which does so.
  *
  * It can be sent to any task in its arguments, with its lock.
  *
- * **Fairness:** waiters are notified first come, first served; then they acquire the lock as all
- * others do.
+ * **Fairness:** waiters are notified first come, first served; then they acquire the lock as any
+ * other thread does.
  *
- * **Owner's death:** when the thread that holds the lock dies, those who were notified get an
- * {@linkcode OwnerDiedError}, without the lock. Those who were not notified go on waiting.
+ * **Owner's death:** when the thread that holds the lock dies, waits that were notified throw an
+ * {@linkcode OwnerDiedError}, without the lock. Waits that were not notified go on.
  *
  * **Without the lock:** the guards and `run` calls around a wait that has lost the lock release
- * nothing, whoever has it by then. Who acquired it by hand must not release it then.
+ * nothing, whoever has it by then. Code that acquired the lock by hand must not release it then.
  *
  * Semantics: Python's `threading.Condition`.
  *
@@ -94,7 +97,7 @@ export class Condition {
     registerHandle(KIND, (data) => Condition.#open(data));
   }
 
-  /** @param data Beside the condition's own data, the lock: itself, or its handle. */
+  /** @param data The condition's own data, and with them the lock: itself, or its handle. */
   static #open(data: unknown): Condition {
     const { lock, ...own } = data as { readonly lock: Lock | RLock | Handle };
     const core = openCore<ConditionCore>(KIND, isRemoteData(data) ? own : data);
@@ -107,8 +110,10 @@ export class Condition {
   /**
    * Makes a condition for which nobody waits.
    *
-   * @param lock The lock to hold while waiting and notifying; left out, the condition makes an
+   * @param lock The lock to hold while waiting and notifying; if left out, the condition makes an
    * {@linkcode RLock}.
+   * @throws {TypeError} When `lock` is neither a Lock nor an RLock.
+   * @throws {NotShareableError} When `lock` belongs to another process.
    */
   constructor(lock?: Lock | RLock);
   constructor(given?: Lock | RLock, core?: ConditionCore) {
@@ -149,34 +154,42 @@ export class Condition {
     return this.#lock.locked();
   }
 
-  /** Acquires the lock for as long as the guard lives; see {@linkcode Lock.hold}. */
+  /**
+   * Acquires the lock, and returns a guard that releases it when disposed of; see
+   * {@linkcode Lock.hold}.
+   */
   hold(options?: WaitOptions): Promise<Guard> {
     return this.#lock.hold(options);
   }
 
-  /** Acquires the lock for as long as the guard lives; see {@linkcode Lock.holdSync}. */
+  /**
+   * Acquires the lock, and returns a guard that releases it when disposed of; see
+   * {@linkcode Lock.holdSync}.
+   */
   holdSync(options?: WaitSyncOptions): Guard {
     return this.#lock.holdSync(options);
   }
 
-  /** Holds the lock around a function; see {@linkcode Lock.run}. */
+  /** Holds the lock while a function runs; see {@linkcode Lock.run}. */
   run<R>(fn: () => R, options?: WaitOptions): Promise<Awaited<R>> {
     return this.#lock.run(fn, options);
   }
 
-  /** Holds the lock around a function; see {@linkcode Lock.runSync}. */
+  /** Holds the lock while a function runs; see {@linkcode Lock.runSync}. */
   runSync<R>(fn: () => R, options?: WaitSyncOptions): R {
     return this.#lock.runSync(fn, options);
   }
 
   /**
    * Releases the lock, waits for a notification, and acquires the lock again. The promise settles
-   * once it has the lock, also after a timeout or an abort; it holds the event loop open until
-   * then.
+   * once it has the lock, after a timeout or an abort too; it holds the event loop open until then.
    *
-   * @param options How long to wait for the notification, and what ends the wait early.
+   * @param options How long to wait for the notification. The promise rejects with the reason of
+   * `signal` when that aborts; the lock is held then.
    * @returns True when it was notified; false when time was up first.
-   * @throws {RuntimeError} When the code that calls does not own the lock.
+   * @throws {RuntimeError} When the calling code does not own the lock.
+   * @throws {OwnerDiedError} When the thread that holds the lock dies after the notification, or is
+   * dead after a timeout or an abort; the lock is not held then.
    *
    * @example
    * ```ts
@@ -210,8 +223,11 @@ export class Condition {
    * @param options How long to wait for the notification.
    * @returns True when it was notified; false when time was up first. The lock is held in either
    * case.
-   * @throws {RuntimeError} When the code that calls does not own the lock; and where the host
-   * forbids blocking.
+   * @throws {RuntimeError} When the calling code does not own the lock; where the host forbids
+   * blocking; and where this wait and an async task of the same thread would wait for each other
+   * (see the class).
+   * @throws {OwnerDiedError} When the thread that holds the lock dies after the notification, or is
+   * dead after a timeout; the lock is not held then.
    *
    * @example
    * ```ts
@@ -241,15 +257,18 @@ export class Condition {
 
   /**
    * Waits until a predicate holds: tests it, with the lock held, now and after each notification.
-   * The timeout is for all of it.
+   * The timeout covers the whole call.
    *
    * The predicate runs in this thread: what it reads must be in shared memory if other threads
    * change it. It must not be async: a promise would count as true.
    *
-   * @param predicate Tells whether to stop waiting.
-   * @param options How long to wait, and what ends the wait early.
-   * @returns What the predicate returned last: something true, or something false when time was up.
-   * @throws {RuntimeError} When it has to wait and the code that calls does not own the lock.
+   * @param predicate Whether to stop waiting.
+   * @param options How long to wait. The promise rejects with the reason of `signal` when that
+   * aborts; the lock is held then.
+   * @returns What the predicate returned last: a truthy value, or a falsy one when time was up.
+   * @throws {RuntimeError} When it has to wait and the calling code does not own the lock.
+   * @throws {OwnerDiedError} When the thread that holds the lock dies after the notification, or is
+   * dead after a timeout or an abort; the lock is not held then.
    * @throws {TypeError} When the predicate returns a promise or a future.
    *
    * @example
@@ -275,13 +294,17 @@ export class Condition {
 
   /**
    * Blocks until a predicate holds: tests it, with the lock held, now and after each notification.
-   * The timeout is for all of it.
+   * The timeout covers the whole call.
    *
-   * @param predicate Tells whether to stop waiting.
+   * @param predicate Whether to stop waiting.
    * @param options How long to wait.
-   * @returns What the predicate returned last: something true, or something false when time was up.
-   * @throws {RuntimeError} When it has to wait and the code that calls does not own the lock; and
-   * where the host forbids blocking.
+   * @returns What the predicate returned last: a truthy value, or a falsy one when time was up.
+   * @throws {RuntimeError} When it has to wait and the calling code does not own the lock; where
+   * the host forbids blocking; and where this wait and an async task of the same thread would wait
+   * for each other (see the class).
+   * @throws {OwnerDiedError} When the thread that holds the lock dies after the notification, or is
+   * dead after a timeout; the lock is not held then.
+   * @throws {TypeError} When the predicate returns a promise or a future.
    *
    * @example
    * ```ts
@@ -304,11 +327,12 @@ export class Condition {
   }
 
   /**
-   * A promise, or a future, is true whatever it resolves to: whoever returns one would never wait.
+   * Throws if a predicate returned a promise or a future: that is truthy whatever it resolves to,
+   * and the wait would end at once.
    */
   #checked<T>(result: T): T {
     if (!isAsync(result)) return result;
-    // What it is rejected with would be told as unhandled, beside the error that explains it.
+    // Its rejection would be reported as unhandled, beside the error that explains it.
     Promise.resolve(result).catch(() => {});
     throw new TypeError(
       `Cannot ${
@@ -318,11 +342,12 @@ export class Condition {
   }
 
   /**
-   * Notifies up to `n` of those who wait, longest waiting first; without effect when nobody waits.
-   * They go on once they have the lock, which the caller keeps.
+   * Notifies up to `n` waiters, those that have waited longest first; has no effect when nobody
+   * waits. They go on once they have the lock, which the caller keeps.
    *
    * @param n How many; nothing happens when it is 0 or less.
-   * @throws {RuntimeError} When the code that calls does not own the lock.
+   * @throws {RuntimeError} When the calling code does not own the lock.
+   * @throws {TypeError} When `n` is not a number, or NaN.
    *
    * @example
    * ```ts
@@ -343,16 +368,16 @@ export class Condition {
   }
 
   /**
-   * Notifies all who wait; see {@linkcode Condition.notify}.
+   * Notifies all waiters; see {@linkcode Condition.notify}.
    *
-   * @throws {RuntimeError} When the code that calls does not own the lock.
+   * @throws {RuntimeError} When the calling code does not own the lock.
    */
   notifyAll(): void {
     this.notify(Infinity);
   }
 
   /**
-   * What stands for this condition and its lock in a message to a raw `Worker`; see
+   * A handle that stands for this condition and its lock in a message to a raw `Worker`; see
    * {@linkcode Condition.from}.
    */
   get handle(): Handle {
@@ -360,10 +385,12 @@ export class Condition {
   }
 
   /**
-   * Rebuilds a condition from a handle. Only those who post messages themselves need it: in the
+   * Rebuilds a condition from a handle. Needed only by code that posts messages itself: in the
    * arguments of a task, conditions cross by themselves.
    *
-   * @throws {TypeError} When it is no handle of a Condition.
+   * @param handle The {@linkcode Condition.handle} of a condition.
+   * @returns A view of the same condition, with a view of its lock.
+   * @throws {TypeError} When it is not the handle of a Condition.
    *
    * @example
    * ```ts
@@ -381,8 +408,8 @@ export class Condition {
   }
 
   /**
-   * See {@linkcode Condition.handle}. The lock crosses as itself: both sides' tasks share one view
-   * of it.
+   * See {@linkcode Condition.handle}. The lock crosses as itself: a thread that is sent both has
+   * one view of the lock.
    */
   [HANDLE](): Handle {
     return { kind: KIND, data: { ...this.#core.data as object, lock: this.#lock } };

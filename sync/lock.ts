@@ -36,7 +36,7 @@ export interface LockOptions {
 }
 
 /**
- * Gives conditions the holds of their lock. Assigned by the class, which alone can reach its
+ * The holds of a lock, for conditions. Assigned by the class, as only the class can reach its
  * private fields.
  */
 export let holdsOfLock: (lock: Lock) => Holds;
@@ -44,21 +44,22 @@ export let holdsOfLock: (lock: Lock) => Holds;
 /**
  * A lock that one thread, or one async task, holds at a time.
  *
- * It can be sent to any task in its arguments, and used there and here in both forms: `acquireSync`
+ * It can be sent to any task in its arguments, and used on both sides in both forms: `acquireSync`
  * blocks the thread, `acquire` returns a promise. Whoever acquires it sees all that was written to
  * shared memory before it was released.
  *
- * It belongs to nobody: any thread may release it, also one that did not acquire it. It is not
- * reentrant: who holds it and acquires it again waits for ever. See {@linkcode RLock} for both.
+ * It belongs to nobody: any thread may release it, even one that did not acquire it. It is not
+ * reentrant: a holder that acquires it again waits for ever. {@linkcode RLock} has an owner, and is
+ * reentrant.
  *
- * **Fairness:** who waits is woken first come, first served, but a thread that comes at the moment
- * of a release may take the lock first. Who was overtaken so is handed the lock by the next
- * release. A thread that blocks for the lock goes before its own async tasks that wait for it: they
- * could not go on, and release it, while it is blocked.
+ * **Fairness:** waiters are woken first come, first served, but a thread that comes at the moment
+ * of a release may take the lock first. A waiter that was overtaken like this is handed the lock by
+ * the next release. A thread that blocks for the lock goes before its own async tasks that wait for
+ * it: they could not go on, and release the lock, while the thread is blocked.
  *
  * **Owner's death:** when the thread that acquired the lock ends, or is given up by its pool,
- * without a release, all who wait or come later get an {@linkcode OwnerDiedError}, until one calls
- * {@linkcode Lock.recover}.
+ * without a release, all calls that wait or come later throw an {@linkcode OwnerDiedError}, until a
+ * thread calls {@linkcode Lock.recover}.
  *
  * Semantics: Python's `threading.Lock`.
  *
@@ -86,7 +87,7 @@ export let holdsOfLock: (lock: Lock) => Holds;
  */
 export class Lock {
   readonly #core: LockCore;
-  /** Made when first needed: a lock that nobody has held by a guard does without. */
+  /** Made when first needed: a lock that was never held by a guard needs none. */
   #madeHolds: Holds | undefined;
 
   static {
@@ -124,8 +125,9 @@ export class Lock {
    * Acquires the lock. The promise settles when the lock is this task's, and holds the event loop
    * open until then.
    *
-   * @param options How long to wait, and what ends the wait early.
-   * @returns True when it was acquired; false when it was not to be had in time, or at once with
+   * @param options How long to wait. The promise rejects with the reason of `signal` when that
+   * aborts.
+   * @returns True when it was acquired; false when it was not free in time, or at once with
    * `blocking: false`.
    * @throws {OwnerDiedError} When the thread that holds the lock is dead.
    *
@@ -150,10 +152,10 @@ export class Lock {
   }
 
   /**
-   * Acquires the lock; blocks this thread until it is free.
+   * Acquires the lock; blocks this thread until the lock is free.
    *
    * @param options How long to wait.
-   * @returns True when it was acquired; false when it was not to be had in time, or at once with
+   * @returns True when it was acquired; false when it was not free in time, or at once with
    * `blocking: false`.
    * @throws {OwnerDiedError} When the thread that holds the lock is dead.
    * @throws {RuntimeError} Where the host forbids blocking.
@@ -180,7 +182,7 @@ export class Lock {
   }
 
   /**
-   * Releases the lock, and wakes one of those who wait. Never waits. Any thread may do so.
+   * Releases the lock, and wakes one waiter. Never waits. Any thread may release it.
    *
    * @throws {RuntimeError} When it is not locked.
    *
@@ -203,9 +205,13 @@ export class Lock {
   }
 
   /**
-   * Acquires the lock for as long as the guard lives. Waits as {@linkcode Lock.acquire} does.
+   * Acquires the lock, and returns a guard that releases it when disposed of. Waits as
+   * {@linkcode Lock.acquire} does.
    *
-   * @throws {TimeoutError} When it was not to be had in time.
+   * @param options How long to wait. The promise rejects with the reason of `signal` when that
+   * aborts.
+   * @throws {TimeoutError} When it was not free in time.
+   * @throws {OwnerDiedError} When the thread that holds the lock is dead.
    *
    * @example
    * ```ts
@@ -226,9 +232,13 @@ export class Lock {
   }
 
   /**
-   * Acquires the lock for as long as the guard lives. Blocks as {@linkcode Lock.acquireSync} does.
+   * Acquires the lock, and returns a guard that releases it when disposed of. Blocks as
+   * {@linkcode Lock.acquireSync} does.
    *
-   * @throws {TimeoutError} When it was not to be had in time.
+   * @param options How long to wait.
+   * @throws {TimeoutError} When it was not free in time.
+   * @throws {OwnerDiedError} When the thread that holds the lock is dead.
+   * @throws {RuntimeError} Where the host forbids blocking.
    *
    * @example
    * ```ts
@@ -249,9 +259,14 @@ export class Lock {
   }
 
   /**
-   * Holds the lock around a function, sync or async.
+   * Holds the lock while a function runs, sync or async.
    *
-   * @returns What the function returned; it rejects with what the function threw.
+   * @param fn What to run.
+   * @param options How long to wait for the lock. The promise rejects with the reason of `signal`
+   * when that aborts during this wait.
+   * @returns What the function returned; the promise rejects with what the function threw.
+   * @throws {TimeoutError} When the lock was not free in time.
+   * @throws {OwnerDiedError} When the thread that holds the lock is dead.
    *
    * @example
    * ```ts
@@ -273,9 +288,14 @@ export class Lock {
   }
 
   /**
-   * Holds the lock around a function; blocks until it has it.
+   * Holds the lock while a function runs; blocks this thread until the lock is free.
    *
+   * @param fn What to run.
+   * @param options How long to wait for the lock.
    * @returns What the function returned.
+   * @throws {TimeoutError} When the lock was not free in time.
+   * @throws {OwnerDiedError} When the thread that holds the lock is dead.
+   * @throws {RuntimeError} Where the host forbids blocking.
    *
    * @example
    * ```ts
@@ -308,17 +328,21 @@ export class Lock {
     return this.#core.recover();
   }
 
-  /** What stands for this lock in a message to a raw `Worker`; see {@linkcode Lock.from}. */
+  /**
+   * A handle that stands for this lock in a message to a raw `Worker`; see {@linkcode Lock.from}.
+   */
   get handle(): Handle {
     this.#holds.share();
     return { kind: KIND, data: this.#core.data };
   }
 
   /**
-   * Rebuilds a lock from a handle. Only those who post messages themselves need it: in the
-   * arguments of a task, locks cross by themselves.
+   * Rebuilds a lock from a handle. Needed only by code that posts messages itself: in the arguments
+   * of a task, locks cross by themselves.
    *
-   * @throws {TypeError} When it is no handle of a Lock.
+   * @param handle The {@linkcode Lock.handle} of a lock.
+   * @returns A view of the same lock.
+   * @throws {TypeError} When it is not the handle of a Lock.
    *
    * @example
    * ```ts

@@ -1,8 +1,8 @@
 /**
  * RLock: a lock with an owner, who may acquire it again.
  *
- * What it is to own the lock is told in `_rlock_core.ts`; here it is found out which `run` calls
- * the code is inside of.
+ * `_rlock_core.ts` defines what it means to own the lock; this file finds out which `run` calls the
+ * code is inside of.
  *
  * @module
  */
@@ -34,24 +34,25 @@ import type {
 } from "./options.ts";
 
 /**
- * Gives conditions the holds of their lock. Assigned by the class, which alone can reach its
+ * The holds of a lock, for conditions. Assigned by the class, as only the class can reach its
  * private fields.
  */
 export let holdsOfRLock: (lock: RLock) => Holds;
 
 /**
- * A reentrant lock: its owner may acquire it again, and releases it as often.
+ * A reentrant lock: its owner may acquire it again, and must release it as often.
  *
  * Who the owner is depends on the form. `acquireSync` makes the **thread** the owner: all its
  * blocking code may acquire it again. `acquire` and `hold` make the calling **async task** the
  * owner: other async tasks of the same thread wait, as other threads do. `run` makes the function
- * that it runs the owner, with everything that this calls and awaits: inside, acquiring again is
- * free, in either form. Async tasks cannot be told apart outside of `run`, so there a second
- * `acquire` waits for the first one's release, also when both are made by the same task.
+ * that it runs the owner, together with everything that the function calls and awaits: inside,
+ * acquiring again succeeds at once, in either form. Async tasks cannot be told apart outside of
+ * `run`, so there a second `acquire` waits for the first one's release, even when both are made by
+ * the same task.
  *
  * In a browser they cannot be told apart inside of `run` either: acquiring again there throws
- * before the first `await`, and waits after it. The blocking forms, in workers, are reentrant as
- * everywhere.
+ * before the first `await`, and waits after it. The blocking forms are reentrant in a browser's
+ * workers as everywhere else.
  *
  * It can be sent to any task in its arguments. Whoever acquires it sees all that was written to
  * shared memory before it was released.
@@ -82,7 +83,7 @@ export let holdsOfRLock: (lock: RLock) => Holds;
  */
 export class RLock {
   readonly #core: RLockCore;
-  /** Made when first needed: a lock that nobody has held by a guard does without. */
+  /** Made when first needed: a lock that was never held by a guard needs none. */
   #madeHolds: Holds | undefined;
 
   static {
@@ -120,10 +121,13 @@ export class RLock {
    * Acquires the lock for the async task that calls. The promise settles when the lock is this
    * task's, and holds the event loop open until then. Inside of `run` it enters again at once.
    *
-   * @param options How long to wait, and what ends the wait early.
-   * @returns True when it was acquired; false when it was not to be had in time, or at once with
+   * @param options How long to wait. The promise rejects with the reason of `signal` when that
+   * aborts.
+   * @returns True when it was acquired; false when it was not free in time, or at once with
    * `blocking: false`.
    * @throws {OwnerDiedError} When the thread that holds the lock is dead.
+   * @throws {RuntimeError} In a browser, inside of a `run` that holds the lock, before the first
+   * `await`.
    *
    * @example
    * ```ts
@@ -148,15 +152,16 @@ export class RLock {
   }
 
   /**
-   * Acquires the lock for this thread; blocks it until the lock is free. The owner enters again at
-   * once.
+   * Acquires the lock for this thread; blocks the thread until the lock is free. The owner enters
+   * again at once.
    *
    * @param options How long to wait.
-   * @returns True when it was acquired; false when it was not to be had in time, or at once with
+   * @returns True when it was acquired; false when it was not free in time, or at once with
    * `blocking: false`.
    * @throws {OwnerDiedError} When the thread that holds the lock is dead.
-   * @throws {RuntimeError} When an async task of this same thread holds the lock, and could not
-   * release it while the thread is blocked for ever; and where the host forbids blocking.
+   * @throws {RuntimeError} When, without a timeout, an async task of this same thread holds the
+   * lock, which could not release it while the thread is blocked for ever; and where the host
+   * forbids blocking.
    *
    * @example
    * ```ts
@@ -187,7 +192,8 @@ export class RLock {
   }
 
   /**
-   * Releases the lock once; as often as it was acquired, and it is free. Never waits.
+   * Releases the lock once; it is free when it was released as often as it was acquired. Never
+   * waits.
    *
    * @throws {RuntimeError} When the code that calls does not own it.
    *
@@ -204,15 +210,21 @@ export class RLock {
     this.#core.release(contextsHere());
   }
 
-  /** True while anybody holds the lock. Not reliable: it may have changed when you read it. */
+  /** True while somebody holds the lock. Not reliable: it may have changed when you read it. */
   locked(): boolean {
     return this.#core.locked();
   }
 
   /**
-   * Acquires the lock for as long as the guard lives. Waits as {@linkcode RLock.acquire} does.
+   * Acquires the lock, and returns a guard that releases it when disposed of. Waits as
+   * {@linkcode RLock.acquire} does.
    *
-   * @throws {TimeoutError} When it was not to be had in time.
+   * @param options How long to wait. The promise rejects with the reason of `signal` when that
+   * aborts.
+   * @throws {TimeoutError} When it was not free in time.
+   * @throws {OwnerDiedError} When the thread that holds the lock is dead.
+   * @throws {RuntimeError} In a browser, inside of a `run` that holds the lock, before the first
+   * `await`.
    *
    * @example
    * ```ts
@@ -236,9 +248,13 @@ export class RLock {
   }
 
   /**
-   * Acquires the lock for as long as the guard lives. Blocks as {@linkcode RLock.acquireSync} does.
+   * Acquires the lock, and returns a guard that releases it when disposed of. Blocks as
+   * {@linkcode RLock.acquireSync} does.
    *
-   * @throws {TimeoutError} When it was not to be had in time.
+   * @param options How long to wait.
+   * @throws {TimeoutError} When it was not free in time.
+   * @throws {OwnerDiedError} When the thread that holds the lock is dead.
+   * @throws {RuntimeError} Where {@linkcode RLock.acquireSync} throws one.
    *
    * @example
    * ```ts
@@ -260,10 +276,17 @@ export class RLock {
   }
 
   /**
-   * Holds the lock around a function, sync or async, which owns it with everything that it calls
-   * and awaits.
+   * Holds the lock while a function runs, sync or async, which owns the lock together with
+   * everything that it calls and awaits.
    *
-   * @returns What the function returned; it rejects with what the function threw.
+   * @param fn What to run.
+   * @param options How long to wait for the lock. The promise rejects with the reason of `signal`
+   * when that aborts during this wait.
+   * @returns What the function returned; the promise rejects with what the function threw.
+   * @throws {TimeoutError} When the lock was not free in time.
+   * @throws {OwnerDiedError} When the thread that holds the lock is dead.
+   * @throws {RuntimeError} In a browser, inside of a `run` that holds the lock, before the first
+   * `await`.
    *
    * @example
    * ```ts
@@ -296,9 +319,14 @@ export class RLock {
   }
 
   /**
-   * Holds the lock around a function; blocks until it has it.
+   * Holds the lock while a function runs; blocks this thread until the lock is free.
    *
+   * @param fn What to run.
+   * @param options How long to wait for the lock.
    * @returns What the function returned.
+   * @throws {TimeoutError} When the lock was not free in time.
+   * @throws {OwnerDiedError} When the thread that holds the lock is dead.
+   * @throws {RuntimeError} Where {@linkcode RLock.acquireSync} throws one.
    *
    * @example
    * ```ts
@@ -331,17 +359,21 @@ export class RLock {
     return this.#core.recover();
   }
 
-  /** What stands for this lock in a message to a raw `Worker`; see {@linkcode RLock.from}. */
+  /**
+   * A handle that stands for this lock in a message to a raw `Worker`; see {@linkcode RLock.from}.
+   */
   get handle(): Handle {
     this.#holds.share();
     return { kind: KIND, data: this.#core.data };
   }
 
   /**
-   * Rebuilds a lock from a handle. Only those who post messages themselves need it: in the
-   * arguments of a task, locks cross by themselves.
+   * Rebuilds a lock from a handle. Needed only by code that posts messages itself: in the arguments
+   * of a task, locks cross by themselves.
    *
-   * @throws {TypeError} When it is no handle of an RLock.
+   * @param handle The {@linkcode RLock.handle} of a lock.
+   * @returns A view of the same lock.
+   * @throws {TypeError} When it is not the handle of an RLock.
    *
    * @example
    * ```ts
@@ -374,7 +406,8 @@ export class RLock {
     if (inside.length === 0 || !this.#core.enterAgain(inside)) return false;
     if (platform.keepsContext) return true;
     this.#core.release(inside);
-    // Told at once: after an await nobody would know, and it would wait for itself.
+    // Thrown at once: after an `await` this could not be noticed, and the code would wait for
+    // itself.
     throw new RuntimeError(
       `Cannot ${this.#act}: it is held by a run() around this code, and a browser does not tell async tasks apart; acquire it once, or use the Sync form in a worker`,
     );
@@ -386,8 +419,8 @@ export class RLock {
   }
 
   /**
-   * The same for what was acquired as a context, from wherever; true when the context still holds
-   * the lock.
+   * Releases once what was acquired as a context, called from any context, unless a condition's
+   * wait has lost it; true when the context still holds the lock.
    */
   #endAs(context: number, hold: Hold): boolean {
     return !hold.isLost && this.#core.releaseAs(context);
