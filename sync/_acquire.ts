@@ -1,6 +1,6 @@
 /**
- * What locks and semaphores have in common: the arguments of `acquire`, and guards; and what may
- * not block, or not be async.
+ * What locks and semaphores have in common: the arguments of `acquire`, guards, and the checks that
+ * a thread may block and that a function is not async.
  *
  * @module
  */
@@ -11,9 +11,7 @@ import { checkOptions } from "../_platform/options.ts";
 import { RuntimeError, TimeoutError } from "./errors.ts";
 import type { AcquireOptions, WaitOptions } from "./options.ts";
 
-/**
- * What holds a lock or a permit until it is disposed of; `using` does so at the end of the block.
- */
+/** Holds a lock or a permit until it is disposed of; `using` does so at the end of the block. */
 export interface Guard extends Disposable {
   /** Releases what is held. Further calls do nothing. */
   [Symbol.dispose](): void;
@@ -21,19 +19,19 @@ export interface Guard extends Disposable {
 
 /** The arguments of a wait, checked. */
 export interface Patience {
-  /** True when nothing may be waited for. */
+  /** True when the call must not wait. */
   readonly polls: boolean;
   readonly deadlineMs: number;
   readonly signal: AbortSignal | undefined;
 }
 
-/** The patience of those who give no options. */
+/** The patience of a call without options. */
 export const ENDLESS: Patience = { polls: false, deadlineMs: NEVER, signal: undefined };
 
 /**
  * Checks the options of a wait for a lock or a semaphore. Touches no shared word.
  *
- * @param act What is attempted, for error texts: `acquire Lock`.
+ * @param act What is attempted, for error texts, as `acquire Lock`.
  */
 export function patienceOf(act: string, options: AcquireOptions | undefined): Patience {
   if (options === undefined) return ENDLESS;
@@ -66,7 +64,7 @@ export function checkMayBlock(act: string): void {
   );
 }
 
-/** The error of a guard that was not to be had in time. */
+/** The error of a `hold` or `run` whose lock or permit was not free in time. */
 export function notInTime(
   act: string,
   options: WaitOptions | undefined,
@@ -75,7 +73,7 @@ export function notInTime(
   return new TimeoutError(`Cannot ${act} within ${options?.timeout} ms: ${state}`);
 }
 
-/** A guard that calls back once. */
+/** A guard that calls a function when it is first disposed of. */
 export class ReleasingGuard implements Guard {
   #release: (() => void) | undefined;
 
@@ -91,7 +89,7 @@ export class ReleasingGuard implements Guard {
   }
 }
 
-/** Whether what a function returned is to be awaited: the function is async. */
+/** Whether what a function returned must be awaited: the function is async. */
 export function isAsync(result: unknown): result is PromiseLike<unknown> {
   return typeof (result as PromiseLike<unknown> | null | undefined)?.then === "function";
 }

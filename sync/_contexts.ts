@@ -8,12 +8,15 @@
 import { type AsyncContext, platform } from "../_platform/mod.ts";
 import { doorbell } from "../_memory/doorbell.ts";
 
-/** The ids of `run` calls, each inside of those that follow it. */
+/** The ids of `run` calls, innermost first. */
 export type Contexts = readonly number[];
 
 const NONE: Contexts = [];
 
-/** Made when first needed: it takes a runtime some milliseconds, and most threads do without. */
+/**
+ * Made when first needed: making it takes a runtime some milliseconds, and most threads never need
+ * it.
+ */
 let innermost: AsyncContext<Context | undefined> | undefined;
 let ids = 0;
 
@@ -21,11 +24,11 @@ let ids = 0;
 export class Context {
   /** A number, unique in this thread, 1 or more. */
   readonly id: number;
-  /** The one around it. */
+  /** The `run` call around it. */
   outer: Context | undefined;
   /**
-   * True once it holds its lock no more. What was started inside, and may go on for ever, is not
-   * inside then.
+   * True once it no longer holds its lock. Code that was started inside, and may go on for ever,
+   * does not count as inside then.
    */
   isOver = false;
 
@@ -43,8 +46,8 @@ export class Context {
 }
 
 function create(): AsyncContext<Context | undefined> {
-  // Whoever lets the doorbell listen first would lend it the locks that it holds, and so all whom
-  // it tells of outcomes.
+  // Otherwise the doorbell would run in the context of whichever code lets it listen first, and all
+  // code that it calls with outcomes would count as inside the `run` calls of that code.
   doorbell.runBy((step) => callIn(undefined, step, undefined));
   return platform.createAsyncContext<Context | undefined>();
 }
@@ -54,7 +57,7 @@ export function contextHere(): Context | undefined {
   return innermost?.get();
 }
 
-/** Calls a function inside of a context, or of none. */
+/** Calls a function inside of a context, or outside of all. */
 export function callIn<A, R>(context: Context | undefined, fn: (arg: A) => R, arg: A): R {
   return innermost === undefined ? fn(arg) : innermost.run(context, () => fn(arg));
 }

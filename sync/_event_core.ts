@@ -3,15 +3,15 @@
  *
  * Word IS_SET: 0 or 1.
  *
- *   0 -> 1   set()     under the latch; all who wait are granted in the same step
+ *   0 -> 1   set()     under the latch; all waiters are granted in the same step
  *   1 -> 0   clear()
  *
  * Invariants
- * 1. Who queues looks at IS_SET once more under the latch, and `set` holds it from before it writes
- *    until the list is empty. So nobody sleeps who queued before a `set`, and nobody who queued
- *    after a `clear` is woken by an earlier `set`.
- * 2. A waiter is told by its node, not by the flag: a `clear` right after the `set` takes nothing
- *    back.
+ * 1. A waiter that queues looks at IS_SET once more under the latch, and `set` holds the latch from
+ *    before it writes until the list is empty. So no waiter that queued before a `set` sleeps on,
+ *    and no waiter that queued after a `clear` is woken by an earlier `set`.
+ * 2. A waiter is woken by a grant to its node, not by the flag: a `clear` right after the `set`
+ *    takes nothing back.
  *
  * @module
  */
@@ -32,13 +32,13 @@ const GRANTED = 1;
 export interface EventCore extends Core {
   /** True while the flag is set. */
   isSet(): boolean;
-  /** Sets the flag, and wakes all who wait. */
+  /** Sets the flag, and wakes all waiters. */
   set(): void;
   /** Clears the flag. */
   clear(): void;
   /** Waits until the flag is set; false when time was up first. */
   wait(limits: Limits): Promise<boolean>;
-  /** The same; blocks. */
+  /** Like {@linkcode EventCore.wait}, but blocks. */
   waitSync(deadlineMs: number): boolean;
 }
 
@@ -61,11 +61,11 @@ class EventWait extends Wait {
     return this.#leave(this.node);
   }
 
-  /** See {@linkcode Wait}. Being told is nothing that could be given back. */
+  /** See {@linkcode Wait}. Does nothing: that the flag was set cannot be given back. */
   giveBack(): void {}
 }
 
-/** The core for those who share the memory. */
+/** The core for threads that share the memory. */
 export class LocalEventCore implements EventCore {
   readonly name: string | undefined;
   readonly #shared: SharedWords;
@@ -82,7 +82,7 @@ export class LocalEventCore implements EventCore {
     this.#waiters = new WaitList(words, EVENT.LIST, seat, 1);
   }
 
-  /** The core of an event of another thread's making. */
+  /** The core of an event that another thread has made. */
   static open(data: unknown): LocalEventCore {
     return new LocalEventCore(SharedWords.open(data, EVENT.SIZE));
   }

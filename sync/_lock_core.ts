@@ -21,16 +21,16 @@ import { SharedWords } from "./_shared.ts";
 /** The kind of Lock in handles and error texts. */
 export const KIND = "Lock";
 
-/** It is held in one way only. */
+/** How a Lock is held: always the same. */
 const HELD: Held = { context: 0, depth: 1 };
 
 /** What Lock calls. */
 export interface LockCore extends Core {
   /** Takes the lock if it is free; throws if its owner is dead. */
   tryAcquire(): boolean;
-  /** Takes the lock, within limits; false when it was not to be had in time. */
+  /** Takes the lock, within limits; false when time was up first. */
   acquire(limits: Limits): Promise<boolean>;
-  /** The same; blocks. */
+  /** Like {@linkcode LockCore.acquire}, but blocks. */
   acquireSync(deadlineMs: number): boolean;
   /** Frees the lock, whoever holds it; throws if nobody does. */
   release(): void;
@@ -38,17 +38,17 @@ export interface LockCore extends Core {
   recover(): boolean;
   /** True while somebody holds it. */
   locked(): boolean;
-  /** Who holds it, as the end of a sentence. */
+  /** Says who holds it, as the end of a sentence. */
   describeOwner(): string;
 }
 
-/** The core for those who share the memory. */
+/** The core for threads that share the memory. */
 export class LocalLockCore extends OwnedLock implements LockCore, PassingCore {
   constructor(shared: SharedWords) {
     super(shared, KIND);
   }
 
-  /** The core of a lock of another thread's making. */
+  /** The core of a lock that another thread has made. */
   static open(data: unknown): LocalLockCore {
     return new LocalLockCore(SharedWords.open(data, LOCK.SIZE));
   }
@@ -82,7 +82,7 @@ export class LocalLockCore extends OwnedLock implements LockCore, PassingCore {
   #releaseForeign(): void {
     for (;;) {
       const { owner } = this;
-      // What was taken over from a thread that was given up is not that thread's to release.
+      // A thread that was given up must not release what others have taken over from it.
       if (owner === 0 || !this.seat.isHere) throw this.cannotRelease();
       if (this.free(owner)) return;
     }

@@ -388,7 +388,7 @@ export class LockWords {
     return threads;
   }
 
-  /** Who holds the lock, as the end of a sentence. */
+  /** Says who holds the lock, as the end of a sentence. */
   describeOwner(): string {
     const { owner } = this;
     if (owner === 0) return "it is not held";

@@ -1,5 +1,5 @@
 /**
- * What the cores of Lock and RLock have in common, beside their words.
+ * What the cores of Lock and RLock have in common, apart from their words.
  *
  * @module
  */
@@ -15,7 +15,7 @@ export interface Held {
   readonly depth: number;
 }
 
-/** A lock, with what its kind knows of ownership. */
+/** A lock, with its kind's rules of ownership. */
 export abstract class OwnedLock extends LockWords {
   /** The id of this thread. */
   protected readonly me: number;
@@ -37,22 +37,22 @@ export abstract class OwnedLock extends LockWords {
     return this.owner !== 0;
   }
 
-  /** True when code inside of these `run` calls owns the lock. */
+  /** True when code of this thread inside of these `run` calls owns the lock. */
   abstract isOwned(inside: Contexts): boolean;
 
   /** Releases the lock, however deep; returns how it was held. Call as the owner. */
   abstract releaseAll(): Held;
 
-  /** Takes note of how the lock, just acquired again, is held. */
+  /** Makes the lock, just acquired again, held as before. */
   abstract restore(held: Held): void;
 
   /**
-   * Has the lock held as an `acquire` with these arguments would have it; returns how it was held.
-   * Call as the owner.
+   * Makes the lock held as an `acquire` with these arguments would leave it; returns how it was
+   * held before. Call as the owner.
    */
   abstract handOver(args: readonly unknown[]): Held;
 
-  /** Whether the call is for this lock, which its thread has already. */
+  /** Whether the call acquires this lock while its thread holds the lock already. */
   isHeldFor({ core, method }: CoreCall): boolean {
     return method === "acquire" && core instanceof LockWords && core.buffer === this.buffer &&
       this.owner === this.me;

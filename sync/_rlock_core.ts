@@ -1,7 +1,7 @@
 /**
  * The core of RLock: a lock with an owner, who may acquire it again.
  *
- * Beside the words of the lock under it (see `_lock_words.ts`) it has two, written by the owner
+ * Besides the words of the lock under it (see `_lock_words.ts`) it has two, written by the owner
  * only:
  *
  * Word CONTEXT: which of the owning thread's activities holds the lock: NOBODY, THREAD (its
@@ -9,15 +9,15 @@
  * Word DEPTH: how often the owner has acquired it.
  *
  * Invariants
- * 1. CONTEXT is NOBODY from before the lock is released until after it was acquired. So a thread
- *    that was handed the lock for one of its async tasks does not let another of its activities in
- *    before that task has noticed.
+ * 1. CONTEXT is NOBODY from before the lock is released until after it is next acquired. So when a
+ *    thread is handed the lock for one of its async tasks, no other activity of that thread can
+ *    enter before that task has noticed.
  * 2. Code is the owner exactly when OWNER is its thread and CONTEXT is THREAD, or TASK, or a `run`
  *    that it is inside of. It enters again when CONTEXT is THREAD and it blocks, or when it is
  *    inside that `run`; TASK never enters again, as two tasks of one thread cannot be told apart.
  *
- * Which `run` calls the code is inside of is known where it runs only (see `_contexts.ts`), and
- * handed to the core.
+ * Which `run` calls the code is inside of is known only where the code runs (see `_contexts.ts`),
+ * and is passed to the core.
  *
  * @module
  */
@@ -44,49 +44,52 @@ import { RuntimeError } from "./errors.ts";
 export const KIND = "RLock";
 
 const NOBODY = -1;
-/** The context of a thread's blocking code; who acquires the lock so blocks. */
+/** The context of a thread's blocking code. */
 export const THREAD = 0;
 /** The context of an async task. */
 export const TASK = -2;
 
 /**
  * What RLock calls. `context` is THREAD, TASK or the number of a `run`; `inside` are the `run`
- * calls around the code that calls.
+ * calls around the calling code.
  */
 export interface RLockCore extends Core {
-  /** Acquires the lock again if one of these holds it. */
+  /** Acquires the lock again if one of these `run` calls holds it; false if not. */
   enterAgain(inside: Contexts): boolean;
   /**
-   * Takes the lock if it is free, or held by THREAD and acquired so again; throws if its owner is
-   * dead.
+   * Takes the lock if it is free, or if THREAD holds it and acquires it again; throws if its owner
+   * is dead.
    */
   tryAcquire(context: number): boolean;
-  /** The same within limits; false when it was not to be had in time. */
+  /**
+   * Takes the lock like {@linkcode RLockCore.tryAcquire}, but waits within limits; false when time
+   * was up first.
+   */
   acquire(context: number, limits: Limits): Promise<boolean>;
-  /** The same; blocks. */
+  /** Like {@linkcode RLockCore.acquire}, but blocks. */
   acquireSync(context: number, deadlineMs: number): boolean;
-  /** Releases the lock once; throws if the code that calls does not own it. */
+  /** Releases the lock once; throws if the calling code does not own it. */
   release(inside: Contexts): void;
   /**
-   * The same for what was acquired as a context, from wherever; true when the context still holds
-   * the lock.
+   * Releases once what was acquired as a context, called from any context; true when the context
+   * still holds the lock.
    */
   releaseAs(context: number): boolean;
   /** Takes the lock over from a dead owner, as THREAD; false when there is none. */
   recover(): boolean;
   /** True while somebody holds it. */
   locked(): boolean;
-  /** Who holds it, as the end of a sentence. */
+  /** Says who holds it, as the end of a sentence. */
   describeOwner(): string;
 }
 
-/** The core for those who share the memory. */
+/** The core for threads that share the memory. */
 export class LocalRLockCore extends OwnedLock implements RLockCore, PassingCore {
   constructor(shared: SharedWords) {
     super(shared, KIND);
   }
 
-  /** The core of a lock of another thread's making. */
+  /** The core of a lock that another thread has made. */
   static open(data: unknown): LocalRLockCore {
     return new LocalRLockCore(SharedWords.open(data, LOCK.SIZE));
   }
@@ -98,7 +101,7 @@ export class LocalRLockCore extends OwnedLock implements RLockCore, PassingCore 
     return new LocalRLockCore(shared);
   }
 
-  /** Makes a free lock of new words. */
+  /** Makes new words those of a free lock. */
   static initialize({ words }: SharedWords): void {
     words[LOCK.CONTEXT] = NOBODY;
   }
@@ -160,7 +163,7 @@ export class LocalRLockCore extends OwnedLock implements RLockCore, PassingCore 
     return this.takeSync(deadlineMs) && this.#enter(context, 1);
   }
 
-  /** Throws if blocking for the lock could not end. */
+  /** Throws if blocking for the lock would never end. */
   #checkReleasable(context: number, deadlineMs: number): void {
     if (context === THREAD && deadlineMs === NEVER) this.checkNotOwn();
   }
@@ -177,7 +180,7 @@ export class LocalRLockCore extends OwnedLock implements RLockCore, PassingCore 
     return !this.#leave();
   }
 
-  /** Call as the owner; true when that has freed the lock. */
+  /** Releases the lock once; true when that has freed it. Call as the owner. */
   #leave(): boolean {
     if (--this.words[LOCK.DEPTH] !== 0) return false;
     this.#leaveAll();
@@ -205,7 +208,7 @@ export class LocalRLockCore extends OwnedLock implements RLockCore, PassingCore 
   isOwned(inside: Contexts): boolean {
     if (!this.#isMine) return false;
     const context = this.#context;
-    // Where async contexts end at the first `await`, a run is told apart no better than other
+    // Where async contexts end at the first `await`, code inside a `run` cannot be told from other
     // tasks.
     return context === THREAD || context === TASK || !platform.keepsContext ||
       inside.includes(context);

@@ -1,6 +1,6 @@
 /**
  * What every object of this folder is made of: words in shared memory, this thread's seat in the
- * table of the threads that may wait for it, and a name.
+ * table of threads that may wait for the object, and a name.
  *
  * @module
  */
@@ -43,7 +43,7 @@ export class SharedWords {
     );
   }
 
-  /** The words that the data of a handle stand for. */
+  /** The words that the data of a handle refer to. */
   static open(data: unknown, size: number): SharedWords {
     const { buffer, byteOffset, threads, name } = data as SharedData;
     return new SharedWords(new Int32Array(buffer, byteOffset, size), seatIn(threads), name);
@@ -66,15 +66,15 @@ export class SharedWords {
   }
 }
 
-/** `Lock`, or `Lock "accounts"`: how error texts call an object. */
+/** What error texts call an object: `Lock`, or `Lock "accounts"`. */
 export function labelOf(kind: string, name: string | undefined): string {
   return name === undefined ? kind : `${kind} "${name}"`;
 }
 
 /**
- * The data of a handle, checked to be one of the kind.
+ * The data of a handle, which must be one of the kind.
  *
- * @throws {TypeError} If it is another's, or no handle.
+ * @throws {TypeError} If it is a handle of another kind, or no handle.
  */
 export function dataOf(handle: Handle, kind: string): unknown {
   if (typeof handle !== "object" || handle === null || typeof handle.kind !== "string") {

@@ -1,11 +1,11 @@
 /**
  * The core of Value: a number in shared memory, with a lock.
  *
- * Each read and write is one atomic access; so is `add`. A sequence of them is not: hold the lock
- * around it.
+ * Each read and write is one atomic access, and so is `add`. A sequence of them is not atomic: hold
+ * the lock around it.
  *
- * Source of `add` for "f64": a compare-exchange on the number's bits, repeated while others come in
- * between.
+ * How `add` works for "f64": a compare-exchange on the number's bits, repeated while other threads
+ * write in between.
  *
  * @module
  */
@@ -35,7 +35,7 @@ export interface ValueTypes {
 /** How a kind of number is kept. */
 interface Access<N> {
   check(value: unknown): N;
-  /** As `check`, for what is added. */
+  /** Checks a number to be added, as `check` does one to be written. */
   checkTerm(value: unknown): N;
   get(cell: Cell): N;
   set(cell: Cell, value: N): void;
@@ -152,13 +152,13 @@ export interface ValueCore<T extends keyof ValueTypes = keyof ValueTypes> extend
   type(): T;
   /** The number. */
   get(): ValueTypes[T];
-  /** Writes the number; throws if it is none of the kind. */
+  /** Writes the number; throws if it is not of the kind. */
   set(value: ValueTypes[T]): void;
-  /** Adds to the number, and returns the sum; throws if the term is none of the kind. */
+  /** Adds to the number, and returns the sum; throws if the term is not of the kind. */
   add(term: ValueTypes[T]): ValueTypes[T];
 }
 
-/** The core for those who share the memory. */
+/** The core for threads that share the memory. */
 export class LocalValueCore<T extends keyof ValueTypes> implements ValueCore<T> {
   readonly name: string | undefined;
   readonly #type: T;
@@ -174,7 +174,7 @@ export class LocalValueCore<T extends keyof ValueTypes> implements ValueCore<T> 
     this.#cell = new Cell(shared.words);
   }
 
-  /** The core of a value of another thread's making. */
+  /** The core of a value that another thread has made. */
   static open(data: unknown): LocalValueCore<keyof ValueTypes> {
     const { type } = data as SharedData & { readonly type: keyof ValueTypes };
     return new LocalValueCore(type, SharedWords.open(data, VALUE.SIZE));

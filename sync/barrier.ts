@@ -1,7 +1,8 @@
 /**
  * Barrier: a number of parties wait for each other, round after round.
  *
- * The algorithm is in `_barrier_words.ts`; here is the action, which runs in the thread of a party.
+ * The algorithm is in `_barrier_words.ts`; this file has the action, which runs in the thread of a
+ * party.
  *
  * @module
  */
@@ -20,9 +21,12 @@ const MOST_PARTIES = 2 ** 31 - 1;
 
 /** What a barrier is made with, beside the number of parties. */
 export interface BarrierOptions {
-  /** Called once a round, by the last party to arrive, before any of them goes on. */
+  /** Called once a round, by the last party to arrive, before any party goes on. */
   action?: (() => unknown) | undefined;
-  /** Milliseconds that a party waits if its `wait` does not say otherwise. */
+  /**
+   * Milliseconds that a party waits if its `wait` is given no timeout; `undefined` and `null` wait
+   * for ever.
+   */
   timeout?: number | null | undefined;
   /** Shown in error texts. */
   name?: string | undefined;
@@ -32,11 +36,11 @@ export interface BarrierOptions {
  * A meeting point for a fixed number of parties, threads or async tasks: each waits until all have
  * come, then all go on. It can be used again at once, any number of times.
  *
- * It can be sent to any task in its arguments, and used there and here in both forms. After a round
- * each party sees all that the others had written to shared memory before they came.
+ * It can be sent to any task in its arguments, and used on both sides in both forms. After a round
+ * each party sees all that the others had written to shared memory before they arrived.
  *
  * **Broken:** when one party gives up, by its timeout or its signal, or its thread dies, or the
- * action throws, or somebody calls `abort`, then all who wait and all who come get a
+ * action throws, or somebody calls `abort`, then all parties that wait or arrive get a
  * {@linkcode BrokenBarrierError}, until `reset`.
  *
  * **Action:** a function stays in the thread that made it. So the last party to arrive must have
@@ -47,7 +51,7 @@ export interface BarrierOptions {
  * Semantics: Python's `threading.Barrier`.
  *
  * **Differs from Python:** timeouts are in milliseconds; `abort` and `reset` do not wait for a
- * running action, whose round they end; the death of a party is noticed.
+ * running action, whose round they end; the death of a party breaks the barrier.
  *
  * @example
  * ```ts
@@ -79,10 +83,10 @@ export class Barrier {
   /**
    * Makes a barrier at which nobody waits.
    *
-   * @param parties How many have to come.
+   * @param parties How many parties make a round.
    * @param options The action, the parties' timeout, the barrier's name.
-   * @throws {RangeError} When there are less than 1 or a fractional number of parties, or the
-   * timeout is negative.
+   * @throws {RangeError} When the number of parties is less than 1, above 2^31 - 1 or fractional,
+   * or the timeout is negative.
    */
   constructor(parties: number, options?: BarrierOptions);
   constructor(parties: number, options?: BarrierOptions, core?: BarrierCore) {
@@ -106,14 +110,14 @@ export class Barrier {
     return this.#core.name;
   }
 
-  /** How many parties have to come. */
+  /** How many parties make a round. */
   get parties(): number {
     return this.#core.parties();
   }
 
   /**
-   * How many parties wait now; 0 while the barrier is broken, or its action runs. Not reliable: it
-   * may have changed when you read it.
+   * How many parties are waiting now; 0 while the barrier is broken, or its action runs. Not
+   * reliable: it may have changed when you read it.
    */
   get nWaiting(): number {
     return this.#core.waiting();
@@ -127,11 +131,13 @@ export class Barrier {
   /**
    * Waits until all parties have come. The promise holds the event loop open.
    *
-   * @param options How long to wait, and what ends the wait early; either breaks the barrier.
-   * Without a timeout, the barrier's own counts. Only waiting for the others is timed, not the
-   * action.
-   * @returns How many parties had come before, 0 to `parties - 1`, each once a round.
+   * @param options How long to wait. The promise rejects with the reason of `signal` when that
+   * aborts. A timeout or an abort breaks the barrier. Without a timeout, the barrier's own applies.
+   * Only waiting for the others is timed, not the action.
+   * @returns How many parties had arrived before, 0 to `parties - 1`; each number occurs once a
+   * round.
    * @throws {BrokenBarrierError} When the barrier is or becomes broken, or is reset.
+   * @throws {RuntimeError} When the action is missing here.
    *
    * @example
    * ```ts
@@ -163,8 +169,9 @@ export class Barrier {
    * Blocks this thread until all parties have come.
    *
    * @param options How long to wait; a timeout breaks the barrier. Without one, the barrier's own
-   * counts.
-   * @returns How many parties had come before, 0 to `parties - 1`, each once a round.
+   * applies.
+   * @returns How many parties had arrived before, 0 to `parties - 1`; each number occurs once a
+   * round.
    * @throws {BrokenBarrierError} When the barrier is or becomes broken, or is reset.
    * @throws {RuntimeError} Where the host forbids blocking; or when the action is missing here, or
    * is async.
@@ -189,29 +196,36 @@ export class Barrier {
     }
   }
 
-  /** Makes the barrier as new: those who wait get a {@linkcode BrokenBarrierError}. Never waits. */
+  /**
+   * Makes the barrier as new: parties that wait get a {@linkcode BrokenBarrierError}. Never waits.
+   */
   reset(): void {
     this.#core.reset();
   }
 
   /**
-   * Breaks the barrier until `reset`: those who wait, and who come, get a
+   * Breaks the barrier until `reset`: parties that wait or arrive get a
    * {@linkcode BrokenBarrierError}. Never waits.
    */
   abort(): void {
     this.#core.abort();
   }
 
-  /** What stands for this barrier in a message to a raw `Worker`; see {@linkcode Barrier.from}. */
+  /**
+   * A handle that stands for this barrier in a message to a raw `Worker`; see
+   * {@linkcode Barrier.from}.
+   */
   get handle(): Handle {
     return { kind: KIND, data: this.#core.data };
   }
 
   /**
-   * Rebuilds a barrier from a handle, without an action. Only those who post messages themselves
-   * need it: in the arguments of a task, barriers cross by themselves.
+   * Rebuilds a barrier from a handle, without an action. Needed only by code that posts messages
+   * itself: in the arguments of a task, barriers cross by themselves.
    *
-   * @throws {TypeError} When it is no handle of a Barrier.
+   * @param handle The {@linkcode Barrier.handle} of a barrier.
+   * @returns A view of the same barrier.
+   * @throws {TypeError} When it is not the handle of a Barrier.
    *
    * @example
    * ```ts
@@ -273,7 +287,7 @@ export class Barrier {
   }
 }
 
-/** True when the barrier's own timeout counts. */
+/** True when the barrier's own timeout applies. */
 function usesOwnTimeout({ timeout }: WaitSyncOptions): boolean {
   return timeout === undefined || timeout === null;
 }

@@ -408,8 +408,8 @@ export class Condition {
   }
 
   /**
-   * See {@linkcode Condition.handle}. The lock crosses as itself: a thread that is sent both has
-   * one view of the lock.
+   * See {@linkcode Condition.handle}. The lock crosses as itself: the receiver gets one view of it,
+   * whatever it came with.
    */
   [HANDLE](): Handle {
     return { kind: KIND, data: { ...this.#core.data as object, lock: this.#lock } };

@@ -7,7 +7,7 @@
 import { knownLocks } from "./_known_locks.ts";
 import type { LockWords } from "./_lock_words.ts";
 
-/** What {@linkcode debugLocks} says of a lock. */
+/** What {@linkcode debugLocks} reports of a lock. */
 export interface LockState {
   /** `Lock` or `RLock`. */
   readonly kind: string;
@@ -17,27 +17,27 @@ export interface LockState {
   readonly owner: string | undefined;
   /** False when the owner has ended, or was given up, without releasing the lock. */
   readonly isOwnerAlive: boolean;
-  /** How often the owner has acquired it. */
+  /** How often the owner has acquired it: 0 while it is free. */
   readonly depth: number;
   /**
-   * The names of the threads that wait, in their order; a thread is named once for each of its
+   * The names of the threads that wait, first in line first; a thread is named once for each of its
    * tasks that wait.
    */
   readonly waiters: readonly string[];
   /**
    * The threads that wait for each other in a circle through this lock, its owner first; empty when
-   * there is no circle. Threads that block in one are in a deadlock; of async tasks, another task
-   * of the thread may still release what it holds.
+   * there is no circle. Threads that block in a circle are deadlocked; where async tasks wait in
+   * it, another task of the thread may still release what the thread holds.
    */
   readonly circle: readonly string[];
 }
 
 /**
- * Tells who holds a lock, who waits for it, and whether those who wait do so in a circle: for each
- * lock with a name that this thread has made or received, and each without one that it has waited
- * for. What it says is of this moment, and may have changed when you read it.
+ * Reports who holds a lock, who waits for it, and whether the waiters wait in a circle: for each
+ * lock with a name that this thread has made or received, and each lock without a name that it has
+ * waited for. The report is of this moment, and may be out of date when you read it.
  *
- * It costs nothing until it is called. Give locks names: those without are told of only where this
+ * It costs nothing until it is called. Give locks names: those without are reported only where this
  * thread had to wait.
  *
  * @returns The locks that are held or waited for.
@@ -55,7 +55,7 @@ export interface LockState {
  * ```
  */
 export function debugLocks(): LockState[] {
-  // One of each lock, however many views of it there are.
+  // One core of each lock, however many views of it there are.
   const cores = new Map(Array.from(knownLocks(), (core) => [core.buffer, core]));
   const seen = [...cores.values()].map(look).filter(({ owner, waiters }) =>
     owner !== 0 || waiters.length > 0
@@ -63,7 +63,7 @@ export function debugLocks(): LockState[] {
   return seen.map((locked) => describe(locked, seen));
 }
 
-/** A lock at one moment, with threads by their ids. */
+/** The state of a lock at one moment, with threads by their ids. */
 interface Locked {
   readonly core: LockWords;
   readonly owner: number;
@@ -74,7 +74,7 @@ function look(core: LockWords): Locked {
   return { core, owner: core.owner, waiters: core.waitingThreads() };
 }
 
-/** Tells a thread from others, in whichever table it was found. */
+/** What identifies a thread, in whichever table it was found. */
 function tokenOf({ core }: Locked, id: number): number {
   return core.seat.table.tokenOf(id);
 }
@@ -96,8 +96,8 @@ function describe(locked: Locked, all: readonly Locked[]): LockState {
 }
 
 /**
- * Follows who waits for whom, from a lock's owner until one comes up that waits for this lock; the
- * threads' names.
+ * Follows who waits for whom, from the lock's owner until a thread comes up that waits for this
+ * lock; returns the names of the threads on the way, or none when there is no circle.
  */
 function findCircle(start: Locked, all: readonly Locked[]): string[] {
   const path: string[] = [];

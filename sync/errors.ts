@@ -1,5 +1,6 @@
 /**
- * The errors that users of locks and their kin catch. Names and family are Python's.
+ * The errors that users of locks and the other primitives catch. Names and class hierarchy are
+ * Python's.
  *
  * @module
  */
@@ -8,7 +9,7 @@ import { brandError, hasBrand } from "../_memory/brand.ts";
 
 /**
  * A call that the object's present state does not allow: submitting to a pool that was shut down,
- * waiting for oneself. Python's `RuntimeError`.
+ * or a thread that would wait for itself. Python's `RuntimeError`.
  *
  * @example
  * ```ts
@@ -21,14 +22,17 @@ import { brandError, hasBrand } from "../_memory/brand.ts";
  * ```
  */
 export class RuntimeError extends Error {
-  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  /**
+   * For the type checker only, which tells classes apart by their members; it does not exist at run
+   * time.
+   */
   declare protected readonly isRuntimeError: true;
 
   static {
     brandError(this, "RuntimeError");
   }
 
-  /** True when `error` is a RuntimeError, also one made by another copy of this package. */
+  /** True when `error` is a RuntimeError, even one made by another copy of this package. */
   static is(error: unknown): error is RuntimeError {
     return hasBrand(error, "RuntimeError");
   }
@@ -47,22 +51,25 @@ export class RuntimeError extends Error {
  * ```
  */
 export class TimeoutError extends Error {
-  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  /**
+   * For the type checker only, which tells classes apart by their members; it does not exist at run
+   * time.
+   */
   declare protected readonly isTimeoutError: true;
 
   static {
     brandError(this, "TimeoutError");
   }
 
-  /** True when `error` is a TimeoutError, also one made by another copy of this package. */
+  /** True when `error` is a TimeoutError, even one made by another copy of this package. */
   static is(error: unknown): error is TimeoutError {
     return hasBrand(error, "TimeoutError");
   }
 }
 
 /**
- * A function or value cannot be brought to another thread or process. The text names what stands in
- * the way and says what to do instead. Python's `NotShareableError`.
+ * A function or value cannot be sent to another thread or process. The message names the obstacle
+ * and says what to do instead. Python's `NotShareableError`.
  *
  * @example A function that uses a variable from around it
  * ```ts
@@ -76,14 +83,17 @@ export class TimeoutError extends Error {
  * ```
  */
 export class NotShareableError extends TypeError {
-  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  /**
+   * For the type checker only, which tells classes apart by their members; it does not exist at run
+   * time.
+   */
   declare protected readonly isNotShareableError: true;
 
   static {
     brandError(this, "NotShareableError");
   }
 
-  /** True when `error` is a NotShareableError, also one made by another copy of this package. */
+  /** True when `error` is a NotShareableError, even one made by another copy of this package. */
   static is(error: unknown): error is NotShareableError {
     return hasBrand(error, "NotShareableError");
   }
@@ -104,14 +114,17 @@ export class NotShareableError extends TypeError {
  * ```
  */
 export class BrokenBarrierError extends RuntimeError {
-  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  /**
+   * For the type checker only, which tells classes apart by their members; it does not exist at run
+   * time.
+   */
   declare protected readonly isBrokenBarrierError: true;
 
   static {
     brandError(this, "BrokenBarrierError");
   }
 
-  /** True when `error` is a BrokenBarrierError, also one made by another copy of this package. */
+  /** True when `error` is a BrokenBarrierError, even one made by another copy of this package. */
   static override is(error: unknown): error is BrokenBarrierError {
     return hasBrand(error, "BrokenBarrierError");
   }
@@ -119,9 +132,9 @@ export class BrokenBarrierError extends RuntimeError {
 
 /**
  * The thread that holds a lock has ended, or was given up by its pool, without releasing it. What
- * the lock guards may be in an unfinished state. `lock.recover()` takes the lock over.
+ * the lock guards may be half-changed. `lock.recover()` takes the lock over.
  *
- * **Differs from Python:** there such a lock stays shut for ever.
+ * **Differs from Python:** there such a lock stays locked for ever.
  *
  * @example
  * ```ts
@@ -140,14 +153,17 @@ export class BrokenBarrierError extends RuntimeError {
  * ```
  */
 export class OwnerDiedError extends RuntimeError {
-  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  /**
+   * For the type checker only, which tells classes apart by their members; it does not exist at run
+   * time.
+   */
   declare protected readonly isOwnerDiedError: true;
 
   static {
     brandError(this, "OwnerDiedError");
   }
 
-  /** True when `error` is an OwnerDiedError, also one made by another copy of this package. */
+  /** True when `error` is an OwnerDiedError, even one made by another copy of this package. */
   static override is(error: unknown): error is OwnerDiedError {
     return hasBrand(error, "OwnerDiedError");
   }

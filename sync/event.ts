@@ -21,13 +21,14 @@ export interface EventOptions {
 /**
  * A flag that any number of threads and async tasks wait for.
  *
- * It can be sent to any task in its arguments, and used there and here in both forms. Whoever finds
- * it set, or is woken by `set`, sees all that was written to shared memory before.
+ * It can be sent to any task in its arguments, and used on both sides in both forms. Whoever finds
+ * it set, or is woken by `set`, sees all that was written to shared memory before that `set`.
  *
- * `set` wakes all who wait at that moment, and their waits give true even if `clear` follows at
+ * `set` wakes all waiters of that moment, and their waits return true even if `clear` follows at
  * once.
  *
- * Its name hides the web's `Event` where it is imported: reach that as `globalThis.Event`.
+ * Where it is imported, its name hides the web's `Event`, which is still there as
+ * `globalThis.Event`.
  *
  * Semantics: Python's `threading.Event`.
  *
@@ -82,7 +83,7 @@ export class Event {
   }
 
   /**
-   * Sets the flag, and wakes all who wait. Never waits.
+   * Sets the flag, and wakes all waiters. Never waits.
    *
    * @example
    * ```ts
@@ -100,7 +101,7 @@ export class Event {
     this.#core.set();
   }
 
-  /** Clears the flag: those who come from now on wait for the next `set`. Never waits. */
+  /** Clears the flag: calls of `wait` from now on wait for the next `set`. Never waits. */
   clear(): void {
     this.#core.clear();
   }
@@ -108,7 +109,8 @@ export class Event {
   /**
    * Waits until the flag is set. The promise holds the event loop open.
    *
-   * @param options How long to wait, and what ends the wait early.
+   * @param options How long to wait. The promise rejects with the reason of `signal` when that
+   * aborts.
    * @returns True once it is set; false when time was up first.
    *
    * @example
@@ -154,16 +156,20 @@ export class Event {
     return this.#core.waitSync(deadlineMs);
   }
 
-  /** What stands for this event in a message to a raw `Worker`; see {@linkcode Event.from}. */
+  /**
+   * A handle that stands for this event in a message to a raw `Worker`; see {@linkcode Event.from}.
+   */
   get handle(): Handle {
     return { kind: KIND, data: this.#core.data };
   }
 
   /**
-   * Rebuilds an event from a handle. Only those who post messages themselves need it: in the
+   * Rebuilds an event from a handle. Needed only by code that posts messages itself: in the
    * arguments of a task, events cross by themselves.
    *
-   * @throws {TypeError} When it is no handle of an Event.
+   * @param handle The {@linkcode Event.handle} of an event.
+   * @returns A view of the same event.
+   * @throws {TypeError} When it is not the handle of an Event.
    *
    * @example
    * ```ts

@@ -1,7 +1,7 @@
 /**
- * Python's `threading` primitives: what threads and async tasks wait on. Each is in shared memory,
- * can be sent to any task, and has two forms of each call that may wait: one that returns a
- * promise, and one, with `Sync` in its name, that blocks the thread.
+ * Python's `threading` primitives, which threads and async tasks wait on. Each is in shared memory
+ * and can be sent to any task. Each call that may wait has two forms: one that returns a promise,
+ * and one, with `Sync` in its name, that blocks the thread.
  *
  * @example
  * ```ts

@@ -9,7 +9,8 @@ export interface WaitOptions {
   /** Milliseconds; `undefined` and `null` wait for ever, 0 does not wait. */
   timeout?: number | null | undefined;
   /**
-   * Ends the wait: the promise rejects with the signal's reason. What is waited for is not touched.
+   * Ends the wait when it aborts: the promise rejects with the signal's reason. Except by a
+   * barrier, which breaks, the object is left as if the call had not been made.
    */
   signal?: AbortSignal | undefined;
 }
@@ -22,12 +23,12 @@ export interface WaitSyncOptions {
 
 /** Whether and how long to wait for a lock or a semaphore, and what ends the wait early. */
 export interface AcquireOptions extends WaitOptions {
-  /** False to take it only if that needs no waiting; `timeout` must be left out then. */
+  /** False to acquire it only if that needs no waiting; `timeout` must be left out then. */
   blocking?: boolean | undefined;
 }
 
 /** Whether and how long a blocking call waits for a lock or a semaphore. */
 export interface AcquireSyncOptions extends WaitSyncOptions {
-  /** False to take it only if that needs no waiting; `timeout` must be left out then. */
+  /** False to acquire it only if that needs no waiting; `timeout` must be left out then. */
   blocking?: boolean | undefined;
 }

@@ -38,16 +38,16 @@ export interface SemaphoreOptions {
 /**
  * A number of permits, which threads and async tasks acquire one at a time and give back.
  *
- * It can be sent to any task in its arguments, and used there and here in both forms. Permits
- * belong to nobody: any thread may release, also more than were acquired; see
+ * It can be sent to any task in its arguments, and used on both sides in both forms. Permits belong
+ * to nobody: any thread may release them, even more than were acquired; see
  * {@linkcode BoundedSemaphore}. Whoever acquires a permit sees all that was written to shared
  * memory before it was released.
  *
- * **Fairness:** those who wait are woken first come, first served. A thread that comes just then
- * may take the permit before the one that was woken; whoever this has happened to gets the next one
- * that is passed on.
+ * **Fairness:** waiters are woken first come, first served. A thread that comes just then may take
+ * the permit before the woken waiter does; a waiter that was overtaken like this gets the next
+ * permit that is passed on.
  *
- * **Owner's death:** permits of a thread that dies are lost; another thread may release in its
+ * **Owner's death:** permits of a thread that dies are lost; another thread may release them in its
  * place.
  *
  * Semantics: Python's `threading.Semaphore`.
@@ -81,7 +81,7 @@ export class Semaphore {
   }
 
   /**
-   * Makes a semaphore with that many permits.
+   * Makes a semaphore.
    *
    * @param value How many permits are free at first.
    * @param options The semaphore's name.
@@ -109,8 +109,9 @@ export class Semaphore {
    * Acquires a permit. The promise settles when it has one, and holds the event loop open until
    * then.
    *
-   * @param options How long to wait, and what ends the wait early.
-   * @returns True when it was acquired; false when none was to be had in time, or at once with
+   * @param options How long to wait. The promise rejects with the reason of `signal` when that
+   * aborts.
+   * @returns True when it was acquired; false when none was free in time, or at once with
    * `blocking: false`.
    *
    * @example
@@ -133,10 +134,10 @@ export class Semaphore {
   }
 
   /**
-   * Acquires a permit; blocks this thread until there is one.
+   * Acquires a permit; blocks this thread until one is free.
    *
    * @param options How long to wait.
-   * @returns True when it was acquired; false when none was to be had in time, or at once with
+   * @returns True when it was acquired; false when none was free in time, or at once with
    * `blocking: false`.
    * @throws {RuntimeError} Where the host forbids blocking.
    *
@@ -161,11 +162,12 @@ export class Semaphore {
   }
 
   /**
-   * Gives back `n` permits, and passes them on to those who wait. Never waits.
+   * Gives back `n` permits, and passes them on to waiters. Never waits.
    *
    * @param n How many.
-   * @throws {RangeError} When it is less than 1 or fractional, or when more than 2^31 - 1 permits
-   * would be free. Nothing has changed then.
+   * @throws {RangeError} When `n` is less than 1 or fractional, or when more permits would be free
+   * than may be: 2^31 - 1, or what a {@linkcode BoundedSemaphore} was made with. Nothing has
+   * changed then.
    *
    * @example
    * ```ts
@@ -193,9 +195,12 @@ export class Semaphore {
   }
 
   /**
-   * Acquires a permit for as long as the guard lives. Waits as {@linkcode Semaphore.acquire} does.
+   * Acquires a permit, and returns a guard that releases it when disposed of. Waits as
+   * {@linkcode Semaphore.acquire} does.
    *
-   * @throws {TimeoutError} When none was to be had in time.
+   * @param options How long to wait. The promise rejects with the reason of `signal` when that
+   * aborts.
+   * @throws {TimeoutError} When none was free in time.
    *
    * @example
    * ```ts
@@ -216,10 +221,12 @@ export class Semaphore {
   }
 
   /**
-   * Acquires a permit for as long as the guard lives. Blocks as {@linkcode Semaphore.acquireSync}
-   * does.
+   * Acquires a permit, and returns a guard that releases it when disposed of. Blocks as
+   * {@linkcode Semaphore.acquireSync} does.
    *
-   * @throws {TimeoutError} When none was to be had in time.
+   * @param options How long to wait.
+   * @throws {TimeoutError} When none was free in time.
+   * @throws {RuntimeError} Where the host forbids blocking.
    *
    * @example
    * ```ts
@@ -239,7 +246,15 @@ export class Semaphore {
     throw this.#notInTime(options);
   }
 
-  /** Holds a permit around a function, sync or async; gives what the function gives. */
+  /**
+   * Holds a permit while a function runs, sync or async.
+   *
+   * @param fn What to run.
+   * @param options How long to wait for a permit. The promise rejects with the reason of `signal`
+   * when that aborts during this wait.
+   * @returns What the function returned; the promise rejects with what the function threw.
+   * @throws {TimeoutError} When no permit was free in time.
+   */
   async run<R>(fn: () => R, options?: WaitOptions): Promise<Awaited<R>> {
     if (!await this.acquire(options)) throw this.#notInTime(options);
     try {
@@ -249,7 +264,15 @@ export class Semaphore {
     }
   }
 
-  /** Holds a permit around a function, blocking until it has one; gives what the function gives. */
+  /**
+   * Holds a permit while a function runs; blocks this thread until one is free.
+   *
+   * @param fn What to run.
+   * @param options How long to wait for a permit.
+   * @returns What the function returned.
+   * @throws {TimeoutError} When no permit was free in time.
+   * @throws {RuntimeError} Where the host forbids blocking.
+   */
   runSync<R>(fn: () => R, options?: WaitSyncOptions): R {
     if (!this.acquireSync(options)) throw this.#notInTime(options);
     try {
@@ -260,17 +283,20 @@ export class Semaphore {
   }
 
   /**
-   * What stands for this semaphore in a message to a raw `Worker`; see {@linkcode Semaphore.from}.
+   * A handle that stands for this semaphore in a message to a raw `Worker`; see
+   * {@linkcode Semaphore.from}.
    */
   get handle(): Handle {
     return { kind: this[Symbol.toStringTag], data: this.#core.data };
   }
 
   /**
-   * Rebuilds a semaphore from a handle. Only those who post messages themselves need it: in the
+   * Rebuilds a semaphore from a handle. Needed only by code that posts messages itself: in the
    * arguments of a task, semaphores cross by themselves.
    *
-   * @throws {TypeError} When it is no handle of a Semaphore.
+   * @param handle The {@linkcode Semaphore.handle} of a semaphore.
+   * @returns A view of the same semaphore.
+   * @throws {TypeError} When it is not the handle of a Semaphore.
    *
    * @example
    * ```ts
@@ -312,8 +338,8 @@ export class Semaphore {
 }
 
 /**
- * A {@linkcode Semaphore} that does not let more permits be released than it was made with: a
- * release too many is an error where it happens.
+ * A {@linkcode Semaphore} that never has more free permits than it was made with: a release too
+ * many throws where it happens.
  *
  * Semantics: Python's `threading.BoundedSemaphore`.
  *
@@ -341,7 +367,9 @@ export class BoundedSemaphore extends Semaphore {
   /**
    * Rebuilds a semaphore from a handle; see {@linkcode Semaphore.from}.
    *
-   * @throws {TypeError} When it is no handle of a BoundedSemaphore.
+   * @param handle The handle of a bounded semaphore.
+   * @returns A view of the same semaphore.
+   * @throws {TypeError} When it is not the handle of a BoundedSemaphore.
    */
   static override from(handle: Handle): BoundedSemaphore {
     return withCore(BoundedSemaphore, BOUNDED_KIND, dataOf(handle, BOUNDED_KIND));
@@ -353,7 +381,7 @@ export class BoundedSemaphore extends Semaphore {
   }
 }
 
-/** A semaphore over the core of another one. */
+/** A semaphore over a core opened from a handle's data. */
 function withCore<S extends Semaphore>(
   of: new (value?: number, options?: SemaphoreOptions) => S,
   kind: string,

@@ -24,8 +24,8 @@ export interface ValueOptions {
  * A number in shared memory.
  *
  * It can be sent to any task in its arguments; all threads see one number. Reading, writing and
- * {@linkcode Value.add} are atomic each, and never wait. `value.value += 1` is a read and a write,
- * between which other threads may come: use `add`, or hold the lock.
+ * {@linkcode Value.add} are each atomic, and never wait. `value.value += 1` is a read and a write,
+ * between which other threads may write: use `add`, or hold the lock.
  *
  * Semantics: Python's `multiprocessing.Value`.
  *
@@ -73,8 +73,8 @@ export class Value<T extends keyof ValueTypes> {
    * @param type The kind of number.
    * @param initial The number at first, 0 if left out.
    * @param options The value's name.
-   * @throws {TypeError} When there is no such type, or the number is of another.
-   * @throws {RangeError} When the number does not fit.
+   * @throws {TypeError} When there is no such type, or the number is of another type.
+   * @throws {RangeError} When the number does not fit into the type.
    */
   constructor(type: T, initial?: ValueTypes[T], options?: ValueOptions);
   constructor(
@@ -100,7 +100,7 @@ export class Value<T extends keyof ValueTypes> {
    * The number, read or written in one atomic access.
    *
    * @throws {TypeError} When what is assigned is of another type.
-   * @throws {RangeError} When it does not fit.
+   * @throws {RangeError} When it does not fit into the type.
    */
   get value(): ValueTypes[T] {
     return this.#core.get();
@@ -115,6 +115,8 @@ export class Value<T extends keyof ValueTypes> {
    *
    * @param n What to add; may be negative, for `"u32"` too.
    * @returns The new number.
+   * @throws {TypeError} When `n` is of another type.
+   * @throws {RangeError} When `n` does not fit into the type.
    *
    * @example
    * ```ts
@@ -130,7 +132,7 @@ export class Value<T extends keyof ValueTypes> {
   }
 
   /**
-   * The value's own lock, for what takes more than one step.
+   * The value's own lock, for changes that take more than one step.
    *
    * @example
    * ```ts
@@ -148,16 +150,20 @@ export class Value<T extends keyof ValueTypes> {
     return this.#lock ??= RLock.from({ kind: RLOCK_KIND, data: partOf(this.#core, "lock") });
   }
 
-  /** What stands for this value in a message to a raw `Worker`; see {@linkcode Value.from}. */
+  /**
+   * A handle that stands for this value in a message to a raw `Worker`; see {@linkcode Value.from}.
+   */
   get handle(): Handle {
     return { kind: KIND, data: this.#core.data };
   }
 
   /**
-   * Rebuilds a value from a handle. Only those who post messages themselves need it: in the
+   * Rebuilds a value from a handle. Needed only by code that posts messages itself: in the
    * arguments of a task, values cross by themselves.
    *
-   * @throws {TypeError} When it is no handle of a Value.
+   * @param handle The {@linkcode Value.handle} of a value.
+   * @returns A view of the same value.
+   * @throws {TypeError} When it is not the handle of a Value.
    *
    * @example
    * ```ts
