@@ -1,6 +1,6 @@
 /**
- * What the public classes of queues have in common: the arguments of their constructors and calls
- * are checked, and each call makes one of the core.
+ * What the public classes of queues have in common: checks the arguments of their constructors and
+ * calls, and turns each call into one of the core.
  *
  * @module
  */
@@ -17,33 +17,33 @@ import { checkKey, type PriorityKey } from "./_keys.ts";
 
 /** What a queue is made with. */
 export interface QueueOptions {
-  /** How many items there may be at once; any number when it is left out, 0 or negative. */
+  /** How many items there may be at once; any number if left out, 0 or negative. */
   maxsize?: number | undefined;
   /** Shown in error texts. */
   name?: string | undefined;
   /**
    * Bytes that the queue may take at most, 256 MiB if left out: a put that finds them used up waits
-   * as for room.
+   * as it does for room.
    */
   capacityBytes?: number | undefined;
 }
 
 /** Whether and how long to wait for an item or for room, and what ends the wait early. */
 export interface BlockOptions {
-  /** False to go on at once or not at all; `timeout` is ignored then. */
+  /** False to put or get at once, or throw; `timeout` is ignored then. */
   block?: boolean | undefined;
   /** Milliseconds; `undefined` and `null` wait for ever, 0 does not wait. */
   timeout?: number | null | undefined;
   /**
-   * Ends the wait: the promise rejects with the signal's reason, and the queue is as if the call
-   * had not been made.
+   * Ends the wait when it aborts: the promise rejects with the signal's reason, and the queue is as
+   * if the call had not been made; `putMany` leaves there what it has put.
    */
   signal?: AbortSignal | undefined;
 }
 
 /** Whether and how long a blocking call waits for an item or for room. */
 export interface BlockSyncOptions {
-  /** False to go on at once or not at all; `timeout` is ignored then. */
+  /** False to put or get at once, or throw; `timeout` is ignored then. */
   block?: boolean | undefined;
   /** Milliseconds; `undefined` and `null` wait for ever, 0 does not wait. */
   timeout?: number | null | undefined;
@@ -82,7 +82,7 @@ function checkMost(act: string, most: unknown): void {
   }
 }
 
-/** What a constructor was given, checked. */
+/** Checks what a constructor was given. */
 export function checked(kind: string, options: number | QueueOptions): NewQueue {
   checkMade(kind, options);
   if (typeof options === "number") options = { maxsize: options };
@@ -112,7 +112,7 @@ function checkMaxsize(kind: string, maxsize: unknown): void {
   }
 }
 
-/** A core that a constructor is given instead of options: of a queue that is there already. */
+/** What a constructor is given instead of options to open a queue that exists already: its core. */
 export class Opened {
   readonly core: QueueCore;
 
@@ -120,16 +120,16 @@ export class Opened {
     this.core = core;
   }
 
-  /** What to give to the constructor for the data of a handle. */
+  /** What to give to the constructor to open the queue of a handle's data. */
   static options(kind: string, data: unknown): Record<never, never> {
     return new Opened(openCore<QueueCore>(kind, data));
   }
 }
 
-/** Gives an item's key. */
+/** Returns an item's key. */
 export type KeyOf = (item: unknown) => PriorityKey;
 
-/** Items that are put together. */
+/** Items that are put by one call, with their keys. */
 interface Items {
   readonly items: readonly unknown[];
   readonly keys: readonly PriorityKey[] | undefined;
@@ -138,14 +138,14 @@ interface Items {
 /**
  * A queue, as a public class sees it.
  *
- * That the queue was shut down comes before anything that is wrong with the arguments. Calls of the
- * core find that out by themselves; a call that is not made because of its arguments asks for it.
+ * ShutDown takes precedence over errors in the arguments. The core's own calls throw it; where the
+ * arguments are wrong, and the core is not called, this class asks the core first.
  */
 export class Access {
   readonly core: QueueCore;
-  /** How error texts call the queue. */
+  /** What error texts call the queue. */
   readonly label: string;
-  /** What gives the items' keys; without it, items are their own keys. */
+  /** The function that gives the items' keys; without it, items are their own keys. */
   keyOf: KeyOf | undefined;
   /** What a put and a get attempt, for error texts. */
   readonly #putting: string;
@@ -224,7 +224,7 @@ export class Access {
     });
   }
 
-  /** Checks arguments of a put. */
+  /** Checks arguments of a put; if they are wrong, throws ShutDown first where that applies. */
   #checkPut<R>(check: () => R): R {
     try {
       return check();
@@ -272,7 +272,7 @@ export class Access {
       : this.core.getManySync(most, patience.deadlineMs);
   }
 
-  /** Checks arguments of a get. */
+  /** Checks arguments of a get; if they are wrong, throws ShutDown first where that applies. */
   #checkGet<R>(check: () => R): R {
     try {
       return check();

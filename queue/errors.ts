@@ -19,14 +19,17 @@ import { RuntimeError } from "../sync/errors.ts";
  * ```
  */
 export class Empty extends Error {
-  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  /**
+   * For the type checker only, which tells classes apart by their members; it does not exist at run
+   * time.
+   */
   declare protected readonly isEmpty: true;
 
   static {
     brandError(this, "Empty");
   }
 
-  /** True when `error` is an Empty, also one made by another copy of this package. */
+  /** True when `error` is an Empty, even one made by another copy of this package. */
   static is(error: unknown): error is Empty {
     return hasBrand(error, "Empty");
   }
@@ -46,23 +49,26 @@ export class Empty extends Error {
  * ```
  */
 export class Full extends Error {
-  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  /**
+   * For the type checker only, which tells classes apart by their members; it does not exist at run
+   * time.
+   */
   declare protected readonly isFull: true;
-  /** How many of several items were put before there was no room: the others were not. */
+  /** How many of several items were put before there was no room; the others were not put. */
   count = 0;
 
   static {
     brandError(this, "Full");
   }
 
-  /** True when `error` is a Full, also one made by another copy of this package. */
+  /** True when `error` is a Full, even one made by another copy of this package. */
   static is(error: unknown): error is Full {
     return hasBrand(error, "Full");
   }
 }
 
 /**
- * The queue was shut down: nothing can be put, and nothing is left to get. Python's
+ * The queue was shut down: nothing can be put, or, for a get, nothing is left. Python's
  * `queue.ShutDown`.
  *
  * @example
@@ -76,30 +82,36 @@ export class Full extends Error {
  * ```
  */
 export class ShutDown extends Error {
-  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  /**
+   * For the type checker only, which tells classes apart by their members; it does not exist at run
+   * time.
+   */
   declare protected readonly isShutDown: true;
-  /** How many of several items were put before the queue was shut down: the others were not. */
+  /** How many of several items were put before the queue was shut down; the others were not put. */
   count = 0;
 
   static {
     brandError(this, "ShutDown");
   }
 
-  /** True when `error` is a ShutDown, also one made by another copy of this package. */
+  /** True when `error` is a ShutDown, even one made by another copy of this package. */
   static is(error: unknown): error is ShutDown {
     return hasBrand(error, "ShutDown");
   }
 }
 
 /**
- * Items were taken by threads that have ended without saying that they are done, and nothing else
- * is unfinished: `join` would wait for ever. Some other thread may put the items again, and call
+ * Items were taken by threads that ended without reporting them done, and nothing else is
+ * unfinished: `join` would wait for ever. Another thread may put the items again, and call
  * `taskDone` for the lost ones.
  *
  * **Differs from Python:** there `join` waits for ever.
  */
 export class LostItemsError extends RuntimeError {
-  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  /**
+   * For the type checker only, which tells classes apart by their members; it does not exist at run
+   * time.
+   */
   declare protected readonly isLostItemsError: true;
   /** How many items are lost. */
   count = 0;
@@ -108,7 +120,7 @@ export class LostItemsError extends RuntimeError {
     brandError(this, "LostItemsError");
   }
 
-  /** True when `error` is a LostItemsError, also one made by another copy of this package. */
+  /** True when `error` is a LostItemsError, even one made by another copy of this package. */
   static override is(error: unknown): error is LostItemsError {
     return hasBrand(error, "LostItemsError");
   }

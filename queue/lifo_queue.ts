@@ -37,7 +37,9 @@ export class LifoQueue<T> extends Queue<T> {
   /**
    * Rebuilds a queue from a handle; see {@linkcode Queue.from}.
    *
-   * @throws {TypeError} When it is no handle of a LifoQueue.
+   * @param handle The handle of a LIFO queue.
+   * @returns A view of the same queue.
+   * @throws {TypeError} When it is not the handle of a LifoQueue.
    */
   static override from<T>(handle: Handle): LifoQueue<T> {
     return new LifoQueue<T>(Opened.options(KIND, dataOf(handle, KIND)));

@@ -1,6 +1,6 @@
 /**
- * Python's `queue`: what carries values between threads. Each queue is in shared memory, can be
- * sent to any task, and has two forms of each call that may wait: one that returns a promise, and
+ * Python's `queue`, whose queues carry values between threads. Each queue is in shared memory and
+ * can be sent to any task. Each call that may wait has two forms: one that returns a promise, and
  * one, with `Sync` in its name, that blocks the thread.
  *
  * @example

@@ -14,22 +14,25 @@ const KIND = "PriorityQueue";
 
 /** What a priority queue is made with. */
 export interface PriorityQueueOptions<T> extends QueueOptions {
-  /** What an item is sorted by; left out, the item itself. Called once for each, when it is put. */
+  /**
+   * Returns what an item is sorted by; if left out, items are sorted by themselves. Called once for
+   * each item, when it is put.
+   */
   priority?: ((item: T) => PriorityKey) | undefined;
 }
 
 /**
  * A {@linkcode Queue} that gives its smallest item first.
  *
- * Items are numbers, bigints, strings or arrays of such, or a `priority` function says for each
+ * Items are numbers, bigints, strings or arrays of these, or a `priority` function says for each
  * item what to sort it by. Arrays compare element by element, and then by their length; strings by
- * their UTF-16 code units. Among equal ones the first put comes first. An item that cannot be
- * compared with those that it meets in the queue, or is NaN, is refused, and not stored; of several
- * put at once, those before it are in the queue then.
+ * their UTF-16 code units. Among equal items the one put first comes first. An item that cannot be
+ * compared with those that it meets in the queue is refused, and not stored; of several put at
+ * once, those before it are in the queue then. NaN is refused too, before anything is put.
  *
  * A function stays in the thread that made it. So a thread that puts into a queue which was made
- * with a `priority` elsewhere has to set {@linkcode PriorityQueue.priority}; a put without it
- * throws a {@linkcode RuntimeError}.
+ * with a `priority` elsewhere must set {@linkcode PriorityQueue.priority}; a put without it throws
+ * a {@linkcode RuntimeError}.
  *
  * Semantics: Python's `queue.PriorityQueue`.
  *
@@ -63,7 +66,8 @@ export class PriorityQueue<T> extends Queue<T> {
    * Makes an empty queue.
    *
    * @param options How many items there may be at once, or more options.
-   * @throws {RangeError} When a number is out of its range.
+   * @throws {RangeError} When `maxsize` is NaN or fractional, or `capacityBytes` is not from 4 KiB
+   * to 1 GiB.
    */
   constructor(options: number | PriorityQueueOptions<T> = {}) {
     super(options);
@@ -71,7 +75,10 @@ export class PriorityQueue<T> extends Queue<T> {
     if (options.priority !== undefined) this.priority = options.priority;
   }
 
-  /** What an item is sorted by when this thread puts it; `undefined` for the item itself. */
+  /**
+   * The function that says what an item is sorted by when this thread puts it; `undefined` if items
+   * are sorted by themselves.
+   */
   get priority(): ((item: T) => PriorityKey) | undefined {
     return accessOf(this as Queue<unknown>).keyOf;
   }
@@ -90,7 +97,9 @@ export class PriorityQueue<T> extends Queue<T> {
   /**
    * Rebuilds a queue from a handle; see {@linkcode Queue.from}.
    *
-   * @throws {TypeError} When it is no handle of a PriorityQueue.
+   * @param handle The handle of a priority queue.
+   * @returns A view of the same queue.
+   * @throws {TypeError} When it is not the handle of a PriorityQueue.
    */
   static override from<T>(handle: Handle): PriorityQueue<T> {
     return new PriorityQueue<T>(Opened.options(KIND, dataOf(handle, KIND)));

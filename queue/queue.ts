@@ -32,33 +32,35 @@ export interface QueueShutdownOptions {
 }
 
 /**
- * Gives classes of other orders a queue's access. Assigned by the class, which alone can reach its
- * private fields.
+ * A queue's access, for the classes of other orders. Assigned by the class, as only the class can
+ * reach its private fields.
  */
 export let accessOf: (queue: Queue<unknown>) => Access;
 
 /**
- * Items from any number of threads and async tasks to any number of others, first in, first out.
+ * Carries items from any number of threads and async tasks to any number of others, first in, first
+ * out.
  *
- * It can be sent to any task in its arguments, and used there and here in both forms. An item is
- * cloned when it is put, and what cannot be cloned fails there: a change made afterwards is not
- * seen. It takes what the arguments of tasks take, but for what goes by a message only: a
- * SharedArrayBuffer, a MessagePort, locks and queues themselves.
+ * It can be sent to any task in its arguments, and used on both sides in both forms. An item is
+ * cloned when it is put: a change made afterwards is not seen, and a put of what cannot be cloned
+ * throws. Items can be whatever the arguments of tasks can be, except for what can only be sent by
+ * a message: a SharedArrayBuffer, a MessagePort, locks and queues themselves.
  *
- * **Bounded:** with a `maxsize`, `put` waits while there are so many items, which slows producers
+ * **Bounded:** with a `maxsize`, `put` waits while there are that many items, which slows producers
  * down to the pace of the consumers. Memory is bounded by `capacityBytes` in any case. Small items
- * share pieces of it, of 4 KiB or an eighth of the whole, and make room again when all in a piece
- * were taken.
+ * share pieces of the memory, of 4 KiB or an eighth of the whole; a piece is free again when all
+ * its items were taken.
  *
- * **Order:** items of one producer stay in their order. Among those who wait, the first come is
- * woken first, but who comes at the right moment may be faster.
+ * **Order:** items of one producer stay in their order. Waiters are woken first come, first served,
+ * but a thread that comes at the right moment may be faster.
  *
- * **Done:** who takes an item calls `taskDone` when it is dealt with, and `join` waits until all
- * are. Items that a thread took and did not report before it ended are lost: `join` says so, by a
- * {@linkcode LostItemsError}, once nothing else is left. That is known of 256 threads at a time.
+ * **Done:** a consumer calls `taskDone` when it has dealt with an item, and `join` waits until all
+ * items are dealt with. Items that a thread took and did not report before it ended are lost:
+ * `join` throws a {@linkcode LostItemsError} once nothing else is left. A queue keeps accounts for
+ * 256 threads; what others take is never known to be lost, and `join` goes on waiting for it.
  *
- * **Shutdown:** after `shutdown` nothing can be put. What is in the queue can still be taken; then
- * `get` throws {@linkcode ShutDown}, and loops over the queue end.
+ * **Shutdown:** after `shutdown` nothing can be put. Items in the queue can still be taken; after
+ * the last, `get` throws {@linkcode ShutDown}, and loops over the queue end.
  *
  * Semantics: Python's `queue.Queue`.
  *
@@ -100,7 +102,8 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
    * Makes an empty queue.
    *
    * @param options How many items there may be at once, or more options.
-   * @throws {RangeError} When a number is out of its range.
+   * @throws {RangeError} When `maxsize` is NaN or fractional, or `capacityBytes` is not from 4 KiB
+   * to 1 GiB.
    */
   constructor(options: number | QueueOptions = {}) {
     const kind = this[Symbol.toStringTag];
@@ -128,11 +131,12 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
    * Puts an item; waits while there is no room. The promise holds the event loop open.
    *
    * @param item What to put.
-   * @param options Whether and how long to wait, and what ends the wait early.
+   * @param options Whether and how long to wait. The promise rejects with the reason of `signal`
+   * when that aborts.
    * @throws {Full} When there was no room in time, or at once with `block: false`.
    * @throws {ShutDown} When the queue is shut down, before or meanwhile.
    * @throws {DOMException} "DataCloneError" when something in the item cannot be cloned.
-   * @throws {NotShareableError} When something in it can only be sent by a message.
+   * @throws {NotShareableError} When something in it can be sent by a message only.
    * @throws {RangeError} When it is too large for the queue's memory.
    *
    * @example
@@ -157,7 +161,7 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
    * @throws {Full} When there was no room in time, or at once with `block: false`.
    * @throws {ShutDown} When the queue is shut down, before or meanwhile.
    * @throws {DOMException} "DataCloneError" when something in the item cannot be cloned.
-   * @throws {NotShareableError} When something in it can only be sent by a message.
+   * @throws {NotShareableError} When something in it can be sent by a message only.
    * @throws {RangeError} When it is too large for the queue's memory.
    * @throws {RuntimeError} Where the host forbids blocking.
    *
@@ -178,23 +182,32 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
   /**
    * Puts an item if there is room; never waits.
    *
-   * @throws {Full} When there is none.
+   * @param item What to put.
+   * @throws {Full} When there is no room.
    * @throws {ShutDown} When the queue is shut down.
+   * @throws {DOMException} "DataCloneError" when something in the item cannot be cloned.
+   * @throws {NotShareableError} When something in it can be sent by a message only.
+   * @throws {RangeError} When it is too large for the queue's memory.
    */
   putNowait(item: T): void {
     this.#access.putNowait(item);
   }
 
   /**
-   * Puts several items; waits while there is no room. Consumers are woken once for as many as there
-   * is room for. All items are encoded before the first is put: one that cannot be sent leaves the
-   * queue as it was. A signal that aborts leaves in the queue what was put by then.
+   * Puts several items; waits while there is no room. Consumers are woken once for all items that
+   * fit at a time. All items are encoded before the first is put: one that cannot be sent leaves
+   * the queue as it was. A signal that aborts leaves in the queue what was put by then.
    *
    * @param items What to put.
-   * @param options Whether and how long to wait, for all together, and what ends the wait early.
-   * @throws {Full} When there was no room for all in time; its `count` says how many were put.
+   * @param options Whether and how long to wait, for all items together. The promise rejects with
+   * the reason of `signal` when that aborts.
+   * @throws {Full} When there was no room for all in time, or at once with `block: false`; its
+   * `count` says how many were put.
    * @throws {ShutDown} When the queue is shut down, before or meanwhile; its `count` says how many
    * were put.
+   * @throws {DOMException} "DataCloneError" when something in an item cannot be cloned.
+   * @throws {NotShareableError} When something in an item can be sent by a message only.
+   * @throws {RangeError} When an item is too large for the queue's memory.
    *
    * @example
    * ```ts
@@ -213,9 +226,16 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
   /**
    * Puts several items; blocks this thread while there is no room. See {@linkcode Queue.putMany}.
    *
-   * @throws {Full} When there was no room for all in time; its `count` says how many were put.
+   * @param items What to put.
+   * @param options Whether and how long to wait, for all items together.
+   * @throws {Full} When there was no room for all in time, or at once with `block: false`; its
+   * `count` says how many were put.
    * @throws {ShutDown} When the queue is shut down, before or meanwhile; its `count` says how many
    * were put.
+   * @throws {DOMException} "DataCloneError" when something in an item cannot be cloned.
+   * @throws {NotShareableError} When something in an item can be sent by a message only.
+   * @throws {RangeError} When an item is too large for the queue's memory.
+   * @throws {RuntimeError} Where the host forbids blocking.
    */
   putManySync(items: Iterable<T>, options?: BlockSyncOptions): void {
     this.#access.putManySync(items, options);
@@ -226,7 +246,8 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
   /**
    * Takes an item out; waits while there is none. The promise holds the event loop open.
    *
-   * @param options Whether and how long to wait, and what ends the wait early.
+   * @param options Whether and how long to wait. The promise rejects with the reason of `signal`
+   * when that aborts.
    * @returns The item.
    * @throws {Empty} When there was none in time, or at once with `block: false`.
    * @throws {ShutDown} When there is none and the queue is shut down, before or meanwhile.
@@ -272,6 +293,7 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
   /**
    * Takes an item out if there is one; never waits.
    *
+   * @returns The item.
    * @throws {Empty} When there is none.
    * @throws {ShutDown} When there is none and the queue is shut down.
    */
@@ -282,10 +304,12 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
   /**
    * Takes up to `most` items out, at least one; waits for the first only.
    *
-   * @param most How many at most; `Infinity` for all that there are. Up to 100 small ones are taken
-   * in one step; beyond, others may put and get in between.
-   * @param options Whether and how long to wait, and what ends the wait early.
+   * @param most How many at most, 1 or more; `Infinity` for all that there are. Up to 100 small
+   * items are taken in one step; beyond that, other threads may put and get in between.
+   * @param options Whether and how long to wait. The promise rejects with the reason of `signal`
+   * when that aborts.
    * @returns The items, in their order.
+   * @throws {RangeError} When `most` is less than 1 or fractional.
    * @throws {Empty} When there was none in time, or at once with `block: false`.
    * @throws {ShutDown} When there is none and the queue is shut down, before or meanwhile.
    */
@@ -297,6 +321,11 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
    * Takes up to `most` items out, at least one; blocks this thread until there is one. See
    * {@linkcode Queue.getMany}.
    *
+   * @param most How many at most, 1 or more.
+   * @param options Whether and how long to wait.
+   * @returns The items, in their order.
+   * @throws {RangeError} When `most` is less than 1 or fractional.
+   * @throws {RuntimeError} Where the host forbids blocking.
    * @throws {Empty} When there was none in time, or at once with `block: false`.
    * @throws {ShutDown} When there is none and the queue is shut down, before or meanwhile.
    */
@@ -352,10 +381,11 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
   // Keeping track
 
   /**
-   * Says that items which were taken are dealt with. Never waits.
+   * Reports that items which were taken are dealt with. Never waits.
    *
    * @param n How many.
-   * @throws {RangeError} When more are reported than are unfinished; nothing has changed then.
+   * @throws {RangeError} When `n` is less than 1 or fractional, or more than are unfinished;
+   * nothing has changed then.
    *
    * @example
    * ```ts
@@ -382,8 +412,9 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
    * Waits until every item that was put has been reported by `taskDone`, or discarded. The promise
    * holds the event loop open.
    *
-   * @param options How long to wait, and what ends the wait early.
-   * @throws {LostItemsError} When nobody is left to finish what is unfinished.
+   * @param options How long to wait. The promise rejects with the reason of `signal` when that
+   * aborts.
+   * @throws {LostItemsError} When nobody is left to finish the unfinished items.
    * @throws {TimeoutError} When `timeout` milliseconds pass first.
    *
    * @example
@@ -408,7 +439,7 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
    * Blocks this thread until every item that was put has been reported by `taskDone`, or discarded.
    *
    * @param options How long to wait.
-   * @throws {LostItemsError} When nobody is left to finish what is unfinished.
+   * @throws {LostItemsError} When nobody is left to finish the unfinished items.
    * @throws {TimeoutError} When `timeout` milliseconds pass first.
    * @throws {RuntimeError} Where the host forbids blocking.
    */
@@ -426,11 +457,11 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
   }
 
   /**
-   * Shuts the queue down: nothing can be put any more, and who waits to put gets a
-   * {@linkcode ShutDown}. What is in the queue can be taken; then a get throws
+   * Shuts the queue down: nothing can be put any more, and puts that wait throw
+   * {@linkcode ShutDown}. Items in the queue can still be taken; after the last, a get throws
    * {@linkcode ShutDown}. It cannot be undone. Never waits.
    *
-   * @param options With `immediate`, what is in the queue is discarded, and counts as done.
+   * @param options With `immediate`, the items in the queue are discarded, and count as done.
    *
    * @example
    * ```ts
@@ -457,16 +488,20 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
 
   // Crossing
 
-  /** What stands for this queue in a message to a raw `Worker`; see {@linkcode Queue.from}. */
+  /**
+   * A handle that stands for this queue in a message to a raw `Worker`; see {@linkcode Queue.from}.
+   */
   get handle(): Handle {
     return { kind: this[Symbol.toStringTag], data: this.#access.core.data };
   }
 
   /**
-   * Rebuilds a queue from a handle. Only those who post messages themselves need it: in the
+   * Rebuilds a queue from a handle. Needed only by code that posts messages itself: in the
    * arguments of a task, queues cross by themselves.
    *
-   * @throws {TypeError} When it is no handle of a Queue.
+   * @param handle The {@linkcode Queue.handle} of a queue.
+   * @returns A view of the same queue.
+   * @throws {TypeError} When it is not the handle of a Queue.
    *
    * @example
    * ```ts

@@ -24,9 +24,9 @@ export interface SimpleQueueOptions {
 }
 
 /**
- * Items from any number of threads and async tasks to any number of others, first in, first out;
- * unbounded, with nothing to keep track of and no end. See {@linkcode Queue} for what items can be,
- * and for the rest.
+ * Carries items from any number of threads and async tasks to any number of others, first in, first
+ * out; unbounded, without `taskDone`, `join` or `shutdown`. See {@linkcode Queue} for what items
+ * can be, and for the rest.
  *
  * A put never waits. Memory is bounded all the same, by `capacityBytes`.
  *
@@ -60,7 +60,7 @@ export class SimpleQueue<T> {
    * Makes an empty queue.
    *
    * @param options The queue's name and memory.
-   * @throws {RangeError} When `capacityBytes` is out of its range.
+   * @throws {RangeError} When `capacityBytes` is not from 4 KiB to 1 GiB.
    */
   constructor(options: SimpleQueueOptions = {}) {
     this.#access = new Access(
@@ -79,11 +79,12 @@ export class SimpleQueue<T> {
   }
 
   /**
-   * Puts an item; never waits. Its promise is there because other queues' is.
+   * Puts an item; never waits. It returns a promise only because other queues' `put` does.
    *
+   * @param item What to put.
    * @throws {Full} When the queue's memory is used up.
    * @throws {DOMException} "DataCloneError" when something in the item cannot be cloned.
-   * @throws {NotShareableError} When something in it can only be sent by a message.
+   * @throws {NotShareableError} When something in it can be sent by a message only.
    * @throws {RangeError} When it is too large for the queue's memory.
    */
   // deno-lint-ignore require-await
@@ -102,9 +103,14 @@ export class SimpleQueue<T> {
   }
 
   /**
-   * Puts several items; never waits. Consumers are woken once for all of them.
+   * Puts several items; never waits. Consumers are woken once for all items. All items are encoded
+   * before the first is put.
    *
+   * @param items What to put.
    * @throws {Full} When the queue's memory is used up; its `count` says how many were put.
+   * @throws {DOMException} "DataCloneError" when something in an item cannot be cloned.
+   * @throws {NotShareableError} When something in an item can be sent by a message only.
+   * @throws {RangeError} When an item is too large for the queue's memory.
    */
   // deno-lint-ignore require-await
   async putMany(items: Iterable<T>): Promise<void> {
@@ -119,7 +125,9 @@ export class SimpleQueue<T> {
   /**
    * Takes an item out; waits while there is none. The promise holds the event loop open.
    *
-   * @param options Whether and how long to wait, and what ends the wait early.
+   * @param options Whether and how long to wait. The promise rejects with the reason of `signal`
+   * when that aborts.
+   * @returns The item.
    * @throws {Empty} When there was none in time, or at once with `block: false`.
    */
   async get(options?: BlockOptions): Promise<T> {
@@ -130,6 +138,7 @@ export class SimpleQueue<T> {
    * Takes an item out; blocks this thread while there is none.
    *
    * @param options Whether and how long to wait.
+   * @returns The item.
    * @throws {Empty} When there was none in time, or at once with `block: false`.
    * @throws {RuntimeError} Where the host forbids blocking.
    */
@@ -140,6 +149,7 @@ export class SimpleQueue<T> {
   /**
    * Takes an item out if there is one; never waits.
    *
+   * @returns The item.
    * @throws {Empty} When there is none.
    */
   getNowait(): T {
@@ -147,8 +157,14 @@ export class SimpleQueue<T> {
   }
 
   /**
-   * Takes up to `most` items out, at least one; waits for the first only. See `Queue.getMany`.
+   * Takes up to `most` items out, at least one; waits for the first only. See
+   * `Queue.getMany`.
    *
+   * @param most How many at most, 1 or more; `Infinity` for all that there are.
+   * @param options Whether and how long to wait. The promise rejects with the reason of `signal`
+   * when that aborts.
+   * @returns The items, in their order.
+   * @throws {RangeError} When `most` is less than 1 or fractional.
    * @throws {Empty} When there was none in time, or at once with `block: false`.
    */
   async getMany(most: number, options?: BlockOptions): Promise<T[]> {
@@ -158,6 +174,11 @@ export class SimpleQueue<T> {
   /**
    * Takes up to `most` items out, at least one; blocks this thread until there is one.
    *
+   * @param most How many at most, 1 or more; `Infinity` for all that there are.
+   * @param options Whether and how long to wait.
+   * @returns The items, in their order.
+   * @throws {RangeError} When `most` is less than 1 or fractional.
+   * @throws {RuntimeError} Where the host forbids blocking.
    * @throws {Empty} When there was none in time, or at once with `block: false`.
    */
   getManySync(most: number, options?: BlockSyncOptions): T[] {
@@ -175,7 +196,8 @@ export class SimpleQueue<T> {
   }
 
   /**
-   * What stands for this queue in a message to a raw `Worker`; see {@linkcode SimpleQueue.from}.
+   * A handle that stands for this queue in a message to a raw `Worker`; see
+   * {@linkcode SimpleQueue.from}.
    */
   get handle(): Handle {
     return { kind: KIND, data: this.#access.core.data };
@@ -184,7 +206,9 @@ export class SimpleQueue<T> {
   /**
    * Rebuilds a queue from a handle; see `Queue.from`.
    *
-   * @throws {TypeError} When it is no handle of a SimpleQueue.
+   * @param handle The {@linkcode SimpleQueue.handle} of a queue.
+   * @returns A view of the same queue.
+   * @throws {TypeError} When it is not the handle of a SimpleQueue.
    */
   static from<T>(handle: Handle): SimpleQueue<T> {
     return new SimpleQueue<T>(Opened.options(KIND, dataOf(handle, KIND)));

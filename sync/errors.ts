@@ -132,7 +132,7 @@ export class BrokenBarrierError extends RuntimeError {
 
 /**
  * The thread that holds a lock has ended, or was given up by its pool, without releasing it. What
- * the lock guards may be half-changed. `lock.recover()` takes the lock over.
+ * the lock guards may be in an inconsistent state. `lock.recover()` takes the lock over.
  *
  * **Differs from Python:** there such a lock stays locked for ever.
  *

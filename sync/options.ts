@@ -9,8 +9,8 @@ export interface WaitOptions {
   /** Milliseconds; `undefined` and `null` wait for ever, 0 does not wait. */
   timeout?: number | null | undefined;
   /**
-   * Ends the wait when it aborts: the promise rejects with the signal's reason. Except by a
-   * barrier, which breaks, the object is left as if the call had not been made.
+   * Ends the wait when it aborts: the promise rejects with the signal's reason. What is waited for
+   * is not touched, except that a Barrier breaks.
    */
   signal?: AbortSignal | undefined;
 }
