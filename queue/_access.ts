@@ -30,7 +30,7 @@ export interface QueueOptions {
 
 /** Whether and how long to wait for an item or for room, and what ends the wait early. */
 export interface BlockOptions {
-  /** False to put or get at once, or throw; `timeout` is ignored then. */
+  /** False to throw rather than wait; `timeout` is ignored then. */
   block?: boolean | undefined;
   /** Milliseconds; `undefined` and `null` wait for ever, 0 does not wait. */
   timeout?: number | null | undefined;
@@ -43,7 +43,7 @@ export interface BlockOptions {
 
 /** Whether and how long a blocking call waits for an item or for room. */
 export interface BlockSyncOptions {
-  /** False to put or get at once, or throw; `timeout` is ignored then. */
+  /** False to throw rather than wait; `timeout` is ignored then. */
   block?: boolean | undefined;
   /** Milliseconds; `undefined` and `null` wait for ever, 0 does not wait. */
   timeout?: number | null | undefined;

@@ -160,7 +160,7 @@ export class StoredItems {
 
   // With both latches
 
-  /** Notes each side's count for the other side, so that neither falls far behind. */
+  /** Notes each side's count for the other side, so that no count last seen grows old. */
   look(): void {
     const control = this.#control;
     control[QUEUE.TAKES_SEEN] = control[QUEUE.TAKES];

@@ -25,7 +25,7 @@
  * it late, and find less room than there is. A thread that reads words without a latch sees what
  * was a moment ago.
  *
- * Invariants, beside those of `_waiters.ts`, on who is woken, and of `_segments.ts`
+ * Invariants, besides those of `_segments.ts`, and those of `_waiters.ts` on who is woken
  * 1. A thread that cannot go on is queued in the same hold of both latches in which it found that
  *    out: nobody sleeps unnoticed while there is an item, or room.
  * 2. Lists of waiters and STATE change with both latches held. So a thread that has one latch and
@@ -146,7 +146,7 @@ export class QueueState {
     return this.#waiters.putters;
   }
 
-  /** The waiters for all items to be done. */
+  /** The waiters that want all items to be done. */
   get joiners(): WaitList {
     return this.#waiters.joiners;
   }

@@ -57,7 +57,7 @@ const LIST_NUMBER = 2;
  * was refused before it began.
  */
 export interface LostLock {
-  /** What the wait throws, by which the lock was lost. */
+  /** Why the lock was lost; the public wait throws it. */
   readonly error: unknown;
 }
 
@@ -66,7 +66,7 @@ export interface ConditionCore extends Core {
   /**
    * Releases the lock, waits for a notification, and acquires the lock again; false when time was
    * up first. A caller that does not own the lock is refused at once: where the core is in this
-   * process, the call itself throws, and not the promise.
+   * process, the call itself throws, instead of a promise that rejects.
    *
    * @param isBlocked Whether the thread does nothing else meanwhile.
    */

@@ -35,7 +35,7 @@ export interface ValueTypes {
 /** How a kind of number is kept. */
 interface Access<N> {
   check(value: unknown): N;
-  /** Checks a number to be added, as `check` does one to be written. */
+  /** Checks a number that will be added, as `check` does one that will be written. */
   checkTerm(value: unknown): N;
   get(cell: Cell): N;
   set(cell: Cell, value: N): void;

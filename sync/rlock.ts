@@ -51,8 +51,8 @@ export let holdsOfRLock: (lock: RLock) => Holds;
  * the same task.
  *
  * In a browser they cannot be told apart inside of `run` either: acquiring again there throws
- * before the first `await`, and waits after it. The blocking forms are reentrant in a browser's
- * workers as everywhere else.
+ * before the first `await`, and waits after it. The blocking forms, in workers, are reentrant as
+ * everywhere else.
  *
  * It can be sent to any task in its arguments. Whoever acquires it sees all that was written to
  * shared memory before it was released.
@@ -159,9 +159,10 @@ export class RLock {
    * @returns True when it was acquired; false when it was not free in time, or at once with
    * `blocking: false`.
    * @throws {OwnerDiedError} When the thread that holds the lock is dead.
-   * @throws {RuntimeError} When, without a timeout, an async task of this same thread holds the
-   * lock, which could not release it while the thread is blocked for ever; and where the host
-   * forbids blocking.
+   * @throws {RuntimeError} When no timeout is given and an async task of this same thread holds the
+   * lock: it could not release the lock while the thread is blocked. Also where the host forbids
+   * blocking, and in a browser's worker inside of a `run` that holds the lock, before the first
+   * `await`.
    *
    * @example
    * ```ts
