@@ -1,5 +1,5 @@
 /**
- * Hands out blocks of a growing shared buffer: the place of values too large for a ring.
+ * Hands out blocks of a growing shared buffer, which hold the values that are too large for a ring.
  *
  * One thread allocates; any thread that has read a block gives it back by one atomic store, without
  * asking the allocator. Each block starts with a word:
@@ -8,13 +8,14 @@
  *   FREE -> USED   `allocate`, after the allocator has collected it
  *
  * Invariants
- * 1. Only the allocating thread writes USED, and only into space that it holds as free range.
+ * 1. Only the allocating thread writes USED, and only into space that it holds as a free range.
  * 2. The allocator never touches a block between its USED and its FREE.
  * 3. Free ranges are disjoint, sorted and never adjacent.
  *
- * Blocks given back are collected only when no free range fits, in one pass over the blocks in use;
- * so handing out is a step forward in the first range, and memory is reused before it grows. A free
- * list in shared memory would save the pass and cost a lock.
+ * Blocks given back are collected when no free range fits, and ahead of each large block
+ * (`LARGE_BYTES`), in one pass over the blocks in use. So handing out a block is mostly a step
+ * forward in the first range, and memory is reused before it grows. A free list in shared memory
+ * would save the pass and cost a lock.
  *
  * @module
  */
@@ -27,13 +28,16 @@ import { WORD_BYTES } from "./layout.ts";
 const USED = 1;
 const FREE = 0;
 
-/** From this size on, memory is collected before it is handed out. */
+/** Before a block of at least this size is handed out, the blocks given back are collected. */
 const LARGE_BYTES = 1 << 16;
 
 /** Bytes of a block's header; keeps the data aligned for doubles. */
 const HEADER_BYTES = 8;
 
-/** What an arena has at once, and what it may grow to: address space only, until it is used. */
+/**
+ * An arena's size at first, and the size to which it may grow: address space only, until it is
+ * used.
+ */
 const INITIAL_BYTES = 1 << 18;
 const MAX_BYTES = 1 << 28;
 
@@ -42,9 +46,9 @@ export function createArenaBuffer(): SharedArrayBuffer {
   return createSharedMemory(INITIAL_BYTES, MAX_BYTES);
 }
 
-/** An arena, from the side of those who read its blocks. */
+/** An arena, as the readers of its blocks see it. */
 export class ArenaView extends GrowingMemory {
-  /** Gives a block back. Any thread, once a block. */
+  /** Gives a block back. Any thread may call it, once for each block. */
   release(offset: number): void {
     store(this.words, (offset - HEADER_BYTES) / WORD_BYTES, FREE);
   }
@@ -70,11 +74,14 @@ export class Arena extends ArenaView {
     return this.buffer.maxByteLength - HEADER_BYTES;
   }
 
-  /** Byte position of a block of at least `bytes`, a multiple of 8; or -1 when there is no room now. */
+  /**
+   * Byte position of a block of at least `bytes`, a multiple of 8; or -1 when there is no room now.
+   */
   allocate(bytes: number): number {
-    if (bytes > this.largestBlock) return -1; // Beyond 31 bits, the length would be negative.
+    if (bytes > this.largestBlock) return -1; // Past 31 bits, the length would be negative.
     const length = (bytes + HEADER_BYTES + 7) & ~7;
-    // A large block is worth a pass over those in use: memory used before is in a cache, and mapped.
+    // A large block is worth a pass over the blocks in use: memory that was used before is mapped,
+    // and in a cache.
     if (length >= LARGE_BYTES) this.#collect();
     let start = this.#take(length);
     if (start < 0) {
@@ -148,7 +155,7 @@ export class Arena extends ArenaView {
     return true;
   }
 
-  /** Adds a range behind all others, joined to the last where they touch (Invariant 3). */
+  /** Adds a range behind all others, joined to the last one if they touch (Invariant 3). */
   #addLast(start: number, length: number): void {
     const last = this.#freeStarts.length - 1;
     if (last >= 0 && this.#freeStarts[last] + this.#freeLengths[last] === start) {

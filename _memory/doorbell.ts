@@ -1,5 +1,6 @@
 /**
- * The one place where a thread sleeps until another thread has left something for it in shared memory.
+ * The one place where a thread sleeps until another thread has left something for it in shared
+ * memory.
  *
  * Word BELL of the thread's place in the table of threads: AWAKE or SLEEPING.
  *
@@ -8,15 +9,18 @@
  *   SLEEPING -> AWAKE      the owning thread, when it found something or its time is up
  *
  * Invariants
- * 1. Who publishes looks at BELL afterwards; who sleeps looks at its sources after it stored SLEEPING.
- *    One of the two sees the other's store, so nothing lies unseen while the owner sleeps.
- * 2. The event loop is held open exactly while outcomes are expected that are not spared; an idle thread can end.
- * 3. A wait spins only while spins have paid off lately, for a moment (see Spinner), and never in a turn of the event
- *    loop that has lasted for TURN_MS already: timers and messages are not starved.
+ * 1. A thread that publishes looks at BELL afterwards; a thread that goes to sleep looks at its
+ *    sources after it has stored SLEEPING. One of the two sees the other's store, so nothing lies
+ *    unseen while the owner sleeps.
+ * 2. The event loop is held open from when an unspared outcome is expected until a turn after none
+ *    is: what a callback submits in that turn finds it open. An idle thread can end.
+ * 3. A wait spins only while spins have paid off lately, for a moment (see Spinner), and never in a
+ *    turn of the event loop that has lasted for TURN_MS already: timers and messages are not
+ *    starved.
  *
- * The promise form drains in a microtask after the code that submitted, then sleeps in `waitAsync`; the
- * blocking form drains in the caller's stack and sleeps in `Atomics.wait`. Both may be under way at once:
- * `ring` wakes all.
+ * The promise form drains in a microtask after the code that submitted, then sleeps in `waitAsync`;
+ * the blocking form drains in the caller's stack and sleeps in `Atomics.wait`. Both may be under
+ * way at once: `ring` wakes both.
  *
  * @module
  */
@@ -29,25 +33,30 @@ import { park, parkSync, SPIN_MS, Spinner } from "../_platform/park.ts";
 import { soon } from "../_platform/timers.ts";
 import { AWAKE, ring, SLEEPING } from "./thread_table.ts";
 
-/** How long one turn of the event loop may be fed with outcomes before timers get their chance. */
+/**
+ * How long outcomes may be handed out in one turn of the event loop before timers get their chance.
+ */
 const TURN_MS = 4;
 
-/** Microtasks that are let pass after outcomes were handed out, so that their receivers may ask for more. */
+/**
+ * Microtasks to let pass after outcomes were handed out, so that their receivers can ask for more.
+ */
 const PATIENCE = 6;
 
 /**
- * How soon a thread that blocks looks whether workers of its own have died, where nothing else tells it, and how often in the long
- * run: each look at half the rate of the one before. A runtime may know of a death only where it was asked in life.
+ * On runtimes where nothing else tells a blocked thread that one of its own workers has died, it
+ * looks for itself: first after FIRST_LOOK_MS, then after pauses that double up to MOST_LOOK_MS. A
+ * runtime may tell of a death only if it was asked while the worker lived.
  */
 const FIRST_LOOK_MS = 10;
 const MOST_LOOK_MS = 200;
 
-/** Looks now and then, as one wait that blocks goes on, at the workers of this thread. */
+/** Looks at this thread's workers now and then during one blocking wait. */
 class WorkerWatch {
   #pauseMs = FIRST_LOOK_MS;
   #dueMs = NEVER;
 
-  /** Looks, if it is time for that; returns when it is the next time. */
+  /** Looks if a look is due; returns the time of the next one. */
   look(): number {
     const { workers } = platform;
     if (workers === undefined || workers.size === 0) return NEVER;
@@ -60,25 +69,34 @@ class WorkerWatch {
   }
 }
 
-/** What a thread waits for: something that other threads fill. */
+/** Something that a thread waits for and other threads fill. */
 export interface Source {
   /** True when {@linkcode drain} would find something. */
   ready(): boolean;
-  /** Takes what is there, as far as `until` (a time) allows; true when there was something. */
+  /**
+   * Takes what is there, but starts on nothing more after `untilMs` (a time); true when there was
+   * something.
+   */
   drain(untilMs: number): boolean;
-  /** When {@linkcode expire} has to be called, for waits that stop the event loop's own timers. */
+  /** When {@linkcode expire} must be called: a blocking wait stops the event loop's own timers. */
   readonly deadlineMs?: number;
-  /** How long to look for something before sleeping, where that is longer than usual. */
+  /** How long to spin for something before sleeping, where that is longer than usual. */
   readonly lookMs?: number;
   /** Settles what is overdue. */
   expire?(): void;
-  /** The thread is about to sleep: blocked, or as a promise. */
+  /** Called when the thread is about to sleep: blocked, or as a promise. */
   sleeping?(isBlocking: boolean): void;
-  /** Whether others have work from this thread that it sees through before it ends. */
+  /**
+   * Whether other threads or processes have work from this thread that it sees through before it
+   * ends.
+   */
   readonly hasWork?: boolean;
 }
 
-/** Doorbells of this thread that hold the event loop open; more than one where it has seats in several tables. */
+/**
+ * How many doorbells of this thread hold the event loop open: it has several if it has seats in
+ * several tables.
+ */
 let holders = 0;
 
 function holdLoop(): void {
@@ -89,12 +107,15 @@ function releaseLoop(): void {
   if (--holders === 0) platform.loopHold.release();
 }
 
-/** A thread's doorbell, from the other threads' side. */
+/** A thread's doorbell, as other threads see it. */
 export class Bell {
   protected words: Int32Array;
   protected index: number;
 
-  /** @param words The shared memory. @param index Where in it the doorbell is. */
+  /**
+   * @param words The shared memory.
+   * @param index Where in it the doorbell is.
+   */
   constructor(words: Int32Array, index: number) {
     this.words = words;
     this.index = index;
@@ -106,19 +127,19 @@ export class Bell {
   }
 }
 
-/** A thread's doorbell, from its own side. */
+/** A thread's doorbell, as the thread itself sees it. */
 export class Doorbell extends Bell {
   readonly #sources = new Set<Source>();
   #expected = 0;
-  /** Of those, how many need not hold the event loop open. */
+  /** How many of the expected outcomes need not hold the event loop open. */
   #spared = 0;
-  /** A microtask or macrotask that pumps is under way. */
+  /** A microtask or macrotask that will pump is scheduled. */
   #scheduled = false;
   /** A promise of `waitAsync` is pending. */
   #parked = false;
-  /** Whose bell it was has gone. */
+  /** The thread that this bell was for has gone. */
   #isClosed = false;
-  /** A turn of the event loop is to come in which this thread goes to sleep with nothing expected. */
+  /** This thread will go to sleep with nothing expected, in a turn of the event loop to come. */
   #isResting = false;
   /** The event loop is held open. */
   #isHeld = false;
@@ -139,19 +160,20 @@ export class Doorbell extends Bell {
   };
 
   /**
-   * Has the word that other threads know; before, nobody could ring.
+   * Takes over the word that other threads know; before, nobody could ring.
    *
-   * @param mayWait Whether this thread may block; when it turns false, whoever turns it rings.
+   * @param mayWait Whether this thread may block; the thread that makes it turn false rings.
    */
   adopt(words: Int32Array, index: number, mayWait: () => boolean): void {
-    // It may sleep already, on the word that it had so far, whatever that says: then it is to sleep anew.
+    // This thread may be asleep already on its previous word, whatever that says: it must wake, to
+    // sleep on the new one.
     notify(this.words, this.index);
     this.words = words;
     this.index = index;
     this.#mayWait = mayWait;
   }
 
-  /** Has `call` make the steps of the promise form: it says in what async context. */
+  /** Makes `call` run the steps of the promise form: it sets their async context. */
   runBy(call: (step: () => void) => void): void {
     this.#runBy = call;
   }
@@ -166,14 +188,17 @@ export class Doorbell extends Bell {
     this.#sources.delete(source);
   }
 
-  /** Says that one more outcome is expected: the event loop is held open until it came. */
+  /** Counts one more expected outcome: the event loop is held open until it has come. */
   expect(): void {
     this.#expected++;
     if (!this.#isHeld) this.#hold();
     if (!this.#scheduled) this.#schedule();
   }
 
-  /** Says that the event loop need not be held open for `count` more of the outcomes that are expected, or fewer again. */
+  /**
+   * Lets the event loop end in spite of `count` more of the expected outcomes; a negative count
+   * takes that back.
+   */
   spare(count: number): void {
     this.#spared += count;
     if (!this.#isHeld) this.#hold();
@@ -187,14 +212,14 @@ export class Doorbell extends Bell {
     holdLoop();
   }
 
-  /** Says that `count` expected outcomes came. */
+  /** Counts `count` expected outcomes as come. */
   arrived(count: number): void {
     this.#expected -= count;
     if (!this.isExpecting) this.#rest();
     this.#onArrived?.();
   }
 
-  /** Whether outcomes are expected that come without this thread's doing. */
+  /** Whether more outcomes are expected than are spared. */
   get isExpecting(): boolean {
     return this.expectsMoreThan(0);
   }
@@ -204,7 +229,9 @@ export class Doorbell extends Bell {
     return this.#expected - this.#spared > count;
   }
 
-  /** Whether others have work from this thread: tasks, threads and processes that are not over. */
+  /**
+   * Whether others have work from this thread: tasks, threads and processes that have not ended.
+   */
   get hasWork(): boolean {
     for (const source of this.#sources) {
       if (source.hasWork === true) return true;
@@ -212,18 +239,21 @@ export class Doorbell extends Bell {
     return false;
   }
 
-  /** Resolves once no others have work from this thread, nor is there more to come of what they had. One may ask: its end. */
+  /**
+   * Resolves once no others have work from this thread, and nothing more is to come of the work
+   * that they had. Only one caller may wait for this: the code that ends the thread.
+   */
   async whenDone(): Promise<void> {
     while (this.hasWork) {
       await new Promise<void>((resolve) => this.#onArrived = resolve);
-      // Whoever awaited that goes on first, and may have more done.
+      // The code that awaited that outcome runs first, and may hand out more work.
       await new Promise<void>((resolve) => platform.nextTurn(resolve));
     }
   }
 
   /**
-   * Blocks this thread until `isDone` or the deadline; returns what `isDone` says then. Sources are drained
-   * meanwhile, so outcomes of other waits are settled, callbacks included, in this call.
+   * Blocks this thread until `isDone` or the deadline; returns what `isDone` says then. Sources are
+   * drained meanwhile, so outcomes of other waits are settled, callbacks included, in this call.
    *
    * @throws {Error} When this thread is given up by whoever started it.
    */
@@ -231,7 +261,8 @@ export class Doorbell extends Bell {
     try {
       return this.#waitSync(isDone, deadlineMs);
     } finally {
-      // BELL is AWAKE now, so nobody rings for the promise form, which sleeps still: it has to look, and sleep anew.
+      // BELL is AWAKE now, so nobody rings for the promise form, which still sleeps: it must look,
+      // and go to sleep anew.
       if (this.#parked) this.nudge();
     }
   }
@@ -251,7 +282,7 @@ export class Doorbell extends Bell {
       watch ??= new WorkerWatch();
       const lookMs = watch.look();
       store(this.words, this.index, SLEEPING);
-      // A source may have settled what is waited for, on the way to sleep.
+      // `sleeping` of a source may have settled what is waited for.
       if (!isDone() && !this.#isReady() && this.#mayWait()) {
         parkSync(this.words, this.index, SLEEPING, Math.min(wakeMs, lookMs));
       }
@@ -265,17 +296,20 @@ export class Doorbell extends Bell {
     }
   }
 
-  /** Has the promise form look soon: this thread has left something for itself. */
+  /** Makes the promise form look soon: this thread has left something for itself. */
   nudge(): void {
     if (!this.#scheduled) this.#schedule();
   }
 
-  /** Listens although nothing is expected: whoever rings is heard, but the event loop is not held open. */
+  /** Listens although nothing is expected: a ring is heard, but the event loop is not held open. */
   rest(): void {
     if (this.#expected === 0) this.#rest();
   }
 
-  /** Ends all this for good, before its word becomes another thread's: nobody sleeps on that here, or looks any more. */
+  /**
+   * Closes the doorbell for good, before its word becomes another thread's: nothing here sleeps on
+   * that word or looks at a source any more.
+   */
   close(): void {
     this.#isClosed = true;
     this.#sources.clear();
@@ -290,8 +324,8 @@ export class Doorbell extends Bell {
   }
 
   /**
-   * In a later turn, if still nothing is expected that is not spared, lets the event loop end, and sleeps all the same, so as
-   * to hear of workers that end.
+   * In a later turn, if still no unspared outcome is expected, lets the event loop end, and sleeps
+   * all the same, so as to hear of workers that end.
    */
   #rest(): void {
     if (this.#isResting) return;
@@ -304,7 +338,8 @@ export class Doorbell extends Bell {
     if (this.#isClosed || this.isExpecting) return;
     if (this.#isHeld) releaseLoop();
     this.#isHeld = false;
-    // Until this thread sleeps: before, who leaves something for it does not wake it.
+    // Tries again until this thread sleeps: until then, a thread that leaves something for it does
+    // not wake it.
     if (this.#drain(NEVER) || !this.#sleep()) this.#rest();
   }
 
@@ -313,7 +348,7 @@ export class Doorbell extends Bell {
     soon(this.#pump);
   }
 
-  /** One step of the promise form: drain, then be patient, spin, or sleep. */
+  /** One step of the promise form: drains, then lets a microtask pass, spins, or sleeps. */
   #run(): void {
     this.#scheduled = false;
     if (this.#isClosed) return;
@@ -381,7 +416,7 @@ export class Doorbell extends Bell {
     return false;
   }
 
-  /** Looks for a while; true when something arrived (Invariant 3). */
+  /** Spins for a while; true when something arrived (Invariant 3). */
   #spin(): boolean {
     if (platform.cores < 2 || !this.#spinner.isDue()) return false;
     store(this.words, this.index, AWAKE);
@@ -391,7 +426,7 @@ export class Doorbell extends Bell {
   }
 }
 
-/** This thread's doorbell; its word is in no table until the thread has its seat there. */
+/** This thread's doorbell; its word is in no table until the thread has taken a seat in one. */
 export const doorbell: Doorbell = new Doorbell(
   // Where there is no shared memory, nobody will ring.
   new Int32Array(hasSharedMemory ? createSharedMemory(4) : new ArrayBuffer(4)),

@@ -1,19 +1,22 @@
 /**
  * A bounded stream of records in shared memory from one writer to one reader. No lock.
  *
- * Word WRITTEN: words ever written, modulo 2^32; the writer's.
- * Word READ: words ever read, modulo 2^32; the reader's.
- * Word WRITER_WAITS: 1 while the writer sleeps for room, or was about to; set by the writer, cleared by the reader.
+ * Word WRITTEN: words ever written, modulo 2^32. Changed by the writer only.
+ * Word READ: words ever read, modulo 2^32. Changed by the reader only.
+ * Word WRITER_WAITS: 1 while the writer sleeps for room, or was about to; set by the writer,
+ * cleared by the reader.
  *
- * A record is its length in words (this word included), then the payload. It never wraps: where the rest of the
- * buffer is too short, the length SKIP fills it and the record starts at the beginning.
+ * A record is its length in words (this word included), then the payload. It never wraps: where the
+ * rest of the buffer is too short for it, the length SKIP stands there instead and the record
+ * starts at the beginning.
  *
  * Invariants
  * 1. READ <= WRITTEN <= READ + capacity (as distances).
- * 2. The words between READ and WRITTEN are the reader's, all others the writer's. Storing WRITTEN publishes a
- *    record; storing READ gives its words back.
- * 3. The writer sets WRITER_WAITS before it looks at READ for the last time, the reader stores READ before it looks at
- *    WRITER_WAITS: one of them sees the other, so the wake-up is not lost.
+ * 2. The words between READ and WRITTEN belong to the reader, all others to the writer. Storing
+ *    WRITTEN publishes a record; storing READ gives its words back.
+ * 3. The writer sets WRITER_WAITS before it looks at READ for the last time; the reader stores READ
+ *    before it looks at WRITER_WAITS. One of them sees the other's store, so the wake-up is not
+ *    lost.
  *
  * @module
  */
@@ -23,10 +26,10 @@ import { NEVER } from "../_platform/clock.ts";
 import { park, parkSync } from "../_platform/park.ts";
 import { RECORD_RING } from "./layout.ts";
 
-/** Length word that says: go on at the beginning. */
+/** Length word that means: continue at the beginning of the buffer. */
 const SKIP = -1;
 
-/** Records that are read before the writer is told. */
+/** How many records are read, at most, before READ is stored. */
 const MOST_UNTOLD = 64;
 
 /** Where one ring lies: control words at `base`, then `capacity` words, a power of two. */
@@ -45,7 +48,7 @@ export class RecordWriter {
   readonly #data: number;
   readonly #capacity: number;
   #written: number;
-  /** READ as last seen; the true one may be further. */
+  /** READ as last loaded; it may be further on by now. */
   #readSeen: number;
 
   constructor(place: RecordRingPlace) {
@@ -59,8 +62,8 @@ export class RecordWriter {
   }
 
   /**
-   * Index of the first payload word of a record of up to `payloadWords`, or -1 when there is no room now.
-   * Nothing is visible to the reader before {@linkcode commit}.
+   * Index of the first payload word of a record of up to `payloadWords`, or -1 when there is no
+   * room now. Nothing is visible to the reader before {@linkcode commit}.
    */
   reserve(payloadWords: number): number {
     const needed = payloadWords + 1;
@@ -83,7 +86,10 @@ export class RecordWriter {
     store(this.words, this.#base + RECORD_RING.WRITTEN, this.#written);
   }
 
-  /** A promise for room after {@linkcode reserve} found none; `undefined` when there may be some already. */
+  /**
+   * A promise for room after {@linkcode reserve} found none; `undefined` when there may be some
+   * already.
+   */
   room(): Promise<unknown> | undefined {
     return this.#announceWait() ? park(this.words, this.#waits, 1) : undefined;
   }
@@ -94,8 +100,9 @@ export class RecordWriter {
   }
 
   /**
-   * Sets WRITER_WAITS; false when the reader has read meanwhile (Invariant 3). It stays set then: the promise form of this writer
-   * may sleep while the blocking one comes by.
+   * Sets WRITER_WAITS; false when the reader has read meanwhile (Invariant 3). The word stays set
+   * even then: the promise form of this writer may be asleep on it while the blocking form passes
+   * here.
    */
   #announceWait(): boolean {
     store(this.words, this.#waits, 1);
@@ -121,9 +128,9 @@ export class RecordReader {
   readonly #data: number;
   readonly #capacity: number;
   #read: number;
-  /** WRITTEN as last seen; the true one may be further. */
+  /** WRITTEN as last loaded; it may be further on by now. */
   #writtenSeen: number;
-  /** Records read of which the writer has not been told. */
+  /** Records read since READ was stored last. */
   #untold = 0;
 
   constructor(place: RecordRingPlace) {
@@ -136,7 +143,7 @@ export class RecordReader {
     this.#writtenSeen = this.#read;
   }
 
-  /** True when a record is there. */
+  /** True when there is a record to read. */
   hasRecord(): boolean {
     if (this.#read !== this.#writtenSeen) return true;
     this.#writtenSeen = load(this.words, this.#base + RECORD_RING.WRITTEN);
@@ -158,7 +165,8 @@ export class RecordReader {
   advance(): void {
     const length = this.words[this.#data + (this.#read & (this.#capacity - 1))];
     this.#read = (this.#read + length) | 0;
-    // Told now and then, and when all is read: the writer is not in need of every single word.
+    // READ is stored now and then, and when all is read: the writer does not need every single
+    // word.
     if (this.#read !== this.#writtenSeen && ++this.#untold < MOST_UNTOLD) return;
     this.#untold = 0;
     store(this.words, this.#base + RECORD_RING.READ, this.#read);

@@ -1,17 +1,22 @@
 /**
- * This thread's seat in a table of threads: how it waits for others, and learns what it was granted.
+ * This thread's seat in a table of threads: how it waits for others, and learns what it was
+ * granted.
  *
- * A wait is begun by an object of shared memory, which queues the wait's node in one of its lists. Whoever takes the
- * node from there writes what it grants and lays the node before the thread; the thread finds it when its doorbell is
- * drained, blocked or in its event loop, and hands it to the wait.
+ * A wait is begun by an object of shared memory, which queues the wait's node in one of its lists.
+ * The thread that takes the node out of the list to grant something writes into the node what it
+ * grants, and pushes the node on the stack GRANTED of the waiting thread's place. That thread finds
+ * the node when it drains its doorbell, blocked or in its event loop, and hands it to the wait.
  *
  * Invariants
- * 1. A node is taken from its list and laid before its thread under the list's latch. So whoever holds the latch finds a
- *    node either in the list or before its thread: a wait that gives up knows which.
- * 2. A node is reused only after its wait is over: it is then in no list, and no longer before the thread.
+ * 1. A node is moved from its list to its thread's stack GRANTED under the list's latch. So the
+ *    holder of the latch finds a node either in the list or on the stack: a wait that gives up
+ *    knows which.
+ * 2. A node is reused only after its wait is over: it is then in no list, and no longer on the
+ *    stack.
  *
- * A thread has one home: the first table that it has to do with. Objects made by a thread that was started some other way,
- * and had a table of its own by then, bring that table along; the thread takes a seat there too.
+ * A thread has one home: the first table that it has to do with. Objects of a thread that was
+ * started some other way, and so has a table of its own, bring that table along; a thread that
+ * receives such an object takes a seat in its table too.
  *
  * @module
  */
@@ -28,9 +33,9 @@ export abstract class Wait {
   readonly seat: Seat;
   /** Index of its node in the table's words. */
   readonly node: number;
-  /** True once it was granted what it is for, or failed. */
+  /** True once the wait was granted what it is for, or failed. */
   isOver = false;
-  /** Why it failed, boxed. */
+  /** The error that it failed with, boxed. */
   failure: { readonly error: unknown } | undefined;
   /** Called when it is over; only a promise needs it. */
   onOver: (() => void) | undefined;
@@ -41,43 +46,48 @@ export abstract class Wait {
     this.node = seat.open(this);
   }
 
-  /** Takes what was granted; true when the wait is over, false when it is queued again. */
+  /** Takes what was granted; true when the wait is over, false when its node is queued again. */
   abstract granted(grant: number): boolean;
 
-  /** Takes the node out of the list that it is in, under the list's latch; false when it is in none. */
+  /** Takes the node out of its list, under the list's latch; false when it is in none. */
   protected abstract withdraw(): boolean;
 
-  /** Gives back what was granted to somebody who can use it no more. */
+  /** Gives back what was granted, because the caller can no longer use it. */
   abstract giveBack(): void;
 
-  /** What it waits for; a wait for the same may {@linkcode cede}. */
+  /** What it waits for; a wait may {@linkcode cede} to another wait for the same object. */
   get object(): unknown {
     return undefined;
   }
 
-  /** Hands what was granted to a wait for the same that is queued, and takes its place; false when that is not queued. */
+  /**
+   * Hands what was granted to a queued wait for the same object, and takes that wait's place in the
+   * queue; false when the other wait is not queued.
+   */
   cede(_blocked: Wait): boolean {
     return false;
   }
 
   /**
-   * Looks, after some thread died, whether there is anything left to wait for, and throws if not; true when the wait is
-   * over.
+   * Looks, after some thread died, whether there is still anything to wait for, and throws if not;
+   * true when the wait is over.
    */
   examine(): boolean {
     return false;
   }
 
-  /** Ends the wait without a grant; false when it is too late: it was granted, or is bound to be. */
+  /**
+   * Ends the wait without a grant; false when it is too late for that: it was granted, or will be.
+   */
   tryGiveUp(): boolean {
     while (!this.isOver) {
       if (this.withdraw()) {
         this.isOver = true;
         return true;
       }
-      this.seat.drain(); // The grant lies there (Invariant 1).
+      this.seat.drain(); // The grant is on the stack (Invariant 1).
       if (!this.isOver && !this.seat.isHere) {
-        this.isOver = true; // It was taken out of the list as that of a dead thread.
+        this.isOver = true; // The node was taken out of the list as a dead thread's.
         return true;
       }
     }
@@ -89,13 +99,15 @@ export abstract class Wait {
 export interface Limits {
   readonly deadlineMs: number;
   readonly signal: AbortSignal | undefined;
-  /** The promise is awaited for a thread of another process, which is blocked meanwhile. */
+  /**
+   * The promise is awaited on behalf of a thread of another process, which is blocked meanwhile.
+   */
   readonly isBlocking?: boolean;
-  /** Called when there is something to wait for. */
+  /** Called when the call has to wait. */
   readonly onWait?: () => void;
 }
 
-/** By what this thread is known in all tables. */
+/** Identifies this thread in all tables. */
 const TOKEN = randomWord();
 
 /** This thread's seat in a table. */
@@ -108,18 +120,21 @@ export class Seat implements Source {
   readonly #freeNodes: number[] = [];
   /** The wait that this thread is blocked in. */
   #blockedIn: Wait | undefined;
-  /** The first node of each chunk that is this thread's. */
+  /** The first node of each chunk that belongs to this thread. */
   readonly #chunks: number[] = [];
-  /** Nodes that lay before this thread, oldest first. */
+  /** Nodes taken from this thread's stack GRANTED, oldest first. */
   readonly #taken: number[] = [];
-  /** How many of them have been handed on. */
+  /** How many of them have been handed to their waits. */
   #handed = 0;
   #deathsSeen: number;
   #hasLeft = false;
-  /** Some node may be in a list for good. */
+  /** Some node may stay in a list for good. */
   #keepsNodes = false;
 
-  /** @param id What the table's `claim` gave for this thread, or for whom it deputizes. */
+  /**
+   * @param id The id that the table's `claim` returned for this thread, or for the one that it
+   * deputizes for.
+   */
   constructor(table: ThreadTable, id: number, bell: Doorbell, token: number = TOKEN) {
     this.table = table;
     this.id = id;
@@ -139,12 +154,13 @@ export class Seat implements Source {
   }
 
   /**
-   * Hands grants to the wait from now on; returns a node for it, in no list.
+   * Hands grants to `wait` from now on; returns a node for it, which is in no list.
    *
    * @throws {Error} When the thread has left.
    */
   open(wait: Wait): number {
-    // What still runs then, a timer that is due, would use nodes that another thread has by now.
+    // Code that still runs then, such as a timer that is due, would use nodes that belong to
+    // another thread by now.
     if (this.#hasLeft) throw new Error("Cannot wait: this thread is ending");
     if (this.#freeNodes.length === 0) {
       const nodes = this.table.takeChunk();
@@ -164,7 +180,10 @@ export class Seat implements Source {
     return node;
   }
 
-  /** Ends what {@linkcode open} began. The node of a wait that is not over is not used again (Invariant 2). */
+  /**
+   * Ends what {@linkcode open} began. The node of a wait that is not over is not used again
+   * (Invariant 2).
+   */
   close({ node, isOver }: Wait): void {
     this.#waits.delete(node);
     if (isOver) this.#freeNodes.push(node);
@@ -184,8 +203,9 @@ export class Seat implements Source {
     try {
       if (!this.#doorbell.waitSync(isOver, deadlineMs)) {
         if (wait.tryGiveUp()) return false;
-        // Over already, but for a condition's wait that was notified in time and now waits for its lock, and a barrier's
-        // whose action runs: both end without fail, or by this thread's end.
+        // The wait is already over, except in two cases: a condition's wait that was notified in
+        // time now waits for its lock, or a barrier's action is running. Both waits end, or this
+        // thread does.
         this.#doorbell.waitSync(isOver, NEVER);
       }
     } catch (error) {
@@ -200,8 +220,8 @@ export class Seat implements Source {
   }
 
   /**
-   * A promise that settles when the wait is over, at the deadline, or when the signal aborts. It keeps the event loop
-   * open.
+   * A promise that settles when the wait is over, at the deadline, or when the signal aborts. It
+   * holds the event loop open.
    *
    * @returns Whether it was granted.
    */
@@ -223,7 +243,7 @@ export class Seat implements Source {
         else reject(wait.failure.error);
       };
       const giveUp = (settle: () => void): void => {
-        if (wait.isOver || !wait.tryGiveUp()) return; // `onOver` was called at this moment, or will be.
+        if (wait.isOver || !wait.tryGiveUp()) return; // `onOver` was called just now, or will be.
         end();
         settle();
       };
@@ -243,7 +263,7 @@ export class Seat implements Source {
 
   /** See {@linkcode Source}. */
   ready(): boolean {
-    if (this.#hasLeft) return false; // What lies there is for whoever has the place now.
+    if (this.#hasLeft) return false; // The stack belongs to the place's next thread now.
     return this.table.hasGranted(this.id) || this.table.deaths !== this.#deathsSeen;
   }
 
@@ -267,24 +287,26 @@ export class Seat implements Source {
     return found;
   }
 
-  /** Hands on what was granted, oldest first. */
+  /** Hands grants to their waits, oldest first. */
   #handAll(): void {
     const { table } = this;
     const taken = this.#taken;
-    // All of it is taken before the first is handed on: a node that is granted anew is chained anew.
+    // All nodes are taken before the first is handed on: one that is then granted again is linked
+    // into another chain.
     const chain: number[] = [];
     for (let node = table.takeGranted(this.id); node !== 0;) {
       chain.push(node);
       node = table.words[node + NODE.NEXT_GRANTED];
     }
     while (chain.length > 0) taken.push(chain.pop()!);
-    // To hand one on may take in more, and hand on all that there is.
+    // Handing one on may run this method again, which takes more and hands on all that there are.
     while (this.#handed < taken.length) this.#hand(taken[this.#handed++]);
     taken.length = this.#handed = 0;
   }
 
   #hand(node: number): void {
-    // A node of a thread that had this place before may have been granted something too late.
+    // The node may be that of a thread that had this place before, and was granted something too
+    // late.
     const wait = this.#waits.get(node);
     if (wait === undefined || wait.isOver) return;
     const grant = this.table.words[node + NODE.GRANT];
@@ -292,15 +314,17 @@ export class Seat implements Source {
   }
 
   /**
-   * An async task that was granted something cannot go on while its thread is blocked. If the thread is blocked for the very
-   * same, what the task has would never come free: so it goes to the one who blocks.
+   * An async task that was granted something cannot go on while its thread is blocked. If the
+   * thread is blocked waiting for the same object, what the task was granted would never come free;
+   * so the blocking wait gets it instead.
    */
   #cedes(wait: Wait): boolean {
     const blocked = this.#blockedIn;
     if (blocked === undefined || blocked === wait || blocked.isOver) return false;
     if (wait.object === undefined || blocked.object !== wait.object) return false;
     if (!wait.cede(blocked)) {
-      // Something lies here for that one as well: it can use it, or is queued again.
+      // The blocking wait was granted something as well: either it can use that, or it is queued
+      // again.
       this.#handAll();
       if (blocked.isOver || !wait.cede(blocked)) return false;
     }
@@ -319,7 +343,10 @@ export class Seat implements Source {
     wait.onOver?.();
   }
 
-  /** Leaves the table: this thread is about to end. Its waits are given up; what it holds is owned by a dead thread. */
+  /**
+   * Leaves the table: this thread is about to end. Its waits are given up; what it holds is then
+   * owned by a dead thread.
+   */
   leave(): void {
     if (this.#hasLeft) return;
     const waits = [...this.#waits.values()];
@@ -341,7 +368,9 @@ export function home(): Seat {
   return homeSeat ?? sitDown(new ThreadTable());
 }
 
-/** Takes the seat that the thread's starter has claimed for it. Call before any use. */
+/**
+ * Takes the seat that the thread's starter has claimed for it. Call before any other use of seats.
+ */
 export function adoptSeat(buffer: SharedArrayBuffer, id: number): Seat {
   const table = new ThreadTable(buffer);
   homeSeat = new Seat(table, id, doorbell);
@@ -350,18 +379,21 @@ export function adoptSeat(buffer: SharedArrayBuffer, id: number): Seat {
 }
 
 /**
- * Takes seats for a thread of another process, which cannot reach the tables itself: what that one waits for, this
- * thread waits for in its name, in the promise form.
+ * Takes seats for a thread of another process, which cannot reach the tables itself: this thread
+ * waits in its name, in the promise form, for whatever it waits for.
  */
 export class Deputy {
   readonly #name: string;
   readonly #token = randomWord();
   readonly #seats = new Map<string, Seat>();
 
-  /** One in each table; the first hears of what else there is for the other one. */
+  /**
+   * One for each table; the first also rings when there is something else for the thread of the
+   * other process.
+   */
   readonly #bells: Doorbell[] = [];
 
-  /** @param id What was claimed for the other one in the table with that memory. */
+  /** @param id The id claimed for the other thread in the table with that memory. */
   constructor(name: string, buffer: SharedArrayBuffer, id: number) {
     this.#name = name;
     this.#sit(new ThreadTable(buffer), id);
@@ -375,20 +407,23 @@ export class Deputy {
     return seat;
   }
 
-  /** Its seat in the table with that memory. */
+  /** The other thread's seat in the table with that memory. */
   seatIn(buffer: SharedArrayBuffer): Seat {
     const table = new ThreadTable(buffer);
     return this.#seats.get(table.identity) ?? this.#sit(table, table.claim(this.#name));
   }
 
-  /** Has this thread look, when the first bell rings, for what else there is for the other one. */
+  /**
+   * Makes this thread look at `source`, when the first bell rings, for what else there is for the
+   * other thread.
+   */
   listen(source: Source): void {
     const [bell] = this.#bells;
     bell.add(source);
     bell.rest();
   }
 
-  /** Runs a step in which objects are rebuilt for the other one. */
+  /** Runs a step in which objects are rebuilt for the other thread. */
   act<R>(step: () => R): R {
     const before = acting;
     acting = this;
@@ -399,9 +434,9 @@ export class Deputy {
     }
   }
 
-  /** Leaves all tables: the other one has ended. */
+  /** Leaves all tables: the other thread has ended. */
   leave(): void {
-    // First: the places that are left will be other threads'.
+    // This comes first: the places left below may be other threads' at once.
     for (const bell of this.#bells) bell.close();
     for (const seat of this.#seats.values()) seat.leave();
   }
@@ -415,7 +450,7 @@ export function seatIn(buffer: SharedArrayBuffer): Seat {
   let seat = seatByBuffer.get(buffer);
   if (seat === undefined) {
     const table = new ThreadTable(buffer);
-    // Each time that a reference arrives by a message, it is another object.
+    // Every message brings a new object for the same memory.
     seat = seats.get(table.identity) ?? sitDown(table);
     seatByBuffer.set(buffer, seat);
   }
@@ -427,7 +462,7 @@ export function seatOf(identity: string): Seat | undefined {
   return home().table.identity === identity ? home() : seats.get(identity);
 }
 
-/** Takes a seat for a thread that nobody has claimed one for. */
+/** Takes a seat for this thread, for which nobody has claimed one. */
 function sitDown(table: ThreadTable): Seat {
   const bell = homeSeat === undefined ? doorbell : new Doorbell(new Int32Array(1), 0);
   const seat = new Seat(table, table.claim(platform.threadName), bell);
@@ -440,7 +475,9 @@ function sitDown(table: ThreadTable): Seat {
 
 const onLeave: (() => void)[] = [];
 
-/** Has `callback` called when this thread is about to end, before it leaves its tables. */
+/**
+ * Registers `callback` to be called when this thread is about to end, before it leaves its tables.
+ */
 export function beforeLeaving(callback: () => void): void {
   onLeave.push(callback);
 }
@@ -455,7 +492,7 @@ export function leaveAll(): void {
  * Declares a thread dead in all tables that this thread has a seat in.
  *
  * @param id The thread's id at home.
- * @param isGone Whether it is known to run no more; see {@linkcode ThreadTable.leave}.
+ * @param isGone Whether it is known to have ended; see {@linkcode ThreadTable.leave}.
  */
 export function buryThread(id: number, isGone: boolean): void {
   const { table } = home();
@@ -468,7 +505,7 @@ export function buryThread(id: number, isGone: boolean): void {
   }
 }
 
-/** The doorbell of the thread with that id, for those who have this thread's table. */
+/** The doorbell of the thread with that id in the given table. */
 export function bellOf(table: ThreadTable, id: number): Bell {
   return new Bell(table.words, table.placeOf(id) + THREAD.BELL);
 }

@@ -1,10 +1,11 @@
 /**
- * A bounded queue of tasks in shared memory: one owner publishes, many workers claim, and the owner may
- * take back what nobody has claimed. First in, first out; no lock; no thread waits for another.
+ * A bounded queue of tasks in shared memory: one owner publishes, many workers claim, and the owner
+ * may take back what nobody has claimed. First in, first out; no lock; no thread waits for another.
  *
  * Tasks are numbered 0, 1, 2 ... modulo 2^32. Task n lies in slot n mod SLOTS, in lap n / SLOTS.
  *
- * Word HEAD: number of the task that is to be claimed next.
+ * Word HEAD: number of the next task to be claimed.
+ *
  * Each slot's word STAMP: lap (22 bits), worker (8 bits), state (2 bits):
  *
  *   FREE(lap)          the owner may fill it with the task of that lap
@@ -15,39 +16,54 @@
  *   FREE(lap)      -> READY(lap)          publish()   owner
  *   READY(lap)     -> TAKEN(lap, worker)  claim()     one worker, by compare-exchange
  *   READY(lap)     -> CANCELLED(lap)      cancel()    owner, by compare-exchange
- *   TAKEN(lap, w)  -> FREE(lap + 1)       release()   that worker, by compare-exchange, having copied the payload
- *                                         recover()   the owner, by compare-exchange, if the worker is heeded no more
+ *   TAKEN(lap, w)  -> FREE(lap + 1)       release()   that worker, by compare-exchange, the payload copied
+ *                                         recover()   owner, by compare-exchange, once the worker is ignored
  *   CANCELLED(lap) -> FREE(lap + 1)       freeSlot()  owner, once HEAD has passed it
  *
  * Invariants
- * 1. Between READY and its successor exactly one compare-exchange wins: a task runs at most once, and
- *    never after it was taken back.
- * 2. HEAD moves by one, by compare-exchange, and only past a slot that is no longer READY in HEAD's lap.
- *    A claimer may die or be suspended before it moves HEAD: whoever looks next moves it. A claimer
- *    releases only after HEAD has moved.
+ * 1. Exactly one compare-exchange takes a slot out of READY: a task runs at most once, and never
+ *    after it was taken back.
+ * 2. HEAD moves by one, by compare-exchange, and only past a slot that is no longer READY in HEAD's
+ *    lap. A claimer may die or be suspended before it moves HEAD; the thread that looks next then
+ *    moves it. A claimer releases only after HEAD has moved.
  * 3. The payload is written only in FREE (by the owner) and read only in TAKEN (by the claimer);
- *    the stamp publishes it. What was copied is the task's if `release` succeeds, and nothing otherwise.
- *    A slot that is still TAKEN or CANCELLED in the lap before HEAD's is one that the owner could not fill yet: the
- *    ring is empty. Taking it for one that was claimed would move HEAD past a task to come:
+ *    the stamp publishes it. If `release` succeeds, what was copied is the task's payload;
+ *    otherwise it must not be used. If the slot at HEAD is still TAKEN or CANCELLED in the lap
+ *    before HEAD's, the owner could not fill it yet: the ring is empty. Mistaking it for a slot
+ *    claimed in HEAD's lap would move HEAD past a task that is yet to be published:
  *      W1: claims task 0, is suspended       W2: claims tasks 1 to 1023, finds slot 0 TAKEN, moves HEAD
  *      O: publishes task 1024 in slot 0      nobody ever claims it
- * 4. A slot is given back once its payload was copied, before that is decoded, and not when the task ends: what takes
- *    an hour does not hold up the ring.
- * 5. Between TAKEN and FREE exactly one compare-exchange wins: the task, and what belongs to it, is the worker's, or the owner
- *    has it back. So a slot can be recovered from a thread that may run on, and the number in the stamp be given to another
- *    worker at once, if the thread claims nothing more: in that lap the slot is never TAKEN again. By a plain store,
- *      O: recovers slot, publishes the next lap's task in it      W, which was given up: stores FREE, the task is gone
+ * 4. A slot is given back as soon as its payload has been copied, before the payload is decoded,
+ *    and not when the task ends: a task of an hour does not hold up the ring.
+ * 5. Exactly one compare-exchange takes a slot from TAKEN to FREE: either the worker keeps the
+ *    task, and what belongs to it, or the owner has it back. So a slot can be recovered from a
+ *    thread that may run on, and the worker number in its stamp can be given to another worker at
+ *    once, provided that the thread claims nothing more: in that lap the slot is never TAKEN again.
+ *    With a plain store instead,
+ *      O: recovers slot, publishes the next lap's task in it      W, ignored: stores FREE, the task is gone
  *
- * The lap in the stamp is what makes a late compare-exchange fail: a worker suspended between its
- * load and its compare-exchange would have to sleep for exactly 2^32 tasks to be deceived.
+ * The lap in the stamp makes a late compare-exchange fail: a worker suspended between its load and
+ * its compare-exchange would have to sleep for exactly 2^32 tasks to be deceived.
  *
- * Why a cancelled slot is freed by the owner and not by the worker that moves HEAD past it: a worker
- * that died between the two steps would leave the slot shut, and if the owner then freed it as well,
+ * Word ASKED: what the owner wants to be told of; see Invariant 1 of `executors/_crew.ts`.
+ *
+ *   0                      -> WHILE_OTHERS_WAIT, ANY   ask()        owner
+ *   WHILE_OTHERS_WAIT      -> ANY                      ask()        owner
+ *   WHILE_OTHERS_WAIT, ANY -> 0                        mustTell()   one worker, by compare-exchange,
+ *                                                                 which then tells
+ *
+ * Word CLOSED: 0 -> 1, close(). Words SLEEPING, LOOKING: see `executors/_worker_state.ts`;
+ * RETURNED: see `executors/_pool_child.ts`.
+ *
+ * Why a cancelled slot is freed by the owner and not by the worker that moves HEAD past it: a
+ * worker that died between the two steps would leave the slot shut, and if the owner then freed it
+ * as well,
  *   W: moves HEAD past slot, is suspended      O: frees the slot, publishes the next lap's task in it
  *   W: stores FREE                             O: the task is gone
  *
- * The idea of stamps is that of D. Vyukov's bounded queue. A queue per worker would be simpler to
- * write and worse to use: a short task behind a long one would wait although another worker is idle.
+ * The stamps are the idea of D. Vyukov's bounded queue. One queue per worker would be simpler to
+ * write and worse to use: a short task behind a long one would wait although another worker is
+ * idle.
  *
  * @module
  */
@@ -69,13 +85,13 @@ export const SLOT = {
   STAMP: 0,
   /** Index of the task in the owner's table. */
   TASK: 1,
-  /** Which function, and in what form the payload is; see `executors/_protocol.ts`. */
+  /** The function number, and the form of the payload; see `executors/_protocol.ts`. */
   FUNCTION: 2,
   FORM: 3,
   PAYLOAD: 4,
 } as const;
 
-/** Words of payload that a slot holds. */
+/** Words of payload that a slot holds; a larger payload lies elsewhere, as the task's form says. */
 export const SLOT_PAYLOAD_WORDS: number = SLOT_WORDS - SLOT.PAYLOAD;
 
 /** The most workers that a stamp can name. */
@@ -86,7 +102,10 @@ const READY = 1;
 const TAKEN = 2;
 const CANCELLED = 3;
 
-/** In word ASKED, what the owner wants to be told of: a task begun while others wait in the ring, or any. */
+/**
+ * Values of word ASKED besides 0: the owner wants to be told of a task begun while others wait in
+ * the ring, or of any.
+ */
 const WHILE_OTHERS_WAIT = 1;
 const ANY = 2;
 
@@ -98,7 +117,10 @@ function stamp(number: number, state: number): number {
   return ((number >>> SLOT_BITS) << LAP_SHIFT) | state;
 }
 
-/** True when the slot holds, or will hold, a task before `number`: that one has not been published. */
+/**
+ * True when the slot is still free for task `number`, or holds the task of the lap before: task
+ * `number` has not been published.
+ */
 function isBefore(value: number, number: number): boolean {
   return value === stamp(number, FREE) ||
     value >>> LAP_SHIFT === stamp(number - SLOTS, FREE) >>> LAP_SHIFT;
@@ -142,7 +164,10 @@ export class TaskRing {
     return load(this.words, TASK_RING.HEAD);
   }
 
-  /** Copies so many words of the payload of a claimed task. Whether they are that task's is told by {@linkcode release}. */
+  /**
+   * Copies the first `count` words of a claimed task's payload. They are that task's only if
+   * {@linkcode release} then succeeds.
+   */
   copyPayload(number: number, to: Int32Array, count: number): void {
     const { words } = this;
     const at = this.slotOf(number) + SLOT.PAYLOAD;
@@ -155,8 +180,9 @@ export class TaskRing {
   }
 
   /**
-   * True when the owner has asked to be told of a worker that begins a task, and is to be told by this one. Call once the
-   * worker shows that it runs the task, and again once it has given back the memory of the arguments.
+   * True when the owner has asked to be told of a worker that begins a task, and this worker must
+   * be the one to tell it. Call once the worker shows that it runs the task, and again once it has
+   * given back the memory of the arguments.
    */
   mustTell(): boolean {
     const { words } = this;
@@ -167,7 +193,7 @@ export class TaskRing {
     }
   }
 
-  /** True when a task is there to be claimed. */
+  /** True when there is a task to claim. */
   hasReady(): boolean {
     const { words } = this;
     for (;;) {
@@ -180,9 +206,9 @@ export class TaskRing {
   }
 
   /**
-   * Claims the oldest task for `worker` and returns its number, or -1 when there is none. The caller
-   * copies the payload and then calls {@linkcode release}. As numbers wrap, -1 is not one of them:
-   * they are returned unsigned.
+   * Claims the oldest task for `worker` and returns its number, or -1 when there is none. The
+   * caller copies the payload and then calls {@linkcode release}. As numbers wrap, -1 is not one of
+   * them: they are returned unsigned.
    */
   claim(worker: number): number {
     const { words } = this;
@@ -200,14 +226,17 @@ export class TaskRing {
     }
   }
 
-  /** Moves HEAD past a slot that was seen claimed or cancelled (Invariant 2). */
+  /**
+   * Moves HEAD past a slot that was seen claimed or cancelled. If it fails, another thread has
+   * moved HEAD (Invariant 2).
+   */
   #pass(head: number): void {
     replace(this.words, TASK_RING.HEAD, head, (head + 1) | 0);
   }
 
   /**
-   * Gives back the slot of a task that `worker` has claimed, its payload copied; false when the owner has taken the task back,
-   * as the worker is heeded no more.
+   * Gives back the slot of a task that `worker` has claimed, once its payload is copied; false when
+   * the owner has taken the task back, because it ignores the worker from now on.
    */
   release(number: number, worker: number): boolean {
     const at = this.slotOf(number) + SLOT.STAMP;
@@ -230,14 +259,14 @@ export class OwnedTaskRing extends TaskRing {
     return (this.#next - this.head) | 0;
   }
 
-  /** Says that no further task will be published. */
+  /** Tells the workers that no further task will be published. */
   close(): void {
     store(this.words, TASK_RING.CLOSED, 1);
   }
 
   /**
-   * Asks to be told of the next worker that begins a task, if others wait in the ring then, or in any case: `forRoom`. False
-   * when that was asked already.
+   * Asks to be told of the next worker that begins a task: if others wait in the ring then, or,
+   * with `forRoom`, in any case. False when this much was asked already.
    */
   ask(forRoom: boolean): boolean {
     const asked = forRoom ? ANY : WHILE_OTHERS_WAIT;
@@ -255,7 +284,10 @@ export class OwnedTaskRing extends TaskRing {
     return this.#freeCancelled(next - SLOTS, seen) ? at : -1;
   }
 
-  /** Frees the slot of a cancelled task once HEAD has passed it, moving HEAD where nobody else does. */
+  /**
+   * Frees the slot of a cancelled task once HEAD has passed it; moves HEAD itself if no worker has
+   * done so.
+   */
   #freeCancelled(number: number, seen: number): boolean {
     if (seen !== stamp(number, CANCELLED)) return false;
     this.hasReady();
@@ -284,15 +316,15 @@ export class OwnedTaskRing extends TaskRing {
     }
   }
 
-  /** Takes a task back; false when a worker was faster. */
+  /** Takes a task back; false when a worker has claimed it first. */
   cancel(number: number): boolean {
     const at = this.slotOf(number) + SLOT.STAMP;
     return replace(this.words, at, stamp(number, READY), stamp(number, CANCELLED));
   }
 
   /**
-   * Takes back what a worker has claimed and not released; returns the slots, which nobody writes before the next task is
-   * published. Call when that worker claims nothing more.
+   * Takes back what a worker has claimed and not released; returns the slots, which nobody writes
+   * to before the next task is published. Call once that worker can claim nothing more.
    */
   recover(worker: number): number[] {
     const slots: number[] = [];

@@ -1,34 +1,40 @@
 /**
- * The threads of a program that wait for each other, in one table of shared memory: any of them can wake any other, hand
- * it something, and see that it is no more.
+ * The threads of a program that wait for each other, in one table of shared memory: any of them can
+ * wake any other, hand it something, and see that it has ended.
  *
  *   head | place of thread 0 | place of thread 1 | ... | nodes
  *
- * Word ID of a place: who sits there.
+ * Word ID of a place: which thread sits there.
  *
- *   FREE     -> CLAIMING   claim()         whoever needs a place, for itself or for a thread that it starts
- *   CLAIMING -> id         claim()         the same, having written the name
- *   id       -> -id        declareDead()   the thread is given up; it may run on, so its place is not given to another
- *   id, -id  -> FREE       leave()         the thread itself, as the last thing it does here; or who knows that it has ended
+ *   FREE     -> CLAIMING   claim()         a thread that needs a place, for itself or one that it starts
+ *   CLAIMING -> id         claim()         the same thread, having written the name
+ *   id       -> -id        declareDead()   the thread is given up; it may run on, so its place stays taken
+ *   id, -id  -> FREE       leave()         the thread itself, as its last act here; or one that knows
+ *                                          that it has ended
  *
- * An id is the number of its place plus 1024 times the generation of the place. A place that is taken anew has another
- * generation, so that an id in some lock never comes to mean another thread (but after 500,000 owners of one place).
+ * An id is the number of its place plus 1024 times the generation of the place. A place that is
+ * taken anew has another generation, so that an id stored in a lock does not come to mean another
+ * thread (until one place has had more than 500,000 owners).
  *
- * Word GRANTED of a place: a stack of nodes, linked by NEXT_GRANTED. Any thread pushes; the thread itself takes all.
+ * Word GRANTED of a place: a stack of nodes, linked by NEXT_GRANTED. Any thread pushes; the thread
+ * that sits there takes all at once.
  *
- * A node belongs to the thread that took its chunk. Chunks are given back by a thread that leaves; a thread that
- * was given up keeps its own.
+ * A node belongs to the thread that took its chunk. Chunks are given back by a thread that leaves;
+ * a thread that was given up keeps its own.
  *
  * Invariants
- * 1. A thread is alive exactly while ID of its place holds its id. Whoever ends that adds to DEATHS and then wakes every
- *    sleeper, so that each looks once more at whom it waits for; so does a thread that leaves after it was given up, as it may
- *    have taken something in between.
- * 2. Name and flags are written before the id is stored, and stay until the place is claimed anew: a dead thread can be
- *    named. A name that is changed meanwhile may be read half-changed; it is for people to read.
- * 3. The tag of FREE_CHUNKS changes with the head, so that a compare-exchange does not take a chunk that went and came back
- *    for one that has been there all the time, and follow the chain as it was.
+ * 1. A thread is alive exactly while ID of its place holds its id. The thread that removes the id adds
+ *    to DEATHS and then wakes every sleeper, so that each looks again at the threads that it waits
+ *    for. The same is done when a thread leaves after it was given up, because it may have taken
+ *    something in between.
+ * 2. Name and flags are written before the id is stored, and stay until the place is claimed anew:
+ *    a dead thread can be named. A name that is being changed may be read half-changed; only people
+ *    read it.
+ * 3. The tag of FREE_CHUNKS changes whenever its head does. So if the first chunk was taken and
+ *    given back between a thread's load and its compare-exchange, that compare-exchange fails,
+ *    instead of installing an outdated rest of the chain.
  *
- * The table's memory is reserved at once and used as far as it is touched.
+ * The table's address space is reserved at once; memory is used only where it is touched.
  *
  * @module
  */
@@ -50,20 +56,22 @@ const PLACES = THREAD_TABLE.SIZE;
 const NODES = PLACES + MAX_THREADS * THREAD.SIZE;
 const WORDS = NODES + MAX_CHUNKS * CHUNK_WORDS;
 
-/** Word of the head: id of the main thread, 0 where it has no place. Written once, by that thread. */
+/**
+ * Word of the head: id of the main thread, 0 where it has no place. Written once, by that thread.
+ */
 const MAIN = THREAD_TABLE.FREE_CHUNKS + 1;
-/** Word of the head: how many threads were given a number for their names. */
+/** Word of the head: how many numbers for threads' names were given out. */
 const NUMBERED = MAIN + 1;
 /** Word of a place: bits of {@linkcode FLAG}. */
 const FLAGS = THREAD.GRANTED + 1;
 
-/** What is known of a thread beside its name. */
+/** What is known of a thread besides its name. */
 export const FLAG = {
   /** It was started by a `Thread`. */
   STARTED: 1,
   /** It does not hold the program open. */
   DAEMON: 2,
-  /** It takes in no more reports of the threads that it has started. */
+  /** It no longer takes in reports of the threads that it has started. */
   CLOSING: 4,
   /** It is the worker of a pool. */
   WORKER: 8,
@@ -72,12 +80,12 @@ export const FLAG = {
 const FREE = 0;
 const CLAIMING = 1;
 
-/** Generations that an id can tell apart: ids fit in 29 bits. */
+/** Generations that an id can tell apart; an id fits in 29 bits. */
 const GENERATIONS = (1 << 19) - 1;
 
-/** Values of a place's BELL word. */
+/** Value of a place's BELL word: its thread is awake, and need not be notified. */
 export const AWAKE = 0;
-/** See {@linkcode AWAKE}. */
+/** Value of a place's BELL word: its thread sleeps, or is about to. */
 export const SLEEPING = 1;
 
 const NAME_BYTES = (THREAD.SIZE - THREAD.NAME) * WORD_BYTES;
@@ -89,7 +97,7 @@ const TAG_STEP = CHUNK_MASK + 1;
 export class ThreadTable {
   readonly words: Int32Array;
 
-  /** @param buffer The table's memory; left out, a new table is made. */
+  /** @param buffer The table's memory; a new table is made when this is left out. */
   constructor(buffer?: SharedArrayBuffer) {
     this.words = new Int32Array(buffer ?? createSharedMemory(WORDS * WORD_BYTES));
     if (buffer === undefined) {
@@ -99,12 +107,12 @@ export class ThreadTable {
     }
   }
 
-  /** The shared part, to be handed to other threads. */
+  /** The shared part, which can be sent to other threads. */
   get buffer(): SharedArrayBuffer {
     return this.words.buffer as SharedArrayBuffer;
   }
 
-  /** Tells this table from all others. */
+  /** Identifies this table among all tables. */
   get identity(): string {
     return `${this.words[THREAD_TABLE.IDENTITY]},${this.words[THREAD_TABLE.IDENTITY + 1]}`;
   }
@@ -146,30 +154,30 @@ export class ThreadTable {
     );
   }
 
-  /** Declares a thread dead that may run on. */
+  /** Declares dead a thread that may run on. */
   declareDead(id: number): void {
     if (replace(this.words, this.placeOf(id) + THREAD.ID, id, -id)) this.#announceDeath();
   }
 
-  /** Gives up a thread's place: it has ended, or touches no shared object any more. */
+  /** Frees a thread's place: the thread has ended, or no longer touches any shared object. */
   leave(id: number): void {
     const place = this.placeOf(id);
     if (replace(this.words, place + THREAD.ID, id, FREE)) this.#announceDeath();
-    // What it has taken since it was given up is held by a dead thread as well.
+    // Whatever it has taken since it was given up is held by a dead thread too.
     else if (replace(this.words, place + THREAD.ID, -id, FREE)) this.#announceDeath();
   }
 
-  /** True until the thread has ended or was given up. */
+  /** True until the thread ends or is given up. */
   isAlive(id: number): boolean {
     return load(this.words, this.placeOf(id) + THREAD.ID) === id;
   }
 
-  /** How many threads have ended or were given up; changes with each. */
+  /** How many threads have ended or were given up; changes with each of them. */
   get deaths(): number {
     return load(this.words, THREAD_TABLE.DEATHS);
   }
 
-  /** A number that a thread has in all tables, from when it has taken its seat; 0 before. */
+  /** The number that identifies a thread in all tables, once it has taken its seat; 0 before. */
   tokenOf(id: number): number {
     return this.words[this.placeOf(id) + THREAD.TOKEN];
   }
@@ -183,7 +191,7 @@ export class ThreadTable {
     return 0;
   }
 
-  /** The name of a thread, also of one that is no more, until its place is taken again. */
+  /** The name of a thread, even of one that has ended, until its place is taken again. */
   nameOf(id: number): string {
     const { words } = this;
     const place = this.placeOf(id);
@@ -196,7 +204,7 @@ export class ThreadTable {
       (place + THREAD.NAME) * WORD_BYTES,
       words[place + THREAD.NAME_LENGTH],
     );
-    // A decoder takes no shared memory.
+    // TextDecoder takes no shared memory in browsers.
     return new TextDecoder().decode(bytes.slice());
   }
 
@@ -231,12 +239,12 @@ export class ThreadTable {
     return this.words[MAIN];
   }
 
-  /** Says that the calling thread, which has that id, is the main thread. */
+  /** Records that the calling thread, which has that id, is the main thread. */
   setMain(id: number): void {
     this.words[MAIN] = id;
   }
 
-  /** A number for a thread's name, from 1 up, given once a table. */
+  /** A number for a thread's name, from 1 up; each is given out once in a table. */
   nextNumber(): number {
     return add(this.words, NUMBERED, 1) + 1;
   }
@@ -247,14 +255,14 @@ export class ThreadTable {
   }
 
   #writeName(place: number, name: string): void {
-    // `encodeInto` takes no shared memory, and ends between two characters.
+    // TextEncoder takes no shared memory in browsers; it cuts a long name between two characters.
     const bytes = new Uint8Array(NAME_BYTES);
     const { written } = new TextEncoder().encodeInto(name, bytes);
     new Uint8Array(this.buffer, (place + THREAD.NAME) * WORD_BYTES, NAME_BYTES).set(bytes);
     this.words[place + THREAD.NAME_LENGTH] = written;
   }
 
-  /** Invariant 1. */
+  /** Counts a death and wakes all sleepers (Invariant 1). */
   #announceDeath(): void {
     add(this.words, THREAD_TABLE.DEATHS, 1);
     for (let number = load(this.words, THREAD_TABLE.HIGHEST); number-- > 0;) {
@@ -264,12 +272,12 @@ export class ThreadTable {
 
   // Waking
 
-  /** Wakes a thread if it sleeps. Call after publishing what it is to find. */
+  /** Wakes a thread if it sleeps. Call after publishing what it should find. */
   ring(id: number): void {
     ring(this.words, this.placeOf(id) + THREAD.BELL);
   }
 
-  /** Lays a node before its thread, which finds it when it is woken next. */
+  /** Pushes a node on its thread's stack GRANTED; the thread finds it when it is next woken. */
   pushGranted(node: number): void {
     const { words } = this;
     const head = this.placeOf(words[node + NODE.THREAD]) + THREAD.GRANTED;
@@ -280,12 +288,15 @@ export class ThreadTable {
     } while (!replace(words, head, first, node));
   }
 
-  /** True when something lies before the thread. */
+  /** True when there are nodes on the thread's stack GRANTED. */
   hasGranted(id: number): boolean {
     return load(this.words, this.placeOf(id) + THREAD.GRANTED) !== 0;
   }
 
-  /** Takes all nodes that lie before the thread: the one granted last, chained to those before. 0 for none. */
+  /**
+   * Takes all nodes from the thread's stack GRANTED. Returns the one granted last, from which the
+   * earlier ones are linked; 0 when there are none.
+   */
   takeGranted(id: number): number {
     return exchange(this.words, this.placeOf(id) + THREAD.GRANTED, 0);
   }
@@ -339,7 +350,7 @@ function nextTag(head: number): number {
   return ((head & ~CHUNK_MASK) + TAG_STEP) | 0;
 }
 
-/** Wakes whoever sleeps by a BELL word. */
+/** Wakes the thread of a BELL word if it sleeps. */
 export function ring(words: Int32Array, bell: number): void {
   if (load(words, bell) === SLEEPING && replace(words, bell, SLEEPING, AWAKE)) notify(words, bell);
 }

@@ -1,25 +1,30 @@
 /**
- * First-come-first-served lists of waiters in an object's own words, and the latch that guards them.
+ * First-come-first-served lists of waiters in an object's own words, and the latch that guards
+ * them.
  *
- * A list is doubly linked through nodes of the table of threads, so that a waiter which gives up is taken out in one step
- * wherever it stands.
+ * A list is doubly linked through nodes of the table of threads, so that a waiter that gives up is
+ * taken out in one step wherever it stands.
  *
  * Word of a latch:
  *
  *   FREE    -> TAKEN     take()
- *   FREE    -> SLEPT_ON  take(), by a thread that has slept: others may still sleep
+ *   FREE    -> SLEPT_ON  take(), by a thread that has slept: others may sleep still
  *   TAKEN   -> SLEPT_ON  take(), by a thread that goes to sleep
  *   TAKEN   -> FREE      give()
  *   SLEPT_ON -> FREE     give(), which wakes one sleeper
  *
  * Invariants
- * 1. Links, LIST, GRANT and ARGUMENT of a node in a list change only under the latch of that list's object.
- * 2. A latch is held for a few steps, during which its holder neither waits, nor runs code of others, nor takes another
- *    latch, but for Condition's, which takes its lock's, and a queue's for puts, which takes its latch for takes.
- * 3. A latch that could not be given back, as the stack ended in `give()`, is this thread's still, and taken as such by the next `take()`
- *    there: by Invariant 2 nothing else of this thread can have it.
- * 4. A thread that takes a latch after sleeping leaves it SLEPT_ON, as it cannot know whether others sleep still; so
- *    each sleeper is woken in turn.
+ * 1. Links, LIST, GRANT and ARGUMENT of a node in a list change only under the latch of that list's
+ *    object.
+ * 2. A latch is held for a few steps, during which its holder neither waits, nor runs code of
+ *    others, nor takes another latch. Two exceptions: the holder of a condition's latch takes the
+ *    latch of the condition's lock, and the holder of a queue's latch for puts takes the queue's
+ *    latch for takes.
+ * 3. If the stack overflows in `give()`, the latch is not given back and still belongs to this
+ *    thread; the next `take()` of that latch returns at once. By Invariant 2 nothing else of this
+ *    thread can hold it.
+ * 4. A thread that takes a latch after sleeping leaves it SLEPT_ON, as it cannot know whether
+ *    others still sleep; so each sleeper is woken in turn.
  *
  * Source: the three states are those of Drepper's second mutex, in "Futexes Are Tricky".
  *
@@ -38,8 +43,9 @@ const TAKEN = 1;
 const SLEPT_ON = 2;
 
 /**
- * Looks before a thread sleeps for a latch, and the longest pause between two of them, in pauses of the processor (about 35 ns
- * each). Its holder needs less than a microsecond, if it runs; each look takes the cache line from it.
+ * How often a thread looks at a latch before it sleeps, and the longest pause between two looks, in
+ * pauses of the processor (about 35 ns each). The latch's holder needs less than a microsecond, if
+ * it runs; each look takes the cache line from it.
  */
 const LOOKS = platform.cores > 1 ? 14 : 0;
 const LONGEST_PAUSE = 16;
@@ -48,7 +54,7 @@ const LONGEST_PAUSE = 16;
 export class Latch {
   readonly #words: Int32Array;
   readonly #index: number;
-  /** Whether this thread has it. */
+  /** Whether this thread holds the latch. */
   #isOurs = false;
 
   constructor(words: Int32Array, index: number) {
@@ -77,7 +83,7 @@ export class Latch {
     }
   }
 
-  /** Makes a step with the latch held; what it returns is what the step returns. */
+  /** Runs a step with the latch held; returns what the step returns. */
   hold<R>(step: () => R): R {
     this.take();
     try {
@@ -87,7 +93,7 @@ export class Latch {
     }
   }
 
-  /** Lets the next one in. */
+  /** Gives the latch back, and wakes one sleeper if there may be one. */
   give(): void {
     const before = exchange(this.#words, this.#index, FREE);
     this.#isOurs = false;
@@ -95,7 +101,7 @@ export class Latch {
   }
 }
 
-/** What stands for each list of a buffer, by where it lies. */
+/** The identity of each list of a buffer, by the list's byte position. */
 const identities = new WeakMap<ArrayBufferLike, Map<number, object>>();
 
 /** A list of waiters. Call every method with the latch of its object held. */
@@ -109,7 +115,8 @@ export class WaitList {
    * @param words The object's words.
    * @param base Where in them the list is.
    * @param seat This thread's seat in the object's table.
-   * @param number Tells the list from others that a node could be in at another time; not 0.
+   * @param number Tells the list from the others that the same node could be in at another time;
+   * not 0.
    */
   constructor(words: Int32Array, base: number, seat: Seat, number: number) {
     this.#words = words;
@@ -118,7 +125,7 @@ export class WaitList {
     this.#number = number;
   }
 
-  /** The same for all who have the list open in this thread. */
+  /** An object that stands for this list: the same one for every WaitList of it in this thread. */
   get identity(): object {
     const { buffer, byteOffset } = this.#words;
     let inBuffer = identities.get(buffer);
@@ -191,7 +198,10 @@ export class WaitList {
     return true;
   }
 
-  /** Puts a node, which is in no list, in the place of another; false when that one is not in this list. */
+  /**
+   * Puts a node, which is in no list, in the place of another; false when that one is not in this
+   * list.
+   */
   exchange(node: number, other: number): boolean {
     if (!this.has(other)) return false;
     const nodes = this.#table.words;
@@ -202,7 +212,10 @@ export class WaitList {
     return true;
   }
 
-  /** The node that waits longest and whose thread is alive, 0 for none. Nodes of dead threads before it are taken out. */
+  /**
+   * The node that waits longest and whose thread is alive, 0 for none. Nodes of dead threads before
+   * it are taken out.
+   */
   firstAlive(): number {
     for (;;) {
       const node = this.first;
@@ -212,9 +225,9 @@ export class WaitList {
   }
 
   /**
-   * Takes a node out and lays it before its thread.
+   * Takes a node out and hands it to its thread, with what it is granted.
    *
-   * @returns The thread, to be rung once the latch is given back.
+   * @returns The thread; ring it once the latch is given back.
    */
   grant(node: number, grant: number): number {
     const thread = this.threadOf(node);
@@ -224,7 +237,7 @@ export class WaitList {
     return thread;
   }
 
-  /** The thread that a node waits for. */
+  /** The thread whose wait the node is. */
   threadOf(node: number): number {
     return this.#table.words[node + NODE.THREAD];
   }
