@@ -1,6 +1,6 @@
 /**
- * How an error class is recognised when the error was made elsewhere: in another thread, or by a second copy
- * of the package. `instanceof` fails there; a brand on the prototype does not.
+ * How the class of an error is recognised when the error was made elsewhere: in another thread, or
+ * by a second copy of the package. There `instanceof` fails; a brand on the prototype does not.
  *
  * @module
  */
@@ -12,7 +12,10 @@ const BRAND: unique symbol = Symbol.for("@concurrent/futures.error");
 /** A class of errors. */
 type ErrorClass = abstract new (...args: never[]) => Error;
 
-/** Marks a class of errors, and has the codec rebuild it in other threads. Its `name` becomes the errors' name. */
+/**
+ * Brands a class of errors, and makes the codec rebuild its errors in other threads. `name` becomes
+ * the errors' name.
+ */
 export function brandError(errorClass: ErrorClass, name: string): void {
   Object.defineProperty(errorClass.prototype, BRAND, { value: name });
   Object.defineProperty(errorClass.prototype, "name", {
@@ -23,7 +26,7 @@ export function brandError(errorClass: ErrorClass, name: string): void {
   registerErrorClass(errorClass as new (...args: never[]) => Error, name);
 }
 
-/** True when the error's class, or one that it extends, bears the brand. */
+/** True when the error's class, or a class that it extends, has the brand of that name. */
 export function hasBrand(error: unknown, name: string): boolean {
   if (typeof error !== "object" || error === null) return false;
   for (let at: object | null = error; at !== null; at = Object.getPrototypeOf(at)) {

@@ -1,10 +1,11 @@
 /**
- * The cores of shared objects: what does the work, apart from the class that users see.
+ * The cores of shared objects: the part that does the work, separate from the class that users see.
  *
- * A public class keeps what can only be done where it is called: it checks arguments, finds the async context, runs the
- * user's functions, makes guards. All that touches the object's words is in its core, which the class reaches through an
- * interface only. So an object of another process needs a stub of its core and nothing else: the public class, its error
- * texts and its documentation are the same.
+ * A public class keeps what can only be done where it is called: it checks arguments, finds the
+ * async context, runs the user's functions, makes guards. Everything that touches the object's
+ * words is in its core, which the class reaches only through an interface. So an object of another
+ * process needs a stub of its core and nothing else: the public class, its error texts and its
+ * documentation are the same.
  *
  * ```text
  *   shared memory of this process        memory of another process
@@ -15,16 +16,18 @@
  * ```
  *
  * Rules for the interface of a core
- * 1. Apart from `data` and `name` there are only methods. Arguments and results are values that structured clone carries;
- *    errors are thrown.
- * 2. A method that may wait comes in two forms: `x(..., limits)` returns a promise, and `xSync(..., deadlineMs)` blocks. The
- *    stub's `xSync` lets `x` run at the other side. So what the two do differently depends on an argument, not on the
- *    form. The names of these methods, without `Sync`, are registered with the kind. All other methods never wait.
- * 3. A core acts for the seat that it was opened with, for ever: one thread may open the same object for several seats.
+ * 1. Apart from `data` and `name` there are only methods. Arguments and results are values that
+ *    structured clone carries; errors are thrown.
+ * 2. A method that may wait comes in two forms: `x(..., limits)` returns a promise, and `xSync(...,
+ *    deadlineMs)` blocks. The stub's `xSync` has `x` run in the other process. So any difference
+ *    between the two must depend on an argument, not on the form. The names of these methods,
+ *    without `Sync`, are registered with the kind. No other method waits.
+ * 3. A core always acts for the seat that it was opened with: one thread may open the same object
+ *    for several seats.
  *
- * **Parts.** An object that is a part of another, as a Value's lock, can be reached through it: the whole's core gives the
- * handle of the part, and in another process `"<name of the whole>/<name of the part>"` stands for it; see
- * {@linkcode partOf}.
+ * **Parts.** An object that is a part of another, such as a Value's lock, is reached through the
+ * whole: the whole's core gives the part's handle, and in another process `"<name of the
+ * whole>/<name of the part>"` stands for the part; see {@linkcode partOf}.
  *
  * @module
  */
@@ -32,7 +35,7 @@
 import type { Handle } from "./handle.ts";
 import type { Limits } from "./seat.ts";
 
-/** What does the work of a shared object; see above. */
+/** Does the work of a shared object; see the head of this module. */
 export interface Core {
   /** The data of the object's {@linkcode Handle}. */
   readonly data: unknown;
@@ -42,13 +45,13 @@ export interface Core {
 
 /** The core of an object with parts. */
 export interface WholeCore extends Core {
-  /** What stands for a part. Only for those who share the memory. */
+  /** The handle of a part. Only for callers that share the object's memory. */
   part(name: string): Handle;
 }
 
-/** What stands for an object of another process; the data of its handle here. */
+/** Stands for an object of another process, as the data of its handle here. */
 export interface RemoteData {
-  /** What the other process finds the object by. */
+  /** The name by which the other process finds the object. */
   readonly remote: string;
   /** The object's name, if it was given one. */
   readonly name?: string;
@@ -57,45 +60,57 @@ export interface RemoteData {
 /** Makes the stub of a core. */
 export type OpenRemote = (kind: string, data: RemoteData) => Core;
 
-/** Opens the core of an object of this thread's that comes back from another process; `undefined` when it is none. */
+/**
+ * Opens the core of one of this thread's own objects that comes back from another process;
+ * `undefined` when the data name no such object.
+ */
 export type OpenReturned = (data: RemoteData) => Core | undefined;
 
-/** A call for a thread of another process. */
+/** A call made on behalf of a thread of another process. */
 export interface CoreCall {
   readonly core: Core;
   readonly method: string;
   readonly args: readonly unknown[];
 }
 
-/** A call that a promise of such a thread has made, and what came of it; the thread may not have heard. */
+/**
+ * A call by which such a thread waits as a promise, and the call's outcome, of which the thread may
+ * not have heard yet.
+ */
 export interface Promised extends CoreCall {
   readonly hasThrown: boolean;
   readonly value: unknown;
 }
 
-/** What a blocking call got from a promise. */
+/** What a blocking call took over from a promise. */
 export interface PassedOn {
   readonly value: unknown;
-  /** Has the promise wait for it again; left out, its call is made again. */
+  /**
+   * Makes the promise wait for the value again; when it is left out, the promise's call is made
+   * again.
+   */
   readonly again?: (limits: Limits) => Promise<unknown>;
 }
 
-/** The core of an object whose waits hand out what only one can have. */
+/** The core of an object whose waits hand out something that only one waiter can have. */
 export interface PassingCore extends Core {
   /**
-   * Has a blocking call have what a promise got from this core for the same thread of another process, which cannot go on with
-   * that while it is blocked; see `Seat.#cedes`. `undefined` where it is of no use to the call. Only for those who share the
-   * memory.
+   * Gives a blocking call what a promise got from this core for the same thread of another process:
+   * the thread cannot use it while it is blocked; see `Seat.#cedes`. `undefined` if it is of no use
+   * to the blocking call. Only for callers that share the object's memory.
    */
   passOn(promised: Promised, blocked: CoreCall): PassedOn | undefined;
 }
 
-/** Whether a promise got something by the same method of the same object that a blocking call has called. */
+/**
+ * Whether a promise got something by the same method of the same object as a blocking call is
+ * calling.
+ */
 export function isAlike(promised: Promised, { core, method }: CoreCall): boolean {
   return !promised.hasThrown && promised.core === core && promised.method === method;
 }
 
-/** How the cores of a kind are made. */
+/** How the cores of a kind are opened. */
 interface Opener {
   readonly open: (data: unknown) => Core;
   readonly waiting: readonly string[];
@@ -120,7 +135,7 @@ export function registerCore<C extends Core>(
   OPENERS.set(kind, { open, waiting });
 }
 
-/** The core of an object: made here, or a stub of it where the object belongs to another process. */
+/** The core of an object: opened here, or a stub if the object belongs to another process. */
 export function openCore<C extends Core>(kind: string, data: unknown): C {
   if (!isRemoteData(data)) return openerOf(kind).open(data) as C;
   const returned = openReturned?.(data);
@@ -136,7 +151,9 @@ export function waitingMethods(kind: string): readonly string[] {
   return openerOf(kind).waiting;
 }
 
-/** True when objects of that kind have a core: they belong to the process that they were made in. */
+/**
+ * True when objects of that kind have a core: such objects belong to the process that made them.
+ */
 export function hasCore(kind: string): boolean {
   return OPENERS.has(kind);
 }
@@ -147,23 +164,23 @@ function openerOf(kind: string): Opener {
   throw new Error(`Cannot open "${kind}": its module is not loaded here`);
 }
 
-/** Has objects of another process opened so from now on. */
+/** Sets how objects of another process are opened from now on. */
 export function setRemoteCores(open: OpenRemote): void {
   openRemote = open;
 }
 
-/** Has this thread's own objects found again that come back from another process. */
+/** Sets how this thread's own objects are found again when they come back from another process. */
 export function setReturnedCores(open: OpenReturned): void {
   openReturned = open;
 }
 
-/** True when the data of a handle stand for an object of another process. */
+/** True when a handle's data stand for an object of another process. */
 export function isRemoteData(data: unknown): data is RemoteData {
   return typeof data === "object" && data !== null &&
     typeof (data as Partial<RemoteData>).remote === "string";
 }
 
-/** Opens a part of an object. Only for those who share the memory. */
+/** Opens a part of an object. Only for callers that share the object's memory. */
 export function openPart(whole: Core, name: string): Core {
   const { kind, data } = (whole as WholeCore).part(name);
   return openCore(kind, data);

@@ -1,14 +1,15 @@
 /**
- * Reads values back from words. The layout, and why it is so, is told in `tags.ts`; what stands for
- * itself is read by `word_reader.ts`.
+ * Reads values back from words. `tags.ts` describes the layout, and the reasons for it;
+ * `word_reader.ts` reads numbers, strings and lists of keys.
  *
- * What is read out is never a view of the words: strings and numbers are built, bytes are copied
- * into fresh buffers.
+ * The values are never views of the words: strings and numbers are built, bytes are copied into
+ * fresh buffers.
  *
  * Invariants:
  * 1. An object takes its number before its contents are read, as in the encoder, so that a REF to
  *    one that is not complete yet (a cycle) finds it.
- * 2. Nothing of a value is held once `decode` has returned or thrown, but strings and lists of keys.
+ * 2. Once `decode` has returned or thrown, the decoder holds nothing of the value but strings and
+ *    lists of keys.
  *
  * @module
  */
@@ -19,14 +20,16 @@ import { fromHandle, type Handle } from "./handle.ts";
 import * as tags from "./tags.ts";
 import { type KeyList, WordReader } from "./word_reader.ts";
 
-/** Object list of more entries than this is given up after the value. */
+/** A list of objects or key lists of more entries than this is dropped after the value. */
 const MAX_KEPT_OBJECTS = 64;
-/** Arrays of more items than this are dictionaries in V8 when made with their length at once. */
+/**
+ * V8 stores an array of more items than this as a dictionary if it is made with its full length.
+ */
 const MAX_PRESIZED = 1 << 24;
 
 const NO_EXTRAS: readonly unknown[] = [];
 
-/** Turns words into values. One decoder serves one thread, any number of values after each other. */
+/** Turns words into values. A decoder belongs to one thread and decodes any number of values. */
 export class Decoder extends WordReader {
   /** The index after the last word that `decode` read. */
   position = 0;
@@ -40,13 +43,16 @@ export class Decoder extends WordReader {
   /** The lists of keys of this message, by number. */
   #keyLists: KeyList[] = [];
   #keyListCount = 0;
-  /** How many errors, each in the one before, are being read. */
+  /** How many errors, each nested in the one before, are being read. */
   #errorDepth = 0;
-  /** Why shared objects in them could not be rebuilt, by number. */
+  /** Why shared objects in those errors could not be rebuilt, by object number. */
   #lost: Map<number, unknown> | undefined;
   readonly #rebuild: (handle: Handle) => unknown;
 
-  /** @param rebuild What is to stand for a shared object: by default its view of this thread. */
+  /**
+   * @param rebuild Returns what stands for a shared object here: by default this thread's view of
+   * it.
+   */
   constructor(rebuild: (handle: Handle) => unknown = fromHandle) {
     super();
     this.#rebuild = rebuild;
@@ -58,10 +64,12 @@ export class Decoder extends WordReader {
    * @param words The memory the value is in.
    * @param bytes The same memory, from the same byte on.
    * @param start Index of the value's first word.
-   * @param externBase Byte at which the externs begin: after the words of a block, at a multiple of 8.
-   * @param extras What the message carried beside the words.
-   * @returns The value; all of it is this thread's own, but for what is shared by its nature.
-   * @throws {Error} If it holds a shared object that cannot be rebuilt here; in an error there is text in its place.
+   * @param externBase Byte position of the externs: after the words of a block, at a multiple of 8.
+   * @param extras The values that the message carried alongside the words.
+   * @returns The value; all of it belongs to this thread, except for shared objects and shared
+   * memory.
+   * @throws {Error} If the value holds a shared object that cannot be rebuilt here; inside an
+   * error, text takes the object's place instead.
    */
   decode(
     words: Int32Array,
@@ -85,7 +93,10 @@ export class Decoder extends WordReader {
     }
   }
 
-  /** The rebuilding of a shared object may itself decode; what it reads is numbered apart. */
+  /**
+   * Rebuilding a shared object may itself decode; the objects that it reads are numbered
+   * separately.
+   */
   #decodeNested(
     words: Int32Array,
     bytes: Uint8Array,
@@ -240,7 +251,8 @@ export class Decoder extends WordReader {
     const words = this.words;
     const from = this.pos;
     this.pos = from + 2 * length;
-    // Word by word into a pair, each double would wait for its two words to reach memory.
+    // If the words were copied into a pair one by one, each double would wait for its two words to
+    // reach memory.
     for (let i = 0; i < length;) {
       const count = Math.min(length - i, tags.STAGE_DOUBLES.length);
       tags.STAGE_WORDS.set(words.subarray(from + 2 * i, from + 2 * (i + count)));
@@ -342,13 +354,16 @@ export class Decoder extends WordReader {
     }
   }
 
-  /** What stands in an error for an object that could not be rebuilt; elsewhere nothing can. */
+  /**
+   * The text that stands for an object that could not be rebuilt. Only inside an error may text
+   * stand for it: elsewhere this throws.
+   */
   #textFor(error: unknown): string {
     if (this.#errorDepth === 0 || !(error instanceof Error)) throw error;
     return error.message;
   }
 
-  /** An object that was read before. */
+  /** Returns an object that was read before. */
   #again(number: number): unknown {
     const lost = this.#lost?.get(number);
     return lost === undefined ? this.#objects[number] : this.#textFor(lost);
@@ -364,7 +379,8 @@ export class Decoder extends WordReader {
       if (error.name !== name) define(error, "name", name, false);
     }
     if (fields & tags.HAS_MESSAGE) define(error, "message", this.#string(), false);
-    // Assigned, for V8's own accessor to take it. Without one it has none: ours would mislead.
+    // Assigned, so that V8's own accessor takes it. An error sent without a stack gets none: the
+    // stack of this decoder would mislead.
     error.stack = fields & tags.HAS_STACK ? this.#string() : undefined;
     if (fields & tags.HAS_CAUSE) define(error, "cause", this.#value(), false);
     if (fields & tags.HAS_ERRORS) define(error, "errors", this.#errors(), false);

@@ -1,13 +1,14 @@
 /**
- * Writes values as words of shared memory. The layout, and why it is so, is told in `tags.ts`.
+ * Writes values as words of shared memory. `tags.ts` describes the layout, and the reasons for it.
  *
- * Three layers make an encoder. `word_writer.ts` knows where words go and writes what stands for
- * itself; `exotic_writer.ts` writes the objects that need more than a look at their keys; this file
- * has what callers use, and the plain objects and arrays that most values are made of.
+ * An encoder has three layers. `word_writer.ts` knows where words go, and writes numbers and
+ * strings; `exotic_writer.ts` writes the objects that need more than a look at their keys; this
+ * file has the methods that callers use, and writes the plain objects and arrays that most values
+ * are made of.
  *
  * Invariants:
- * 1. Object and key list numbers are taken in the order in which the decoder meets the words.
- * 2. What fails leaves nothing behind: the encoder serves the next value.
+ * 1. Objects and key lists are numbered in the order in which the decoder meets their words.
+ * 2. An encoding that fails leaves nothing behind: the encoder can be used for the next value.
  *
  * @module
  */
@@ -22,21 +23,26 @@ const MAX_LISTED_KEYS = 32;
 
 const NO_KEYS: readonly string[] = [];
 
-/** Turns values into words. One encoder serves one thread, any number of values after each other. */
+/**
+ * Turns values into words. An encoder belongs to one thread and encodes any number of values, one
+ * at a time.
+ */
 export class Encoder extends ExoticWriter {
   /** Whether an `encode` is running: a getter of the value must use another encoder. */
   busy = false;
 
   /**
-   * Encodes a value into `words[start, end)` if it fits there and is words alone.
+   * Encodes a value into `words[start, end)`, if it fits there and needs no externs or extras.
    *
    * @param value The value.
    * @param words The target.
    * @param bytes The same memory, from the same byte on.
    * @param start Index of the first word that may be written.
    * @param end Index after the last word that may be written.
-   * @param moved What the sender is to lose: a view of such a buffer is written with all of it.
-   * @param copiesMoved Whether that is copied all the same, and taken from the sender by the caller. Otherwise each becomes an extra.
+   * @param moved The objects that the sender will lose: a view of such a buffer is written with the
+   * whole buffer.
+   * @param copiesMoved Whether those objects are copied all the same, and the caller takes them
+   * from the sender. Otherwise each becomes an extra.
    * @returns The index after the last word written; or -1 when the value does not fit or has
    * externs or extras. Then the whole encoding is in the encoder, to be placed with `copyTo`, and
    * what was written to the target means nothing.
@@ -56,8 +62,8 @@ export class Encoder extends ExoticWriter {
   }
 
   /**
-   * The same for a list of arguments or items known to have no properties but its items, which
-   * saves looking for any.
+   * Encodes a list of arguments or items as `encode` does. The list must have no properties but its
+   * items: others are not looked for.
    *
    * @param values The list.
    * @param words The target.
@@ -126,6 +132,8 @@ export class Encoder extends ExoticWriter {
       this.busy = false;
       if (!done) this.reset();
     }
+    // RESTART: a view was written with only its part of a buffer, and then the buffer turned up a
+    // second time. Everything is written again, views with whole buffers; getters run twice.
     this.keepBuffers = true;
     try {
       return this.#run(value, words, bytes, start, end, moved, copiesMoved, isList);
@@ -173,8 +181,8 @@ export class Encoder extends ExoticWriter {
     if (typeof (value as Partial<Shareable>)[HANDLE] === "function") {
       return this.writeHandle(value as Shareable, pos);
     }
-    // Asking for the prototype costs ten times as much. Who fakes this has a function among its keys,
-    // which is refused.
+    // Asking for the prototype costs ten times as much. An object that fakes its constructor has a
+    // function among its keys, which is refused.
     if (value.constructor === Object) return this.writePlain(value, pos);
     return this.writeExotic(value, pos);
   }
@@ -188,7 +196,7 @@ export class Encoder extends ExoticWriter {
     }
     let values: readonly unknown[] = Object.values(value);
     if (values.length !== count) {
-      // A getter has added or removed a key: what counts is the list made before.
+      // A getter has added or removed a key: the list of keys made before it ran is used.
       values = keys.map((key) => (value as Record<string, unknown>)[key]);
     }
     if (count > tags.MAX_SHAPE_KEYS) return this.#dictionary(keys, values, pos);
@@ -209,7 +217,10 @@ export class Encoder extends ExoticWriter {
     return pos;
   }
 
-  /** Refuses what only looks plain, having no keys: an iterator on Node 20, whose constructor is Object; a Proxy of a Map. */
+  /**
+   * Refuses an object that only looks plain, because it has no keys: an iterator on Node 20, whose
+   * constructor is Object; a Proxy of a Map.
+   */
   #checkEmpty(value: object): void {
     const prototype = Object.getPrototypeOf(value);
     if (prototype === Object.prototype || prototype === null) return;
@@ -233,8 +244,8 @@ export class Encoder extends ExoticWriter {
 
   #array(array: readonly unknown[], pos: number, isList: boolean): number {
     const length = array.length;
-    // How many properties there are tells holes and named keys. For two items it costs 50 ns, and
-    // all else costs more: `for in` 80, Object.entries 110, getOwnPropertyNames 120.
+    // The number of properties shows whether there are holes or named keys. For two items it costs
+    // 50 ns; every other way costs more: `for in` 80, Object.entries 110, getOwnPropertyNames 120.
     let present = length;
     if (!isList) {
       const list: readonly unknown[] = length <= MAX_LISTED_KEYS
@@ -264,7 +275,8 @@ export class Encoder extends ExoticWriter {
     }
     const named = isList ? 0 : present - (length - holes);
     if (holes === 0 && named === 0) return pos;
-    // Only now is it known; the head is where it was, counted from where the value begins.
+    // Only now is this known. The head word may have moved, but not relative to where the value
+    // begins.
     const head = headBack + this.base();
     this.words[head] = this.words[head] & ~0xff | tags.ARRAY_LOOSE;
     const keys = named > 0 ? Object.keys(array).slice(-named) : NO_KEYS;
@@ -279,9 +291,9 @@ export class Encoder extends ExoticWriter {
     return this.#dictionary(keys, valuesOf(array, keys), pos + 2);
   }
 
-  /** Writes an array of nothing but numbers; -1 when it is not one. */
+  /** Writes an array that holds nothing but numbers; returns -1 when it holds something else. */
   #numeric(array: readonly unknown[], length: number, pos: number): number {
-    // Any array needs a word an item, so room for integers is not asked in vain.
+    // Every array needs at least one word per item, so the room for integers is needed in any case.
     const size = length + (length < tags.LONG ? 1 : 2);
     if (pos + size > this.end) pos = this.makeRoom(pos, size);
     const first = this.writeHead(tags.ARRAY_INT32, length, pos);

@@ -1,10 +1,10 @@
 /**
- * Errors as values: which classes are rebuilt on the other side, and the error that says what
+ * Errors as values: which classes are rebuilt on the other side, and the error that names what
  * cannot be sent.
  *
- * A class is known by a registered name, never by running its constructor: that could have any
- * parameters and any effect. A rebuilt error is a native one that was given the prototype of its
- * class and the properties it had.
+ * A class is identified by a registered name, and its constructor is never run, as that could have
+ * any parameters and any effect. A rebuilt error is a native error that is given the prototype of
+ * its class and the properties that the original had.
  *
  * @module
  */
@@ -23,7 +23,10 @@ const BUILT_IN: readonly ErrorClass[] = [
   URIError,
   AggregateError,
 ];
-/** What `using` throws when the block and what is disposed of have both failed; newer than some runtimes. */
+/**
+ * The class of the error that `using` throws when both the block and the disposal have failed; some
+ * supported runtimes lack it.
+ */
 const SUPPRESSED_ERROR = (globalThis as { SuppressedError?: ErrorClass }).SuppressedError;
 
 function know(name: string, { prototype }: ErrorClass): void {
@@ -34,26 +37,31 @@ function know(name: string, { prototype }: ErrorClass): void {
 for (const constructor of BUILT_IN) know(constructor.name, constructor);
 if (SUPPRESSED_ERROR !== undefined) know("SuppressedError", SUPPRESSED_ERROR);
 const BUILT_IN_NAMES: ReadonlySet<string> = new Set(PROTOTYPE_BY_NAME.keys());
-// By names that are no class's own: a user's may be called NotFound as well.
+// Registered under full names: a user's class may be called NotFound as well.
 for (const [name, it] of Object.entries(platform.errorClasses)) know(name, it);
-// Where nothing may be compiled while a program runs, there is none of this.
+// WebAssembly is missing where nothing may be compiled while a program runs.
 if (typeof WebAssembly === "object") {
   const { CompileError, LinkError, RuntimeError } = WebAssembly;
   for (const it of [CompileError, LinkError, RuntimeError]) know(`WebAssembly.${it.name}`, it);
 }
 
-/** Errors that came with the name of a class which nobody has registered here: sent on, they bear it again. */
+/**
+ * Errors that arrived with the name of a class that is not registered here. They are sent on with
+ * the same name.
+ */
 const UNKNOWN_CLASSES = new WeakMap<object, string>();
 
 /**
  * Makes instances of an error class arrive as instances of it. Must be called on both sides, which
  * it is when the module that defines the class calls it. Instances of unregistered subclasses
- * arrive as the nearest registered class. Where a class that crosses is not registered, its instances
- * are plain errors, which are instances of it again where they are sent on to.
+ * arrive as the nearest registered class. Where the class of an error that arrives is not
+ * registered, the error is a plain one; sent on to where the class is registered, it is an instance
+ * of it again.
  *
  * @param constructor The class. It is never called.
- * @param name The name that crosses; a later registration of the same name replaces the earlier.
- * @throws {TypeError} If the name is that of another, built-in class.
+ * @param name The name that is sent; a later registration of the same name replaces the earlier
+ * one.
+ * @throws {TypeError} If the name is that of a built-in class other than `constructor`.
  */
 export function registerErrorClass(
   constructor: ErrorClass,
@@ -91,12 +99,15 @@ export function createError(className: string): Error {
 
 const isNativeError = (Error as { isError?: (value: unknown) => boolean }).isError;
 
-/** Tells whether an object is an error, of whatever class and realm; those of an import that failed are not native ones on Bun. */
+/**
+ * Tells whether an object is an error, of whatever class and realm. On Bun, the error of a failed
+ * import is not a native one.
+ */
 export function isError(value: object, tag: string): boolean {
   return tag === "Error" || isNativeError?.(value) === true || value instanceof Error;
 }
 
-/** True for an error of two, which are properties of its own that no loop finds. */
+/** True for a SuppressedError: it holds two errors in own properties that are not enumerable. */
 export function isSuppressedError(
   error: object,
 ): error is Error & { readonly error: unknown; readonly suppressed: unknown } {
@@ -116,7 +127,7 @@ export function describe(value: unknown): string {
         const tag = Object.prototype.toString.call(value).slice(8, -1);
         if (tag === "ArrayBuffer" && isDetached(value as ArrayBuffer)) return `detached ${tag}`;
         const constructor: unknown = value.constructor;
-        // Of a class it may be anything.
+        // A class may have a static `name` of any type.
         const name: unknown = typeof constructor === "function" ? constructor.name : undefined;
         return tag === "Object" && typeof name === "string" && name !== "" ? name : tag;
       }
@@ -127,13 +138,16 @@ export function describe(value: unknown): string {
   }
 }
 
-/** Says that a part of a value cannot be cloned: a DOMException "DataCloneError" where there is one. */
+/**
+ * Makes the error that says that a part of a value cannot be cloned: a DOMException
+ * "DataCloneError", where DOMException exists.
+ */
 export function cloneError(root: unknown, culprit: unknown, name = describe(culprit)): Error {
   let path = "";
   try {
     path = findPath(root, culprit) ?? "";
   } catch {
-    // A getter threw: the text does without the place.
+    // A getter threw: the text does not name the place.
   }
   const place = path === "" ? "" : ` at ${path}`;
   const message = `Cannot send value: ${name}${place} cannot be cloned`;
@@ -143,12 +157,12 @@ export function cloneError(root: unknown, culprit: unknown, name = describe(culp
   return error;
 }
 
-/** Whether the memory of a buffer was moved elsewhere. */
+/** Whether the memory of a buffer was transferred elsewhere. */
 export function isDetached(buffer: ArrayBufferLike): boolean {
   if (buffer.byteLength > 0 || !(buffer instanceof ArrayBuffer)) return false;
   const { detached } = buffer as { detached?: boolean };
   if (detached !== undefined) return detached;
-  // Older engines tell by refusing a view.
+  // Older engines refuse to make a view of a detached buffer.
   try {
     return new Uint8Array(buffer).length > 0;
   } catch {
@@ -156,11 +170,11 @@ export function isDetached(buffer: ArrayBufferLike): boolean {
   }
 }
 
-/** Where a value is found in another; a slow walk, made only once sending has failed. */
+/** The path to a value inside another. A slow walk, made only when sending has failed. */
 function findPath(root: unknown, culprit: unknown): string | undefined {
   const seen = new Set<unknown>([root]);
   let level: [value: unknown, path: string][] = [[root, ""]];
-  // Breadth first, so that the shortest path is told and depth costs no stack.
+  // Breadth first, so that the shortest path is found and depth costs no stack.
   while (level.length > 0) {
     const next: [value: unknown, path: string][] = [];
     for (const [value, path] of level) {

@@ -1,10 +1,10 @@
 /**
  * Writes the objects that are neither plain nor arrays: errors, collections, buffers, handles, and
- * what is left to structured clone. The layout is told in `tags.ts`; what uses this is in
- * `encoder.ts`.
+ * objects that are left to structured clone. `tags.ts` describes the layout; `encoder.ts` uses
+ * this.
  *
- * Invariant: what is abandoned half-way (a field of an error that cannot be cloned) gives back its
- * words, its numbers, its externs and its extras.
+ * Invariant: when the writing of a value is abandoned half-way (a field of an error that cannot be
+ * cloned), its words, numbers, externs and extras are taken back.
  *
  * @module
  */
@@ -14,15 +14,25 @@ import { HANDLE, type Handle, isShareable, type Shareable } from "./handle.ts";
 import * as tags from "./tags.ts";
 import { KeyLists, ObjectNumbers, WordWriter } from "./word_writer.ts";
 
-/** Buffers of more bytes are left to structured clone, so that every length fits a word. */
+/**
+ * Buffers of more bytes than this are left to structured clone, so that every length fits in a
+ * word.
+ */
 const MAX_BYTES = 0x7fffff00;
 
-/** Thrown inside the encoder when a buffer taken for a view's own turns out to be shared. */
+/**
+ * Thrown inside the encoder when a view was written with only its part of a buffer, and then the
+ * buffer turns up a second time. Everything is then written again, with whole buffers for all
+ * views; getters run twice.
+ */
 export const RESTART = { restart: true };
-/** Thrown inside the encoder for a value that cannot be sent; what it has is read when it arrives. */
+/**
+ * Thrown inside the encoder for a value that cannot be sent. There is one object for all: whoever
+ * catches it reads its fields and clears them.
+ */
 export const REFUSED = {
   culprit: undefined as unknown,
-  /** Why, where that is known; otherwise it cannot be cloned. */
+  /** Why it cannot be sent, where that is known; otherwise it cannot be cloned. */
   error: undefined as { readonly message: string } | undefined,
 };
 
@@ -36,7 +46,10 @@ const TYPED_ARRAY_TAG = Object.getOwnPropertyDescriptor(
 const BYTE_LENGTH = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength")!.get!;
 const SOURCE = Object.getOwnPropertyDescriptor(RegExp.prototype, "source")!.get!;
 
-/** Calls that throw unless the object really is what its tag says; of a boxed value, its value. */
+/**
+ * Calls that throw unless the object really is what its tag says. For a boxed value they return the
+ * value in it.
+ */
 const PROBES: ReadonlyMap<string, (value: object) => unknown> = new Map<
   string,
   (value: object) => unknown
@@ -52,7 +65,7 @@ const PROBES: ReadonlyMap<string, (value: object) => unknown> = new Map<
   ["ArrayBuffer", (value) => BYTE_LENGTH.call(value)],
 ]);
 
-/** Those of them that are classes to extend. */
+/** The classes among them that a program may extend. */
 const BUILT_IN = [Map, Set, Date, RegExp, Boolean, Number, String, ArrayBuffer];
 
 /** Whether the object really is what that tag says. */
@@ -65,7 +78,10 @@ function isA(tag: string, value: object): boolean {
   }
 }
 
-/** Tags of what nobody can send, so that it is refused here and its place can be told. */
+/**
+ * Tags of objects that no runtime can send: they are refused here, so that the error can say where
+ * in the value they are.
+ */
 const REFUSED_TAGS: ReadonlySet<string> = new Set([
   "Promise",
   "WeakMap",
@@ -77,7 +93,7 @@ const REFUSED_TAGS: ReadonlySet<string> = new Set([
   "Symbol",
 ]);
 
-/** Classes of what can be moved, and not cloned. */
+/** Classes of objects that can be transferred and not cloned. */
 const MOVABLE: ReadonlySet<unknown> = new Set([
   "MessagePort",
   "ReadableStream",
@@ -85,7 +101,7 @@ const MOVABLE: ReadonlySet<unknown> = new Set([
   "WritableStream",
 ]);
 
-/** What is needed to take back what was written since. */
+/** The state of the writer at some point, to which it can be taken back. */
 interface Mark {
   readonly at: number;
   readonly objects: number;
@@ -95,33 +111,42 @@ interface Mark {
   readonly extras: number;
 }
 
-/** An own property of an error, as it was when it was read. */
+/** An own property of an error, with the value that it had when it was read. */
 type Field = readonly [key: string, value: unknown];
 
 /** Writes objects that need more than a look at their keys. */
 export abstract class ExoticWriter extends WordWriter {
-  /** How many shared objects the last encoding holds: whoever decodes it must know their classes. */
+  /**
+   * How many shared objects the last encoding holds: the thread that decodes it must know their
+   * classes.
+   */
   handles = 0;
-  /** The kind of the last of them. */
+  /** The kind of the last of those shared objects. */
   handleKind = "";
-  /** What stands for shared objects, where that is not what they say themselves: on the way to another process. */
+  /**
+   * Makes the handles of shared objects, where their own would not do: on the way to another
+   * process.
+   */
   handleOf: ((object: Shareable) => Handle) | undefined;
-  /** The error of sending what only structured clone can carry, where that has no way: to another process. */
+  /**
+   * Makes the error for an object that only structured clone can carry, where structured clone is
+   * not available: on the way to another process.
+   */
   refusalOf: ((extra: object) => Error) | undefined;
-  /** Bytes that an encoding may take: on the way to another process they are bounded. */
+  /** The most bytes that an encoding may take: limited on the way to another process. */
   mostBytes = Infinity;
 
   protected readonly objects: ObjectNumbers = new ObjectNumbers();
   protected readonly keyLists: KeyLists = new KeyLists();
-  /** What the sender is to lose. */
+  /** The objects that the sender will lose. */
   protected moved: ReadonlySet<object> | undefined;
-  /** Whether that is copied all the same. */
+  /** Whether those objects are copied all the same. */
   protected copiesMoved = false;
   /** Whether every view is written with its whole buffer, as structured clone does. */
   protected keepBuffers = false;
-  /** Numbers of the views that were written together with their buffer, by buffer. */
+  /** Object numbers of the views that were written together with their whole buffer, by buffer. */
   #ownedBuffers: Map<object, number> | undefined;
-  /** Buffers of which only a part was written, for a single view of them. */
+  /** Buffers of which only a part was written, for the only view seen of them. */
   #parts: Set<object> | undefined;
 
   /** Writes any value. */
@@ -130,7 +155,7 @@ export abstract class ExoticWriter extends WordWriter {
   /** Writes a numbered object as a plain one. */
   protected abstract writePlain(value: object, pos: number): number;
 
-  /** Forgets all that was met. */
+  /** Forgets all objects, key lists and buffers of the value. */
   protected forget(): void {
     this.objects.clear();
     this.keyLists.cutTo(0);
@@ -156,7 +181,7 @@ export abstract class ExoticWriter extends WordWriter {
     return this.#named(value, tag, pos);
   }
 
-  /** Writes an object that really is what the tag says. */
+  /** Writes a built-in object that really is what the tag says. */
   #builtIn(value: object, tag: string, pos: number): number {
     switch (tag) {
       case "Map":
@@ -177,8 +202,9 @@ export abstract class ExoticWriter extends WordWriter {
   }
 
   /**
-   * Writes an object whose class does not name itself. It is plain, unless a runtime has made it and keeps what it is behind symbols:
-   * some such can be cloned (a BlockList of Node's).
+   * Writes an object whose class has no tag of its own. It is plain, unless it is one of a
+   * runtime's objects that keep their contents behind symbols; some of those can be cloned (Node's
+   * BlockList).
    */
   #unnamed(value: object, pos: number): number {
     if (Object.getOwnPropertySymbols(value).length === 0 || Object.keys(value).length > 0) {
@@ -191,9 +217,10 @@ export abstract class ExoticWriter extends WordWriter {
   }
 
   /**
-   * Writes an object whose class names itself, which a Map's may do as well. What a runtime has made goes by a message, if it can be
-   * cloned or moved; of the rest (a URL, a Response) runtimes send an empty object, some without an error. Any other is plain to
-   * structured clone.
+   * Writes an object whose class has a tag of its own; a class that extends Map may have one too. A
+   * runtime's object goes by message if it can be cloned or transferred; the others (a URL, a
+   * Response) are refused, as runtimes would send an empty object for them, some without an error.
+   * Structured clone treats any other object as plain.
    */
   #named(value: object, tag: string, pos: number): number {
     for (const builtIn of BUILT_IN) {
@@ -204,14 +231,15 @@ export abstract class ExoticWriter extends WordWriter {
     const isOfRuntime = isOfGlobalClass(value, tag);
     const hasKeys = Object.keys(value).length > 0;
     if (hasKeys && !isOfRuntime) return this.writePlain(value, pos);
-    // On Node, the tag of a port is that of its base class.
+    // On Node, a port has the tag of its base class.
     const { name } = Object(read(value, "constructor")) as { readonly name?: unknown };
     if (MOVABLE.has(tag) || MOVABLE.has(name)) return this.writeExtra(value, pos);
     const copy = copyOf(value);
     if (copy !== undefined && TO_STRING.call(copy) !== "[object Object]") {
       return this.writeExtra(value, pos);
     }
-    // A class of the user's that extends one of the runtime's has keys, and what they hold may be more than can be cloned.
+    // An object of a user's class that extends one of the runtime's has keys, and they may hold
+    // what structured clone cannot clone.
     if (hasKeys || !isOfRuntime && copy !== undefined) return this.writePlain(value, pos);
     return this.refuse(value);
   }
@@ -240,7 +268,8 @@ export abstract class ExoticWriter extends WordWriter {
     }
   }
 
-  // A Map and a Set are listed first: a getter in an item may change them while they are written.
+  // The items of a Map or Set are listed first: a getter in an item may change the collection while
+  // it is written.
   #map(map: Map<unknown, unknown>, pos: number): number {
     const list: unknown[] = [];
     MAP_FOR_EACH.call(map, (value, key) => list.push(key, value));
@@ -269,17 +298,21 @@ export abstract class ExoticWriter extends WordWriter {
     return this.writeNumber(buffer.maxByteLength, pos);
   }
 
-  /** Call before a whole buffer is written. */
+  /**
+   * Checks that a whole buffer, or a part of it for one view, can be written now. Call before
+   * writing it.
+   */
   #claim(buffer: ArrayBuffer): void {
     if (isDetached(buffer)) this.refuse(buffer);
     if (this.#parts !== undefined && this.#parts.has(buffer)) throw RESTART;
   }
 
   /**
-   * Structured clone copies the whole buffer of a view. That is kept where it can be told: when two
-   * views share a buffer. A single view of at most half a buffer is copied alone, so that ten bytes
-   * of a pool of many kilobytes do not cost many kilobytes; its copy begins at offset 0. A buffer that
-   * the sender loses is written whole: the rest of it would be nowhere.
+   * Structured clone copies the whole buffer of a view. This writer does so too where the
+   * difference would show: when two views share a buffer. A single view of at most half its buffer
+   * is copied without the rest, so that ten bytes of a pool of many kilobytes do not cost many
+   * kilobytes; its copy begins at offset 0. A buffer that the sender loses is written whole:
+   * otherwise the rest of it would be lost.
    */
   #view(view: ArrayBufferView, pos: number): number {
     const name = (TYPED_ARRAY_TAG.call(view) as string | undefined) ?? "DataView";
@@ -287,7 +320,8 @@ export abstract class ExoticWriter extends WordWriter {
     const buffer = view.buffer;
     const size = buffer.byteLength;
     if (isDetached(buffer)) this.refuse(buffer);
-    // Whether its length follows that of shared memory cannot be found out; structured clone knows.
+    // Whether the view's length follows that of growable shared memory cannot be found out;
+    // structured clone knows.
     if (kind < 0 || size > MAX_BYTES || isGrowable(buffer)) {
       if (this.#parts?.has(buffer)) throw RESTART;
       return this.writeExtra(view, pos);
@@ -315,7 +349,7 @@ export abstract class ExoticWriter extends WordWriter {
     return this.#viewOf(view, kind, lengthOf(view), pos);
   }
 
-  /** The length of a view, or that it follows that of its resizable buffer. */
+  /** The length of a view, or FOLLOWS if it follows that of its resizable buffer. */
   #resizableLength(view: ArrayBufferView): number {
     const copy = copyOf(view) ?? this.refuse(view);
     return followsWhenResized(copy) ? tags.FOLLOWS : lengthOf(view);
@@ -357,7 +391,7 @@ export abstract class ExoticWriter extends WordWriter {
     if (isSuppressedError(error)) {
       own.push(["error", error.error], ["suppressed", error.suppressed]);
     }
-    // Some runtimes have it on the prototype.
+    // Some runtimes have the code on the prototype.
     const isCode = typeof code === "string" || typeof code === "number";
     if (isCode && !Object.hasOwn(error, "code")) own.push(["code", code]);
     let fields = 0;
@@ -407,7 +441,10 @@ export abstract class ExoticWriter extends WordWriter {
     return pos;
   }
 
-  /** Writes a part of an error; one that cannot be cloned as text, so that the error arrives. */
+  /**
+   * Writes a part of an error. A part that cannot be cloned is written as text, so that the error
+   * still arrives.
+   */
   #field(value: unknown, pos: number): number {
     const mark: Mark = {
       at: pos - this.base(),
@@ -445,7 +482,7 @@ function sourceOf(value: object): string {
   return SOURCE.call(value);
 }
 
-/** What stands for a part of an error that was refused. */
+/** The text that stands for a part of an error that was refused. */
 function refusalText(value: unknown): string {
   const { culprit, error } = REFUSED;
   REFUSED.culprit = REFUSED.error = undefined;
@@ -471,22 +508,27 @@ function lengthOf(view: ArrayBufferView): number {
   return (view as Uint8Array).length ?? view.byteLength;
 }
 
-/** The largest element of a view. */
+/** Bytes of the largest element that a view can have. */
 const LARGEST_ELEMENT = 8;
 
-/** Whether a view's length follows that of its buffer, which nothing tells but resizing it. */
+/** Whether a view's length follows that of its buffer. Only resizing the buffer shows that. */
 function followsWhenResized(view: ArrayBufferView): boolean {
   const buffer = view.buffer as ArrayBuffer;
   const { byteOffset, byteLength } = view;
   buffer.resize(Math.min(buffer.maxByteLength, buffer.byteLength + LARGEST_ELEMENT));
   if (view.byteLength !== byteLength) return true;
   if (byteLength === 0) return false;
-  // It reaches the end for good: with a byte less, one that follows is shorter, and any other shows nothing.
+  // Either the view's length is fixed, or the buffer could not grow enough. When the buffer ends a
+  // byte before the view, a view that follows becomes shorter; any other goes out of bounds and
+  // cannot be cloned.
   buffer.resize(byteOffset + byteLength - 1);
   return copyOf(view) !== undefined;
 }
 
-/** A structured clone; `undefined` when there can be none, as of a view for which its buffer has become too short. */
+/**
+ * A structured clone; `undefined` when there can be none, as of a view that its buffer has become
+ * too short for.
+ */
 export function copyOf<T extends object>(value: T): T | undefined {
   try {
     return structuredClone(value);
@@ -495,14 +537,17 @@ export function copyOf<T extends object>(value: T): T | undefined {
   }
 }
 
-/** Whether it is one by its class, which may be one that extends it, or by its name, of another realm. */
+/**
+ * Whether an object is a DOMException: by its class, or a class that extends that; or, from another
+ * realm, by its tag.
+ */
 function isDomException(value: object, tag: string): value is DOMException {
   if (typeof DOMException !== "function") return false;
   return value instanceof DOMException ||
     tag === "DOMException" && typeof read(value, "message") === "string";
 }
 
-/** Reads a part of an error; one that cannot be read is text. */
+/** Reads a property; `"undefined"`, as text, when its getter throws. */
 function read(object: object, key: PropertyKey): unknown {
   try {
     return (object as Record<PropertyKey, unknown>)[key];
@@ -513,7 +558,7 @@ function read(object: object, key: PropertyKey): unknown {
 
 /**
  * Own enumerable properties of an error, without those that every error has, and without functions:
- * as text, a method such as an own `toString` would break who calls it.
+ * a method such as an own `toString`, sent as text, would break any code that calls it.
  */
 function ownFields(error: object, hasErrors: boolean): Field[] {
   const fields: Field[] = [];

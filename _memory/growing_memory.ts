@@ -7,8 +7,9 @@
 import { WORD_BYTES } from "./layout.ts";
 
 /**
- * A growable buffer with two views of it. The views have a length of their own, and are renewed when the buffer has grown: each
- * access through a view that tracks the buffer's length costs 8 nanoseconds more, twenty times as much.
+ * A growable buffer with two views of it. The views have a fixed length, and are made anew when the
+ * buffer has grown: each access through a view that tracks the buffer's length costs 8 nanoseconds
+ * more, twenty times as much.
  */
 export class GrowingMemory {
   readonly buffer: SharedArrayBuffer;
@@ -20,7 +21,10 @@ export class GrowingMemory {
     this.follow();
   }
 
-  /** Has the views reach as far as the buffer does now. Call before reading what another thread has allocated. */
+  /**
+   * Makes the views as long as the buffer is now. Call before reading what another thread has
+   * allocated.
+   */
   follow(): void {
     const { byteLength } = this.buffer;
     if (this.bytes?.length === byteLength) return;

@@ -1,18 +1,18 @@
 /**
  * The cloneable form of a shared object, and how it is rebuilt elsewhere.
  *
- * A lock or a queue is a view of shared words. What crosses is its kind and whatever finds those
- * words again; the other side looks the kind up and builds its own view. Registration happens when
- * the module of the class is loaded, so each side must have loaded it.
+ * A lock or a queue is a view of shared words. What is sent is its kind, and the data by which
+ * those words are found again; the other side looks the kind up and builds its own view. A kind is
+ * registered when the module of its class is loaded, so each side must have loaded that module.
  *
  * @module
  */
 
-/** What stands for a shared object while it crosses. */
+/** Stands for a shared object while it is sent. */
 export interface Handle {
   /** The name under which the rebuilding function is registered, such as `"Lock"`. */
   readonly kind: string;
-  /** What that function is given; any value the codec can carry. */
+  /** The argument of that function; any value that the codec can carry. */
   readonly data: unknown;
 }
 
@@ -21,7 +21,7 @@ export const HANDLE: unique symbol = Symbol.for("@concurrent/futures.handle");
 
 /** An object that is shared by handle, not copied. */
 export interface Shareable {
-  /** Returns what stands for this object while it crosses. */
+  /** Returns the handle that stands for this object while it is sent. */
   [HANDLE](): Handle;
 }
 
@@ -32,7 +32,7 @@ const REBUILD = new Map<string, (data: unknown) => object>();
  * of the same kind replaces the earlier one.
  *
  * @param kind The kind that the objects' handles name.
- * @param rebuild Builds the object of this thread; must not write shared words.
+ * @param rebuild Builds this thread's object; must not write shared words.
  */
 export function registerHandle(kind: string, rebuild: (data: unknown) => object): void {
   REBUILD.set(kind, rebuild);

@@ -1,6 +1,7 @@
 /**
- * Size and word names of every shared block, in one table. All words are 32 bits. Words that different
- * threads write often lie {@linkcode LINE} words apart, so that they do not share a cache line.
+ * Size and word names of every shared block, in one table. All words are 32 bits. Words that are
+ * often written by different threads lie {@linkcode LINE} words apart, so that they do not share a
+ * cache line.
  *
  * @module
  */
@@ -11,9 +12,12 @@ export const LINE = 16;
 /** Bytes in a word. */
 export const WORD_BYTES: number = Int32Array.BYTES_PER_ELEMENT;
 
-/** Head of the table of threads; see `thread_table.ts`. The threads' places follow it, then the nodes. */
+/**
+ * Head of the table of threads; see `thread_table.ts`. The threads' places follow it, then the
+ * nodes.
+ */
 export const THREAD_TABLE = {
-  /** Two random words, by which copies of a reference to one table are recognized. */
+  /** Two random words, the same however a reference to the table arrived: they identify it. */
   IDENTITY: 0,
   /** Threads that have ended or were given up, modulo 2^32. */
   DEATHS: 2,
@@ -23,7 +27,7 @@ export const THREAD_TABLE = {
   HIGHEST: 4,
   /** Chunks of nodes ever handed out. */
   CHUNKS: 5,
-  /** Chunks given back: index of the first plus one, and a tag in the upper half. */
+  /** Chunks given back: index of the first one plus 1, and a tag in the upper half. */
   FREE_CHUNKS: 6,
   SIZE: LINE,
 } as const;
@@ -34,7 +38,7 @@ export const THREAD = {
   BELL: 0,
   /** The node granted last, behind which the others are chained; 0 when there is none. */
   GRANTED: 1,
-  /** Who sits here: FREE, CLAIMING, an id, or minus an id. */
+  /** Which thread sits here: FREE, CLAIMING, an id, or minus an id. */
   ID: LINE,
   /** How many threads have had this place. */
   GENERATION: LINE + 1,
@@ -46,17 +50,19 @@ export const THREAD = {
   SIZE: 2 * LINE,
 } as const;
 
-/** What queues for a thread in a list of waiters; see `wait_list.ts`. */
+/** A node, which queues for a thread in a list of waiters; see `wait_list.ts`. */
 export const NODE = {
   NEXT: 0,
   PREVIOUS: 1,
-  /** The list that it is in, by a number of the object's own; 0 when it is in none. */
+  /**
+   * Number of the list that the node is in, among the lists of its object; 0 when it is in none.
+   */
   LIST: 2,
   /** The waiting thread's id. */
   THREAD: 3,
-  /** What it is told when it is woken. */
+  /** What the waiting thread is granted. */
   GRANT: 4,
-  /** The node granted before it. */
+  /** The node of the same thread that was granted before it. */
   NEXT_GRANTED: 5,
   /** For the object's own use. */
   ARGUMENT: 6,
@@ -72,13 +78,16 @@ export const TASK_RING = {
   HEAD: 0,
   /** Workers asleep. */
   SLEEPING: LINE,
-  /** Workers awake that look for a task at this moment. */
+  /** Workers awake that are looking for a task. */
   LOOKING: 2 * LINE,
   /** 1 once no further task will be published. */
   CLOSED: 3 * LINE,
-  /** While the owner asks to be told of a worker that begins a task: 1 if others wait in the ring, 2 in any case. */
+  /**
+   * Whether the owner wants to be told of the next worker that begins a task: 1 if others wait in
+   * the ring then, 2 in any case.
+   */
   ASKED: 3 * LINE + 1,
-  /** Tasks that processes have returned, and none has taken again. */
+  /** Tasks that processes have returned and none has taken since. */
   RETURNED: 3 * LINE + 2,
   SIZE: 4 * LINE,
 } as const;
@@ -100,9 +109,12 @@ export const WORKER = {
   STATE: 0,
   /** 1 once the worker holds its sign of life. */
   ALIVE: 1,
-  /** 1 once the worker takes tasks. */
+  /** 1 once the worker is ready to take tasks. */
   READY: 2,
-  /** BETWEEN or RUNNING. Written by the worker, like the next three; the last one also by the owner, as it gives the worker up. */
+  /**
+   * BETWEEN or RUNNING. Written by the worker, like the next three; the last one also by the owner,
+   * as it gives the worker up.
+   */
   PHASE: LINE,
   /** Number of the task claimed last. */
   CURRENT: LINE + 1,
@@ -112,9 +124,9 @@ export const WORKER = {
   HELD: LINE + 3,
   /** How often a task was asked to stop. Written by the owner, like the next one. */
   ABORTS: 2 * LINE,
-  /** Number of the task that was asked last. */
+  /** Number of the task that was last asked to stop. */
   ABORTED: 2 * LINE + 1,
-  /** Number of the task, among those that came by the wire, that was begun or taken back last. */
+  /** Number of the task that was last begun or taken back, among those that came by the wire. */
   DECIDED: 2 * LINE + 2,
   SIZE: 3 * LINE,
 } as const;
@@ -163,20 +175,21 @@ export const BARRIER = {
   SIZE: LINE,
 } as const;
 
-/** A value; see `sync/_value_core.ts`. The number has a line of its own; its lock follows. */
+/** A value; see `sync/_value_core.ts`. The number has a cache line of its own; its lock follows. */
 export const VALUE = { NUMBER: 0, LOCK: LINE, SIZE: LINE + LOCK.SIZE } as const;
 
 /**
- * Control block of a queue; see `queue/_state.ts`. Its blocks follow it. What each put needs is in one line, its latch with it,
- * and what each take needs is in another; between them is what both read and neither writes while all goes well.
+ * Control block of a queue; see `queue/_state.ts`. Its blocks follow it. Each put needs one cache
+ * line, which also has the latch for puts; each take needs another. Between them are the words that
+ * both read, and that neither writes as a rule.
  */
 export const QUEUE = {
   PUT_LATCH: 0,
   /** Items ever put. */
   PUTS: 1,
-  /** TAKES, as one who puts has last seen it. */
+  /** TAKES, as last seen by a thread that puts. */
   TAKES_SEEN: 2,
-  /** Items put and not done. */
+  /** Items put and not yet reported done. */
   UNFINISHED: 3,
   /** Where items are added; see `queue/_segments.ts`. */
   LAST: 4,
@@ -191,28 +204,31 @@ export const QUEUE = {
   /** Waiters of each side that were woken and have not tried yet. */
   WOKEN_GETTERS: LINE + 8,
   WOKEN_PUTTERS: LINE + 9,
-  /** Deaths in the table of threads when waiters were last counted as woken. */
+  /** DEATHS of the table of threads when waiters were last counted as woken. */
   DEATHS: LINE + 10,
-  /** Large items that are being read where they lie. */
+  /** Large items that are being read in place. */
   HELD: LINE + 11,
 
   TAKE_LATCH: 2 * LINE,
   /** Items ever taken, or discarded. */
   TAKES: 2 * LINE + 1,
-  /** PUTS, as one who takes has last seen it. */
+  /** PUTS, as last seen by a thread that takes. */
   PUTS_SEEN: 2 * LINE + 2,
   /** Where the next item is, if it is in a segment; see `queue/_segments.ts`. */
   NEXT: 2 * LINE + 3,
   /** What the order of the items needs; see `queue/_order.ts`. */
   ORDER: 2 * LINE + 4,
 
-  /** Where the memory ends that was never handed out, and the free blocks of each size; see `queue/_heap.ts`. */
+  /**
+   * Where the memory that was never handed out begins, and the free blocks of each size; see
+   * `queue/_heap.ts`.
+   */
   HEAP: 3 * LINE,
-  /** Accounts of the threads that take items, one behind the other; see {@linkcode ACCOUNT}. */
+  /** Accounts of the threads that take items, one after the other; see {@linkcode ACCOUNT}. */
   ACCOUNTS: 5 * LINE,
   ACCOUNTS_END: 37 * LINE,
   SIZE: 37 * LINE,
 } as const;
 
-/** What a thread has taken from a queue and not reported done. */
+/** How many items a thread has taken from a queue and not reported done. */
 export const ACCOUNT = { THREAD: 0, TAKEN: 1, SIZE: 2 } as const;

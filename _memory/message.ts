@@ -7,26 +7,27 @@
 import type { Decoder } from "./decoder.ts";
 import type { Encoder } from "./encoder.ts";
 
-/** A value in bytes, and what only a message can carry of it. */
+/** A value in bytes, and the parts of it that only a message can carry. */
 export interface Encoded {
   /** The block as `Encoder.copyTo` writes it. */
   readonly block: ArrayBuffer;
   /** Byte position of the externs in it. */
   readonly externBase: number;
-  /** What structured clone has to carry, by the numbers that the block has for it. */
+  /** The objects that structured clone must carry, by their indexes in the block. */
   readonly extras: readonly unknown[];
 }
 
-/** No word fits: has the encoder spill whatever it encodes. */
+/** A target without room, so that the encoder spills whatever it encodes. */
 const NOWHERE = new Int32Array(0);
 const NO_BYTES = new Uint8Array(0);
 
-/** Byte position of the externs in a block of which `words` words are written at `offset`. */
+/** Byte position of the externs in a block at `offset` that begins with `words` words. */
 export function externBaseOf(offset: number, words: number): number {
-  return offset + ((words + 1) & ~1) * Int32Array.BYTES_PER_ELEMENT; // The bytes may take more than 31 bits.
+  // Not by a shift: the bytes may take more than 31 bits.
+  return offset + ((words + 1) & ~1) * Int32Array.BYTES_PER_ELEMENT;
 }
 
-/** Copies what the encoder has spilled to a block of its own. */
+/** Copies what the encoder has spilled to a new block. */
 export function takeSpilled(encoder: Encoder): Encoded {
   const block = new ArrayBuffer(encoder.blockBytes);
   encoder.copyTo(new Int32Array(block), new Uint8Array(block), 0);
@@ -39,7 +40,7 @@ export function takeSpilled(encoder: Encoder): Encoded {
   return encoded;
 }
 
-/** Encodes a value to a block of its own. */
+/** Encodes a value to a new block. */
 export function encode(
   encoder: Encoder,
   value: unknown,
@@ -49,7 +50,7 @@ export function encode(
   return takeSpilled(encoder);
 }
 
-/** The value that {@linkcode encode} was given. */
+/** Decodes what {@linkcode encode} returned. */
 export function decode(decoder: Decoder, { block, externBase, extras }: Encoded): unknown {
   return decoder.decode(new Int32Array(block), new Uint8Array(block), 0, externBase, extras);
 }

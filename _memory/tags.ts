@@ -1,9 +1,10 @@
 /**
  * Tags of the binary codec: what the words of an encoded value mean.
  *
- * A value is a run of 32-bit words in native byte order, because both ends are threads or processes
+ * A value is a run of 32-bit words, in native byte order because both ends are threads or processes
  * of one machine. Its first word is `tag | immediate << 8`. Where the immediate is a length and the
- * length needs more than 24 bits, the immediate is {@linkcode LONG} and the next word is the length.
+ * length needs more than 24 bits, the immediate is {@linkcode LONG} and the next word is the
+ * length.
  *
  * | tag            | immediate        | what follows                                                 |
  * | -------------- | ---------------- | ------------------------------------------------------------ |
@@ -39,13 +40,14 @@
  * | HANDLE_OF      |                  | kind and data                                                |
  * | EXTRA          | index            | nothing: the message carries it beside the words             |
  *
- * Every value that is an object, REF excepted, takes the next object number, from 0, before its
- * contents; every OBJECT takes the next shape number. Both ends count alike, so neither is written.
- * Why words and not bytes: a store into an Int32Array is one instruction and needs no alignment
- * rules; why immediates: most values of most messages are one word long.
+ * Every value that is an object, except a REF, takes the next object number, from 0, before its
+ * contents; every OBJECT takes the next shape number. Both ends count alike, so the numbers are not
+ * written. Why words and not bytes: a store into an Int32Array is one instruction and needs no
+ * alignment rules. Why immediates: most values of most messages are then one word long.
  *
- * Bytes of fewer than {@linkcode EXTERN_BYTES} stand among the words. Longer runs stand after them,
- * in order, each at a multiple of 8, so that they are copied once and never through the scratch.
+ * Byte runs shorter than {@linkcode EXTERN_BYTES} stand among the words. Longer runs, the externs,
+ * stand after all words, in order, each at a multiple of 8, so that they are copied once and never
+ * through the scratch.
  *
  * @module
  */
@@ -87,19 +89,24 @@ export const HANDLE_OF = 33;
 export const EXTRA = 34;
 export const RESIZABLE = 35;
 
-/** The immediate that says: the length is in the next word. */
+/** The immediate that means: the length is in the next word. */
 export const LONG = 0xffffff;
 
-/** In place of a view's length: it follows that of its resizable buffer. */
+/** In place of a view's length: the length follows that of the view's resizable buffer. */
 export const FOLLOWS = -1;
 
 /** Byte runs of at least this length are kept out of the words. */
 export const EXTERN_BYTES = 1024;
 
-/** Strings up to this length are written char by char; a call of TextEncoder costs as much. */
+/**
+ * Strings up to this length are written char by char; above it, a call of TextEncoder costs less.
+ */
 export const SHORT_STRING = 40;
 
-/** Objects with more keys than this are dictionaries: their keys are not worth remembering. */
+/**
+ * Objects with more keys than this are written as dictionaries: their keys are not worth
+ * remembering.
+ */
 export const MAX_SHAPE_KEYS = 32;
 
 /** Key blocks of more words than this are not remembered. */
@@ -136,16 +143,19 @@ export const VIEW_NAMES: readonly string[] = [
   "Float16Array",
 ];
 
-/** Constructors by kind; undefined where the runtime lacks one (Float16Array). */
+/** Constructors by kind; `undefined` where the runtime lacks one (Float16Array). */
 export const VIEW_CONSTRUCTORS: readonly (ViewConstructor | undefined)[] = VIEW_NAMES.map((name) =>
   (globalThis as unknown as Record<string, ViewConstructor | undefined>)[name]
 );
 
-/** One double, or one 64-bit integer, and its two words. Used and read at once, so one is enough. */
+/**
+ * One double, or one 64-bit integer, and its two words. It is read right after it is written, so
+ * one pair is enough.
+ */
 export const PAIR_WORDS: Int32Array = new Int32Array(2);
 export const PAIR_DOUBLE: Float64Array = new Float64Array(PAIR_WORDS.buffer);
 export const PAIR_BIGINT: BigInt64Array = new BigInt64Array(PAIR_WORDS.buffer);
 
-/** Room for doubles on their way out of the words, for more than a few at a time. */
+/** Room for many doubles at a time on their way out of the words. */
 export const STAGE_WORDS: Int32Array = new Int32Array(1024);
 export const STAGE_DOUBLES: Float64Array = new Float64Array(STAGE_WORDS.buffer);

@@ -23,10 +23,10 @@
  * a thread that was given up keeps its own.
  *
  * Invariants
- * 1. A thread is alive exactly while ID of its place holds its id. The thread that removes the id adds
- *    to DEATHS and then wakes every sleeper, so that each looks again at the threads that it waits
- *    for. The same is done when a thread leaves after it was given up, because it may have taken
- *    something in between.
+ * 1. A thread is alive exactly while ID of its place holds its id. The thread that removes the id
+ *    adds to DEATHS and then wakes every sleeper, so that each looks again at the threads that it
+ *    waits for. The same is done when a thread leaves after it was given up, because it may have
+ *    taken something in between.
  * 2. Name and flags are written before the id is stored, and stay until the place is claimed anew:
  *    a dead thread can be named. A name that is being changed may be read half-changed; only people
  *    read it.

@@ -1,9 +1,10 @@
 /**
- * Reads from words what stands for itself in them: lengths, numbers, strings, lists of keys. The
- * layout is told in `tags.ts`; what uses this is in `decoder.ts`.
+ * Reads lengths, numbers, strings and lists of keys from words. `tags.ts` describes the layout;
+ * `decoder.ts` uses this.
  *
- * Two tables make short strings and key lists cheap; both are direct-mapped, of fixed size, and
- * compare the very words, so a hit is certain and a miss costs what it replaces.
+ * Two tables make short strings and key lists cheap. Both are direct-mapped and of fixed size, and
+ * compare all words, so a hit is certain; on a miss the string or list is built, and takes the
+ * slot.
  *
  * @module
  */
@@ -12,18 +13,23 @@ import * as tags from "./tags.ts";
 
 /** Strings of at most this many words are remembered. */
 const CACHED_WORDS = 6;
-/** Words a remembered string takes: its first word, its chars, rounded up to a power of two. */
+/**
+ * Words that a remembered string takes: its first word and its chars, rounded up to a power of two.
+ */
 const STRIDE = 8;
 /** Number of strings remembered; a power of two. */
 const STRINGS = 1024;
 /** Number of key lists remembered; a power of two. */
 const KEY_LISTS = 256;
 
-/** A byte order mark is a character like any other here. */
+/** A byte order mark is kept, as a character like any other. */
 const TEXT_DECODER = new TextDecoder("utf-8", { ignoreBOM: true });
 const fromCharCode = String.fromCharCode;
 
-/** Objects of a key list are built by code of their own from this one on: to compile it takes as long as to build 500. */
+/**
+ * From this object of a key list on, objects are built by code made for the list. Compiling that
+ * takes as long as building 500 objects.
+ */
 const SHAPED_FROM = 50;
 
 /** Builds objects with the keys of one list. */
@@ -34,7 +40,7 @@ export interface Shape {
   fill(object: object, read: () => unknown): void;
 }
 
-/** A list of keys, and the words that say it. */
+/** A list of keys, and the words that encode it. */
 export class KeyList {
   readonly hash: number;
   readonly block: Int32Array;
@@ -51,7 +57,10 @@ export class KeyList {
     this.isOdd = keys.includes("__proto__");
   }
 
-  /** What builds the next of its objects; `undefined` for the first ones, and where code may not be made. */
+  /**
+   * The code that builds the next object; `undefined` for the first ones, and where code must not
+   * be made.
+   */
   nextShape(): Shape | undefined {
     if (this.#uses < SHAPED_FROM && ++this.#uses === SHAPED_FROM && !this.isOdd) {
       this.#shape = makeShape(this.keys);
@@ -61,8 +70,8 @@ export class KeyList {
 }
 
 /**
- * Makes the code that builds objects with these keys. It stores each value under a name that it has in itself, which takes
- * a third of the time of a store under a name from a list.
+ * Makes the code that builds objects with these keys. Its stores name the keys literally, which
+ * takes a third of the time of a store under a key from a list.
  */
 function makeShape(keys: readonly string[]): Shape | undefined {
   const names = keys.map((key) => JSON.stringify(key));
@@ -180,7 +189,7 @@ export class WordReader {
     return decodeText(this.bytes, at, length);
   }
 
-  /** Reads a key block, or finds it in the table. */
+  /** Finds the key list of a key block in the table, or reads it. */
   protected readKeyList(word: number): KeyList {
     const words = this.words;
     const hash = words[this.pos];

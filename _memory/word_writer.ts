@@ -1,24 +1,24 @@
 /**
- * What an encoding is made of: words with what stands for itself in them (numbers, strings), and the
- * two tables of what a later word may point back to (objects, lists of keys). The layout is told in
- * `tags.ts`; what uses this is in `encoder.ts`.
+ * The parts of an encoding: the words, with numbers and strings written into them, and the two
+ * tables of what a later word may point back to (objects, lists of keys). `tags.ts` describes the
+ * layout; `encoder.ts` uses this.
  *
- * The words go straight to their place as long as they fit there. What does not fit is moved once to
- * a scratch of the writer's own, and the rest is written there: so a small value, which is nearly
- * every value, is written exactly once and nothing needs to know its size beforehand. All methods
- * that write take the next free index and return the one after what they wrote; after a call that
- * may make room, no older index holds, but its distance from `base()` does.
+ * The words go straight to the target as long as they fit there. When they no longer fit, they are
+ * moved once to a scratch of the writer's own, and the rest is written there. So a small value, as
+ * nearly all values are, is written exactly once, and its size need not be known beforehand. All
+ * methods that write take the next free index and return the index after what they wrote. After a
+ * call that may make room, no older index is valid, but its distance from `base()` is.
  *
- * Invariant: `words`, `bytes`, `end` are the target, or the scratch once it was too small.
+ * Invariant: `words`, `bytes`, `end` are the target, or the scratch once the target was too small.
  *
  * @module
  */
 
 import * as tags from "./tags.ts";
 
-/** As many objects are looked for one by one before a Set is worth its making. */
+/** Up to this many objects are compared one by one before it is worth making a Set. */
 const LINEAR = 12;
-/** Scratch of more words than this is given up once the value has been sent. */
+/** A scratch of more words than this is dropped once the value has been sent. */
 const MAX_KEPT_WORDS = 1 << 18;
 /** Number of key lists remembered; a power of two. */
 const KEY_LISTS = 256;
@@ -27,7 +27,7 @@ const TEXT_ENCODER = new TextEncoder();
 
 /** Whether TextEncoder takes shared memory: Deno's and Node's do, those of browsers refuse it. */
 let encodesShared = true;
-/** Where they write to instead. */
+/** Where the browsers' TextEncoder writes to instead. */
 let ownBytes = new Uint8Array(0);
 
 function encodeText(value: string, target: Uint8Array): TextEncoderEncodeIntoResult {
@@ -51,9 +51,12 @@ export class WordWriter {
   readonly externs: Uint8Array[] = [];
   /** Length of all externs, each rounded up to 8 bytes. */
   externBytes = 0;
-  /** What only structured clone can carry, in order: ports, blobs, transferred and shared buffers. */
+  /**
+   * Objects that only structured clone can carry, in order: ports, blobs, transferred and shared
+   * buffers.
+   */
   readonly extras: unknown[] = [];
-  /** Words of the last encoding when it spilled, that is when `encode` returned -1. */
+  /** Words of the last encoding if it spilled, that is, if `encode` returned -1. */
   spillWords = 0;
 
   protected words: Int32Array;
@@ -75,7 +78,7 @@ export class WordWriter {
   }
 
   /**
-   * Writes the last spilled encoding.
+   * Copies the last encoding, which has spilled, to its place.
    *
    * @param words The memory to write to.
    * @param bytes The same memory, from the same byte on.
@@ -90,7 +93,7 @@ export class WordWriter {
     }
   }
 
-  /** Drops what the encoder holds of the last value. */
+  /** Drops all that the encoder holds of the last value. */
   reset(): void {
     if (this.externs.length > 0) this.externs.length = 0;
     if (this.extras.length > 0) this.extras.length = 0;
@@ -102,7 +105,7 @@ export class WordWriter {
     }
   }
 
-  /** Has `words[start, end)` written next, as long as that is room enough. */
+  /** Makes `words[start, end)` the target of what is written next. */
   protected aim(words: Int32Array, bytes: Uint8Array, start: number, end: number): void {
     this.words = words;
     this.bytes = bytes;
@@ -115,12 +118,15 @@ export class WordWriter {
     return this.words === this.#scratch;
   }
 
-  /** Index of the first word written: another one once the words have moved to the scratch. */
+  /** Index of the first word written; it changes when the words move to the scratch. */
   protected base(): number {
     return this.words === this.#scratch ? 0 : this.#start;
   }
 
-  /** Moves to the scratch, or makes it larger, so that `need` words can be written at the result. */
+  /**
+   * Moves the words to the scratch, or enlarges it, so that `need` words can be written at the
+   * index returned.
+   */
   protected makeRoom(pos: number, need: number): number {
     const old = this.words;
     const from = old === this.#scratch ? 0 : this.#start;
@@ -159,7 +165,7 @@ export class WordWriter {
   }
 
   protected writeNumber(value: number, pos: number): number {
-    // 1 / -0 is negative: -0 is no integer here.
+    // -0, of which 1 / -0 is negative, is not written as an integer.
     if ((value | 0) === value && (value !== 0 || 1 / value > 0)) {
       if (value << 8 >> 8 === value) return this.writeWord(tags.INT24 | value << 8, pos);
       if (pos + 2 > this.end) pos = this.makeRoom(pos, 2);
@@ -189,7 +195,8 @@ export class WordWriter {
       this.words[pos + 2] = tags.PAIR_WORDS[1];
       return pos + 3;
     }
-    // Hexadecimal, because that is linear both ways; shifting limbs out of a bigint is not.
+    // Hexadecimal, because conversion takes linear time both ways; shifting limbs out of a bigint
+    // does not.
     const isNegative = value < 0n;
     pos = this.writeWord(tags.BIGINT | (isNegative ? 1 << 8 : 0), pos);
     return this.writeString((isNegative ? -value : value).toString(16), pos);
@@ -236,7 +243,7 @@ export class WordWriter {
     if (pos + size > this.end) pos = this.makeRoom(pos, size);
     const words = this.words;
     for (let i = 0; i < length; i += 2) {
-      // charCodeAt past the end is NaN, which is 0 here.
+      // charCodeAt past the end gives NaN, which becomes 0 here.
       words[pos++] = value.charCodeAt(i) | value.charCodeAt(i + 1) << 16;
     }
     return pos;
@@ -261,8 +268,8 @@ export class WordWriter {
   }
 
   /**
-   * The OBJECT word, the hash and size of a key block, and the block; in an array of its own, since
-   * its place is a table. Call with a writer that has nothing else to write.
+   * Returns the OBJECT word, the hash and size of a key block, and the block, in an array of their
+   * own, to be kept in a table. Call on a writer that has nothing else to write.
    */
   keyBlock(keys: readonly string[]): Int32Array {
     this.aim(this.#scratch, this.#scratchBytes, 0, this.#scratch.length);
@@ -280,13 +287,13 @@ export class WordWriter {
 }
 
 /**
- * Numbers objects as they are met, so that a second meeting is a REF. The first {@linkcode LINEAR}
- * are looked for one by one, which is cheaper than hashing them; then in a Set; and from the first
- * that is met again, in a Map from object to number.
+ * Numbers objects as they are met, so that an object met again is written as a REF. The first
+ * {@linkcode LINEAR} are compared one by one, which is cheaper than hashing them; more are kept in
+ * a Set; and from the first that is met again, in a Map from object to number.
  *
- * Of 200 objects each costs 20 ns in the Set. Looking on one by one costs as much with `includes`, and
- * more the more there are. A WeakMap kept from message to message has next to no cost for objects
- * sent again, but twice that of the Set for new ones, which most are.
+ * Of 200 objects, each costs 20 ns in the Set. Comparing one by one with `includes` costs as much,
+ * and more with more objects. A WeakMap kept from message to message costs next to nothing for
+ * objects sent again, but twice as much as the Set for new ones, which most are.
  */
 export class ObjectNumbers {
   /** How many objects have a number. */
@@ -295,7 +302,7 @@ export class ObjectNumbers {
   #met: Set<object> | undefined;
   #numbers: Map<object, number> | undefined;
 
-  /** The number of an object met before; -1 for a new one, which it gives the next number. */
+  /** The number of an object met before; -1 for a new object, which gets the next number. */
   meet(object: object): number {
     const count = this.count;
     const linear = this.#linear;
@@ -311,7 +318,7 @@ export class ObjectNumbers {
       if (number !== undefined) return number;
       numbers.set(object, count);
     } else {
-      // One look into a Set tells a new object from an old one, where a Map needs two.
+      // One access to a Set tells a new object from an old one; a Map needs two.
       const met = this.#met ??= new Set(linear as object[]);
       met.add(object);
       if (met.size === count) return this.#numberAll(met).get(object)!;
@@ -320,7 +327,7 @@ export class ObjectNumbers {
     return -1;
   }
 
-  /** From the first object met again, numbers are looked up; they are the order of the Set. */
+  /** Makes the Map once an object is met again; the numbers are the order of the Set. */
   #numberAll(met: Set<object>): Map<object, number> {
     const numbers = new Map<object, number>();
     for (const object of met) numbers.set(object, numbers.size);
@@ -334,7 +341,7 @@ export class ObjectNumbers {
     return this.#met !== undefined ? this.#met.has(object) : this.#linear.includes(object);
   }
 
-  /** Takes back all numbers but the first so many. */
+  /** Takes back all numbers but the first `count`. */
   cutTo(count: number): void {
     const met = [...(this.#numbers?.keys() ?? this.#met ?? this.#linear)].slice(0, count);
     this.#linear.fill(undefined, Math.min(count, LINEAR));
@@ -352,12 +359,12 @@ export class ObjectNumbers {
   }
 }
 
-/** A list of keys as it is written. */
+/** A list of keys, with the words that are written for it. */
 export interface KeyList {
   readonly keys: readonly string[];
   /** The OBJECT word, hash and size, and the key block. */
   readonly block: Int32Array;
-  /** The message in which `number` holds. */
+  /** The message for which `number` is valid. */
   message: number;
   number: number;
 }
@@ -369,12 +376,13 @@ export class KeyLists {
   #message = 0;
   readonly #lists: (KeyList | undefined)[] = new Array(KEY_LISTS).fill(undefined);
 
-  /** Finds a list of at least one key, or makes it. */
+  /** Finds the entry of a list of at least one key, or makes it. */
   find(keys: readonly string[]): KeyList {
     const count = keys.length;
     const first = keys[0];
     const last = keys[count - 1];
-    // Lists that differ in a middle key alone share a slot, and are compared; that is rare enough.
+    // Lists that differ only in a middle key share a slot and replace each other; that is rare
+    // enough.
     const slot = (count * 7 + first.length * 31 + last.length * 61 + first.charCodeAt(0) * 5 +
       last.charCodeAt(last.length >> 1) * 29 + last.charCodeAt(last.length - 1) * 13) &
       (KEY_LISTS - 1);
@@ -390,7 +398,9 @@ export class KeyLists {
     return made;
   }
 
-  /** The number of a list met before in this message; -1 for a new one, which it gives the next. */
+  /**
+   * The number of a list met before in this message; -1 for a new list, which gets the next number.
+   */
   meet(list: KeyList): number {
     if (list.message === this.#message) return list.number;
     list.message = this.#message;
@@ -398,7 +408,10 @@ export class KeyLists {
     return -1;
   }
 
-  /** Takes back all numbers from this one on; lists that had a lower one are written anew. */
+  /**
+   * Takes back all numbers from `count` on. Lists that had a lower number are written again in
+   * full.
+   */
   cutTo(count: number): void {
     this.count = count;
     this.#message++;
