@@ -1,5 +1,5 @@
 /**
- * A process with a channel on which frames of bytes go to and fro, by `node:child_process`.
+ * A child process with channels that carry frames of bytes both ways, by `node:child_process`.
  *
  * @module
  */
@@ -10,19 +10,20 @@ import { SOCKET, SocketChannel } from "./socket_channel.ts";
 import type { ChildProcess, FrameChannel, ProcessOptions } from "./processes.ts";
 
 /**
- * How often this thread listens on, every some ms, before a process that has ended is taken to have said all although its end of
- * the channel is open: a process that it has started itself may hold it. Counted, as time passes also while this thread is kept
- * from reading.
+ * When a process has ended but its end of a channel is still open, this thread listens for
+ * LAST_WORDS_TURNS more turns, of TURN_MS each, before it takes all frames to have come: a process
+ * that the ended one has started may hold that end open. Turns are counted, because time also
+ * passes while this thread is kept from reading.
  */
 const LAST_WORDS_TURNS = 10;
 const TURN_MS = 10;
 
-/** What a process is started with, beside its command. */
+/** What a process is started with, besides its command. */
 export interface ChildOptions
   extends Pick<ProcessOptions, "cwd" | "ready" | "onFrame" | "onWireFrame" | "onEnd"> {
-  /** All of its environment variables; `undefined` for those of this process. */
+  /** All of its environment variables; with `undefined`, it has those of this process. */
   readonly env: Readonly<Record<string, string | undefined>> | undefined;
-  /** The error to throw when it could not be started. */
+  /** Makes the error to throw when it could not be started. */
   readonly errorOf: (cause: unknown) => Error;
 }
 
@@ -32,9 +33,9 @@ export function signalNumber(signal: string): number {
 }
 
 /**
- * Environment variables with others added to them.
+ * Returns environment variables with others added to them.
  *
- * @param isWindows Whether names that differ in case alone are the same name, as on Windows.
+ * @param isWindows Whether names that differ only in case are the same name, as on Windows.
  */
 export function addedTo<V extends string | undefined>(
   env: Readonly<Record<string, V>>,
@@ -56,7 +57,8 @@ export function startChild(
   let child: NodeChildProcess;
   try {
     child = builtin("node:child_process").spawn(command, args, {
-      // A pipe, elsewhere than on Windows. There, a child's end of one cannot be written while it is read.
+      // "overlapped" is the same as a pipe except on Windows, where the child's end of a plain pipe
+      // cannot be written while it is being read.
       stdio: ["ignore", "inherit", "inherit", "overlapped", "overlapped"],
       windowsHide: true,
       cwd,
@@ -65,7 +67,7 @@ export function startChild(
   } catch (error) {
     throw errorOf(error);
   }
-  // Of a signal that could not be sent: the end is told by "exit".
+  // The error of a signal that could not be sent is ignored: "exit" reports the end.
   child.on("error", () => {});
   const { pid } = child;
   if (pid === undefined) {
@@ -98,7 +100,7 @@ export function startChild(
     hasEnded = true;
     channel.close();
     wire.close();
-    // Windows has codes of 32 bits, which one runtime takes as signed.
+    // Windows has exit codes of 32 bits, which one runtime reports as signed.
     onEnd({ code: code === null ? null : code >>> 0, signal });
   });
   return {

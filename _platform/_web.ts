@@ -29,25 +29,28 @@ interface WebGlobals {
 
 const globals = globalThis as unknown as WebGlobals;
 
-/** Whether this thread is a worker's, and does not only have what a program has given that name. */
+/**
+ * Whether this thread is a worker. A program may have defined a WorkerGlobalScope of its own, so
+ * its name alone says nothing.
+ */
 export const isWorker: boolean = globals.WorkerGlobalScope !== undefined &&
   globalThis instanceof globals.WorkerGlobalScope;
 
 /** See `Platform`. */
 export const threadName: string = isWorker ? globals.name || "worker" : "main";
 
-/** Resolves once nobody holds `name`, or once the signal aborts; says which. */
+/** Resolves to `true` once no thread holds `name`, or to `false` once the signal aborts. */
 export function whenNameIsFree(name: string, signal: AbortSignal): Promise<boolean> {
   return globals.navigator.locks.request(name, { signal }, () => true).catch(() => false);
 }
 
-/** Whether nobody holds `name`. */
+/** Whether no thread holds `name`. */
 export function isNameFree(name: string): Promise<boolean> {
   const isFree = (lock: unknown): boolean => lock !== null;
   return globals.navigator.locks.request(name, { ifAvailable: true }, isFree).catch(() => false);
 }
 
-/** See `Platform`. Where the host has no locks to give, the thread goes on without. */
+/** See `Platform`. Where the host grants no locks, the thread goes on without one. */
 export function holdName(name: string, onHeld: () => void): void {
   const held = globals.navigator.locks.request(name, {}, () => {
     onHeld();
@@ -70,7 +73,7 @@ export function nextMessage(port: MessagePort): Promise<unknown> {
 export function onOwnMessage(callback: (message: unknown) => void): void {
   globals.onmessage = (event): void => callback(event.data);
   const early = beginning?.early.splice(0) ?? [];
-  // The file that this is in may have code that has not run yet.
+  // Not at once: the file that this is in may have code that has not run yet.
   if (early.length > 0) soon(() => early.forEach(callback));
 }
 
@@ -78,10 +81,11 @@ export function onOwnMessage(callback: (message: unknown) => void): void {
 export type ReportEnd = (how: string, failure?: { readonly error: unknown }) => void;
 
 /**
- * Reports every way in which a worker can end itself, before it does.
+ * Reports, before it happens, every way in which a worker can end itself.
  *
- * @param containsErrors Whether an error ends this thread only, and its starter does not see it.
- * @param watchMore Has other ways reported that the runtime knows.
+ * @param containsErrors Whether an error ends only this thread, without its starter seeing the
+ * error.
+ * @param watchMore Makes the runtime's other ways of ending a thread be reported too.
  */
 export function onThreadEnd(
   containsErrors: boolean,
@@ -102,7 +106,7 @@ export function onThreadEnd(
   };
   const onError = (event: Event, how: string, error: unknown): void => {
     if (containsErrors) event.preventDefault();
-    else if (event.defaultPrevented) return; // The worker's own listener has it in hand.
+    else if (event.defaultPrevented) return; // The worker's own listener handles it.
     report(how, { error });
     if (containsErrors) close();
   };
@@ -116,5 +120,8 @@ export function onThreadEnd(
   endThread = close;
 }
 
-/** `close` as the runtime has it; {@linkcode onThreadEnd} puts a reporting one in its place. */
+/**
+ * The runtime's `close`, which ends this thread without a report; {@linkcode onThreadEnd} replaces
+ * the global one by one that reports.
+ */
 export let endThread = (): void => globals.close?.();

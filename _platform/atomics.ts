@@ -1,5 +1,5 @@
 /**
- * The only caller of `Atomics` in the package: whoever wants to see or order every shared access
+ * The only caller of `Atomics` in the package: code that must see or order every shared access
  * hooks in here. All operations are sequentially consistent, as `Atomics` are.
  *
  * @module
@@ -10,7 +10,10 @@ export function load(words: Int32Array, index: number): number {
   return Atomics.load(words, index);
 }
 
-/** Writes a shared word; publishes every plain write made before it to whoever loads this value. */
+/**
+ * Writes a shared word; publishes every plain write made before it to each thread that loads this
+ * value.
+ */
 export function store(words: Int32Array, index: number, value: number): void {
   Atomics.store(words, index, value);
 }
@@ -60,7 +63,9 @@ export function replace64(
   return Atomics.compareExchange(words, index, expected, value) === expected;
 }
 
-/** Wakes up to `count` waiters of a shared word, first come first served. */
+/**
+ * Wakes up to `count` waiters of a shared word, in the order in which they came; returns how many.
+ */
 export function notify(words: Int32Array, index: number, count?: number): number {
   return Atomics.notify(words, index, count);
 }
@@ -75,14 +80,17 @@ export function wait(
   return Atomics.wait(words, index, expected, timeout);
 }
 
-/** The result of {@linkcode waitAsync}: a promise when the caller has to wait, else why it need not. */
+/**
+ * The result of {@linkcode waitAsync}: a promise if the caller has to wait; otherwise why it need
+ * not.
+ */
 export type AsyncWait =
   | { async: true; value: Promise<"ok" | "timed-out"> }
   | { async: false; value: "not-equal" | "timed-out" };
 
 /**
- * Waits without blocking while the word holds `expected`. The pending promise does not keep the event
- * loop open, and a timeout is noticed only while something else does.
+ * Waits without blocking while the word holds `expected`. The pending promise does not hold the
+ * event loop open, and a timeout is noticed only while something else holds it open.
  */
 export function waitAsync(
   words: Int32Array,

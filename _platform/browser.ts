@@ -1,25 +1,30 @@
 /**
- * Browsers: Web Workers, Web Locks, shared memory where the page is isolated. The main thread must not block.
+ * Browsers: Web Workers, Web Locks, shared memory where the page is isolated. The main thread must
+ * not block.
  *
  * Where a worker finds its code
  *
- * Each worker begins with a `blob:` module of a few lines, because only that may import from everywhere: a package on
- * another host, such as a CDN, could not be a worker's address. The lines import
+ * Each worker begins with a `blob:` module of a few lines, because only such a module may import
+ * from anywhere: a file on another host, such as a CDN, cannot be a worker's address. The lines
+ * import
  *
  * 1. the package's own module, where its modules are files of their own;
- * 2. in a bundle, the file that the package is in. The worker then has the same copy of the package, and the same addresses
- *    of modules, as the page, so tasks find each other whatever the bundler has called them. Development servers that bundle
- *    dependencies ahead, and builds in which the package has a file apart from the page's own code, are of this kind;
- * 3. but where that file is a script of the document, it holds the page's program, which a worker cannot run as
- *    a rule: so a bundle that was made for the worker (`WorkerOptions.bundle`), if the bundler makes such. Vite does,
- *    as it recognises `new Worker(new URL("...", import.meta.url))`. It is another copy of the package: functions
- *    sent as source text work, modules of tasks need a file apart from the page's program, and then it is case 2;
- * 4. the same file in spite of that, where there is none, as in what esbuild makes. The program runs again in each worker, up to
- *    where it fails for want of a document, which is no error there. So that it cannot start workers without end, it may
- *    not start any.
+ * 2. in a bundle, the file that the package is in. The worker then has the same copy of the
+ *    package, and the same addresses of modules, as the page, so tasks are found whatever the
+ *    bundler has called them. This is the case with development servers that bundle dependencies
+ *    ahead, and with builds in which the package has a file separate from the page's own code;
+ * 3. if that file is a script of the document, it holds the page's program, which a worker usually
+ *    cannot run. Then they import a bundle that was made for the worker (`WorkerOptions.bundle`),
+ *    if the bundler makes one. Vite does, as it recognises `new Worker(new URL("...",
+ *    import.meta.url))`. It is another copy of the package: functions sent as source text work, but
+ *    modules of tasks need a file separate from the page's program, which makes it case 2;
+ * 4. if there is no such bundle, as with esbuild, that script of the document after all. The
+ *    program runs again in each worker, up to where it fails for want of a document, which does not
+ *    count as an error there. So that it cannot start workers without end, it may not start any.
  *
- * What differs from other runtimes: a worker starts, and a message arrives, only when the event loop of the thread that starts it,
- * or gets it, turns; and `terminate` ends a thread that computes, after two seconds in Chromium.
+ * Two things differ from other runtimes. A worker starts only when the event loop of its starter
+ * turns, and a message arrives only when that of its receiver does. And `terminate` ends a thread
+ * that computes, in Chromium after two seconds.
  *
  * @module
  */
@@ -40,13 +45,16 @@ import { beginning, codeOfEntry, codeOfScript, isBundled, isOfProgram } from "./
 import type { AsyncContext, Platform, WorkerOptions, WorkerThread } from "./mod.ts";
 import { timers } from "./timers.ts";
 
-/** True in browsers, in whatever kind of thread. Other runtimes may have all of this too: ask for them first. */
+/**
+ * True in browsers, in whatever kind of thread. Other runtimes may have all of this too: ask for
+ * them first.
+ */
 export function isBrowser(): boolean {
   return typeof navigator === "object" && typeof self === "object" &&
     typeof MessageChannel === "function";
 }
 
-/** The part of a document that says what its scripts are. Workers have none. */
+/** The part of a document that lists its scripts. Workers have no document. */
 interface Document {
   querySelectorAll(selector: string): Iterable<{ readonly src: string }>;
 }
@@ -58,7 +66,7 @@ function isProgram(address: string): boolean {
   return [...document.querySelectorAll("script[src]")].some(({ src }) => src === address);
 }
 
-/** Where a worker's code comes from, and the lines that import it. */
+/** The file that a worker's code comes from, and the lines that import it. */
 function sourceOf({ entry, module, bundle }: WorkerOptions): { address: string; code: string } {
   if (!isBundled) return { address: module, code: codeOfEntry(entry, module) };
   if (beginning !== undefined) {
@@ -70,7 +78,9 @@ function sourceOf({ entry, module, bundle }: WorkerOptions): { address: string; 
   return { address, code: codeOfScript(entry, address, isOwn && bundle === undefined) };
 }
 
-/** Has what the program fails with, run once more, end nothing. */
+/**
+ * Keeps the errors with which the program fails when a worker runs it again from ending the worker.
+ */
 function forgiveProgram(): void {
   if (beginning?.isProgram !== true) return;
   const forgive = (event: Event, error: unknown): void => {
@@ -78,14 +88,14 @@ function forgiveProgram(): void {
     event.preventDefault();
     event.stopImmediatePropagation();
   };
-  // Before any other listener: at the target, those that capture come first.
+  // Ahead of all other listeners: at the target, capturing ones run first.
   addEventListener("error", (event) => forgive(event, event.error), { capture: true });
   addEventListener("unhandledrejection", (event) => forgive(event, event.reason), {
     capture: true,
   });
 }
 
-/** Addresses of the lines that workers begin with. */
+/** Addresses of the modules that workers begin with, by their code. */
 const blobs = new Map<string, string>();
 
 function blobOf(code: string): string {
@@ -110,7 +120,7 @@ class BrowserWorker implements WorkerThread {
     this.#worker = new Worker(blobOf(code), { type: "module", name: options.name });
     this.#worker.onerror = (event): void => {
       event.preventDefault();
-      // A file that cannot be loaded is told without a message.
+      // The event of a file that cannot be loaded has no message.
       options.onError(
         event.message ||
           `its file "${address}" could not be loaded, or a Content-Security-Policy forbids the worker: it needs worker-src blob:`,
@@ -135,7 +145,10 @@ class BrowserWorker implements WorkerThread {
   }
 }
 
-/** Where shared memory is to be had, and a host lets this thread wait, waiting for a word that differs ends at once. */
+/**
+ * Whether this thread may block. Where there is shared memory, and the host lets this thread wait,
+ * a wait for a word that differs ends at once.
+ */
 function mayBlock(): boolean {
   try {
     return wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1, 0) === "not-equal";
@@ -144,7 +157,10 @@ function mayBlock(): boolean {
   }
 }
 
-/** Turns of the event loop to come. A timer would have each of them wait for four milliseconds. */
+/**
+ * Calls back in turns of the event loop to come. With a timer, each turn would take four
+ * milliseconds.
+ */
 class Turns {
   readonly #channel = new MessageChannel();
   readonly #callbacks: (() => void)[] = [];
@@ -159,7 +175,10 @@ class Turns {
   }
 }
 
-/** Messages of the ports that were asked for one: a browser hands them out in the event loop only. */
+/**
+ * The messages that a port has handed out since it was first asked for one: a browser hands them
+ * out only in the event loop.
+ */
 class Arrivals {
   readonly #messages: unknown[] = [];
   #onLate: (() => void) | undefined;
@@ -180,7 +199,7 @@ class Arrivals {
   }
 }
 
-/** A value that code sees until its first `await`: the language does not follow it further. */
+/** A value that code sees until its first `await`: the language does not carry it further. */
 class SyncContext<T> implements AsyncContext<T> {
   #value: T | undefined;
 
@@ -211,7 +230,7 @@ export function createBrowserPlatform(): Platform {
     canBlock: mayBlock(),
     servesBlocked: false,
     keepsContext: false,
-    // A page stays as long as it is looked at, a worker as long as it listens.
+    // A page lives until it is left, and a worker as long as it listens.
     loopHold: { hold() {}, release() {} },
     startWorker: (options) => new BrowserWorker(options),
     nextTurn: (callback) => turns.add(callback),

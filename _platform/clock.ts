@@ -15,8 +15,9 @@ export function nowMs(): number {
 }
 
 /**
- * Milliseconds since 1970 on the same clock. Threads agree to a microsecond, processes to a few milliseconds; those that were
- * started before and after the computer slept, or its time was set, disagree by as much.
+ * Milliseconds since 1970 on the same clock. Threads agree to a microsecond, processes to a few
+ * milliseconds. Processes started before and after the computer slept, or had its time set,
+ * disagree by the time slept or set.
  */
 export function epochMs(): number {
   return clock.originMs + nowMs();
@@ -25,8 +26,9 @@ export function epochMs(): number {
 /**
  * Checks a `timeout` argument and turns it into a point in time.
  *
- * @param timeout Milliseconds; `undefined` and `null` wait for ever.
- * @throws {RangeError} When it is negative or not a number.
+ * @param timeout Milliseconds; `undefined` and `null` mean to wait for ever.
+ * @throws {RangeError} When it is negative or NaN.
+ * @throws {TypeError} When it is of another type.
  */
 export function deadlineAfter(timeout: number | null | undefined): number {
   checkTimeout(timeout);
@@ -38,7 +40,7 @@ export function deadlineAfter(timeout: number | null | undefined): number {
  * Throws unless `timeout` is `undefined`, `null` or a number of milliseconds from 0 up.
  *
  * @param act What is attempted, for the error text.
- * @param name What the option is called.
+ * @param name The option's name, for the error text.
  */
 export function checkTimeout(
   timeout: number | null | undefined,
@@ -56,12 +58,14 @@ export function checkTimeout(
   }
 }
 
-/** The largest delay that `setTimeout` keeps. */
+/** The largest delay that `setTimeout` takes. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 let areTimersLoaded = false;
 
-/** Calls back once the deadline has passed, however far it is; the returned function cancels. */
+/**
+ * Calls back once the deadline has passed, however far off it is; the returned function cancels.
+ */
 export function callAt(deadlineMs: number, callback: () => void): () => void {
   if (deadlineMs === NEVER) return () => {};
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -73,9 +77,10 @@ export function callAt(deadlineMs: number, callback: () => void): () => void {
     const remaining = Math.ceil(deadlineMs - nowMs());
     timer = setTimeout(fire, Math.min(LONGEST_TIMER_MS, Math.max(0, remaining)));
   };
-  // A timer may come early, by a millisecond: its clock is another one.
+  // A timer may fire early, by a millisecond: it goes by another clock.
   const fire = (): void => nowMs() < deadlineMs ? arm() : callback();
-  // Deno loads its timers when they are first looked at, and runs microtasks meanwhile: that would be within whoever calls this.
+  // Deno loads its timers when they are first looked at, and runs microtasks meanwhile: they would
+  // run inside the caller of this function.
   if (areTimersLoaded) arm();
   else soon(arm);
   return () => {

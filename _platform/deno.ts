@@ -34,12 +34,12 @@ export function isDeno(): boolean {
   return typeof Deno === "object" && typeof Deno.refTimer === "function";
 }
 
-/** An interval that fires never to speak of: it exists to be referenced. */
+/** An interval that practically never fires: it exists to be referenced. */
 const IDLE_INTERVAL_MS = 2 ** 31 - 1;
 
 /**
- * Holds the event loop by referencing one of the workers, which costs less than a timer and needs nothing to be
- * loaded; by a timer while there is no worker.
+ * Holds the event loop open by referencing one of the workers, which costs less than a timer and
+ * needs nothing to be loaded; or by a timer while there is no worker.
  */
 class WorkerHold implements LoopHold {
   readonly #workers = new Set<DenoWorker>();
@@ -47,7 +47,7 @@ class WorkerHold implements LoopHold {
   #anchor: DenoWorker | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  /** Whether a listener for this thread's messages holds the loop anyway. */
+  /** Whether a listener for this thread's messages holds the loop open anyway. */
   isListening = false;
 
   hold(): void {
@@ -58,7 +58,7 @@ class WorkerHold implements LoopHold {
     else soon(() => this.#holdByTimer());
   }
 
-  /** Call when no worker came in the turn in which the loop was to be held. */
+  /** Call if no worker was started in the turn in which the hold began. */
   #holdByTimer(): void {
     if (!this.#isHeld || this.#anchor !== undefined || this.#timer !== undefined) return;
     const { setInterval } = timers;
@@ -93,8 +93,8 @@ class WorkerHold implements LoopHold {
 const loopHold = new WorkerHold();
 
 /**
- * The method by which `node:worker_threads` references and unreferences a Web Worker. It has no public name;
- * without it an idle pool holds the program open until it is shut down.
+ * The name of the method by which `node:worker_threads` references and unreferences a Web Worker.
+ * It is not public; without it, an idle pool holds the program open until it is shut down.
  */
 const SET_REFERENCED = isDeno() ? findSetReferenced() : undefined;
 
@@ -108,8 +108,8 @@ function findSetReferenced(): symbol | undefined {
 }
 
 /**
- * A worker that may not read its module says so by an event, which a blocked thread never sees; so this is
- * found out beforehand.
+ * Throws if a worker may not read its module. The worker itself reports that by an event, which a
+ * blocked thread never sees.
  */
 function checkReadable(module: string): void {
   if (!module.startsWith("file:")) return;
@@ -125,15 +125,16 @@ class DenoWorker implements WorkerThread {
 
   constructor({ entry, module, name, onError }: WorkerOptions) {
     checkReadable(module);
-    // A data: entry, because `import.meta.main` is true in the entry only, and because it also works from
-    // `jsr:` packages, compiled programs and bundles. It imports as a script does: what an entry imports by name has
-    // its types checked in each worker anew, under `deno test` and `--check`, for seconds.
+    // A data: entry, because `import.meta.main` is true only in the entry, and because it also
+    // works from `jsr:` packages, compiled programs and bundles. It uses a dynamic import, as a
+    // script does: under `deno test` and `--check`, the types of what an entry imports statically
+    // are checked again in each worker, for seconds.
     const code = codeOfScript(entry, module);
     this.#worker = new Worker(`data:text/javascript,${encodeURIComponent(code)}`, {
       type: "module",
       name,
     });
-    // In the constructor's own turn: an error that finds no handler ends the whole program.
+    // Set before the constructor returns: an error that finds no handler ends the whole program.
     this.#worker.onerror = (event) => {
       event.preventDefault();
       onError(event.message);
@@ -142,7 +143,7 @@ class DenoWorker implements WorkerThread {
     loopHold.add(this);
   }
 
-  /** Says whether the worker holds the event loop open. */
+  /** Sets whether the worker holds the event loop open. */
   setReferenced(isReferenced: boolean): void {
     if (SET_REFERENCED === undefined) return;
     const worker = this.#worker as unknown as Record<symbol, (isReferenced: boolean) => void>;
@@ -153,6 +154,11 @@ class DenoWorker implements WorkerThread {
     this.#worker.postMessage(message, transfer);
   }
 
+  /**
+   * The runtime does not stop a thread that computes or blocks: it runs on, and is ignored; see
+   * {@linkcode WorkerThread}. So it leaves no latch taken, unlike a thread that is stopped; see
+   * `NodeWorker.terminate` in `node.ts`.
+   */
   terminate(): void {
     loopHold.remove(this);
     this.#worker.terminate();
@@ -167,10 +173,10 @@ class DenoWorker implements WorkerThread {
   }
 }
 
-/** Reports every way in which a worker can end itself, before it does. */
+/** Reports, before it happens, every way in which a worker can end itself. */
 function onThreadEnd(containsErrors: boolean, callback: (end: ThreadEnd) => void): void {
   onWebThreadEnd(containsErrors, callback, (report) => {
-    // `process.exit` comes by here as well.
+    // `process.exit` calls this as well.
     const exit: (code?: number) => never = Deno.exit;
     Deno.exit = (code?: number): never => {
       const exitCode = code ?? Deno.exitCode;
@@ -196,12 +202,12 @@ const standardError: StandardError = {
     try {
       for (let at = 0; at < bytes.length;) at += Deno.stderr.writeSync(bytes.subarray(at));
     } catch {
-      // Nobody reads it any more, which is no reason to end the program.
+      // The reader has gone, which is no reason to end the program.
     }
   },
 };
 
-/** An environment variable; `undefined` too where it may not be read. */
+/** An environment variable; also `undefined` if it may not be read. */
 export function environment(name: string): string | undefined {
   const { state } = Deno.permissions.querySync({ name: "env", variable: name });
   return state === "granted" ? Deno.env.get(name) : undefined;
@@ -244,7 +250,7 @@ export function createDenoPlatform(): Platform {
       if (isWorker) onThreadEnd(false, () => callback());
     },
     endThread: () => endThread(),
-    // A worker that is not the package's knows its own module alone.
+    // A worker that the package has not started knows only its own module.
     get mainModule() {
       return Deno.mainModule ?? globalThis.location?.href;
     },

@@ -1,5 +1,6 @@
 /**
- * What says how a Deno program finds modules: its `deno.json`, its `package.json`, and the workspace that they are in.
+ * The files that say how a Deno program finds modules: its `deno.json`, its `package.json`, and
+ * those of the workspace that they are in.
  *
  * @module
  */
@@ -7,12 +8,13 @@
 import { environment } from "./deno.ts";
 
 const CONFIG_NAMES = ["deno.json", "deno.jsonc"];
-/** What Node's configuration of a program is called. */
+/** The name of Node's configuration file of a program. */
 export const PACKAGE_NAME = "package.json";
 
 /**
- * Looks for it as the runtime does: from the main module's folder upwards, to the first that has one or the other. Above a
- * `package.json`, only the configuration of a workspace counts that it is a member of.
+ * Looks for a program's configuration file as the runtime does: from the main module's folder
+ * upwards, to the first folder that has one. Above a `package.json`, only the configuration of a
+ * workspace that it is a member of counts.
  *
  * @param mainModule The address of the program's main module.
  * @returns The path of a `deno.json`, or else of a `package.json`.
@@ -33,7 +35,7 @@ export function findConfig(mainModule: string | undefined): string | undefined {
     }
     nearest ??= packageFile;
     const above = new URL("..", folder);
-    // The root; on Windows that of a drive, `file:///C:/`.
+    // This is the root; on Windows that of a drive, `file:///C:/`.
     if (above.href === folder.href) return nearest && pathOf(nearest);
     folder = above;
   }
@@ -46,14 +48,17 @@ function membersOf(file: URL | undefined, key: "workspace" | "workspaces"): stri
   try {
     text = Deno.readTextFileSync(file);
   } catch {
-    return []; // The system does not let it be read.
+    return []; // The system does not let the file be read.
   }
   const list = parse(text)?.[key];
   const members = Array.isArray(list) ? list : list?.members ?? list?.packages;
   return Array.isArray(members) ? members.map(String) : [];
 }
 
-/** Strings, which are kept; comments, and commas before the end of a list, which are not. */
+/**
+ * Matches strings, which are kept; and comments, and commas before the end of a list, which are
+ * removed.
+ */
 const NOT_JSON = /("(?:\\.|[^"\\])*")|\/\/[^\n]*|\/\*[^]*?\*\/|,(?=\s*[}\]])/g;
 
 // deno-lint-ignore no-explicit-any
@@ -63,11 +68,11 @@ function parse(text: string): any {
     const plain = text.replace(NOT_JSON, "$1").replace(NOT_JSON, "$1");
     return JSON.parse(plain);
   } catch {
-    return undefined; // The runtime has told what is wrong with it.
+    return undefined; // The runtime has already reported what is wrong with the file.
   }
 }
 
-/** Whether a member of a workspace, a path with `*` for any name, is the folder of a file. */
+/** Whether a workspace member, given as a path with `*` for any name, is the folder of a file. */
 function isAt(member: string, root: URL, { href }: URL): boolean {
   const path = member.replace(/^\.\//, "").replace(/\/$/, "");
   const pattern = path.replace(/[.+?^${}()|[\]\\]/g, "\\$&")
@@ -77,8 +82,8 @@ function isAt(member: string, root: URL, { href }: URL): boolean {
 }
 
 /**
- * The path of a `file:` address, as the system writes it. `fileURLToPath` of `node:url` does the same, and costs the main thread
- * the 10 ms of its first look at `process`.
+ * The path of a `file:` address, as the system writes it. `fileURLToPath` of `node:url` does the
+ * same, but costs the main thread the 10 ms of its first look at `process`.
  */
 export function pathOf(
   { host, pathname }: URL,
@@ -90,7 +95,7 @@ export function pathOf(
   return full.replaceAll("/", "\\");
 }
 
-/** Whether there is such a file, and it may be read. */
+/** Whether the file exists and may be read. */
 export function isFile(file: URL): boolean {
   if (Deno.permissions.querySync({ name: "read", path: file }).state !== "granted") return false;
   try {

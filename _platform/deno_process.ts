@@ -18,7 +18,7 @@ import {
 } from "./permissions.ts";
 import type { ChildProcess, FrameChannel, Processes, ProcessOptions } from "./processes.ts";
 
-/** The arguments that give a child the permissions it is to have: never more than this process has. */
+/** The arguments that give a child its permissions: never more than this process has. */
 function permissionArgs({ permissions = {}, readable }: ProcessOptions): string[] {
   const wanted = PERMISSION_KINDS.map((kind) =>
     [kind, permissions[kind] ?? isGranted(kind)] as const
@@ -33,7 +33,7 @@ function isGranted(name: PermissionKind, scope?: string): boolean {
   return state === "granted" && !partial;
 }
 
-/** A child cannot be given what this process has not. */
+/** Throws unless this process has the permission itself: otherwise it cannot give it to a child. */
 function checkGranted(kind: PermissionKind, scope?: string): void {
   if (isGranted(kind, scope)) return;
   const what = scope === undefined ? `"${kind}" in full` : `"${kind}" for "${scope}"`;
@@ -82,23 +82,26 @@ function itemOf(kind: PermissionKind, item: string | URL): string {
   return OF_PATHS.includes(kind) ? builtin("node:path").resolve(path) : path;
 }
 
-/** Options of the runtime that say how modules are found, and how it works: they hold for children, too. */
+/**
+ * Options of the runtime that say how it finds modules and how it works: they hold for children
+ * too.
+ */
 const PASSED_ON =
   /^--(?:(?:no-)?config|import-map|(?:no-)?lock|frozen(?:-lockfile)?|vendor|node-modules-(?:dir|linker)|conditions|no-(?:npm|remote)|cached-only|cert|unsafely-ignore-certificate-errors|use-env-proxy|v8-flags|unstable(?:-.+)?)$/;
 
-/** Those whose values are files, or addresses. */
+/** Those options whose values are files or addresses. */
 const OF_FILES = /^--(?:config|import-map|lock|cert)$/;
 
-/** Options whose values may stand apart from them. */
+/** Options whose value may be the next argument. */
 const WITH_VALUE =
   /^(?:-[cL]|--(?:config|import-map|lock|cert|conditions|coverage-threshold|ext|filter|host|import|inspect-publish-uid|junit-path|location|log-level|min-dep-age|node-modules-linker|port|preload|related|repeats|reporter|require|retry|seed|shard))$/;
 
 const SUBCOMMAND = /^(?:bench|eval|repl|run|serve|test|watch)$/;
-/** Those that take options behind the files that they run, too. */
+/** Subcommands that take options also behind the files that they run. */
 const OF_MANY_FILES = /^(?:bench|test)$/;
 
 /**
- * The options to be passed on of those that a program was started with.
+ * The options, of those that a program was started with, to pass on to a child.
  *
  * @param args The command line, without the runtime itself.
  */
@@ -109,7 +112,7 @@ function passedOn(args: readonly string[]): string[] {
     const arg = args[at].replace(/^-c=?(?=.)/, "--config=");
     if (!arg.startsWith("-") || arg === "-") {
       if (subcommand === undefined && SUBCOMMAND.test(arg)) subcommand = arg;
-      // Behind the program, or its text, are its own arguments.
+      // What follows the program, or its text, are the program's own arguments.
       else if (subcommand === undefined || !OF_MANY_FILES.test(subcommand)) break;
       continue;
     }
@@ -131,7 +134,10 @@ function resolved(name: string, value: string): string {
   return builtin("node:path").resolve(value);
 }
 
-/** The options that this process was started with, where they can be read: only Linux says, and to who may do everything. */
+/**
+ * The options that this process was started with, where they can be read: only on Linux, and only
+ * with all permissions.
+ */
 function ownOptions(): string[] {
   if (!PERMISSION_KINDS.every((kind) => isGranted(kind))) return [];
   try {
@@ -141,7 +147,7 @@ function ownOptions(): string[] {
   }
 }
 
-/** What has a child find modules as this process does. */
+/** The options that make a child find modules as this process does. */
 function settings(config: string | undefined): string[] {
   const options = ownOptions();
   if (options.some((option) => /^--(?:no-)?config\b/.test(option))) return options;
@@ -150,15 +156,16 @@ function settings(config: string | undefined): string[] {
 }
 
 /**
- * The same for a program that has a `package.json` alone. A child begins with no file of the program's, so its runtime does not look
- * for one: it is told what follows from it.
+ * The options that make a child find modules as this process does, for a program that has only a
+ * `package.json`. A child begins with no file of the program's, so its runtime does not look for a
+ * `package.json`: the options state what follows from it.
  */
 function settingsOfPackage(packageFile: string, options: readonly string[]): string[] {
   const types = packageFile.slice(0, -PACKAGE_NAME.length) + "tsconfig.json";
   const config = isFile(builtin("node:url").pathToFileURL(types))
     ? `--config=${types}`
     : "--no-config";
-  // "auto" needs the package.json; what it has made is there.
+  // "auto" needs the package.json; the folder that it has made is there already.
   const others = options.filter((option) =>
     !/^--(?:node-modules-dir(?:=auto)?|unstable-detect-cjs)$/.test(option)
   );
@@ -169,7 +176,7 @@ function settingsOfPackage(packageFile: string, options: readonly string[]): str
 
 function commandArgs(options: ProcessOptions): string[] {
   const { entry, module, config } = options;
-  // A data: entry needs no permission to be read, nor has what it imports by name.
+  // A data: entry needs no permission to be read, and neither does what it imports statically.
   const code = isBundled ? codeOfScript(entry, module) : codeOfEntry(entry, module);
   return [
     "run",
@@ -181,7 +188,10 @@ function commandArgs(options: ProcessOptions): string[] {
   ];
 }
 
-/** What starts another of this runtime: its path, or its name, whichever may be run. */
+/**
+ * The command that starts another process of this runtime: its path or its name, whichever may be
+ * run.
+ */
 function runtimeCommand(): string {
   const commands = [Deno.execPath(), "deno"];
   const allowed = commands.find((command) =>
@@ -195,19 +205,25 @@ function runtimeCommand(): string {
   );
 }
 
-/** The runtime tells of a folder that is not there only later, and then of a program that is not there. */
+/**
+ * Throws if there is no such folder. The runtime reports that only later, and then as a missing
+ * program.
+ */
 function checkFolder(folder: string): void {
   try {
     if (Deno.statSync(folder).isDirectory) return;
   } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) return; // It may be there.
+    if (error instanceof Deno.errors.NotCapable) return; // The folder may exist.
   }
   throw new Error(`Cannot start process: there is no folder "${folder}" to work in`);
 }
 
-/** What a runtime wants to know of its surroundings. */
+/** The variables that a runtime needs from its environment. */
 const SURROUNDINGS = ["DENO_DIR", "HOME", "PATH", "TMPDIR", "XDG_CACHE_HOME"];
-/** The same on Windows, where without the first not even the network works. */
+/**
+ * The variables that a runtime needs on Windows, where without the first not even the network
+ * works.
+ */
 const SURROUNDINGS_WINDOWS = [
   "SystemRoot",
   "SystemDrive",
@@ -221,7 +237,7 @@ const SURROUNDINGS_WINDOWS = [
   "USERPROFILE",
 ];
 
-/** The variables of a child. Those that this process may not read are not handed on. */
+/** The environment variables of a child. Those that this process may not read are not passed on. */
 function variablesOf(
   { env: added, permissions = {} }: ProcessOptions,
 ): Record<string, string> | undefined {
@@ -230,7 +246,7 @@ function variablesOf(
     return added === undefined ? undefined : addedTo(Deno.env.toObject(), added, isWindows);
   }
   const env: Record<string, string> = {};
-  // They cannot be listed then. But what the child is to read is named.
+  // Without the permission they cannot be listed. But those that the child may read are named.
   const named = Array.isArray(permissions.env) ? permissions.env.map(String) : [];
   for (const variable of [...isWindows ? SURROUNDINGS_WINDOWS : SURROUNDINGS, ...named]) {
     const value = environment(variable);
@@ -273,7 +289,7 @@ function parentChannel(
 }
 
 function end(code: number | "kill"): never {
-  // A process may always kill itself.
+  // This needs no permission: a process may always kill itself.
   if (code === "kill") Deno.kill(Deno.pid, "SIGKILL");
   Deno.exit(code as number);
 }
@@ -281,7 +297,7 @@ function end(code: number | "kill"): never {
 /** Makes the Deno implementation. */
 export function createDenoProcesses(): Processes {
   return {
-    // The program that runs would be what a compiled program starts: itself.
+    // A compiled program would start itself instead of the runtime.
     areAvailable: !Deno.build.standalone,
     start,
     parentChannel,

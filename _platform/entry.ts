@@ -1,39 +1,46 @@
 /**
  * What a new thread begins with: a module of the package, and a function in it.
  *
- * The module registers the function, in every thread that imports it, under the address that the module has there. That is
- * its own file, or, where a bundler has put the package into one file with other code, that file. So whoever starts a
- * thread knows from its own copy which file to have imported, and the thread finds the function in it by its name, whatever
- * the bundler has called it.
+ * In every thread that imports the module, it registers the function by a name, and the module's
+ * address in that thread. The address is that of the module's own file or, where a bundler has put
+ * the package into one file with other code, of that file. So the thread that starts another knows
+ * from its own copy which file the new thread must import; and the new thread finds the function by
+ * its registered name, whatever the bundler has called it.
  *
- * In a bundle with code of others, importing the file also runs that code. What the thread has to do does not wait for
- * it, and does not depend on it: a {@linkcode Beginning} calls the function at the moment that it registers, and
- * keeps the error that the rest of the file ended with.
+ * In a bundle with other code, importing the file also runs that code. The thread's own work
+ * neither waits for that code nor depends on it: with a {@linkcode Beginning}, the function is
+ * called as soon as it registers, and an error of the rest of the file is kept.
  *
  * @module
  */
 
-/** A thread that begins in a bundle. Whoever starts it puts it on {@linkcode BEGINNING} beforehand. */
+/**
+ * How a thread begins. The code of {@linkcode codeOfScript} sets it at {@linkcode BEGINNING} before
+ * it imports the file.
+ */
 export interface Beginning {
-  /** The entry that is to be called. */
+  /** The name of the entry to call. */
   readonly entry: string;
   /** The file to import. */
   readonly address: string;
-  /** Messages that came before there was a listener. */
+  /** Messages that arrived before there was a listener. */
   readonly early: unknown[];
   /** Whether the file runs the program that started the thread once more. */
   readonly isProgram: boolean;
-  /** The entry was called. */
+  /** Whether the entry was called. */
   hasBegun: boolean;
-  /** The file is a bundle, and is being imported. */
+  /** Whether the file is a bundle and is still being imported. */
   isImporting: boolean;
-  /** What the import failed with, boxed. */
+  /** The error that the import failed with, boxed. */
   failure?: { readonly error: unknown };
 }
 
-/** Where a {@linkcode Beginning} is, on the global object. */
+/** The property of the global object that holds a {@linkcode Beginning}. */
 export const BEGINNING = "@concurrent/futures.beginning";
-/** Where the entries are, on the global object: two copies of the package may meet in a thread. */
+/**
+ * The property of the global object that holds the entries: two copies of the package may meet in a
+ * thread.
+ */
 const ENTRIES = "@concurrent/futures.entries";
 
 interface EntryGlobals {
@@ -44,7 +51,7 @@ interface EntryGlobals {
 const globals = globalThis as EntryGlobals;
 const addresses = new Map<string, string>();
 
-/** How this thread began, if it did so in a bundle. */
+/** How this thread began, if it was with the code of {@linkcode codeOfScript}. */
 export const beginning: Beginning | undefined = globals[BEGINNING];
 
 /** An address, or `undefined` where a bundle has none: in a format other than ES modules. */
@@ -52,15 +59,15 @@ function pathOf(url: string | undefined): string | undefined {
   return url === undefined || !URL.canParse(url) ? undefined : new URL(url).pathname;
 }
 
-/** Whether the package's modules are parts of a bundle, and have no files of their own. */
+/** Whether the package's modules are parts of a bundle, without files of their own. */
 export const isBundled = !/\/_platform\/entry\.[jt]s$/.test(
   pathOf(import.meta.url) ?? "",
 );
 
 /**
- * Says that threads may begin with `main`.
+ * Registers `main` as an entry, which threads may begin with.
  *
- * @param name What the entry is called.
+ * @param name The entry's name.
  * @param url The `import.meta.url` of the module that it is in.
  */
 export function registerEntry(name: string, url: string, main: () => void): void {
@@ -76,13 +83,14 @@ export function registerEntry(name: string, url: string, main: () => void): void
 /** The entry is being called. */
 let isBeginning = false;
 
-/** How the error begins of {@linkcode checkMayStart}. */
+/** The beginning of the error text of {@linkcode checkMayStart}. */
 const REFUSED = "Cannot start worker: the program is in one file with the package";
 
 /**
- * Throws while this thread imports the file that it begins in, but for what its entry does: in a bundle that file is the
- * program's own, and what the program starts as it is imported would import it again, without end. Where the
- * program cannot tell that it is imported so, throws at any time.
+ * Throws while this thread imports the file that it begins in, except inside the call of its entry:
+ * in a bundle that file is the program's own, and a worker that the program started as it is
+ * imported would import it again, without end. Where the program cannot tell that it is imported
+ * for a worker, this always throws.
  */
 export function checkMayStart(): void {
   if (beginning === undefined || isBeginning) return;
@@ -98,15 +106,15 @@ export function checkMayStart(): void {
 }
 
 /**
- * Whether an error is one that the program fails with for being run once more, in a thread that is no page; there it is
- * none.
+ * Whether an error arises only because the program runs once more, in a thread that is no page.
+ * Such an error is ignored there.
  */
 export function isOfProgram(error: unknown): boolean {
   if (beginning?.isProgram !== true || !(error instanceof Error)) return false;
   return error.message.includes(REFUSED) || isForPages(error);
 }
 
-/** Whether code has failed for want of what pages have and workers do not. */
+/** Whether an error says that something is missing that pages have and workers do not. */
 export function isForPages(error: unknown): boolean {
   return error instanceof ReferenceError &&
     /^(?:document|window|alert|customElements|localStorage|sessionStorage|Image|HTML\w*Element)\b/
@@ -116,7 +124,7 @@ export function isForPages(error: unknown): boolean {
 /**
  * The address of the file that registers an entry.
  *
- * @param resolve Resolves the module's name; called where this thread has not loaded it, and there is no bundle.
+ * @param resolve Resolves the module's name; called if this thread has not loaded the module.
  */
 export function addressOfEntry(name: string, resolve: () => string): string {
   return addresses.get(name) ?? resolve();
@@ -130,11 +138,12 @@ export function codeOfEntry(name: string, url: string): string {
 }
 
 /**
- * Source text that does the same as a thread in a bundle has to, or in a script, which can only import in this way: the function
- * is called as soon as it is there.
+ * Source text that imports a file dynamically and calls the entry that it registers as soon as it
+ * does so. It is for bundles, and for scripts, which have no other form of import.
  *
  * @param isProgram See {@linkcode Beginning}.
- * @throws {Error} When this thread may not start others, see {@linkcode checkMayStart}; or in a bundle that has no address.
+ * @throws {Error} When this thread may not start others, see {@linkcode checkMayStart}; or in a
+ * bundle that has no address.
  */
 export function codeOfScript(entry: string, address: string, isProgram = false): string {
   checkMayStart();
@@ -143,10 +152,11 @@ export function codeOfScript(entry: string, address: string, isProgram = false):
       "Cannot start worker: this bundle does not know its own address; build it as an ES module",
     );
   }
-  // Only a bundle has code beside the package's that might start workers as it is imported.
+  // Only a bundle has code besides the package's that might start workers as it is imported.
   const isImporting = isBundled;
   const start = { entry, address, early: [], isProgram, hasBegun: false, isImporting };
-  // In workers of the web, a message that finds no listener is lost, and an error in a promise not told.
+  // In Web Workers, a message that finds no listener is lost, and an error in a promise is not
+  // reported.
   return `
 const beginning = globalThis[${JSON.stringify(BEGINNING)}] = ${JSON.stringify(start)};
 const isWebWorker = "WorkerGlobalScope" in globalThis && globalThis instanceof WorkerGlobalScope;
@@ -171,7 +181,7 @@ import(beginning.address).then(() => {
  * The address under which another thread imports a module of the package.
  *
  * @param own The `import.meta.url` of the module that asks.
- * @param resolve Resolves the other one's name; called where there is no bundle.
+ * @param resolve Resolves the other module's name; called if there is no bundle.
  */
 export function addressOf(own: string, resolve: () => string): string {
   return isBundled ? own : resolve();

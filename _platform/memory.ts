@@ -1,20 +1,21 @@
 /**
- * The only maker of shared memory in the package, which knows what to say where there is none.
+ * The only maker of shared memory in the package. It explains in its errors why there is none.
  *
  * @module
  */
 
 import { canWaitAsync } from "./atomics.ts";
 
-/** Whether this thread can make shared memory. A page of a browser must be isolated for it. */
+/** Whether this thread can make shared memory. In a browser, only an isolated page can. */
 export const hasSharedMemory: boolean = typeof SharedArrayBuffer === "function";
 
 /**
  * Makes shared memory, all 0.
  *
  * @param byteLength Its size in bytes.
- * @param maxByteLength What it may grow to; address space only, until it is used.
- * @throws {Error} When the host has none, or lacks what the package needs to wait for it.
+ * @param maxByteLength The size to which it may grow; address space only, until it is used.
+ * @throws {Error} When the host has no shared memory, or lacks what the package needs to wait on
+ * it.
  */
 export function createSharedMemory(byteLength: number, maxByteLength?: number): SharedArrayBuffer {
   if (!hasSharedMemory) {
@@ -30,24 +31,27 @@ export function createSharedMemory(byteLength: number, maxByteLength?: number): 
   return new SharedArrayBuffer(byteLength, maxByteLength === undefined ? {} : { maxByteLength });
 }
 
-/** Copies of so many bytes have a lid put on. */
+/** Copies of at least this many bytes get a lid: a small buffer allocated right behind them. */
 const LARGE_BYTES = 1 << 16;
 const LID_BYTES = 128;
 
-/** What lies behind the last large copy. */
+/** The lid behind the last large copy. */
 const kept: { lid?: ArrayBuffer } = {};
 
 /**
- * Copies bytes to memory of this thread's own.
+ * Copies bytes to a new buffer of this thread's own.
  *
- * A mebibyte fresh from the system takes 400 to 800 microseconds to touch, one that was used before 30. The C library of Linux
- * gives memory back as soon as much of it is free at the end of its heap; so it is when thirty arrays are collected at once, and
- * the next thirty are fresh again. A small buffer behind the last one, which lives until the next, has it keep them. What
- * it keeps is no more than lay there at once.
+ * A mebibyte fresh from the system takes 400 to 800 microseconds to touch, one that was used before
+ * 30. The C library of Linux gives memory back to the system as soon as much of it is free at the
+ * end of its heap. That happens when thirty arrays are collected at once, and the next thirty are
+ * fresh again. The lid, a small buffer behind the last array, lives until the next large copy and
+ * keeps the library from giving the memory back. The memory kept is never more than was in use at
+ * once.
  */
 export function copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  // Measured with a megabyte: this has the best median in three runs of four (69-109 us; a new array and `set` 78-93, `slice` of the
-  // view 83-105). SharedArrayBuffer.slice mostly takes fresh memory (410-490).
+  // Measured with a megabyte: this has the best median in three runs of four (69-109 us; a new
+  // array and `set` 78-93, `slice` of the view 83-105). SharedArrayBuffer.slice takes fresh memory
+  // most of the time (410-490).
   const copy = new Uint8Array(bytes);
   if (copy.length >= LARGE_BYTES) kept.lid = new ArrayBuffer(LID_BYTES);
   return copy;

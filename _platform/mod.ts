@@ -1,6 +1,6 @@
 /**
- * What the package needs of a runtime, and which runtime provides it here. Nothing outside this folder names
- * `Deno`, `process` or `Worker`.
+ * What the package needs of a runtime, and which runtime provides it here. Nothing outside this
+ * folder names `Deno`, `process` or `Worker`.
  *
  * @module
  */
@@ -9,9 +9,9 @@ import { createBrowserPlatform, isBrowser } from "./browser.ts";
 import { createDenoPlatform, isDeno } from "./deno.ts";
 import { createNodePlatform, isNode } from "./node.ts";
 
-/** Keeps the event loop open while somebody waits for another thread. */
+/** Holds the event loop open while something in this thread waits for another thread. */
 export interface LoopHold {
-  /** Holds the loop open until {@linkcode release}. Not counted: the caller counts. */
+  /** Holds the loop open until {@linkcode release}. Calls are not counted: the caller counts. */
   hold(): void;
   /** Lets the loop end. */
   release(): void;
@@ -19,11 +19,13 @@ export interface LoopHold {
 
 /** How a worker is started. */
 export interface WorkerOptions {
-  /** What it begins with: the name of an entry, see `entry.ts`. */
+  /** The name of the entry that it begins with; see `entry.ts`. */
   readonly entry: string;
   /** Address of the file that registers the entry. */
   readonly module: string;
-  /** Address of a bundle made for such a worker, where the bundler makes one. Only browsers ask for it. */
+  /**
+   * Address of a bundle made for this worker, where the bundler makes one. Only browsers use it.
+   */
   readonly bundle?: string;
   /** The worker's name, shown in error texts and debuggers. */
   readonly name: string;
@@ -33,25 +35,32 @@ export interface WorkerOptions {
 
 /** A started worker. It never holds the event loop open by itself. */
 export interface WorkerThread {
-  /** Sends a message, which {@linkcode Platform.onOwnMessage} takes in the worker. */
+  /** Sends a message, which {@linkcode Platform.onOwnMessage} receives in the worker. */
   post(message: unknown, transfer: Transferable[]): void;
-  /** Ends the worker. A runtime may be unable to stop a thread that computes or blocks; it goes on unheeded. */
+  /**
+   * Ends the worker. A runtime may be unable to stop a thread that computes or blocks; such a
+   * thread runs on, and is ignored.
+   */
   terminate(): void;
   /**
-   * Resolves once the worker has ended, whatever ended it; or once the signal aborts. Says which.
+   * Resolves to `true` once the worker has ended, for whatever reason, or to `false` once the
+   * signal aborts.
    *
-   * @param name What the worker holds; see {@linkcode Platform.holdName}.
+   * @param name The name that the worker holds; see {@linkcode Platform.holdName}.
    */
   whenGone(name: string, signal: AbortSignal): Promise<boolean>;
-  /** Whether that is so by now. */
+  /** Whether the worker has ended by now. */
   isGone(name: string): Promise<boolean>;
 }
 
-/** The workers of this thread, for a thread that blocks. */
+/** The workers of this thread, which the thread can look at while it blocks. */
 export interface WatchedWorkers {
   /** How many are not known to have ended; those that were terminated do not count. */
   readonly size: number;
-  /** Has the failure told of those that have: at the second look, as what they said before is heard between the two. */
+  /**
+   * Calls `onError` for the workers that have ended: at the second look that finds it so, because
+   * what they sent before their end is received between the two.
+   */
   examine(): void;
 }
 
@@ -63,11 +72,11 @@ export interface AsyncContext<T> {
 
 /** How a thread came to its end by itself. */
 export interface ThreadEnd {
-  /** What it did, as the end of a sentence: "called Deno.exit(3)". */
+  /** How it ended, as the end of a sentence: "called Deno.exit(3)". */
   readonly how: string;
-  /** The uncaught error, when that was it. */
+  /** The uncaught error, if that ended it. */
   readonly error: unknown;
-  /** Whether an uncaught error was it. */
+  /** Whether an uncaught error ended it. */
   readonly isFailure: boolean;
 }
 
@@ -81,21 +90,24 @@ export interface StandardError {
   readonly isTerminal: boolean;
   /** Columns and rows of the terminal; zeros where they are not known. */
   size(): { readonly columns: number; readonly rows: number };
-  /** Writes all of it, at once; what cannot be written any more is dropped. */
+  /** Writes all of the text at once; what can no longer be written is dropped. */
   write(text: string): void;
 }
 
 /** One runtime. */
 export interface Platform {
-  /** Processors that threads may run on. */
+  /** How many processors threads may run on. */
   readonly cores: number;
   /** Whether this is the thread that the program begins in. */
   readonly isMainThread: boolean;
-  /** What this thread is called: by its starter, where the runtime tells. */
+  /** The thread's name: the one that its starter gave it, where the runtime reports that. */
   readonly threadName: string;
   /** Whether this thread may block. */
   readonly canBlock: boolean;
-  /** Whether a worker starts, and messages arrive, while the thread that is to start it, or to get them, is blocked. */
+  /**
+   * Whether a worker starts while the thread that starts it is blocked, and messages arrive while
+   * their receiver is blocked.
+   */
   readonly servesBlocked: boolean;
   /** Whether {@linkcode createAsyncContext} follows code past its first `await`. */
   readonly keepsContext: boolean;
@@ -103,51 +115,65 @@ export interface Platform {
   readonly loopHold: LoopHold;
   /** Starts a worker. */
   startWorker(options: WorkerOptions): WorkerThread;
-  /** Where a worker can end without a word, and its starter sees that in its event loop only. */
+  /**
+   * The workers of this thread; only on runtimes where a worker can end without a word, and its
+   * starter hears of that in its event loop only.
+   */
   readonly workers?: WatchedWorkers;
-  /** Calls back in a later turn of the event loop, timers and input having had their chance. */
+  /** Calls back in a later turn of the event loop, after timers and input have had their chance. */
   nextTurn(callback: () => void): void;
   /**
-   * The oldest message that was sent to a port, boxed; `undefined` when it has not arrived. That can happen in browsers only,
-   * where it takes a turn of the event loop: then `onLate` is called once, when a message is there.
+   * The oldest message that was sent to a port, boxed; `undefined` if it has not arrived yet. That
+   * happens only in browsers, where a message takes a turn of the event loop: `onLate` is then
+   * called once, when a message has arrived.
    */
   receive(port: MessagePort, onLate: () => void): { message: unknown } | undefined;
-  /** A promise for the next message that comes on a port. */
+  /** A promise for the next message that arrives at a port. */
   nextMessage(port: MessagePort): Promise<unknown>;
-  /** Calls back once, a while later; does not hold the program open for it. The returned function cancels. */
+  /**
+   * Calls back once, after `ms` milliseconds; does not hold the program open for that. The returned
+   * function cancels.
+   */
   background(ms: number, callback: () => void): () => void;
-  /** A value per async context. */
+  /** Makes a place that has one value per async context. */
   createAsyncContext<T>(): AsyncContext<T>;
 
-  /** In a worker: calls back with each message sent to it. Keeps the worker's event loop open. */
+  /** In a worker: calls back with each message sent to it. Holds the worker's event loop open. */
   onOwnMessage(callback: (message: unknown) => void): void;
   /**
-   * In a worker: holds `name` for as long as this thread lives, as a sign of life; calls back once it does. See
-   * {@linkcode WorkerThread.whenGone}.
+   * In a worker: holds `name` for as long as this thread lives, as a sign of life; calls back once
+   * it holds it. See {@linkcode WorkerThread.whenGone}.
    */
   holdName(name: string, onHeld: () => void): void;
   /**
-   * In a worker: calls back at the moment that this thread is about to end by itself (exit, close, uncaught
-   * error, unhandled rejection), before it does. Errors end this thread only; its starter does not see them.
+   * In a worker: calls back at the moment that this thread is about to end by itself (exit, close,
+   * uncaught error, unhandled rejection), before it does. Errors end this thread only; its starter
+   * does not see them.
    */
   containThreadEnd(callback: (end: ThreadEnd) => void): void;
   /**
-   * In a worker that somebody else has started: calls back at that moment; without effect in the main thread. An error that
-   * a listener of the worker's own has in hand counts if the listener was added before this call.
+   * In a worker that the package has not started: calls back when this thread is about to end by
+   * itself. Without effect in the main thread. An error that a listener of the worker's own handles
+   * is not an end, if that listener was added before this call.
    */
   beforeThreadEnd(callback: () => void): void;
   /** In a worker: ends this thread quietly. */
   endThread(): void;
 
-  /** The address of the module that the program began with, in its main thread; `undefined` where that says nothing. */
+  /**
+   * The address of the module that the program began with, in its main thread; `undefined` on
+   * runtimes where it is of no use.
+   */
   readonly mainModule: string | undefined;
   /** The number of this process. */
   readonly pid: number;
 
   readonly standardError: StandardError;
-  /** Classes of errors that the runtime has beside the language's, by their full names. */
+  /** Classes of errors that the runtime has besides the language's, by their full names. */
   readonly errorClasses: Readonly<Record<string, ErrorClass>>;
-  /** An environment variable; `undefined` too where it may not be read. Never asks for the permission. */
+  /**
+   * An environment variable; also `undefined` if it may not be read. Never asks for the permission.
+   */
   environment(name: string): string | undefined;
 }
 

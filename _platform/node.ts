@@ -1,9 +1,10 @@
 /**
- * Node, and what offers its modules as Node does: `node:worker_threads`.
+ * Node, and runtimes that offer its modules as Node does: `node:worker_threads`.
  *
- * How a worker ends is seen by its starter's event loop alone. A starter that blocks is told by the worker itself, ahead of
- * its end: see {@linkcode onThreadEnd}. For what ends a worker without a word, as when its memory is used up, such a starter
- * looks now and then.
+ * The runtime reports the end of a worker only in the event loop of its starter. A starter that
+ * blocks is told by the worker itself, just before the end: see {@linkcode onThreadEnd}. For a
+ * worker that ends without a word, as when it runs out of memory, a blocked starter looks now and
+ * then.
  *
  * @module
  */
@@ -27,7 +28,7 @@ export function isNode(): boolean {
   return hasBuiltins();
 }
 
-/** An interval that fires never to speak of: it exists to be referenced. */
+/** An interval that practically never fires: it exists to be referenced. */
 const IDLE_INTERVAL_MS = 2 ** 31 - 1;
 
 /** A timer, as Node has it. */
@@ -36,7 +37,7 @@ interface NodeTimer {
   unref(): void;
 }
 
-/** Holds the event loop by a timer. */
+/** Holds the event loop open by a timer. */
 class TimerHold implements LoopHold {
   #timer: NodeTimer | undefined;
 
@@ -54,49 +55,60 @@ class TimerHold implements LoopHold {
 /** The message that asks a worker to end. */
 const END = "@concurrent/futures.end";
 
-/** Where the folder is, on the global object of a process, that it is to work in and does not yet. */
+/**
+ * The property of a process's global object that names the folder to change to, until it has
+ * changed.
+ */
 const FOLDER = "@concurrent/futures.folder";
 
 const globals = globalThis as { [FOLDER]?: string };
 
-/** Source text that has a process change to a folder when it has started its first worker. */
+/** Source text that makes a process change to a folder once it has started its first worker. */
 export function codeOfFolder(folder: string): string {
   return `globalThis[${JSON.stringify(FOLDER)}] = ${JSON.stringify(folder)};`;
 }
 
 /**
- * The variable that says that a process was started to be a child, and by whom. What the child begins with takes it out: who finds
- * it was started with its own program in place of that. It is looked for when it is asked about: what is loaded ahead of the
- * child's beginning may have loaded this module.
+ * The environment variable that marks a process as a child, and holds the id of the process that
+ * started it. The code that a child begins with removes it; so a process that still finds it was
+ * started with its own program in place of that code. It is read whenever that is asked: a module
+ * that is loaded ahead of the child's code may have loaded this one.
  */
 export const CHILD_OF = "CONCURRENT_FUTURES_CHILD_OF";
 
-/** What a child begins with, and its options so contain. */
+/** The first words of a child's code, by which it is found among the process's options. */
 const FORGET_PARENT = `delete process.env.${CHILD_OF};`;
 
-/** Source text that takes what a child was started with out of its options: a task that starts a process may pass those on. */
+/** Source text that removes from the process's options the code that a child was started with. */
 const FORGET_OPTIONS =
   `{const a=process.execArgv,i=a.findIndex((c)=>c.startsWith("${FORGET_PARENT}"));if(i>0)a.splice(i-1,2)}`;
 
 /**
- * Source text that takes what a child was started with out of its environment and its options. Workers have options of their own
- * to forget, and share the environment: in a program that runs in place of what it was told to, theirs would take out what it
- * is known by.
+ * Source text that removes from a child's environment and options what it was started with: a task
+ * that starts a process of its own may pass those on. Elsewhere it has no effect. A worker removes
+ * the options only: it shares the environment, and in a process that was started with its own
+ * program it would remove the mark of that.
  */
 export const FORGET_CODE: string = FORGET_PARENT + FORGET_OPTIONS;
 
-/** Source text with which a worker says that all has been loaded in it that the program's options name. */
+/**
+ * Source text with which a worker reports that it has loaded everything that the program's options
+ * name.
+ */
 const SAY_LOADED = `process.getBuiltinModule("node:worker_threads").parentPort.postMessage(0);`;
 
-/** What the runtime asks about a worker's thread. */
+/** The runtime's internal handle of a worker's thread. */
 interface WorkerThreadHandle {
-  /** How long the worker's event loop was idle; -1 before the thread has one, and once it has none any more. */
+  /**
+   * How long the worker's event loop was idle; -1 while the thread has none, at its beginning and
+   * after its end.
+   */
   loopIdleTime?(): number;
 }
 
 /**
- * Whether a worker has an event loop; `undefined` where the runtime does not tell. What it tells by public names counts only once
- * its starter's event loop has turned.
+ * Whether a worker has an event loop; `undefined` where the runtime does not tell. What it tells by
+ * public names is up to date only once the starter's event loop has turned.
  */
 function hasLoop(worker: NodeWorkerThread): boolean | undefined {
   const key = Object.getOwnPropertySymbols(worker).find((it) => it.description === "kHandle");
@@ -117,25 +129,28 @@ class NodeWorker implements WorkerThread {
   readonly #onError: (message: string) => void;
   #isGone = false;
   #onGone: (() => void) | undefined;
-  /** What was seen of it, ahead of what the event loop will tell. */
+  /** What was seen of the worker before the event loop reports it. */
   #seen: "nothing" | "life" | "death" = "nothing";
-  /** What is posted once this process works where it is to. */
+  /** Messages to post once this process has changed to its folder. */
   #held: Posted[] | undefined;
 
   constructor({ entry, module, name, onError }: WorkerOptions) {
     const { Worker, SHARE_ENV } = builtin("node:worker_threads");
-    // Not by `eval`: in such a worker modules that the program was started with, by --import, are not loaded.
+    // Not by the option `eval`: such a worker does not load the modules that the program was
+    // started with by --import.
     const folder = globals[FOLDER];
     const code = FORGET_OPTIONS + (folder === undefined ? "" : SAY_LOADED) +
       codeOfScript(entry, module);
-    // The ending is for hooks of loaders, which take what has none for CommonJS.
+    // The ending `.mjs` is for the hooks of loaders, which take an address without an ending for
+    // CommonJS.
     const address = `data:text/javascript,${encodeURIComponent(`${code}//.mjs`)}`;
     this.#worker = new Worker(new URL(address), { name, env: SHARE_ENV });
     if (folder !== undefined) this.#changeTo(folder);
     this.#onError = onError;
     this.#worker.on("error", (error) => {
       const text = error instanceof Error ? error.message : String(error);
-      // The call that failed is all that the runtime says, or its versions agree on.
+      // The name of the failed call is all that the runtime says, or all that its versions agree
+      // on.
       const isLost = text.includes("uv_cwd");
       this.#fail(isLost ? `${text}: the folder that this program works in was removed` : text);
     });
@@ -162,8 +177,9 @@ class NodeWorker implements WorkerThread {
   }
 
   /**
-   * Changes this process's folder before the worker runs anything, and not before all is loaded that the program's options name:
-   * they are read again in each worker, and name files and packages from where the program was started.
+   * Changes this process's folder before the worker runs anything, but not before the worker has
+   * loaded everything that the program's options name: the options are read again in each worker,
+   * and name files and packages relative to where the program was started.
    */
   #changeTo(folder: string): void {
     globals[FOLDER] = undefined;
@@ -180,13 +196,16 @@ class NodeWorker implements WorkerThread {
     else this.#held.push([message, transfer]);
   }
 
-  /** Asks it to end itself. Stopped by the runtime, it could leave a latch taken, for which others would wait for ever. */
+  /**
+   * Asks the worker to end itself. If the runtime stopped it, it could leave a latch taken, for
+   * which others would wait for ever.
+   */
   terminate(): void {
     live.delete(this); // Its end is no failure, and a thread that blocks would see it before its event loop tells.
     this.post(END, []);
   }
 
-  /** The runtime tells by itself, so that the name is not needed. */
+  /** The runtime itself reports the end, so the name is not needed. */
   whenGone(_name: string, signal: AbortSignal): Promise<boolean> {
     return new Promise((resolve) => {
       if (this.#isGone) return resolve(true);
@@ -211,19 +230,19 @@ function writeAll(file: number, bytes: Uint8Array): void {
       written += writeSync(file, bytes.subarray(written));
     } catch (error) {
       const { code } = error as { code?: string };
-      if (code !== "EAGAIN") return; // Nobody reads any more.
+      if (code !== "EAGAIN") return; // The reader has gone.
       wait(never, 0, 0, FULL_PIPE_MS);
     }
   }
 }
 
 /**
- * Has what this worker prints written at once. Otherwise it goes by the main thread: it is lost if the program ends first, and is
- * held back while that thread blocks.
+ * Makes this worker write at once what it prints. Otherwise the output goes through the main
+ * thread: it is lost if the program ends first, and is held back while that thread blocks.
  */
 function printAtOnce(): void {
   const process = builtin("node:process");
-  // A console there does not take bytes for text of their encoding.
+  // A console on Windows does not read bytes as text in their encoding.
   if (process.platform === "win32") return;
   const streams: [NodeStream, number][] = [[process.stdout, 1], [process.stderr, 2]];
   for (const [stream, file] of streams) {
@@ -236,10 +255,13 @@ function printAtOnce(): void {
   }
 }
 
-/** Ends this thread; {@linkcode onThreadEnd} puts a function in its place that tells nobody. */
+/**
+ * Ends this thread; {@linkcode onThreadEnd} replaces it by a function that ends it without a
+ * report.
+ */
 let endThread = (): void => builtin("node:process").exit(0);
 
-/** Reports every way in which a worker can end itself, before it does. */
+/** Reports, before it happens, every way in which a worker can end itself. */
 function onThreadEnd(callback: (end: ThreadEnd) => void): void {
   const process = builtin("node:process");
   let ended = false;
@@ -257,7 +279,7 @@ function onThreadEnd(callback: (end: ThreadEnd) => void): void {
     report(how, { error });
     exit(1);
   };
-  // A listener of the task's own has it in hand.
+  // Otherwise a listener of the task's own handles the error.
   const isAlone = (event: string): boolean => process.listenerCount(event) === 1;
   process.on("uncaughtException", (error) => {
     if (isAlone("uncaughtException")) fail("threw an error that nobody caught", error);
@@ -282,7 +304,7 @@ const standardError: StandardError = {
   },
   write: (text) => {
     const { platform, stderr } = builtin("node:process");
-    // A console there does not take bytes for text of their encoding.
+    // A console on Windows does not read bytes as text in their encoding.
     if (platform === "win32" && stderr.isTTY === true) stderr.write(text);
     else writeAll(2, new TextEncoder().encode(text));
   },
@@ -329,7 +351,7 @@ export function createNodePlatform(): Platform {
       },
       examine: () => live.forEach((worker) => worker.examine()),
     },
-    // Its end is a sign by itself.
+    // The runtime reports a worker's end, so no name is needed.
     holdName: (_name, onHeld) => onHeld(),
     containThreadEnd: onThreadEnd,
     beforeThreadEnd: (callback) => {

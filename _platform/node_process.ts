@@ -11,14 +11,20 @@ import { codeOfScript } from "./entry.ts";
 import { CHILD_OF, codeOfFolder, FORGET_CODE } from "./node.ts";
 import type { ChildProcess, FrameChannel, Processes, ProcessOptions } from "./processes.ts";
 
-/** Options of the runtime that say what the program is, and how it is watched: those of a child are others. */
+/**
+ * Options of the runtime that say what the program is, and how it is watched: a child has its own.
+ */
 const NOT_PASSED_ON =
   /^-(?:$|-?(?:e|p|pe|i|c|eval|print|interactive|check|test|watch|run|input-type|inspect)\b)/;
 
-/** The options that this process was started with, so that loaders of the program's are there in children too. */
+/**
+ * The options to pass on to a child, of those that this process was started with, so that the
+ * program's loaders are there in children too.
+ */
 function passedOn(): string[] {
   let isPassedOn = true;
-  // What does not begin with a dash is the value of the option before it; values that begin with one are refused.
+  // An argument without a dash is the value of the option before it; the runtime refuses values
+  // that begin with a dash.
   return builtin("node:process").execArgv.filter((arg) => {
     if (arg.startsWith("-")) isPassedOn = !NOT_PASSED_ON.test(arg);
     return isPassedOn;
@@ -35,7 +41,10 @@ function checkPermissions({ permissions }: ProcessOptions): void {
   );
 }
 
-/** The runtime tells of a folder that is not there only later, and then of a program that is not there. */
+/**
+ * Throws if there is no such folder. The runtime reports that only later, and then as a missing
+ * program.
+ */
 function checkFolder(folder: string): void {
   const { statSync } = builtin("node:fs");
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
@@ -43,8 +52,9 @@ function checkFolder(folder: string): void {
 }
 
 /**
- * Whether the runtime is of one piece with the program, and would run that whatever it is told to run: as Bun and Node make
- * such themselves, or as a child of it finds out.
+ * Whether the runtime and the program are one executable file, which runs that program whatever it
+ * is told to run. Those that Bun and Node make can be recognised; of one made otherwise, a child
+ * finds out.
  */
 function isCompiled(): boolean {
   const { argv, env, ppid } = builtin("node:process");
@@ -60,7 +70,8 @@ function start(options: ProcessOptions): ChildProcess {
   const code = FORGET_CODE + (cwd === undefined ? "" : codeOfFolder(cwd)) +
     codeOfScript(entry, module);
   return startChild(execPath, [...passedOn(), "--eval", code], {
-    // Not the one that it is to work in: files in the options, and among the loaders, are those of the program.
+    // Not the child's own folder: files named in the options, loaders among them, are relative to
+    // the program's.
     cwd: undefined,
     ready,
     env: addedTo(env, { ...options.env, [CHILD_OF]: String(pid) }, platform === "win32"),
@@ -74,11 +85,12 @@ function start(options: ProcessOptions): ChildProcess {
   });
 }
 
-/** A socket that this process was started with. */
+/** Opens a socket that this process was started with. */
 function openSocket(fd: number, onread: NodeSocketOptions["onread"]): NodeSocket {
   const { Socket } = builtin("node:net");
   try {
-    // Bun has what has a number connected; Node refuses, and is told the number before.
+    // On Bun a socket is connected to a file number. Node refuses that, and takes the number in the
+    // constructor.
     const socket = new Socket({ onread });
     socket.connect({ fd });
     return socket;

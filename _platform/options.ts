@@ -1,6 +1,6 @@
 /**
- * What is asked of all options: that they are there. A number in their place, as Python would have it, would be ignored, and
- * a wait that it was to end be endless.
+ * Checks that are common to all options. A number in the place of options, as Python takes a
+ * timeout, would be ignored, and the wait that it should end would be endless.
  *
  * @module
  */
@@ -8,10 +8,10 @@
 import { deadlineAfter } from "./clock.ts";
 
 /**
- * Throws unless options are an object, and no list, which is one of arguments.
+ * Throws unless options are an object and not a list; a list there is one of arguments.
  *
  * @param act What is attempted, for the error text: `make Lock`.
- * @param example What options look like.
+ * @param example An example of options, for the error text.
  */
 export function checkOptions(act: string, options: unknown, example: string): void {
   const isList = Array.isArray(options);
@@ -21,17 +21,18 @@ export function checkOptions(act: string, options: unknown, example: string): vo
 }
 
 /**
- * The point in time until which a call waits that has these options.
+ * The point in time until which a call with these options waits.
  *
- * @throws {RangeError} When the timeout is negative or not a number.
- * @throws {TypeError} When the timeout is no number, or these are no options.
+ * @throws {RangeError} When the timeout is negative or NaN.
+ * @throws {TypeError} When the timeout is neither a number nor left out, or `options` is not an
+ * object.
  */
 export function deadlineOf(options: { readonly timeout?: number | null }): number {
   checkOptions("wait", options, "{ timeout: 100 }");
   return deadlineAfter(options.timeout);
 }
 
-/** The name that options give an object; `act` is for error texts. */
+/** The name that options give to an object; `act` is for error texts. */
 export function nameIn(act: string, options: { readonly name?: string }): string | undefined {
   checkOptions(act, options, '{ name: "accounts" }');
   return options.name;

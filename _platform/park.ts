@@ -1,8 +1,9 @@
 /**
- * Sleeping on a shared word: blocking, or as a promise; and looking for a moment before it.
+ * Sleeping on a shared word, blocking or as a promise; and spinning for a moment before it.
  *
- * Both forms of sleep return at once when the word no longer holds what the caller last saw, so a wake-up
- * between the caller's check and its sleep is not lost. Both may return early; callers loop.
+ * Both forms of sleep return at once if the word no longer holds what the caller last saw, so a
+ * wake-up between the caller's check and its sleep is not lost. Both may return early; callers
+ * loop.
  *
  * @module
  */
@@ -25,9 +26,9 @@ export function parkSync(
 }
 
 /**
- * A promise that settles once `words[index]` is notified, or after `timeout` milliseconds; `undefined`
- * when the word already differs. It does not keep the event loop open: hold it open where somebody
- * waits for the outcome.
+ * A promise that settles once `words[index]` is notified, or after `timeout` milliseconds;
+ * `undefined` when the word already differs. It does not hold the event loop open: the caller must
+ * do so if anything waits for the outcome.
  */
 export function park(
   words: Int32Array,
@@ -37,27 +38,32 @@ export function park(
 ): Promise<"ok" | "timed-out"> | undefined {
   const waiting = waitAsync(words, index, expected, timeout);
   if (waiting.async) return waiting.value;
-  // A time of zero is over at once.
+  // A timeout of zero is over at once.
   return waiting.value === "timed-out" ? Promise.resolve(waiting.value) : undefined;
 }
 
 /**
- * How long to look before going to sleep, in milliseconds. Waking a sleeper costs 3 to 70 microseconds; looking for
- * longer than this was measured to gain nothing, but for what another process has.
+ * How long to spin before going to sleep, in milliseconds. Waking a sleeper costs 3 to 70
+ * microseconds. Spinning for longer than this was measured to gain nothing, except when waiting for
+ * another process.
  */
 export const SPIN_MS = 0.02;
 
-/** Looks between two looks at the clock. */
+/** How many looks at what is waited for come between two looks at the clock. */
 const UNTIMED_LOOKS = 16;
 
-/** Looks at the clock, many more than a look has room for: Bun's fake timers stop all of its clocks. */
+/**
+ * The most looks at the clock in one spin: many more than its time allows, as a limit for when the
+ * clock stands still. Bun's fake timers stop all of its clocks.
+ */
 const MOST_TIMED_LOOKS = 1_000;
 
-/** Vain looks are followed by 1, 2, 4 ... at most this many sleeps without a look. */
+/** Vain spins are followed by 1, 2, 4 ... at most this many sleeps without a spin. */
 const MOST_SKIPS = 8;
 
 /**
- * Waits for `length` pauses of the processor, about 35 ns each, between two looks at what another thread has.
+ * Waits for `length` pauses of the processor, about 35 ns each, between two looks at a word that
+ * another thread holds.
  *
  * @returns The length of the next wait: twice as long, `longest` at most.
  */
@@ -66,19 +72,19 @@ export function backOff(length: number, longest: number): number {
   return Math.min(longest, length * 2);
 }
 
-/** Looks for a moment before a thread goes to sleep, as long as that pays off. */
+/** Spins for a moment before a thread goes to sleep, as long as that pays off. */
 export class Spinner {
   #skips = 0;
   #nextSkips = 1;
 
-  /** False when the next look is to be left out, the last ones having been in vain. */
+  /** False when the next spin should be left out, because the last ones were in vain. */
   isDue(): boolean {
     if (this.#skips === 0) return true;
     this.#skips--;
     return false;
   }
 
-  /** Looks until `isReady`, for `lookMs` at most; returns what was found. */
+  /** Spins until `isReady`, for `lookMs` at most; returns whether it became ready. */
   look(isReady: () => boolean, lookMs = SPIN_MS): boolean {
     const endMs = nowMs() + lookMs;
     let timedLooks = 0;
@@ -91,13 +97,13 @@ export class Spinner {
     return this.miss();
   }
 
-  /** Counts as a look that paid off. */
+  /** Counts a spin that paid off. */
   hit(): true {
     this.#nextSkips = 1;
     return true;
   }
 
-  /** Counts as a look in vain. */
+  /** Counts a spin in vain. */
   miss(): false {
     this.#skips = this.#nextSkips;
     this.#nextSkips = Math.min(MOST_SKIPS, this.#nextSkips * 2);

@@ -1,10 +1,13 @@
 /**
- * What a process may do: it can have less permissions than the one that starts it.
+ * What a process may do: it can have fewer permissions than the process that starts it.
  *
  * @module
  */
 
-/** What a child process may do: `true` all of the kind, `false` nothing, a list only what it names. */
+/**
+ * What a child process may do of one kind: with `true` everything, with `false` nothing, with a
+ * list only what the list names.
+ */
 export type Permission = boolean | readonly (string | URL)[];
 
 /** The permissions of a child process, by kind. */
@@ -13,7 +16,7 @@ export type Permissions = Readonly<Partial<Record<PermissionKind, Permission | u
 /** Kinds of permissions. */
 export type PermissionKind = "read" | "write" | "net" | "env" | "run" | "sys" | "ffi" | "import";
 
-/** The kinds, and by what each names a part of itself. */
+/** For each kind, what the items of a list name, as Deno's descriptors call it. */
 export const PERMISSION_SCOPES: Readonly<Record<PermissionKind, string>> = {
   read: "path",
   write: "path",
@@ -25,5 +28,5 @@ export const PERMISSION_SCOPES: Readonly<Record<PermissionKind, string>> = {
   import: "host",
 };
 
-/** The kinds. */
+/** All kinds of permissions. */
 export const PERMISSION_KINDS = Object.keys(PERMISSION_SCOPES) as readonly PermissionKind[];

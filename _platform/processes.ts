@@ -1,6 +1,6 @@
 /**
- * Processes, and which runtime provides them here. Apart from all else that is needed of a runtime: few threads start processes,
- * and every file that a worker loads makes its start longer.
+ * Processes, and which runtime provides them here. Separate from everything else that is needed of
+ * a runtime: few threads start processes, and every file that a worker loads delays its start.
  *
  * @module
  */
@@ -21,35 +21,40 @@ export interface ProcessEnd {
 
 /** How a child process is started. */
 export interface ProcessOptions {
-  /** What it begins with: the name of an entry, see `entry.ts`. */
+  /** The name of the entry that it begins with; see `entry.ts`. */
   readonly entry: string;
   /** Address of the file that registers the entry. */
   readonly module: string;
-  /** Kinds of permissions that the child has less of than this process. */
+  /** The permissions of the kinds that the child has less of than this process. */
   readonly permissions: Permissions | undefined;
-  /** Addresses of the folders that the child may read whatever else it may: the package's own. */
+  /** Addresses of the package's own folders, which the child may always read. */
   readonly readable: readonly URL[];
   /** Environment variables added to those of this process. */
   readonly env: Readonly<Record<string, string>> | undefined;
   readonly cwd: string | undefined;
   /** The file that says how the child finds modules; see {@linkcode Processes.findConfig}. */
   readonly config: string | undefined;
-  /** Nothing is called before it resolves. */
+  /** None of the functions below is called before this resolves. */
   readonly ready: Promise<unknown>;
   /** Called with each frame that the child has sent, which is valid until the call returns. */
   readonly onFrame: (frame: Uint8Array) => void;
-  /** The same for the second channel, which another thread of the child may open. What comes by one may overtake the other. */
+  /**
+   * Called with each frame of the second channel, which another thread of the child may open.
+   * Frames of one channel may overtake those of the other.
+   */
   readonly onWireFrame: (frame: Uint8Array) => void;
-  /** Called once, when it has ended, all its frames having been handed out. */
+  /** Called once, when the process has ended and all its frames have been handed out. */
   readonly onEnd: (end: ProcessEnd) => void;
 }
 
 /** A channel to another process, for frames of bytes. */
 export interface FrameChannel {
   /**
-   * Sends a frame. It begins with bytes for the channel, see `socket_channel.ts`, and must not be changed afterwards.
+   * Sends a frame. Its first bytes are left free for the channel, see `socket_channel.ts`, and it
+   * must not be changed afterwards.
    *
-   * @param onSent Called once it has left this process, or could not; before, a process that ends takes it along.
+   * @param onSent Called once the frame has left this process, or could not be sent. If this
+   * process ends before that, the frame is lost.
    */
   send(frame: Uint8Array, onSent?: () => void): void;
 }
@@ -63,20 +68,20 @@ export interface ChildProcess extends FrameChannel {
   kill(signal: string): void;
 }
 
-/** What a runtime has of processes. */
+/** What a runtime can do with processes. */
 export interface Processes {
   /** Whether they can be started. */
   readonly areAvailable: boolean;
   /**
    * Starts a process with a channel to it. Its standard output and error are this process's.
    *
-   * @throws {Error} When it cannot be started, or must not.
+   * @throws {Error} When the process cannot be started, or must not be.
    */
   start(options: ProcessOptions): ChildProcess;
   /**
    * In a child process: a channel to its parent, in the thread that calls.
    *
-   * @param socket Which one: of `SOCKET`.
+   * @param socket Which channel: one of `SOCKET`.
    * @param onFrame Called with each frame from the parent, which is valid until the call returns.
    * @param onClose Called when the parent has ended or closed the channel.
    */
@@ -85,11 +90,17 @@ export interface Processes {
     onFrame: (frame: Uint8Array) => void,
     onClose: () => void,
   ): FrameChannel;
-  /** Ends this process at once, with a code; `"kill"`: as if it had been killed, running nothing any more. */
+  /**
+   * Ends this process at once, with a code; with `"kill"`, as if it had been killed: nothing more
+   * runs.
+   */
   end(code: number | "kill"): never;
   /** The number of a signal, 0 if there is none of that name. */
   signalNumber(signal: string): number;
-  /** The path of the file that says how a program finds modules, by the address of its main module; if there is one. */
+  /**
+   * The path of the file that says how a program finds modules, given the address of its main
+   * module; `undefined` if there is none.
+   */
   findConfig(mainModule: string | undefined): string | undefined;
 }
 

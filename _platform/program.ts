@@ -1,5 +1,5 @@
 /**
- * What a program for the command line needs of its runtime, Deno or Node.
+ * What a command-line program needs of its runtime, Deno or Node.
  *
  * @module
  */
@@ -7,14 +7,14 @@
 import { builtin } from "./_node_modules.ts";
 import { isDeno } from "./deno.ts";
 
-/** How an option is written: with a value, or alone. */
+/** How an option is written: with a value or without. */
 export interface OptionForm {
   readonly type: "string" | "boolean";
   readonly multiple?: boolean;
   readonly short?: string;
 }
 
-/** Options as they were given, by name. */
+/** The options that were given, by name. */
 export type GivenOptions = Readonly<
   Record<string, string | boolean | (string | boolean)[] | undefined>
 >;
@@ -25,9 +25,10 @@ export function programArguments(): readonly string[] {
 }
 
 /**
- * Takes arguments apart.
+ * Parses arguments.
  *
- * @throws {TypeError} For an option that is not among the forms, one without its value, and what is no option.
+ * @throws {TypeError} For an option that is not among `options`, an option without its value, and
+ * an argument that is not an option.
  */
 export function parseArguments(
   args: readonly string[],
@@ -36,7 +37,7 @@ export function parseArguments(
   return builtin("node:util").parseArgs({ args, options, strict: true }).values;
 }
 
-/** The address of a file that was named on the command line. */
+/** The address of a file named on the command line. */
 export function addressOf(path: string): string {
   const { pathToFileURL } = builtin("node:url");
   return pathToFileURL(builtin("node:path").resolve(path)).href;
@@ -47,9 +48,9 @@ export function readText(path: string): string {
   return builtin("node:fs").readFileSync(path, "utf8");
 }
 
-/** What the machine is called, if that may be asked. */
+/** The machine's name, or `"host"` if it may not be asked for. */
 export function machineName(): string {
-  // Deno would ask the user.
+  // Without the permission, Deno would ask the user.
   const query = { name: "sys", kind: "hostname" } as const;
   const isAllowed = !isDeno() || Deno.permissions.querySync(query).state === "granted";
   return isAllowed ? builtin("node:os").hostname() : "host";

@@ -1,6 +1,7 @@
 /**
- * Numbers and names that tell one thread from others. They need not be hard to guess, and so are not made by `crypto`: pages that
- * came over plain http have not all of it, and the first look at it takes Node more than a millisecond of every start.
+ * Numbers and names that tell one thread from others. They need not be hard to guess, and so are
+ * not made by `crypto`: pages that came over plain http lack parts of it, and on Node the first
+ * look at it takes more than a millisecond of every start.
  *
  * @module
  */
@@ -10,7 +11,7 @@ export function randomWord(): number {
   return (Math.random() * 2 ** 32) | 0;
 }
 
-/** A name that nobody else has. */
+/** A name that nothing else has. */
 export function randomName(): string {
   return Array.from({ length: 4 }, () => (randomWord() >>> 0).toString(36)).join("-");
 }

@@ -1,11 +1,13 @@
 /**
  * Frames of bytes over a socket between two processes.
  *
- * A socket hands out chunks, which hold several frames or parts of them. So a frame begins with its own length, in eight bytes that
- * its sender leaves free. It fills a multiple of eight bytes, so that the frames of a chunk are aligned.
+ * A socket hands out chunks, which hold several frames or parts of frames. So a frame begins with
+ * its own length, in eight bytes that the code that makes the frame leaves free. A frame fills a
+ * multiple of eight bytes, so that the frames of a chunk are aligned.
  *
- * The ipc channel of `node:child_process` would do the same with messages, and takes twice as long: 51 and 53 microseconds there
- * and back on Deno and on Node, for 29 and 28; with a mebibyte 2.5 ms, for 1.1 and 0.8.
+ * The ipc channel of `node:child_process` could carry messages instead, but takes twice as long: 51
+ * and 53 microseconds there and back on Deno and on Node, against 29 and 28 here; with a mebibyte
+ * 2.5 ms, against 1.1 and 0.8.
  *
  * @module
  */
@@ -13,46 +15,54 @@
 import type { NodeSocket, NodeSocketOptions } from "./_node_modules.ts";
 import type { FrameChannel } from "./processes.ts";
 
-/** What a frame begins with: its length in 32 bits, the lowest first, and nothing. */
+/**
+ * Bytes at the beginning of a frame: its length in 32 bits, lowest byte first, and four unused
+ * bytes.
+ */
 export const FRAME_HEAD_BYTES = 8;
 
-/** The numbers of the sockets in a child, by whose they are: behind standard input, output and error. */
+/**
+ * The file numbers of the sockets in a child, behind standard input, output and error, by the
+ * thread that uses them.
+ */
 export const SOCKET = { HOST: 3, WORKER: 4 } as const;
 
-/** Memory for a larger frame is not kept for the next. */
+/** Memory for a frame larger than this is not kept for the next one. */
 export const MOST_KEPT_BYTES = 1 << 22;
 
-/** What a chunk is read into; more was measured to gain nothing. */
+/** Size of the memory that chunks are read into; more was measured to gain nothing. */
 const CHUNK_BYTES = 1 << 16;
 
 /** One end of a channel. */
 export class SocketChannel implements FrameChannel {
   readonly #socket: NodeSocket;
   readonly #onFrame: (frame: Uint8Array) => void;
-  /** Holds a frame that comes in parts. */
+  /** Holds a frame that arrives in parts. */
   #memory = new Uint8Array(FRAME_HEAD_BYTES);
-  /** How much of that frame has come. */
+  /** How many bytes of that frame have arrived. */
   #filled = 0;
 
   /**
    * @param onFrame See `ProcessOptions`.
-   * @param onClose Called when all has come that will come, or when the other process has gone.
+   * @param onClose Called when all has arrived that will arrive, or when the other process has
+   * gone.
    */
   constructor(socket: NodeSocket, onFrame: (frame: Uint8Array) => void, onClose: () => void) {
     this.#socket = socket;
     this.#onFrame = onFrame;
-    // What cannot be read or written: the other process has gone, and "close" comes.
+    // When reading or writing fails, the other process has gone, and "close" follows.
     socket.on("error", () => {});
     socket.on("close", onClose);
   }
 
-  /** Begins to hand out frames; before, they wait. */
+  /** Begins to hand out frames; until then they wait. */
   listen(): void {
     this.#socket.on("data", (chunk) => this.#receive(chunk));
   }
 
   /**
-   * The child's end. It reads into memory of its own, which takes half the time of fresh memory for each chunk.
+   * Makes the child's end of a channel. It reads into the same memory each time, which takes half
+   * the time of fresh memory for each chunk.
    *
    * @param open Opens the socket.
    */
@@ -79,7 +89,7 @@ export class SocketChannel implements FrameChannel {
     this.#socket.write(frame, onSent);
   }
 
-  /** Closes it at once. */
+  /** Closes the channel at once. */
   close(): void {
     this.#socket.destroy();
   }
@@ -97,7 +107,9 @@ export class SocketChannel implements FrameChannel {
     }
   }
 
-  /** Takes what a chunk has of a frame that comes in parts; returns how much that is. */
+  /**
+   * Takes the bytes that a chunk holds of a frame that arrives in parts; returns how many they are.
+   */
   #collect(chunk: Uint8Array): number {
     let taken = 0;
     while (taken < chunk.length) {

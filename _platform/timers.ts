@@ -1,9 +1,10 @@
 /**
  * The runtime's own timers, microtasks and clock.
  *
- * Tests put others in the place of the global ones, which stand still until they are told to go on. The threads that this one
- * works with keep the real ones: who spins, blocks, or waits for a turn of the event loop by the others would do so for ever.
- * So this package goes by what was there when it was loaded.
+ * Tests replace the global ones with fake ones, which stand still until the test moves them on. The
+ * threads that this thread works with keep the real ones: a thread that spins, blocks, or waits for
+ * a turn of the event loop by fake ones would do so for ever. So this package uses the ones that
+ * were there when it was loaded.
  *
  * @module
  */
@@ -20,16 +21,22 @@ const NAMES = [
 
 type Timers = Pick<typeof globalThis, typeof NAMES[number]>;
 
-// On Node from where the global ones come: a test runner's sandbox may have begun with others, or with those of a browser.
+// On Node they are taken from the modules that the global ones come from: a test runner's sandbox
+// may have begun with fake ones, or with a browser's.
 const isNode = !("Deno" in globalThis) && hasBuiltins();
 const origin: object = isNode ? builtin("node:timers") : globalThis;
 const { performance } = isNode ? builtin("node:perf_hooks") : globalThis;
 
-/** The functions of these names. Take them out to call them: some insist on having no object. */
+/**
+ * The functions of these names. Take one out of this object before you call it: some refuse to be
+ * called as methods.
+ */
 export const timers = {} as Timers;
 
 for (const name of NAMES) {
-  // Not its value: Deno loads these when they are first looked at, which takes some 10 ms. A browser's workers inherit them.
+  // The property is copied and not its value: Deno loads these functions when they are first looked
+  // at, which takes some 10 ms. In a browser's workers they are inherited, so there the value is
+  // taken.
   const property = Object.getOwnPropertyDescriptor(origin, name) ?? { value: globalThis[name] };
   Object.defineProperty(timers, name, property);
 }
