@@ -18,16 +18,16 @@
  * Rules for the interface of a core
  * 1. Apart from `data` and `name` there are only methods. Arguments and results are values that
  *    structured clone carries; errors are thrown.
- * 2. A method that may wait comes in two forms: `x(..., limits)` returns a promise, and `xSync(...,
- *    deadlineMs)` blocks. The stub's `xSync` has `x` run in the other process. So any difference
- *    between the two must depend on an argument, not on the form. The names of these methods,
- *    without `Sync`, are registered with the kind. No other method waits.
+ * 2. A method that may wait comes in two forms: `x(..., limits)` returns a promise, and
+ *    `xSync(..., deadlineMs)` blocks. The stub's `xSync` has `x` run in the other process. So any
+ *    difference between the two must depend on an argument, not on the form. The names of these
+ *    methods, without `Sync`, are registered with the kind. No other method waits.
  * 3. A core always acts for the seat that it was opened with: one thread may open the same object
  *    for several seats.
  *
  * **Parts.** An object that is a part of another, such as a Value's lock, is reached through the
- * whole: the whole's core gives the part's handle, and in another process `"<name of the
- * whole>/<name of the part>"` stands for the part; see {@linkcode partOf}.
+ * whole: the whole's core gives the part's handle, and in another process
+ * `"<name of the whole>/<name of the part>"` stands for the part; see {@linkcode partOf}.
  *
  * @module
  */

@@ -31,7 +31,7 @@ const globals = globalThis as unknown as WebGlobals;
 
 /**
  * Whether this thread is a worker. A program may have defined a WorkerGlobalScope of its own, so
- * its name alone says nothing.
+ * the name alone says nothing.
  */
 export const isWorker: boolean = globals.WorkerGlobalScope !== undefined &&
   globalThis instanceof globals.WorkerGlobalScope;

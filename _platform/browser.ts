@@ -15,9 +15,10 @@
  *    ahead, and with builds in which the package has a file separate from the page's own code;
  * 3. if that file is a script of the document, it holds the page's program, which a worker usually
  *    cannot run. Then they import a bundle that was made for the worker (`WorkerOptions.bundle`),
- *    if the bundler makes one. Vite does, as it recognises `new Worker(new URL("...",
- *    import.meta.url))`. It is another copy of the package: functions sent as source text work, but
- *    modules of tasks need a file separate from the page's program, which makes it case 2;
+ *    if the bundler makes one. Vite does, as it recognises
+ *    `new Worker(new URL("...", import.meta.url))`. It is another copy of the package: functions
+ *    sent as source text work, but modules of tasks need a file separate from the page's program,
+ *    which makes it case 2;
  * 4. if there is no such bundle, as with esbuild, that script of the document after all. The
  *    program runs again in each worker, up to where it fails for want of a document, which does not
  *    count as an error there. So that it cannot start workers without end, it may not start any.

@@ -28,7 +28,7 @@ export function epochMs(): number {
  *
  * @param timeout Milliseconds; `undefined` and `null` mean to wait for ever.
  * @throws {RangeError} When it is negative or NaN.
- * @throws {TypeError} When it is of another type.
+ * @throws {TypeError} When it is not a number, `undefined` or `null`.
  */
 export function deadlineAfter(timeout: number | null | undefined): number {
   checkTimeout(timeout);

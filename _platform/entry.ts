@@ -138,8 +138,9 @@ export function codeOfEntry(name: string, url: string): string {
 }
 
 /**
- * Source text that imports a file dynamically and calls the entry that it registers as soon as it
- * does so. It is for bundles, and for scripts, which have no other form of import.
+ * Source text that imports a file dynamically and calls its entry as soon as the file registers it.
+ * It is for bundles, and wherever a static import is not possible, as in scripts, or costs too
+ * much, as in the workers of `deno.ts`.
  *
  * @param isProgram See {@linkcode Beginning}.
  * @throws {Error} When this thread may not start others, see {@linkcode checkMayStart}; or in a
