@@ -1,15 +1,17 @@
 /**
- * One child process of a pool, from the thread that serves it: takes tasks from the pool's ring as a worker of a thread
- * pool does, sends them to the child, and passes on what the child says.
+ * One child process of a pool, from the thread that serves it: takes tasks from the pool's ring as
+ * a worker of a thread pool does, sends them to the child, and passes on what the child says.
  *
- * A child runs one task at a time, and may be sent short ones ahead; see `_tasks_in_hand.ts`. If one of them takes long after
- * all, the child returns those behind it (RETURNED), and whichever child has nothing to do takes them.
+ * A child runs one task at a time, and may be sent short ones ahead; see `_tasks_in_hand.ts`. If
+ * one of them takes long after all, the child returns those behind it (RETURNED), and whichever
+ * child has nothing to do takes them.
  *
  * Invariants
- * 1. A task is in one place: the ring, the returned ones of its pool, or the hands of one child (`#inHand`) from when it
- *    is claimed until its outcome is in the owner's mail. What a child has in hand when it ends is told the owner, who fails it.
- * 2. The owner's STATE and PHASE words are written as a worker writes them: RUNNING while something is in hand; what RETIRED
- *    asks for is looked at before each claim.
+ * 1. A task is in one place: the ring, the returned ones of its pool, or the hands of one child
+ *    (`#inHand`) from when it is claimed until its outcome is in the owner's mail. What a child has
+ *    in hand when it ends is told the owner, who fails it.
+ * 2. The owner's STATE and PHASE words are written as a worker writes them: RUNNING while something
+ *    is in hand; what RETIRED asks for is looked at before each claim.
  *
  * @module
  */
@@ -63,7 +65,9 @@ import { WorkerState } from "./_worker_state.ts";
 /** How long a process that has said all may take to end. */
 const ENDING_MS = 5000;
 
-/** How long a process may take to hear that a task is to stop: it may be starting, at a bad moment. */
+/**
+ * How long a process may take to hear that a task is to stop: it may be starting, at a bad moment.
+ */
 const UNHEARD_MS = 5000;
 
 /** What has become of a child. */
@@ -188,7 +192,8 @@ export class PoolChild {
       const isIdle = this.#inHand.isEmpty;
       if (isIdle && (this.#state.isRetired || this.#tasksLeft === 0)) break;
       if (!this.#mayTakeMore() || (!isIdle && this.#ring.hasReady())) {
-        // What is ready may not follow what is in hand, and this child may be the one that was woken for it.
+        // What is ready may not follow what is in hand, and this child may be the one that was
+        // woken for it.
         if (this.#ring.hasReady()) this.#feedIdle();
         await this.#change();
         continue;
@@ -211,7 +216,10 @@ export class PoolChild {
     this.#expectEnd();
   }
 
-  /** It has nothing more to do, and is to end soon. The runtime was seen to hang in its own exit, about once in a thousand. */
+  /**
+   * It has nothing more to do, and is to end soon. The runtime was seen to hang in its own exit,
+   * about once in a thousand.
+   */
   #expectEnd(): void {
     this.#isClosing = true;
     this.#state.retire(this.#ring);
@@ -322,7 +330,10 @@ export class PoolChild {
     this.#link.write(DOWN.TASK, task, fn, form, payload);
   }
 
-  /** Whether a task that was claimed may take the short way: the child has nothing else, and there is nothing to be sent with it. */
+  /**
+   * Whether a task that was claimed may take the short way: the child has nothing else, and there
+   * is nothing to be sent with it.
+   */
   #isAloneOnItsWay(head: TaskHead): boolean {
     return this.#inHand.isEmpty && this.#wire.suits(head) && !this.#ring.hasReady();
   }
@@ -454,7 +465,10 @@ export class PoolChild {
     }
   }
 
-  /** Has a sleep begin anew, as whether the child is idle, and may be so for its idle timeout only, has changed. */
+  /**
+   * Has a sleep begin anew, as whether the child is idle, and may be so for its idle timeout only,
+   * has changed.
+   */
   #timeAgain(): void {
     if (this.#start.idleTimeoutMs !== undefined) this.#state.wake(this.#ring);
   }
@@ -520,7 +534,10 @@ export class PoolChild {
     });
   }
 
-  /** Its worker has been asked to stop a task: only now the task's time begins, as the process may have been starting. */
+  /**
+   * Its worker has been asked to stop a task: only now the task's time begins, as the process may
+   * have been starting.
+   */
   #stopping(task: number): void {
     this.#endUnlessStopped(task, nowMs() + (this.#inHand.get(task)?.stopMs ?? 0));
   }

@@ -1,10 +1,11 @@
 /**
- * The tasks of a pool on their way to a worker: in the owner's backlog, or published in the shared ring.
+ * The tasks of a pool on their way to a worker: in the owner's backlog, or published in the shared
+ * ring.
  *
- * A task is encoded at once, straight into its slot where there is one, so that it is written only once and later changes to
- * its arguments are not seen. Arguments too large for a slot go to the arena; shared memory is introduced to the workers
- * and named by number; what only a message can carry is posted to a port of its own, which the worker that
- * claims the task is given.
+ * A task is encoded at once, straight into its slot where there is one, so that it is written only
+ * once and later changes to its arguments are not seen. Arguments too large for a slot go to the
+ * arena; shared memory is introduced to the workers and named by number; what only a message can
+ * carry is posted to a port of its own, which is handed to the worker that claims the task.
  *
  * @module
  */
@@ -23,18 +24,21 @@ import { type BufferNews, SharedBuffers } from "./_shared_buffers.ts";
 import type { WorkerLink } from "./_worker_link.ts";
 import { detach, isCopied, type Movable, takeArgumentTransfers, transferList } from "./task.ts";
 
-/** Stands for a ring number of a task that is in the backlog. */
+/** In place of a ring number: the task is in the backlog. */
 const IN_BACKLOG = -1;
-/** The same, of a task that was taken back. */
+/** In place of a ring number: the task was taken back, and is still in the backlog. */
 const DROPPED = -2;
 
-/** Buffers of so many bytes are copied before a worker has asked for the message that would move them. */
+/**
+ * Buffers up to this size are copied with the task: moving one costs the worker a request (FETCH)
+ * and a wait.
+ */
 const MOST_COPIED_AHEAD = 128 * 1024;
 
 /** The most shared buffers that a slot can name. */
 const MOST_BUFFERS = SLOT_PAYLOAD_WORDS - BLOCK.BUFFERS;
 
-/** How a task is to be queued. */
+/** How a task is queued. */
 export interface QueueOptions {
   readonly priority?: number | undefined;
   readonly transfer?: readonly Movable[] | undefined;
@@ -47,25 +51,27 @@ export class TaskQueue {
   readonly buffers: SharedBuffers;
   readonly #encoder = new Encoder();
   #backlog = new Backlog();
-  /** Number of each task in the ring, by task; or where else it is. */
+  /**
+   * The number in the ring of each task, by its index; IN_BACKLOG or DROPPED if it is not there.
+   */
   readonly #numbers: number[] = [];
-  /** Arguments that only a message can carry, posted already. */
+  /** Arguments that only a message can carry, already posted, by the task's index. */
   readonly #parked = new Map<number, MessageChannel>();
   /** The most tasks in the ring that no worker has claimed; finite once priorities are used. */
   #window = Infinity;
   readonly #narrowWindow: number;
   readonly #onDropped: (task: number) => void;
 
-  /** Of workers in other processes: how shared objects reach them. */
+  /** How shared objects reach workers in other processes. */
   readonly #exports: Exports | undefined;
-  /** Objects that unfinished tasks have sent to other processes. */
+  /** Objects that unfinished tasks have sent to other processes, by the task's index. */
   readonly #named = new Map<number, readonly Shareable[]>();
 
   /**
-   * @param narrowWindow How far ahead of the workers tasks are handed out once priorities are used.
+   * @param narrowWindow How many unclaimed tasks the ring may hold once priorities are used.
    * @param onDropped Called when a task that was taken back from the backlog has left it.
    * @param tell Tells all workers of a shared buffer.
-   * @param exports Given where the workers are in other processes.
+   * @param exports Given if the workers are in other processes.
    */
   constructor(
     narrowWindow: number,
@@ -114,7 +120,7 @@ export class TaskQueue {
     priority: number,
     moved: Set<Transferable> | undefined,
   ): void {
-    // Nothing can be moved to another process: it is copied, and then taken from the sender.
+    // Nothing can be moved to another process: it is copied, and then detached from the sender.
     const copies = this.#exports !== undefined || isCopied(moved, MOST_COPIED_AHEAD);
     const slot = this.#backlog.length === 0 ? this.#freeSlot() : -1;
     if (slot >= 0) {
@@ -128,7 +134,8 @@ export class TaskQueue {
     }
     const encoder = this.#encoder;
     const { words, bytes, start } = this.#backlog.reserve(priority);
-    // With a free slot it was the arena that had no room, and what was encoded is there still.
+    // With a free slot, it was the arena that had no room, and the encoder still holds what it
+    // encoded.
     let end = slot >= 0 ? -1 : encoder.encodeList(
       args,
       words,
@@ -153,7 +160,10 @@ export class TaskQueue {
     this.#numbers[task] = IN_BACKLOG;
   }
 
-  /** Takes from the sender what no message has moved. The task is not queued yet, and will not be if that fails. */
+  /**
+   * Detaches from the sender what no message has moved. The task is not queued yet, and will not be
+   * if this throws.
+   */
   #detach(task: number, moved: Set<Transferable> | undefined, block: number): void {
     try {
       detach(moved);
@@ -172,7 +182,10 @@ export class TaskQueue {
     close(parked);
   }
 
-  /** Encodes a task's arguments into a slot or near it; returns where, as a form says it, or -1 when there is no room. */
+  /**
+   * Encodes a task's arguments into a slot, or into the place that the slot names; returns the
+   * place as in a form, or -1 when there is no room.
+   */
   #encodeToSlot(
     slot: number,
     task: number,
@@ -205,8 +218,8 @@ export class TaskQueue {
   }
 
   /**
-   * Chooses where what the encoder has spilled is to go, and sends ahead what goes by message: all of it, or the shared
-   * buffers that no worker knows yet.
+   * Chooses the place for what the encoder has spilled, and sends ahead what goes by message: all
+   * of it, or the shared buffers that no worker knows yet.
    */
   #placeSpilled(
     task: number,
@@ -233,7 +246,10 @@ export class TaskQueue {
     return this.#encoder.handles > 0 ? SHARED_OBJECTS : 0;
   }
 
-  /** Posts what the encoder has spilled to a port of its own, which takes from the sender what is moved, also what was copied. */
+  /**
+   * Posts what the encoder has spilled to a port of its own. This detaches from the sender all that
+   * is moved, even what was copied.
+   */
   #park(task: number, moved: Set<Transferable> | undefined): void {
     const message = takeSpilled(this.#encoder);
     const channel = new MessageChannel();
@@ -255,7 +271,7 @@ export class TaskQueue {
     soon(() => channel.port1.close());
   }
 
-  /** Has the slot refer to a new block of the arena; false when there is no room. */
+  /** Makes the slot refer to a new block of the arena; false when there is no room. */
   #reserveBlock(slot: number, blockBytes: number, externBase: number): boolean {
     const offset = this.arena.allocate(blockBytes);
     if (offset < 0) return false;
@@ -290,7 +306,8 @@ export class TaskQueue {
       const waiting = backlog.peek()!;
       const { task, start, end, large } = waiting;
       if (this.#numbers[task] === DROPPED) {
-        // It was in the ring before, and so were its arguments laid down.
+        // Without `large`, a form that names a block comes from `#narrow`: the task was in the
+        // ring, and its block is allocated.
         if (large === undefined) {
           this.#releaseBlock(waiting.form, waiting.words[start + BLOCK.OFFSET]);
         }
@@ -315,8 +332,8 @@ export class TaskQueue {
   }
 
   /**
-   * From now on keeps tasks in the backlog, where they can be put in order, and takes back those in the ring
-   * that are further ahead of the workers than that.
+   * From now on keeps tasks in the backlog, where they can be put in order, and takes back the
+   * tasks in the ring beyond the first `#window` that nobody has claimed.
    */
   #narrow(): void {
     const { words } = this.ring;
@@ -344,7 +361,7 @@ export class TaskQueue {
     }
   }
 
-  /** The task has its outcome: what was kept for it is not needed any more. */
+  /** Drops what was kept for a task that has its outcome. */
   release(task: number): void {
     this.buffers.release(task);
     if (this.#named.size > 0) this.#named.delete(task);
@@ -362,8 +379,8 @@ export class TaskQueue {
   }
 
   /**
-   * Takes a task back, unless a worker has claimed it. The index of one that is taken is free at once; that of one that is left in
-   * the backlog when `onDropped` is called. Neither will run.
+   * Takes a task back, unless a worker has claimed it. "taken" frees its index at once; "left in
+   * backlog" does when `onDropped` is called. Neither task will run.
    */
   takeBack(task: number): "claimed" | "taken" | "left in backlog" {
     const number = this.#numbers[task];
@@ -382,8 +399,9 @@ export class TaskQueue {
   }
 
   /**
-   * Takes back what a worker has claimed and not begun to read, and returns the indexes of tasks that it did not come to copy.
-   * Call when the worker claims nothing more, and is to be heeded no more.
+   * Takes back what a worker has claimed and not begun to read, and returns the indexes of the
+   * tasks that it has not finished copying. Call when the worker claims nothing more, and is
+   * ignored from now on.
    */
   recover({ number, state }: WorkerLink): number[] {
     const { words } = this.ring;
@@ -391,7 +409,7 @@ export class TaskQueue {
     for (const slot of slots) {
       this.#releaseBlock(words[slot + SLOT.FORM], words[slot + SLOT.PAYLOAD + BLOCK.OFFSET]);
     }
-    // With its slot, the block that it names is the owner's.
+    // With a slot, the owner also gets back the block that it names.
     const block = slots.length === 0 ? state.takeBlock() : 0;
     if (block !== 0) this.arena.release(block);
     return slots.map((slot) => words[slot + SLOT.TASK]);

@@ -1,10 +1,11 @@
 /**
- * The tasks that a child process of a pool has been sent and not finished.
+ * The tasks that a child process of a pool has been sent and has not finished.
  *
- * It runs one at a time. Tasks so short that the way to and fro would take longer than they do are sent ahead, as many
- * as have lately come back within AHEAD_MS, of the same function only; or as many as run in that time, if the child has told how
- * long one does: where processes are many and processors few, they come back late and are short all the same. A chunk of
- * many more calls than any of those is not sent behind others, but left to a child that is free.
+ * It runs one at a time. Tasks so short that the round trip would take longer than they do are sent
+ * ahead, only of one function at a time: as many as have lately come back within AHEAD_MS, or, if
+ * the child has reported how long one runs, as many as run in that time. With many processes on few
+ * processors, tasks come back late although they are short. A chunk of many more calls than any of
+ * the short ones is not sent behind others, but left to a child that is free.
  *
  * A task that was given shared objects may wait for another task, and is sent alone:
  *
@@ -29,10 +30,10 @@ const AHEAD_MS = 1;
 /** The most tasks in a child's hands. */
 const MOST_AHEAD = 512;
 
-/** Which task it is. */
+/** Identifies a task. */
 export interface TaskHead {
   readonly task: number;
-  /** Its number in the pool's ring: indexes are used again. */
+  /** Its number in the pool's ring: indexes are reused. */
   readonly number: number;
   readonly fn: number;
   readonly form: number;
@@ -43,7 +44,7 @@ export interface Task extends TaskHead {
   readonly payload: Payload;
 }
 
-/** What a task in hand has to be remembered for. */
+/** What is remembered of a task in hand. */
 interface InHand {
   readonly number: number;
   readonly fn: number;
@@ -51,19 +52,22 @@ interface InHand {
   readonly sentMs: number;
   /** It may wait for other tasks. */
   readonly mayWait: boolean;
-  /** It is to stop, and may take so long to. */
+  /** Set once the task must stop: the milliseconds that it may take to. */
   stopMs: number | undefined;
 }
 
 /** What the children of one pool have in common. */
 export class ChildGroup {
   readonly children = new Set<PoolChild>();
-  /** Tasks that a child has returned, oldest first; word RETURNED of the pool's ring says how many. */
+  /**
+   * Tasks that children have returned, oldest first; word RETURNED of the pool's ring says how
+   * many.
+   */
   readonly #returned: Task[] = [];
   /** What is known of the tasks of each function. */
   readonly kinds = new Map<number, Kind>();
 
-  /** Whether there are tasks that a child has returned. */
+  /** Whether there are tasks that children have returned. */
   get hasReturned(): boolean {
     return this.#returned.length > 0;
   }
@@ -74,7 +78,7 @@ export class ChildGroup {
     this.#tellReturned(ring);
   }
 
-  /** Takes the oldest of those that were returned. */
+  /** Takes the oldest of the returned tasks. */
   takeReturned(ring: TaskRing): Task | undefined {
     const task = this.#returned.shift();
     if (task !== undefined) this.#tellReturned(ring);
@@ -99,15 +103,15 @@ export class ChildGroup {
 interface Kind {
   /** How many may be in a child's hands. */
   most: number;
-  /** How long one runs, as far as a child has told. */
+  /** How long one runs, as far as a child has reported; Infinity before. */
   runMs: number;
-  /** Of how many calls the largest was that has been short; see {@linkcode logOfCalls}. */
+  /** The number of calls in the largest task that was short; see {@linkcode logOfCalls}. */
   logOfCalls: number;
 }
 
 /** What is known of a function before the first of its tasks has come back. */
 const UNKNOWN: Readonly<Kind> = { most: 1, runMs: Infinity, logOfCalls: 0 };
-/** The least that a task is taken to run. */
+/** The shortest time that a task is assumed to run. */
 const LEAST_RUN_MS = 0.001;
 
 /** Learns from a task that was short. */
@@ -120,10 +124,13 @@ export class TasksInHand {
   readonly #kinds: Map<number, Kind>;
   readonly #allMayWait: boolean;
   readonly #tasks = new Map<number, InHand>();
-  /** Of those the one that was sent last; `undefined` where it has to be looked for. */
+  /** The task in hand that was sent last; `undefined` if it must be looked up. */
   #last: Pick<TaskHead, "task" | "number"> | undefined;
 
-  /** @param allMayWait Whether all tasks may wait for others: their initializer was given shared objects. */
+  /**
+   * @param allMayWait Whether all tasks may wait for others: the initializer was given shared
+   * objects.
+   */
   constructor({ kinds }: ChildGroup, allMayWait: boolean) {
     this.#kinds = kinds;
     this.#allMayWait = allMayWait;
@@ -134,7 +141,7 @@ export class TasksInHand {
     return this.#tasks.size === 0;
   }
 
-  /** Their indexes, oldest first. */
+  /** The indexes of the tasks in hand, oldest first. */
   get indexes(): number[] {
     return [...this.#tasks.keys()];
   }
@@ -147,7 +154,7 @@ export class TasksInHand {
       logOfCalls(form) <= this.#kindOf(fn).logOfCalls + 1;
   }
 
-  /** The one that was sent last. */
+  /** The task in hand that was sent last. */
   get last(): Pick<TaskHead, "task" | "number"> | undefined {
     if (this.#last === undefined) {
       for (const [task, { number }] of this.#tasks) this.#last = { task, number };
@@ -155,7 +162,7 @@ export class TasksInHand {
     return this.#last;
   }
 
-  /** Whether there may be one more. */
+  /** Whether the child may have one more task in hand. */
   get mayGrow(): boolean {
     const first = this.#first;
     return first === undefined ||
@@ -176,14 +183,17 @@ export class TasksInHand {
     return this.#tasks.get(task);
   }
 
-  /** Says that a task is sent now, or will be. */
+  /** Adds a task that is sent now, or will be. */
   add({ task, number, fn, form }: TaskHead): void {
     const mayWait = this.#mayWait(form);
     this.#last = { task, number };
     this.#tasks.set(task, { number, fn, form, sentMs: nowMs(), mayWait, stopMs: undefined });
   }
 
-  /** Learns from one task how long its kind runs. One that was held up in the middle counts for no more than twice what was known. */
+  /**
+   * Learns from one task how long its kind runs. A task that was held up counts for at most twice
+   * the time known before.
+   */
   ran(task: number, runMs: number): void {
     const inHand = this.#tasks.get(task);
     if (inHand === undefined) return;
@@ -192,7 +202,7 @@ export class TasksInHand {
     if (runMs <= AHEAD_MS) learnCalls(kind, inHand);
   }
 
-  /** Books a task that has an outcome, and learns how many of its kind may be sent ahead. */
+  /** Removes a task that has an outcome, and learns how many of its kind may be sent ahead. */
   finish(task: number): void {
     const inHand = this.#tasks.get(task);
     if (inHand === undefined) return;

@@ -1,9 +1,11 @@
 /**
- * A pool's worker: claims tasks from the shared ring, runs one at a time, writes what becomes of them.
+ * A pool's worker: claims tasks from the shared ring, runs one at a time, and writes their
+ * outcomes.
  *
- * The loop runs synchronously from task to task as long as it can; it awaits only a task that returned a promise,
- * a function that has to be loaded first, room for its records, a turn of the event loop now and then (so that
- * timers, fetches and messages of earlier tasks go on), and, when there is nothing to do, the owner's wake-up.
+ * The loop runs synchronously from task to task as long as it can; it awaits only a task that
+ * returned a promise, a function that has to be loaded first, room for its records, a turn of the
+ * event loop now and then (so that timers, fetches and messages of earlier tasks go on), and, when
+ * there is nothing to do, the owner's wake-up.
  *
  * @module
  */
@@ -51,9 +53,9 @@ import { checkFraction, setCurrentTask, type TaskContext } from "./context.ts";
 
 /** How long the worker runs tasks before it lets its event loop turn. */
 const TURN_MS = 5;
-/** The most tasks between two looks at the clock. */
+/** The most tasks between two readings of the clock. */
 const MOST_BETWEEN_CLOCKS = 64;
-/** A hosted worker opens its wire when it has slept so often: it is given tasks one by one. */
+/** A hosted worker opens its wire when it has slept this often: it is given tasks one by one. */
 const SLEEPS_UNWIRED = 8;
 
 /** A function of the catalog, loaded. */
@@ -86,7 +88,10 @@ export function main(): void {
   });
 }
 
-/** Calls `fn`; calls `end` when it has returned or thrown, or the promise that it returned is settled. */
+/**
+ * Calls `fn`, and `end` once that has returned or thrown, or once the promise that it returned is
+ * settled.
+ */
 function callTimed(fn: () => unknown, end: () => void): unknown {
   let value: unknown;
   try {
@@ -119,14 +124,17 @@ class PoolWorker {
   readonly #mail: MailboxWriter;
   readonly #decoder = new Decoder();
   readonly #functions: Loaded[] = [];
-  /** The payload of the task that was claimed last, out of its slot: decoding it can take long, and run a class's getters. */
+  /**
+   * The payload of the task that was claimed last, copied from its slot: decoding it can take long,
+   * and run a class's getters.
+   */
   readonly #payload = new Int32Array(SLOT_PAYLOAD_WORDS);
   readonly #payloadBytes = new Uint8Array(this.#payload.buffer);
 
-  /** The thread is about to end: nothing more is claimed or told. */
+  /** The thread is about to end: nothing more is claimed or reported. */
   #ended = false;
   #hasSharedObjects = false;
-  /** The chunk that is under way, when the task is one. */
+  /** The chunk that is under way, if the task is a chunk. */
   #chunk: ChunkRun | undefined;
   /** Calls a function in the context that a task carries; loaded with the first such task. */
   #within: (<R>(carrier: Carrier, fn: () => R) => R) | undefined;
@@ -139,13 +147,13 @@ class PoolWorker {
   #untilClock = 1;
 
   #sleeps = 0;
-  /** In a child process that is there for more than one task. */
+  /** Set in a child process that exists for more than one task. */
   #wire: WorkerWire | undefined;
 
   #ownerMail: OwnerMail | undefined;
-  /** Takes in what the owner says, while a stream's task runs, which is asked to stop so. */
+  /** Takes in what the owner says while a stream's task runs: that is how it is asked to stop. */
   #pollOwner: (() => boolean) | undefined;
-  /** Looks whether the task that asked for its signal last is to stop. */
+  /** Checks whether the task that asked for its signal last must stop. */
   #checkAbort: (() => boolean) | undefined;
 
   // The task that runs, for its context.
@@ -176,7 +184,10 @@ class PoolWorker {
     platform.containThreadEnd((end) => this.#tellEnd(end));
   }
 
-  /** Takes a message outside the mail: the port with a task's arguments, or news of a shared buffer. */
+  /**
+   * Receives a message outside the mail: the port with a task's arguments, or news of a shared
+   * buffer.
+   */
   receive(message: MessagePort | BufferNews): void {
     if ("number" in message) this.#buffers.learn(message);
     else this.#onArguments!(message);
@@ -207,7 +218,10 @@ class PoolWorker {
     await this.#retire();
   }
 
-  /** Sleeps until there may be a task in the ring, and runs meanwhile those that come by the wire; false when it is to retire. */
+  /**
+   * Sleeps until there may be a task in the ring, and meanwhile runs those that come by the wire;
+   * false when the worker must retire.
+   */
   #sleep(): Promise<boolean> {
     const slept = this.#state.sleep(this.#ring, this.#start.idleTimeoutMs);
     const { isHosted, isAlone } = this.#start;
@@ -220,13 +234,14 @@ class PoolWorker {
       const { WorkerWire } = await import("./_wire.ts");
       this.#wire = new WorkerWire();
     } catch {
-      // It goes without: only more slowly.
+      // The worker does without a wire: it is only slower.
     }
   }
 
   /** Runs a task that has come by the wire. */
   readonly #runWired = async ({ number, task, fn, form, payload }: WiredTask): Promise<void> => {
-    // Whoever fails to decide after this one aborts what runs: so aborts are counted from here.
+    // A host that loses the decision to this worker asks the running task to stop: so aborts are
+    // counted from here.
     this.#state.mayClaim();
     if (this.#ended || !this.#state.decide(number)) return;
     this.#number = numberOfWired(number);
@@ -245,11 +260,14 @@ class PoolWorker {
     } finally {
       this.#mail.answerBy = undefined;
       setCurrentTask(undefined);
-      this.#state.mayClaim(); // It is BETWEEN tasks.
+      this.#state.mayClaim(); // The worker is BETWEEN tasks.
     }
   };
 
-  /** Ends as it is meant to. What its tasks have others do is seen through; timers and requests that they have left are not. */
+  /**
+   * Ends in good order. Waits for what its tasks have delegated to other workers, but not for
+   * timers and requests that they have left.
+   */
   async #retire(): Promise<void> {
     if (doorbell.hasWork) {
       this.#state.retire(this.#ring);
@@ -258,7 +276,7 @@ class PoolWorker {
       if (this.#ended) return;
     }
     await this.#tell(KIND.RETIRED, 0, undefined);
-    // Hosted, it ends with its process.
+    // A hosted worker ends with its process.
     if (!this.#start.isHosted) this.#end();
   }
 
@@ -281,8 +299,8 @@ class PoolWorker {
   }
 
   /**
-   * Runs tasks until there is none, or until something has to be awaited: then it returns the promise, and is called
-   * again afterwards.
+   * Runs tasks until there is none, or until something must be awaited: then it returns the
+   * promise, and is called again afterwards.
    */
   #runReady(): Promise<void> | undefined {
     const ring = this.#ring;
@@ -301,7 +319,10 @@ class PoolWorker {
     return undefined;
   }
 
-  /** Looks at the clock; the faster tasks are, the more of them go by until the next look. */
+  /**
+   * Reads the clock; true when the event loop must turn. The faster the tasks, the more of them run
+   * before the clock is read again.
+   */
   #isTurnOver(): boolean {
     const remaining = this.#turnEndMs - nowMs();
     this.#clockEvery = remaining > TURN_MS / 2
@@ -328,7 +349,7 @@ class PoolWorker {
     ring.copyPayload(number, payload, mostWordsOf(form));
     if (hasBlock(form)) state.hold(payload[BLOCK.OFFSET]);
     if (!ring.release(number, this.#start.number)) {
-      // The task is not this worker's any more, nor is what was copied a task.
+      // The task is no longer this worker's, and what was copied is no valid payload.
       state.letGo();
       return undefined;
     }
@@ -351,7 +372,7 @@ class PoolWorker {
     return args === undefined ? undefined : this.#call(task, form, loaded, args);
   }
 
-  /** Whether the modules are loaded that a task of that form needs. */
+  /** Whether the modules that a task of that form needs are loaded. */
   #isEquipped(form: number): boolean {
     return ((form & SHARED_OBJECTS) === 0 || this.#hasSharedObjects) &&
       ((form & CARRIES) === 0 || this.#within !== undefined);
@@ -369,8 +390,8 @@ class PoolWorker {
   }
 
   /**
-   * Gives back the block that the payload names, once `read` has read it; returns what that returns, or `undefined` if this
-   * worker is heeded no more: then it is to run no task.
+   * Gives back the block that the payload names, once `read` has read it. Returns the result of
+   * `read`, or `undefined` if this worker is ignored from now on: then it must run no task.
    */
   #useBlock<R>(read: (offset: number, externBase: number) => R): R | undefined {
     const [offset, externBase] = this.#payload;
@@ -388,13 +409,13 @@ class PoolWorker {
     return isHeeded ? value : undefined;
   }
 
-  /** Runs a task whose function is not loaded, or whose arguments are not all here. */
+  /** Runs a task whose function or modules are not loaded, or whose arguments are not all here. */
   async #runUnprepared(task: number, form: number, fn: number): Promise<void> {
     const place = form & PLACE.MASK;
     let loaded: Loaded;
     let args: unknown[] | undefined;
     try {
-      // Asked for by the task last claimed, so before anything else is.
+      // First: the arguments belong to the task that was claimed last.
       const message = place === PLACE.MESSAGE ? await this.#fetch(task) : undefined;
       if ((form & SHARED_OBJECTS) !== 0) await this.#loadSharedObjects();
       if ((form & CARRIES) !== 0) this.#within ??= (await import("./_carried_context.ts")).within;
@@ -409,21 +430,21 @@ class PoolWorker {
         args = this.#decodeBlock(extras);
       }
     } catch (error) {
-      if (hasBlock(form)) this.#useBlock(() => {}); // If that is not done.
+      if (hasBlock(form)) this.#useBlock(() => {}); // If that has not been done.
       return this.#tell(KIND.ERROR, task, error);
     }
     if (args === undefined || this.#ended) return;
     return this.#call(task, form, loaded, args);
   }
 
-  /** Has locks and pools that are sent to tasks arrive as what they are; many programs do without. */
+  /** Makes locks and pools that are sent to tasks arrive as such; many programs do not need it. */
   async #loadSharedObjects(): Promise<void> {
     if (this.#hasSharedObjects) return;
     this.#hasSharedObjects = true;
     await Promise.all([this.#listen(), import("../sync/mod.ts"), import("../queue/mod.ts")]);
   }
 
-  /** Has what the owner says taken in from now on. */
+  /** Takes in what the owner says from now on. */
   async #listen(): Promise<OwnerMail> {
     if (this.#ownerMail === undefined) {
       const { listenToOwner } = await import("./_owner_mail.ts");
@@ -436,7 +457,8 @@ class PoolWorker {
 
   async #load(fn: number): Promise<Loaded> {
     const target = this.#catalog.targetOf(fn);
-    // Before a task of a module has run, whoever starts a thread can only be the module of the first.
+    // Before any task from a module has run, only the top-level code of the first such module can
+    // start a thread.
     const { initializer } = this.#start;
     setLoading(
       this.#functions.every(({ target }, i) => i === initializer || target.kind === "source"),
@@ -460,7 +482,7 @@ class PoolWorker {
   }
 
   #call(task: number, form: number, loaded: Loaded, args: unknown[]): Promise<void> | undefined {
-    // Its arguments have been read, and the memory given back that they lay in.
+    // The arguments have been read, and their memory has been given back.
     this.#tellBegun();
     if ((form & STREAM) !== 0) return this.#callStream(task, form, loaded, args);
     if ((form & TIMED) !== 0) loaded = this.#timed(task, form, loaded, args);
@@ -470,7 +492,7 @@ class PoolWorker {
     let value: unknown;
     try {
       value = args.length === 1 ? call(args[0]) : call(...args);
-      // Asking may fail, as awaiting would.
+      // Reading `then` may throw, as awaiting would.
       if (isThenable(value)) return this.#settle(task, loaded, value);
     } catch (error) {
       return this.#tell(KIND.ERROR, task, explainCapture(loaded.target, error));
@@ -478,7 +500,10 @@ class PoolWorker {
     return this.#tell(KIND.RESULT, task, this.#start.isAlone ? undefined : value);
   }
 
-  /** The function of a timed task, which says when it ran; called in the context that the task carries, if it does. */
+  /**
+   * The function of a timed task, made to report when it ran, and to run in the context that the
+   * task carries, if any.
+   */
   #timed(task: number, form: number, { target, call }: Loaded, args: unknown[]): Loaded {
     let timed = call;
     if ((form & CARRIES) !== 0) {
@@ -530,12 +555,12 @@ class PoolWorker {
       : this.#tell(KIND.ERROR, task, failure.error));
   }
 
-  /** Says that a task has begun, where the owner has asked for that. */
+  /** Says that a task has begun, if the owner has asked to be told. */
   #tellBegun(): void {
     if (this.#ring.mustTell()) this.#tell(KIND.BEGUN, 0, undefined);
   }
 
-  /** Says when the task has run that ends now. */
+  /** Reports when the task that ends now has run. */
   #tellRan(task: number, startMs: number): void {
     const report: RanReport = [startMs, epochMs(), this.#start.firstTaskId + this.#number];
     this.#tell(KIND.RAN, task, report);
@@ -573,7 +598,7 @@ class PoolWorker {
   #tellChunk(task: number, chunk: ChunkRun, elapsedMs: number): Promise<void> | undefined {
     const outcome: ChunkOutcome = [elapsedMs, chunk.entries, chunk.failed];
     return this.#tell(KIND.RESULT, task, outcome, () => {
-      // Some value cannot be sent. Which one is found out by trying; the others get through.
+      // Some value cannot be sent. Trying each finds out which; the others get through.
       chunk.entries.forEach((entry, i) => {
         const error = this.#errorOfSending(entry);
         if (error === undefined) return;
@@ -601,9 +626,9 @@ class PoolWorker {
     onUnsendable: (error: unknown, task: number) => Promise<void> | undefined =
       this.#tellUnsendable,
   ): Promise<void> | undefined {
-    // Where `close` returns, a task that has called it does, too.
+    // In a runtime where `close` returns, the task that called it goes on.
     if (this.#ended) return undefined;
-    // What is left of it reports no more progress: another task may have its index.
+    // What the task leaves running must report no more progress: another task may have its index.
     if (kind === KIND.RESULT || kind === KIND.ERROR) this.#number = NO_TASK;
     return this.#mail.writeOr(kind, task, value, onUnsendable);
   }
@@ -647,8 +672,8 @@ class PoolWorker {
   }
 
   /**
-   * The signal of the running task. Reading `aborted` looks at the shared word, so that a computation that never lets the
-   * event loop turn sees it as well.
+   * The signal of the running task. Reading `aborted` reads the shared word, so even a computation
+   * that never lets the event loop turn sees the abort.
    */
   #signalOf(number: number, abortsBefore: number): AbortSignal {
     const controller = new AbortController();
@@ -658,7 +683,7 @@ class PoolWorker {
       this.#pollOwner?.();
       if (!aborted && this.#state.isAborted(number, abortsBefore)) {
         aborted = true;
-        // The runtime asks `aborted` itself before it aborts.
+        // The runtime reads `aborted` itself before it aborts.
         delete (signal as { aborted?: boolean }).aborted;
         delete (signal as { throwIfAborted?: () => void }).throwIfAborted;
         controller.abort();
@@ -674,11 +699,11 @@ class PoolWorker {
     });
     if (this.#checkAbort === undefined) this.#watchAborts();
     this.#checkAbort = check;
-    check(); // Listeners hear of what comes, and others that follow it look at it before they listen.
+    check(); // Listeners hear only of later aborts; signals that follow this one read it before they listen.
     return signal;
   }
 
-  /** Has the running task's signal looked at whenever the owner asks a task to stop. */
+  /** Checks the running task's signal whenever the owner asks a task to stop. */
   async #watchAborts(): Promise<void> {
     for (;;) {
       const changed = this.#state.abortChange();

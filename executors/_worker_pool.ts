@@ -1,5 +1,6 @@
 /**
- * The owner's side of a pool of threads or processes: who waits, who runs, who is lost.
+ * The owner's side of a pool of threads or processes: which tasks wait, which run, which workers
+ * are lost.
  *
  *   submit()                                      owner's thread
  *      |  encodes the arguments
@@ -9,18 +10,33 @@
  *                                                     v
  *   Future <------- drain ---- record ring of each <-- worker
  *
- * Each task has an index in the owner's table (see `_pool_tasks.ts`), from submit until its outcome was drained; once
- * published it also has its number in the ring. The owner never waits for a worker and no worker for the owner, but for
- * room in a ring.
+ * Each task has an index in the owner's table (see `_pool_tasks.ts`), from submit until its outcome
+ * is drained; once published it also has its number in the ring. The owner never waits for a
+ * worker, nor a worker for the owner, except for room in a ring.
  *
  * A worker ends in one of four ways, and is out of the crew (see `_crew.ts`) afterwards:
  *   retired    it said so, with nothing in hand: shutdown, `maxTasksPerChild`, `idleTimeout`
- *   lost       it ended itself, or its sign of life went out: its task fails, and by default the pool is broken
- *   abandoned  its task was given up and does not end: the thread cannot be stopped and goes on unheeded
- *   discarded  the pool is broken
+ *   lost       it ended itself, or its sign of life went out: its task fails, and by default the pool
+ *              is broken
+ *   abandoned  its task was given up and does not end: the thread cannot be stopped, and is ignored
+ *              from now on
+ *   discarded  the pool is broken, or ended its workers
  *
- * A worker that is a process can be killed: it is never abandoned, but lost, and it is in the crew until its end was told.
- * It may have more than one task in hand (see `_pool_child.ts`), and says at its end which.
+ * A worker that is a process can be killed: it is never abandoned, but lost, and it is in the crew
+ * until its end is reported. It may have more than one task in hand (see `_pool_child.ts`), and
+ * says at its end which ones.
+ *
+ * The pool:
+ *   open
+ *   closing  shutdown(): accepts no more; what was submitted is run
+ *   ended    endWorkers(): closing, and no worker is started any more
+ *   broken   #break(), #failInitializer(), or an initializer that cannot be sent: submit throws. May be
+ *            closing too
+ *   closed   closing or broken, with no worker and no unsettled task left; final
+ *
+ * Invariant: the doorbell expects one event for each unsettled task and, once closing, one for each
+ * worker. A resting stream spares that of its task and, once closing, that of its worker. (For a
+ * daemon pool the doorbell expects nothing.)
  *
  * @module
  */
@@ -58,13 +74,13 @@ import { type Future, futureInternals } from "./future.ts";
 import type { ExecutorStats } from "./stats.ts";
 import type { StreamSink } from "./stream.ts";
 
-/** How often a blocked thread looks whether there is room for replies that wait for it. */
+/** How often a blocked thread looks whether there is room for the replies that wait for room. */
 const REPLY_MS = 2;
 
 /** Why nobody will run a task, after `endWorkers`. */
 const ENDED = { reason: "the workers of its pool were ended", cause: undefined };
 
-/** Outcomes drained between two looks at the clock. */
+/** Pieces of mail drained between two readings of the clock. */
 const CLOCK_EVERY = 32;
 
 /** The owner's side of a pool. */
@@ -86,14 +102,14 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
   readonly #streams = new PoolStreams((change) => this.#letRest(change));
 
   #broken: { readonly reason: string; readonly cause: unknown } | undefined;
-  /** A loss has broken it, and takes all that is unfinished along. */
+  /** A loss has broken the pool, and fails everything unfinished. */
   #isBreaking = false;
   #closing = false;
-  /** The workers were ended: none is started any more. */
+  /** The workers were ended: no more are started. */
   #workersEnded = false;
   #closed = false;
   readonly #onClosed: (() => void)[] = [];
-  /** Waits for this pool's outcomes that this thread is blocked in. */
+  /** How many waits for this pool's outcomes block this thread: they can nest. */
   #blocking = 0;
 
   readonly #watch = new TaskWatch();
@@ -120,7 +136,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
       watch: this.#watch,
       workers: this.#workers,
     });
-    // What cannot be sent breaks the pool, and the first submit says so.
+    // An initializer that cannot be sent breaks the pool, and the first submit reports it.
     try {
       this.#crew.initialize();
     } catch (error) {
@@ -136,7 +152,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     return this.#settings.name;
   }
 
-  /** Says that one more outcome or end is to come, for which the program stays open. */
+  /** Says that one more outcome or end of a worker will come, for which the program stays open. */
   #expect(): void {
     if (!this.#settings.isDaemon) doorbell.expect();
   }
@@ -145,12 +161,18 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     if (!this.#settings.isDaemon) doorbell.arrived(1);
   }
 
-  /** Says that the program need not stay open for so many more outcomes and ends that are to come, or fewer again. */
+  /**
+   * Changes by `change` the number of expected outcomes and ends for which the program need not
+   * stay open.
+   */
   #letEnd(change: number): void {
     if (!this.#settings.isDaemon) doorbell.spare(change);
   }
 
-  /** So many more streams, or fewer again, rest: nothing comes of their tasks, nor, at shutdown, of their workers. */
+  /**
+   * The number of resting streams has changed by `change`: nothing comes from their tasks, nor, at
+   * shutdown, from their workers.
+   */
   #letRest(change: number): void {
     this.#letEnd(this.#closing ? 2 * change : change);
     if (this.#tasks.unsettled <= this.#streams.resting) this.#crew.stopWatch();
@@ -192,7 +214,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     return stream;
   }
 
-  /** The same with a function that another thread has named, which has the consumer too. */
+  /** Starts a stream of a function that another thread has named, which has the consumer too. */
   streamTarget(
     target: Target,
     args: readonly unknown[],
@@ -261,8 +283,9 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
   }
 
   /**
-   * Refuses a task whose pool has ended while its arguments were encoded: a getter of theirs may have shut the pool down, or
-   * blocked while it broke. The task was not in the table then, so nobody else has refused it.
+   * Refuses a task whose pool ended while the arguments were encoded: one of their getters may have
+   * shut the pool down, or blocked while it broke. The task was not in the table then, so nobody
+   * else has refused it.
    */
   #refuseIfEnded(future: Future<unknown>): boolean {
     if (this.#broken !== undefined) {
@@ -323,7 +346,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     this.#break(`a worker could not be started: ${describe(error)}`, error);
   }
 
-  /** Takes a worker off the list: it ended, or is to be heeded no more. */
+  /** Takes a worker off the list: it ended, or is ignored from now on. */
   #remove(worker: PoolWorkerHandle, fate: WorkerFate, isGone = false): void {
     this.#watch.workerEnded(worker, fate);
     this.#crew.remove(worker, isGone);
@@ -350,7 +373,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
 
   /** See {@linkcode Source}. */
   drain(untilMs: number): boolean {
-    // They have left room.
+    // The readers that end have left room in the arena.
     let found = this.#crew.endReaders();
     for (let i = this.#workers.length - 1; i >= 0; i--) {
       const worker = this.#workers[i];
@@ -442,7 +465,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     if (this.#tasks.unsettled <= this.#streams.resting) this.#afterLast();
   }
 
-  /** There is no task, but for streams that rest. */
+  /** No task is left, except those of streams that rest. */
   #afterLast(): void {
     this.#crew.stopWatch();
     this.refill();
@@ -455,7 +478,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     if (this.#closing && this.#queue.isPublished) this.#closeRing();
   }
 
-  /** Sees to it that what waits has workers, one of which has gone. */
+  /** Finds workers for the waiting tasks, after one worker has gone. */
   #serveWaiting(): void {
     this.refill();
     this.#crew.engage();
@@ -486,7 +509,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     this.#blocking--;
   }
 
-  /** Throws if this thread is about to be blocked for what only its event loop could bring. */
+  /** Throws if this thread is about to block for something that only its event loop could bring. */
   #checkServed(): void {
     if (this.#workers.some(({ mail }) => mail.isLate)) throw new RuntimeError(NEEDS_EVENT_LOOP);
     if (this.#workers.some(({ state, isFinishing }) => state.isReady && !isFinishing)) return;
@@ -505,7 +528,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
   /** See {@linkcode Source}. */
   get deadlineMs(): number {
     const { firstMs } = this.#tasks.deadlines;
-    // While this thread is blocked, nobody wakes it when a worker has made room for replies.
+    // Nobody wakes this thread, if it is blocked, when a worker has made room for replies.
     const isWaiting = this.#workers.some(({ replies }) => replies.isWaiting);
     return isWaiting ? Math.min(firstMs, nowMs() + REPLY_MS) : firstMs;
   }
@@ -522,7 +545,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     if (this.#tasks.unsettled === 0) return;
     this.#crew.engageAll();
     if (isBlocking && this.#blocking > 0 && !platform.servesBlocked) this.#checkServed();
-    // The end of a process is told by mail.
+    // The end of a process is reported by mail.
     if (this.#kind.exports !== undefined) return;
     if (!isBlocking) this.#crew.watchLater();
   }
@@ -530,9 +553,9 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
   // Losing workers
 
   /**
-   * Books a worker that ended without being asked to; see {@linkcode CrewPool}.
+   * Takes in that a worker ended without being asked to; see {@linkcode CrewPool}.
    *
-   * @param inHand The tasks that it had, where it was able to say so.
+   * @param inHand The tasks that it had in hand, if it was able to say so.
    */
   lost(
     worker: PoolWorkerHandle,
@@ -543,12 +566,12 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     if (worker.hasEnded) return;
     if (inHand === undefined) {
       this.#drainWorker(worker, NEVER);
-      if (worker.hasEnded) return; // It has told so itself.
+      if (worker.hasEnded) return; // Its own mail has said so.
     }
     this.#kind.onEnd?.(cause);
     const wasReady = worker.state.isReady;
     const tasks = [...this.#queue.recover(worker), ...inHand ?? []];
-    // The task that it shows may be over, and its index be another one's.
+    // The task that it shows may be over, and its index may be another task's by now.
     if (inHand === undefined && this.#crew.isBusy(worker)) tasks.push(worker.state.currentTask);
     this.#watchLoss(worker, inHand?.[0]);
     worker.givenUp?.grace.cancel();
@@ -562,7 +585,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     }
     this.#meter.lost++;
     const reason = `worker "${worker.name}" was lost: ${how}`;
-    // One that could not even begin would be followed by others, for ever.
+    // A worker that could not even begin would be followed by others, for ever.
     if (!this.#settings.replaceLost || !wasReady) {
       this.#break(reason, cause);
       return;
@@ -571,7 +594,10 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     this.#serveWaiting();
   }
 
-  /** Tells of the task that a worker ran which is no more; of a process, the first of those that it had. */
+  /**
+   * Reports the task that a lost worker ran to the watch; for a process, the first of those in
+   * hand.
+   */
   #watchLoss(worker: PoolWorkerHandle, inHand?: number): void {
     const task = inHand ?? (this.#crew.isBusy(worker) ? worker.state.currentTask : undefined);
     if (task !== undefined) this.#watch.fails(task, "lost", worker);
@@ -583,7 +609,8 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     this.#isBreaking = true;
     this.#broken = { reason, cause };
     this.#crew.retire();
-    // An outcome told in time counts. A worker may have told its end as well, which comes back here.
+    // An outcome that was reported in time counts. A worker may have reported its end as well,
+    // which calls this method again.
     for (const worker of [...this.#workers]) {
       if (!worker.hasEnded) this.#drainWorker(worker, NEVER);
     }
@@ -609,24 +636,27 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     for (const worker of this.#workers) worker.child!.kill(signal);
   }
 
-  /** Ends a process; it is removed once its end is told. */
+  /** Ends a process; it is removed once its end is reported. */
   #dismiss(worker: PoolWorkerHandle, signal: string): void {
     worker.isDismissed = true;
     worker.child!.kill(signal);
   }
 
-  /** Ends all processes at once, and takes no more tasks: what has not started is cancelled, what runs fails. */
+  /**
+   * Ends all processes at once, and takes no more tasks: tasks that have not started are cancelled,
+   * those that run fail.
+   */
   endWorkers(signal: string): void {
     this.shutdown(true);
     this.#workersEnded = true;
     for (const worker of this.#workers) this.#dismiss(worker, signal);
   }
 
-  /** As Python does: what waits fails, what other workers run ends well. */
+  /** As Python does: waiting tasks fail; those that other workers run end normally. */
   #failInitializer(worker: PoolWorkerHandle, error: unknown): void {
     const reason = `its initializer failed: ${describe(error)}`;
     this.#broken ??= { reason, cause: error };
-    // A process that has told so ends, and tells that too.
+    // A process that reports this ends, and reports its end too.
     if (worker.child === undefined) this.#remove(worker, "discarded");
     else worker.isDismissed = true;
     this.#crew.retire();
@@ -635,9 +665,10 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
   }
 
   /**
-   * Fails what a process had returned, and was in nobody's hands, once there is no worker to take it.
+   * Fails tasks that a process has returned, and that are in nobody's hands, once no worker is left
+   * to take them.
    *
-   * @param end Why there will be none; `undefined` if there may be.
+   * @param end Why there will be no worker; `undefined` if there may be one.
    */
   #failOrphans(end: { readonly reason: string; readonly cause: unknown } | undefined): void {
     if (end !== undefined && this.#workers.length === 0) {
@@ -647,10 +678,10 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
 
   // Ending
 
-  /** Takes no more tasks; ends the workers when all is done. See `Executor.shutdown`. */
+  /** Takes no more tasks; ends the workers when all tasks are done. See `Executor.shutdown`. */
   shutdown(cancelFutures: boolean): void {
     if (!this.#closing) {
-      this.#closing = true; // First: a callback of a cancelled future is to submit nothing more.
+      this.#closing = true; // First: a callback of a cancelled future must submit nothing more.
       for (let i = this.#workers.length; i-- > 0;) this.#expect();
       this.#letEnd(this.#streams.resting);
     }
@@ -659,7 +690,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     this.#closeIfOver();
   }
 
-  /** Has the workers end once the ring is empty: no further task will come. */
+  /** Makes the workers end once the ring is empty: no further task will come. */
   #closeRing(): void {
     const { ring } = this.#queue;
     if (ring.isClosed) return;
@@ -698,13 +729,13 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     );
   }
 
-  /** True once all workers have ended, and there will be no more. */
+  /** True once all workers have ended, and no more will start. */
   get isClosed(): boolean {
     doorbell.poll();
     return this.#closed;
   }
 
-  /** The numbers of the processes that the workers are, as far as they have been started. */
+  /** The process ids of the workers that are processes, as far as they have been started. */
   get pids(): number[] {
     doorbell.poll();
     return this.#workers.map(({ pid }) => pid).filter((pid) => pid !== undefined);
@@ -720,7 +751,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     return this.#watch.context();
   }
 
-  /** The counts and times of this moment. */
+  /** The counts and times at this moment. */
   stats(): ExecutorStats {
     doorbell.poll();
     let running = 0;

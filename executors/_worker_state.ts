@@ -1,41 +1,54 @@
 /**
- * One worker's own words, shared with its pool's owner; behind them the rings of its records and of the
- * owner's replies.
+ * One worker's own words, shared with its pool's owner; behind them the rings of its records and of
+ * the owner's replies.
  *
  * Word STATE: what the worker may do.
  *
  *   AWAKE    -> SLEEPING   the worker, which then looks at the task ring once more
- *   SLEEPING -> AWAKE      whoever wakes it: the owner, who then notifies; or the worker, having found a task
+ *   SLEEPING -> AWAKE      whoever wakes it: the owner, who then notifies; or the worker itself, having
+ *                          found a task
  *   SLEEPING -> RETIRED    the worker, having slept for its idle timeout
- *   AWAKE, SLEEPING -> RETIRED   the owner, who wants no more of it
+ *   AWAKE, SLEEPING -> RETIRED   the owner, who wants no more of it; or the worker itself, which ends
  *
- * Word PHASE: BETWEEN tasks, or RUNNING the task that CURRENT (its number in the task ring) and CURRENT_TASK (its index in the
- * owner's table) name. Written by the worker.
- * Word ABORTED: number of the task that was asked to stop last. Word ABORTS: how often one was. Written by the owner, who
- * notifies. As numbers come again, a task that was asked is one that was so since its worker last looked for one to claim.
- * Word DECIDED: number of the task, among those that came by the wire, that was begun or taken back last; see `_wire.ts`.
- * Word HELD: the block of the pool's arena in which the arguments lie of the task that the worker has claimed, as a byte position.
+ * Word PHASE: BETWEEN tasks, or RUNNING the task that CURRENT (its number in the task ring) and
+ * CURRENT_TASK (its index in the owner's table) name. Written by the worker.
+ * Word ABORTED: number of the task that was last asked to stop. Word ABORTS: how often a task was
+ * asked to stop. Written by the owner, who notifies. Ring numbers wrap, so ABORTED alone proves
+ * nothing: the running task is asked to stop if ABORTED is its number and ABORTS has changed since
+ * its worker last called `mayClaim`.
+ * Word DECIDED: number of the task, among those that came by the wire, that was last begun or taken
+ * back; see `_wire.ts`.
+ * Word HELD: the block of the pool's arena that holds the arguments of the task that the worker has
+ * claimed, as a byte position.
  *
- *   NONE              -> block             hold()         worker, before it gives the task's slot back
- *   block             -> block + READING   beginReading() worker, by compare-exchange
- *   block + READING   -> NONE              endReading()   worker, by compare-exchange, after it has given the block back
- *   block             -> NONE              letGo()        worker, from whom the owner has taken the slot, and so the block, back
- *                                          takeBlock()    owner, by compare-exchange: it gives the block back
- *   block + READING   -> ... + LEFT        takeBlock()    owner, by compare-exchange: it heeds the worker no more
- *   ... + LEFT        -> NONE              endReading()   worker, after it has given the block back
+ *   NONE            -> block            hold()          worker, before it gives the task's slot back
+ *   block           -> block + READING  beginReading()  worker, by compare-exchange
+ *   block + READING -> NONE             endReading()    worker, by compare-exchange, after it has
+ *                                                       given the block back
+ *   block           -> NONE             letGo()         worker, from which the owner has taken the
+ *                                                       slot, and so the block, back
+ *                                       takeBlock()     owner, by compare-exchange: it gives the
+ *                                                       block back
+ *   block + READING -> ... + LEFT       takeBlock()     owner, by compare-exchange: it ignores the
+ *                                                       worker from now on
+ *   ... + LEFT      -> NONE             endReading()    worker, after it has given the block back
  *
  * Word ALIVE: 1 once the worker holds its sign of life. Word READY: 1 once it takes tasks.
  *
  * Invariants
- * 1. The worker stores BETWEEN before it looks at STATE, and looks at STATE before it claims. The owner stores RETIRED before
- *    it looks at PHASE. So an owner who sees RUNNING after it stored RETIRED knows that the worker claims nothing more:
- *    it can be given up without losing a task that it has just taken.
- * 2. The task ring's SLEEPING is never less than the number of workers whose STATE is SLEEPING: a worker adds before it changes
- *    STATE to it, and who changes STATE from it subtracts afterwards.
- * 3. A block is given back once, by one who will not read it and while nobody does: by the owner if its compare-exchange comes
- *    before that of `beginReading`, else by the worker. A thread that is given up while it reads is not ended before it has
- *    (see `_crew.ts`), calls nothing afterwards, and rings the owner, who may wait for the room. What is not promised: that a
- *    block comes back from a thread which ends itself while it reads, as a getter of an error's class may have it do.
+ * 1. The worker stores BETWEEN before it looks at STATE, and looks at STATE before it claims. The
+ *    owner stores RETIRED before it looks at PHASE. So an owner that sees RUNNING after it stored
+ *    RETIRED knows that the worker claims nothing more: it can be given up without losing a task
+ *    that it has just taken.
+ * 2. The task ring's SLEEPING is never less than the number of workers whose STATE is SLEEPING: a
+ *    worker adds to it before it changes STATE to SLEEPING, and whoever changes STATE from SLEEPING
+ *    subtracts afterwards.
+ * 3. A block is given back once, by a side that will not read it, and while nobody reads it: by the
+ *    owner if its compare-exchange comes before that of `beginReading`, else by the worker. A
+ *    thread that is abandoned while it reads is not ended before it has finished reading (see
+ *    `_crew.ts`), calls nothing afterwards, and rings the owner, who may be waiting for the room.
+ *    Not promised: that a block comes back from a thread that ends itself while it reads, as a
+ *    getter of an error's class may make it do.
  *
  * @module
  */
@@ -60,7 +73,10 @@ const NONE = 0;
 const READING = 1;
 const LEFT = 2;
 
-/** Words of the ring of a worker's records: 256 KiB, touched as far as outcomes pile up. */
+/**
+ * Words of the ring of a worker's records: 256 KiB, of which only as much is touched as outcomes
+ * pile up.
+ */
 const RECORD_WORDS = 1 << 16;
 /** Words of the ring of the owner's replies. */
 const REPLY_WORDS = 1 << 14;
@@ -105,7 +121,7 @@ export class WorkerState {
 
   // The worker's side.
 
-  /** Says that a task is over; false when the worker must not claim another (Invariant 1). */
+  /** Says that no task runs; false when the worker must not claim another (Invariant 1). */
   mayClaim(): boolean {
     store(this.#words, WORKER.PHASE, BETWEEN);
     this.#abortsBefore = load(this.#words, WORKER.ABORTS);
@@ -119,38 +135,47 @@ export class WorkerState {
     store(this.#words, WORKER.PHASE, RUNNING);
   }
 
-  /** Says that it has a block with a task that it has claimed; call before the slot is given back. */
+  /**
+   * Says that the worker holds the block of a task that it has claimed; call before the slot is
+   * given back.
+   */
   hold(block: number): void {
     store(this.#words, WORKER.HELD, block);
   }
 
-  /** Says that it has none after all. */
+  /** Says that the worker holds no block after all. */
   letGo(): void {
     store(this.#words, WORKER.HELD, NONE);
   }
 
-  /** Says that it reads the block that it has; false when the owner has it back. */
+  /** Says that the worker reads the block that it holds; false when the owner has taken it back. */
   beginReading(block: number): boolean {
     return replace(this.#words, WORKER.HELD, block, block | READING);
   }
 
-  /** Says that it has given that back; false when the owner heeds this worker no more. */
+  /**
+   * Says that the worker has given that block back; false when the owner ignores this worker from
+   * now on.
+   */
   endReading(block: number): boolean {
     if (replace(this.#words, WORKER.HELD, block | READING, NONE)) return true;
     this.letGo();
     return false;
   }
 
-  /** Decides about a task that came by the wire; false when the other side has: then it is not this one's. */
+  /**
+   * Decides about a task that came by the wire; false when the other side has decided: then the
+   * task is not the caller's.
+   */
   decide(number: number): boolean {
     return replace(this.#words, WORKER.DECIDED, (number - 1) | 0, number);
   }
 
-  /** Looks for a task for a moment, as long as that pays off; true when there is one. */
+  /** Looks for a task for a moment, while looking pays off; true when there is one. */
   look(ring: TaskRing, lookMs?: number): boolean {
     const spinner = this.#spinner;
     if (!spinner.isDue()) return false;
-    // Spinning threads must leave a processor to those that work.
+    // Spinning threads must leave a processor to the working ones.
     const mayLook = add(ring.words, TASK_RING.LOOKING, 1) < platform.cores - 1;
     const found = mayLook ? spinner.look(() => ring.hasReady(), lookMs) : spinner.miss();
     add(ring.words, TASK_RING.LOOKING, -1);
@@ -158,12 +183,13 @@ export class WorkerState {
   }
 
   /**
-   * Sleeps until the owner wakes this worker, unless the ring has something; false when the idle timeout
-   * passed, and the worker has retired.
+   * Sleeps until the owner wakes this worker, unless the ring has something; false when the idle
+   * timeout passed, and the worker has retired.
    */
   async sleep(ring: TaskRing, idleTimeoutMs: number | undefined): Promise<boolean> {
     const words = this.#words;
-    // Counted first: were it counted later, whoever wakes it meanwhile would take another sleeper off the count.
+    // Counted first: otherwise a thread that wakes this worker meanwhile would take another sleeper
+    // off the count.
     add(ring.words, TASK_RING.SLEEPING, 1);
     if (!replace(words, WORKER.STATE, AWAKE, SLEEPING)) {
       add(ring.words, TASK_RING.SLEEPING, -1);
@@ -193,12 +219,15 @@ export class WorkerState {
     store(this.#words, WORKER.READY, 1);
   }
 
-  /** How often a task had been asked to stop before the one was claimed that runs. */
+  /** How often a task had been asked to stop before the running one was claimed. */
   get abortsBefore(): number {
     return this.#abortsBefore;
   }
 
-  /** True when the task with that number is asked to stop, which runs with so many {@linkcode abortsBefore}. */
+  /**
+   * True when the task with that number is asked to stop; `abortsBefore` is the value of
+   * {@linkcode abortsBefore} when it began.
+   */
   isAborted(number: number, abortsBefore: number): boolean {
     return load(this.#words, WORKER.ABORTS) !== abortsBefore &&
       this.#words[WORKER.ABORTED] === (number | 0);
@@ -247,21 +276,22 @@ export class WorkerState {
   }
 
   /**
-   * Call for a worker that claims nothing more, and is to be heeded no more.
+   * Takes the block back from a worker that claims nothing more and is ignored from now on.
    *
-   * @returns The block that it has, and now will not read, for the caller to give back; 0 if it has none, or gives it back itself.
+   * @returns The block that it holds and now will not read, for the caller to give back; 0 if it
+   * holds none, or gives it back itself.
    */
   takeBlock(): number {
     const words = this.#words;
     const held = load(words, WORKER.HELD);
     if (held === NONE) return NONE;
     if ((held & READING) === 0 && replace(words, WORKER.HELD, held, NONE)) return held;
-    // It reads it, or has read it by now.
+    // The worker reads the block, or has read it by now.
     replace(words, WORKER.HELD, held | READING, held | READING | LEFT);
     return NONE;
   }
 
-  /** True while the worker reads what it had when it was left alone. */
+  /** True while the worker still reads the block that it held when it was abandoned. */
   get isLeftReading(): boolean {
     return (load(this.#words, WORKER.HELD) & LEFT) !== 0;
   }
@@ -273,7 +303,7 @@ export class WorkerState {
     return true;
   }
 
-  /** Has the worker claim nothing more. */
+  /** Makes the worker claim nothing more. */
   retire(ring: TaskRing): void {
     while (!this.isRetired) {
       if (this.#leaveSleep(ring, RETIRED)) notify(this.#words, WORKER.STATE);
