@@ -1,5 +1,6 @@
 /**
- * Payloads: encoded values on their way through threads and processes that pass them on. Those never decode them.
+ * Payloads: encoded values on their way through threads and processes that pass them on without
+ * decoding them.
  *
  * @module
  */
@@ -13,18 +14,18 @@ import { BLOCK, PLACE } from "./_protocol.ts";
 
 const WORD_BYTES = Int32Array.BYTES_PER_ELEMENT;
 
-/** A payload: `bytes` hold it, from `start` on, which is aligned to words. */
+/** A payload: `bytes` holds it from `start` on, which is aligned to words. */
 export interface Payload {
   /** INLINE: words alone; BLOCK: a block as `Encoder.copyTo` writes it. */
   readonly place: number;
-  /** Of a block: byte position of the externs in it. */
+  /** For a block: byte position of the externs in it. */
   readonly externBase: number;
   readonly bytes: Uint8Array;
   readonly start: number;
   readonly length: number;
 }
 
-/** Memory in which payloads lie: a ring. */
+/** Memory that holds payloads: a ring. */
 interface Memory {
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
@@ -39,13 +40,16 @@ export const NO_PAYLOAD: Payload = {
   length: 0,
 };
 
-/** Lengths of frames and payloads are words, and rounded as such. */
+/**
+ * The most bytes of a payload: lengths of frames and payloads are kept in Int32 words, and are
+ * rounded up.
+ */
 const MOST_BYTES = 0x7fffff00;
 
 /**
- * Has an encoder write for another process.
+ * Makes an encoder write for another process.
  *
- * @param handleOf What stands for a shared object on the way there.
+ * @param handleOf Returns the handle that stands for a shared object on the way.
  */
 export function writeForProcess(
   encoder: Encoder,
@@ -56,9 +60,9 @@ export function writeForProcess(
   encoder.mostBytes = MOST_BYTES;
 }
 
-/** The error of sending what cannot leave the process. */
+/** The error for something that cannot leave the process. */
 function refusalOf(extra: object): DOMException {
-  const kind = extra.constructor.name; // A port's tag is another in Node.
+  const kind = extra.constructor.name; // In Node a port's `Symbol.toStringTag` differs.
   const memory = ArrayBuffer.isView(extra) ? extra.buffer : extra;
   let remedy = "only threads can be sent one";
   if (memory instanceof SharedArrayBuffer) {
@@ -75,13 +79,13 @@ export function payloadOf(value: unknown): Payload {
   return blockPayload(encode(encoder, value));
 }
 
-/** A payload that was encoded for another process: it has no extras. */
+/** The payload of a value that was encoded for another process, and so has no extras. */
 export function blockPayload({ block, externBase }: Encoded): Payload {
   const bytes = new Uint8Array(block);
   return { place: PLACE.BLOCK, externBase, bytes, start: 0, length: bytes.length };
 }
 
-/** A payload that is a block, for a message. */
+/** The message form of a payload that is a block. */
 export function encodedOf(payload: Payload): Encoded {
   const { bytes, externBase } = keep(payload);
   return { block: bytes.buffer as ArrayBuffer, externBase, extras: [] };
@@ -94,7 +98,7 @@ export function decodePayload(decoder: Decoder, payload: Payload): unknown {
   return decoder.decode(words, bytes, start >> 2, place === PLACE.BLOCK ? start + externBase : 0);
 }
 
-/** A copy, for when the place where a payload lies is given back. */
+/** A copy of a payload, to keep when its memory is given back. */
 export function keep({ place, externBase, bytes, start, length }: Payload): Payload {
   return { place, externBase, bytes: bytes.slice(start, start + length), start: 0, length };
 }
@@ -111,12 +115,12 @@ export function copy({ bytes, start, length }: Payload, to: Uint8Array, at: numb
   for (let i = 0; i < length; i++) to[at + i] = bytes[start + i];
 }
 
-// In a slot or a record, and the arena beside its ring
+// In a slot or a record, and in the arena beside its ring
 
 /**
- * Lays a payload into the words from `at` on, or into a block that three words there name.
+ * Writes a payload into the words from `at` on, or into a block that three words there name.
  *
- * @returns Where it lies; MESSAGE when the arena has no room, and nothing was written.
+ * @returns The place of the payload; MESSAGE when the arena has no room, and nothing was written.
  */
 export function lay(payload: Payload, { words, bytes }: Memory, at: number, arena: Arena): number {
   const { length } = payload;
@@ -134,10 +138,11 @@ export function lay(payload: Payload, { words, bytes }: Memory, at: number, aren
 }
 
 /**
- * The payload that was laid there, in place: valid until its words, and its block, are given back.
+ * The payload that {@linkcode lay} has written at `at`, in place: valid until its words, and its
+ * block, are given back.
  *
  * @param place INLINE or BLOCK.
- * @param inlineWords How long it is where it is words alone.
+ * @param inlineWords Its length, if it is INLINE.
  */
 export function payloadAt(
   place: number,

@@ -1,17 +1,17 @@
 /**
- * One child process of a pool, from the thread that serves it: takes tasks from the pool's ring as
- * a worker of a thread pool does, sends them to the child, and passes on what the child says.
+ * One child process of a pool, from the thread that serves it: it takes tasks from the pool's ring
+ * as a worker of a thread pool does, sends them to the child, and passes on what the child says.
  *
  * A child runs one task at a time, and may be sent short ones ahead; see `_tasks_in_hand.ts`. If
- * one of them takes long after all, the child returns those behind it (RETURNED), and whichever
- * child has nothing to do takes them.
+ * one of them takes long after all, the child returns those behind it (RETURNED), and any child
+ * with nothing to do takes them.
  *
  * Invariants
  * 1. A task is in one place: the ring, the returned ones of its pool, or the hands of one child
- *    (`#inHand`) from when it is claimed until its outcome is in the owner's mail. What a child has
- *    in hand when it ends is told the owner, who fails it.
+ *    (`#inHand`), where it is from the claim until its outcome is in the owner's mail. When a child
+ *    ends, the owner is told what it had in hand, and fails it.
  * 2. The owner's STATE and PHASE words are written as a worker writes them: RUNNING while something
- *    is in hand; what RETIRED asks for is looked at before each claim.
+ *    is in hand; STATE is checked for RETIRED before each claim.
  *
  * @module
  */
@@ -62,11 +62,11 @@ import { type ChildGroup, type Task, type TaskHead, TasksInHand } from "./_tasks
 import { ServingWire } from "./_wire.ts";
 import { WorkerState } from "./_worker_state.ts";
 
-/** How long a process that has said all may take to end. */
+/** How long a process that has nothing more to say may take to end. */
 const ENDING_MS = 5000;
 
 /**
- * How long a process may take to hear that a task is to stop: it may be starting, at a bad moment.
+ * How long a process may take to hear that a task must stop: it may still be starting.
  */
 const UNHEARD_MS = 5000;
 
@@ -77,7 +77,7 @@ export interface ChildEnd {
   readonly signal: string | null;
 }
 
-/** Reads what is only passed on: a shared object stays the handle that stood for it. */
+/** Reads what is only passed on: a shared object remains the handle that stands for it. */
 const passingDecoder = new Decoder((handle: Handle): Shareable => ({ [HANDLE]: () => handle }));
 
 /** One child process of a pool. */
@@ -95,7 +95,7 @@ export class PoolChild {
   readonly #broker: Broker;
   readonly #decoder = new Decoder();
   readonly #onEnd: () => void;
-  /** It is there for one task only. */
+  /** Whether the child exists for one task only. */
   readonly #isAlone: boolean;
 
   readonly #knownFunctions = new Set<number>();
@@ -103,19 +103,19 @@ export class PoolChild {
   /** Tasks whose arguments the owner has been asked for, oldest first. */
   readonly #fetching: TaskHead[] = [];
   #tasksLeft: number;
-  /** It has returned tasks since the last RESUME. */
+  /** Whether the child has returned tasks since the last RESUME. */
   #hasReturned = false;
   #isClosing = false;
-  /** Has it killed if it does not end as it is to. */
+  /** Stops the timer that kills the child if it does not end as it should. */
   #stopEndTimer: (() => void) | undefined;
-  /** The exit code that it is to have. */
+  /** The exit code that the child should have. */
   #code = 0;
-  /** It was killed for not ending. */
+  /** Whether the child was killed for not ending. */
   #isOverdue = false;
   #ended = false;
-  /** Why it was killed, as the end of a sentence. */
+  /** Why the child was killed, as the end of a sentence. */
   #killedBecause: string | undefined;
-  /** What the worker has told of its end. */
+  /** What the worker has reported of its end. */
   #report: { readonly how: string; readonly error: unknown } | undefined;
   #onChange: (() => void) | undefined;
 
@@ -192,7 +192,7 @@ export class PoolChild {
       const isIdle = this.#inHand.isEmpty;
       if (isIdle && (this.#state.isRetired || this.#tasksLeft === 0)) break;
       if (!this.#mayTakeMore() || (!isIdle && this.#ring.hasReady())) {
-        // What is ready may not follow what is in hand, and this child may be the one that was
+        // The task in the ring may not follow those in hand, and this child may be the one that was
         // woken for it.
         if (this.#ring.hasReady()) this.#feedIdle();
         await this.#change();
@@ -206,7 +206,7 @@ export class PoolChild {
       }
       await this.#state.sleep(this.#ring, isIdle ? this.#start.idleTimeoutMs : undefined);
     }
-    // A lone one closes by itself.
+    // A child for one task closes by itself.
     if (!this.#isAlone) this.#close();
   }
 
@@ -217,8 +217,8 @@ export class PoolChild {
   }
 
   /**
-   * It has nothing more to do, and is to end soon. The runtime was seen to hang in its own exit,
-   * about once in a thousand.
+   * The child has nothing more to do, and should end soon: it is killed if it does not. The runtime
+   * was seen to hang in its own exit, about once in a thousand times.
    */
   #expectEnd(): void {
     this.#isClosing = true;
@@ -229,18 +229,18 @@ export class PoolChild {
     });
   }
 
-  /** It ends later: what its tasks have others do is not over. */
+  /** The child ends later: what its tasks have delegated to other workers is not over. */
   #awaitEnd(): void {
     this.#stopEndTimer?.();
     this.#stopEndTimer = undefined;
   }
 
-  /** A promise for the next outcome. */
+  /** A promise for the next frame from the child, or for its end. */
   #change(): Promise<void> {
     return new Promise((resolve) => this.#onChange = resolve);
   }
 
-  /** Whether the child's hands are not full. */
+  /** Whether the child may take another task. */
   #mayTakeMore(): boolean {
     if (this.#tasksLeft === 0 || this.#state.isRetired) return false;
     return this.#inHand.mayGrow && this.#fetching.length === 0 && !this.#wire.isBusy;
@@ -256,7 +256,7 @@ export class PoolChild {
     });
   }
 
-  /** Sends the child what it may have. */
+  /** Sends the child as many tasks as it may have. */
   #feed(): void {
     const group = this.#group;
     while (!this.#ended && !this.#isClosing && this.#mayTakeMore()) {
@@ -294,7 +294,7 @@ export class PoolChild {
       else this.#send(sent);
       if (place === PLACE.BLOCK) this.#arguments.release(payload.start);
     }
-    // Nobody gives up the thread that this runs in.
+    // The thread that this runs in is never abandoned, so this succeeds.
     ring.release(number, this.#start.number);
     this.#tellBegun();
     return true;
@@ -314,7 +314,7 @@ export class PoolChild {
     if (this.#ring.mustTell()) this.#tell(KIND.BEGUN, 0, undefined);
   }
 
-  /** Shows a task that is in hand, where the one shown is not any more. */
+  /** Shows a task that is in hand, if the one shown no longer is. */
   #showLast(): void {
     const { last } = this.#inHand;
     if (last !== undefined && last.number !== (this.#state.currentNumber >>> 0)) this.#show(last);
@@ -331,8 +331,8 @@ export class PoolChild {
   }
 
   /**
-   * Whether a task that was claimed may take the short way: the child has nothing else, and there
-   * is nothing to be sent with it.
+   * Whether a claimed task may go by the wire: the child has nothing else in hand, and the ring
+   * holds no task to send behind it.
    */
   #isAloneOnItsWay(head: TaskHead): boolean {
     return this.#inHand.isEmpty && this.#wire.suits(head) && !this.#ring.hasReady();
@@ -366,7 +366,7 @@ export class PoolChild {
     const { type, a, b, c } = record;
     if (type === UP.MAIL) this.#receiveMail(record, a, b);
     else if (type === UP.STOPPING) {
-      // By now it may have its outcome, and another task its index.
+      // By now the task may have its outcome, and another task its index.
       if (c === 0 || this.#wire.numberOf(a) === b) this.#stopping(a);
     } else if (type === UP.NUMBERED) this.#wire.learn(a, b);
     else if (type === UP.WIRED) this.#wire.open();
@@ -452,11 +452,11 @@ export class PoolChild {
     if (this.#inHand.isEmpty) this.#timeAgain();
     if (!this.#group.hasReturned) return;
     this.#feedIdle();
-    // The owner may start another process for them.
+    // The owner may start another process for the returned tasks.
     if (hasReturned && this.#group.hasReturned) this.#tell(KIND.BEGUN, 0, undefined);
   }
 
-  /** Has the pool's idle children take what there is. */
+  /** Makes the pool's idle children take what there is. */
   #feedIdle(): void {
     for (const child of this.#group.children) {
       if (!child.#inHand.isEmpty) continue;
@@ -466,8 +466,8 @@ export class PoolChild {
   }
 
   /**
-   * Has a sleep begin anew, as whether the child is idle, and may be so for its idle timeout only,
-   * has changed.
+   * Makes a sleep begin anew: whether the child is idle has changed, and with it whether the idle
+   * timeout applies.
    */
   #timeAgain(): void {
     if (this.#start.idleTimeoutMs !== undefined) this.#state.wake(this.#ring);
@@ -508,7 +508,9 @@ export class PoolChild {
 
   // Its end
 
-  /** Has a task that it runs asked to stop, and the process ended if it does not in time. */
+  /**
+   * Asks a task that the child has in hand to stop, and ends the process if it does not in time.
+   */
   stop(task: number, number: number, graceMs: number): void {
     if (this.#group.dropReturned(number, this.#ring)) {
       this.#tell(KIND.ERROR, task, undefined);
@@ -524,7 +526,7 @@ export class PoolChild {
     this.#endUnlessStopped(task, nowMs() + UNHEARD_MS);
   }
 
-  /** Ends the process if it has the task still at that time. */
+  /** Ends the process if it still has the task at that time. */
   #endUnlessStopped(task: number, atMs: number): void {
     const inHand = this.#inHand.get(task);
     if (inHand?.stopMs === undefined) return;
@@ -535,8 +537,8 @@ export class PoolChild {
   }
 
   /**
-   * Its worker has been asked to stop a task: only now the task's time begins, as the process may
-   * have been starting.
+   * The child's worker has been asked to stop a task. Only now does the task's grace begin, as the
+   * process may have been starting.
    */
   #stopping(task: number): void {
     this.#endUnlessStopped(task, nowMs() + (this.#inHand.get(task)?.stopMs ?? 0));
@@ -567,7 +569,7 @@ export class PoolChild {
       this.#tell(KIND.ENDED, 0, [how, error, this.#inHand.indexes]);
     }
     this.#onChange?.();
-    this.#state.wake(this.#ring); // So that `run` ends, and nobody counts it as asleep.
+    this.#state.wake(this.#ring); // So that `run` ends, and the child no longer counts as asleep.
     this.#onEnd();
   }
 }

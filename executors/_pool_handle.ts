@@ -1,5 +1,6 @@
 /**
- * What stands for a pool while it crosses: to its own tasks, from there to others of them, and back to whoever made it.
+ * What stands for a pool while it crosses: to its own tasks, from there to other tasks of it, and
+ * back to the thread that made it.
  *
  * @module
  */
@@ -20,12 +21,17 @@ export interface PoolHandle {
 /** The kind of a pool's handle. */
 export const POOL_KIND = "ThreadPoolExecutor";
 
-/** Finds what a pool is in this thread; `undefined` for pools that it has nothing to do with. */
+/**
+ * Finds what represents a pool in this thread; `undefined` for pools that the finder does not know.
+ */
 export type FindPool = (handle: PoolHandle) => Executor | undefined;
 
 const finders: FindPool[] = [];
 
-/** Has pools arrive here as what `find` says. A thread may own pools, and be itself a worker of one. */
+/**
+ * Makes pools arrive here as what `find` returns. A thread may own pools, and itself be a worker of
+ * one.
+ */
 export function findPoolsBy(find: FindPool): void {
   finders.push(find);
 }

@@ -1,5 +1,6 @@
 /**
- * What pools of threads and of processes are made of: their options, how those are checked, and in what the two kinds differ.
+ * What pools of threads and of processes are made of: their options, the checks of these, and how
+ * the two kinds differ.
  *
  * @module
  */
@@ -15,30 +16,33 @@ import type { BrokenExecutor } from "./errors.ts";
 
 /** What a pool's workers are. */
 export interface WorkerKind {
-  /** The error of a pool that is broken. */
+  /** The error class of a broken pool. */
   readonly Broken: new (message: string, options: ErrorOptions) => BrokenExecutor;
-  /** What a submission is to those who submit, for error texts; "submit task" unless given. */
+  /** What the caller attempts by a submission, for error texts; "submit task" unless given. */
   readonly act?: string;
-  /** How shared objects reach workers that share no memory with this thread; such workers can be killed. */
+  /**
+   * How shared objects reach workers that share no memory with this thread; such workers can be
+   * killed.
+   */
   readonly exports: Exports | undefined;
   /** See {@linkcode ExecutorBackend}. */
   readonly chunkMs: number;
   /** See `Source` of the doorbell. */
   readonly lookMs?: number;
-  /** Starts what takes a worker's messages. */
+  /** Starts the thread, or process, that receives a worker's messages. */
   startThread(name: string, onError: (message: string) => void): WorkerThread | ChildThread;
-  /** The pool has no workers left, and starts no more. */
+  /** Called when the pool has no workers left, and starts no more. */
   close(): void;
-  /** A process has been started. */
+  /** Called when a process has been started. */
   onStart?(pid: number): void;
-  /** A process has ended; `cause` says how, if it was lost. */
+  /** Called when a process has ended; `cause` says how, if it was lost. */
   onEnd?(cause: unknown): void;
 }
 
-/** What a pool is made of, checked. */
+/** The checked settings of a pool. */
 export interface PoolSettings {
   readonly name: string;
-  /** What the worker is called that was started after so many others. */
+  /** The name of the worker that is started after `number` others. */
   readonly workerName: (number: number) => string;
   readonly maxWorkers: number;
   readonly initializer: AnyFunction | undefined;
@@ -56,17 +60,21 @@ export interface PoolOptions {
   maxWorkers?: number | undefined;
   /** Workers are named `prefix_0`, `prefix_1` ... Default: the name of the class and a number. */
   threadNamePrefix?: string | undefined;
-  /** Called in each worker before its first task; if it throws, the pool is broken. Crosses as a task does. */
+  /**
+   * Called in each worker before its first task; if it throws, the pool is broken. Crosses as a
+   * task does.
+   */
   initializer?: ((...args: never[]) => unknown) | undefined;
   /** The initializer's arguments, cloned when the pool is made. */
   initargs?: readonly unknown[] | undefined;
-  /** Replaces a worker after so many tasks. Default: never. */
+  /** Replaces a worker after this number of tasks. Default: never. */
   maxTasksPerChild?: number | undefined;
-  /** Ends a worker that had nothing to do for so many milliseconds. Default: never. */
+  /** Ends a worker that has had nothing to do for this number of milliseconds. Default: never. */
   idleTimeout?: number | null | undefined;
   /**
-   * What happens when a worker ends without being asked to: `"break"` fails all unfinished futures and accepts no more, as
-   * Python does; `"replace"` fails the task that the worker ran, and starts another worker. Default `"break"`.
+   * What happens when a worker ends without being asked to: `"break"` fails all unfinished futures
+   * and accepts no more, as Python does; `"replace"` fails the task that the worker ran, and starts
+   * another worker. Default `"break"`.
    */
   onWorkerLost?: "break" | "replace" | undefined;
 }
@@ -75,7 +83,8 @@ export interface PoolOptions {
  * Checks the options of a pool.
  *
  * @param name The pool's name.
- * @throws {RangeError} For a `maxWorkers` or `maxTasksPerChild` below 1, or a negative `idleTimeout`.
+ * @throws {RangeError} For a `maxWorkers` or `maxTasksPerChild` below 1, or a negative
+ * `idleTimeout`.
  * @throws {TypeError} When a number is not an integer, or `initializer` not a function.
  */
 export function poolSettings(name: string, options: PoolOptions): PoolSettings {

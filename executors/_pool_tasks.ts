@@ -1,20 +1,21 @@
 /**
  * The unfinished tasks of a pool, and how each comes to its outcome.
  *
- *   create -> queued -> with a worker -> settled: its worker has told the outcome
+ *   create -> queued -> with a worker -> settled: its worker has reported the outcome
  *                |             |
  *                |             +-------> settled: its worker was lost, or the task was given up
  *                +---------------------> settled: taken back
  *
- * Each task has an index, from `create` until nobody will speak of it any more, and then another one gets it. That is when its
- * outcome was told, or no worker has it; a task that was given up is settled at once, and keeps its index until its worker
- * has ended it or is heeded no more.
+ * Each task has an index, from `create` until no mail can name the task any more; then another task
+ * gets the index. That is once its outcome has been reported, or no worker has it. A task that was
+ * given up is settled at once, and keeps its index until its worker has ended it or is ignored.
  *
- * Where a task can be when it is to be taken back: in the backlog (it is settled, and its index is free again once the
- * backlog comes to it), in the ring (a compare-exchange against the claiming workers decides), or with a worker (too late).
+ * Where a task can be when it must be taken back: in the backlog (it is settled, and its index is
+ * free again once the backlog comes to it), in the ring (a compare-exchange against the claiming
+ * workers decides), or with a worker (too late).
  *
- * Invariant: `unsettled` counts the tasks that were queued and whose futures are not done; each is counted out once, by
- * `#bookOut`.
+ * Invariant: `unsettled` counts the tasks that were queued and whose futures are not done; each is
+ * subtracted once, by `#bookOut`.
  *
  * @module
  */
@@ -40,7 +41,7 @@ const GRACE_MS = 50;
 export interface TasksPool extends Runner {
   /** A task was settled. */
   settled(): void;
-  /** A thread does not end a task that was given up: it is to be heeded no more. */
+  /** A thread does not end a task that was given up: it is ignored from now on. */
   abandon(worker: PoolWorkerHandle): void;
 }
 
@@ -55,7 +56,7 @@ export interface TasksParts {
 
 /** The unfinished tasks of a pool. */
 export class PoolTasks {
-  /** Limits of tasks, and of the patience with workers. */
+  /** Deadlines of tasks, and of the grace that workers have to stop them. */
   readonly deadlines = new Deadlines();
   readonly #pool: TasksPool;
   readonly #kind: WorkerKind;
@@ -70,9 +71,9 @@ export class PoolTasks {
   readonly #free: number[] = [];
   #indexes = 0;
   #unsettled = 0;
-  /** Tasks given up that a process was asked to stop. */
+  /** Given-up tasks that processes were asked to stop. */
   readonly #stopped = new Set<number>();
-  /** Those that are chunks of `map`. */
+  /** The tasks that are chunks of `map`. */
   readonly #chunks = new Set<number>();
 
   constructor(pool: TasksPool, { kind, queue, streams, watch, workers }: TasksParts) {
@@ -85,17 +86,19 @@ export class PoolTasks {
     this.#workers = workers;
   }
 
-  /** How many have no outcome. */
+  /** How many tasks have no outcome. */
   get unsettled(): number {
     return this.#unsettled;
   }
 
-  /** The future of a task; `undefined` if none has that index. */
+  /** The future of a task; `undefined` if no task has that index. */
   futureOf(task: number): Future<unknown> | undefined {
     return this.#futures[task];
   }
 
-  /** A future with an index for a task, which is not counted before it is {@linkcode queued}. */
+  /**
+   * Makes a future with an index for a task, which is not counted before it is {@linkcode queued}.
+   */
   create(): Future<unknown> {
     return futureInternals.create<unknown>(this.#pool, this.#free.pop() ?? this.#indexes++);
   }
@@ -105,19 +108,19 @@ export class PoolTasks {
     this.#chunks.add(task);
   }
 
-  /** It waits for a worker. */
+  /** Counts a task, which from now on waits for a worker. */
   queued(future: Future<unknown>): void {
     this.#futures[futureInternals.taskOf(future)] = future;
     this.#unsettled++;
   }
 
-  /** Has a task given up when its time is up or its signal aborts. */
+  /** Gives a task up when its time is up or its signal aborts. */
   limit(future: Future<unknown>, options: TaskOptions): void {
     const task = futureInternals.taskOf(future);
     limitTask(future, options, this.deadlines, (error) => this.#giveUp(future, task, error));
   }
 
-  /** Frees the index of a task that nobody will speak of. */
+  /** Frees the index of a task that no mail will name any more. */
   free(task: number): void {
     this.#forget(task);
     this.#free.push(task);
@@ -130,7 +133,7 @@ export class PoolTasks {
     this.#futures[task] = undefined;
   }
 
-  /** A task that was taken back from the backlog has left it. */
+  /** Frees the index of a task that was taken back and has now left the backlog. */
   leftBacklog(task: number): void {
     this.#free.push(task);
   }
@@ -142,21 +145,21 @@ export class PoolTasks {
 
   // Outcomes
 
-  /** Takes in what a worker says of a task's outcome. */
+  /** Takes in the outcome of a task that a worker reports. */
   settle(worker: PoolWorkerHandle, task: number, failed: boolean, value: unknown): void {
     worker.forgetNamed();
     const future = this.#futures[task];
-    if (future === undefined) return; // It failed when the pool broke; its process was not dead yet.
+    if (future === undefined) return; // The task failed when the pool broke, before its process was dead.
     if (this.#stopped.delete(task)) return this.free(task);
     worker.account.done++;
     if (worker.givenUp?.task === task) {
-      // The worker turned out to be well.
+      // The worker has ended the task in time.
       worker.givenUp.grace.cancel();
       worker.givenUp = undefined;
     }
     const isChunk = this.#chunks.has(task);
     this.free(task);
-    if (future.done()) return; // It was settled when it was given up.
+    if (future.done()) return; // The future was settled when the task was given up.
     this.#bookOut();
     if (failed || (isChunk && errorIn(value as ChunkOutcome) !== undefined)) this.#meter.failed++;
     else this.#meter.completed++;
@@ -174,7 +177,7 @@ export class PoolTasks {
     return true;
   }
 
-  /** Cancels all that no worker has claimed. */
+  /** Cancels all tasks that no worker has claimed. */
   cancelAll(): void {
     for (const future of [...this.#futures]) future?.cancel();
   }
@@ -190,7 +193,7 @@ export class PoolTasks {
     return true;
   }
 
-  /** Takes a task back that no worker has claimed, and books it out; false when one has. */
+  /** Takes back a task that no worker has claimed, and counts it as settled; false when one has. */
   #takeBack(future: Future<unknown>): boolean {
     const task = futureInternals.taskOf(future);
     const taken = this.#queue.takeBack(task);
@@ -198,27 +201,29 @@ export class PoolTasks {
     this.#forget(task);
     if (taken === "taken") this.#free.push(task);
     this.#bookOut();
-    // It has left room, and this thread may be asleep.
+    // The task has left room, and this thread may be asleep.
     if (!this.#queue.isPublished) doorbell.nudge();
     return true;
   }
 
   // Giving tasks up
 
-  /** Fails a task that nobody waits for any more, and has whoever runs it asked to stop. */
+  /** Fails a task that nobody waits for any more, and asks the worker that runs it to stop. */
   #giveUp(future: Future<unknown>, task: number, error: unknown): void {
-    doorbell.poll(); // It may have ended in time.
+    doorbell.poll(); // The task may have ended in time.
     if (future.done() || this.refuse(future, "given up", error)) return;
     const number = this.#queue.numberOf(task);
     const worker = this.#workers.find(({ state }) => state.isRunningTask(number));
     if (this.#kind.exports !== undefined) this.#stopProcess(task, number);
     else if (worker !== undefined) this.#stopThread(worker, task, number);
     else {
-      // It was claimed this very moment: in an instant its worker shows that it runs it, or is done.
+      // A worker claimed the task this very moment: in an instant it shows that it runs the task,
+      // or has finished it.
       this.deadlines.at(nowMs() + 1, () => this.#giveUp(future, task, error));
       return;
     }
-    // Not before: a stream that hears of it returns, and by the next attempt that would be its outcome.
+    // Not before this attempt succeeds: a stopped stream returns, and at the next attempt that
+    // would be its outcome.
     this.#streams.stop(task);
     this.#watch.fails(task, "given up", worker);
     this.#meter.failed++;
@@ -226,16 +231,20 @@ export class PoolTasks {
     futureInternals.reject(future, error);
   }
 
-  /** Asks all processes, as any may have it in hand; the one that has is killed if it does not stop. */
+  /**
+   * Asks all processes to stop the task, as any may have it in hand; the one that does is killed if
+   * it does not stop.
+   */
   #stopProcess(task: number, number: number): void {
     this.#stopped.add(task);
     for (const worker of this.#workers) worker.child!.stop(task, number, GRACE_MS);
   }
 
-  /** Asks a thread, and abandons it if it does not stop. */
+  /** Asks a thread to stop the task, and abandons the thread if it does not. */
   #stopThread(worker: PoolWorkerHandle, task: number, number: number): void {
     worker.state.abort(number);
-    // One that it was given before, and has done by now: its outcome is on its way.
+    // That is the grace for an earlier task, which the thread has finished by now: its outcome is
+    // on its way.
     worker.givenUp?.grace.cancel();
     const grace = this.deadlines.at(nowMs() + GRACE_MS, () => this.#abandon(worker, number));
     worker.givenUp = { task, grace };
@@ -245,7 +254,8 @@ export class PoolTasks {
     doorbell.poll();
     if (worker.givenUp === undefined || worker.hasEnded) return;
     worker.state.retire(this.#queue.ring);
-    // If the task ended at this moment, the worker says RETIRED by itself (invariant 1 of its state).
+    // If the task ended at this moment, the worker says RETIRED by itself (invariant 1 of its
+    // state).
     if (!worker.state.isRunningTask(number)) return;
     this.#meter.abandoned++;
     this.free(worker.givenUp.task);
@@ -254,23 +264,23 @@ export class PoolTasks {
 
   // Losing tasks
 
-  /** Fails a task that was in the hands of a worker that is no more. */
+  /** Fails a task that was in the hands of a lost worker. */
   failLost(task: number, reason: string, cause: unknown): void {
     const future = this.#futures[task];
     if (future === undefined) return;
     this.#stopped.delete(task);
-    if (future.done()) this.free(task); // It was given up before.
+    if (future.done()) this.free(task); // The task was given up before.
     else this.#fail(future, reason, cause);
   }
 
-  /** Fails all, wherever they are. */
+  /** Fails all tasks, wherever they are. */
   failAll(reason: string, cause: unknown): void {
     for (const future of [...this.#futures]) {
       if (future !== undefined && !future.done()) this.#fail(future, reason, cause);
     }
   }
 
-  /** Fails all that no worker has claimed. */
+  /** Fails all tasks that no worker has claimed. */
   refuseAll(reason: string, cause: unknown): void {
     for (const future of [...this.#futures]) {
       if (future === undefined || future.done()) continue;

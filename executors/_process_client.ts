@@ -1,6 +1,7 @@
 /**
- * The thread that serves this program's child processes (see `_process_manager.ts`), from the side of those who have it
- * start some. It is started with the first child and ended after the last.
+ * The thread that serves this program's child processes (see `_process_manager.ts`), from the side
+ * of the threads that ask it to start some. It is started with the first child and ended after the
+ * last.
  *
  * @module
  */
@@ -19,7 +20,7 @@ import { THREAD_ID } from "./_worker_link.ts";
 
 let ownFile: { readonly path: string | undefined } | undefined;
 
-/** The file that says how this program finds modules, and so its processes. Looked for once. */
+/** The file that says how this program, and so its processes, find modules. Looked up once. */
 export function ownConfig(): string | undefined {
   const { config, mainModule } = ownOrigin();
   ownFile ??= { path: config ?? processes.findConfig(mainModule) };
@@ -27,7 +28,7 @@ export function ownConfig(): string | undefined {
 }
 
 /**
- * Throws where there are no processes.
+ * Throws where processes are not available.
  *
  * @param act What is attempted, for the error text.
  */
@@ -39,11 +40,11 @@ export function checkProcesses(act: string): void {
 }
 
 let serving: WorkerThread | undefined;
-/** Those who use the thread, each of which is told if it fails. */
+/** The clients of the serving thread, each of which is told if the thread fails. */
 const clients = new Set<ProcessClient>();
 let clientsMade = 0;
 let childrenStarted = 0;
-/** What the thread knows of, and another one would have to be told. */
+/** The exports that the serving thread has been told of, and that a new one must be told of. */
 const known = new Map<string, ExportNews>();
 
 function post(message: ManagerMessage, transfer: Transferable[] = []): void {
@@ -91,17 +92,17 @@ function openReturned({ remote }: RemoteData): Core | undefined {
 
 setReturnedCores(openReturned);
 
-/** What processes are to have of their own. */
+/** What processes have of their own. */
 interface Surroundings {
   readonly env?: Readonly<Record<string, string>> | undefined;
   readonly cwd?: string | undefined;
 }
 
 /**
- * Checks what processes are to have of their own.
+ * Checks what processes shall have of their own.
  *
  * @param act What is attempted, for the error text.
- * @throws {TypeError} For variables that are no object, and a folder that is no string.
+ * @throws {TypeError} When `env` is not an object, or `cwd` not a string.
  */
 export function checkSurroundings(act: string, { env, cwd }: Surroundings): Surroundings {
   if (env !== undefined && (typeof env !== "object" || env === null || Array.isArray(env))) {
@@ -118,10 +119,11 @@ export function checkSurroundings(act: string, { env, cwd }: Surroundings): Surr
 }
 
 /**
- * Checks what processes are to have less of; URLs, which cannot be posted, become strings.
+ * Checks the permissions that processes shall have; URLs, which cannot be posted, become strings.
  *
  * @param act What is attempted, for the error text.
- * @throws {TypeError} For what is no object, a kind that there is none of, and what is neither a boolean nor a list.
+ * @throws {TypeError} When `permissions` is not an object, a kind is unknown, or a permission is
+ * neither a boolean nor a list.
  */
 export function checkPermissions(
   act: string,
@@ -150,23 +152,25 @@ export function checkPermissions(
   return Object.fromEntries(checked);
 }
 
-/** A child process as whoever started it sees it. */
+/** A child process, as the thread that started it sees it. */
 export interface ChildThread extends WorkerThread {
-  /** Has a task that it runs asked to stop, and the process ended if it does not in time. */
+  /**
+   * Asks a task that the process has in hand to stop, and ends the process if it does not in time.
+   */
   stop(task: number, number: number, graceMs: number): void;
   /** Ends the process by a signal; how it ended comes by mail. */
   kill(signal: string): void;
 }
 
-/** Has child processes served, until {@linkcode close}. */
+/** Lets the serving thread serve child processes, until {@linkcode close}. */
 export class ProcessClient {
   readonly #number = clientsMade++;
-  /** What its children are lost by, if the serving thread fails. */
+  /** Called for each of its children, which are lost, if the serving thread fails. */
   readonly #losers = new Set<(message: string) => void>();
 
   /**
-   * Starts a child process. What is posted to it first starts it; what is posted afterwards are ports with the arguments of
-   * tasks. Terminate it only once its end has been told.
+   * Starts a child process. The first message posted to it starts it; later ones are ports with the
+   * arguments of tasks. Terminate it only once its end has been reported.
    *
    * @param onError Called when the serving thread has failed, and the child is lost.
    */
@@ -188,18 +192,18 @@ export class ProcessClient {
       stop: (task, number, graceMs) => post({ kind: "stop", child, task, number, graceMs }),
       kill: (signal) => post({ kind: "end", child, signal }),
       terminate: () => void this.#losers.delete(onError),
-      whenGone: () => new Promise(() => {}), // Its end is told by mail.
+      whenGone: () => new Promise(() => {}), // Its end is reported by mail.
       isGone: () => Promise.resolve(false),
     };
   }
 
-  /** The serving thread has failed. */
+  /** Reports that the serving thread has failed. */
   fail(message: string): void {
     clients.delete(this);
     for (const onError of [...this.#losers]) onError(message);
   }
 
-  /** All children have ended, and no other will be started. */
+  /** Call when all children have ended, and no other will be started. */
   close(): void {
     if (!clients.delete(this) || clients.size > 0) return;
     serving?.terminate();

@@ -1,5 +1,6 @@
 /**
- * The parent's end of the channels to a child process: records out, records in, and its end.
+ * The parent's end of the channels to a child process: sends and receives records, and learns of
+ * the process's end.
  *
  * @module
  */
@@ -21,7 +22,7 @@ export class ProcessLink extends FrameSender {
   readonly #child: ChildProcess;
 
   /**
-   * @param started The process, which nobody listens to so far.
+   * @param started The process, to which nobody has listened so far.
    * @param onRecord Called for each record that comes.
    * @param onFrameEnd Called after the last record of a frame.
    * @param onEnd Called when the process has ended.
@@ -41,7 +42,8 @@ export class ProcessLink extends FrameSender {
       while (record.next()) onRecord(record);
       onFrameEnd();
     };
-    // The classes of what children call here: loaded while the first child starts.
+    // The classes of the objects whose methods children call here: loaded while the first child
+    // starts.
     Promise.all([import("../sync/mod.ts"), import("../queue/mod.ts")])
       .then(() => listen({ onFrame, onEnd }));
   }

@@ -1,11 +1,14 @@
 /**
- * A pool's child process: its main thread, the host, stands between the channel and a worker thread that runs the tasks.
+ * A pool's child process: its main thread, the host, sits between the channel and a worker thread
+ * that runs the tasks.
  *
- * The worker is the same as a thread pool's, and the host is to it what the pool's owner is there. The main thread
- * runs no task, so it always hears: the parent's end, which ends this process at once whatever its task is doing; replies to
- * a worker that blocks for a lock of the parent's; and that a task is to stop.
+ * The worker is the same as a thread pool's, and sees the host as it would see the pool's owner.
+ * The main thread runs no task, so it always notices three things: the parent's end, which ends
+ * this process at once whatever its task is doing; replies to a worker that blocks for a lock of
+ * the parent's; and requests to stop a task.
  *
- * Tasks that the worker has not begun while another takes longer than PATIENCE_MS are returned to the parent.
+ * Tasks that the worker has not begun while another takes longer than PATIENCE_MS are returned to
+ * the parent.
  *
  * @module
  */
@@ -49,7 +52,10 @@ export function main(): void {
   new Host();
 }
 
-/** What stands for a shared object in an error that is printed here: only the worker could use it. */
+/**
+ * The text that stands for a shared object in an error that is printed here: only the worker could
+ * use the object.
+ */
 function nameOf({ kind, data }: Handle): string {
   return `${labelOf(kind, (data as Partial<RemoteData>).name)} of the parent process`;
 }
@@ -72,21 +78,24 @@ class Host {
   readonly #worker: WorkerLink;
   readonly #mail: RelayReader;
   readonly #replies: RelayWriter;
-  /** Set once all has been said. */
+  /** Set once nothing more will be said. */
   #exitCode: number | undefined;
-  /** The exit code that it is to have, if it ends well. */
+  /** The exit code of this process, if it ends in good order. */
   #code = 0;
-  /** The name of the process, if it is there for one task only. */
+  /** The name of the process, if it exists for one task only. */
   #loneName: string | undefined;
   #lastOutcomeMs = 0;
-  /** Tasks have been returned, and those that come were sent before the parent knew: they would overtake the returned ones. */
+  /**
+   * Set while tasks have been returned without the parent knowing: tasks that arrive meanwhile
+   * would overtake the returned ones.
+   */
   #isReturning = false;
   #stopTimer: (() => void) | undefined;
   readonly #spinner = new Spinner();
   readonly #hasMail = (): boolean => this.#mail.hasMail;
 
   constructor() {
-    // First: it loads its modules while this thread opens the channel, which takes as long.
+    // First: the worker loads its modules while this thread opens the channel, which takes as long.
     this.#worker = new WorkerLink("worker", 0, () =>
       startWorkerThread("worker", (message) => {
         this.#exitCode = FAILED;
@@ -102,7 +111,7 @@ class Host {
     this.#mail = new RelayReader(state.records, results, port);
     this.#replies = new RelayWriter(state.replies, new Arena(replyBlocks), port, bell);
     doorbell.add({ ready: this.#hasMail, drain: () => this.#passMail() });
-    // For good: outcomes are to be passed on as soon as they are there.
+    // For good: outcomes must be passed on as soon as they are there.
     doorbell.expect();
   }
 
@@ -182,7 +191,10 @@ class Host {
     });
   }
 
-  /** Lays a task into the ring. There is room: the parent has fewer in our hands than the ring has slots. */
+  /**
+   * Publishes a task in the ring. There is room: the parent gives this child fewer tasks than the
+   * ring has slots.
+   */
   #publish(task: number, fn: number, form: number, payload: Payload): void {
     const ring = this.#ring;
     const { words } = ring;
@@ -196,7 +208,7 @@ class Host {
     this.#numbers.set(task, ring.publish());
   }
 
-  /** Takes a task out of the ring that is not wanted any more; false when the worker has claimed it. */
+  /** Takes an unwanted task out of the ring; false when the worker has claimed it. */
   #drop(task: number, number: number): boolean {
     if (!this.#ring.cancel(number)) return false;
     this.#takeUp(number, () => {});
@@ -204,7 +216,7 @@ class Host {
     return true;
   }
 
-  /** Takes a task back, or has it stop. */
+  /** Takes a task back, or asks it to stop. */
   #abort(task: number): void {
     const number = this.#numbers.get(task);
     if (number === undefined || this.#drop(task, number)) return;
@@ -212,7 +224,7 @@ class Host {
     this.#out.write(UP.STOPPING, task, 0, 0);
   }
 
-  /** The same for one that came by the wire. */
+  /** Takes back a task that came by the wire, or asks it to stop. */
   #abortWired(task: number, number: number): void {
     const { state } = this.#worker;
     if (state.decide(number)) this.#tellDropped(task);
@@ -234,7 +246,7 @@ class Host {
     const waiting = this.#numbers.size;
     if (!this.#mail.take(pass)) return false;
     while (this.#mail.take(pass));
-    // Not by other mail: a task may send some all the time, and never end.
+    // Not for other mail: a task may send mail all the time, and never end.
     if (this.#numbers.size < waiting) this.#lastOutcomeMs = nowMs();
     if (this.#exitCode === undefined) this.#out.flush();
     else this.#flushAndEnd(this.#exitCode);
@@ -267,7 +279,7 @@ class Host {
     soon(() => port1.close());
   }
 
-  /** The worker has told how it ends: this process ends the same way. */
+  /** Takes in how the worker ends: this process ends the same way. */
   #noteEnd(report: Payload): void {
     const [how, error] = decodePayload(this.#decoder, report) as [string, unknown];
     const code = /exit\((-?\d+)\)/.exec(how)?.[1] ?? (how.includes("close()") ? 0 : undefined);
@@ -291,7 +303,7 @@ class Host {
 
   // Tasks behind a long one
 
-  /** Looks after a while whether tasks wait behind one that takes long. */
+  /** Checks, after a while, whether tasks wait behind one that takes long. */
   #watchProgress(): void {
     if (this.#stopTimer !== undefined || this.#numbers.size < 2) return;
     this.#stopTimer = callAt(nowMs() + PATIENCE_MS, () => {
@@ -313,7 +325,9 @@ class Host {
     this.#out.flush();
   }
 
-  /** Lets go of a task that was taken out of the ring. `pass` may copy it before, as the parent sent it. */
+  /**
+   * Drops a task that was taken out of the ring. `pass` may copy it first, as the parent sent it.
+   */
   #takeUp(
     number: number,
     pass: (task: number, fn: number, form: number, payload: Payload) => void,

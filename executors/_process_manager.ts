@@ -1,9 +1,11 @@
 /**
- * The thread that serves the child processes of a program: one for all pools. It starts them, has their channels, and makes
- * their calls of shared objects. So processes go on working while the main thread is blocked, and blocking for a
- * process's outcome is as simple as for a thread's.
+ * The thread that serves the child processes of a program: one for all pools. It starts them, holds
+ * their channels, and makes the calls of shared objects that they ask for. So processes go on
+ * working while the main thread is blocked, and blocking for a process's outcome is as simple as
+ * for a thread's.
  *
- * It begins with little, and starts the first process: the rest (`_serving.ts`) is loaded while that starts itself.
+ * It begins with little code, and starts the first process at once: the rest (`_serving.ts`) is
+ * loaded while that process starts up.
  *
  * @module
  */

@@ -1,12 +1,13 @@
 /**
- * What goes between the threads and processes of a process pool.
+ * What the threads and processes of a process pool send each other.
  *
  *   owner's thread                 serving thread                     child process
  *   WorkerPool       <-- shared memory -->  PoolChild  <-- frames -->  host  <-- shared memory -->  worker
  *
- * The owner sees the serving thread's `PoolChild` as it sees a worker of a thread pool: it claims tasks from the ring and writes
- * mail. The worker in the child sees its host as it would see a thread pool's owner. Between the two, records go over a
- * channel; the payloads are not decoded on the way. A task that comes alone takes a shorter way; see `_wire.ts`.
+ * The owner sees the serving thread's `PoolChild` as it sees a worker of a thread pool: it claims
+ * tasks from the ring and writes mail. The worker in the child sees its host as it would see a
+ * thread pool's owner. Between the two, records go over a channel; the payloads are not decoded on
+ * the way. A task that comes alone goes a shorter way; see `_wire.ts`.
  *
  * @module
  */
@@ -18,23 +19,25 @@ import type { StartMessage } from "./_protocol.ts";
 import type { Target } from "./_target.ts";
 
 /**
- * Records from the serving thread to a child's host, and TASK by the wire to its worker; A, B and C are the numbers of a
- * frame's record.
+ * Records from the serving thread to a child's host, and TASK by the wire to its worker; A, B and C
+ * are the numbers of a frame's record.
  */
 export const DOWN = {
   /** The first: a {@linkcode HostStart}. */
   START: 0,
   /** A function, by the number A: a `Target`. */
   FUNCTION: 1,
-  /** Task A, to run function B, in form C. By the wire, B is the worker's number of it. */
+  /**
+   * Task A, to run function B, in form C. By the wire, B is the worker's number of that function.
+   */
   TASK: 2,
   /** Mail for the worker: kind A, id B. */
   MAIL: 3,
   /** Task A is asked to stop; C is 1 if it is number B of those that went by the wire. */
   ABORT: 4,
-  /** End: there will be no more tasks, and none is under way. */
+  /** The child must end: there will be no more tasks, and none is under way. */
   CLOSE: 5,
-  /** What was returned has come back: tasks from here on were sent knowing that. */
+  /** The returned tasks have arrived: tasks that follow were sent in knowledge of that. */
   RESUME: 6,
 } as const;
 
@@ -42,9 +45,15 @@ export const DOWN = {
 export const UP = {
   /** Mail from the worker: kind A, id B. */
   MAIL: 0,
-  /** Task A, to run function B, in form C, was not begun, as the one before it takes long: others may have it. */
+  /**
+   * Task A, to run function B, in form C, was not begun, as the one before it takes long: other
+   * children may have it.
+   */
   RETURNED: 1,
-  /** Task A, which the worker has in hand, has been asked to stop; C is 1 if it is number B of those that went by the wire. */
+  /**
+   * Task A, which the worker has in hand, has been asked to stop; C is 1 if it is number B of those
+   * that went by the wire.
+   */
   STOPPING: 2,
   /** Function A is number B to the worker. */
   NUMBERED: 3,
@@ -53,18 +62,19 @@ export const UP = {
 } as const;
 
 /**
- * How long the owner of a pool looks for an outcome before it sleeps, and the serving thread for the next task: one comes back in
- * 40 microseconds if neither has to be woken, and in 60 otherwise.
+ * How long the owner of a pool looks for an outcome before it sleeps, and the serving thread for
+ * the next task. A task comes back in 40 microseconds if neither must be woken, and in 60
+ * otherwise.
  */
 export const LOOK_MS = 0.05;
 
 /** Exit code of a process whose worker, or only task, failed. */
 export const FAILED = 1;
 
-/** What a child is told first. */
+/** The first record to a child. */
 export interface HostStart {
   readonly name: string;
-  /** Of the pool's owner; see `StartMessage`. */
+  /** The thread that owns the pool; see `StartMessage`. */
   readonly owner: string;
   readonly initializer: Target | undefined;
   readonly initargs: Encoded | undefined;
@@ -80,7 +90,10 @@ export interface ProcessSettings {
   readonly env: Readonly<Record<string, string>> | undefined;
   readonly cwd: string | undefined;
   readonly config: string | undefined;
-  /** Whether the process is there for one task only, and ends as that ends: 0 when it returned, 1 when it threw. */
+  /**
+   * Whether the process exists for one task only, and takes its exit code from it: 0 when it
+   * returned, 1 when it threw.
+   */
   readonly isAlone: boolean;
 }
 

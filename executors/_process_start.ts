@@ -1,5 +1,5 @@
 /**
- * The start of a child process, by a thread that has not loaded yet what it needs to serve one.
+ * The start of a child process, by a thread that has not yet loaded what it needs to serve one.
  *
  * @module
  */
@@ -18,7 +18,7 @@ const PARTS = [
   "../mod.ts",
 ];
 
-/** Apart from where it is used: bundlers look into `new URL(..., import.meta.url)`. */
+/** A constant of its own: bundlers would process `new URL(..., import.meta.url)`. */
 const OWN_ADDRESS = import.meta.url;
 
 function packageFiles(): URL[] {
@@ -26,17 +26,20 @@ function packageFiles(): URL[] {
     .filter((url) => url.protocol === "file:");
 }
 
-/** Who hears of a process. */
+/** The callbacks for what happens to a process. */
 export type ProcessListener = Pick<ProcessOptions, "onFrame" | "onEnd">;
 
 /** A process that was started. */
 export interface StartedProcess {
   readonly child: ChildProcess;
-  /** Hands out what the process says, and has said. Nothing is heard of it before, not even its end. */
+  /**
+   * Passes on to `listener` what the process says, and has said so far. Before this call nothing is
+   * passed on, not even its end.
+   */
   listen(listener: ProcessListener): void;
 }
 
-/** Starts a child process; returns why it could not be, if so. */
+/** Starts a child process; if that fails, returns the error. */
 export function startProcess(
   settings: ProcessSettings,
 ): StartedProcess | { readonly error: unknown } {

@@ -163,8 +163,8 @@ export const KIND = {
    */
   BLOCK: 8,
   /**
-   * The worker wants a task that it has submitted to be cancelled: a number that the answer
-   * repeats. It blocks until the answer comes.
+   * The worker wants a task that it has submitted to be cancelled: a number, which DENIED repeats.
+   * It blocks until the answer comes.
    */
   CANCEL: 9,
   /**

@@ -1,5 +1,6 @@
 /**
- * Mail passed on undecoded: the two ends of a mailbox (see `_mailbox.ts`) for whoever stands between two processes.
+ * Mail passed on undecoded: the two ends of a mailbox (see `_mailbox.ts`) for a thread that stands
+ * between two processes.
  *
  * @module
  */
@@ -12,12 +13,15 @@ import { RecordReader, type RecordRingPlace, RecordWriter } from "../_memory/rec
 import { blockPayload, encodedOf, keep, lay, type Payload, payloadAt } from "./_payload.ts";
 import { BLOCK, HEADER_WORDS, KIND_SHIFT, MAIL_PAYLOAD_WORDS, PLACE } from "./_protocol.ts";
 
-/** The next message of a port, which has arrived: where there are processes, messages are there at once. */
+/**
+ * The next message of a port. It has arrived: in runtimes that have processes, a posted message is
+ * there at once.
+ */
 function receive(port: MessagePort): unknown {
   return platform.receive(port, () => {})!.message;
 }
 
-/** Takes mail out of a ring, to be sent on. */
+/** Takes mail out of a ring, for sending it on. */
 export class RelayReader {
   readonly #records: RecordReader;
   readonly #arena: ArenaView;
@@ -34,7 +38,10 @@ export class RelayReader {
     return this.#records.hasRecord();
   }
 
-  /** Has `pass` copy the payload of the oldest piece of mail; false when there is none. The mail is gone afterwards. */
+  /**
+   * Calls `pass`, which must copy the payload, with the oldest piece of mail, and removes it; false
+   * when there is none.
+   */
   take(pass: (kind: number, id: number, payload: Payload) => void): boolean {
     const records = this.#records;
     const at = records.peek();
@@ -56,7 +63,7 @@ export class RelayReader {
   }
 }
 
-/** Puts mail into a ring that has come from another process. */
+/** Puts mail that has come from another process into a ring. */
 export class RelayWriter {
   readonly #records: RecordWriter;
   readonly #arena: Arena;

@@ -1,5 +1,5 @@
 /**
- * What a process runs that was started from an object whose class overrides `run`.
+ * The task of a process that was started from an object whose class overrides `run`.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import { loadTarget, type Target } from "./_target.ts";
 import { task } from "./task.ts";
 
 /**
- * Makes the object for this process: one of a subclass, made without its constructor.
+ * Makes the object for this process: an instance of a subclass, made without its constructor.
  *
  * @param target What the `run` of the class `Process` calls.
- * @returns `undefined` when that is no subclass.
+ * @returns `undefined` when `subclass` is no subclass of `Process`.
  */
 export type MakeSelf = (
   subclass: unknown,
@@ -23,13 +23,17 @@ export type MakeSelf = (
 
 let makeSelf: MakeSelf | undefined;
 
-/** Called by `process.ts` when it is loaded, as it is by the modules of all subclasses. */
+/**
+ * Sets how objects are made; called by `process.ts` as it is loaded, which the modules of all
+ * subclasses cause.
+ */
 export function setMakeSelf(make: MakeSelf): void {
   makeSelf = make;
 }
 
 /**
- * Makes an object of the class that a module exports, without running the constructor, gives it its fields, and runs it.
+ * Makes an object of the class that a module exports, without running the constructor, gives it its
+ * fields, and runs it.
  *
  * @param url The module's URL.
  * @param name The name of the class.

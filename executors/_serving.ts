@@ -1,5 +1,5 @@
 /**
- * The children of a program, as the thread has them that serves them: what becomes of the owner's messages.
+ * The children of a program, in the thread that serves them: handles the owners' messages.
  *
  * @module
  */
@@ -18,19 +18,25 @@ import { ChildGroup } from "./_tasks_in_hand.ts";
 import { WorkerState } from "./_worker_state.ts";
 
 const children = new Map<number, PoolChild>();
-/** The children of each pool, by its number: its ring is another object each time that it is sent. */
+/**
+ * The children of each pool, by its number: a pool's ring is a different object each time that it
+ * is sent.
+ */
 const groups = new Map<number, ChildGroup>();
 
 /** What came of the start of a process. */
 type Started = ReturnType<typeof startProcess>;
 
-/** Has the thread that calls serve from now on; returns what does that. */
+/** Prepares the calling thread to serve; returns the function that handles messages. */
 export function beginServing(): typeof handle {
   findExports();
   return handle;
 }
 
-/** Does what an owner says, but for starting a process: that has been tried. */
+/**
+ * Handles an owner's message. Of a "start", the process has been started already, or its start has
+ * failed.
+ */
 function handle(message: ManagerMessage, started: Started | undefined): void {
   switch (message.kind) {
     case "start":
@@ -63,7 +69,7 @@ function serve(message: ManagerMessage & { kind: "start" }, started: Started): v
     child = new PoolChild(start, settings, started, group, () => {
       children.delete(number);
       group.children.delete(child);
-      // What was returned waits for the pool's next child.
+      // Returned tasks wait for the pool's next child.
       if (group.children.size === 0 && !group.hasReturned) groups.delete(pool);
     });
   } catch (error) {
@@ -75,7 +81,7 @@ function serve(message: ManagerMessage & { kind: "start" }, started: Started): v
   child.run();
 }
 
-/** Tells the owner of a child that could not be started. */
+/** Tells the owner that a child could not be started. */
 function reportFailure(start: StartMessage, error: unknown): void {
   const bell = bellOf(new ThreadTable(start.threads), start.ownerThread);
   const { records } = new WorkerState(start.state);

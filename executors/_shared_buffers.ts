@@ -1,15 +1,16 @@
 /**
- * Shared memory that tasks are given: each buffer is introduced to every worker once, by a message, and named by a number
- * from then on. So a task that is given shared memory, or a lock made of it, costs no message, and starts even while
- * the pool's owner is blocked.
+ * Shared memory that tasks are given: each buffer is introduced to every worker once, by a message,
+ * and named by a number from then on. So later tasks that are given the same shared memory, or a
+ * lock made of it, cost no message, and start even while the pool's owner is blocked.
  *
- * A buffer is introduced before a task that names it is published. The owner keeps it until the task has its outcome;
- * once the owner itself has no more use for it, the workers are told to forget it.
+ * A buffer is introduced before a task that names it is published. The owner keeps it until the
+ * task has its outcome; once the owner itself no longer references it, the workers are told to
+ * forget it.
  *
  * @module
  */
 
-/** What a worker is told: a buffer and its number, or, without a buffer, a number to forget. */
+/** A message to a worker: a buffer and its number, or, without a buffer, a number to forget. */
 export interface BufferNews {
   readonly number: number;
   readonly buffer: SharedArrayBuffer | undefined;
@@ -20,7 +21,7 @@ export class SharedBuffers {
   readonly #tell: (news: BufferNews) => void;
   readonly #numbers = new WeakMap<SharedArrayBuffer, number>();
   readonly #known = new Map<number, WeakRef<SharedArrayBuffer>>();
-  /** Buffers that unfinished tasks name. */
+  /** The buffers that unfinished tasks name, by the task's index. */
   readonly #inUse = new Map<number, readonly SharedArrayBuffer[]>();
   readonly #registry = new FinalizationRegistry<number>((number) => {
     this.#known.delete(number);
@@ -37,7 +38,7 @@ export class SharedBuffers {
     this.#next = first;
   }
 
-  /** The numbers of the buffers that a task names, introduced where they are new. */
+  /** Returns the numbers of the buffers that a task names, and introduces those that are new. */
   introduce(task: number, buffers: readonly SharedArrayBuffer[]): number[] {
     this.#inUse.set(task, buffers);
     return buffers.map((buffer) => {
@@ -54,7 +55,7 @@ export class SharedBuffers {
     });
   }
 
-  /** What a new worker has to be told. */
+  /** What a new worker must be told. */
   *news(): Generator<BufferNews> {
     for (const [number, reference] of this.#known) {
       const buffer = reference.deref();
@@ -62,18 +63,18 @@ export class SharedBuffers {
     }
   }
 
-  /** The task has its outcome. */
+  /** Lets go of the buffers of a task that has its outcome. */
   release(task: number): void {
     if (this.#inUse.size > 0) this.#inUse.delete(task);
   }
 }
 
-/** A worker's side: the buffers it was told of. */
+/** A worker's side: the buffers that it was told of. */
 export class KnownBuffers {
   readonly #buffers = new Map<number, SharedArrayBuffer>();
   #onNews: (() => void) | undefined;
 
-  /** Takes in what the owner tells. */
+  /** Takes in a message from the owner. */
   learn({ number, buffer }: BufferNews): void {
     if (buffer === undefined) this.#buffers.delete(number);
     else this.#buffers.set(number, buffer);

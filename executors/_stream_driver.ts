@@ -1,14 +1,17 @@
 /**
- * The task of a stream, where it runs: iterates what the function returned, as far as values are wanted.
+ * The task of a stream, in the worker that runs it: iterates what the function returned, as far as
+ * values are wanted.
  *
- * Each value is passed on as soon as it is there, and the next one is not computed before there is room for it.
+ * Each value is passed on as soon as it is there, and the next one is not computed before there is
+ * room for it.
  *
  *   waits for room     while the credit is used up             ended by request(), stop()
  *   waits for a value  of an asynchronous iterator             ended by the value, stop()
  *   waits to pass on   while the way to the consumer is full   ended by whoever empties it
  *
- * Once it was stopped, the iterator gets its `return()` as soon as it can take it, so that its `finally` blocks run; what it yields
- * or throws up to then has been asked for by nobody. What `return()` throws is the task's error.
+ * Once the task is stopped, the iterator's `return()` is called as soon as the iterator can take
+ * the call, so that its `finally` blocks run; what it yields or throws before that is dropped. What
+ * `return()` throws is the task's error.
  *
  * @module
  */
@@ -16,28 +19,34 @@
 import { nowMs } from "../_platform/clock.ts";
 import { isThenable } from "./_chunk.ts";
 
-/** How long a function runs before the event loop may turn. */
+/** How long the function runs before the event loop may turn. */
 const TURN_MS = 5;
-/** The most values between two looks at the clock. */
+/** The most values between two readings of the clock. */
 const MOST_BETWEEN_CLOCKS = 64;
 
 /** The way to the consumer. */
 export interface StreamOutlet {
   /**
-   * Passes a value on, now or when there is room. Returns how much credit that took.
+   * Passes a value on, now or when there is room. Returns how much credit the value took.
    *
    * @throws {unknown} When it cannot be sent.
    */
   put(value: unknown): number | Promise<number>;
-  /** Has {@linkcode StreamDriver.request} and {@linkcode StreamDriver.stop} called, if the consumer has said so. */
+  /**
+   * Takes in what the consumer has said, which calls {@linkcode StreamDriver.request} and
+   * {@linkcode StreamDriver.stop}.
+   */
   poll(): void;
-  /** The function has failed by itself: that is what {@linkcode StreamDriver.run} will reject with. */
+  /**
+   * Says that the function has failed by itself; {@linkcode StreamDriver.run} will reject with its
+   * error.
+   */
   failing(): void;
   /** A promise for a turn of the event loop. */
   turn(): Promise<void>;
 }
 
-/** What both kinds of iterators have. */
+/** The methods that synchronous and asynchronous iterators share. */
 interface AnyIterator {
   next(): IteratorResult<unknown> | PromiseLike<IteratorResult<unknown>>;
   return?(): unknown;
@@ -46,7 +55,7 @@ interface AnyIterator {
 /** Iterates for a consumer. */
 export class StreamDriver {
   readonly #outlet: StreamOutlet;
-  /** What may still be passed on; a large value may take it below 0. */
+  /** How much may still be passed on; a large value may take it below 0. */
   #credit: number;
   #isStopped = false;
   /** True while the iterator is at a `yield`, or has not begun: it can be closed. */
@@ -62,13 +71,13 @@ export class StreamDriver {
     this.#credit = credit;
   }
 
-  /** Adds to what may be passed on. */
+  /** Adds to how much may be passed on. */
   request(credit: number): void {
     this.#credit += credit;
     if (this.#credit > 0) this.#onCredit?.();
   }
 
-  /** Has the iterator closed. */
+  /** Makes the iterator close. */
   stop(): void {
     this.#isStopped = true;
     this.#onCredit?.();
@@ -96,7 +105,7 @@ export class StreamDriver {
     await iterator!.return?.();
   }
 
-  /** Passes all values on; true at their end, false when it was stopped before. */
+  /** Passes all values on; true at their end, false when the task was stopped first. */
   async #iterate(iterator: AnyIterator, isAsync: boolean): Promise<boolean> {
     const outlet = this.#outlet;
     while (!this.#isStopped) {
@@ -105,7 +114,7 @@ export class StreamDriver {
         this.#onCredit = undefined;
         continue;
       }
-      this.#isSuspended = false; // One that throws is not to be closed.
+      this.#isSuspended = false; // An iterator that throws must not be closed.
       const step = iterator.next();
       const result = isAsync ? await this.#unlessStopped(step) : step as IteratorResult<unknown>;
       this.#isSuspended = true;
@@ -131,14 +140,18 @@ export class StreamDriver {
   #unlessStopped<T>(promise: T | PromiseLike<T>): Promise<T | typeof STOPPED> {
     return new Promise((resolve, reject) => {
       this.#onStop = (): void => resolve(STOPPED);
-      // The function itself may have blocked, and so have let this thread hear of it. How it goes on is nobody's concern.
+      // The function itself may have blocked, and this thread taken in the stop meanwhile. What
+      // becomes of the function's promise is then ignored.
       if (this.#isStopped) this.#onStop();
       if (isThenable(promise)) promise.then(resolve as (value: unknown) => void, reject);
       else resolve(promise);
     });
   }
 
-  /** Looks at the clock; the faster values come, the more of them go by until the next look. */
+  /**
+   * Reads the clock; true when the event loop must turn. The faster values come, the more of them
+   * pass before the clock is read again.
+   */
   #isTurnOver(): boolean {
     const remaining = this.#turnEndMs - nowMs();
     this.#clockEvery = remaining > TURN_MS / 2
@@ -149,7 +162,7 @@ export class StreamDriver {
   }
 }
 
-/** In place of a value: nobody waits for it any more. */
+/** Stands for a value that nobody waits for any more. */
 const STOPPED: unique symbol = Symbol("stopped");
 
 function asyncIteratorOf(iterable: unknown): AnyIterator | undefined {

@@ -1,24 +1,26 @@
 /**
- * The streams of a pool, on the owner's side: values come from workers as mail, and what the consumer says goes back so. The
- * worker's side is `_stream_worker.ts`.
+ * The streams of a pool, on the owner's side: values come from workers as mail, and what the
+ * consumer says goes back the same way. The worker's side is `_stream_worker.ts`.
  *
  *   worker                                       owner
  *     |-- STREAM_STARTED ------------------------> |   before anything else
  *     |-- YIELDED, YIELDED_LARGE, YIELDED ... ---> |   as far as there is credit
- *     | <------------------- WANTED: so much more -|   when a quarter of the credit was taken
+ *     | <------------------ WANTED: how much more -|   when a quarter of the credit was taken
  *     | <-------------------------------- STOPPED -|   the consumer has left, or the task was given up
  *     |-- THREW ---------------------------------> |   the function failed by itself: the error follows
  *     |-- RESULT, ERROR -------------------------> |   the task's outcome
  *
- * A worker has as much credit at first as values may be ahead. A value takes one, a large one more: what YIELDED_LARGE says, which
- * follows it. Mail keeps its order, so whatever ends a task, its values come before.
+ * A worker begins with as much credit as values may be ahead. A value takes one credit, a large one
+ * more: the YIELDED_LARGE that follows it says how much more. Mail keeps its order, so whatever
+ * ends a task, its values come first.
  *
  * Invariants
- * 1. `#ahead` is the credit of what was received and not given back. A worker stops when it is all of the credit, and not before,
- *    so the owner knows when a worker waits for the consumer: the stream rests. If nobody takes a value the program may end
- *    all the same, so the event loop is not held open for a stream that rests.
- * 2. A stream that rests has values that its consumer has not taken: what is owed to the worker is less than a quarter of
- *    the credit.
+ * 1. `#ahead` is the credit of the values that were received, as far as it was not given back. A
+ *    worker stops when `#ahead` has used up the whole credit, and not before, so the owner knows
+ *    when a worker waits for the consumer: the stream rests. The program may end even if nobody
+ *    takes a value, so the event loop is not held open for a stream that rests.
+ * 2. A stream that rests has values that its consumer has not taken: the credit that is owed to the
+ *    worker (`#owed`) is less than a quarter of the whole.
  *
  * @module
  */
@@ -52,7 +54,7 @@ export class PoolStream implements StreamSource {
   #taken = 0;
   readonly #large: Large[] = [];
   #ahead = 0;
-  /** What was taken, and not given back yet. */
+  /** The credit of values that were taken, and that was not given back yet. */
   #owed = 0;
 
   /** @param onRest Called when {@linkcode PoolStream.isResting} has changed. */
@@ -70,7 +72,7 @@ export class PoolStream implements StreamSource {
     this.#onRest = onRest;
   }
 
-  /** Has it watch its task's future. */
+  /** Makes the stream watch its task's future. */
   attach(future: Future<unknown>): void {
     this.future = future;
     futureInternals.whenDone(future, () => {
@@ -79,20 +81,20 @@ export class PoolStream implements StreamSource {
     });
   }
 
-  /** True while its worker waits for the consumer. */
+  /** True while the stream's worker waits for the consumer. */
   get isResting(): boolean {
     return this.#isResting;
   }
 
   // From the worker
 
-  /** Its task runs. */
+  /** Takes in that the task runs. */
   start(worker: PoolWorkerHandle): void {
     this.#worker = worker;
     if (this.#isStopped) this.#tellStop();
   }
 
-  /** Takes a value in. */
+  /** Takes in a value. */
   receive(value: unknown): void {
     this.#received++;
     this.#ahead++;
@@ -101,7 +103,7 @@ export class PoolStream implements StreamSource {
     if (this.#ahead >= this.credit) this.#look();
   }
 
-  /** The last value was a large one. */
+  /** Takes in that the last value was large, and takes `extra` credit. */
   receiveLarge(extra: number): void {
     this.#ahead += extra;
     if (this.#taken === this.#received) this.#giveBack(extra);
@@ -109,12 +111,12 @@ export class PoolStream implements StreamSource {
     this.#look();
   }
 
-  /** The function failed by itself: the next error is what it threw. */
+  /** Takes in that the function failed by itself: the task's error is what it threw. */
   receiveThrew(): void {
     this.#hasThrown = true;
   }
 
-  /** A value cannot be read: that ends the stream. */
+  /** Takes in that a value cannot be read, which ends the stream. */
   receiveUnreadable(error: unknown): void {
     this.#sink.fail(error);
     this.stop();
@@ -158,7 +160,7 @@ export class PoolStream implements StreamSource {
     if (this.#worker?.hasEnded === false) this.#worker.replies.write(kind, this.id, value);
   }
 
-  /** Looks whether it rests (Invariant 1). */
+  /** Checks whether the stream rests (Invariant 1). */
   #look(): void {
     const isResting = this.#ahead >= this.credit && !this.#isStopped && !this.future.done();
     if (isResting === this.#isResting) return;
@@ -181,12 +183,12 @@ export class PoolStreams {
     this.#onRest = onRest;
   }
 
-  /** How many rest. */
+  /** How many streams rest. */
   get resting(): number {
     return this.#resting;
   }
 
-  /** True while one rests whose consumer is in this thread. */
+  /** True while a stream rests whose consumer is in this thread. */
   get isStuck(): boolean {
     return this.#restingHere > 0;
   }
@@ -214,15 +216,15 @@ export class PoolStreams {
     if (this.#streams.size > 0) this.#streams.delete(task);
   }
 
-  /** Has a task's function closed that is given up, if it is a stream's. */
+  /** Stops the stream of a task that is given up, if it has one, which closes its function. */
   stop(task: number): void {
     this.#streams.get(task)?.stop();
   }
 
-  /** Takes in what a worker says of a stream's task. */
+  /** Takes in what a worker says about a stream's task. */
   handle(worker: PoolWorkerHandle, kind: number, task: number, value: unknown): void {
     const stream = this.#streams.get(task);
-    if (stream === undefined) return; // Its pool was broken meanwhile.
+    if (stream === undefined) return; // The pool was broken meanwhile.
     switch (kind) {
       case KIND.STREAM_STARTED:
         stream.start(worker);
@@ -238,7 +240,7 @@ export class PoolStreams {
     }
   }
 
-  /** Takes in a value that cannot be read. */
+  /** Takes in that a value of a task's stream cannot be read. */
   refuse(task: number, error: unknown): void {
     this.#streams.get(task)?.receiveUnreadable(error);
   }

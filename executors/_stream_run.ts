@@ -7,14 +7,17 @@
  *
  * States:
  *
- *   OPEN -> OVER   fail(), or the future is done   what lies here is handed out, then the error once, then the end
- *   OPEN, OVER -> LEFT   leave()                   what lies here is dropped; nothing is handed out but the end
+ *   OPEN -> OVER         fail(), or the future is done   values still here are handed out, then
+ *                                                        the error once, then the end
+ *   OPEN, OVER -> LEFT   leave()                         values still here are dropped; only the
+ *                                                        end is handed out
  *
  * Invariants
- * 1. While somebody waits for a value, none lies here, and all that were handed out have been reported as taken. So a task
- *    that waits for its values to be taken has a consumer that does something else.
- * 2. A stream that the program has dropped is left: what others hold for good is the run, never the object that the program
- *    has. A wait for a value holds that.
+ * 1. While a reader waits for a value, none is here, and all that were handed out have been
+ *    reported as taken. So a task that waits for its values to be taken has a consumer that is busy
+ *    elsewhere.
+ * 2. A stream that the program has dropped is left: the task's side holds only the run for good,
+ *    never the object that the program has. A wait for a value holds that object.
  *
  * @module
  */
@@ -25,13 +28,16 @@ import type { ExecutorBackend, TaskOptions } from "./executor.ts";
 import { blockUntil, type Future, futureInternals } from "./future.ts";
 import type { StreamResult, StreamSink, StreamSource } from "./stream.ts";
 
-/** How many values a task may be ahead of its consumer unless told otherwise. Large ones count for more. */
+/** How many values a task may be ahead of its consumer by default. Large ones count for more. */
 const DEFAULT_BUFFERSIZE = 1024;
 
-/** So many values have been handed out, and more than half of all, when those behind them are moved up. */
+/**
+ * The remaining values are moved to the front once this many, and more than half of all, have been
+ * handed out.
+ */
 const MOST_GAPS = 1024;
 
-/** One who waits for a value. */
+/** A reader that waits for a value. */
 interface Waiter {
   readonly resolve: (result: IteratorResult<unknown>) => void;
   readonly reject: (error: unknown) => void;
@@ -39,7 +45,7 @@ interface Waiter {
   readonly keeper: object;
 }
 
-/** Throws unless that many values may be ahead. */
+/** Throws unless `buffersize` is a valid number of values to be ahead. */
 export function checkBuffersize(buffersize: number | undefined): void {
   if (buffersize === undefined) return;
   if (!Number.isInteger(buffersize)) {
@@ -53,7 +59,7 @@ export function checkBuffersize(buffersize: number | undefined): void {
 /** One call of `stream`. */
 class StreamRun implements StreamSink {
   readonly #source: StreamSource;
-  /** Values that came and were not handed out, from `#head` on. */
+  /** Values that have come and were not handed out, from `#head` on. */
   #values: unknown[] = [];
   #head = 0;
   #waiters: Waiter[] = [];
@@ -61,9 +67,9 @@ class StreamRun implements StreamSink {
   #isLeft = false;
   /** What is thrown once the values have been handed out. */
   #failure: { readonly error: unknown } | undefined;
-  /** The function's own error was told. */
+  /** Whether the function's own error was reported. */
   #hasFailed = false;
-  /** What went wrong in closing the function, until somebody is told. */
+  /** What closing the function threw, until it is rethrown to a caller. */
   #closingFailure: { readonly error: unknown } | undefined;
 
   constructor(open: (sink: StreamSink) => StreamSource) {
@@ -92,7 +98,7 @@ class StreamRun implements StreamSink {
   }
 
   #settle(future: Future<unknown>): void {
-    dropped.unregister(this); // It would keep this for as long as anything that this holds keeps the stream.
+    dropped.unregister(this); // The registration would keep this run alive for as long as anything that the run holds keeps the stream.
     const error = futureInternals.hasFailed(future)
       ? { error: futureInternals.outcomeOf(future) }
       : undefined;
@@ -155,7 +161,7 @@ class StreamRun implements StreamSink {
     return { done: true, value: undefined };
   }
 
-  /** Takes all that lies here. */
+  /** Takes all values that are here. */
   takeAll(into: unknown[]): void {
     const count = this.#values.length - this.#head;
     if (count === 0) return;
@@ -184,7 +190,7 @@ class StreamRun implements StreamSink {
 
   // Leaving
 
-  /** Wants no more. */
+  /** Leaves the stream: no more values are wanted. */
   leave(): void {
     if (this.#isLeft) return;
     this.#isLeft = true;
@@ -194,18 +200,18 @@ class StreamRun implements StreamSink {
     if (!this.#source.future.done()) this.#source.stop();
   }
 
-  /** The same, and waits until the function was closed; rejects with what that threw. */
+  /** Leaves the stream, and waits until the function is closed; rejects with what closing threw. */
   async close(): Promise<void> {
     this.leave();
     const { future } = this.#source;
     if (!future.done()) {
-      // Not with the future itself: the promise would become it.
+      // Not resolved with the future itself: the promise would adopt its outcome.
       await new Promise<void>((resolve) => futureInternals.whenDone(future, () => resolve()));
     }
     this.#throwClosingFailure();
   }
 
-  /** The same, blocking. */
+  /** Leaves the stream, and blocks until the function is closed; throws what closing threw. */
   closeSync(): void {
     this.leave();
     const { future } = this.#source;
@@ -220,7 +226,10 @@ class StreamRun implements StreamSink {
   }
 }
 
-/** Leaves streams that the program has dropped: their tasks would wait for ever, and keep their workers. */
+/**
+ * Leaves streams that the program has dropped: otherwise their tasks would wait for ever, and
+ * occupy their workers.
+ */
 const dropped = new FinalizationRegistry<StreamRun>((run) => run.leave());
 
 /** A stream as the program has it (Invariant 2). */
@@ -293,7 +302,7 @@ class Stream implements StreamResult<unknown> {
   }
 }
 
-/** Submits a function whose values are to be streamed. */
+/** Submits a function whose values are streamed. */
 export function startStream(
   backend: ExecutorBackend,
   options: TaskOptions | undefined,

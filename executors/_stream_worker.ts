@@ -1,6 +1,6 @@
 /**
- * A stream's task in a worker of a pool: values go to the pool's owner as mail, what the consumer says comes back so. The
- * owner's side is `_stream_pool.ts`.
+ * A stream's task in a worker of a pool: values go to the pool's owner as mail, and what the
+ * consumer says comes back the same way. The owner's side is `_stream_pool.ts`.
  *
  * @module
  */
@@ -12,10 +12,13 @@ import { KIND } from "./_protocol.ts";
 import { StreamDriver, type StreamOutlet } from "./_stream_driver.ts";
 import { unsendable } from "./_target.ts";
 
-/** Bytes that the values together may have which lie before the consumer, large ones counting for more than one. */
+/**
+ * How many bytes the values that the consumer has not taken may have together; it sets from which
+ * size a value counts for more than one.
+ */
 const MOST_BYTES = 1 << 24;
 
-/** What a stream needs of the worker that runs it. */
+/** What a stream needs from the worker that runs it. */
 export interface StreamHost {
   /** Index of the task in the owner's table. */
   readonly task: number;
@@ -32,7 +35,7 @@ export interface StreamHost {
 /**
  * Runs a stream's task to its end; rejects with its error.
  *
- * @param id What the owner calls the stream.
+ * @param id The owner's id of the stream.
  * @param buffersize How many values may be ahead.
  * @param call Calls the function.
  */
@@ -51,7 +54,7 @@ export async function runStream(
       driver.stop();
     },
   });
-  // Also while the function waits, this thread has to hear what the consumer says.
+  // This thread must hear what the consumer says even while the function waits.
   doorbell.expect();
   try {
     await mail.write(KIND.STREAM_STARTED, task, undefined);
@@ -69,7 +72,7 @@ function throwUnsendable(error: unknown): never {
 /** Passes values on by mail. */
 class MailOutlet implements StreamOutlet {
   readonly #host: StreamHost;
-  /** A value of so many bytes counts for two, of twice as many for three. */
+  /** A value of this many bytes counts for two, one of twice as many for three. */
   readonly #unitBytes: number;
 
   constructor(host: StreamHost, buffersize: number) {
@@ -91,7 +94,7 @@ class MailOutlet implements StreamOutlet {
     return await this.#weigh();
   }
 
-  /** The credit that the value takes which was sent last; tells the owner, where that is more than one. */
+  /** The credit that the value sent last takes; tells the owner if it is more than one. */
   #weigh(): number | Promise<number> {
     const { mail, task } = this.#host;
     const extra = Math.floor(mail.spilledBytes / this.#unitBytes);

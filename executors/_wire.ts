@@ -1,16 +1,18 @@
 /**
- * The wire: a channel from the serving thread of a process pool straight to the worker in a child, which the host does not
- * hear of. It carries one task at a time, for a worker that has nothing else, and its outcome: two threads fewer to wake on
- * the way. A worker opens it when it has been given tasks one by one for a while.
+ * The wire: a channel from the serving thread of a process pool straight to the worker in a child,
+ * past the host. It carries one task at a time, for a worker that has nothing else, and its
+ * outcome, so two fewer threads must be woken on the way. A worker opens it when it has been given
+ * tasks one by one for a while.
  *
  * Invariants
- * 1. While a task that went by the wire has no outcome, the worker is sent no other: none could overtake it, and none waits
- *    behind it that another worker might have.
- * 2. Whether such a task is begun or taken back is decided once, by the worker or by the host: see `WorkerState.decide`. Both
- *    know it by its number, which both ends of the wire count.
- * 3. An outcome goes by the wire if the worker has sent its host nothing since the last outcome that it sent there, which had
- *    arrived before the next task left (Invariant 1): nobody hears of an outcome before what was said ahead of it. See
- *    `MailboxWriter.answerBy`.
+ * 1. While a task that went by the wire has no outcome, the worker is sent no other: so none can
+ *    overtake it, and none waits behind it that another worker could run.
+ * 2. Whether such a task is begun or taken back is decided once, by the worker or by the host: see
+ *    `WorkerState.decide`. Both know the task by its number, which each end of the wire counts for
+ *    itself.
+ * 3. An outcome goes by the wire only if the worker has sent its host nothing since the last
+ *    outcome that it sent there, which had arrived before the next task left (Invariant 1): so no
+ *    outcome arrives before what was said ahead of it. See `MailboxWriter.answerBy`.
  *
  * @module
  */
@@ -26,33 +28,39 @@ import type { Task, TaskHead } from "./_tasks_in_hand.ts";
 /** The serving thread's end. */
 export class ServingWire {
   readonly #sender: FrameSender;
-  /** What the worker calls the functions of the pool that it has been sent by its host. */
+  /**
+   * The worker's numbers of the functions that its host has sent it, by the pool's function
+   * numbers.
+   */
   readonly #functions = new Map<number, number>();
   #isOpen = false;
   #count = 0;
-  /** Index of the task that has no outcome. */
+  /** Index of the task that has gone by the wire and has no outcome. */
   #task: number | undefined;
 
   constructor(sender: FrameSender) {
     this.#sender = sender;
   }
 
-  /** The worker has opened it. */
+  /** Takes in that the worker has opened the wire. */
   open(): void {
     this.#isOpen = true;
   }
 
-  /** Learns what the worker calls a function. */
+  /** Learns the worker's number of a function. */
   learn(fn: number, number: number): void {
     this.#functions.set(fn, number);
   }
 
-  /** Whether a task has gone by it that has no outcome. */
+  /** Whether a task has gone by the wire that has no outcome yet. */
   get isBusy(): boolean {
     return this.#task !== undefined;
   }
 
-  /** Whether it may carry a task: one that is small, and needs nothing that the worker may not have loaded. */
+  /**
+   * Whether the wire may carry a task: a small one, which needs nothing that the worker may not
+   * have loaded.
+   */
   suits({ fn, form }: Pick<TaskHead, "fn" | "form">): boolean {
     return this.#isOpen && this.#functions.has(fn) &&
       (form & (PLACE.MASK | SHARED_OBJECTS | CARRIES)) === PLACE.INLINE;
@@ -71,7 +79,7 @@ export class ServingWire {
     return task === this.#task ? this.#count : undefined;
   }
 
-  /** Hears that a task has its outcome, whichever way it has gone. */
+  /** Takes in that a task has its outcome, whichever way it went. */
   finish(task: number): void {
     if (task === this.#task) this.#task = undefined;
   }
@@ -107,17 +115,21 @@ export class WorkerWire {
     this.#sender = new FrameSender(channel);
   }
 
-  /** Sends the outcome of the task that came last, and when it ran with it, which is said before. */
+  /**
+   * Sends the outcome of the task that came last. A RAN report comes first, and is sent with the
+   * outcome.
+   */
   readonly answer = (kind: number, id: number, payload: Payload): void => {
     this.#sender.write(UP.MAIL, kind, id, 0, payload);
     if (kind !== KIND.RAN) this.#sender.flush();
   };
 
   /**
-   * Has `run` run the tasks that come, one at a time, until `woken` has settled and none is there. The first call says that there
-   * may be some: from then on, somebody has to be here whenever the worker sleeps.
+   * Lets `run` run the tasks that come, one at a time, until `woken` has settled and no task is
+   * there. The first call tells the serving thread that tasks may come: from then on, this must be
+   * called whenever the worker sleeps.
    *
-   * @returns What it has settled with.
+   * @returns The value that `woken` has settled with.
    */
   async runUntil<T>(woken: Promise<T>, run: (task: WiredTask) => Promise<void>): Promise<T> {
     if (!this.#isOpen) {
@@ -142,7 +154,7 @@ export class WorkerWire {
   #receive(record: FrameReader): void {
     this.#count = (this.#count + 1) | 0;
     const { a, b, c } = record;
-    // Were one there already, it would have been taken back.
+    // If a task is there already, it has been taken back.
     this.#arrived = { number: this.#count, task: a, fn: b, form: c, payload: keep(record) };
     this.#onChange?.();
   }
