@@ -41,7 +41,7 @@ const GRACE_MS = 50;
 export interface TasksPool extends Runner {
   /** A task was settled. */
   settled(): void;
-  /** A thread does not end a task that was given up: it is ignored from now on. */
+  /** A thread does not end a task that was given up: the thread is ignored from now on. */
   abandon(worker: PoolWorkerHandle): void;
 }
 

@@ -1,9 +1,9 @@
 /**
- * Locks, queues and their kin of the parent process, as a child's worker sees them: stubs of their cores. The side where
- * the objects are is `_broker.ts`.
+ * The parent process's locks, queues and the like, as a child's worker sees them: stubs of their
+ * cores. The parent's side is `_broker.ts`.
  *
- * A call is a message to the parent and one back. In the blocking form this thread sleeps until the answer is there; the
- * process's main thread passes it on meanwhile.
+ * A call is a message to the parent and one back. In the blocking form this thread sleeps until the
+ * answer is there, which the process's main thread passes on.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import { KIND, type RemoteCall, REPLY } from "./_protocol.ts";
 /** What came of a call. */
 interface Answer {
   readonly hasThrown: boolean;
-  /** It has thrown, as its own signal aborted. */
+  /** Whether the call has thrown because its own signal aborted. */
   readonly isAborted: boolean;
   readonly value: unknown;
 }
@@ -29,18 +29,21 @@ interface Answer {
 /** A call that has no answer yet. */
 interface Pending {
   readonly onAnswer: (answer: Answer) => void;
-  /** Whether a promise waits for it, and not the thread. */
+  /** Whether a promise waits for the answer, not the blocked thread. */
   readonly isPromise: boolean;
 }
 
-/** For ever, as a call says it. */
+/** No limit, as `patienceMs` of a call says it. */
 const FOR_EVER = -1;
 
 function patienceOf(deadlineMs: number): number {
   return deadlineMs === NEVER ? FOR_EVER : Math.max(0, deadlineMs - nowMs());
 }
 
-/** What stands for an object on its way to the parent: only its own objects find back. */
+/**
+ * The handle that stands for an object on its way to the parent, to which only the parent's own
+ * objects can return.
+ */
 export function handleForParent(object: Shareable): Handle {
   const handle = object[HANDLE]();
   const { buffer } = (handle.data ?? {}) as { buffer?: unknown };
@@ -50,21 +53,24 @@ export function handleForParent(object: Shareable): Handle {
   );
 }
 
-/** The parent's objects that this thread has. */
+/** The parent's objects that this thread uses. */
 export class RemoteObjects {
   readonly #outbox: MailboxWriter;
   readonly #pending = new Map<number, Pending>();
   /** Ids of calls whose promises were settled since the last call. */
   #settled: number[] = [];
-  /** Blocking calls that are under way. */
+  /** How many blocking calls are under way. */
   #blocked = 0;
-  /** What came for promises while this thread was blocked, and may be taken back until it goes on. */
+  /**
+   * Answers for promises that came while this thread was blocked: the parent may take them back
+   * until the thread goes on.
+   */
   readonly #unheard = new Map<number, Answer>();
   readonly #stubs = new Map<string, WeakRef<Core>>();
   readonly #registry = new FinalizationRegistry<string>((object) => this.#forget(object));
   #calls: number;
 
-  /** @param calls How many were made before. */
+  /** @param calls How many calls were made before: the first id. */
   constructor(outbox: MailboxWriter, calls = 0) {
     this.#outbox = outbox;
     this.#calls = calls;
@@ -178,7 +184,7 @@ export class RemoteObjects {
     });
   }
 
-  /** Takes in what came of a call. */
+  /** Takes in the answer to a call. */
   answer(kind: number, id: number, value: unknown): void {
     if (kind === REPLY.RETRACTED) {
       this.#unheard.delete(id);

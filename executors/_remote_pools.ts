@@ -1,6 +1,6 @@
 /**
- * Pools of another thread, as a worker sees them that was sent one: submissions go to the pool's owner by mail,
- * outcomes come back so. The owner's side is `_nested_tasks.ts`.
+ * Pools of another thread, as a worker that was sent one sees them: submissions go to the pool's
+ * owner by mail, and outcomes come back by mail. The owner's side is `_nested_tasks.ts`.
  *
  * @module
  */
@@ -22,9 +22,9 @@ import { takeArgumentTransfers, transfer } from "./task.ts";
 
 /** A wait that blocks the worker. */
 interface Block {
-  /** What it is for; nothing when it ends by itself. */
+  /** The ids of the tasks that it waits for; none if it has a deadline, and so ends by itself. */
   readonly tasks: number[];
-  /** What the owner has said of it: it would never end, and why. */
+  /** Set if the owner has said that the wait would never end: the reason. */
   inVain: string | undefined;
 }
 
@@ -32,17 +32,23 @@ interface Block {
 export class RemotePools implements OwnerRunner {
   readonly #outbox: MailboxWriter;
   readonly #futures = new Map<number, Future<unknown>>();
-  /** Where the values of streams go, of those that are open. */
+  /** The consumers of the open streams, by id. */
   readonly #sinks = new Map<number, StreamSink>();
   #nextId: number;
   /**
-   * What this worker is blocked for without a deadline: a callback may block while it takes outcomes in, and then the wait
-   * around it goes on.
+   * The waits that block this worker, outermost first: a callback may block while outcomes are
+   * taken in, and the wait around it goes on afterwards.
    */
   readonly #blocks: Block[] = [];
-  /** How often the owner was told what this worker is blocked for: its word on that names the one it is about. */
+  /**
+   * How often the owner was told what this worker waits for. The owner's DEADLOCK names the BLOCK
+   * that it is about by this number.
+   */
   #timesTold = 0;
-  /** Questions whether a task can be cancelled, and the last one that the owner has denied: it answers in order. */
+  /**
+   * How many CANCELs were sent, and the number of the last one that the owner has denied: it
+   * answers in order.
+   */
   #asked = 0;
   #denied = 0;
 
@@ -68,7 +74,7 @@ export class RemotePools implements OwnerRunner {
     return this.#submit(pool, fn, args, options, arity, undefined);
   }
 
-  /** Submits to a pool of the owner's a function whose values are streamed. */
+  /** Submits a function whose values are streamed to a pool of the owner's. */
   stream(
     pool: string,
     fn: (...args: never[]) => unknown,
@@ -88,7 +94,8 @@ export class RemotePools implements OwnerRunner {
       future,
       taken: (count, left) => {
         owed += count;
-        // All of it, before this thread may wait: so the owner knows whether it has something to go on with.
+        // If nothing is left, all of it is reported, before this thread may wait: so the owner
+        // knows whether the consumer still has values.
         if (future.done() || (left > 0 && owed < buffersize / 4)) return;
         this.#outbox.writeSync(KIND.TAKEN, id, owed);
         owed = 0;
@@ -100,7 +107,7 @@ export class RemotePools implements OwnerRunner {
   /** Takes in a value of a stream, or the error that ends it. */
   receive(kind: number, id: number, value: unknown, isUnreadable: boolean): void {
     const sink = this.#sinks.get(id);
-    if (sink === undefined) return; // It was given up here.
+    if (sink === undefined) return; // The stream was given up here.
     if (isUnreadable) this.#outbox.writeSync(KIND.LEFT, id, undefined);
     if (isUnreadable || kind === REPLY.THREW) sink.fail(value);
     else sink.next(value);
@@ -191,14 +198,14 @@ export class RemotePools implements OwnerRunner {
     return this.#futures.size;
   }
 
-  /** See {@linkcode Runner}. Only the owner knows. */
+  /** See {@linkcode Runner}. Only the owner knows, so this is always false. */
   isRunning(): boolean {
     return false;
   }
 
   /** See {@linkcode Runner}. */
   enterBlocking(futures: readonly Future<unknown>[], deadlineMs: number): void {
-    // Who waits until a deadline goes on by itself, whatever others do.
+    // A wait with a deadline ends by itself, whatever others do.
     const tasks = deadlineMs === NEVER ? futures.map(futureInternals.taskOf) : [];
     this.#blocks.push({ tasks, inVain: undefined });
     this.#tellBlocked();
@@ -285,7 +292,10 @@ class RemoteExecutor extends Executor {
     this.#handle = handle;
   }
 
-  /** Sent on to another task of the pools' owner, it arrives there as it did here; at the owner, as the pool itself. */
+  /**
+   * Sent on to another task of the pool's owner, the pool arrives there as it did here; sent to the
+   * owner, as the pool itself.
+   */
   override [HANDLE](): Handle {
     return { kind: POOL_KIND, data: this.#handle };
   }

@@ -1,21 +1,21 @@
 /**
- * In what context a task is submitted that `map` submits: that of the call of `map`, although most of its chunks are submitted
- * later, from wherever earlier ones have ended.
+ * The context in which `map` submits its tasks: that of the call of `map`, although most chunks are
+ * submitted later, from wherever earlier ones have ended.
  *
  * @module
  */
 
 import type { ExecutorBackend, TaskOptions } from "./executor.ts";
 
-/** What the options of a task hold the context under. Not a part of the public types. */
+/** The key under which the options of a task hold the context. Not a part of the public types. */
 const CONTEXT: unique symbol = Symbol("context");
 
-/** A backend that asks for the context of its tasks, while somebody watches. */
+/** A backend that returns the present context for its tasks, if anybody wants it. */
 interface AsksForContext {
   submitContext?(): unknown;
 }
 
-/** Options of tasks that are submitted later on behalf of whoever calls this. */
+/** Options for tasks that are submitted later on behalf of the caller: they hold its context. */
 export function optionsForLater(
   backend: ExecutorBackend & AsksForContext,
   options: TaskOptions | undefined,
@@ -24,7 +24,7 @@ export function optionsForLater(
   return context === undefined ? options : { ...options, [CONTEXT]: context } as TaskOptions;
 }
 
-/** The context on behalf of which a task is submitted, if that is not the present one. */
+/** The context on behalf of which a task is submitted; `undefined` if that is the present one. */
 export function submitContextOf(options: TaskOptions | undefined): unknown {
   return (options as { [CONTEXT]?: unknown } | undefined)?.[CONTEXT];
 }

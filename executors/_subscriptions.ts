@@ -1,17 +1,20 @@
 /**
- * What `then` does on a future: calls back in a microtask after the outcome is known.
+ * What `then` on a future does: it calls back in a microtask after the outcome is known.
  *
- * A promise of its own for each future, and a job for each reaction of it, would be the largest part of the cost of a small
- * task. So a future keeps what `then` was given, and the outcomes of many futures that arrive together are delivered by one
- * microtask. Nor is the promise made that `then` returns, until somebody asks for it: `await` on a future never does.
+ * A promise for each future, and a job for each of its reactions, would be the largest part of the
+ * cost of a small task. So a future keeps what `then` was given, and one microtask delivers the
+ * outcomes of many futures that arrive together. Nor is the promise that `then` returns made before
+ * a method of it is called: `await` on a future never calls one.
  *
  * States of a subscription:
  *
  *   WAITING              -> FULFILLED, REJECTED   deliver()   the outcome is known
- *   FULFILLED, REJECTED  -> SETTLED               run()       the callback was called, if there is one for the outcome
+ *   FULFILLED, REJECTED  -> SETTLED               run()       the callback was called, if there is one
+ *                                                            for the outcome
  *
- * Invariant: one that is SETTLED without a promise has a plain value. An error gets its promise at once, so that it is
- * reported as unhandled unless somebody takes it; a thenable too, as that is to be asked at once.
+ * Invariant: a subscription that is SETTLED without a promise has a plain value. An error gets its
+ * promise at once, so that it is reported as unhandled unless it is handled; so does a thenable, as
+ * its `then` must be called at once.
  *
  * @module
  */
@@ -31,13 +34,16 @@ const SETTLED = 3;
 export class Subscription implements Promise<unknown> {
   readonly #onFulfilled: Callback;
   readonly #onRejected: Callback;
-  /** What the callbacks are inside of, as those of a promise: what `then` was called inside of. */
+  /**
+   * The asynchronous context in which the callbacks run, as with a promise: that of the call of
+   * `then`.
+   */
   readonly #context: Context | undefined = contextHere();
   #state = WAITING;
-  /** The future's outcome; in SETTLED, what came of it. */
+  /** The future's outcome; in SETTLED, the result of the callback. */
   #value: unknown = undefined;
   #promise: Promise<unknown> | undefined = undefined;
-  /** Settles a promise that was asked for before there was anything to settle it with. */
+  /** Settles `#promise`, if it was made before there was anything to settle it with. */
   #settle: ((outcome: unknown) => void) | undefined = undefined;
 
   constructor(onFulfilled: Callback, onRejected: Callback) {
@@ -45,7 +51,7 @@ export class Subscription implements Promise<unknown> {
     this.#onRejected = onRejected;
   }
 
-  /** Has the outcome delivered in a microtask, after those before it. */
+  /** Delivers the outcome in a microtask, after those before it. */
   deliver(isFulfilled: boolean, outcome: unknown): void {
     this.#state = isFulfilled ? FULFILLED : REJECTED;
     this.#value = outcome;
@@ -68,7 +74,7 @@ export class Subscription implements Promise<unknown> {
     else this.#follow();
   }
 
-  /** Becomes what the callback's value becomes, if that has a `then`, which is to be called once, and now. */
+  /** Follows the callback's value, if that has a `then`, which must be called once, and now. */
   #follow(): void {
     try {
       if (isThenable(this.#value)) this.#promise = Promise.resolve(this.#value);
@@ -84,7 +90,7 @@ export class Subscription implements Promise<unknown> {
     else this.#promise = rejected;
   }
 
-  /** The promise that this stands for. */
+  /** The promise that this object stands for. */
   #asked(): Promise<unknown> {
     if (this.#promise !== undefined) return this.#promise;
     this.#promise = this.#state === SETTLED
@@ -119,7 +125,7 @@ export class Subscription implements Promise<unknown> {
 let due: Subscription[] = [];
 
 function deliverDue(): void {
-  // Those that a callback adds are delivered by a microtask of their own, as promises do it.
+  // Subscriptions that a callback adds are delivered by a microtask of their own, as with promises.
   const now = due;
   due = [];
   for (const subscription of now) subscription.run();

@@ -1,13 +1,14 @@
 /**
  * How a function is named across a boundary.
  *
- * A function marked with `task` crosses as module URL and name, as Python's pickle does it. Any other crosses as its source
- * text, and must then be self-contained.
+ * A function marked with `task` crosses as module URL and name, as with Python's pickle. Any other
+ * crosses as its source text, and must then be self-contained.
  *
- * A marked function is looked for among those that its module has marked, and then among the module's exports. In a bundle
- * the former is what counts: there a file holds many modules, a minifier has taken the functions' names or given them
- * others, and the exports are gone. But the file is the same here and there, and so is what it marks, and in which order: that
- * tells functions apart that have the same name and the same text, as those have that another function has made.
+ * A marked function is looked up among those that its module has marked, and then among the
+ * module's exports. In a bundle only the former counts: there a file holds many modules, a minifier
+ * has removed or changed the functions' names, and the exports are gone. But sender and receiver
+ * run the same file, which marks the same functions in the same order. The order tells apart
+ * functions of the same name and the same text, such as those that another function has made.
  *
  * @module
  */
@@ -22,11 +23,14 @@ export interface ModuleTarget {
   readonly kind: "module";
   readonly url: string;
   readonly name: string;
-  /** Its source text, unless it is a reference. */
+  /** The function's source text, unless the mark is a reference. */
   readonly text?: string;
-  /** Where its file has marked others of that name and text: which of them it is, in the order in which they were marked. */
+  /**
+   * Set if its file has marked others of that name and text: its position among them, in the order
+   * in which they were marked.
+   */
   readonly nth?: number;
-  /** Where its file has marked others of that name. */
+  /** Set if its file has marked others of that name. */
   readonly hasNamesakes?: boolean;
 }
 
@@ -38,27 +42,35 @@ export type Target =
 /** Any function. */
 export type AnyFunction = (...args: never[]) => unknown;
 
-/** Where a marked function keeps its module and name; survives a second copy of the package. */
+/**
+ * The property under which a marked function keeps its module and name; shared with a second copy
+ * of the package.
+ */
 export const TASK: unique symbol = Symbol.for("@concurrent/futures.task");
 
 /** What {@linkcode TASK} holds. */
 export interface TaskMark {
   readonly url: string;
   readonly name: string;
-  /** It only stands for the function, see `tasks`. */
+  /** Whether the marked function only stands for the real one; see `tasks`. */
   readonly isReference?: boolean;
 }
 
 const MARKED: unique symbol = Symbol.for("@concurrent/futures.marked");
 
-/** Functions of one name by their texts; those of one text in the order in which they were marked. */
+/**
+ * Functions of one name by their texts; those of one text in the order in which they were marked.
+ */
 type Namesakes = Map<string, AnyFunction[]>;
 
-/** The marked functions of this thread, by the address of their file and their names; survives a second copy of the package. */
+/**
+ * The marked functions of this thread, by the address of their file and their names; shared with a
+ * second copy of the package.
+ */
 const marked: Map<string, Namesakes> =
   (globalThis as { [MARKED]?: Map<string, Namesakes> })[MARKED] ??= new Map();
 
-/** The most functions of one name and text that are told apart, and kept for that. */
+/** The most functions of one name and text that are kept, so that they can be told apart. */
 const MOST_ALIKE = 1000;
 
 function keyOf({ url, name }: TaskMark): string {
@@ -69,7 +81,7 @@ function textOf(fn: AnyFunction): string {
   return Function.prototype.toString.call(fn);
 }
 
-/** Marks a function, so that it crosses by its name. */
+/** Marks a function, so that it crosses by module URL and name. */
 export function mark(fn: AnyFunction, by: TaskMark): void {
   Object.defineProperty(fn, TASK, { value: by, configurable: true });
   const key = keyOf(by);
@@ -85,12 +97,13 @@ export function mark(fn: AnyFunction, by: TaskMark): void {
 function findMarked({ url, name, text, nth, hasNamesakes }: ModuleTarget): AnyFunction | undefined {
   const namesakes = marked.get(keyOf({ url, name }));
   const alike = text === undefined ? undefined : namesakes?.get(text);
-  // Its sender may have run the file, or what marks it, more than once.
+  // The sender may have run the file, or the code that marks the function, more often than this
+  // thread.
   if (alike !== undefined) return alike[(nth ?? 0) % alike.length];
   return hasNamesakes ? undefined : onlyOne(namesakes);
 }
 
-/** The function, if it is the only one. */
+/** The only function of its name; `undefined` if there are several. */
 function onlyOne(namesakes: Namesakes | undefined): AnyFunction | undefined {
   if (namesakes?.size !== 1) return undefined;
   const [alike] = namesakes.values();
@@ -108,7 +121,7 @@ function moduleTarget(fn: AnyFunction, { url, name, isReference }: TaskMark): Mo
   const text = textOf(fn);
   const namesakes = marked.get(keyOf({ url, name }));
   const alike = namesakes?.get(text);
-  // A proxy of a marked function, and no text of its own.
+  // `fn` is a proxy of a marked function: it has no source text of its own.
   if (alike === undefined) return { kind: "module", url, name };
   if (onlyOne(namesakes) === fn) return { kind: "module", url, name, text };
   const hasNamesakes = true;
@@ -131,10 +144,11 @@ const GENERATOR = /GeneratorFunction\]$/;
 const NATIVE = /\{\s*\[native code\]\s*\}\s*$/;
 
 /**
- * How `fn` crosses.
+ * How `fn` crosses to another thread or process.
  *
- * @param mayGenerate Whether what it returns is iterated where it runs, so that it may be a generator function.
- * @throws {NotShareableError} When it cannot.
+ * @param mayGenerate Whether what `fn` returns is iterated where it runs, so that it may be a
+ * generator function.
+ * @throws {NotShareableError} When `fn` cannot cross.
  */
 export function targetOf(fn: AnyFunction, mayGenerate = false): Target {
   if (!mayGenerate && GENERATOR.test(Object.prototype.toString.call(fn))) {
@@ -163,8 +177,8 @@ export function targetOf(fn: AnyFunction, mayGenerate = false): Target {
 /**
  * The function that a target names, in this thread.
  *
- * @throws {NotShareableError} When the module cannot be imported or does not export it, or the source text is
- * no function on its own.
+ * @throws {NotShareableError} When the module cannot be imported or does not export the function,
+ * or the source text is no function on its own.
  */
 export async function loadTarget(target: Target): Promise<AnyFunction> {
   return target.kind === "module"
@@ -172,19 +186,22 @@ export async function loadTarget(target: Target): Promise<AnyFunction> {
     : compileTarget(target.text, target.name);
 }
 
-/** So much of an address is told: a `data:` one is the module itself. */
+/**
+ * The most characters of an address that an error shows: a `data:` address is the module itself.
+ */
 const MOST_ADDRESS = 1_000;
 
 async function importTarget(target: ModuleTarget): Promise<AnyFunction> {
   const { url, name } = target;
-  // Minifiers take names away.
+  // Minifiers remove names.
   const label = name === "" ? "task without a name" : `task "${name}"`;
   const place = url.length > MOST_ADDRESS ? `${url.slice(0, MOST_ADDRESS)}...` : url;
   let module: Record<string, unknown>;
   try {
     module = await importModule(url);
   } catch (error) {
-    // A bundle's code for the page may have failed after what it marks. That a program starts itself again is to be told.
+    // A bundle's code for the page may have failed after it has marked its tasks. A program that
+    // starts itself again must still be reported.
     const isTold = describe(error).includes(STARTS_WHILE_LOADING);
     const fn = isBundled && !isTold ? findMarked(target) : undefined;
     if (fn !== undefined) return fn;
@@ -215,13 +232,13 @@ function mayBe(fn: AnyFunction, { text, nth }: ModuleTarget): boolean {
   return text === undefined || (nth === undefined && textOf(fn) === text);
 }
 
-/** Imports a module of the user's. */
+/** Imports one of the user's modules. */
 export function importModule(url: string): Promise<Record<string, unknown>> {
-  // Not for bundlers to look into.
+  // Bundlers must leave this import alone.
   return import(/* @vite-ignore */ /* webpackIgnore: true */ url);
 }
 
-/** What to do about a module that failed to import, where that shows. */
+/** What to do about a module that failed to import, if the error shows it. */
 function hintFor(error: unknown): string {
   if (isForPages(error)) {
     return "; the file has code for the page too: have the bundler put tasks into a file of their own, by importing their module with import()";
@@ -230,7 +247,7 @@ function hintFor(error: unknown): string {
   if (/resolve module specifier|bare specifier|to a valid URL/.test(describe(error))) {
     return "; workers have no import map: name what it imports by addresses, or have a bundler do so";
   }
-  // The runtime's own advice is for the program, which may have the right.
+  // The runtime's own advice is meant for the program, which may well have the permission.
   const isForbidden = describe(error).includes("Requires read access");
   return isForbidden && ownOrigin().process !== undefined
     ? "; it is this process that may not read it: name its folder in the pool's permissions, as { read: [folder] }"
@@ -238,8 +255,8 @@ function hintFor(error: unknown): string {
 }
 
 /**
- * What esbuild, and with it tsx, has a text call that keeps the names of the functions in it. It is the one thing around a
- * function that nobody who wrote that could know of.
+ * The function that esbuild, and so tsx, makes a source text call to keep the names of the
+ * functions in it. It is the one thing outside a function that its author could not know of.
  */
 function keepName(fn: AnyFunction, name: string): AnyFunction {
   return Object.defineProperty(fn, "name", { value: name, configurable: true });
@@ -266,8 +283,8 @@ function compileTarget(text: string, name: string): AnyFunction {
 }
 
 /**
- * What to tell about an error that a function sent as source text threw: where a name was not defined, it most
- * likely was a variable from around the function, which did not cross with it.
+ * The error to report for one that a function sent as source text threw: a name that was not
+ * defined most likely was a variable from around the function, which did not cross with it.
  */
 export function explainCapture(target: Target, error: unknown): unknown {
   if (target.kind !== "source" || !(error instanceof ReferenceError)) return error;
@@ -288,7 +305,7 @@ export function describe(error: unknown): string {
 }
 
 /**
- * What a failed submission is told: the signal's reason as it is, anything else as not shareable.
+ * The error of a failed submission: the signal's reason as it is, anything else as not shareable.
  *
  * @param act What was attempted, for the error text.
  */
@@ -301,7 +318,7 @@ export function submissionError(
   return new NotShareableError(`Cannot ${act}: ${describe(error)}`, { cause: error });
 }
 
-/** The error in place of an outcome, or of something else, that cannot be sent back. */
+/** The error that replaces an outcome, or something else, that cannot be sent back. */
 export function unsendable(error: unknown, what = "the task's outcome"): NotShareableError {
   return new NotShareableError(`Cannot send ${what}: ${describe(error)}`, { cause: error });
 }

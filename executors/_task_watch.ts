@@ -1,5 +1,5 @@
 /**
- * An executor's meter together with those who watch it: what its backend tells of its tasks and workers goes here.
+ * An executor's meter and its observers: its backend reports its tasks and workers here.
  *
  * @module
  */
@@ -18,19 +18,24 @@ import type { Carrier, RanReport } from "./_protocol.ts";
 import { type AnyFunction, markOf, type Target } from "./_target.ts";
 import type { Future } from "./future.ts";
 
-/** A worker whose doings are booked. */
+/** A worker with an account of what it does. */
 export interface WatchedWorker extends ObservedWorker {
   readonly account: WorkerAccount;
 }
 
-/** An executor's meter, and those who watch the executor. */
+/** An executor's meter, and its observers. */
 export class TaskWatch {
   readonly meter: Meter = new Meter();
   #observer: ExecutorObserver | undefined;
-  /** Of the tasks submitted while somebody watches, by task. An entry is good until its index is used again. */
+  /**
+   * The observations of the tasks submitted while there is an observer, by the task's index. An
+   * entry is valid until its index is reused.
+   */
   #observations: (TaskObservation | undefined)[] = [];
 
-  /** Begins to tell an observer, first of the workers that there are; the returned function ends that. */
+  /**
+   * Begins to report to an observer, first the present workers; the returned function ends that.
+   */
   observe(observer: ExecutorObserver, workers: Iterable<WatchedWorker>): () => void {
     this.#observer = Observers.with(this.#observer, observer);
     this.meter.isTimingAll = true;
@@ -44,12 +49,12 @@ export class TaskWatch {
   }
 
   /**
-   * A task is being submitted that the meter wants timed.
+   * Takes in that a task which the meter wants timed is being submitted.
    *
-   * @param context Of whoever wanted it, where that is not the present one.
-   * @param chunk How many calls it is, if it is a chunk of `map`, otherwise 0.
-   * @param carrier What came with it, of a task submitted inside a task.
-   * @returns What is to go with it.
+   * @param context The submitter's context, if that is not the present one.
+   * @param chunk The number of calls in the task, if it is a chunk of `map`, otherwise 0.
+   * @param carrier What came with the task, if it was submitted inside a task.
+   * @returns What goes with the task to its worker.
    */
   submitted(
     task: number,
@@ -63,7 +68,7 @@ export class TaskWatch {
     const { submittedMs } = this.meter.time(task, calls);
     if (this.#observer === undefined) return undefined;
     const isChunk = chunk > 0;
-    // A mark may name a function that has no name, or another one since it was made small.
+    // A mark may name a function that has no name, or one that a minifier has renamed.
     const name = (typeof of === "function" ? markOf(of)?.name : undefined) ?? of.name;
     const about = { name, calls, isChunk, submittedMs, future, carrier, context };
     const observation = this.#observer.submitted(about);
@@ -71,28 +76,29 @@ export class TaskWatch {
     return observation.carrier;
   }
 
-  /** The present context, if an observer cares. */
+  /** The present context, if an observer wants it. */
   context(): unknown {
     return this.#observer?.context?.();
   }
 
-  /** Calls a task that runs on this thread. */
+  /** Calls `fn`, a task that runs on this thread, in the task's context. */
   within<R>(task: number, fn: () => R): R {
     const observation = this.#observations[task];
     return observation?.within === undefined ? fn() : observation.within(fn);
   }
 
-  /** A timed task has ended; its outcome comes next. */
+  /** Takes in that a timed task has ended; its outcome comes next. */
   ran(worker: WatchedWorker, task: number, [startMs, endMs, id]: RanReport): void {
     const span = this.meter.ran(worker.account, task, startMs, endMs);
     this.#observations[task]?.ran(worker, span.startMs, span.endMs, id);
   }
 
   /**
-   * A task fails without an outcome.
+   * Takes in that a task fails without an outcome from its worker.
    *
-   * @param worker The one that ran it, when that is known.
-   * @param startMs When it began; if that is not known, when its worker was free for it.
+   * @param worker The worker that ran it, if that is known.
+   * @param startMs When it began. By default, when it was submitted or its worker became free,
+   * whichever is later.
    */
   fails(task: number, fate: TaskFate, worker?: WatchedWorker, startMs?: number): void {
     const observation = this.#observations[task];
@@ -102,12 +108,12 @@ export class TaskWatch {
     observation.fails(fate, worker, startMs);
   }
 
-  /** A worker has been started. */
+  /** Takes in that a worker has been started. */
   workerStarted(worker: WatchedWorker): void {
     this.#observer?.workerStarted(worker, worker.account.startMs);
   }
 
-  /** A worker has ended. */
+  /** Takes in that a worker has ended. */
   workerEnded(worker: WatchedWorker, fate: WorkerFate): void {
     this.#observer?.workerEnded(worker, epochMs(), fate);
   }

@@ -1,92 +1,93 @@
 /**
- * What `telemetry` uses of `@opentelemetry/api` 1.x. The package does not depend on it: the module namespace is handed in.
+ * The parts of `@opentelemetry/api` 1.x that `telemetry` uses. The package does not depend on it:
+ * the caller passes the module namespace.
  *
  * @module
  */
 
-/** What describes a span or a measurement. */
+/** Attributes that describe a span or a measurement. */
 export interface TelemetryAttributes {
-  /** By name. */
+  /** The value of the attribute with that name. */
   [name: string]: string | number | boolean | undefined;
 }
 
 /** A span. */
 export interface TelemetrySpan {
-  /** Whether anybody will see it. */
+  /** Whether the span is recorded. */
   isRecording(): boolean;
-  /** Adds to what describes it. */
+  /** Adds attributes to the span. */
   setAttributes(attributes: TelemetryAttributes): unknown;
-  /** Adds something that happened at a time, in milliseconds since 1970. */
+  /** Adds an event that happened at `time`, in milliseconds since 1970. */
   addEvent(name: string, time: number): unknown;
-  /** Says that it has failed, `code` 2, or not. */
+  /** Sets the span's status: `code` 2 says that it has failed. */
   setStatus(status: { code: number; message?: string }): unknown;
-  /** Ends it, at a time. */
+  /** Ends the span at `time`, in milliseconds since 1970. */
   end(time: number): void;
 }
 
-/** How an instrument is made. */
+/** Options of a new instrument. */
 export interface TelemetryInstrumentOptions {
-  /** What it measures. */
+  /** What the instrument measures. */
   description?: string;
-  /** The unit, as UCUM writes it. */
+  /** The unit, in UCUM's notation. */
   unit?: string;
-  /** What is known beforehand of what comes. */
+  /** Advice on how to aggregate the measurements. */
   advice?: { explicitBucketBoundaries?: number[] };
 }
 
-/** An instrument that is asked. */
+/** An asynchronous instrument, which reads its values by callbacks. */
 export interface TelemetryObservable {
-  /** Has a function asked. */
+  /** Adds a function that is called for values. */
   addCallback(callback: (result: TelemetryObservations) => void): void;
-  /** Has it asked no more. */
+  /** Removes a function that was added. */
   removeCallback(callback: (result: TelemetryObservations) => void): void;
 }
 
-/** What is told to an instrument that is asked. */
+/** What a callback of an asynchronous instrument reports to. */
 export interface TelemetryObservations {
   /** Tells a value. */
   observe(value: number, attributes?: TelemetryAttributes): void;
 }
 
-/** An instrument that is told how long something took. */
+/** An instrument that records how measurements are distributed. */
 export interface TelemetryHistogram {
   /** Tells a value. */
   record(value: number, attributes?: TelemetryAttributes): void;
 }
 
-/** What makes instruments. */
+/** Makes instruments. */
 export interface TelemetryMeter {
-  /** A histogram. */
+  /** Makes a histogram. */
   createHistogram(name: string, options?: TelemetryInstrumentOptions): TelemetryHistogram;
-  /** A sum that only grows, asked for. */
+  /** Makes a sum that only grows, read by callbacks. */
   createObservableCounter(name: string, options?: TelemetryInstrumentOptions): TelemetryObservable;
-  /** A sum, asked for. */
+  /** Makes a sum, read by callbacks. */
   createObservableUpDownCounter(
     name: string,
     options?: TelemetryInstrumentOptions,
   ): TelemetryObservable;
-  /** A value that is not added up, asked for. */
+  /** Makes a value that is not added up, read by callbacks. */
   createObservableGauge(name: string, options?: TelemetryInstrumentOptions): TelemetryObservable;
 }
 
 /**
- * The part of `@opentelemetry/api` 1.x that is used: the namespace of that module is one.
+ * The part of `@opentelemetry/api` 1.x that is used: the namespace of that module has this type.
  *
- * @typeParam C Its `Context`.
- * @typeParam S Its `Span`.
+ * @typeParam C The API's `Context`.
+ * @typeParam S The API's `Span`.
  */
 export interface TelemetryApi<C, S extends TelemetrySpan> {
-  /** Who is in what context. */
+  /** Manages the present context. */
   readonly context: {
     active(): C;
     with<R>(context: C, fn: () => R): R;
   };
-  /** What carries contexts elsewhere. */
+  /** Carries contexts across process boundaries. */
   readonly propagation: {
     inject(context: C, carrier: Record<string, string>): void;
     extract(context: C, carrier: unknown): C;
   };
-  /** What makes spans. */
+  /** Makes spans. */
   readonly trace: {
     getTracer(name: string): {
       startSpan(
@@ -97,8 +98,8 @@ export interface TelemetryApi<C, S extends TelemetrySpan> {
     };
     setSpan(context: C, span: S): C;
   };
-  /** What makes instruments. */
+  /** Makes instruments. */
   readonly metrics: { getMeter(name: string): TelemetryMeter };
-  /** The context that is nobody's. */
+  /** The empty context. */
   readonly ROOT_CONTEXT: C;
 }

@@ -1,5 +1,5 @@
 /**
- * What the constructor of `Thread` is given beside options that users write.
+ * What the constructor of `Thread` accepts besides the options that users write.
  *
  * @module
  */
@@ -10,31 +10,34 @@ import { NotShareableError } from "../sync/errors.ts";
 import type { Event } from "../sync/event.ts";
 import type { ThreadOptions } from "./thread.ts";
 
-/** What the main thread is called, and what it is called in the table until somebody names it. */
+/** The name of the main thread, and its name in the table until it is renamed. */
 const MAIN_NAME = "MainThread";
 const MAIN_NAME_IN_TABLE = "main";
 
-/** A thread that is there already, as the constructor is told of it. */
+/** Describes to the constructor a thread that exists already. */
 export class ExistingThread {
-  /** How messages call the thread. */
+  /** The thread's name, as messages show it. */
   readonly name: string;
-  /** What it is called in the table, where names are cut. */
+  /** Its name in the table, where long names are cut off. */
   readonly nameInTable: string;
   /** Whether the program ends without waiting for it. */
   readonly daemon: boolean;
-  /** This thread's seat in the table that the thread is in; `undefined` when it is in none that is known here. */
+  /**
+   * The calling thread's seat in the table that the thread is in; `undefined` when that table is
+   * not known here.
+   */
   readonly seat: Seat | undefined;
   /** Its id in that table. */
   readonly id: number | null;
   /** Whether a `Thread` started it. */
   readonly isStarted: boolean;
-  /** What it calls, in that thread itself. */
+  /** What the thread calls; set in that thread itself only. */
   readonly target: (() => unknown) | undefined;
 
   /**
-   * @param name Its whole name, where that is known.
+   * @param name Its whole name, if that is known.
    * @param flags Bits of `FLAG`.
-   * @param target What it calls, in that thread itself.
+   * @param target What the thread calls; set in that thread itself only.
    */
   constructor(
     seat: Seat | undefined,
@@ -54,14 +57,18 @@ export class ExistingThread {
     this.id = id;
     this.target = target;
     this.isStarted = (flags & FLAG.STARTED) !== 0;
-    // As in Python: of a thread that nobody here has started nothing is known but that nobody waits for it.
+    // As in Python: all that is known of a thread that no `Thread` has started is that nobody waits
+    // for it.
     this.daemon = !isMain && (!this.isStarted || (flags & FLAG.DAEMON) !== 0);
   }
 }
 
-/** What stands for a thread while it crosses. */
+/** What stands for a thread while its object crosses. */
 export interface ThreadData {
-  /** Which table of threads it is in. No reference to it, which only a message could carry. */
+  /**
+   * The name of the table of threads that it is in; not a reference, which only a message could
+   * carry.
+   */
   readonly table: string;
   readonly id: number;
   readonly name: string;
@@ -70,9 +77,9 @@ export interface ThreadData {
 }
 
 /**
- * What is known of a thread that was sent here.
+ * Describes a thread whose object was sent here.
  *
- * @throws {NotShareableError} When it is in a table that this thread knows nothing of.
+ * @throws {NotShareableError} When the thread is in a table that the calling thread does not know.
  */
 export function existingOf({ table, id, name, flags }: ThreadData): ExistingThread {
   const seat = seatOf(table);
@@ -82,7 +89,10 @@ export function existingOf({ table, id, name, flags }: ThreadData): ExistingThre
   );
 }
 
-/** Whether a thread is a daemon that is made here: as this thread is; but what a pool's task makes is none. */
+/**
+ * Whether a `Thread` made here is a daemon by default: if this thread is one, except that threads
+ * made by a pool's task are not.
+ */
 export function isDaemonHere(): boolean {
   const { table, id } = home();
   const flags = table.flagsOf(id);
@@ -96,7 +106,7 @@ export interface Delay {
   readonly intervalMs: number;
   /** Ends the wait when it is set, and the thread with it. */
   readonly finished: Event;
-  /** The `run` that waits so; another one in its place is that of a subclass. */
+  /** The `run` that does this waiting; if the object has another, a subclass has overridden it. */
   readonly run: () => unknown;
 }
 
@@ -110,7 +120,7 @@ export class DelayedThread<A extends unknown[]> implements ThreadOptions<A> {
   readonly name: string | undefined;
   /** See {@linkcode ThreadOptions}. */
   readonly daemon: boolean | null | undefined;
-  /** What it waits for. */
+  /** What the thread waits for. */
   readonly delay: Delay;
 
   constructor(target: (...args: A) => unknown, options: ThreadOptions<A>, delay: Delay) {

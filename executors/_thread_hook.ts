@@ -1,30 +1,32 @@
 /**
- * What is done with the error that a thread ended with.
+ * What is done with the error that a thread ends with.
  *
  * @module
  */
 
 import type { Thread } from "./thread.ts";
 
-/** What the hook is told; see {@linkcode setExcepthook}. */
+/** The argument of the hook; see {@linkcode setExcepthook}. */
 export interface ExceptHookArgs {
-  /** What was thrown: an error as a rule, with its stack. */
+  /** What was thrown: usually an error, with its stack. */
   readonly excValue: unknown;
-  /** The thread that has ended with it. */
+  /** The thread that has ended with the error. */
   readonly thread: Thread;
 }
 
-/** What is called for each thread that ends with an error; see {@linkcode setExcepthook}. */
+/**
+ * A function that is called for each thread that ends with an error; see {@linkcode setExcepthook}.
+ */
 export type ExceptHook = (args: ExceptHookArgs) => unknown;
 
 let current: ExceptHook | undefined;
 
 /**
- * Calls the hook that is in force: the one given to {@linkcode setExcepthook}, or else the default one, which prints
- * "Exception in thread NAME:" and the error with its stack to standard error. Never throws: an error of the hook is printed
- * too, and so is the one that it was called for.
+ * Calls the current hook: the one given to {@linkcode setExcepthook}, or else the default one,
+ * which prints "Exception in thread NAME:" and the error with its stack to standard error. Never
+ * throws: if the hook throws, its error is printed, and so is the one that it was called for.
  *
- * It is called for each thread that ends with an error. Python's `threading.excepthook`.
+ * The library calls it for each thread that ends with an error. Python's `threading.excepthook`.
  *
  * @param args The error, and the thread.
  *
@@ -55,17 +57,19 @@ export function excepthook(args: ExceptHookArgs): void {
 }
 
 /**
- * Has a function called for each thread that ends with an error, in place of printing it. Whatever the function does, the
- * program goes on, and its exit code does not change.
+ * Sets a function that is called for each thread that ends with an error, instead of printing the
+ * error. Whatever the function does, the program goes on, and its exit code does not change.
  *
- * It is called in the thread that started the failing one, when that one's event loop turns or when it waits in a call of
- * this package, before a `join` of the failing thread returns. Where the starter has ended, it is called in the main thread.
+ * It is called in the thread that started the failing one, when the starter's event loop turns or
+ * when the starter waits in a call of this package, and before a `join` of the failing thread
+ * returns. If the starter has ended, it is called in the main thread.
  *
- * **Differs from Python:** each thread has a hook of its own, as functions do not cross; there is one for the whole program in
- * Python, called in the failing thread. It is set by a function, as the exports of a module cannot be assigned.
+ * **Differs from Python:** each thread has a hook of its own, as functions do not cross; Python has
+ * one for the whole program, called in the failing thread. It is set by a function, as the exports
+ * of a module cannot be assigned.
  *
  * @param hook The function; `null` for the default one.
- * @throws {TypeError} When it is not a function.
+ * @throws {TypeError} When `hook` is neither a function nor `null`.
  *
  * @example
  * ```ts

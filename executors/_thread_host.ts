@@ -1,10 +1,12 @@
 /**
- * The workers of threads, from the side of whoever started them: the host. It starts them, holds the event loop open for those
- * that are no daemons, starts others that they ask for, and notices when one of them is gone without a word.
+ * The workers of threads, from the side of the thread that started them: the host. It starts them,
+ * holds the event loop open for those that are not daemons, starts others that they ask for, and
+ * notices when one of them has ended without a word.
  *
- * A thread that was started by a `Thread` is no host: what it starts is started by its host, so that it can outlive its
- * starter, and because a worker inside a worker takes the runtime a second to start. The host does so when its event loop
- * turns, or when it blocks in a call of this package.
+ * A thread that was started by a `Thread` is not a host: its own host starts the threads that it
+ * asks for, so that they can outlive it, and because the runtime takes a second to start a worker
+ * inside a worker. The host does so when its event loop turns, or when it blocks in a call of this
+ * package.
  *
  * @module
  */
@@ -40,11 +42,14 @@ class HostedThread {
   readonly worker: WorkerThread;
   readonly table: ThreadTable;
   requestsTaken = 0;
-  /** A request is here but for its message: the event loop has to turn. */
+  /** A request has been counted, but its message is not here yet: the event loop must turn. */
   isLate = false;
-  /** Promises of this thread that wait for its end. */
+  /** How many promises of the host's wait for its end. */
   joiners = 0;
-  /** Whether the event loop is held open until it runs, or, if it is no daemon, has ended. */
+  /**
+   * Whether the event loop is held open for it: until a daemon runs, or until any other thread has
+   * ended.
+   */
   isExpected = true;
   hasEnded = false;
   readonly #life: string;
@@ -65,7 +70,7 @@ class HostedThread {
     return this.state.hasEnded && !this.table.isAlive(this.id);
   }
 
-  /** Whether the loop need not be held open for it any longer, although it has not ended. */
+  /** Whether the event loop need no longer be held open for it, although it has not ended. */
   get isLetGo(): boolean {
     return this.isExpected && this.daemon && this.state.isRunning;
   }
@@ -75,12 +80,15 @@ class HostedThread {
     return this.state.requests !== this.requestsTaken || this.isLetGo || this.hasLeft;
   }
 
-  /** Whether its sign of life is to be watched. A watch holds the event loop open: so not that of a daemon nobody waits for. */
+  /**
+   * Whether its sign of life must be watched. A watch holds the event loop open, so that of a
+   * daemon is watched only while somebody waits for it.
+   */
   get mustWatch(): boolean {
     return !this.daemon || this.joiners > 0;
   }
 
-  /** Calls back if its sign of life goes out; false while it has none yet. */
+  /** Calls back if the thread's sign of life goes out; false while it has none yet. */
   watch(onDeath: () => void): boolean {
     if (this.#watch !== undefined) return true;
     if (!this.state.isAlive) return false;
@@ -105,7 +113,7 @@ class HostedThread {
 class ThreadHost implements Source {
   readonly #threads = new Map<number, HostedThread>();
   #cancelWatchLater: (() => void) | undefined;
-  /** Watches that were stopped and are not over. */
+  /** Watches that were stopped but are not over yet. */
   readonly #stopping = new Set<Promise<void>>();
   #mindsLeaving = false;
 
@@ -142,19 +150,19 @@ class ThreadHost implements Source {
     beforeLeaving(() => this.#leave());
   }
 
-  /** Whether it has started a thread that does not run yet. */
+  /** Whether this host has started that thread, and it does not run yet. */
   isStarting(id: number): boolean {
     const thread = this.#threads.get(id);
     return thread !== undefined && !thread.state.isRunning && !thread.hasLeft;
   }
 
-  /** Whether something is late that a thread has asked for. */
+  /** Whether a request of some thread is late. */
   get hasLate(): boolean {
     for (const { isLate } of this.#threads.values()) if (isLate) return true;
     return false;
   }
 
-  /** Says that a promise of this thread begins, or ceases, to wait for the end of a thread. */
+  /** Counts a promise of this thread that begins, or ceases, to wait for the end of a thread. */
   countJoiner(id: number, change: 1 | -1): void {
     const thread = this.#threads.get(id);
     if (thread === undefined) return;
@@ -169,7 +177,7 @@ class ThreadHost implements Source {
     over.then(() => this.#stopping.delete(over));
   }
 
-  /** Resolves once nothing is left of watches that were stopped, which takes an instant. */
+  /** Resolves once the watches that were stopped are over, which takes an instant. */
   async settle(): Promise<void> {
     await Promise.all(this.#stopping);
   }
@@ -198,7 +206,7 @@ class ThreadHost implements Source {
   }
 
   #advance(thread: HostedThread): void {
-    // Before the messages are looked at: when it has ended, all of them are there.
+    // Read before the messages: when the thread has ended, all of them are there.
     const isOver = thread.hasLeft;
     const { state } = thread;
     while (thread.requestsTaken < state.requests) {
@@ -211,13 +219,16 @@ class ThreadHost implements Source {
       thread.requestsTaken++;
       const request = received.message as HostRequest;
       if (request.kind === "start") this.#startFor(request.start);
-      else tell(thread, errorOf(request.failure)); // Claimed by the thread itself.
+      else tell(thread, errorOf(request.failure)); // The thread itself has claimed the failure.
     }
     if (isOver) this.#end(thread);
     else if (thread.isLetGo) this.#letGo(thread);
   }
 
-  /** Starts a thread in the place of another one; what fails here fails there. */
+  /**
+   * Starts a thread on behalf of another one; an error here is reported as the new thread's
+   * failure.
+   */
   #startFor(start: ThreadStart): void {
     try {
       this.start(start);
@@ -256,10 +267,11 @@ class ThreadHost implements Source {
     if (!isBlocking && this.#cancelWatchLater === undefined) this.#watchLater();
   }
 
-  /** Looks, a while from now, which threads are still there, and watches their signs of life. */
+  /** Checks, a while from now, which threads are still there, and watches their signs of life. */
   #watchLater(): void {
     if (![...this.#threads.values()].some((thread) => thread.mustWatch)) return;
-    // It holds the program open: what does so otherwise may be the threads, and those be gone.
+    // The timer holds the program open: otherwise perhaps only the threads do, and they may be
+    // gone.
     this.#cancelWatchLater = callAt(nowMs() + WATCH_AFTER_MS, () => {
       this.#cancelWatchLater = undefined;
       let isComplete = true;
@@ -272,7 +284,7 @@ class ThreadHost implements Source {
     });
   }
 
-  /** Books a thread that ended and has not said so. */
+  /** Takes in that a thread ended without saying so. */
   #lose(thread: HostedThread, how: string): void {
     if (thread.hasEnded) return;
     this.#advance(thread);
@@ -285,7 +297,7 @@ class ThreadHost implements Source {
     this.#end(thread);
   }
 
-  /** This thread is about to end, and its workers with it. */
+  /** Takes in that this thread is about to end, and its workers with it. */
   #leave(): void {
     for (const thread of [...this.#threads.values()]) {
       this.#advance(thread);
@@ -297,7 +309,7 @@ class ThreadHost implements Source {
   }
 }
 
-/** Calls the hook for a failure that the starter does not tell. */
+/** Calls the hook for a failure that the starter does not report. */
 function tell(thread: HostedThread, error: unknown): void {
   excepthook({ excValue: error, thread: threadFactory()!.threadOf(thread.id, thread.name) });
 }
@@ -306,7 +318,7 @@ function tell(thread: HostedThread, error: unknown): void {
 export const host: ThreadHost = new ThreadHost();
 
 /**
- * Starts a thread, or has it started.
+ * Starts a thread here, or asks this thread's host to start it.
  *
  * @throws {Error} When the runtime cannot.
  */

@@ -1,8 +1,8 @@
 /**
- * Waiting for a thread's end, in any thread that knows its id.
+ * Waiting for a thread's end, from any thread that knows its id.
  *
- * A thread has ended when it is alive in the table of threads no more: it leaves the table as the last thing that it does, or
- * its host buries it. Either wakes all who sleep.
+ * A thread has ended when the table of threads no longer has it as alive: it leaves the table as
+ * the last thing that it does, or its host declares it dead. Either wakes all waiting threads.
  *
  * @module
  */
@@ -16,10 +16,15 @@ import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
 import { host } from "./_thread_host.ts";
 import { links } from "./_thread_links.ts";
 
-/** Turns of the event loop that messages may take which were sent before a thread ended. Most runtimes need none. */
+/**
+ * The most turns of the event loop that messages sent before a thread ended may take to arrive.
+ * Most runtimes need none.
+ */
 const MOST_TURNS = 100;
 
-/** A wait for a thread's end: it is in no list, but looks whenever some thread has died. */
+/**
+ * A wait for a thread's end: it is in no list, but checks the table whenever some thread has died.
+ */
 class JoinWait extends Wait {
   readonly #id: number;
 
@@ -38,7 +43,7 @@ class JoinWait extends Wait {
     return true;
   }
 
-  /** See {@linkcode Wait}. There is nothing that could be given back. */
+  /** See {@linkcode Wait}. A join holds nothing that could be given back. */
   giveBack(): void {}
 
   /** See {@linkcode Wait}. */
@@ -47,7 +52,7 @@ class JoinWait extends Wait {
   }
 }
 
-/** A promise for the thread's end, or for the end of the time. */
+/** Resolves when the thread has ended, or the timeout has passed. */
 export async function joinThread(seat: Seat, id: number, options: WaitOptions): Promise<void> {
   const deadlineMs = deadlineOf(options);
   options.signal?.throwIfAborted();
@@ -64,11 +69,11 @@ export async function joinThread(seat: Seat, id: number, options: WaitOptions): 
   for (let turns = 0; turns < MOST_TURNS && (links.isLate(id) || host.hasLate); turns++) {
     await new Promise<void>((resolve) => platform.nextTurn(resolve));
   }
-  // Whoever looks for what is left over finds nothing.
+  // So that no stopped watch is left over, which a check for leaks would find.
   await host.settle();
 }
 
-/** The same; blocks this thread. */
+/** Blocks this thread until the other one has ended, or the timeout has passed. */
 export function joinThreadSync(seat: Seat, id: number, options: WaitSyncOptions): void {
   const deadlineMs = deadlineOf(options);
   if (deadlineMs === NEVER && !platform.servesBlocked && host.isStarting(id)) {
@@ -85,14 +90,14 @@ export function joinThreadSync(seat: Seat, id: number, options: WaitSyncOptions)
 function begin(seat: Seat, id: number, timeout: number | null | undefined): JoinWait | undefined {
   if (timeout === 0 || !seat.table.isAlive(id)) return undefined;
   const wait = new JoinWait(seat, id);
-  // The seat has noted before how many threads have died: who dies from now on has it look again.
+  // The seat noted the number of dead threads before: a death from now on makes it check again.
   wait.isOver = wait.examine();
   if (!wait.isOver) return wait;
   seat.close(wait);
   return undefined;
 }
 
-/** Takes in what the thread has said before it ended, and has its worker put away. */
+/** Takes in what the thread said before it ended, and ends its worker. */
 function catchUp(): void {
   links.drain();
   host.drain();

@@ -1,5 +1,5 @@
 /**
- * The threads that this thread has started, as their starter: what they say of themselves.
+ * The threads that this thread has started, from the starter's side: takes in what they report.
  *
  * @module
  */
@@ -16,7 +16,9 @@ import { excepthook } from "./_thread_hook.ts";
 import type { Failure, ThreadState } from "./_thread_state.ts";
 import type { Thread } from "./thread.ts";
 
-/** Sends a failure, and returns it; an error that cannot be sent is told of by another one. */
+/**
+ * Sends a failure, and returns it; an error that cannot be sent is replaced by one that says so.
+ */
 export function sendFailure(port: MessagePort, error: unknown, isEarly: boolean): Failure {
   try {
     return post(port, error, isEarly);
@@ -46,7 +48,7 @@ export function errorOf(failure: Failure): unknown {
   }
 }
 
-/** A thread, from the side of whoever started it. */
+/** A thread, from the starter's side. */
 export interface Link {
   readonly thread: Thread;
   readonly id: number;
@@ -54,7 +56,9 @@ export interface Link {
   readonly state: ThreadState;
   /** The starter's end of the channel. */
   readonly port: MessagePort;
-  /** Called once: with nothing when the target is called; with the error when it will not be. */
+  /**
+   * Called once: without an argument when the target is called; with the error when it will not be.
+   */
   readonly onStarted: (failure?: { readonly error: unknown }) => void;
   /** Called when the thread has ended. */
   readonly onEnded: () => void;
@@ -64,7 +68,7 @@ export interface Link {
 interface Progress extends Link {
   isStarted: boolean;
   failuresTaken: number;
-  /** A failure is here but for its message: the event loop has to turn. */
+  /** A failure has been counted, but its message is not here yet: the event loop must turn. */
   isLate: boolean;
 }
 
@@ -76,11 +80,12 @@ class Links implements Source {
   add(link: Link): void {
     if (this.#links.size === 0) doorbell.add(this);
     this.#links.add({ ...link, isStarted: false, failuresTaken: 0, isLate: false });
-    // Nothing is expected here, unless this thread is the host as well; it goes to sleep so that it can be woken.
+    // The doorbell expects nothing for a link, unless this thread is the host as well; the nudge
+    // lets it go to sleep, so that it can be woken.
     doorbell.nudge();
   }
 
-  /** Whether something is late that a thread has said. */
+  /** Whether a failure of that thread is late. */
   isLate(id: number): boolean {
     for (const link of this.#links) if (link.id === id && link.isLate) return true;
     return false;
@@ -105,7 +110,7 @@ class Links implements Source {
 
   #advance(link: Progress): void {
     const { state, port } = link;
-    // Before the messages are looked at: when it has ended, all of them are there.
+    // Read before the messages: when the thread has ended, all of them are there.
     const isOver = hasLeft(link);
     const started = (failure?: { readonly error: unknown }): void => {
       if (link.isStarted) return;

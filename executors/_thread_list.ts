@@ -1,5 +1,6 @@
 /**
- * The threads of a program, as one of them sees them: objects for those that it has not made itself.
+ * The threads of a program, as one of them sees them: makes objects for threads that it did not
+ * start itself.
  *
  * @module
  */
@@ -47,15 +48,15 @@ function makeSelf(
   if (!((subclass as { prototype?: unknown }).prototype instanceof Thread)) return undefined;
   const flags = FLAG.STARTED | (daemon ? FLAG.DAEMON : 0);
   const existing = new ExistingThread(home(), id, name, flags, target);
-  // The constructor of this class alone: what its subclasses have made is in the fields.
+  // Runs the constructor of `Thread` only: what those of its subclasses have set is in the fields.
   const thread = Reflect.construct(Thread, [existing], subclass as NewableFunction) as Thread;
   knownThreads.set(id, thread);
   return Object.assign(thread, fields);
 }
 
 /**
- * The object for the thread that calls it. In a thread of a subclass of {@linkcode Thread} it is that subclass's object. Python's
- * `threading.current_thread`.
+ * The object for the calling thread. In a thread of a subclass of {@linkcode Thread} it is an
+ * object of that subclass. Python's `threading.current_thread`.
  *
  * @example
  * ```ts
@@ -74,8 +75,9 @@ export function currentThread(): Thread {
 let strangeMain: Thread | undefined;
 
 /**
- * The object for the thread that the program began in. In a worker that somebody else has started, and that was sent nothing by
- * the main thread, its `ident` is `null`. Python's `threading.main_thread`.
+ * The object for the thread in which the program began. In a worker that this package did not
+ * start, and to which the main thread has sent nothing, its `ident` is `null`. Python's
+ * `threading.main_thread`.
  *
  * @example
  * ```ts
@@ -95,9 +97,10 @@ export function mainThread(): Thread {
 }
 
 /**
- * The threads that live at this moment: the main thread, those that were started by a {@linkcode Thread}, and all others that use
- * this package, such as the workers of pools. Of the latter nothing is known but that they live: they are daemons and cannot be
- * joined, Python's dummy threads. Threads that have ended, or were not started, are not among them. Python's
+ * The threads that are alive at this moment: the main thread, those that were started by a
+ * {@linkcode Thread}, and all others that use this package, such as the workers of pools. Of the
+ * latter it is only known that they are alive: like Python's dummy threads, they are daemons and
+ * cannot be joined. Threads that have ended, or were not started, are not included. Python's
  * `threading.enumerate`.
  *
  * @example
@@ -123,7 +126,8 @@ export function enumerate(): Thread[] {
 }
 
 /**
- * How many threads live at this moment: as many as {@linkcode enumerate} lists. Python's `threading.active_count`.
+ * How many threads are alive at this moment: as many as {@linkcode enumerate} lists. Python's
+ * `threading.active_count`.
  *
  * @example
  * ```ts
@@ -139,7 +143,8 @@ export function activeCount(): number {
 }
 
 /**
- * The number of the thread that calls it: the `ident` of {@linkcode currentThread}. Python's `threading.get_ident`.
+ * The number of the calling thread: the `ident` of {@linkcode currentThread}. Python's
+ * `threading.get_ident`.
  *
  * @example
  * ```ts

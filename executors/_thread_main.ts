@@ -1,10 +1,12 @@
 /**
  * The worker of a `Thread`: calls its target once, and ends.
  *
- *   told ---> loads the modules, reads the values ---> calls the target ---> tells a failure, ---> leaves, and ends
- *                           |                                |               sees through what
- *                           |                                |               it has others do
- *                           +---- fails to, ends itself -----+---- ends itself, an error nobody caught
+ *   told --> loads the modules, --> calls the target --> reports a failure, --> leaves, and ends
+ *            reads the values                            waits for what it
+ *                                                        has delegated
+ *
+ * If the loading fails, that failure is reported next. A thread that ends itself, or that an
+ * uncaught error ends, leaves at once, and reports the error as it leaves.
  *
  * @module
  */
@@ -37,7 +39,7 @@ export function main(): void {
   });
 }
 
-/** What the thread does, made ready. */
+/** What the thread does: its target, ready to be called. */
 type Call = () => unknown;
 
 class ThreadRun {
@@ -60,7 +62,7 @@ class ThreadRun {
     });
   }
 
-  /** Does what the thread is there for, and ends it. */
+  /** Calls the thread's target, and ends the thread. */
   async run(): Promise<void> {
     const { work, starter, host } = this.#start;
     let call: Call;
@@ -85,7 +87,7 @@ class ThreadRun {
   async #prepare(): Promise<Call> {
     const { port, work, classes, life } = this.#start;
     const arrived = platform.nextMessage(port);
-    // A thread that blocks from its first step on could not take it later.
+    // A thread that blocks from its first step on could not take the name later.
     await new Promise<void>((resolve) => platform.holdName(life, resolve));
     this.#state.setAlive();
     setLoading(true);
@@ -108,7 +110,7 @@ class ThreadRun {
     this.#table.ring(this.#start.host);
   }
 
-  /** The thread is about to end by something that was called in it, or of an error that nobody caught. */
+  /** Takes in that the thread is about to end, by a call that ends it or by an uncaught error. */
   #endItself({ isFailure, error }: ThreadEnd): void {
     this.#leave(isFailure ? { error } : undefined);
   }
@@ -116,13 +118,14 @@ class ThreadRun {
   async #end(failure?: { readonly error: unknown }): Promise<void> {
     if (this.#hasEnded) return;
     if (failure !== undefined) this.#tell(failure.error);
-    // What its target has others do is seen through; timers and requests that it has left do not keep it.
+    // Waits for what the target has delegated to other workers, but not for timers and requests
+    // that it has left.
     await doorbell.whenDone();
     this.#leave(undefined);
     platform.endThread();
   }
 
-  /** Says all that is to be said, and leaves the table: who joins the thread goes on. */
+  /** Sends all that is left to report, and leaves the table: threads that join this one go on. */
   #leave(failure: { readonly error: unknown } | undefined): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
@@ -145,7 +148,7 @@ class ThreadRun {
   }
 }
 
-/** Loads what the thread runs; the returned function makes a call of it and of the values. */
+/** Loads what the thread runs; the returned function makes a call from the values. */
 async function loadWork(work: Work): Promise<(values: unknown) => Call> {
   switch (work.kind) {
     case "call": {
@@ -202,13 +205,16 @@ async function importClass(url: string, name: string): Promise<unknown> {
   );
 }
 
-/** Has locks, queues and threads arrive as what they are; says what is wrong with pools. */
+/**
+ * Makes locks, queues and threads arrive as such; a pool is refused with an error that says why.
+ */
 async function loadClasses(modules: readonly string[]): Promise<void> {
   await Promise.all([
     import("../sync/mod.ts"),
     import("../queue/mod.ts"),
     import("./_pool_handle.ts"),
-    // In a bundle they may be here already, and their address be that of the page's own program.
+    // In a bundle the modules may be here already, and their address may be that of the page's own
+    // program.
     ...(threadFactory() === undefined ? modules.map(importModule) : []),
   ]);
 }

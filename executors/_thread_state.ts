@@ -1,27 +1,29 @@
 /**
- * What a thread shares with whoever started it, and what it is told at its start.
+ * What a thread shares with its starter and its host, and what it is told at its start.
  *
- * Three threads have to do with each other here:
+ * Three threads take part:
  *
  *   starter   called `start`; holds the Thread object, and hears of a failure
- *   host      started the worker, watches its sign of life, holds the program open for it: the starter itself, or, where
- *             that was started by a Thread as well, its host; so a thread does not end with the one that started it
+ *   host      started the worker, watches its sign of life, holds the program open for it: the
+ *             starter itself, or, if a Thread started the starter, the starter's own host; so a
+ *             thread does not end with the one that started it
  *   thread    runs the target, in a worker
  *
  * Word IS_RUNNING: 1 from the moment at which the target is called. Written by the thread.
- * Word HAS_ENDED: 1 once the thread does nothing more. Written by the thread, right before it leaves the table of threads; or
- * by the host that found it gone.
+ * Word HAS_ENDED: 1 once the thread does nothing more. Written by the thread, right before it
+ * leaves the table of threads; or by the host that found it gone.
  * Word IS_ALIVE: 1 once the thread holds its sign of life.
- * Word FAILURES: messages that lie in the starter's port. Word REQUESTS: messages that lie in the host's port. Written by the
- * thread, after the message.
- * Word IS_TOLD: 1 once somebody has taken it upon himself to call the hook for the thread's failure.
+ * Word FAILURES: how many messages were sent to the starter. Word REQUESTS: how many were sent to
+ * the host. Written by the thread, after the message.
+ * Word IS_TOLD: 1 once a thread has claimed the duty to call the hook for the thread's failure.
  *
  * Invariants
- * 1. HAS_ENDED is stored before the thread leaves the table, and the messages are sent before HAS_ENDED is stored. So who sees
- *    that the thread has left finds all that it had to say.
- * 2. A starter that is itself a thread says in the table that it is CLOSING before it takes in failures for the last time; a
- *    failing thread looks at that after it has added to FAILURES. One of the two sees the other, and IS_TOLD decides if both do:
- *    a failure is told once, by the starter or else by the host.
+ * 1. HAS_ENDED is stored before the thread leaves the table, and the messages are sent before
+ *    HAS_ENDED is stored. So a thread that sees that this one has left finds all its messages.
+ * 2. A starter that is itself started by a Thread marks itself as CLOSING in the table before it
+ *    takes in failures for the last time; a failing thread looks at that mark after it has added to
+ *    FAILURES. One of the two sees the other, and IS_TOLD decides if both do: a failure is reported
+ *    once, by the starter or else by the host.
  *
  * @module
  */
@@ -45,12 +47,12 @@ const WORDS = 6;
 export class ThreadState {
   readonly #words: Int32Array;
 
-  /** @param buffer The words; left out, new ones are made. */
+  /** @param buffer The words; by default, new ones are made. */
   constructor(buffer: SharedArrayBuffer = createSharedMemory(WORDS * WORD_BYTES)) {
     this.#words = new Int32Array(buffer);
   }
 
-  /** The shared part. */
+  /** The shared memory of the words. */
   get buffer(): SharedArrayBuffer {
     return this.#words.buffer as SharedArrayBuffer;
   }
@@ -85,7 +87,7 @@ export class ThreadState {
     store(this.#words, IS_ALIVE, 1);
   }
 
-  /** How many failures were sent to the starter. */
+  /** How many failures have been sent to the starter. */
   get failures(): number {
     return load(this.#words, FAILURES);
   }
@@ -95,7 +97,7 @@ export class ThreadState {
     add(this.#words, FAILURES, 1);
   }
 
-  /** How many messages were sent to the host. */
+  /** How many messages have been sent to the host. */
   get requests(): number {
     return load(this.#words, REQUESTS);
   }
@@ -105,19 +107,28 @@ export class ThreadState {
     add(this.#words, REQUESTS, 1);
   }
 
-  /** True for the one who has to call the hook for the thread's failure. */
+  /** Claims the duty to call the hook for the thread's failure; true for one caller only. */
   claimFailure(): boolean {
     return replace(this.#words, IS_TOLD, 0, 1);
   }
 }
 
-/** What a thread does, beside the values that are sent apart: see {@linkcode ThreadStart.port}. */
+/**
+ * What a thread does, apart from the values, which are sent separately: see
+ * {@linkcode ThreadStart.port}.
+ */
 export type Work =
   /** Calls a function; the values are its arguments. */
   | { readonly kind: "call"; readonly target: Target | undefined }
-  /** The same after a while, unless an event is set before; the values are the event, then the arguments. */
+  /**
+   * Calls a function after a while, unless an event is set first; the values are the event, then
+   * the arguments.
+   */
   | { readonly kind: "timer"; readonly target: Target; readonly intervalMs: number }
-  /** Calls `run` on an object of an exported class; the values are the object's fields, then the target's arguments. */
+  /**
+   * Calls `run` on an object of an exported class; the values are the object's fields, then the
+   * target's arguments.
+   */
   | {
     readonly kind: "object";
     readonly url: string;
@@ -141,27 +152,35 @@ export interface ThreadStart {
   readonly origin: Origin;
   readonly work: Work;
   /**
-   * Set when there are shared objects among the values, so that their classes have to be loaded first: the modules of those that
-   * are not to be imported by name.
+   * Set when there are shared objects among the values, whose classes must be loaded first: the
+   * modules of the classes that must not be imported by name.
    */
   readonly classes: readonly string[] | undefined;
-  /** The thread's end of a channel to the starter. One message lies in it, the values; failures go back by it. */
+  /**
+   * The thread's end of a channel to the starter. It holds one message, the values; failures go
+   * back through it.
+   */
   readonly port: MessagePort;
 }
 
-/** The same, as the host sends it. */
+/** A {@linkcode ThreadStart} as the host sends it. */
 export interface HostedStart extends ThreadStart {
   readonly host: number;
   /** The thread's end of a channel to the host, for its {@linkcode HostRequest}s. */
   readonly hostPort: MessagePort;
 }
 
-/** What a thread asks of its host: to start another one, or to tell its failure in the place of a starter that has ended. */
+/**
+ * What a thread asks of its host: to start another thread, or to report its failure in place of a
+ * starter that has ended.
+ */
 export type HostRequest =
   | { readonly kind: "start"; readonly start: ThreadStart }
   | { readonly kind: "failed"; readonly failure: Failure };
 
-/** An error that a thread ended with, encoded; and whether that was before its target was called. */
+/**
+ * An error that a thread ended with, encoded; and whether that was before its target was called.
+ */
 export interface Failure {
   readonly error: Encoded;
   readonly isEarly: boolean;

@@ -1,6 +1,6 @@
 /**
- * What a drawing of a trace shows: a lane a worker, in it a bar a task, and how many tasks waited when. Plain data, which a page
- * takes along as JSON.
+ * What a drawing of a trace shows: a lane for each worker with a bar for each task, and how many
+ * tasks waited at each time. Plain data, which a page includes as JSON.
  *
  * @module
  */
@@ -8,10 +8,12 @@
 import type { TaskEvent, TaskOutcome, TraceEvent, WorkerEvent } from "./trace.ts";
 
 /**
- * A task in a lane, or several that follow one another, drawn as one. Times are milliseconds since the trace began.
+ * A task in a lane, or several consecutive ones drawn as one. Times are milliseconds since the
+ * trace began.
  *
- * `fn` is the function of the task, or the one that most of the time went to. What follows `waitMs` is told of a single task only;
- * of several, `waitMs` is instead by how much the time of `fn` leads that of the others.
+ * `fn` is the number of the task's function, or of the one that took most of the time. The members
+ * after `waitMs` exist for a single task only; for several, `waitMs` is instead by how much the
+ * time of `fn` exceeds that of the others.
  */
 export type Bar = readonly [
   from: number,
@@ -32,15 +34,15 @@ export interface Lane {
   readonly pid: number | undefined;
   readonly from: number;
   readonly to: number;
-  /** Whether it has ended otherwise than in good order. */
+  /** Whether it has ended in other than good order. */
   readonly wasLost: boolean;
   readonly tasks: number;
   readonly busyMs: number;
-  /** In the order of their beginnings; they do not overlap. */
+  /** In the order in which they begin; they do not overlap. */
   readonly bars: readonly Bar[];
 }
 
-/** One function, and what is told of its calls. */
+/** One function, and the totals of its calls. */
 export interface FunctionTotals {
   readonly name: string;
   readonly tasks: number;
@@ -55,13 +57,13 @@ export interface Timeline {
   readonly title: string;
   readonly durationMs: number;
   readonly lanes: readonly Lane[];
-  /** Those that took most of the time first. */
+  /** The functions, those that took most of the time first. */
   readonly functions: readonly FunctionTotals[];
-  /** How many tasks waited, from a time on. */
+  /** How many tasks waited, from each time on. */
   readonly queue: readonly (readonly [ms: number, depth: number])[];
   readonly tasks: number;
   readonly calls: number;
-  /** How many tasks came to which end, in words: "3 threw". */
+  /** How many tasks ended in which way other than returning, in words: "3 threw". */
   readonly failures: readonly string[];
   readonly dropped: number;
 }
@@ -73,7 +75,7 @@ function isTask(event: TraceEvent): event is TaskEvent {
   return event.kind === "task";
 }
 
-/** To the microsecond: what follows would only be digits in a file. */
+/** Rounds to the microsecond: further digits would only take space in a file. */
 function round(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }
@@ -93,7 +95,8 @@ export function timelineOf(
   for (const task of tasks) if (task.worker !== undefined) byWorker.get(task.worker)?.push(task);
   const lanes = workers
     .map((worker) => laneOf(worker, byWorker.get(worker.name)!, numbers, durationMs))
-    // Whoever was there and gone before the trace began, or has done nothing in it, would only take space.
+    // A worker that had ended before the trace began, and has done nothing in it, would only take
+    // space.
     .filter(({ to, tasks }) => to > 0 || tasks > 0);
   return {
     title,
@@ -199,7 +202,7 @@ function queueOf(tasks: readonly TaskEvent[], durationMs: number): [ms: number, 
   for (const [ms, change] of steps) {
     depth += change;
     const last = points.at(-1);
-    // Of several steps that lie together the highest is shown, and where they have led.
+    // Steps that are close together are shown as one, at their highest depth.
     if (last !== undefined && ms - last[0] < width) last[1] = Math.max(last[1], depth);
     else points.push([round(ms), depth]);
   }

@@ -1,6 +1,7 @@
 /**
- * The lanes of a timeline's picture, and the bars in them. All functions here go to pages as their source text (see
- * `_timeline_svg.ts`), so they use nothing but each other, those of `_drawing_text.ts` and their arguments.
+ * The lanes of a timeline's picture, and the bars in them. All functions here are copied into pages
+ * as source text (see `_timeline_svg.ts`), so they use nothing but each other, those of
+ * `_drawing_text.ts` and their arguments.
  *
  * @module
  */
@@ -27,11 +28,14 @@ export interface Layout {
   readonly lanesBottom: number;
   readonly height: number;
   readonly msPerPixel: number;
-  /** Pixels from the left edge, at a time. */
+  /** The position of a time, in pixels from the left edge. */
   x(ms: number): number;
 }
 
-/** Two bars as one. The function is that of a vote: the one that has most of the time wins, if that is more than half. */
+/**
+ * Joins two bars into one. Its function is found by a majority vote: the one that took more than
+ * half of the time wins, if there is one.
+ */
 export function joinBars(first: Bar, second: Bar): Bar {
   const lead = (bar: Bar): number => bar[3] > 1 ? bar[6]! : bar[4];
   const sum = lead(first) + (first[2] === second[2] ? lead(second) : -lead(second));
@@ -47,8 +51,8 @@ export function joinBars(first: Bar, second: Bar): Bar {
 }
 
 /**
- * The bars between two times as they can be told apart: those shorter than `leastMs` are drawn a few together, up to
- * `mostMs`.
+ * The bars between two times, as far as they can be told apart: those shorter than `leastMs` are
+ * joined, up to `mostMs`.
  */
 export function barsBetween(
   bars: readonly Bar[],
@@ -70,7 +74,7 @@ export function barsBetween(
   return drawn;
 }
 
-/** What more is told of a bar. */
+/** The tooltip of a bar. */
 export function barText(bar: Bar, { functions }: Timeline): string {
   const [from, to, fn, tasks, busyMs, failed, waitMs, calls, id, outcome] = bar;
   const name = nameText(functions[fn].name);
@@ -85,7 +89,10 @@ export function barText(bar: Bar, { functions }: Timeline): string {
     `waited ${durationText(waitMs!)}, ran ${span}\n${outcome}, from ${durationText(from)}`;
 }
 
-/** The classes of a bar: its colour, and how pale it is, as the worker was idle between the tasks that it stands for. */
+/**
+ * The classes of a bar: its colour, and how pale it is, which shows how long the worker was idle
+ * between the tasks of the bar.
+ */
 export function barClass([from, to, fn, tasks, busyMs]: Bar): string {
   const number = Math.min(fn, colours().length - 1);
   const share = tasks === 1 ? 1 : busyMs / Math.max(to - from, 1e-6);
@@ -94,14 +101,14 @@ export function barClass([from, to, fn, tasks, busyMs]: Bar): string {
     : `f${number} ${share > 0.6 ? "p1" : share > 0.3 ? "p2" : "p3"}`;
 }
 
-/** A bar that can be read: with what more there is to say, and its name if there is room. */
+/** Draws a bar that is wide enough to read: with a tooltip, and its name if there is room. */
 export function drawBar(
   bar: Bar,
   at: { readonly x: number; readonly y: number; readonly width: number; readonly height: number },
   timeline: Timeline,
 ): string {
   const { x, y, height } = at;
-  // A hair between neighbours.
+  // Leaves a hairline between neighbours.
   const width = at.width > 4 ? at.width - 0.5 : at.width;
   const rect = (type: string, top: number, height: number): string =>
     `<rect class="${type}" x="${px(x)}" y="${px(top)}" width="${px(width)}" height="${
@@ -118,7 +125,7 @@ export function drawBar(
     `${rect(barClass(bar), y, height)}${mark}${label}</g>`;
 }
 
-/** Bars too many and too narrow to be told apart by a reader: one path a colour. */
+/** Draws bars that are too many and too narrow to be told apart: one path for each colour. */
 export function drawSlivers(
   bars: readonly Bar[],
   y: number,
@@ -140,10 +147,11 @@ export function drawSlivers(
 }
 
 /**
- * A lane: its worker's name, life and bars, and how busy it was.
+ * Draws a lane: its worker's name, life and bars, and how busy the worker was.
  *
- * @param bars Those of it that are in view.
- * @param isCrowded Whether the picture has so many bars that those too narrow to be read are drawn without more.
+ * @param bars The lane's bars that are in view.
+ * @param isCrowded Whether the picture has so many bars that those too narrow to be read are drawn
+ * as plain slivers.
  */
 export function drawLane(
   lane: Lane,

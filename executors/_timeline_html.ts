@@ -1,5 +1,6 @@
 /**
- * A trace's timeline as a page of its own: the picture, which can be zoomed, and two tables. It needs nothing from outside.
+ * A trace's timeline as a page of its own: the picture, which can be zoomed, and two tables. The
+ * page loads nothing from elsewhere.
  *
  * @module
  */
@@ -9,7 +10,7 @@ import { durationText, escapeText, nameText } from "./_drawing_text.ts";
 import { barsBetween } from "./_timeline_bars.ts";
 import { DRAWING } from "./_timeline_svg.ts";
 
-/** The lanes of a page are thinned out until they have no more bars than that. */
+/** The lanes of a page are thinned out until they have no more bars than this. */
 const MOST_BARS = 10_000;
 
 /** The most lines of a table. */
@@ -30,7 +31,7 @@ th, td { text-align: right; padding: 3px 12px; border-bottom: 1px solid #eceff1;
 th:first-child, td:first-child { text-align: left; padding-left: 0; max-width: 360px; overflow-wrap: anywhere; }
 `;
 
-/** Draws what is in view, and has the mouse and the keyboard change that. */
+/** Draws what is in view, and lets the mouse and the keyboard change the view. */
 const BEHAVIOUR = `
 const timeline = JSON.parse(document.getElementById("data").textContent);
 const [chart, tip, mark] = ["chart", "tip", "mark"].map((id) => document.getElementById(id));
@@ -157,7 +158,10 @@ ${BEHAVIOUR}</script>
 `;
 }
 
-/** The same with fewer bars, if there are very many: those are merged that would be drawn as one unless greatly enlarged. */
+/**
+ * The timeline with fewer bars, if there are very many: merges those that would be drawn as one
+ * unless greatly enlarged.
+ */
 function thinOut(timeline: Timeline): Timeline {
   const { durationMs } = timeline;
   let { lanes } = timeline;

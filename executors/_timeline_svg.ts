@@ -1,8 +1,8 @@
 /**
  * A trace's timeline as a picture.
  *
- * The functions of DRAWING are also what a page draws with when it is zoomed: it takes their source text along. So they use nothing
- * but each other and their arguments.
+ * A page also uses the functions of DRAWING, to draw anew when it is zoomed: it includes their
+ * source text. So they use nothing but each other and their arguments.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import {
   type View,
 } from "./_timeline_bars.ts";
 
-/** The times of the axis: round ones, about 110 pixels from each other. */
+/** The times on the axis: round ones, about 110 pixels apart. */
 function ticks({ from, to, width }: View): number[] {
   const rough = (to - from) / Math.max(1, width / 110);
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -31,7 +31,7 @@ function ticks({ from, to, width }: View): number[] {
   return found;
 }
 
-/** A time of the axis, in the unit that suits the whole of it. */
+/** The label of a time on the axis, in the unit that suits the whole axis. */
 function tickText(ms: number, { from, to, width }: View): string {
   const [scale, unit] = to < 1 ? [1000, "µs"] : to < 1000 ? [1, "ms"] : [0.001, "s"];
   const step = (to - from) / Math.max(1, width / 110) * scale;
@@ -48,7 +48,7 @@ function layoutOf(timeline: Timeline, view: View): Layout {
   const queueTop = legendTop + legendRows * 20 + 8;
   const queueHeight = queue.length === 0 ? 0 : 44;
   const lanesTop = queueTop + queueHeight + (queueHeight > 0 ? 12 : 0);
-  // Many lanes are drawn thinner, so that they can be seen together.
+  // If there are many lanes, they are drawn thinner, so that they can be seen together.
   const laneHeight = Math.max(5, Math.min(26, Math.floor(900 / Math.max(1, lanes.length))));
   const lanesBottom = lanesTop + Math.max(1, lanes.length) * laneHeight;
   const msPerPixel = (view.to - view.from) / (view.width - left - right);
@@ -83,7 +83,7 @@ function drawHead(timeline: Timeline): string {
     `<text x="16" y="48">${escapeText(facts.join("  ·  "))}</text>`;
 }
 
-/** The legend: a colour, what it stands for, what more there is to say, and where that is. */
+/** The items of the legend, one for each colour: its label, its tooltip, and its position. */
 function legendOf({ functions }: Timeline, { width }: View): {
   readonly label: string;
   readonly hint: string;
@@ -117,7 +117,7 @@ function drawLegend(timeline: Timeline, { legendTop }: Layout, view: View): stri
   }).join("");
 }
 
-/** How many tasks wait: an area over the lanes. */
+/** Draws how many tasks wait: an area above the lanes. */
 function drawQueue({ queue }: Timeline, layout: Layout, view: View): string {
   const { left, queueTop: top, queueHeight: height, x } = layout;
   if (height === 0) return "";
@@ -125,7 +125,7 @@ function drawQueue({ queue }: Timeline, layout: Layout, view: View): string {
   const y = (depth: number): string => px(top + height - depth / most * (height - 4));
   let path = "";
   let depth = 0;
-  // Several points of one pixel: the highest.
+  // Of several points in one pixel, the highest is drawn.
   let column: [x: number, depth: number] | undefined;
   const flush = (): void => {
     if (column !== undefined) path += `H${px(column[0])}V${y(column[1])}`;
@@ -163,7 +163,8 @@ function drawAxis(layout: Layout, view: View): string {
 
 /** Draws the part of a timeline that is in view. */
 function drawTimeline(timeline: Timeline, view: View): string {
-  // From so many bars on, those that are too narrow to be read are drawn without more, so that the picture stays small.
+  // With more bars than this, those that are too narrow to be read are drawn as plain slivers, so
+  // that the picture stays small.
   const MANY = 1500;
   const layout = layoutOf(timeline, view);
   const { width } = view;
@@ -176,7 +177,7 @@ function drawTimeline(timeline: Timeline, view: View): string {
     ".g{stroke:#dfe3e6;fill:none}.bad{fill:#d62728}.x{stroke:#d62728;stroke-width:2;fill:none}" +
     fills.join("");
   const { from, to } = view;
-  // Of many lanes each is drawn more coarsely.
+  // If there are many lanes, each is drawn more coarsely.
   const leastMs = layout.msPerPixel * Math.max(1, timeline.lanes.length / 32);
   const bars = timeline.lanes.map((lane) => barsBetween(lane.bars, from, to, leastMs, 3 * leastMs));
   const isCrowded = bars.reduce((sum, { length }) => sum + length, 0) > MANY;
@@ -195,7 +196,7 @@ function drawTimeline(timeline: Timeline, view: View): string {
     `${drawQueue(timeline, layout, view)}${lanes.join("")}${empty}</svg>`;
 }
 
-/** What a page has to take along in order to draw. */
+/** The functions, as source text, that a page must include in order to draw. */
 export const DRAWING: readonly string[] = [
   escapeText,
   widthOf,

@@ -1,9 +1,10 @@
 /**
- * What a trace keeps: a record a task and a worker, within bounds.
+ * What a trace keeps: a record for each task and each worker, within bounds.
  *
- * A task's record is written in place until its future is done, and of one that was given up, until its worker is done with it.
- * Those that are done lie in a ring: the oldest make room. Of those that are not, so many are kept as the ring holds;
- * further ones are counted.
+ * A task's record is updated in place until its future is done, or, if the task was given up, until
+ * its worker is done with it. Records of done tasks are kept in a ring, in which the oldest make
+ * room. As many records of unfinished tasks are kept as the ring holds; further ones are only
+ * counted.
  *
  * @module
  */
@@ -23,7 +24,10 @@ import type { TaskEvent, TaskOutcome, WorkerEvent } from "./trace.ts";
 
 /** What is known of one worker; times are milliseconds since 1970. */
 export interface WorkerRecord {
-  /** Once it has ended, what is told of it, and not the worker: that has memory of its own. */
+  /**
+   * The worker; once it has ended, only a copy of its name and pid, as the worker object holds
+   * memory of its own.
+   */
   worker: ObservedWorker;
   readonly startMs: number;
   endMs: number | undefined;
@@ -63,11 +67,11 @@ export class TaskRecord implements TaskObservation {
     if (worker === undefined || this.worker !== undefined) return;
     this.worker = this.#recorder.recordOf(worker);
     this.startMs = startMs;
-    // Of one that was given up before, this is when its process was.
+    // For a task that was given up before, this is when its worker was lost.
     if (this.outcome !== undefined) this.endMs = epochMs();
   }
 
-  /** Its future is done. */
+  /** Takes in that the task's future is done. */
   finish({ future, isChunk }: ObservedTask): void {
     if (future.cancelled()) this.outcome = "cancelled";
     else if (failureOf(future, isChunk) !== undefined) this.outcome = this.#fate ?? "threw";
@@ -76,7 +80,7 @@ export class TaskRecord implements TaskObservation {
   }
 }
 
-/** A task that there is no room for. */
+/** The observation of a task for which there is no room. */
 const UNRECORDED: TaskObservation = {
   carrier: undefined,
   ran() {},
@@ -86,20 +90,20 @@ const UNRECORDED: TaskObservation = {
 /** What a trace keeps. */
 export class Recorder implements ExecutorObserver {
   readonly startMs: number = epochMs();
-  /** When it was stopped. */
+  /** When the recorder was stopped. */
   endMs: number | undefined;
-  /** Records that there was no room for. */
+  /** How many records there was no room for. */
   dropped = 0;
   readonly #most: number;
   readonly #open = new Set<TaskRecord>();
-  /** A ring, once it is full: the oldest is at `#next`. */
+  /** A ring, once it is full: the oldest record is at `#next`. */
   readonly #done: TaskRecord[] = [];
   #next = 0;
   /** Oldest first. */
   readonly #workers = new Set<WorkerRecord>();
   readonly #records = new WeakMap<ObservedWorker, WorkerRecord>();
 
-  /** @param most How many tasks that are done are kept, and how many that are not. */
+  /** @param most How many done tasks are kept, and how many unfinished ones. */
   constructor(most: number) {
     this.#most = most;
   }
@@ -159,7 +163,7 @@ export class Recorder implements ExecutorObserver {
   recordOf(worker: ObservedWorker): WorkerRecord {
     const record = this.#records.get(worker);
     if (record !== undefined) return record;
-    // It could not be started.
+    // The worker could not be started.
     return { worker, startMs: this.startMs, endMs: undefined, fate: undefined };
   }
 
@@ -174,7 +178,7 @@ export class Recorder implements ExecutorObserver {
       .sort((a, b) => a.submittedMs - b.submittedMs);
   }
 
-  /** A worker as it is told. */
+  /** The event that reports a worker. */
   workerEvent({ worker, startMs, endMs, fate }: WorkerRecord): WorkerEvent {
     return {
       kind: "worker",
@@ -186,7 +190,7 @@ export class Recorder implements ExecutorObserver {
     };
   }
 
-  /** A task as it is told. */
+  /** The event that reports a task. */
   taskEvent(
     { name, id, calls, submittedMs, startMs, endMs, worker, outcome }: TaskRecord,
   ): TaskEvent {

@@ -1,5 +1,5 @@
 /**
- * All that threads can begin with in one file, for bundlers that make a bundle of it; see `_bundle_address.ts`.
+ * All modules with which threads can begin, in one file for bundlers; see `_bundle_address.ts`.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * One worker as its pool's owner sees it: its thread, its words, its mail.
+ * One worker, as its pool's owner sees it: its thread, its words, its mail.
  *
  * @module
  */
@@ -14,30 +14,32 @@ import { WorkerAccount } from "./_meter.ts";
 import type { ChildThread } from "./_process_client.ts";
 import { WorkerLink } from "./_worker_link.ts";
 
-/** A worker's task that was asked to stop. */
+/** A worker's task that was given up, and asked to stop. */
 export interface GivenUp {
   readonly task: number;
-  /** When the worker is to be abandoned. */
+  /** The deadline at which the worker is abandoned. */
   readonly grace: Deadline;
 }
 
-/** One worker as its pool's owner sees it. */
+/** One worker, as its pool's owner sees it. */
 export class PoolWorkerHandle extends WorkerLink {
   readonly mail: MailboxReader;
   readonly replies: MailboxWriter;
   readonly account: WorkerAccount = new WorkerAccount();
-  /** The task that the worker was asked to stop, while it has not said anything. */
+  /** The task that the worker was asked to stop, until its outcome arrives. */
   givenUp: GivenUp | undefined;
-  /** The number of the process that it is, once that has been started. */
+  /** The process id, if the worker is a process that has been started. */
   pid: number | undefined;
-  /** It was ended by the pool, and has only to tell so. */
+  /** Whether the pool has ended it, and only its report of that is missing. */
   isDismissed = false;
-  /** It takes no more tasks, and sees through what those that it had have others do. */
+  /**
+   * Whether it takes no more tasks, and waits for what its tasks have delegated to other workers.
+   */
   isFinishing = false;
-  /** Shared objects that it was sent in replies, while it may not have opened them. */
+  /** Shared objects that were sent to it in replies, and that it may not have opened yet. */
   #named: Shareable[] = [];
 
-  /** @param exports Given where the worker is in another process. */
+  /** @param exports Given if the worker is in another process. */
   constructor(
     name: string,
     number: number,
@@ -56,12 +58,14 @@ export class PoolWorkerHandle extends WorkerLink {
     });
   }
 
-  /** Keeps no longer what it was sent in replies: the task that was sent them has its outcome. */
+  /**
+   * Drops the objects that were sent to it in replies: the task that received them has its outcome.
+   */
   forgetNamed(): void {
     if (this.#named.length > 0) this.#named = [];
   }
 
-  /** The process that it is, if it is one. */
+  /** The worker's process; `undefined` if the worker is a thread. */
   get child(): ChildThread | undefined {
     return "kill" in this.thread ? this.thread as ChildThread : undefined;
   }

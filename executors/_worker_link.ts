@@ -1,5 +1,6 @@
 /**
- * One worker from the side of whoever starts it, the owner of a pool or the host in a process: its thread, its words, its rings.
+ * One worker from the side of the thread that starts it, the owner of a pool or the host in a
+ * process: its thread, its words, its rings.
  *
  * @module
  */
@@ -16,16 +17,19 @@ import type { StartMessage } from "./_protocol.ts";
 import type { BufferNews } from "./_shared_buffers.ts";
 import { WorkerState } from "./_worker_state.ts";
 
-/** Tells this thread from others, in this program and others of the same origin. */
+/** Distinguishes this thread from others, in this program and others of the same origin. */
 export const THREAD_ID: string = randomName();
 let livesHeld = 0;
 
-/** Workers that were given up, and may run on: they keep their places in the table of threads until they are known to be gone. */
+/**
+ * Abandoned workers, which may run on: they keep their places in the table of threads until they
+ * are known to be gone.
+ */
 const abandoned = new Set<
   { readonly id: number; readonly life: string; readonly thread: WorkerThread }
 >();
 
-/** Gives back the places of those that have ended. */
+/** Gives back the places of the abandoned workers that have ended. */
 function buryAbandoned(): void {
   for (const worker of abandoned) {
     worker.thread.isGone(worker.life).then((isGone) => {
@@ -49,22 +53,23 @@ export type PoolPart = Omit<
   | "life"
 >;
 
-/** A worker as whoever has started it sees it. */
+/** A worker, as the thread that has started it sees it. */
 export class WorkerLink {
-  /** What the worker is called, as a thread too. */
+  /** The worker's name, which its thread has too. */
   name: string;
   readonly number: number;
   readonly state = new WorkerState();
-  /** Where its results lie that are too large for a record. */
+  /** Holds its results that are too large for a record. */
   readonly results = createArenaBuffer();
   /**
-   * Where replies to it lie that are too large for a record. It is the worker's alone: what it has not read when it is heeded no
-   * more, and may read after all, takes no room from others.
+   * Holds replies to it that are too large for a record. It is the worker's alone: replies that the
+   * worker has not read when it is ignored from then on, and may still read, take no room from
+   * other workers.
    */
   readonly replyBlocks = createArenaBuffer();
   /** This thread's end of the channel for what only a message can carry. */
   readonly port: MessagePort;
-  /** What wakes the worker when a reply has been written. */
+  /** The bell that wakes the worker when a reply has been written. */
   readonly bell: Bell;
   readonly #life = `@concurrent/futures ${THREAD_ID} ${livesHeld++}`;
   readonly #owner = home();
@@ -78,7 +83,7 @@ export class WorkerLink {
   /**
    * Starts the worker; {@linkcode start} tells it what to do.
    *
-   * @param startThread Starts what takes the worker's messages.
+   * @param startThread Starts the thread, or process, that receives the worker's messages.
    */
   constructor(name: string, number: number, startThread: () => WorkerThread) {
     this.name = name;
@@ -92,7 +97,7 @@ export class WorkerLink {
     this.bell = bellOf(this.#threads, this.#id);
   }
 
-  /** Calls the worker otherwise. */
+  /** Changes the worker's name. */
   rename(name: string): void {
     this.name = name;
     this.#threads.rename(this.#id, name);
@@ -117,18 +122,22 @@ export class WorkerLink {
     this.thread.post(message, [port]);
   }
 
-  /** True once its starter has no more to do with this worker. */
+  /** True once the starter ignores this worker. */
   get hasEnded(): boolean {
     return this.#ended;
   }
 
-  /** Sends a message outside the mail: a port with the arguments of a task, or news of a shared buffer. */
+  /**
+   * Sends a message outside the mail: a port with the arguments of a task, or news of a shared
+   * buffer.
+   */
   post(message: MessagePort | BufferNews, transfer: Transferable[]): void {
     this.thread.post(message, transfer);
   }
 
   /**
-   * Calls back if the worker's sign of life goes out, until {@linkcode stopWatch}; false while the worker has none yet.
+   * Calls back if the worker's sign of life goes out, until {@linkcode stopWatch}; false while the
+   * worker has none yet.
    */
   watch(onDeath: () => void): boolean {
     if (this.#watch !== undefined) return true;
@@ -140,22 +149,23 @@ export class WorkerLink {
     return true;
   }
 
-  /** Lets the event loop go that a watch holds open. */
+  /** Ends the watch, which holds the event loop open. */
   stopWatch(): void {
     this.#watch?.abort();
     this.#watch = undefined;
   }
 
   /**
-   * Has nothing more to do with the worker, and gives back what belongs to it. Its thread is ended by {@linkcode terminate}.
+   * Ignores the worker from now on, and gives back what belongs to it. Its thread is ended by
+   * {@linkcode terminate}.
    *
-   * @param isGone Whether it is known to run no more. Otherwise it is counted as dead all the same: waits of its
-   * own throw, and what it holds is held by a dead owner.
+   * @param isGone Whether the worker is known to run no longer. If not, it is declared dead all the
+   * same: its own waits throw, and what it holds is held by a dead owner.
    */
   end(isGone: boolean): void {
     this.#ended = true;
     buryThread(this.#id, isGone);
-    // Without a sign of life, nothing would tell that it is gone.
+    // Without a sign of life, nothing would show that it is gone.
     if (!isGone && this.state.isAlive) {
       abandoned.add({ id: this.#id, life: this.#life, thread: this.thread });
     }
