@@ -65,9 +65,7 @@ import { WorkerState } from "./_worker_state.ts";
 /** How long a process that has nothing more to say may take to end. */
 const ENDING_MS = 5000;
 
-/**
- * How long a process may take to hear that a task must stop: it may still be starting.
- */
+/** How long a process may take to hear that a task must stop: it may still be starting. */
 const UNHEARD_MS = 5000;
 
 /** What has become of a child. */

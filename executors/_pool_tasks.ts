@@ -149,7 +149,8 @@ export class PoolTasks {
   settle(worker: PoolWorkerHandle, task: number, failed: boolean, value: unknown): void {
     worker.forgetNamed();
     const future = this.#futures[task];
-    if (future === undefined) return; // The task failed when the pool broke, before its process was dead.
+    // The task failed when the pool broke, before its process was dead.
+    if (future === undefined) return;
     if (this.#stopped.delete(task)) return this.free(task);
     worker.account.done++;
     if (worker.givenUp?.task === task) {

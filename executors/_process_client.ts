@@ -92,14 +92,14 @@ function openReturned({ remote }: RemoteData): Core | undefined {
 
 setReturnedCores(openReturned);
 
-/** What processes have of their own. */
+/** The environment variables and the working folder of processes. */
 interface Surroundings {
   readonly env?: Readonly<Record<string, string>> | undefined;
   readonly cwd?: string | undefined;
 }
 
 /**
- * Checks what processes shall have of their own.
+ * Checks the environment variables and the working folder of processes.
  *
  * @param act What is attempted, for the error text.
  * @throws {TypeError} When `env` is not an object, or `cwd` not a string.
@@ -119,7 +119,7 @@ export function checkSurroundings(act: string, { env, cwd }: Surroundings): Surr
 }
 
 /**
- * Checks the permissions that processes shall have; URLs, which cannot be posted, become strings.
+ * Checks the permissions of processes; URLs, which cannot be posted, become strings.
  *
  * @param act What is attempted, for the error text.
  * @throws {TypeError} When `permissions` is not an object, a kind is unknown, or a permission is

@@ -86,8 +86,8 @@ class Host {
   #loneName: string | undefined;
   #lastOutcomeMs = 0;
   /**
-   * Set while tasks have been returned without the parent knowing: tasks that arrive meanwhile
-   * would overtake the returned ones.
+   * Set from when tasks are returned until RESUME says that the parent has them: tasks that arrive
+   * meanwhile would overtake the returned ones.
    */
   #isReturning = false;
   #stopTimer: (() => void) | undefined;

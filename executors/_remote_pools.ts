@@ -74,7 +74,7 @@ export class RemotePools implements OwnerRunner {
     return this.#submit(pool, fn, args, options, arity, undefined);
   }
 
-  /** Submits a function whose values are streamed to a pool of the owner's. */
+  /** Starts a stream in a pool of the owner's. */
   stream(
     pool: string,
     fn: (...args: never[]) => unknown,

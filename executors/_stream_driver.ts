@@ -63,6 +63,7 @@ export class StreamDriver {
   #onCredit: (() => void) | undefined;
   #onStop: (() => void) | undefined;
   #turnEndMs = 0;
+  /** Values from one reading of the clock to the next, and how many of them are left. */
   #clockEvery = 1;
   #untilClock = 1;
 

@@ -6,7 +6,7 @@
  *     |-- STREAM_STARTED ------------------------> |   before anything else
  *     |-- YIELDED, YIELDED_LARGE, YIELDED ... ---> |   as far as there is credit
  *     | <------------------ WANTED: how much more -|   when a quarter of the credit was taken
- *     | <-------------------------------- STOPPED -|   the consumer has left, or the task was given up
+ *     | <-------------------------------- STOPPED -|   the consumer left, or the task was given up
  *     |-- THREW ---------------------------------> |   the function failed by itself: the error follows
  *     |-- RESULT, ERROR -------------------------> |   the task's outcome
  *

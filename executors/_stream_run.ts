@@ -98,7 +98,9 @@ class StreamRun implements StreamSink {
   }
 
   #settle(future: Future<unknown>): void {
-    dropped.unregister(this); // The registration would keep this run alive for as long as anything that the run holds keeps the stream.
+    // The registration would keep this run alive for as long as anything that the run holds keeps
+    // the stream.
+    dropped.unregister(this);
     const error = futureInternals.hasFailed(future)
       ? { error: futureInternals.outcomeOf(future) }
       : undefined;

@@ -26,7 +26,7 @@ export interface StreamHost {
   readonly owner: OwnerMail;
   /** True once the thread is about to end. */
   hasEnded(): boolean;
-  /** Tells the task's signal that it is to stop. */
+  /** Aborts the signal of the task. */
   abort(): void;
   /** A promise for a turn of the event loop. */
   turn(): Promise<void>;

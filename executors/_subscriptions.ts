@@ -9,8 +9,8 @@
  * States of a subscription:
  *
  *   WAITING              -> FULFILLED, REJECTED   deliver()   the outcome is known
- *   FULFILLED, REJECTED  -> SETTLED               run()       the callback was called, if there is one
- *                                                            for the outcome
+ *   FULFILLED, REJECTED  -> SETTLED               run()       the callback was called, if there is
+ *                                                             one for the outcome
  *
  * Invariant: a subscription that is SETTLED without a promise has a plain value. An error gets its
  * promise at once, so that it is reported as unhandled unless it is handled; so does a thenable, as

@@ -255,7 +255,7 @@ function hintFor(error: unknown): string {
 }
 
 /**
- * The function that esbuild, and so tsx, makes a source text call to keep the names of the
+ * The function that source text from esbuild, and so from tsx, calls to keep the names of the
  * functions in it. It is the one thing outside a function that its author could not know of.
  */
 function keepName(fn: AnyFunction, name: string): AnyFunction {

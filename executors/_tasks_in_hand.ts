@@ -12,7 +12,8 @@
  *   child 1 has A1, and A2 ahead, which A1 waits for        child 2 takes B1, which waits for B2
  *   child 1 returns A2, and B2 is next: nobody is free for either
  *
- * Begun in the order in which they were submitted, as a thread pool does, A1 and A2 would have met.
+ * Had they begun in the order in which they were submitted, as in a thread pool, A1 and A2 would
+ * have met.
  *
  * @module
  */
@@ -25,7 +26,7 @@ import type { Payload } from "./_payload.ts";
 import type { PoolChild } from "./_pool_child.ts";
 import { logOfCalls, PLACE, SHARED_OBJECTS } from "./_protocol.ts";
 
-/** Tasks that come back within this time may be sent ahead, twice as many as before. */
+/** If tasks come back within this time, twice as many as before may be sent ahead. */
 const AHEAD_MS = 1;
 /** The most tasks in a child's hands. */
 const MOST_AHEAD = 512;

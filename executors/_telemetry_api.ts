@@ -45,13 +45,13 @@ export interface TelemetryObservable {
 
 /** What a callback of an asynchronous instrument reports to. */
 export interface TelemetryObservations {
-  /** Tells a value. */
+  /** Reports a value. */
   observe(value: number, attributes?: TelemetryAttributes): void;
 }
 
 /** An instrument that records how measurements are distributed. */
 export interface TelemetryHistogram {
-  /** Tells a value. */
+  /** Reports a value. */
   record(value: number, attributes?: TelemetryAttributes): void;
 }
 

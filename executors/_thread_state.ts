@@ -92,7 +92,7 @@ export class ThreadState {
     return load(this.#words, FAILURES);
   }
 
-  /** Says that one more was sent. */
+  /** Counts a failure that was sent to the starter. */
   addFailure(): void {
     add(this.#words, FAILURES, 1);
   }
@@ -102,7 +102,7 @@ export class ThreadState {
     return load(this.#words, REQUESTS);
   }
 
-  /** Says that one more was sent. */
+  /** Counts a message that was sent to the host. */
   addRequest(): void {
     add(this.#words, REQUESTS, 1);
   }

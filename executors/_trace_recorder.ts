@@ -92,7 +92,7 @@ export class Recorder implements ExecutorObserver {
   readonly startMs: number = epochMs();
   /** When the recorder was stopped. */
   endMs: number | undefined;
-  /** How many records there was no room for. */
+  /** How many records were dropped for lack of room. */
   dropped = 0;
   readonly #most: number;
   readonly #open = new Set<TaskRecord>();

@@ -62,9 +62,8 @@ export class WorkerLink {
   /** Holds its results that are too large for a record. */
   readonly results = createArenaBuffer();
   /**
-   * Holds replies to it that are too large for a record. It is the worker's alone: replies that the
-   * worker has not read when it is ignored from then on, and may still read, take no room from
-   * other workers.
+   * Holds replies to it that are too large for a record. It is the worker's alone: replies that it
+   * had not read when it was abandoned, and may still read, take no room from other workers.
    */
   readonly replyBlocks = createArenaBuffer();
   /** This thread's end of the channel for what only a message can carry. */

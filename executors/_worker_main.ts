@@ -3,7 +3,7 @@
  * outcomes.
  *
  * The loop runs synchronously from task to task as long as it can; it awaits only a task that
- * returned a promise, a function that has to be loaded first, room for its records, a turn of the
+ * returned a promise, a function that must be loaded first, room for its records, a turn of the
  * event loop now and then (so that timers, fetches and messages of earlier tasks go on), and, when
  * there is nothing to do, the owner's wake-up.
  *
@@ -143,6 +143,7 @@ class PoolWorker {
   #onArguments: ((port: MessagePort) => void) | undefined;
   #tasksLeft: number;
   #turnEndMs = 0;
+  /** Tasks from one reading of the clock to the next, and how many of them are left. */
   #clockEvery = 1;
   #untilClock = 1;
 
@@ -699,7 +700,8 @@ class PoolWorker {
     });
     if (this.#checkAbort === undefined) this.#watchAborts();
     this.#checkAbort = check;
-    check(); // Listeners hear only of later aborts; signals that follow this one read it before they listen.
+    // Listeners hear only of later aborts; signals that follow this one read it before they listen.
+    check();
     return signal;
   }
 

@@ -16,8 +16,8 @@
  *
  * A worker ends in one of four ways, and is out of the crew (see `_crew.ts`) afterwards:
  *   retired    it said so, with nothing in hand: shutdown, `maxTasksPerChild`, `idleTimeout`
- *   lost       it ended itself, or its sign of life went out: its task fails, and by default the pool
- *              is broken
+ *   lost       it ended itself, or its sign of life went out: its task fails, and by default the
+ *              pool is broken
  *   abandoned  its task was given up and does not end: the thread cannot be stopped, and is ignored
  *              from now on
  *   discarded  the pool is broken, or ended its workers
@@ -30,8 +30,8 @@
  *   open
  *   closing  shutdown(): accepts no more; what was submitted is run
  *   ended    endWorkers(): closing, and no worker is started any more
- *   broken   #break(), #failInitializer(), or an initializer that cannot be sent: submit throws. May be
- *            closing too
+ *   broken   #break(), #failInitializer(), or an initializer that cannot be sent: submit throws.
+ *            May be closing too
  *   closed   closing or broken, with no worker and no unsettled task left; final
  *
  * Invariant: the doorbell expects one event for each unsettled task and, once closing, one for each

@@ -5,10 +5,10 @@
  * Word STATE: what the worker may do.
  *
  *   AWAKE    -> SLEEPING   the worker, which then looks at the task ring once more
- *   SLEEPING -> AWAKE      whoever wakes it: the owner, who then notifies; or the worker itself, having
- *                          found a task
+ *   SLEEPING -> AWAKE      whoever wakes it: the owner, who then notifies; or the worker itself,
+ *                          having found a task
  *   SLEEPING -> RETIRED    the worker, having slept for its idle timeout
- *   AWAKE, SLEEPING -> RETIRED   the owner, who wants no more of it; or the worker itself, which ends
+ *   AWAKE, SLEEPING -> RETIRED   the owner, who wants no more of it; or the worker, which ends
  *
  * Word PHASE: BETWEEN tasks, or RUNNING the task that CURRENT (its number in the task ring) and
  * CURRENT_TASK (its index in the owner's table) name. Written by the worker.
@@ -21,7 +21,7 @@
  * Word HELD: the block of the pool's arena that holds the arguments of the task that the worker has
  * claimed, as a byte position.
  *
- *   NONE            -> block            hold()          worker, before it gives the task's slot back
+ *   NONE            -> block            hold()          worker, before it releases the task's slot
  *   block           -> block + READING  beginReading()  worker, by compare-exchange
  *   block + READING -> NONE             endReading()    worker, by compare-exchange, after it has
  *                                                       given the block back
