@@ -30,8 +30,8 @@ const IN_BACKLOG = -1;
 const DROPPED = -2;
 
 /**
- * Buffers up to this size are copied with the task: moving one costs the worker a request (FETCH)
- * and a wait.
+ * A task's moved buffers are copied with it if they have up to this many bytes together: moving
+ * them costs the worker a request (FETCH) and a wait.
  */
 const MOST_COPIED_AHEAD = 128 * 1024;
 
