@@ -1,6 +1,7 @@
 /**
- * Python's `concurrent.futures`, `threading`, `multiprocessing` and `queue` for TypeScript: one Executor interface over the event loop,
- * threads and processes, with futures that can be awaited, or waited for by blocking; and locks and queues for all of them.
+ * Python's `concurrent.futures`, `threading`, `multiprocessing` and `queue` for TypeScript: one
+ * Executor interface over the event loop, threads and processes, with futures that can be awaited,
+ * or waited for by blocking; and locks and queues for all of them.
  *
  * @example
  * ```ts

@@ -26,13 +26,13 @@ import { dereference } from "./task.ts";
 
 /** How an {@linkcode AsyncExecutor} is made. */
 export interface AsyncExecutorOptions {
-  /** The most tasks under way at a time, from 1. Default 32. */
+  /** The most tasks under way at a time, at least 1. Default 32. */
   maxWorkers?: number | undefined;
 }
 
 const DEFAULT_MAX_WORKERS = 32;
 
-/** So many tasks that will not be started stay in the queue, before it is made shorter. */
+/** How many tasks that will not be started may stay in the queue before it is compacted. */
 const MOST_GAPS = 1024;
 
 let executorsMade = 0;
@@ -44,14 +44,14 @@ interface Waiting {
   readonly future: Future<unknown>;
   fn: (...args: never[]) => unknown;
   args: readonly unknown[];
-  /** It has a place among those that run. */
+  /** Whether it is one of the running tasks. */
   isStarted: boolean;
-  /** Has it run, now that there is a place. */
+  /** Lets it run, once there is room. */
   begin: () => void;
   readonly arity: number;
   readonly priority: number;
   readonly controller: AbortController;
-  /** What iterates that the function returns, of a stream. */
+  /** For a stream: what iterates the function's return value. */
   readonly driver: StreamDriver | undefined;
   readonly timed: TimedTask | undefined;
 }
@@ -64,7 +64,7 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
   #waiting: Waiting[] = [];
   /** Index of the first task in `#waiting` that has not been started. */
   #next = 0;
-  /** How many were taken back since the list was last made shorter. */
+  /** How many tasks were taken back since the list was last compacted. */
   #takenBack = 0;
   #running = 0;
   #submitted = 0;
@@ -108,7 +108,7 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
     const { future, controller } = this.#push(fn, args, options, 0, driver);
     futureInternals.whenDone(future, () => {
       if (hasThrown) sink.fail(futureInternals.outcomeOf(future));
-      driver.stop(); // It may have been given up.
+      driver.stop(); // The task may have been given up.
     });
     return {
       future,
@@ -153,7 +153,8 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
         submitContextOf(options),
       ),
     };
-    // Before all callbacks, and not at the end of the task, which may be given up and never end.
+    // Registered ahead of all callbacks. Not done at the end of the task: a task that was given up
+    // may never end.
     futureInternals.whenDone(future, () => this.#settled(waiting));
     if (options !== undefined) {
       limitTask(future, options, TIMERS, (error) => this.#giveUp(waiting, error));
@@ -164,7 +165,7 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
 
   #enqueue(task: Waiting): void {
     const waiting = this.#waiting;
-    // Behind all that have its priority, or a higher one: as a rule, behind all.
+    // Goes behind all tasks of its own or a higher priority: as a rule, behind all tasks.
     let first = this.#next;
     let at = waiting.length;
     if (first < at && waiting[at - 1].priority >= task.priority) first = at;
@@ -177,7 +178,7 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
     run(task);
     if (this.#scheduled || this.#running >= this.concurrency) return;
     this.#scheduled = true;
-    // Not within submit: the caller may still cancel, and gets its future first.
+    // Not within `submit`: the caller gets the future first, and may still cancel it.
     soon(() => {
       this.#scheduled = false;
       this.#startTasks();
@@ -205,7 +206,8 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
 
   #settled(task: Waiting): void {
     if (!task.isStarted) {
-      // It stays in the queue until its turn comes, or there are many; what it holds does not.
+      // It stays in the queue until its turn comes or the queue is compacted; the function and
+      // arguments that it holds do not.
       task.fn = () => {};
       task.args = [];
       if (++this.#takenBack > MOST_GAPS) this.#dropTakenBack();
@@ -219,7 +221,7 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
     if (this.#running === 0) meter.catchUp();
   }
 
-  /** Has the queue forget those that were taken back, once they are half of it. */
+  /** Removes the tasks that were taken back from the queue, once they are half of it. */
   #dropTakenBack(): void {
     if (this.#takenBack * 2 < this.#waiting.length - this.#next) return;
     this.#waiting = this.#waiting.slice(this.#next).filter(({ future }) => !future.done());
@@ -229,14 +231,14 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
   cancel(future: Future<unknown>): boolean {
     this.#watch.drop(futureInternals.taskOf(future));
     this.#watch.tasks.meter.cancelled++;
-    return true; // A future that is still pending has not been started.
+    return true; // A pending future's task has not been started.
   }
 
-  /** Fails a task that nobody waits for any more, and tells it so, if it runs. */
+  /** Fails a task that nobody wants any more, and aborts its signal. */
   #giveUp({ future, timed, controller }: Waiting, error: unknown): void {
     timed?.giveUp();
     if (!future.running()) {
-      // It is in nobody's hands.
+      // Nothing runs it, so nothing else will count it.
       this.#watch.drop(futureInternals.taskOf(future));
       this.#watch.tasks.meter.failed++;
     }
@@ -245,7 +247,7 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
   }
 
   isRunning(): boolean {
-    return false; // Running futures know it themselves.
+    return false; // A running future has that state itself.
   }
 
   leaveBlocking(): void {}
@@ -257,7 +259,7 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
   }
 
   shutdown(cancelFutures: boolean): void {
-    this.#closing = true; // First: a callback of a cancelled future is to submit nothing more.
+    this.#closing = true; // First, so that callbacks of cancelled futures cannot submit.
     if (cancelFutures) {
       for (const { future } of this.#waiting.slice(this.#next)) future.cancel();
     }
@@ -299,8 +301,9 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
 }
 
 /**
- * Runs a task once it may begin. It is called where the task is submitted, as what it awaits goes on in the async context in which it
- * was called: whoever makes room would lend the task its own, and with that the locks that it holds.
+ * Runs a task once it may begin. It is called where the task is submitted, because code after an
+ * `await` goes on in the async context of the call. Called by the task that makes room, it would
+ * run in the context of that one, and with the locks held there.
  */
 async function run(task: Waiting): Promise<void> {
   await new Promise<void>((resolve) => task.begin = resolve);
@@ -308,7 +311,8 @@ async function run(task: Waiting): Promise<void> {
   try {
     const target = dereference(task.fn);
     const fn = (target instanceof Promise ? await target : target) as Call;
-    // Of a chunk, each call has to begin in the context; where that ends at an await, it is entered anew.
+    // Each call of a chunk has to begin in the context; where contexts end at an await, it is
+    // entered anew.
     const one = platform.keepsContext
       ? fn
       : (...args: unknown[]): unknown => runInContext(context, () => fn(...args));
@@ -348,22 +352,23 @@ function contextOf(
   };
 }
 
-/** Points in time by timers: this thread never blocks for its own tasks. */
+/** A clock made of timers, which suffice because this thread never blocks for its own tasks. */
 const TIMERS = {
   at: (atMs: number, run: () => void): { cancel(): void } => ({ cancel: callAt(atMs, run) }),
 };
 
 /**
- * Runs tasks on the calling thread's event loop: concurrent, not parallel. For work that waits, such as requests; what
- * computes belongs in a `ThreadPoolExecutor`. Any function will do, closures too, and nothing is cloned.
+ * Runs tasks on the calling thread's event loop: concurrently, not in parallel. For work that
+ * waits, such as requests; work that computes belongs in a `ThreadPoolExecutor`. Any function will
+ * do, closures too, and nothing is cloned.
  *
- * A task starts in a microtask after `submit`, in the order of submission, as long as fewer than `maxWorkers` are under
- * way; a promise that it returns is awaited.
+ * A task starts in a microtask after `submit`, in the order of submission, as long as fewer than
+ * `maxWorkers` tasks are under way. If it returns a promise, that is awaited.
  *
  * Blocking for one of its futures throws, as the event loop would stand still.
  *
- * A running task whose signal aborts or whose time is up is given up and told so through `taskContext().signal`; its place
- * is free for the next one, even if it goes on.
+ * A running task whose signal aborts or whose time is up is given up, and learns of it through
+ * `taskContext().signal`. Its place is free for the next task, even if it goes on.
  *
  * @example
  * ```ts
@@ -402,7 +407,8 @@ export class AsyncExecutor extends Executor {
   }
 
   /**
-   * Counts and times of this moment. Tasks that were given up count as failed at once, and are not timed.
+   * Returns counts and times of this moment. Tasks that were given up count as failed at once, and
+   * are not timed.
    *
    * @example
    * ```ts

@@ -1,5 +1,5 @@
 /**
- * What a task can know about itself while it runs.
+ * What a running task can learn about itself.
  *
  * @module
  */
@@ -8,32 +8,35 @@ import { platform } from "../_platform/mod.ts";
 import type { AsyncContext } from "../_platform/mod.ts";
 import { RuntimeError } from "../sync/errors.ts";
 
-/** What a task can know about itself. See {@linkcode taskContext}. */
+/** What a running task can learn about itself. See {@linkcode taskContext}. */
 export interface TaskContext {
-  /** Number of the task, unique in its executor. Of a cluster: the id of the job, unique for good, the same at each attempt. */
+  /**
+   * Number of the task, unique in its executor. In a cluster: the id of the job, which is never
+   * reused, and is the same at each attempt.
+   */
   readonly id: number | string;
   /** How often the task has been started, this time included. */
   readonly attempt: number;
   /**
-   * Aborted when nobody waits for the task any more: its signal was aborted, its time is up, or its pool of threads is broken.
-   * In another thread or process its reason is a plain `AbortError`.
+   * Aborted when nobody wants the task any more: its signal was aborted, its time is up, or its
+   * pool of threads is broken. In another thread or process its reason is a plain `AbortError`.
    */
   readonly signal: AbortSignal;
-  /** Tells how far the task is, from 0 to 1; its future shows it as `progress`. */
+  /** Reports how far the task is, from 0 to 1; its future shows it as `progress`. */
   report(fraction: number): void;
 }
 
-/** The task that this thread runs, where there is one at a time. */
+/** The present task of a thread that runs one task at a time. */
 let current: (() => TaskContext) | undefined;
 
-/** The tasks of an event loop that runs several at a time. */
+/** The tasks of an event loop that runs several of them at a time. */
 let contexts: AsyncContext<TaskContext> | undefined;
 
 /**
- * The context of the task that calls it.
+ * Returns the context of the task that calls it.
  *
- * In a browser, a task of an `AsyncExecutor` must ask before its first `await`, and keep what it gets: code cannot be followed
- * further there.
+ * In a browser, a task of an `AsyncExecutor` must call this before its first `await`, and keep the
+ * result: a context cannot be followed past an `await` there.
  *
  * @throws {RuntimeError} Outside a task.
  *
@@ -59,7 +62,9 @@ export function taskContext(): TaskContext {
   return context;
 }
 
-/** Has {@linkcode taskContext} answer with what `make` makes; `undefined` when the task has ended. */
+/**
+ * Makes {@linkcode taskContext} return what `make` makes; `undefined` when the task has ended.
+ */
 export function setCurrentTask(make: (() => TaskContext) | undefined): void {
   current = make;
 }

@@ -1,5 +1,5 @@
 /**
- * The errors that users of executors catch. Names and family are Python's.
+ * The errors that users of executors catch. Their names and their hierarchy are Python's.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import { RuntimeError } from "../sync/errors.ts";
  * ```
  */
 export class CancelledError extends Error {
-  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  /** For the type checker, which tells classes apart by their members; absent at run time. */
   declare protected readonly isCancelledError: true;
 
   static {
@@ -35,7 +35,7 @@ export class CancelledError extends Error {
 }
 
 /**
- * A future was completed that is done already. Python's `InvalidStateError`.
+ * Something tried to complete a future that is done already. Python's `InvalidStateError`.
  *
  * @example
  * ```ts
@@ -48,7 +48,7 @@ export class CancelledError extends Error {
  * ```
  */
 export class InvalidStateError extends Error {
-  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  /** For the type checker, which tells classes apart by their members; absent at run time. */
   declare protected readonly isInvalidStateError: true;
 
   static {
@@ -62,7 +62,7 @@ export class InvalidStateError extends Error {
 }
 
 /**
- * An executor can run no more tasks. The `cause` says what happened. Python's `BrokenExecutor`.
+ * An executor cannot run any more tasks. The `cause` says what happened. Python's `BrokenExecutor`.
  *
  * @example
  * ```ts
@@ -73,7 +73,7 @@ export class InvalidStateError extends Error {
  * ```
  */
 export class BrokenExecutor extends RuntimeError {
-  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  /** For the type checker, which tells classes apart by their members; absent at run time. */
   declare protected readonly isBrokenExecutor: true;
 
   static {
@@ -87,8 +87,8 @@ export class BrokenExecutor extends RuntimeError {
 }
 
 /**
- * A worker of a thread pool was lost, or its initializer failed. Every unfinished future of the pool fails with an
- * error of its own. Python's `BrokenThreadPool`.
+ * A worker of a thread pool was lost, or its initializer failed. Every unfinished future of the
+ * pool fails with an error of its own. Python's `BrokenThreadPool`.
  *
  * @example
  * ```ts
@@ -102,7 +102,7 @@ export class BrokenExecutor extends RuntimeError {
  * ```
  */
 export class BrokenThreadPool extends BrokenExecutor {
-  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  /** For the type checker, which tells classes apart by their members; absent at run time. */
   declare protected readonly isBrokenThreadPool: true;
 
   static {
@@ -116,8 +116,9 @@ export class BrokenThreadPool extends BrokenExecutor {
 }
 
 /**
- * A process of a process pool was lost, or its initializer failed. Every unfinished future of the pool fails with an error
- * of its own, whose `cause` says which process ended how: `pid`, `exitCode` and `signal`. Python's `BrokenProcessPool`.
+ * A process of a process pool was lost, or its initializer failed. Every unfinished future of the
+ * pool fails with an error of its own, whose `cause` says which process ended, and how: `pid`,
+ * `exitCode` and `signal`. Python's `BrokenProcessPool`.
  *
  * @example
  * ```ts
@@ -131,7 +132,7 @@ export class BrokenThreadPool extends BrokenExecutor {
  * ```
  */
 export class BrokenProcessPool extends BrokenExecutor {
-  /** For the type checker, which tells classes apart by what they have; it is not there. */
+  /** For the type checker, which tells classes apart by their members; absent at run time. */
   declare protected readonly isBrokenProcessPool: true;
 
   static {

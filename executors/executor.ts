@@ -20,22 +20,31 @@ import type { Streamable, StreamResult, StreamSink, StreamSource } from "./strea
 /** Options of the tasks submitted through {@linkcode Executor.with}. */
 export interface TaskOptions {
   /**
-   * Gives the task up when it aborts: its future fails with the signal's reason. A task that has not started is
-   * taken back; a running one is told through `taskContext().signal`.
+   * Gives the task up when it aborts: its future fails with the signal's reason. A task that has
+   * not started is taken back; a running one learns of it through `taskContext().signal`.
    */
   signal?: AbortSignal | undefined;
   /**
-   * Milliseconds from submit to outcome; then the task is given up with a `TimeoutError`. With `map` a chunk is a task: it has
-   * that time for all of its items, from when it is sent.
+   * Milliseconds from submit to outcome; after that the task is given up with a `TimeoutError`.
+   * With `map`, a chunk is one task: it has this time for all of its items, counted from when it is
+   * submitted.
    */
   timeout?: number | null | undefined;
-  /** What is moved instead of copied, of the arguments. Not with `map`: mark its items with `transfer`. */
+  /**
+   * The parts of the arguments that are moved instead of copied. Not with `map`: mark its items
+   * with `transfer`.
+   */
   transfer?: readonly Movable[] | undefined;
-  /** Tasks of higher priority are handed to workers first; 0 unless given. */
+  /**
+   * Tasks of higher priority are handed to workers first, equal ones first in, first out. Default
+   * 0. In a pool, up to `maxWorkers` tasks that were handed out before keep their turn, and so do
+   * those that were sent ahead to a process.
+   */
   priority?: number | undefined;
   /**
-   * Of streams: how many values the task may be ahead of those that were taken, 1024 unless given. Large values count for
-   * more: together they take no more than 16 MiB, or one of them does. `map` has an option of its own.
+   * For `stream`: how many values the task may be ahead of the consumer. Default 1024. Large values
+   * count for more: those that are ahead take at most 16 MiB together, unless a single value is
+   * larger than that. `map` has an option of its own.
    */
   buffersize?: number | undefined;
 }
@@ -48,17 +57,21 @@ export interface ShutdownOptions {
   cancelFutures?: boolean | undefined;
 }
 
-/** What runs the tasks of an {@linkcode Executor}. For those who write executors of their own. */
+/** What runs the tasks of an {@linkcode Executor}. For authors of other executors. */
 export interface ExecutorBackend {
   /** How many tasks run at once, at most. */
   readonly concurrency: number;
-  /** How long, in milliseconds, the small tasks should take together that `map` hands over as one; 0 for no such groups. */
+  /**
+   * How long, in milliseconds, the calls that `map` groups into one chunk should take together; 0
+   * for no grouping.
+   */
   readonly chunkMs: number;
-  /** Checks options of tasks that only this kind of executor has. */
+  /** Checks the task options that only this kind of executor has. */
   checkOptions?(options: TaskOptions): void;
   /**
-   * Has `fn(...args)` run. With `arity` above 0 the args are those of many calls, `arity` each, and the future's value
-   * is `[elapsedMs, entries, failed]`: an entry a call, and the numbers of those whose entry is an error.
+   * Submits `fn(...args)`. If `arity` is above 0, `args` holds the arguments of many calls, `arity`
+   * for each, and the future's value is `[elapsedMs, entries, failed]`: one entry for each call,
+   * and the indexes of the entries that are errors.
    */
   submit(
     fn: (...args: never[]) => unknown,
@@ -67,8 +80,8 @@ export interface ExecutorBackend {
     arity: number,
   ): Future<unknown>;
   /**
-   * Has what `fn(...args)` returns iterated, where it runs: as far as `buffersize` values ahead of those that the sink's
-   * consumer has taken.
+   * Submits `fn(...args)`, and has what it returns iterated where it runs, up to `buffersize`
+   * values ahead of those that the sink's consumer has taken.
    */
   stream(
     fn: (...args: never[]) => unknown,
@@ -77,11 +90,11 @@ export interface ExecutorBackend {
     buffersize: number,
     sink: StreamSink,
   ): StreamSource;
-  /** Accepts nothing more; ends when all is done. Repeatable. */
+  /** Accepts no further tasks, and closes once all are done. May be called again. */
   shutdown(cancelFutures: boolean): void;
-  /** A promise for the end. */
+  /** A promise that resolves once all tasks and workers have ended. */
   whenClosed(): Promise<void>;
-  /** Blocks until the end. */
+  /** Blocks this thread until all tasks and workers have ended. */
   waitClosedSync(): void;
 }
 
@@ -89,11 +102,12 @@ export interface ExecutorBackend {
 let readBackend: (executor: Executor) => ExecutorBackend;
 
 /**
- * Runs functions somewhere else and hands out futures of what they return. The classes differ in where: on this event
- * loop ({@linkcode AsyncExecutor}), on other threads ({@linkcode ThreadPoolExecutor}), in other processes, or on other machines.
+ * Runs functions and hands out futures of what they return. The subclasses differ in where the
+ * functions run: on this event loop ({@linkcode AsyncExecutor}), on other threads
+ * ({@linkcode ThreadPoolExecutor}), in other processes, or on other machines.
  *
- * With `using` it is shut down at the end of the block, blocking; with `await using`, without. Neither cancels
- * anything.
+ * With `using` it is shut down at the end of the block, which blocks the thread; `await using` does
+ * the same without blocking. Neither cancels anything.
  *
  * Semantics: Python's `concurrent.futures.Executor`.
  *
@@ -128,6 +142,9 @@ export class Executor {
   /**
    * Submits `fn(...args)`; never waits.
    *
+   * In another thread or process, what cannot be sent does not throw here: the future fails with a
+   * {@linkcode NotShareableError}.
+   *
    * @param fn The function; see `task` for how it reaches another thread.
    * @param args Its arguments, cloned at once where it runs on another thread.
    * @returns The future of what it returns, or of what its promise resolves to.
@@ -152,9 +169,16 @@ export class Executor {
   }
 
   /**
-   * A view of this executor that submits with options. Shutting a view down shuts the executor down.
+   * Returns a view of this executor, whose tasks are submitted with these options. Shutting down
+   * the view shuts down the executor.
    *
-   * @param options Added to those of this view.
+   * @param options Added to those that this view has already; where both have the same, the new one
+   * counts.
+   * @returns The view.
+   * @throws {RangeError} For a negative `timeout`, a `priority` that is not finite, or a
+   * `buffersize` below 1.
+   * @throws {TypeError} When `options` is not an object, `timeout` is not a number, or `buffersize`
+   * is not an integer.
    *
    * @example
    * ```ts
@@ -179,25 +203,33 @@ export class Executor {
   }
 
   /**
-   * Calls `fn` with each item, or with the items of several inputs side by side up to the end of the shortest, and hands
-   * out the results in the order of the inputs.
+   * Calls `fn` with each item and hands out the results in the order of the inputs. Several inputs
+   * are read side by side, up to the end of the shortest.
    *
-   * The inputs are read before the call returns, unless `buffersize` is given or an input is asynchronous. Small
-   * tasks are sent in chunks whose size follows the time that they take.
+   * The inputs are read before the call returns, unless `buffersize` is given or an input is
+   * asynchronous. Small tasks are sent in chunks, sized by the time that earlier ones took.
    *
-   * An item's error is thrown when it is that item's turn; the iterator goes on with the next one after it. So an error
-   * cancels nothing, also where it ends a loop: what was submitted still runs. When its time is up, or when it is left early, by
-   * `break` or `return()`, what has not started is cancelled. With `buffersize`, what is not submitted yet when the executor is shut
-   * down is refused.
+   * An item's error is thrown when it is that item's turn, and by itself cancels nothing: the rest
+   * can be read with another loop. What has not started is cancelled, and the inputs are closed,
+   * when the loop is left by `break` or `return()`, when `timeout` passes while a result is waited
+   * for, when `signal` aborts, and, after an error has ended a loop, once nothing refers to the
+   * results any more. With `buffersize` or an asynchronous input, items not yet submitted when the
+   * executor is shut down are refused.
+   *
+   * Iterating throws the items' errors, a `TimeoutError` when time is up, and the signal's reason.
+   * A signal that has aborted already throws at the call.
    *
    * @param fn The function; see `task` for how it reaches another thread.
    * @param args One to three inputs, then options.
    * @returns The results: for `for await`, or, blocking this thread, for `for`.
    * @throws {RangeError} For a `chunksize` or `buffersize` below 1, or a negative `timeout`.
+   * @throws {TypeError} When `fn` is not a function, an input is not iterable, a number is not an
+   * integer, or the executor comes from `with({ transfer })`.
+   * @throws {BrokenExecutor} When the executor is broken.
    * @throws {RuntimeError} When the executor was shut down.
    *
-   * **Differs from Python:** an error does not end the iteration (as from Python 3.16); an item is cloned when its chunk is
-   * sent, not at the call.
+   * **Differs from Python:** an error does not end the iteration (Python behaves so from 3.16); an
+   * item is cloned when its chunk is sent, not at the call.
    *
    * @example
    * ```ts
@@ -214,14 +246,14 @@ export class Executor {
     input: MapInput<A>,
     options?: MapOptions,
   ): MapResult<Awaited<R>>;
-  /** With two inputs. */
+  /** Calls `fn` with the items of two inputs side by side. */
   map<A, B, R>(
     fn: (a: A, b: B) => R,
     first: MapInput<A>,
     second: MapInput<B>,
     options?: MapOptions,
   ): MapResult<Awaited<R>>;
-  /** With three inputs. */
+  /** Calls `fn` with the items of three inputs side by side. */
   map<A, B, C, R>(
     fn: (a: A, b: B, c: C) => R,
     first: MapInput<A>,
@@ -234,22 +266,26 @@ export class Executor {
   }
 
   /**
-   * Submits a function whose values are handed out one by one while it runs: a generator function, synchronous or not, or one
-   * that returns anything else that can be iterated.
+   * Submits a function whose values are handed out one by one while it runs: a generator function,
+   * synchronous or asynchronous, or a function that returns anything else that can be iterated.
    *
-   * The function is ahead of the consumer, by as many values as `with({ buffersize })` says, and then waits. Each value is sent
-   * as soon as it is there, and cloned where it runs on another thread. An error is thrown after the values that came before it;
-   * so is the loss of the worker, and what else becomes of a task. Then the stream has ended.
+   * The function runs ahead of the consumer by up to as many values as `with({ buffersize })` says,
+   * and then waits. Each value is sent as soon as it is yielded, and cloned if the function runs on
+   * another thread. An error of the function is thrown after the values that came before it, and so
+   * is any other failure of its task, such as the loss of its worker. After that the stream has
+   * ended.
    *
-   * **Leaving early:** `break`, an error in the loop, `return()` or the end of a `using` block close the function where it runs, at
-   * its next `yield`: its `finally` blocks are run. As with an asynchronous generator of JavaScript's own, that is waited
-   * for; an error in closing is thrown. What the function awaits is not interrupted, but its
-   * `taskContext().signal` aborts. A task that has not started is cancelled.
+   * **Leaving early:** `break`, an error in the loop, `return()` or the end of a `using` block
+   * closes the function where it runs, at its next `yield`: its `finally` blocks are run. As with
+   * JavaScript's asynchronous generators, leaving waits until it is closed, and throws an error of
+   * closing. What the function awaits is not interrupted, but its `taskContext().signal` aborts. A
+   * task that has not started is cancelled.
    *
-   * **An open stream keeps its worker** until all values were taken, or it was left: so two streams of one worker are
-   * read one after the other, and `shutdown` waits for a stream that is open, for ever if nobody reads it. While the function
-   * waits for a consumer, it does not keep the program open, unless its task has a `timeout`, and then no longer than that. A
-   * stream that the program has dropped is left once it is collected.
+   * **An open stream keeps its worker** until all of its values were taken or it was left. So with
+   * one worker, two streams must be read one after the other, and `shutdown` waits for an open
+   * stream, for ever if nobody reads it. While the function waits for its consumer, it does not
+   * keep the program running, unless its task has a `timeout`, and then no longer than that. A
+   * stream that nothing refers to any more is left once it is collected as garbage.
    *
    * @typeParam T What the function yields.
    * @param fn The function; see `task` for how it reaches another thread.
@@ -259,7 +295,8 @@ export class Executor {
    * @throws {BrokenExecutor} When the executor is broken.
    * @throws {RuntimeError} When it was shut down.
    *
-   * **Differs from Python:** Python has nothing like it. What the function `return`s is dropped, as by a loop.
+   * **Differs from Python:** Python has nothing like it. The value that the function `return`s is
+   * dropped, as in a loop.
    *
    * @example
    * ```ts
@@ -293,15 +330,18 @@ export class Executor {
   }
 
   /**
-   * Accepts nothing more. What was submitted is run, unless `cancelFutures` says otherwise; then the workers end. May
-   * be called again.
+   * Accepts no further tasks. Those that were submitted are still run, unless `cancelFutures` says
+   * otherwise; then the workers end. May be called again.
    *
-   * A stream that is open counts as a task that runs: it is waited for until its values were taken, or it was left. A worker ends
-   * after what its tasks have others do: threads, processes and the tasks of pools of their own.
+   * An open stream counts as a running task: it is waited for until its values were taken or it was
+   * left. A worker ends only after everything that its tasks have delegated: their threads, their
+   * processes, and the tasks of pools that they have made.
    *
-   * A task of the executor must not await it, as that task is waited for too: there `wait: false` is meant.
+   * A task of this executor must not await this, since `shutdown` waits for that task too: call it
+   * there with `wait: false`.
    *
-   * @returns A promise for the end of all tasks and workers; with `wait: false`, one that is fulfilled at once.
+   * @returns A promise that resolves once all tasks and workers have ended; with `wait: false`, at
+   * once.
    *
    * @example
    * ```ts
@@ -320,11 +360,11 @@ export class Executor {
   }
 
   /**
-   * The blocking form of {@linkcode shutdown}: blocks this thread until all tasks and workers have ended, unless `wait`
-   * is false.
+   * The blocking form of {@linkcode shutdown}: blocks this thread until all tasks and workers have
+   * ended, unless `wait` is false.
    *
-   * @throws {RuntimeError} When tasks are pending that only this thread could run, or a stream whose values only this
-   * thread could take.
+   * @throws {RuntimeError} When a task is pending that only this thread could run, or a stream is
+   * open whose values only this thread could take.
    */
   shutdownSync(options: ShutdownOptions = {}): void {
     this.#end(options);
@@ -338,7 +378,7 @@ export class Executor {
     this.#backend.shutdown(cancelFutures);
   }
 
-  /** Sent to another thread, it is refused: only a pool can be sent, and to its own tasks. */
+  /** Refuses to be sent to another thread: only a pool can be sent, and only to its own tasks. */
   [HANDLE](): Handle {
     throw new NotShareableError(
       "Cannot send executor: only a pool can be sent, to its own tasks, and not what its `with` returned; make one in the task",
@@ -356,7 +396,7 @@ export class Executor {
   }
 }
 
-/** What runs an executor's tasks: of a view the same as of the executor itself. */
+/** Returns what runs an executor's tasks; a view has the same backend as its executor. */
 export function backendOf(executor: Executor): ExecutorBackend {
   return readBackend(executor);
 }

@@ -3,16 +3,20 @@
  *
  * States and transitions:
  *
- *   PENDING   -> RUNNING                  setRunningOrNotifyCancel()   the executor starts the task
- *   PENDING   -> CANCELLED                cancel()
- *   CANCELLED -> CANCELLED_AND_NOTIFIED   setRunningOrNotifyCancel()   the executor has seen it
- *   PENDING, RUNNING -> FINISHED          setResult(), setException()
+ *   PENDING -> RUNNING                   setRunningOrNotifyCancel()   the executor starts the task
+ *   PENDING -> CANCELLED                 cancel()
+ *   CANCELLED -> CANCELLED_AND_NOTIFIED  setRunningOrNotifyCancel(); at once, where an executor has the task
+ *   PENDING, RUNNING -> FINISHED         setResult(), or the executor
+ *   PENDING, RUNNING -> FAILED           setException(), or the executor
  *
- * A task in a pool is claimed by a worker without this thread's doing, so RUNNING is not always stored here: a
- * future of a pool asks its {@linkcode Runner} whether a worker has the task.
+ * The order of the numbers matters: a state above RUNNING is an outcome, and the future is done.
  *
- * A future belongs to one thread. On completion the state is set first, then the receivers are called in the
- * order in which they were added, waiters and callbacks alike.
+ * A worker of a pool claims a task without involving this thread, so RUNNING is not always stored
+ * here: a pending future of a pool asks its {@linkcode Runner} whether a worker has the task.
+ *
+ * A future belongs to one thread. On completion the state is set first. Then the receivers are told
+ * in the order in which they were added: callbacks and waiters are called at once, callbacks of
+ * `then` in a microtask after that.
  *
  * @module
  */
@@ -27,24 +31,27 @@ import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
 import { Subscription } from "./_subscriptions.ts";
 import { CancelledError, InvalidStateError } from "./errors.ts";
 
-/** What runs a future's task, as far as the future has to know. */
+/** What runs a future's task, as seen by the future. */
 export interface Runner {
   /** Takes the task back; false when it has been started. */
   cancel(future: Future<unknown>): boolean;
-  /** True once the task was started. */
+  /** True once the task has been started. */
   isRunning(future: Future<unknown>): boolean;
   /**
-   * This thread is about to block for these futures, until the deadline at most; throws when they could not be completed
-   * then.
+   * Called when this thread is about to block for these futures, until the deadline at most. Throws
+   * when they could not be completed while it is blocked.
    */
   enterBlocking(futures: readonly Future<unknown>[], deadlineMs: number): void;
-  /** Why the innermost wait that blocks would never end, as far as the runner has found out; its error. */
+  /**
+   * The text of the error if the runner has found out that the innermost blocking wait would never
+   * end.
+   */
   readonly inVain?: string | undefined;
-  /** It blocks no more. */
+  /** Called when this thread has stopped blocking. */
   leaveBlocking(): void;
 }
 
-/** What runs the tasks that a worker submits to its owner's pools. */
+/** Runs the tasks that a worker submits to pools of its owner. */
 export interface OwnerRunner extends Runner {
   /** Futures of such tasks that are not done. */
   readonly pending: Iterable<Future<unknown>>;
@@ -54,7 +61,7 @@ export interface OwnerRunner extends Runner {
 
 let owner: OwnerRunner | undefined;
 
-/** Says that this thread is a worker. */
+/** Makes this thread a worker, whose owner runs what it submits. */
 export function setOwnerRunner(runner: OwnerRunner): void {
   owner = runner;
 }
@@ -64,7 +71,7 @@ const RUNNING = 1;
 const CANCELLED = 2;
 const CANCELLED_AND_NOTIFIED = 3;
 const FINISHED = 4;
-/** FINISHED with an error. A state of its own, because an error may be `undefined`. */
+/** Done with an error. A state of its own, because an error may be `undefined`. */
 const FAILED = 5;
 
 const STATE_NAMES = [
@@ -79,11 +86,11 @@ const STATE_NAMES = [
 /** Called once with a future that is done. */
 type Receiver = (future: Future<unknown>) => void;
 
-/** What the executors of this package do to futures, and nobody else. */
+/** What only the executors of this package may do to futures. */
 export interface FutureInternals {
   /** Whether a value is a future of this copy of the package. */
   isOwn(value: object): boolean;
-  /** Makes a pending future of a runner; `task` is the runner's own number for it. */
+  /** Makes a pending future for a runner; `task` is the runner's own number for it. */
   create<T>(runner: Runner, task: number): Future<T>;
   /** The runner's own number. */
   taskOf(future: Future<unknown>): number;
@@ -92,7 +99,7 @@ export interface FutureInternals {
   resolve(future: Future<unknown>, value: unknown): void;
   /** Fails the future; without effect when it is done already. */
   reject(future: Future<unknown>, error: unknown): void;
-  /** Cancels the future, its task being out of the runner's hands. */
+  /** Cancels the future, whose task the runner has taken back already. */
   cancel(future: Future<unknown>): void;
   setProgress(future: Future<unknown>, fraction: number): void;
   /** True when it is done with an error. */
@@ -110,8 +117,9 @@ export interface FutureInternals {
 let internals: FutureInternals;
 
 /**
- * What `then` and `catch` call with an error: a function of `unknown`, or of `Error` or another type that it takes the error for, as
- * with a promise. The type of a method lets its parameter be narrower.
+ * What `then` and `catch` call with an error. As with a promise, its parameter may have the type
+ * `unknown`, `Error`, or any other that the caller expects: the type is that of a method, whose
+ * parameters may be narrower.
  */
 export type OnRejected<B> = {
   /** The function's own type. */
@@ -121,17 +129,17 @@ export type OnRejected<B> = {
 /**
  * The outcome of a task: submitted, running, or done with a value, an error or a cancellation.
  *
- * It can be awaited like a promise; the promise is made when it is asked for. A failed future that nobody asks
- * about is silent: it is never an unhandled rejection.
+ * It can be awaited like a promise. A failed future whose outcome nobody asks for is silent: it is
+ * never an unhandled rejection.
  *
- * A future belongs to the thread that submitted the task and cannot be sent to another. It learns of an outcome
- * when this thread's event loop turns or a blocking call waits; a loop that never awaits
- * polls with `resultSync({ timeout: 0 })`.
+ * A future belongs to the thread that submitted the task and cannot be sent to another. It learns
+ * of the outcome when the event loop of that thread turns, or while a blocking call waits there. A
+ * loop that never awaits can poll with `resultSync({ timeout: 0 })`.
  *
  * Semantics: Python's `concurrent.futures.Future`.
  *
- * **Differs from Python:** timeouts are in milliseconds; `setException` takes any value but `null` and `undefined`;
- * callbacks run in the thread that added them.
+ * **Differs from Python:** timeouts are in milliseconds; `setException` takes any value but `null`
+ * and `undefined`; callbacks run in the thread that added them.
  *
  * @typeParam T What the task returns.
  *
@@ -150,7 +158,7 @@ export class Future<T> implements PromiseLike<T> {
   #state = PENDING;
   /** The value or error, once done. */
   #outcome: unknown = undefined;
-  /** Who is told of the end: none, one, or several. */
+  /** What is told of the outcome: nothing, one receiver, or several. */
   #receivers: Receiver | Subscription | (Receiver | Subscription)[] | undefined = undefined;
   #runner: Runner | undefined = undefined;
   #task = -1;
@@ -203,12 +211,15 @@ export class Future<T> implements PromiseLike<T> {
     };
   }
 
-  /** The state in words, for people to read; programs ask `running()`, `cancelled()` and `done()`. */
+  /**
+   * The state in words, for people to read; a program should ask `running()`, `cancelled()` and
+   * `done()`.
+   */
   get state(): string {
     return STATE_NAMES[this.#state === PENDING && this.running() ? RUNNING : this.#state];
   }
 
-  /** How far the task is, from 0 to 1, as it reported last through `taskContext().report`. */
+  /** How far the task is, from 0 to 1, as it last reported through `taskContext().report`. */
   get progress(): number {
     return this.#progress;
   }
@@ -244,8 +255,8 @@ export class Future<T> implements PromiseLike<T> {
   }
 
   /**
-   * True while a worker runs the task, as far as can be told from here: of what a task submits to its own pool, only the
-   * pool's owner knows.
+   * True while a worker runs the task, as far as this thread knows: for a task that another task
+   * has submitted to its own pool, only the pool's owner knows.
    */
   running(): boolean {
     if (this.#state === RUNNING) return true;
@@ -258,7 +269,7 @@ export class Future<T> implements PromiseLike<T> {
   }
 
   /**
-   * The value, once the task is done. Does not block the thread.
+   * Resolves to the value once the task is done. Does not block the thread.
    *
    * @param options How long to wait; a wait that is given up leaves the task alone.
    * @returns A promise of the value; it rejects with the task's error (the same object each time).
@@ -281,8 +292,8 @@ export class Future<T> implements PromiseLike<T> {
   }
 
   /**
-   * The value, once the task is done; blocks this thread until then. Outcomes of other tasks are taken in meanwhile;
-   * timers and input are not.
+   * Blocks this thread until the task is done, and returns its value. Meanwhile, outcomes of other
+   * tasks are processed, but timers and input are not.
    *
    * @param options How long to wait.
    * @returns The value.
@@ -305,7 +316,8 @@ export class Future<T> implements PromiseLike<T> {
   }
 
   /**
-   * The error of the task once it is done, `null` when it has none, or when it threw just that. Does not block the thread.
+   * Resolves to the task's error once the task is done; to `null` when it has none, or when it
+   * threw `null`. Does not block the thread.
    *
    * @param options How long to wait.
    * @throws {TimeoutError} When `timeout` milliseconds pass first.
@@ -327,7 +339,8 @@ export class Future<T> implements PromiseLike<T> {
   }
 
   /**
-   * The error of the task once it is done, `null` when it has none, or when it threw just that; blocks this thread until then.
+   * Blocks this thread until the task is done, and returns its error; `null` when it has none, or
+   * when it threw `null`.
    *
    * @param options How long to wait.
    * @throws {TimeoutError} When `timeout` milliseconds pass first.
@@ -350,9 +363,9 @@ export class Future<T> implements PromiseLike<T> {
   }
 
   /**
-   * Has `fn` called with this future when it is done: at once if it is, else in the turn in which this thread
-   * learns of it. Functions are called in the order in which they were added, each as often as it was added; what they
-   * throw is logged and otherwise ignored.
+   * Calls `fn` with this future when it is done: at once if it is done already, otherwise as soon
+   * as this thread learns of the outcome. Functions are called in the order in which they were
+   * added, each as often as it was added; what they throw is logged and otherwise ignored.
    *
    * @example
    * ```ts
@@ -375,11 +388,13 @@ export class Future<T> implements PromiseLike<T> {
   }
 
   /**
-   * Calls back with the value or the error, as a promise's `then`. What it returns stands for a promise, which is made when one of
-   * its methods is called: a small task costs a fifth less so.
+   * Calls back with the value or the error, as a promise's `then` does. Returns an object with a
+   * promise's three methods, not an instance of `Promise`; the promise itself is made only when one
+   * of them is called, or when there is an error or another promise to follow. That makes a small
+   * task cheaper by a fifth.
    *
-   * Differs from a promise: a callback sees the values of `AsyncLocalStorage` that whoever completes the future sees. After
-   * `await`, they are the waiter's own.
+   * Differs from a promise: a callback sees the `AsyncLocalStorage` values of the code that
+   * completes the future. After `await`, they are the waiter's own.
    */
   then<A = T, B = never>(
     onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
@@ -394,14 +409,14 @@ export class Future<T> implements PromiseLike<T> {
     return subscription as Promise<unknown> as Promise<A | B>;
   }
 
-  /** Calls back with the error, as a promise's `catch`. */
+  /** Calls back with the error, as a promise's `catch` does. */
   catch<B = never>(
     onRejected?: OnRejected<B> | null,
   ): Promise<T | B> {
     return this.then(undefined, onRejected);
   }
 
-  /** Calls back in either case, as a promise's `finally`. */
+  /** Calls back in either case, as a promise's `finally` does. */
   finally(onFinally?: (() => void) | null): Promise<T> {
     return this.then().finally(onFinally);
   }
@@ -409,7 +424,7 @@ export class Future<T> implements PromiseLike<T> {
   /**
    * For executors and tests: marks the task as started.
    *
-   * @returns False when the future was cancelled; the task must not be run then.
+   * @returns False when the future was cancelled: the task must not be run.
    * @throws {RuntimeError} In any other state than pending or newly cancelled.
    */
   setRunningOrNotifyCancel(): boolean {
@@ -428,7 +443,7 @@ export class Future<T> implements PromiseLike<T> {
    * For executors and tests: completes the future with a value.
    *
    * @throws {InvalidStateError} When it is done already.
-   * @throws {TypeError} When the value is the future itself: an `await` of it would never end.
+   * @throws {TypeError} When the value is the future itself: awaiting it would never end.
    */
   setResult(value: T): void {
     this.#checkUnfinished("set result");
@@ -452,7 +467,7 @@ export class Future<T> implements PromiseLike<T> {
     this.#finish(FAILED, error);
   }
 
-  /** A future stays with the thread that has it. */
+  /** Refuses to be sent: a future stays with its thread. */
   [HANDLE](): never {
     throw new NotShareableError("Cannot send Future: await it, and send its value");
   }
@@ -499,7 +514,7 @@ export class Future<T> implements PromiseLike<T> {
     else subscription.deliver(false, cancelledError());
   }
 
-  /** The value of a done future, or its error thrown. */
+  /** Returns the value of a future that is done, or throws its error. */
   #read(): T {
     if (this.#state === FINISHED) return this.#outcome as T;
     if (this.#state === FAILED) throw this.#outcome;
@@ -566,7 +581,7 @@ function cancelledError(): CancelledError {
   return new CancelledError("Cannot read outcome: the future was cancelled");
 }
 
-/** Calls a receiver; what a user's one throws is logged. */
+/** Calls a receiver; what a user's callback throws is logged. */
 function callLogged(receiver: Receiver, future: Future<unknown>): void {
   try {
     receiver(future);
@@ -608,7 +623,8 @@ export function blockUntil(
     if (own === undefined) runners.set(runner, [future]);
     else own.push(future);
   }
-  // A callback of any of them may complete the future: should none of them ever be run, the owner tells.
+  // A callback of any of these futures may complete this one. If none of their tasks can ever run,
+  // the owner reports it.
   if (isForCallback && owner !== undefined) {
     const pending = [...owner.pending];
     if (pending.length > 0) runners.set(owner, pending);
@@ -643,14 +659,15 @@ export function blockUntil(
 }
 
 /**
- * Blocks this worker without a deadline until `isDone`, or until `isInVain`, which its owner is to judge; returns what `isDone`
- * says then.
+ * Blocks this worker without a deadline until `isDone`, or until its owner finds the wait to be in
+ * vain, which `isInVain` tells. Returns what `isDone` says then.
  *
- * The owner knows of its own tasks alone. While something else may end the wait, it is not told what that is for, or it would
- * take a worker that can go on for one that cannot, also when it judges others. It is told once all else has come to nothing, as
- * a task's value does with `FIRST_EXCEPTION`.
+ * The owner knows of its own tasks only. While something else may end the wait, the owner is not
+ * told which futures the worker waits for: it would take a worker that can go on for one that
+ * cannot, also when it judges the waits of others. It is told once nothing else can end the wait
+ * any more: with `FIRST_EXCEPTION`, once the other futures have returned values.
  *
- * @param isForCallback Whether the callback of any outcome that is to come may end the wait.
+ * @param isForCallback Whether the callback of any outcome still to come may end the wait.
  */
 function blockJudged(
   isDone: () => boolean,
@@ -665,7 +682,7 @@ function blockJudged(
     if (runner === owner) own.push(future);
     else if (runner !== undefined) others.push(future);
   }
-  let done = 0; // Of the others, so many are known to be done.
+  let done = 0; // How many of the others are known to be done, from the first on.
   const mayEndOtherwise = (): boolean => {
     while (done < others.length && others[done].done()) done++;
     return done < others.length || (isForCallback && doorbell.expectsMoreThan(owner.expected));
@@ -684,13 +701,13 @@ function blockJudged(
   }
 }
 
-/** Why a wait that blocks for the futures would never end; its error. */
+/** The text of the error if a blocking wait for the futures would never end. */
 function whyInVain(
   runners: Iterable<Runner>,
   futures: readonly Future<unknown>[],
 ): string | undefined {
   for (const { inVain } of runners) if (inVain !== undefined) return inVain;
-  // They may be completed by their runners, or by a callback of another future.
+  // Their runners, or a callback of another future, may still complete them.
   if (doorbell.isExpecting) return undefined;
   if (futures.some((f) => !f.done() && futureInternals.runnerOf(f) !== undefined)) return undefined;
   return "Cannot block: only this thread can complete the future, and it would be blocked; await the future instead";

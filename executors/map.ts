@@ -1,5 +1,5 @@
 /**
- * `map` on a pool that the program need not make.
+ * `map` on a shared pool, for programs that make none of their own.
  *
  * @module
  */
@@ -12,8 +12,9 @@ import { ThreadPoolExecutor } from "./thread_pool_executor.ts";
 let defaultExecutor: ThreadPoolExecutor | undefined;
 
 /**
- * Calls `fn` with each item on a shared thread pool, and hands out the results in order: as `ThreadPoolExecutor.map`, on
- * a pool that is made when it is first needed, has a worker per processor, and does not keep the program running.
+ * Calls `fn` with each item on a shared thread pool, and hands out the results in order, as
+ * `ThreadPoolExecutor.map` does. The pool is made at the first call, has one worker for each
+ * processor, and does not keep the program running when it is idle.
  *
  * @example
  * ```ts ignore
@@ -29,14 +30,14 @@ export function map<A, R>(
   input: MapInput<A>,
   options?: MapOptions,
 ): MapResult<Awaited<R>>;
-/** With two inputs. */
+/** Calls `fn` with the items of two inputs side by side. */
 export function map<A, B, R>(
   fn: (a: A, b: B) => R,
   first: MapInput<A>,
   second: MapInput<B>,
   options?: MapOptions,
 ): MapResult<Awaited<R>>;
-/** With three inputs. */
+/** Calls `fn` with the items of three inputs side by side. */
 export function map<A, B, C, R>(
   fn: (a: A, b: B, c: C) => R,
   first: MapInput<A>,

@@ -1,5 +1,6 @@
 /**
- * Python's `concurrent.futures`: executors, futures, and what waits for them; and threads, timers and processes by hand.
+ * Python's `concurrent.futures`: executors, futures, and what waits for them; and threads, timers
+ * and processes by hand.
  *
  * @example
  * ```ts

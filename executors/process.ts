@@ -1,7 +1,7 @@
 /**
  * Process: a function in a process of its own; `currentProcess`, `activeChildren`, `cpuCount`.
  *
- * A process is run by a pool of its own, of one worker, for one task (see `_worker_pool.ts`).
+ * Each process is run by a pool of its own, with one worker and one task (see `_worker_pool.ts`).
  *
  * @module
  */
@@ -30,40 +30,46 @@ import { WorkerPool } from "./_worker_pool.ts";
 import { BrokenProcessPool } from "./errors.ts";
 import { futureInternals } from "./future.ts";
 import type { ModuleMeta } from "./task.ts";
-// Not used here; so that caches, lock files and compiled programs know these modules, and bundles have them ahead of the program.
+// Imported only so that caches, lock files and compiled programs contain these modules, and bundles
+// have them ahead of the program.
 import "./_process_main.ts";
 import "./_process_manager.ts";
 import "./_serving.ts";
 import "./_worker_main.ts";
 
-/** How a process is made. */
+/** Options of a {@linkcode Process}. */
 export interface ProcessOptions<A extends unknown[] = unknown[]> {
-  /** What it calls: a function marked with `task`, or one that needs nothing from around it. */
+  /**
+   * What the process calls: a function marked with `task`, or one that uses nothing from around it.
+   */
   target?: ((...args: A) => unknown) | undefined;
   /** The arguments, cloned by `start`. */
   args?: readonly [...A] | undefined;
-  /** Its name. Default `Process-N`, and for one that `Process-N` makes `Process-N:M`. */
+  /** The name of the process. Default `Process-N`; if `Process-N` makes it, `Process-N:M`. */
   name?: string | undefined;
-  /** Whether the program may end before it, which ends it too. Default `false`. */
+  /**
+   * Whether the program may end before the process; the end of the program then ends it too.
+   * Default `false`.
+   */
   daemon?: boolean | null | undefined;
-  /** `import.meta` of the module that exports a subclass which overrides `run`. */
+  /** For a subclass that overrides `run`: `import.meta` of the module that exports it. */
   module?: ModuleMeta | undefined;
-  /** What it may do less than this process; see `ProcessPoolOptions`. */
+  /** Narrows what the process may do; see `ProcessPoolOptions`. */
   permissions?: Permissions | undefined;
-  /** Environment variables, beside those of this process. */
+  /** Environment variables of the process, in addition to those of this one. */
   env?: Readonly<Record<string, string>> | undefined;
-  /** The folder that it works in. Default: this process's. */
+  /** The working directory of the process. Default: that of this process. */
   cwd?: string | undefined;
 }
 
-/** How a process ended, as the cause of a lost worker says it. */
+/** How a process ended, as given in the cause of a lost worker's error. */
 interface EndFacts {
   readonly pid?: number;
   readonly exitCode: number | null;
   readonly signal: string | null;
 }
 
-/** What the constructor is told for the object that stands for this process in itself. */
+/** Passed to the constructor for the object that represents this process in itself. */
 class OwnProcess {
   readonly isDaemon: boolean;
   readonly target: () => unknown;
@@ -81,22 +87,26 @@ let processesMade = 0;
 const active = new Set<Process<never[]>>();
 
 /**
- * A function in a process of its own, with its own memory, modules and globals. What it returns is dropped: let it put results
- * into a `Queue`.
+ * A function in a process of its own, with its own memory, modules and globals. Its return value is
+ * dropped: let it put results into a `Queue`.
  *
- * Locks, queues and all other objects of `sync` and `queue` may be among the arguments; in the process each operation on
- * them is a message to this one and its answer. The process's output goes to this one's. It does not outlive this process,
- * however this one ends; the program waits for it unless it is a `daemon`. It ends after the threads and processes that its target
- * has started, unless they are daemons, and after the tasks of pools that the target has made.
+ * Locks, queues and all other objects of `sync` and `queue` may be among the arguments; in the new
+ * process each operation on them is a message to this process and its answer. The new process's
+ * output goes to the output of this one. It does not outlive this process, however this one ends;
+ * the program waits for it unless it is a `daemon`. It ends only after the threads and processes
+ * that its target has started, unless they are daemons, and after the tasks of pools that the
+ * target has made.
  *
- * A subclass may override `run`. It must be exported under its own name, by the module whose `import.meta` it passes to
- * `super`; its own fields cross, its constructor is not called again.
+ * A subclass may override `run`. It must be exported under its own name, by the module whose
+ * `import.meta` it passes to `super`; its own fields are sent, and its constructor is not called
+ * again.
  *
  * Semantics: Python's `multiprocessing.Process` with the start method `spawn`.
  *
- * **Differs from Python:** `start` returns before the process runs (see {@linkcode started}); misuse is a `RuntimeError`;
- * timeouts are in milliseconds. The target runs in a thread beside the process's main one, which is called as the process is. A
- * daemon may start processes, as they end with it. There are no `group`, `kwargs`, `interrupt`, `sentinel` and `authkey`.
+ * **Differs from Python:** `start` returns before the process runs (see {@linkcode started});
+ * misuse is a `RuntimeError`; timeouts are in milliseconds. The target runs in a thread besides the
+ * process's main thread, and that thread has the name of the process. A daemon may start processes,
+ * as they end with it. There are no `group`, `kwargs`, `interrupt`, `sentinel` and `authkey`.
  *
  * @typeParam A The types of the target's arguments.
  *
@@ -117,7 +127,10 @@ const active = new Set<Process<never[]>>();
  */
 export class Process<A extends unknown[] = unknown[]> {
   readonly #options: ProcessOptions<A>;
-  /** It is the process that this code runs in, so it runs, and nobody here can wait for it. */
+  /**
+   * Whether it is the process that this code runs in: then it is alive, and nothing here can wait
+   * for it.
+   */
   readonly #isCurrent: boolean;
   #name: string;
   #daemon: boolean;
@@ -132,7 +145,8 @@ export class Process<A extends unknown[] = unknown[]> {
   static {
     setMakeSelf((subclass, fields, isDaemon, target) => {
       if (!((subclass as { prototype?: unknown }).prototype instanceof Process)) return undefined;
-      // The constructor of this class alone: what its subclasses have made is in the fields.
+      // Calls the constructor of this class only: what those of its subclasses did is in the
+      // fields.
       const own = new OwnProcess(isDaemon, target);
       const process = Reflect.construct(Process, [own], subclass as NewableFunction) as Process;
       return Object.assign(process, fields);
@@ -142,8 +156,8 @@ export class Process<A extends unknown[] = unknown[]> {
   /**
    * Makes a process; {@linkcode start} starts it.
    *
-   * @throws {TypeError} When `target` is not a function, `args` not an array, there is no permission of some name, or `env` or `cwd` is
-   * of another type.
+   * @throws {TypeError} When `target` is not a function, `args` is not an array, `permissions`
+   * names an unknown kind, or `env` or `cwd` has the wrong type.
    * @throws {RuntimeError} In a browser or a compiled program, which cannot start processes.
    */
   constructor(options: ProcessOptions<A> = {}) {
@@ -172,7 +186,7 @@ export class Process<A extends unknown[] = unknown[]> {
     this.#daemon = daemon ?? false;
   }
 
-  /** Its name; for people only. */
+  /** The name of the process, for people to read. */
   get name(): string {
     return this.#name;
   }
@@ -182,7 +196,7 @@ export class Process<A extends unknown[] = unknown[]> {
   }
 
   /**
-   * Whether the program may end before it, which ends it too.
+   * Whether the program may end before the process; the end of the program then ends it too.
    *
    * @throws {RuntimeError} When set after the start.
    */
@@ -199,7 +213,7 @@ export class Process<A extends unknown[] = unknown[]> {
     this.#daemon = Boolean(daemon);
   }
 
-  /** Its number; `null` until it has been started by the system. */
+  /** The process id; `null` until the system has started the process. */
   get pid(): number | null {
     this.#checkOpen("read pid of");
     doorbell.poll();
@@ -212,8 +226,8 @@ export class Process<A extends unknown[] = unknown[]> {
   }
 
   /**
-   * `null` until it has ended; then 0 when the target returned, 1 when it threw, `n` after `Deno.exit(n)`, and `-n` when signal
-   * number n ended it.
+   * `null` until the process has ended. Then 0 if the target returned, 1 if it threw, `n` after
+   * `Deno.exit(n)`, `-n` if signal number n ended it, and 127 if it could not be started.
    */
   get exitcode(): number | null {
     this.#checkOpen("read exitcode of");
@@ -222,8 +236,8 @@ export class Process<A extends unknown[] = unknown[]> {
   }
 
   /**
-   * Calls the target once. In the process, `start` has it called; called directly, it runs here. For subclasses to
-   * override.
+   * Calls the target. After `start`, the new process calls this; called directly, it runs here. For
+   * subclasses to override.
    */
   run(): unknown {
     const { target, args = [] } = this.#options;
@@ -234,7 +248,8 @@ export class Process<A extends unknown[] = unknown[]> {
    * Starts the process; never waits.
    *
    * @throws {RuntimeError} When it has been started before.
-   * @throws {NotShareableError} When the target or an argument cannot be sent. Nothing was started then.
+   * @throws {NotShareableError} When the target or an argument cannot be sent; nothing is started
+   * then.
    */
   start(): void {
     this.#checkOpen("start");
@@ -310,8 +325,8 @@ export class Process<A extends unknown[] = unknown[]> {
   }
 
   /**
-   * A promise for the moment when the system has started the process. It rejects with the error when it could not; that is
-   * printed too, so the promise can be left alone.
+   * A promise that resolves when the system has started the process. It rejects with the error if
+   * the process could not be started; the error is printed too, so the promise can be left alone.
    *
    * @throws {RuntimeError} Before {@linkcode start}.
    */
@@ -328,7 +343,7 @@ export class Process<A extends unknown[] = unknown[]> {
     doorbell.poll();
     if (this.#pid !== null) return;
     if (this.#startError !== undefined) throw this.#startError.error;
-    doorbell.expect(); // A daemon does not hold the program open.
+    doorbell.expect(); // Holds the program open, which a daemon itself does not.
     try {
       await new Promise<void>((resolve, reject) => this.#settleStarted = { resolve, reject });
     } finally {
@@ -336,15 +351,16 @@ export class Process<A extends unknown[] = unknown[]> {
     }
   }
 
-  /** True from `start` until it has ended. */
+  /** True from `start` until the process has ended. */
   isAlive(): boolean {
     this.#checkOpen("ask");
     return this.#isCurrent || (this.#pool !== undefined && !this.#pool.isClosed);
   }
 
   /**
-   * Waits until the process has ended, or the time is up: ask {@linkcode exitcode} which. May be called by many, and
-   * again. Its error is not told here, but by the process, on standard error.
+   * Waits until the process has ended or the time is up; {@linkcode exitcode} says which. May be
+   * called any number of times. An error of the target is not thrown here: the process prints it on
+   * standard error.
    *
    * @throws {RuntimeError} Before {@linkcode start}.
    */
@@ -382,8 +398,8 @@ export class Process<A extends unknown[] = unknown[]> {
   }
 
   /**
-   * Ends the process by SIGTERM, without its `finally` blocks. Without effect once it has ended. Locks that it holds are reported
-   * as those of a dead owner.
+   * Ends the process by SIGTERM, without running its `finally` blocks. Without effect once it has
+   * ended. Locks that it holds then have a dead owner, which is reported to those who want them.
    *
    * @throws {RuntimeError} Before {@linkcode start}.
    */
@@ -392,7 +408,7 @@ export class Process<A extends unknown[] = unknown[]> {
   }
 
   /**
-   * Ends the process by SIGKILL.
+   * Ends the process by SIGKILL, otherwise as {@linkcode terminate}.
    *
    * @throws {RuntimeError} Before {@linkcode start}.
    */
@@ -401,7 +417,8 @@ export class Process<A extends unknown[] = unknown[]> {
   }
 
   /**
-   * Lets go of what belongs to an ended process; afterwards only its name can be asked for. May be called again.
+   * Releases what belongs to a process that has ended; afterwards only its name can be read. May be
+   * called again.
    *
    * @throws {RuntimeError} While it runs.
    */
@@ -435,7 +452,7 @@ export class Process<A extends unknown[] = unknown[]> {
     throw new RuntimeError(`Cannot ${act} ${this.#label}: it has not been started`);
   }
 
-  /** Sent to another thread, it is refused. */
+  /** Refuses to be sent to another thread. */
   [HANDLE](): never {
     throw new NotShareableError(
       "Cannot send Process: it belongs to the thread that made it; send its pid",
@@ -448,23 +465,23 @@ export class Process<A extends unknown[] = unknown[]> {
   }
 }
 
-/** A number, behind the name of the process that makes it, if that has such a name too. */
+/** `Process-N`; in a process that has such a default name itself, that name, a colon and N. */
 function defaultName(): string {
   const number = ++processesMade;
   const { name } = currentProcess();
   return /^Process-[\d:]+$/.test(name) ? `${name}:${number}` : `Process-${number}`;
 }
 
-/** What is known of the process that asks. */
+/** What a process can learn about itself. */
 export interface CurrentProcess {
-  /** `MainProcess`, or the name of the `Process` or of the pool's worker that it is. */
+  /** `MainProcess`, or the name of the `Process`, or of the pool's worker. */
   readonly name: string;
-  /** Its number. */
+  /** Its process id. */
   readonly pid: number;
 }
 
 /**
- * The process that this code runs in.
+ * Returns the name and id of the process that this code runs in.
  *
  * @example
  * ```ts
@@ -479,7 +496,8 @@ export function currentProcess(): CurrentProcess {
 }
 
 /**
- * The processes that this thread has started by {@linkcode Process} and that have not ended.
+ * Returns the processes that this thread has started with {@linkcode Process} and that have not
+ * ended.
  *
  * @example
  * ```ts
@@ -499,7 +517,7 @@ export function activeChildren(): Process[] {
 }
 
 /**
- * How many processors there are.
+ * Returns how many processors there are.
  *
  * @example
  * ```ts

@@ -21,7 +21,8 @@ import { WorkerPool } from "./_worker_pool.ts";
 import { BrokenProcessPool } from "./errors.ts";
 import { Executor } from "./executor.ts";
 import type { ExecutorStats } from "./stats.ts";
-// Not used here; so that caches, lock files and compiled programs know these modules, and bundles have them ahead of the program.
+// Imported only so that caches, lock files and compiled programs contain these modules, and bundles
+// have them ahead of the program.
 import "./_process_main.ts";
 import "./_process_manager.ts";
 import "./_serving.ts";
@@ -30,42 +31,48 @@ import "./_worker_main.ts";
 /** How a process pool is made. */
 export interface ProcessPoolOptions extends PoolOptions {
   /**
-   * What the processes may do less than this one, by kind: `false` for nothing, a list for what it names. Kinds left out are as
-   * in this process, if it has them in full. The modules of tasks must be readable; the package's own always are.
+   * Narrows what the processes may do, by kind of permission: `false` allows nothing, a list allows
+   * what it names. A kind that is left out is passed on if this process has it in full, and
+   * otherwise not at all. The modules of tasks must be readable; the package's own always are.
    */
   permissions?: Permissions | undefined;
-  /** Environment variables of the processes, beside those of this one. */
+  /** Environment variables of the processes, in addition to those of this one. */
   env?: Readonly<Record<string, string>> | undefined;
-  /** The folder that the processes work in. Default: this process's. */
+  /** The working directory of the processes. Default: that of this process. */
   cwd?: string | undefined;
 }
 
 let poolsMade = 0;
 
 /**
- * Runs tasks in processes of their own: in parallel, each with its own memory, modules and globals. What a task does to its
- * process is nobody else's concern: it may exit, crash, run out of memory, or never end, and can be killed.
+ * Runs tasks in processes of their own: in parallel, each with its own memory, modules and globals.
+ * What a task does to its process harms nothing else: it may exit, crash, run out of memory, or
+ * never end, and it can be killed.
  *
- * Arguments and results are cloned, errors arrive whole, with text that says why in place of what in them cannot be sent.
- * Processes share no memory: a `SharedArrayBuffer` cannot be sent, but locks, queues and all other objects of `sync` and
- * `queue` can; in the process they do what they do here, each operation being a message and its answer. What is named in
- * `transfer` is copied, and then taken from the sender.
+ * Arguments and results are cloned. Errors arrive with class, message, stack, cause and own
+ * properties; a part that cannot be sent is replaced by a text that says why. Processes share no
+ * memory: a `SharedArrayBuffer` cannot be sent, but locks, queues and all other objects of `sync`
+ * and `queue` can; in the process they behave as they do here, each operation being a message and
+ * its answer. What is named in `transfer` is copied, and then detached on the sending side.
  *
- * Processes are started one by one as tasks come, with this program's configuration, and keep running until shutdown. A
- * pool that is idle uses no processor and does not keep the program alive; one with tasks does. A process does not outlive this one,
- * however this one ends.
+ * Processes are started one by one as tasks come, with this program's configuration, and keep
+ * running until shutdown. An idle pool uses no processor time and does not keep the program
+ * running; a pool with tasks does. No process of a pool outlives this process, however this one
+ * ends.
  *
- * A running task whose signal aborts or whose time is up is told so through `taskContext().signal`; if it does not end within 50
- * ms its process is killed. That is then a lost worker: with `onWorkerLost: "replace"` no other future fails, by default
- * all unfinished ones do.
+ * A running task whose signal aborts or whose time is up learns of it through
+ * `taskContext().signal`; if it does not end within 50 ms, its process is killed. The process is
+ * then a lost worker: with `onWorkerLost: "replace"` no other future fails, by default all
+ * unfinished ones do.
  *
- * Tasks so short that the way to a process takes longer are sent ahead, a few at a time; those count as running. Tasks that are
- * given locks, queues and their kin, which may wait for each other, are sent one at a time.
+ * Tasks that take less time than the way to a process are sent ahead, a few at a time, and count as
+ * running from then on. Tasks that are given locks, queues or other shared objects may wait for
+ * each other, so they are sent one at a time.
  *
  * Semantics: Python's `ProcessPoolExecutor` with the start method `spawn`.
  *
- * **Differs from Python:** what cannot be decoded fails its own future, not the pool; a task is `running` when a process
- * takes it.
+ * **Differs from Python:** a value that cannot be decoded fails its own future, not the pool; a
+ * task is `running` once a process takes it.
  *
  * @example
  * ```ts
@@ -83,9 +90,10 @@ export class ProcessPoolExecutor extends Executor {
   /**
    * Makes a pool; no process is started yet.
    *
-   * @throws {RangeError} For a `maxWorkers` or `maxTasksPerChild` below 1, or a negative `idleTimeout`.
-   * @throws {TypeError} When a number is not an integer, `initializer` not a function, there is no permission of some name, or
-   * `env` or `cwd` is of another type.
+   * @throws {RangeError} For a `maxWorkers` or `maxTasksPerChild` below 1, or a negative
+   * `idleTimeout`.
+   * @throws {TypeError} When a number is not an integer, `initializer` is not a function,
+   * `permissions` names an unknown kind, or `env` or `cwd` has the wrong type.
    * @throws {RuntimeError} In a browser or a compiled program, which cannot start processes.
    */
   constructor(options: ProcessPoolOptions = {}) {
@@ -115,8 +123,9 @@ export class ProcessPoolExecutor extends Executor {
   }
 
   /**
-   * Counts and times of this moment: how many tasks wait, run and are done, how long they waited and ran, and how busy each
-   * worker is. It is always counted; asking costs what going through the workers costs.
+   * Returns counts and times of this moment: how many tasks wait, run and are done, how long they
+   * waited and ran, and how busy each worker is. The counts are always kept; asking costs one pass
+   * over the workers.
    *
    * @example
    * ```ts
@@ -135,14 +144,15 @@ export class ProcessPoolExecutor extends Executor {
     return this.#pool.stats();
   }
 
-  /** The numbers of the processes that run, as far as they have been started. */
+  /** The process ids of the processes that have been started and have not ended. */
   get pids(): number[] {
     return this.#pool.pids;
   }
 
   /**
-   * Ends all processes at once with SIGTERM, and shuts the pool down without waiting: what has not started is cancelled,
-   * what runs fails with `BrokenProcessPool`. May be called again, and on a broken pool.
+   * Ends all processes at once with SIGTERM, and shuts the pool down without waiting: tasks that
+   * have not started are cancelled, running ones fail with `BrokenProcessPool`. May be called
+   * again, and on a broken pool.
    *
    * @example
    * ```ts
@@ -163,12 +173,12 @@ export class ProcessPoolExecutor extends Executor {
     this.#pool.endWorkers("SIGTERM");
   }
 
-  /** The same with SIGKILL: for processes that do not heed {@linkcode terminateWorkers}. */
+  /** Does as {@linkcode terminateWorkers}, but with SIGKILL: for processes that ignore SIGTERM. */
   killWorkers(): void {
     this.#pool.endWorkers("SIGKILL");
   }
 
-  /** Sent to a task, the pool arrives as an executor that submits to this one. */
+  /** Makes the pool arrive in a task as an executor that submits to this pool. */
   override [HANDLE](): Handle {
     return handleOfPool(this, this.#pool);
   }

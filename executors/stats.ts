@@ -1,21 +1,22 @@
 /**
- * What executors tell of themselves.
+ * The statistics that executors report.
  *
  * @module
  */
 
 /**
- * How long something took, in milliseconds: what half of the tasks, nine of ten, and 99 of 100 did not exceed, and the
- * longest. All are 0 while `count` is. Percentiles are off by at most 1.6 %; `max` is exact.
+ * How long something took, in milliseconds: what half of the calls, 90 % and 99 % did not exceed,
+ * and the longest. All are 0 while `count` is 0. Percentiles are off by at most 1.6 %; `max` is
+ * exact.
  */
 export interface Durations {
-  /** How many calls the figures stand for. */
+  /** How many calls the figures represent. */
   readonly count: number;
   /** The median. */
   readonly p50: number;
-  /** What nine of ten did not exceed. */
+  /** What 90 % of the calls did not exceed. */
   readonly p90: number;
-  /** What 99 of 100 did not exceed. */
+  /** What 99 % of the calls did not exceed. */
   readonly p99: number;
   /** The longest that was measured. */
   readonly max: number;
@@ -25,51 +26,59 @@ export interface Durations {
 export interface WorkerStats {
   /** Its name. */
   readonly name: string;
-  /** The number of the process that it is, once started; `undefined` for a thread. */
+  /** Its process id, once it is started; `undefined` for a thread. */
   readonly pid: number | undefined;
-  /** Tasks that it has finished, well or not. */
+  /** Tasks that it has finished, whether they returned or threw. */
   readonly done: number;
-  /** The share of its life that it has spent in tasks, from 0 to 1; what it runs now included. */
+  /** The share of its life that it has spent in tasks, the present one included, from 0 to 1. */
   readonly utilization: number;
 }
 
 /**
- * Counts and times of an executor, at one moment. Counts are of tasks; a chunk of `map` is one. Times are of calls; a chunk
- * is as many as it has items.
+ * Counts and times of an executor, at one moment. Counts are of tasks; a chunk of `map` counts as
+ * one. Times are of calls; a chunk counts as many as it has items.
  *
- * Times are measured for a sample, each measured task standing for those submitted since the one before it: where tasks come
- * less often than 1,000 times a second, for all of them. So that tasks cost nothing more, of faster ones one in many is
- * measured, at random distances; `max` is then the longest of the sample.
+ * Times are measured for a sample, and each measured task represents those submitted since the one
+ * before it. Where fewer than 1,000 tasks come in a second, all are measured. Where more come, one
+ * in many is, at random distances, so that tasks do not become slower by it; `max` is then the
+ * longest of the sample.
  */
 export interface ExecutorStats {
-  /** Workers started and not ended. Of an `AsyncExecutor`: tasks under way, each in a place of its own. */
+  /**
+   * Workers that were started and have not ended. For an `AsyncExecutor`: tasks under way, each of
+   * which counts as a worker.
+   */
   readonly workers: number;
-  /** Workers that run nothing. */
+  /** Workers that run no task. */
   readonly idle: number;
-  /** Tasks that run. */
+  /** Tasks that are running. */
   readonly running: number;
-  /** Tasks that wait: how long the queue is. */
+  /** Tasks that wait: the length of the queue. */
   readonly queued: number;
   /** Tasks that returned. */
   readonly completed: number;
-  /** Tasks that threw, or were lost or given up; a chunk of `map` if one of its items threw. */
+  /** Tasks that threw, were lost or were given up; a chunk of `map` if one of its items threw. */
   readonly failed: number;
-  /** Tasks cancelled before they ran. */
+  /** Tasks that were cancelled before they ran. */
   readonly cancelled: number;
   /** Workers that ended without being asked to. */
   readonly lost: number;
-  /** Workers given up with a task that does not end. Their threads may go on using a processor. */
+  /**
+   * Workers abandoned with a task that was given up and does not end. Their threads may go on using
+   * a processor.
+   */
   readonly abandoned: number;
   /**
-   * From submit to the start of the function. The items of a chunk of `map` have that of their chunk; a task submitted inside a
-   * task, from when the pool's owner has heard of it.
+   * From submit to the start of the function. The items of a chunk of `map` have the time of their
+   * chunk; for a task that was submitted inside a task, the time counts from when the pool's owner
+   * learned of it.
    */
   readonly wait: Durations;
   /**
-   * From the start of the function until it has returned or thrown, promises included. The items of a chunk of `map` have
-   * the mean of their chunk.
+   * From the start of the function until it has returned or thrown, or the promise that it returned
+   * has settled. The items of a chunk of `map` have the mean of their chunk.
    */
   readonly run: Durations;
-  /** The workers that live. */
+  /** The workers that have not ended. */
   readonly perWorker: readonly WorkerStats[];
 }

@@ -1,5 +1,5 @@
 /**
- * What `Executor.stream` takes and gives, and what it needs of whoever runs the task.
+ * What `Executor.stream` takes and returns, and what it needs from the backend that runs the task.
  *
  * @module
  */
@@ -7,7 +7,8 @@
 import type { Future } from "./future.ts";
 
 /**
- * What a function may return that is streamed: a generator, or anything else that can be iterated; or a promise of it.
+ * What a streamed function may return: a generator, or anything else that can be iterated; or a
+ * promise of one.
  *
  * @typeParam T What is yielded.
  */
@@ -17,10 +18,11 @@ export type Streamable<T> =
   | PromiseLike<Iterable<T> | AsyncIterable<T>>;
 
 /**
- * Values of a stream, in order, each handed out once. All ways of iterating draw from the same values.
+ * The values of a stream, in order, each handed out once. All ways of iterating draw from the same
+ * values.
  *
- * Who does not take them to the end leaves the stream: by `break` or an error in a loop, by `return()` of an iterator, or at
- * the end of a `using` block. See `Executor.stream`.
+ * A consumer that does not take them to the end leaves the stream: by `break` or an error in a
+ * loop, by `return()` of an iterator, or at the end of a `using` block. See `Executor.stream`.
  *
  * @typeParam T What the function yields.
  *
@@ -40,9 +42,12 @@ export type Streamable<T> =
 export interface StreamResult<T> extends AsyncIterable<T>, Iterable<T> {
   /** Iterates without blocking. */
   [Symbol.asyncIterator](): AsyncIterableIterator<T>;
-  /** Iterates, blocking this thread where a value is not there yet, and where leaving has to wait. */
+  /**
+   * Iterates, blocking this thread while the next value has not come, and while leaving has to
+   * wait.
+   */
   [Symbol.iterator](): IterableIterator<T>;
-  /** All values that were not handed out yet; rejects with the stream's error. */
+  /** Collects all values that were not handed out yet; rejects with the stream's error. */
   toArray(): Promise<T[]>;
   /** The same, blocking this thread. */
   toArraySync(): T[];
@@ -52,23 +57,32 @@ export interface StreamResult<T> extends AsyncIterable<T>, Iterable<T> {
   [Symbol.dispose](): void;
 }
 
-/** Where the values of a stream go. For those who write executors of their own. */
+/** Where the values of a stream go. For authors of other executors. */
 export interface StreamSink {
   /** Takes the next value. */
   next(value: unknown): void;
   /**
-   * Takes the error that ends the values: the function threw it, or it says why a value cannot be read. An error of the future
-   * that was not told here is not the function's own, or comes of closing it.
+   * Takes the error that ends the values: one that the function threw, or one that says why a value
+   * cannot be read. Any other error of the future is not the function's own, or comes from closing
+   * it.
    */
   fail(error: unknown): void;
 }
 
-/** A task whose function is iterated where it runs. For those who write executors of their own. */
+/** A task whose function is iterated where it runs. For authors of other executors. */
 export interface StreamSource {
-  /** Done once the function has ended or was closed, and all its values have been handed to the sink. */
+  /**
+   * Is done once the function has ended or was closed, and all of its values have been handed to
+   * the sink.
+   */
   readonly future: Future<unknown>;
-  /** Says that the consumer has taken so many values more, and how many lie before it. */
+  /**
+   * Reports that the consumer has taken `count` more values, and that `left` more lie ready for it.
+   */
   taken(count: number, left: number): void;
-  /** Cancels the task; if it has started, has its function closed at the next chance. What it yields is not wanted any more. */
+  /**
+   * Cancels the task; if it has started, has its function closed at the next opportunity. Its
+   * values are ignored from now on.
+   */
   stop(): void;
 }

@@ -1,5 +1,6 @@
 /**
- * Naming functions for other threads: `task` and `tasks`; moving values instead of copying: `transfer`.
+ * Naming functions for other threads: `task` and `tasks`; moving values instead of copying:
+ * `transfer`.
  *
  * @module
  */
@@ -8,26 +9,28 @@ import { hasSharedMemory } from "../_platform/memory.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import { type AnyFunction, loadTarget, mark, markOf, TASK, type TaskMark } from "./_target.ts";
 
-/** The part of `import.meta` that names a module. */
+/** The part of `import.meta` that identifies a module. */
 export interface ModuleMeta {
   /** The module's URL. */
   readonly url: string;
 }
 
 /**
- * Marks an exported function, so that it can be submitted to workers: they import its module and call the export of
- * that name. Returns the same function; it is called in place as before.
+ * Marks an exported function, so that it can be submitted to workers: they import its module and
+ * call the export of that name. Returns the same function; calling it directly works as before.
  *
- * The module is imported once more in each worker, with `import.meta.main` false there: what only the
- * program itself should do belongs under `if (import.meta.main)`, as in Python. Workers also find a function that the module
- * marks and does not export, if it does so each time that it is imported. Functions that another one has made, and that have no
- * names of their own, are told apart by the order in which the module marks them. Where exports must say their types, mark a function that
- * was declared before: `task(import.meta, isPrime);`.
+ * The module is imported again in each worker, with `import.meta.main` false there: what only the
+ * program itself should do belongs under `if (import.meta.main)`, as in Python. Workers also find a
+ * function that the module marks without exporting it, if the module marks it each time that it is
+ * imported. Functions that are made by another function and have no names of their own are told
+ * apart by the order in which the module marks them. Where exports must state their types, declare
+ * the function first and then mark it: `task(import.meta, isPrime);`.
  *
  * @param meta The module's `import.meta`.
  * @param fn The function, named as it is exported.
  * @param name The export's name, where it is not the function's.
- * @throws {TypeError} When the first argument is no `import.meta`, or the second no function.
+ * @throws {TypeError} When the first argument is not `import.meta`, or the second is not a
+ * function.
  *
  * @example
  * ```ts
@@ -63,12 +66,12 @@ export type TasksOf<M> = {
 };
 
 /**
- * References to the functions that a module exports, without loading it here. They are there to be submitted;
- * calling one throws.
+ * Makes references to the functions that a module exports, without loading it in this thread. They
+ * can be submitted; calling one throws.
  *
  * @typeParam M The type of the module: `typeof import("./work.ts")`.
  * @param url The module's URL: `import.meta.resolve("./work.ts")`.
- * @throws {TypeError} When that is no whole address.
+ * @throws {TypeError} When `url` is not an absolute URL.
  *
  * @example
  * ```ts ignore
@@ -88,7 +91,7 @@ export function tasks<M>(url: string): TasksOf<M> {
   const references = new Map<string, AnyFunction>();
   return new Proxy({}, {
     get(_target, name): AnyFunction | undefined {
-      // Who awaits it, or returns it from an async function, asks for the latter.
+      // Awaiting this object, or returning it from an async function, asks for `then`.
       if (typeof name !== "string" || name === "then") return undefined;
       let reference = references.get(name);
       if (reference === undefined) {
@@ -111,13 +114,18 @@ function makeReference(by: TaskMark): AnyFunction {
   return reference;
 }
 
-/** The function behind a reference, loaded in this thread; any other function is returned as it is. */
+/**
+ * Loads the function behind a reference in this thread; returns any other function as it is.
+ */
 export function dereference(fn: AnyFunction): AnyFunction | Promise<AnyFunction> {
   const by = markOf(fn);
   return by?.isReference ? loadTarget({ kind: "module", url: by.url, name: by.name }) : fn;
 }
 
-/** What can be moved; or shared memory, which is not: all who have it have the same. */
+/**
+ * What can be moved; or shared memory, which may be named but stays where it is, as all threads see
+ * the same.
+ */
 export type Movable = Transferable | ArrayBufferLike;
 
 function isMoved(it: Movable): it is Transferable {
@@ -128,11 +136,13 @@ const transferred = new WeakMap<object, readonly Movable[]>();
 let anyTransferred = false;
 
 /**
- * Has buffers moved instead of copied when `value` is sent as an argument or returned from a task. They are
- * detached on the sending side. Small ones are copied and then detached, which is faster.
+ * Makes buffers move, instead of being copied, when `value` is sent as an argument or returned from
+ * a task. They are detached on the sending side. Small ones are copied and then detached, which is
+ * faster.
  *
  * @param value The argument or result itself; buffers inside it are named in `buffers`.
- * @param buffers What to move: `ArrayBuffer`, `MessagePort`, streams. Shared memory is left where it is.
+ * @param buffers What to move: `ArrayBuffer`, `MessagePort`, streams. Shared memory is left where
+ * it is.
  * @returns The same value.
  *
  * @example
@@ -156,7 +166,7 @@ export function transfer<T extends object>(value: T, buffers: readonly Movable[]
   return value;
 }
 
-/** What has to be moved with a value, once: the mark is taken off. */
+/** Returns what has to be moved with a value, and removes the mark that `transfer` made. */
 export function takeTransfers(value: unknown): Set<Transferable> | undefined {
   if (!anyTransferred || typeof value !== "object" || value === null) return undefined;
   const buffers = transferred.get(value);
@@ -165,26 +175,35 @@ export function takeTransfers(value: unknown): Set<Transferable> | undefined {
   return new Set([...buffers].filter(isMoved));
 }
 
-/** Whether what is to be moved is so little that it is copied, and then taken from the sender: a message of its own takes longer. */
+/**
+ * Whether what should be moved is so small that it is copied instead, and then detached on the
+ * sending side: a message of its own would take longer.
+ */
 export function isCopied(moved: ReadonlySet<Transferable> | undefined, mostBytes: number): boolean {
   let bytes = 0;
   for (const it of moved ?? []) bytes += it instanceof ArrayBuffer ? it.byteLength : Infinity;
   return bytes <= mostBytes;
 }
 
-/** What is to be moved and is here still: an earlier task of the same options may have taken a buffer, which leaves nothing in it. */
+/**
+ * Returns what should be moved and is still here: an earlier task with the same options may have
+ * taken a buffer, which is empty then.
+ */
 export function transferList(moved: ReadonlySet<Transferable> | undefined): Transferable[] {
   if (moved === undefined) return [];
   return [...moved].filter((it) => !(it instanceof ArrayBuffer && it.byteLength === 0));
 }
 
-/** Takes from this thread what is to be moved and goes with no message: as it was copied, or is in no value. */
+/**
+ * Detaches in this thread what should be moved but goes with no message, because it was copied or
+ * is part of no value.
+ */
 export function detach(moved: ReadonlySet<Transferable> | undefined): void {
   const transfer = transferList(moved);
   if (transfer.length > 0) structuredClone(null, { transfer });
 }
 
-/** What has to be moved with a list of arguments. */
+/** Returns what has to be moved with a list of arguments. */
 export function takeArgumentTransfers(
   args: readonly unknown[],
   more: readonly Movable[] | undefined,

@@ -1,8 +1,9 @@
 /**
- * What a module of tasks needs, and nothing else.
+ * The few exports that a module of tasks needs, and nothing else.
  *
- * A worker imports the modules of its tasks with all that they import. From here that is some small files which the worker has
- * anyway; from the package's main entry it would be all of them, which makes its start half as long again, or more.
+ * A worker imports the modules of its tasks with everything that they import. This entry adds
+ * little to what a worker has loaded anyway; the package's main entry would add all of its files,
+ * and make the worker's start half as long again, or more.
  *
  * @example A module of tasks
  * ```ts

@@ -1,10 +1,10 @@
 /**
- * OpenTelemetry for executors: a span for each task, whose context goes with the task to wherever it runs, and metrics of the
- * executor.
+ * OpenTelemetry for executors: a span for each task, whose context goes with the task wherever it
+ * runs, and metrics of the executor.
  *
- * An entry of its own, and without a dependency: it uses the module `@opentelemetry/api` that the program hands in. With
- * Deno's own support (`OTEL_DENO=true`) nothing else is needed: threads and processes of a pool export what their tasks
- * record by themselves.
+ * A separate entry point without a dependency: it uses the module `@opentelemetry/api` that the
+ * program passes in. With Deno's own support (`OTEL_DENO=true`) nothing else is needed: the threads
+ * and processes of a pool themselves export what their tasks record.
  *
  * @example
  * ```ts ignore
@@ -66,7 +66,10 @@ const SCOPE = "@concurrent/futures";
 /** `SpanStatusCode.ERROR`. */
 const STATUS_ERROR = 2;
 
-/** Bounds of the histograms' buckets, in seconds: from what a task costs by itself to what somebody waits for. */
+/**
+ * Bounds of the histograms' buckets, in seconds: from the cost of an empty task to the longest
+ * times that a user would wait.
+ */
 const SECONDS = [0.00001, 0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60];
 
 /** Records what an executor does. Made by {@linkcode telemetry}. */
@@ -74,19 +77,19 @@ export class Telemetry {
   readonly #stop: () => void;
   #isStopped = false;
 
-  /** Use {@linkcode telemetry}. */
+  /** Use {@linkcode telemetry} instead. */
   constructor(stop: () => void) {
     this.#stop = stop;
   }
 
-  /** Records no further tasks. May be called again. */
+  /** Stops recording tasks and metrics. May be called again. */
   stop(): void {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.#stop();
   }
 
-  /** Stops, at the end of a block. */
+  /** Stops recording at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.stop();
   }
@@ -97,7 +100,7 @@ export class Telemetry {
   }
 }
 
-/** What is recorded of one executor. */
+/** Records the tasks of one executor. */
 class Observer<C, S extends TelemetrySpan> implements ExecutorObserver {
   readonly api: TelemetryApi<C, S>;
   readonly executor: string;
@@ -210,12 +213,12 @@ class TaskSpan<C, S extends TelemetrySpan> implements TaskObservation {
   }
 }
 
-/** What is told of an error, which may be any value, and have getters that throw. */
+/** What is recorded of an error, which may be any value, and may have getters that throw. */
 function errorTexts(error: unknown): { name: string; message: string } {
   try {
     if (error instanceof Error) return { name: `${error.name}`, message: `${error.message}` };
   } catch {
-    // Told as any other value.
+    // Recorded as any other value is.
   }
   return { name: "_OTHER", message: describe(error) };
 }
@@ -224,7 +227,7 @@ function attributesOf({ name, pid }: ObservedWorker): TelemetryAttributes {
   return pid === undefined ? { "thread.name": name } : { "thread.name": name, "process.pid": pid };
 }
 
-/** Has instruments ask for an executor's statistics; the returned function ends that. */
+/** Makes instruments that read an executor's statistics; the returned function removes them. */
 function measure<C, S extends TelemetrySpan>(
   api: TelemetryApi<C, S>,
   observable: Observable,
@@ -291,30 +294,34 @@ function measure<C, S extends TelemetrySpan>(
 }
 
 /**
- * Records a span for each task that is submitted to an executor from now on, and metrics of the executor, with the
- * OpenTelemetry API that the program uses.
+ * Records a span for each task that is submitted to an executor from now on, and metrics of the
+ * executor, with the program's OpenTelemetry API.
  *
- * **Spans:** named after the task's function, from submit to outcome, children of the span that is active where the task is
- * submitted: of that of the call of `map`; inside a task, of that task's. An event `started` tells when the
- * function was called. Attributes: `code.function.name`, `executor.name`, `executor.task.id`,
- * `executor.task.calls`, `executor.task.outcome` (`returned`, `threw`, `cancelled`, `lost`, `given up`), `thread.name`,
- * `process.pid` where the worker is a process, and `error.type`. The context goes along as headers would
- * (`traceparent`): a span that the task makes is a child of the task's. For that, the worker's thread or process needs
- * the OpenTelemetry SDK as well: Deno has it there with `OTEL_DENO=true`; elsewhere, set it up in `initializer`.
- * A process that is killed takes along what it has not exported.
+ * **Spans** are named after the task's function and last from submit to outcome. Each is a child of
+ * the span that is active where the task is submitted: for `map`, where `map` is called; inside a
+ * task, the span of that task. An event `started` says when the function was called. Attributes:
+ * `code.function.name`, `executor.name`, `executor.task.id`, `executor.task.calls`,
+ * `executor.task.outcome` (`returned`, `threw`, `cancelled`, `lost`, `given up`), `thread.name`,
+ * `process.pid` where the worker is a process, and `error.type`. The context is sent with the task
+ * as headers (`traceparent`), so that a span made in the task is a child of the task's span. For
+ * that, the worker's thread or process needs the OpenTelemetry SDK as well: Deno has it there with
+ * `OTEL_DENO=true`; elsewhere, set it up in `initializer`. What a killed process has not exported
+ * yet is lost.
  *
- * **Metrics:** `executor.task.count` (by `executor.task.state`: `waiting`, `running`), `executor.task.done` (by
- * `executor.task.outcome`: `completed`, `failed`, `cancelled`), `executor.worker.count`, `executor.worker.lost`,
- * `executor.worker.utilization`, and the histograms `executor.task.wait.duration` and `executor.task.run.duration`, in
- * seconds.
+ * **Metrics:** `executor.task.count` (by `executor.task.state`: `waiting`, `running`),
+ * `executor.task.done` (by `executor.task.outcome`: `completed`, `failed`, `cancelled`),
+ * `executor.worker.count`, `executor.worker.lost`, `executor.worker.utilization`, and the
+ * histograms `executor.task.wait.duration` and `executor.task.run.duration`, in seconds.
  *
- * Where the API has no SDK behind it, tasks run as they do without.
+ * If no SDK is behind the API, tasks run as they do without telemetry.
  *
- * @param executor A thread pool, process pool or `AsyncExecutor`; a view of one (`with`) stands for all of it.
+ * @param executor A thread pool, process pool or `AsyncExecutor`; a view of one (`with`) stands for
+ * all of it.
  * @param api The module `@opentelemetry/api`, version 1.
- * @returns What ends the recording.
- * @throws {RuntimeError} When the executor cannot be watched here: inside a task, one that was sent to it.
- * @throws {TypeError} When `executor` is none, or `api` lacks a part.
+ * @returns An object that can stop the recording.
+ * @throws {RuntimeError} When the executor cannot be watched here: inside a task, an executor that
+ * was sent to it.
+ * @throws {TypeError} When `executor` is not an executor, or `api` lacks a part.
  *
  * **Differs from Python:** Python has nothing like it.
  *

@@ -1,8 +1,9 @@
 /**
  * Thread: a function, or the `run` of a subclass, in a thread of its own.
  *
- * A thread's object is made by whoever starts it. Every other thread can have an object for it too, made from its id: the
- * table of threads says the rest. What all of them share is told in `_thread_state.ts`.
+ * A thread's object is made by whoever starts it. Every other thread can have an object for it too,
+ * made from its id: the table of threads says the rest. What all of them share is told in
+ * `_thread_state.ts`.
  *
  * @module
  */
@@ -48,15 +49,18 @@ const THREAD_CLASSES: readonly string[] = [
 /** What a thread is made with. */
 export interface ThreadOptions<A extends unknown[] = unknown[]> {
   /**
-   * What the thread calls. It crosses as a task does: as an export marked with `task`, or as its source text, which must be
-   * self-contained then.
+   * What the thread calls. It crosses as a task does: as an export marked with `task`, or as its
+   * source text, which must be self-contained then.
    */
   target?: ((...args: A) => unknown) | undefined;
   /** The target's arguments, cloned by `start`. */
   args?: readonly [...A] | undefined;
   /** The thread's name. Default `Thread-N`, with the name of the target behind it. */
   name?: string | undefined;
-  /** Whether the program ends without waiting for the thread. Default: as in the thread that makes the object; in a pool's task `false`. */
+  /**
+   * Whether the program ends without waiting for the thread. Default: as in the thread that makes
+   * the object; in a pool's task `false`.
+   */
   daemon?: boolean | null | undefined;
   /** For a subclass that overrides `run`: `import.meta` of the module that exports it. */
   module?: ModuleMeta | undefined;
@@ -65,27 +69,31 @@ export interface ThreadOptions<A extends unknown[] = unknown[]> {
 /**
  * A function, or the `run` of a subclass, in a thread of its own.
  *
- * The thread is a Web Worker: it has modules and global variables of its own, and gets clones of the arguments; shared objects
- * (locks, events, queues, values) and `SharedArrayBuffer`s among them are the same there. It ends when the target has
- * returned, or when the promise that the target returned has settled, and after the tasks of pools that it has made; timers and
- * requests that are left then are not waited for. What it returned is dropped: a result goes through a queue,
- * or is the business of a `ThreadPoolExecutor`.
+ * The thread is a Web Worker: it has modules and global variables of its own, and gets clones of
+ * the arguments; shared objects (locks, events, queues, values) and `SharedArrayBuffer`s among them
+ * are the same there. It ends when the target has returned, or when the promise that the target
+ * returned has settled, and after the tasks of pools that it has made; timers and requests that are
+ * left then are not waited for. What it returned is dropped: a result goes through a queue, or is
+ * the business of a `ThreadPoolExecutor`.
  *
- * An error that the target throws goes to the hook (see {@linkcode setExcepthook}), and so does one that nobody has caught in
- * a timer or a promise, which ends the thread. None of them ends the program. `close()` and `Deno.exit()` in a thread end that
- * thread alone. Locks that a thread holds when it ends are reported as those of a dead owner.
+ * An error that the target throws goes to the hook (see {@linkcode setExcepthook}), and so does one
+ * that nobody has caught in a timer or a promise, which ends the thread. None of them ends the
+ * program. `close()` and `Deno.exit()` in a thread end that thread alone. Locks that a thread holds
+ * when it ends are reported as those of a dead owner.
  *
- * A program waits for its threads before it ends, but not for daemons, which end with it. A thread goes on when the one that
- * started it has ended; those that a task of a pool has started are waited for by the pool's worker, and they take the runtime a
- * second to start. A thread ends after the tasks of pools that its target has made.
+ * A program waits for its threads before it ends, but not for daemons, which end with it. A thread
+ * goes on when the one that started it has ended; those that a task of a pool has started are
+ * waited for by the pool's worker, and they take the runtime a second to start. A thread ends after
+ * the tasks of pools that its target has made.
  *
  * A started thread can be sent to another one, as an argument, which can join it then.
  *
  * Semantics: Python's `threading.Thread`.
  *
- * **Differs from Python:** nothing is shared but what is sent so; `start` does not wait until the thread runs, `started` does; a
- * thread that a thread has started begins when the event loop of the main thread turns, or when that one waits in a call of this
- * package; a main thread that ends with an error does not wait for the others. There are no `group`, `kwargs` and `native_id`.
+ * **Differs from Python:** nothing is shared but what is sent so; `start` does not wait until the
+ * thread runs, `started` does; a thread that a thread has started begins when the event loop of the
+ * main thread turns, or when that one waits in a call of this package; a main thread that ends with
+ * an error does not wait for the others. There are no `group`, `kwargs` and `native_id`.
  *
  * @typeParam A The types of the target's arguments.
  *
@@ -127,7 +135,10 @@ export interface ThreadOptions<A extends unknown[] = unknown[]> {
 export class Thread<A extends unknown[] = unknown[]> {
   /** This thread's seat in the table that the other one is in. */
   readonly #seat: Seat | undefined;
-  /** Whether the object was made for a thread that was there, and whether that was started by a `Thread`. */
+  /**
+   * Whether the object was made for a thread that was there, and whether that was started by a
+   * `Thread`.
+   */
   readonly #existing: { readonly isStarted: boolean } | undefined;
   readonly #module: ModuleMeta | undefined;
   readonly #delay: Delay | undefined;
@@ -135,7 +146,10 @@ export class Thread<A extends unknown[] = unknown[]> {
   #args: readonly unknown[];
   #daemon: boolean;
   #name: string;
-  /** The name in the table when it was looked at last: it is cut there, so it is no name unless another thread changed it. */
+  /**
+   * The name in the table when it was looked at last: it is cut there, so it is no name unless
+   * another thread changed it.
+   */
   #nameInTable: string | undefined;
   #id: number | null;
   #isStarting = false;
@@ -188,7 +202,8 @@ export class Thread<A extends unknown[] = unknown[]> {
   }
 
   /**
-   * The thread's name, for people to read. It can be changed at any time; other threads see the first 48 bytes of it.
+   * The thread's name, for people to read. It can be changed at any time; other threads see the
+   * first 48 bytes of it.
    */
   get name(): string {
     if (this.isAlive() && this.#id !== null) {
@@ -206,7 +221,9 @@ export class Thread<A extends unknown[] = unknown[]> {
     this.#nameInTable = table.nameOf(this.#id);
   }
 
-  /** The thread's number, unique among those that live; `null` before the start, kept after the end. */
+  /**
+   * The thread's number, unique among those that live; `null` before the start, kept after the end.
+   */
   get ident(): number | null {
     return this.#id;
   }
@@ -234,12 +251,13 @@ export class Thread<A extends unknown[] = unknown[]> {
   }
 
   /**
-   * Starts the thread, and returns at once; `await thread.started` waits until it runs, which takes some tens of milliseconds.
-   * The arguments, or the fields of a subclass, are cloned now: later changes are not seen.
+   * Starts the thread, and returns at once; `await thread.started` waits until it runs, which takes
+   * some tens of milliseconds. The arguments, or the fields of a subclass, are cloned now: later
+   * changes are not seen.
    *
    * @throws {RuntimeError} When the thread was started before.
-   * @throws {NotShareableError} When target, arguments or fields cannot be sent, or it is not known from which module the
-   * class is. Nothing was started then.
+   * @throws {NotShareableError} When target, arguments or fields cannot be sent, or it is not known
+   * from which module the class is. Nothing was started then.
    * @throws {Error} When the runtime permits no worker.
    *
    * @example
@@ -340,7 +358,10 @@ export class Thread<A extends unknown[] = unknown[]> {
     return { kind: "object", url: this.#module.url, name, target };
   }
 
-  /** Sends the values ahead of the thread that is to read them; see `ThreadStart.classes` for what is returned. */
+  /**
+   * Sends the values ahead of the thread that is to read them; see `ThreadStart.classes` for what
+   * is returned.
+   */
   #send(
     values: readonly unknown[],
     fields: object,
@@ -384,9 +405,9 @@ export class Thread<A extends unknown[] = unknown[]> {
   }
 
   /**
-   * A promise that resolves when the thread runs, that is, when it calls its target. It rejects with the error when the thread
-   * ended before that: where a module failed to import, for one. The hook is told of that error too, so the promise can be
-   * left alone.
+   * A promise that resolves when the thread runs, that is, when it calls its target. It rejects
+   * with the error when the thread ended before that: where a module failed to import, for one. The
+   * hook is told of that error too, so the promise can be left alone.
    *
    * @example
    * ```ts
@@ -417,7 +438,8 @@ export class Thread<A extends unknown[] = unknown[]> {
   /**
    * What the thread does: calls the target with its arguments. A subclass overrides it.
    *
-   * Called directly, it runs in the caller, once: the target is forgotten then, as it is when the thread was started.
+   * Called directly, it runs in the caller, once: the target is forgotten then, as it is when the
+   * thread was started.
    *
    * @returns What the target returns.
    *
@@ -449,13 +471,15 @@ export class Thread<A extends unknown[] = unknown[]> {
   }
 
   /**
-   * Waits until the thread has ended, or the time is up; which of them, `isAlive` tells. Any number of threads and async tasks
-   * may join a thread, as often as they like. An error that it ended with is not thrown here: it went to the hook.
+   * Waits until the thread has ended, or the time is up; which of them, `isAlive` tells. Any number
+   * of threads and async tasks may join a thread, as often as they like. An error that it ended
+   * with is not thrown here: it went to the hook.
    *
    * The promise holds the event loop open, also for a daemon.
    *
    * @param options How long to wait, and what ends the wait early.
-   * @throws {RuntimeError} Before the start, in the thread itself, and for threads that no `Thread` has started.
+   * @throws {RuntimeError} Before the start, in the thread itself, and for threads that no `Thread`
+   * has started.
    *
    * @example
    * ```ts
@@ -474,8 +498,8 @@ export class Thread<A extends unknown[] = unknown[]> {
   }
 
   /**
-   * Blocks this thread until the other one has ended, or the time is up. It needs no turn of the event loop: the end of the
-   * other thread wakes this one, however it came about.
+   * Blocks this thread until the other one has ended, or the time is up. It needs no turn of the
+   * event loop: the end of the other thread wakes this one, however it came about.
    *
    * @param options How long to wait.
    * @throws {RuntimeError} As {@linkcode join}, and where the host forbids blocking.

@@ -9,7 +9,7 @@ import { handleOfPool } from "./_nested_tasks.ts";
 import { type PoolOptions, poolSettings } from "./_pool_options.ts";
 import { startWorkerThread } from "./_worker_link.ts";
 import { WorkerPool } from "./_worker_pool.ts";
-// Not used here; so that caches, lock files and compiled programs know the workers' module.
+// Imported only so that caches, lock files and compiled programs contain the workers' module.
 import "./_worker_main.ts";
 import { BrokenThreadPool } from "./errors.ts";
 import { Executor } from "./executor.ts";
@@ -21,22 +21,26 @@ export interface ThreadPoolOptions extends PoolOptions {}
 let poolsMade = 0;
 
 /**
- * Runs tasks on Web Workers: in parallel, each worker with modules and globals of its own. Arguments and results are cloned,
- * errors arrive whole.
+ * Runs tasks on Web Workers: in parallel, each worker with modules and globals of its own.
+ * Arguments and results are cloned; errors arrive with class, message, stack, cause and own
+ * properties.
  *
- * Workers are started one by one as tasks come, and keep running until shutdown. A pool that is idle uses no
- * processor and does not keep the program alive; one with tasks does, until they are done.
+ * Workers are started one by one as tasks come, and keep running until shutdown. An idle pool uses
+ * no processor time and does not keep the program running; a pool with tasks does, until they are
+ * done.
  *
- * A thread that computes cannot be stopped: a running task whose signal aborts or whose time is up is given up,
- * told so through `taskContext().signal`, and if it does not end its worker is replaced; see {@linkcode stats}.
+ * A thread that computes is not stopped: a running task whose signal aborts or whose time is up is
+ * given up, and learns of it through `taskContext().signal`. If it does not end, its worker is
+ * abandoned and replaced; `stats().abandoned` counts such threads.
  *
- * A pool can be sent to its own tasks, as an argument: there it submits to the same workers. A task that waits for such a
- * submission keeps its worker: where all workers block so, the last wait throws a `RuntimeError`; where they all await,
- * they wait for ever, as in Python.
+ * A pool can be sent to its own tasks, as an argument: there it submits to the same workers. A task
+ * that waits for such a submission keeps its worker. If all workers block in such waits, the last
+ * wait throws a `RuntimeError`; if they all await, they wait for ever, as in Python.
  *
  * Semantics: Python's `ThreadPoolExecutor`, with the isolation of `InterpreterPoolExecutor`.
  *
- * **Differs from Python:** there is one worker per processor by default; a worker that is lost breaks the pool.
+ * **Differs from Python:** there is one worker per processor by default; a worker that is lost
+ * breaks the pool.
  *
  * @example
  * ```ts
@@ -60,13 +64,14 @@ export class ThreadPoolExecutor extends Executor {
   /**
    * Makes a pool; no worker is started yet.
    *
-   * @throws {RangeError} For a `maxWorkers` or `maxTasksPerChild` below 1, or a negative `idleTimeout`.
-   * @throws {TypeError} When a number is not an integer, or `initializer` not a function; and for `permissions`, which only
-   * processes can have less of.
+   * @throws {RangeError} For a `maxWorkers` or `maxTasksPerChild` below 1, or a negative
+   * `idleTimeout`.
+   * @throws {TypeError} When a number is not an integer, or `initializer` is not a function; and
+   * for `permissions`, which only processes can narrow.
    */
   constructor(options: ThreadPoolOptions = {}) {
     if ((options as { permissions?: unknown } | null)?.permissions !== undefined) {
-      // It would be dangerous to leave unheeded what is meant to confine tasks.
+      // It would be dangerous to ignore an option that is meant to confine tasks.
       throw new TypeError(
         "Cannot make pool: threads have the permissions of the program; use a ProcessPoolExecutor to narrow them",
       );
@@ -85,8 +90,9 @@ export class ThreadPoolExecutor extends Executor {
   }
 
   /**
-   * Counts and times of this moment: how many tasks wait, run and are done, how long they waited and ran, and how busy each
-   * worker is. It is always counted; asking costs what going through the workers costs.
+   * Returns counts and times of this moment: how many tasks wait, run and are done, how long they
+   * waited and ran, and how busy each worker is. The counts are always kept; asking costs one pass
+   * over the workers.
    *
    * @example
    * ```ts
@@ -105,7 +111,7 @@ export class ThreadPoolExecutor extends Executor {
     return this.#pool.stats();
   }
 
-  /** Sent to a task, the pool arrives as an executor that submits to this one. */
+  /** Makes the pool arrive in a task as an executor that submits to this pool. */
   override [HANDLE](): Handle {
     return handleOfPool(this, this.#pool);
   }

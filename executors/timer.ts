@@ -17,23 +17,26 @@ import { Thread } from "./thread.ts";
 
 const KIND = "Timer";
 
-/** What a timer is made with, beside its interval and its function. */
+/** Options of a timer, besides its interval and its function. */
 export interface TimerOptions<A extends unknown[] = unknown[]> {
   /** The function's arguments, cloned by `start`. */
   args?: readonly [...A] | undefined;
   /** The thread's name. Default `Thread-N`. */
   name?: string | undefined;
-  /** Whether the program ends without waiting for the timer. Default: as in the thread that makes the object. */
+  /**
+   * Whether the program ends without waiting for the timer. Default: as in the thread that makes
+   * the object.
+   */
   daemon?: boolean | null | undefined;
 }
 
-/** What stands for a timer while it crosses. */
+/** What represents a timer in a message to another thread. */
 interface TimerData {
   readonly thread: ThreadData;
   readonly finished: Event;
 }
 
-/** A timer's thread that is there already, as the constructor is told of it. */
+/** Passed to the constructor for a timer that exists already. */
 class ExistingTimer {
   readonly thread: ExistingThread;
   readonly finished: Event;
@@ -45,8 +48,9 @@ class ExistingTimer {
 }
 
 /**
- * A thread that waits for a while, and then calls a function, unless it is cancelled before. It fires on time whatever the
- * thread does that started it, which may be blocked. Until then the program does not end, unless the timer is a daemon.
+ * A thread that waits for a while, and then calls a function, unless it is cancelled before. It
+ * fires on time whatever the thread that started it does, even if that thread is blocked. Until
+ * then the program does not end, unless the timer is a daemon.
  *
  * The time counts from when the thread runs, some tens of milliseconds after `start`.
  *
@@ -89,7 +93,7 @@ export class Timer<A extends unknown[] = unknown[]> extends Thread<A> {
 
   static {
     registerHandle(KIND, (data) => {
-      // Of the two overloads only the first is for others.
+      // Callers see only the first of the two overloads.
       return new Timer(new ExistingTimer(data as TimerData) as unknown as number, () => {});
     });
   }
@@ -97,10 +101,11 @@ export class Timer<A extends unknown[] = unknown[]> extends Thread<A> {
   /**
    * Makes the object; nothing is started yet.
    *
-   * @param interval How long to wait, in milliseconds; 0 and less fire at once, `Infinity` never does.
-   * @param fn What is called then. It crosses as a task does.
+   * @param interval How long to wait, in milliseconds. With 0 or less the timer fires at once, with
+   * `Infinity` never.
+   * @param fn What is called then. It is sent as a task is.
    * @param options The function's arguments; the thread's name.
-   * @throws {TypeError} When `interval` is not a number, or `fn` not a function.
+   * @throws {TypeError} When `interval` is not a number, or `fn` is not a function.
    * @throws {RangeError} When `interval` is NaN.
    */
   constructor(interval: number, fn: (...args: A) => unknown, options?: TimerOptions<A>);
@@ -140,8 +145,8 @@ export class Timer<A extends unknown[] = unknown[]> extends Thread<A> {
   }
 
   /**
-   * Has the timer end without calling its function, if it has not called it yet; also before `start`. Its thread ends at once.
-   * Later it has no effect. Never waits.
+   * Makes the timer end at once without calling its function; may also be called before `start`.
+   * Without effect once the function has been called. Never waits.
    *
    * @example
    * ```ts
@@ -160,7 +165,8 @@ export class Timer<A extends unknown[] = unknown[]> extends Thread<A> {
   }
 
   /**
-   * What the thread does: waits, and calls the function. Called directly, it does so in the caller, as a promise.
+   * Waits, and then calls the function: this is what the thread does. Called directly, it does so
+   * in the calling thread, and returns a promise.
    */
   override async run(): Promise<void> {
     await this.#finished.wait({ timeout: Math.max(0, this.#interval) });
@@ -169,7 +175,7 @@ export class Timer<A extends unknown[] = unknown[]> extends Thread<A> {
     this.#finished.set();
   }
 
-  /** Sent to another thread, it arrives as an object for this timer. */
+  /** Makes the timer arrive in another thread as an object for the same timer. */
   override [HANDLE](): Handle {
     const data: TimerData = {
       thread: super[HANDLE]().data as ThreadData,

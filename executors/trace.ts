@@ -1,8 +1,8 @@
 /**
- * Tracing: who ran what, and when. Records the tasks and workers of an executor, and shows them as a timeline: in
- * Perfetto or Chrome, as a picture, or as a page.
+ * Tracing: which worker ran which task, and when. Records the tasks and workers of an executor, and
+ * shows them as a timeline: in Perfetto or Chrome, as a picture, or as a page.
  *
- * An entry of its own, so that programs that do not trace do not load the drawing.
+ * A separate entry point, so that programs that do not trace do not load the code that draws.
  *
  * @example
  * ```ts
@@ -42,51 +42,58 @@ import { Recorder } from "./_trace_recorder.ts";
 import type { Executor } from "./executor.ts";
 
 /**
- * What became of a task: `"lost"` with its worker, `"given up"` as its time was up or its signal aborted, `"cancelled"` before it
- * ran. A chunk of `map` of which one call threw has `"threw"`.
+ * What became of a task: `"lost"` with its worker, `"given up"` because its time was up or its
+ * signal aborted, `"cancelled"` before it ran. A chunk of `map` in which a call threw has
+ * `"threw"`.
  */
 export type TaskOutcome = "returned" | "threw" | "cancelled" | "lost" | "given up";
 
 /** One task in a trace. Times are milliseconds since the trace began. */
 export interface TaskEvent {
-  /** Tells it from a worker's. */
+  /** Distinguishes it from a {@linkcode WorkerEvent}. */
   readonly kind: "task";
-  /** The name of its function; empty for one without. */
+  /** The name of its function; empty if it has none. */
   readonly name: string;
-  /** Its number, as `taskContext().id` gives it; `undefined` of one that has not run to its end. */
+  /**
+   * Its number, as `taskContext().id` gives it; `undefined` for a task that has not run to its end.
+   */
   readonly id: number | undefined;
-  /** How many calls it is: more than one for a chunk of `map`. */
+  /** How many calls it consists of: more than one for a chunk of `map`. */
   readonly calls: number;
   /** When it was submitted. */
   readonly submitted: number;
   /**
-   * When its function was called; `undefined` of one that was not. Of one that was lost or given up: when its worker was free for
-   * it, where no more is known.
+   * When its function was called; `undefined` if it was not. For a task that was lost or given up,
+   * where nothing better is known: when its worker was free for it.
    */
   readonly started: number | undefined;
-  /** When its function had ended, or it had failed without; `undefined` while neither is so. */
+  /** When its function ended, or when it failed without being run; `undefined` until then. */
   readonly ended: number | undefined;
   /** The name of the worker that ran it. */
   readonly worker: string | undefined;
-  /** What became of it; `undefined` while nothing has. */
+  /** What became of it; `undefined` while it has no outcome. */
   readonly outcome: TaskOutcome | undefined;
 }
 
-/** One worker in a trace. Times are milliseconds since the trace began; one that was there before has a negative start. */
+/**
+ * One worker in a trace. Times are milliseconds since the trace began; a worker that was started
+ * before has a negative start.
+ */
 export interface WorkerEvent {
-  /** Tells it from a task's. */
+  /** Distinguishes it from a {@linkcode TaskEvent}. */
   readonly kind: "worker";
   /** Its name. */
   readonly name: string;
-  /** The number of the process that it is, if it is one. */
+  /** Its process id, if it is a process. */
   readonly pid: number | undefined;
   /** When it was started. */
   readonly started: number;
-  /** When it ended, or was given up; `undefined` while it lives. */
+  /** When it ended or was abandoned; `undefined` while it lives. */
   readonly ended: number | undefined;
   /**
-   * How it ended: in good order, by itself, given up with a task that did not end, or as its pool was broken or ended;
-   * `undefined` while it lives.
+   * How it ended: `"retired"` in good order, `"lost"` by itself, `"abandoned"` with a task that was
+   * given up and did not end, `"discarded"` when its pool was broken or ended; `undefined` while it
+   * lives.
    */
   readonly fate: "retired" | "lost" | "abandoned" | "discarded" | undefined;
 }
@@ -94,18 +101,18 @@ export interface WorkerEvent {
 /** What a trace has recorded. */
 export type TraceEvent = TaskEvent | WorkerEvent;
 
-/** How a trace is made. */
+/** Options of {@linkcode trace}. */
 export interface TraceOptions {
   /**
-   * The most tasks that have ended which are kept, the latest, and the most that have not; 100,000 unless given. A task takes
-   * about 200 bytes.
+   * How many tasks are kept: at most this many that have ended, the latest ones, and at most this
+   * many that have not. Default 100,000. A task takes about 200 bytes.
    */
   maxEvents?: number | undefined;
 }
 
-/** How a picture is made. */
+/** Options of {@linkcode Trace.toSVG}. */
 export interface PictureOptions {
-  /** Pixels, from 400. Default 1200. */
+  /** Width in pixels, at least 400. Default 1200. */
   width?: number | undefined;
 }
 
@@ -116,21 +123,21 @@ const LEAST_WIDTH = 400;
 /**
  * Records what an executor does. Made by {@linkcode trace}.
  *
- * Everything can be asked while it still records: it shows what there is so far.
+ * Everything can be read while it still records: it shows what was recorded so far.
  */
 export class Trace {
   readonly #name: string;
   readonly #recorder: Recorder;
   #unobserve: (() => void) | undefined;
 
-  /** Use {@linkcode trace}. */
+  /** Use {@linkcode trace} instead. */
   constructor(observable: Observable, maxEvents: number) {
     this.#name = observable.name;
     this.#recorder = new Recorder(maxEvents);
     this.#unobserve = observable.observe(this.#recorder);
   }
 
-  /** Records nothing more. What has no outcome then stays so. May be called again. */
+  /** Stops recording. Tasks without an outcome stay without one. May be called again. */
   stop(): void {
     if (this.#unobserve === undefined) return;
     this.#unobserve();
@@ -138,22 +145,25 @@ export class Trace {
     this.#recorder.endMs = epochMs();
   }
 
-  /** Stops, at the end of a block. */
+  /** Stops recording at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.stop();
   }
 
-  /** When it began, in milliseconds since 1970. */
+  /** When the trace began, in milliseconds since 1970. */
   get startTime(): number {
     return this.#recorder.startMs;
   }
 
-  /** How many tasks and workers were left out, as `maxEvents` had no room for them. */
+  /** How many tasks and workers were left out because of `maxEvents`. */
   get dropped(): number {
     return this.#recorder.dropped;
   }
 
-  /** What was recorded: workers in the order of their start, then tasks in the order of their submission. A copy. */
+  /**
+   * A copy of what was recorded: workers in the order of their start, then tasks in the order of
+   * their submission.
+   */
   get events(): TraceEvent[] {
     const recorder = this.#recorder;
     return [
@@ -163,18 +173,19 @@ export class Trace {
   }
 
   /**
-   * As JSON in the Trace Event Format: written to a file, it opens in Perfetto (ui.perfetto.dev) and in Chrome under
-   * `chrome://tracing`. A row a worker, a line for how many tasks wait, and, up to 1,000 tasks, arrows from
-   * submission to run.
+   * Returns the trace as JSON in the Trace Event Format: written to a file, it opens in Perfetto
+   * (ui.perfetto.dev) and in Chrome under `chrome://tracing`. It has one row for each worker, a
+   * line for how many tasks wait, and, up to 1,000 tasks, arrows from submission to run.
    */
   toChromeTrace(): string {
     return chromeTrace(this.#name, this.events, this.#durationMs, this.dropped);
   }
 
   /**
-   * As a picture, for a web page or a document: a lane a worker, a bar a task in the colour of its function, how many tasks
-   * wait, and what share of its life each worker was busy. Tasks too short to be seen are drawn together, pale where
-   * the worker was idle in between; what failed has a red edge.
+   * Returns the trace as an SVG picture, for a web page or a document: one lane for each worker,
+   * one bar for each task in the colour of its function, how many tasks wait, and what share of its
+   * life each worker was busy. Tasks too short to be seen are drawn together, paler where the
+   * worker was idle in between; failed tasks have a red edge.
    *
    * @throws {RangeError} For a `width` below 400.
    */
@@ -187,8 +198,9 @@ export class Trace {
   }
 
   /**
-   * As a page of its own, which needs nothing else: the picture, as wide as the window, which can be enlarged and tells more under
-   * the mouse, and tables of the functions and workers. It stays below 2 MB, whatever was recorded.
+   * Returns the trace as a self-contained HTML page: the picture, as wide as the window, which can
+   * be enlarged and shows details under the mouse, and tables of the functions and workers. It
+   * stays below 2 MB, whatever was recorded.
    */
   toHTML(): string {
     return pageOf(this.#timeline());
@@ -210,17 +222,20 @@ export class Trace {
 }
 
 /**
- * Records what an executor does from now on: each task submitted to it, by whatever way (`submit`, `map`, from inside a task),
- * and each worker. Tasks that were submitted before are not in it.
+ * Records what an executor does from now on: each worker, and each task that is submitted to it in
+ * any way (`submit`, `map`, from inside a task). Tasks that were submitted before are not recorded.
  *
- * It costs a few microseconds a task. An executor that is not traced pays nothing.
+ * Tracing costs a few microseconds for each task. An executor that is not traced pays nothing.
  *
- * A pool belongs to the thread that made it, and is traced there. Several traces of one executor may be under way.
+ * A pool belongs to the thread that made it, and is traced there. Several traces of one executor
+ * may be under way.
  *
- * @param executor A thread pool, process pool or `AsyncExecutor`; a view of one (`with`) stands for all of it.
+ * @param executor A thread pool, process pool or `AsyncExecutor`; a view of one (`with`) stands for
+ * all of it.
  * @param options How much is kept.
- * @throws {RuntimeError} When the executor cannot be traced here: inside a task, one that was sent to it.
- * @throws {TypeError} When `executor` is none, or `maxEvents` not an integer.
+ * @throws {RuntimeError} When the executor cannot be traced here: inside a task, an executor that
+ * was sent to it.
+ * @throws {TypeError} When `executor` is not an executor, or `maxEvents` is not an integer.
  * @throws {RangeError} For a `maxEvents` below 1.
  *
  * **Differs from Python:** Python has nothing like it.

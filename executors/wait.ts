@@ -19,7 +19,7 @@ export const FIRST_EXCEPTION = "FIRST_EXCEPTION";
 /** Return from `wait` once all futures are done. */
 export const ALL_COMPLETED = "ALL_COMPLETED";
 
-/** When `wait` returns. */
+/** What {@linkcode wait} waits for: one of the three constants. */
 export type ReturnWhen = typeof FIRST_COMPLETED | typeof FIRST_EXCEPTION | typeof ALL_COMPLETED;
 
 /** Options of {@linkcode wait}. */
@@ -34,17 +34,17 @@ export interface WaitForSyncOptions extends WaitSyncOptions {
   returnWhen?: ReturnWhen | undefined;
 }
 
-/** Futures by whether they are done; can be taken apart like a pair as well. */
+/** Futures, divided by whether they are done. It can also be destructured as a pair. */
 export interface WaitResult<T> extends Iterable<Set<Future<T>>> {
-  /** Those with an outcome: value, error or cancellation. */
+  /** The futures with an outcome: value, error or cancellation. */
   readonly done: Set<Future<T>>;
-  /** The others. */
+  /** The other futures. */
   readonly notDone: Set<Future<T>>;
 }
 
 /**
- * Waits for futures, which may belong to different executors. Does not block the thread; never cancels anything, and does
- * not throw when the time is up.
+ * Waits for futures, which may belong to different executors. Does not block the thread, never
+ * cancels anything, and does not throw when the time is up.
  *
  * @param futures Duplicates count once.
  * @param options `timeout` in milliseconds, `signal`, `returnWhen`.
@@ -84,7 +84,7 @@ export async function wait<F extends Future<unknown>>(
 }
 
 /**
- * The blocking form of {@linkcode wait}: blocks this thread until then.
+ * The blocking form of {@linkcode wait}: blocks this thread while it waits.
  *
  * @throws {RuntimeError} When a future could not be completed while this thread is blocked.
  *
@@ -107,7 +107,7 @@ export function waitSync<F extends Future<unknown>>(
   try {
     const polls = options.timeout === 0;
     if (options.returnWhen === undefined || options.returnWhen === ALL_COMPLETED) {
-      // One after the other: then it is known at any time which one this thread waits for.
+      // Waits for one after the other, so that it is always known which one this thread waits for.
       for (const future of watch.pending) {
         if (!blockUntil(() => future.done(), deadlineMs, [future], polls)) break;
       }
@@ -120,7 +120,7 @@ export function waitSync<F extends Future<unknown>>(
   return watch.result();
 }
 
-/** Each future once; what is none, such as a promise, is refused. */
+/** Returns each future once; refuses anything else, such as a promise. */
 function setOf<T>(futures: Iterable<Future<T>>): Set<Future<T>> {
   if (
     typeof (futures as Partial<Iterable<unknown>> | null | undefined)?.[Symbol.iterator] !==
@@ -165,7 +165,7 @@ class Watch<T> {
     }
     this.#futures = setOf(futures);
     this.#returnWhen = returnWhen;
-    // One look at all of them first: what is done already counts in any order.
+    // Looks at all of them first, so that those that are done already count, whatever their order.
     for (const future of this.#futures) {
       if (future.done()) this.#isDecisive(future) && (this.isOver = true);
       else this.#pending++;
@@ -188,17 +188,17 @@ class Watch<T> {
     this.onOver();
   }
 
-  /** Those that are not done. */
+  /** The futures that are not done. */
   get pending(): Future<T>[] {
     return [...this.#futures].filter((future) => !future.done());
   }
 
-  /** Takes all receivers away. */
+  /** Removes its receiver from all futures. */
   stop(): void {
     for (const future of this.#futures) futureInternals.forget(future, this.#receiver);
   }
 
-  /** What is done and what is not. */
+  /** Returns which futures are done and which are not. */
   result(): WaitResult<T> {
     const done = new Set<Future<T>>();
     const notDone = new Set<Future<T>>();
@@ -236,10 +236,11 @@ function settled(
 }
 
 /**
- * Futures in the order in which they are done, those that are done already first. Each is handed out once, itself: it is
- * not awaited on the way, so that a failed one does not end the loop.
+ * Hands out futures in the order in which they are done; those that are done already come first.
+ * Each is handed out once, and as a future: it is not awaited on the way, so a failed one does not
+ * end the loop.
  *
- * The clock starts at the call. Leaving early leaves the futures alone.
+ * The clock starts at the call. Leaving the loop early cancels nothing.
  *
  * @param futures Duplicates count once.
  * @param options `timeout` in milliseconds for all of them; `signal`.
@@ -273,13 +274,13 @@ export type FutureValue<F> = F extends Future<infer T> ? T : never;
 /**
  * What {@linkcode asCompleted} returns: futures for `for await`, and for `for`, which blocks.
  *
- * A union of two interfaces that are the same. TypeScript remembers, of a type that it has seen in a loop, what `for await` hands
- * out, and of one that can be iterated in both forms it remembers the wrong thing; of a union it remembers nothing. To extend or
- * implement it, take {@linkcode CompletedIterable}.
+ * This is a union of two identical interfaces. TypeScript caches what a loop over a type hands out;
+ * for a type that can be iterated in both forms it caches the wrong answer for `for await`, and for
+ * a union it caches nothing. To extend or implement it, use {@linkcode CompletedIterable}.
  */
 export type CompletedFutures<T> = CompletedIterable<T> | CompletedIterableToo<T>;
 
-/** Futures in both forms of iteration. */
+/** Futures that can be iterated in both forms. */
 export interface CompletedIterable<T> extends AsyncIterable<Future<T>>, Iterable<Future<T>> {
   /** Iterates without blocking. */
   [Symbol.asyncIterator](): FutureIterator<T>;
@@ -287,16 +288,19 @@ export interface CompletedIterable<T> extends AsyncIterable<Future<T>>, Iterable
   [Symbol.iterator](): IterableIterator<Future<T>>;
 }
 
-/** The same; see {@linkcode CompletedFutures}. */
+/** The same interface under another name; {@linkcode CompletedFutures} says why. */
 export interface CompletedIterableToo<T> extends CompletedIterable<T> {}
 
-/** An iterator whose futures `for await` hands out as they are. Of an `AsyncIterableIterator` newer compilers take them for awaited. */
+/**
+ * An iterator from which `for await` hands out futures as they are. With an
+ * `AsyncIterableIterator`, newer compilers would give their awaited type.
+ */
 export interface FutureIterator<T> {
   /** Waits for the next future that is done. */
   next(): Promise<IteratorResult<Future<T>, undefined>>;
   /** Ends the iteration. */
   return?(value?: unknown): Promise<IteratorResult<Future<T>, unknown>>;
-  /** Itself. */
+  /** Returns this iterator. */
   [Symbol.asyncIterator](): FutureIterator<T>;
 }
 
@@ -307,7 +311,7 @@ class Completion<T> implements CompletedIterable<T>, HasStanding {
   readonly #signal: AbortSignal | undefined;
   readonly #pending = new Set<Future<T>>();
   readonly #receiver = (future: Future<unknown>): void => this.#arrived(future as Future<T>);
-  /** Done and not handed out, from `#taken` on. */
+  /** The futures that are done and not handed out, from index `#taken` on. */
   #done: Future<T>[] = [];
   #taken = 0;
   #ended = false;
@@ -346,14 +350,14 @@ class Completion<T> implements CompletedIterable<T>, HasStanding {
     return this.#taken < this.#done.length || this.#ended || this.#pending.size === 0;
   }
 
-  /** Takes the next one. Call when ready. */
+  /** Takes the next future. To be called only when ready. */
   #take(): IteratorResult<Future<T>> {
     if (this.#ended || this.#taken === this.#done.length) {
       this.#end();
       return { done: true, value: undefined };
     }
     const value = this.#done[this.#taken];
-    // Not kept alive longer than its receiver keeps it.
+    // Lets the future be collected once the caller has dropped it.
     this.#done[this.#taken++] = undefined as unknown as Future<T>;
     return { done: false, value };
   }
@@ -383,7 +387,10 @@ class Completion<T> implements CompletedIterable<T>, HasStanding {
     return this.#take();
   }
 
-  /** Resolves once a future is done: to false when the time was up first. Rejects when the signal aborts. */
+  /**
+   * Resolves to true once a future is done, to false when the time is up first. Rejects when the
+   * signal aborts.
+   */
   #changed(): Promise<boolean> {
     const signal = this.#signal;
     return new Promise((resolve, reject) => {
@@ -393,7 +400,7 @@ class Completion<T> implements CompletedIterable<T>, HasStanding {
       };
       const onAbort = (): void => {
         stop();
-        // Before the end, which would have this wait be over without an error.
+        // Before `#end`, which would end this wait without an error.
         reject(signal!.reason);
         this.#end();
       };

@@ -1,12 +1,12 @@
 /**
  * Bars on a terminal, drawn by cli-progress.
  *
- * The library draws where it is told to; when is decided here. Its own timer would hold the program open, and stand still
- * while the thread is blocked. It hides no cursor and changes no mode of the terminal beyond a frame, so there is nothing
- * to restore, however the program ends.
+ * The library draws where it is told to; when is decided here. Its own timer would hold the program
+ * open, and stand still while the thread is blocked. It hides no cursor and changes no mode of the
+ * terminal beyond a frame, so there is nothing to restore, however the program ends.
  *
- * log-update is newer and draws as well, but reads environment variables when it is imported: without the permission that
- * ends the program, or asks for it on the very terminal.
+ * log-update is newer and draws as well, but reads environment variables when it is imported:
+ * without the permission that ends the program, or asks for it on the very terminal.
  *
  * @module
  */
@@ -23,7 +23,9 @@ const INTERVAL_MS = 100;
 const DEFAULT_COLUMNS = 80;
 const DEFAULT_ROWS = 24;
 
-/** Lines that are too long are cut, not wrapped: of one that is two, only one would be drawn over. */
+/**
+ * Lines that are too long are cut, not wrapped: of one that is two, only one would be drawn over.
+ */
 const NO_WRAP = "\x1b[?7l";
 const WRAP = "\x1b[?7h";
 

@@ -1,6 +1,7 @@
 /**
- * Draws by the clock: while the event loop turns, by a timer that does not hold it open; while this thread is blocked, by
- * the doorbell, which wakes it in time; while the loop is busy with items, by a look at the clock now and then.
+ * Draws by the clock: while the event loop turns, by a timer that does not hold it open; while this
+ * thread is blocked, by the doorbell, which wakes it in time; while the loop is busy with items, by
+ * a look at the clock now and then.
  *
  * @module
  */

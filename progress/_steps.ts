@@ -1,6 +1,6 @@
 /**
- * Iterators that tell a meter how far they are. What they give is what the iterator behind them gives: they are written by
- * hand, as a generator would take futures for promises, and await them.
+ * Iterators that tell a meter how far they are. What they give is what the iterator behind them
+ * gives: they are written by hand, as a generator would take futures for promises, and await them.
  *
  * @module
  */

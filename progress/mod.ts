@@ -1,5 +1,6 @@
 /**
- * Shows how far a loop is, and the tasks behind it: Python's `tqdm` for what `map`, `asCompleted` and `stream` return.
+ * Shows how far a loop is, and the tasks behind it: Python's `tqdm` for what `map`, `asCompleted`
+ * and `stream` return.
  *
  * An entry of its own, as it has a dependency, which draws the bars.
  *

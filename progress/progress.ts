@@ -24,42 +24,48 @@ export interface ProgressOptions {
   label?: string | undefined;
   /** Shows nothing. Default: what the environment says, see {@linkcode progress}. */
   silent?: boolean | undefined;
-  /** Whether the last state stays to be seen after the loop. Default `true`; `false` is for a loop inside another. */
+  /**
+   * Whether the last state stays to be seen after the loop. Default `true`; `false` is for a loop
+   * inside another.
+   */
   leave?: boolean | undefined;
   /** The least milliseconds between two drawings. Default 100 on a terminal, 5000 for lines. */
   mininterval?: number | undefined;
 }
 
 /**
- * Gives the values of an iterable, unchanged, and shows on standard error how far the loop over them is: as Python's
- * `tqdm`. A bar when standard error is a terminal, a line every five seconds when it is not, for a log.
+ * Gives the values of an iterable, unchanged, and shows on standard error how far the loop over
+ * them is: as Python's `tqdm`. A bar when standard error is a terminal, a line every five seconds
+ * when it is not, for a log.
  *
- * Iterating waits where the iterable waits, and the display costs it next to nothing: it is drawn by the clock, a few
- * times a second, also while the thread is blocked, and it does not hold the program open. It begins with the first
- * item that is asked for. When the loop ends, is left early, or fails, the last state stays (see `leave`), and the
- * iterable is closed.
+ * Iterating waits where the iterable waits, and the display costs it next to nothing: it is drawn
+ * by the clock, a few times a second, also while the thread is blocked, and it does not hold the
+ * program open. It begins with the first item that is asked for. When the loop ends, is left early,
+ * or fails, the last state stays (see `leave`), and the iterable is closed.
  *
- * **What is counted.** For `map` and `asCompleted`: tasks that are done, whatever has been handed out; of the others, what
- * they have reported through `taskContext().report(fraction)`, so that the bar also moves within a long task. For any other
- * iterable: items that the loop is through with. How many there are is taken from `map`, `asCompleted`, arrays, sets and
- * maps; `total` goes before that. Where it is not known, the display has no bar and no remaining time. Rate and
- * remaining time are those of all the loop so far.
+ * **What is counted.** For `map` and `asCompleted`: tasks that are done, whatever has been handed
+ * out; of the others, what they have reported through `taskContext().report(fraction)`, so that the
+ * bar also moves within a long task. For any other iterable: items that the loop is through with.
+ * How many there are is taken from `map`, `asCompleted`, arrays, sets and maps; `total` goes before
+ * that. Where it is not known, the display has no bar and no remaining time. Rate and remaining
+ * time are those of all the loop so far.
  *
- * **Several at once** are drawn below one another, up to the height of the terminal. What this thread prints through
- * `console` meanwhile stands above them; what is written in any other way, or by a worker, may run into a bar, which is
- * drawn anew below.
+ * **Several at once** are drawn below one another, up to the height of the terminal. What this
+ * thread prints through `console` meanwhile stands above them; what is written in any other way, or
+ * by a worker, may run into a bar, which is drawn anew below.
  *
- * **Environment**, as far as it may be read: `NO_PROGRESS`, when it is set to anything but an empty text, silences the
- * display; `CI` makes it lines even on a terminal, and so does `TERM=dumb`. A worker, which shares the terminal with
- * the rest of the program, writes lines.
+ * **Environment**, as far as it may be read: `NO_PROGRESS`, when it is set to anything but an empty
+ * text, silences the display; `CI` makes it lines even on a terminal, and so does `TERM=dumb`. A
+ * worker, which shares the terminal with the rest of the program, writes lines.
  *
- * **Differs from Python:** a function instead of a class; `label` is `desc`, `silent` is `disable`, `mininterval` is in
- * milliseconds.
+ * **Differs from Python:** a function instead of a class; `label` is `desc`, `silent` is `disable`,
+ * `mininterval` is in milliseconds.
  *
  * @typeParam T What the iterable gives.
  * @param iterable What is to be iterated.
  * @param options What is shown.
- * @returns What gives the same values, in the same ways. With nothing to show it is `iterable` itself.
+ * @returns What gives the same values, in the same ways. With nothing to show it is `iterable`
+ * itself.
  * @throws {TypeError} When `iterable` is none, or an option is of the wrong type.
  * @throws {RangeError} For a negative `total` or `mininterval`.
  *
