@@ -1,7 +1,7 @@
 /**
  * Python's `concurrent.futures`, `threading`, `multiprocessing` and `queue` for TypeScript: one
- * Executor interface over the event loop, threads and processes, with futures that can be awaited,
- * or waited for by blocking; and locks and queues for all of them.
+ * `Executor` interface over the event loop, threads and processes, whose futures can be awaited or
+ * waited for by blocking; and locks and queues that work across all of them.
  *
  * @example
  * ```ts

@@ -1,6 +1,6 @@
 /**
- * Python's `concurrent.futures`: executors, futures, and what waits for them; and threads, timers
- * and processes by hand.
+ * Python's `concurrent.futures`: executors, futures, and functions that wait for them; and threads,
+ * timers and processes by hand.
  *
  * @example
  * ```ts
@@ -14,7 +14,7 @@
  * @module
  */
 
-// Not used here; so that packages have it for bundlers, see `_bundle_address.ts`.
+// Imported only so that packages contain it for bundlers; see `_bundle_address.ts`.
 import "./_worker.ts";
 
 export type { Handle } from "../_memory/handle.ts";

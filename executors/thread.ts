@@ -1,9 +1,9 @@
 /**
  * Thread: a function, or the `run` of a subclass, in a thread of its own.
  *
- * A thread's object is made by whoever starts it. Every other thread can have an object for it too,
- * made from its id: the table of threads says the rest. What all of them share is told in
- * `_thread_state.ts`.
+ * The code that starts a thread makes its object. Every other thread can have an object for it too,
+ * made from the thread's id; the rest comes from the table of threads. The words that all of them
+ * share are described in `_thread_state.ts`.
  *
  * @module
  */
@@ -33,29 +33,32 @@ import { joinThread, joinThreadSync } from "./_thread_join.ts";
 import { links } from "./_thread_links.ts";
 import { isLoading, knownThreads } from "./_thread_self.ts";
 import { ThreadState, type Work } from "./_thread_state.ts";
-// Not used here; so that caches, lock files and compiled programs know the workers' module.
+// Imported only so that caches, lock files and compiled programs contain the workers' module.
 import "./_thread_main.ts";
 import { dereference, type ModuleMeta, takeArgumentTransfers } from "./task.ts";
 
 /** The kind of a thread in handles. */
 export const THREAD_KIND = "Thread";
 
-/** Where threads learn to receive threads: nothing that they import may import these. */
+/**
+ * The modules that a thread loads so that it can receive threads and timers: nothing that it
+ * imports anyway may import these.
+ */
 const THREAD_CLASSES: readonly string[] = [
   addressOf(import.meta.url, () => import.meta.resolve("./_thread_list.ts")),
   addressOf(import.meta.url, () => import.meta.resolve("./timer.ts")),
 ];
 
-/** What a thread is made with. */
+/** Options of a {@linkcode Thread}. */
 export interface ThreadOptions<A extends unknown[] = unknown[]> {
   /**
-   * What the thread calls. It crosses as a task does: as an export marked with `task`, or as its
-   * source text, which must be self-contained then.
+   * What the thread calls. It is sent as a task is: as an export marked with `task`, or as its
+   * source text, which must be self-contained.
    */
   target?: ((...args: A) => unknown) | undefined;
   /** The target's arguments, cloned by `start`. */
   args?: readonly [...A] | undefined;
-  /** The thread's name. Default `Thread-N`, with the name of the target behind it. */
+  /** The thread's name. Default `Thread-N`, followed by the name of the target in parentheses. */
   name?: string | undefined;
   /**
    * Whether the program ends without waiting for the thread. Default: as in the thread that makes
@@ -72,28 +75,28 @@ export interface ThreadOptions<A extends unknown[] = unknown[]> {
  * The thread is a Web Worker: it has modules and global variables of its own, and gets clones of
  * the arguments; shared objects (locks, events, queues, values) and `SharedArrayBuffer`s among them
  * are the same there. It ends when the target has returned, or when the promise that the target
- * returned has settled, and after the tasks of pools that it has made; timers and requests that are
- * left then are not waited for. What it returned is dropped: a result goes through a queue, or is
- * the business of a `ThreadPoolExecutor`.
+ * returned has settled, and the tasks of pools that it has made are done; it does not wait for
+ * timers and requests that are left then. The return value is dropped: for a result, use a queue or
+ * a `ThreadPoolExecutor`.
  *
- * An error that the target throws goes to the hook (see {@linkcode setExcepthook}), and so does one
- * that nobody has caught in a timer or a promise, which ends the thread. None of them ends the
- * program. `close()` and `Deno.exit()` in a thread end that thread alone. Locks that a thread holds
- * when it ends are reported as those of a dead owner.
+ * An error that the target throws goes to the hook (see {@linkcode setExcepthook}), and so does an
+ * uncaught error in a timer or a promise, which ends the thread. Neither ends the program.
+ * `close()` and `Deno.exit()` in a thread end that thread alone. A lock that a thread holds when it
+ * ends has a dead owner, which is reported to those who want the lock.
  *
  * A program waits for its threads before it ends, but not for daemons, which end with it. A thread
- * goes on when the one that started it has ended; those that a task of a pool has started are
- * waited for by the pool's worker, and they take the runtime a second to start. A thread ends after
- * the tasks of pools that its target has made.
+ * goes on when the thread that started it has ended. A pool's worker waits for the threads that its
+ * tasks have started; such threads take about a second to start.
  *
- * A started thread can be sent to another one, as an argument, which can join it then.
+ * A started thread can be sent to another thread, as an argument, and be joined there.
  *
  * Semantics: Python's `threading.Thread`.
  *
- * **Differs from Python:** nothing is shared but what is sent so; `start` does not wait until the
- * thread runs, `started` does; a thread that a thread has started begins when the event loop of the
- * main thread turns, or when that one waits in a call of this package; a main thread that ends with
- * an error does not wait for the others. There are no `group`, `kwargs` and `native_id`.
+ * **Differs from Python:** nothing is shared but the shared objects and memory that are sent;
+ * `start` does not wait until the thread runs, `started` does; a thread that another thread has
+ * started begins when the event loop of the main thread turns, or when the main thread waits in a
+ * call of this package; a main thread that ends with an error does not wait for the others. There
+ * are no `group`, `kwargs` and `native_id`.
  *
  * @typeParam A The types of the target's arguments.
  *
@@ -133,11 +136,10 @@ export interface ThreadOptions<A extends unknown[] = unknown[]> {
  * ```
  */
 export class Thread<A extends unknown[] = unknown[]> {
-  /** This thread's seat in the table that the other one is in. */
+  /** This thread's seat in the table of threads that also has the other thread. */
   readonly #seat: Seat | undefined;
   /**
-   * Whether the object was made for a thread that was there, and whether that was started by a
-   * `Thread`.
+   * Set if the object was made for an existing thread; says whether a `Thread` started that one.
    */
   readonly #existing: { readonly isStarted: boolean } | undefined;
   readonly #module: ModuleMeta | undefined;
@@ -147,8 +149,8 @@ export class Thread<A extends unknown[] = unknown[]> {
   #daemon: boolean;
   #name: string;
   /**
-   * The name in the table when it was looked at last: it is cut there, so it is no name unless
-   * another thread changed it.
+   * The name in the table when it was last read. It is cut there, so it replaces the name only when
+   * another thread has changed it.
    */
   #nameInTable: string | undefined;
   #id: number | null;
@@ -160,8 +162,8 @@ export class Thread<A extends unknown[] = unknown[]> {
   /**
    * Makes the object; no thread is started yet.
    *
-   * @param options What the thread does, and what it is called.
-   * @throws {TypeError} When `target` is not a function, or `args` not an array.
+   * @param options The target, its arguments, and the thread's name.
+   * @throws {TypeError} When `target` is not a function, or `args` is not an array.
    */
   constructor(options: ThreadOptions<A> = {}) {
     if (options instanceof ExistingThread) {
@@ -222,16 +224,17 @@ export class Thread<A extends unknown[] = unknown[]> {
   }
 
   /**
-   * The thread's number, unique among those that live; `null` before the start, kept after the end.
+   * The thread's number, unique among the threads that live; `null` before the start, and kept
+   * after the end.
    */
   get ident(): number | null {
     return this.#id;
   }
 
   /**
-   * Whether the program ends without waiting for this thread. Can be set before the start.
+   * Whether the program ends without waiting for this thread. It can be set until the start.
    *
-   * @throws {RuntimeError} When it is set later.
+   * @throws {RuntimeError} When it is set after the start.
    */
   get daemon(): boolean {
     return this.#daemon;
@@ -251,14 +254,14 @@ export class Thread<A extends unknown[] = unknown[]> {
   }
 
   /**
-   * Starts the thread, and returns at once; `await thread.started` waits until it runs, which takes
+   * Starts the thread and returns at once; `await thread.started` waits until it runs, which takes
    * some tens of milliseconds. The arguments, or the fields of a subclass, are cloned now: later
-   * changes are not seen.
+   * changes are not seen by the thread.
    *
    * @throws {RuntimeError} When the thread was started before.
-   * @throws {NotShareableError} When target, arguments or fields cannot be sent, or it is not known
-   * from which module the class is. Nothing was started then.
-   * @throws {Error} When the runtime permits no worker.
+   * @throws {NotShareableError} When the target, arguments or fields cannot be sent, or it is not
+   * known which module exports the class. Nothing is started then.
+   * @throws {Error} When the runtime does not permit a worker.
    *
    * @example
    * ```ts
@@ -287,7 +290,7 @@ export class Thread<A extends unknown[] = unknown[]> {
       this.#isStarting = false;
       throw error;
     }
-    // Both went where they are needed.
+    // Both have been sent to the thread.
     this.#target = undefined;
     this.#args = [];
   }
@@ -326,7 +329,10 @@ export class Thread<A extends unknown[] = unknown[]> {
     }
   }
 
-  /** What the thread is to do, and what has to be sent for it; the fields are among the values. */
+  /**
+   * Returns the thread's work and the values that have to be sent for it; the fields are among the
+   * values.
+   */
   #describeWork(): { work: Work; values: readonly unknown[]; fields?: object } {
     const args = this.#args;
     const delay = this.#delay;
@@ -359,8 +365,8 @@ export class Thread<A extends unknown[] = unknown[]> {
   }
 
   /**
-   * Sends the values ahead of the thread that is to read them; see `ThreadStart.classes` for what
-   * is returned.
+   * Sends the values before the thread that will read them is started; see `ThreadStart.classes`
+   * for the return value.
    */
   #send(
     values: readonly unknown[],
@@ -382,7 +388,7 @@ export class Thread<A extends unknown[] = unknown[]> {
     return encoder.handles > 0 ? THREAD_CLASSES : undefined;
   }
 
-  /** Listens to the thread, which was started. */
+  /** Listens to the thread, which has been started. */
   #follow(id: number, state: ThreadState, port: MessagePort): void {
     const { table } = this.#seat!;
     this.#id = id;
@@ -405,9 +411,9 @@ export class Thread<A extends unknown[] = unknown[]> {
   }
 
   /**
-   * A promise that resolves when the thread runs, that is, when it calls its target. It rejects
-   * with the error when the thread ended before that: where a module failed to import, for one. The
-   * hook is told of that error too, so the promise can be left alone.
+   * A promise that resolves when the thread runs, that is, when it calls its target. If the thread
+   * ends before that, for instance because a module cannot be imported, it rejects with the error.
+   * The hook gets that error too, so the promise may be ignored.
    *
    * @example
    * ```ts
@@ -436,10 +442,10 @@ export class Thread<A extends unknown[] = unknown[]> {
   }
 
   /**
-   * What the thread does: calls the target with its arguments. A subclass overrides it.
+   * Calls the target with its arguments: this is what the thread does. A subclass may override it.
    *
-   * Called directly, it runs in the caller, once: the target is forgotten then, as it is when the
-   * thread was started.
+   * Called directly, it runs in the calling thread, and only once: the target is forgotten
+   * afterwards, as it is after `start`.
    *
    * @returns What the target returns.
    *
@@ -471,15 +477,15 @@ export class Thread<A extends unknown[] = unknown[]> {
   }
 
   /**
-   * Waits until the thread has ended, or the time is up; which of them, `isAlive` tells. Any number
-   * of threads and async tasks may join a thread, as often as they like. An error that it ended
-   * with is not thrown here: it went to the hook.
+   * Waits until the thread has ended or the time is up; `isAlive` says which. Any number of threads
+   * and async tasks may join a thread, any number of times. An error that ended the thread is not
+   * thrown here: it goes to the hook.
    *
-   * The promise holds the event loop open, also for a daemon.
+   * The promise keeps the event loop open, even for a daemon.
    *
    * @param options How long to wait, and what ends the wait early.
-   * @throws {RuntimeError} Before the start, in the thread itself, and for threads that no `Thread`
-   * has started.
+   * @throws {RuntimeError} Before the start, in the thread itself, and for a thread that no
+   * `Thread` has started.
    *
    * @example
    * ```ts
@@ -498,11 +504,11 @@ export class Thread<A extends unknown[] = unknown[]> {
   }
 
   /**
-   * Blocks this thread until the other one has ended, or the time is up. It needs no turn of the
-   * event loop: the end of the other thread wakes this one, however it came about.
+   * Blocks this thread until the other one has ended or the time is up. It needs no turn of the
+   * event loop: the end of the other thread wakes this one, however it ends.
    *
    * @param options How long to wait.
-   * @throws {RuntimeError} As {@linkcode join}, and where the host forbids blocking.
+   * @throws {RuntimeError} As {@linkcode join}; also where the host forbids blocking.
    *
    * @example
    * ```ts
@@ -525,7 +531,7 @@ export class Thread<A extends unknown[] = unknown[]> {
     joinThreadSync(seat, id, options);
   }
 
-  /** Checks that the thread can be joined here; returns what is needed for it. */
+  /** Checks that the thread can be joined here; returns what that needs. */
   #joined(): { seat: Seat; id: number } {
     const seat = this.#seat;
     const id = this.#id;
@@ -543,7 +549,7 @@ export class Thread<A extends unknown[] = unknown[]> {
     return { seat, id };
   }
 
-  /** Sent to another thread, it arrives as an object for this thread. */
+  /** Makes the object arrive in another thread as an object for the same thread. */
   [HANDLE](): Handle {
     const seat = this.#seat;
     if (this.#id === null || seat === undefined) {

@@ -1,12 +1,14 @@
 /**
  * Bars on a terminal, drawn by cli-progress.
  *
- * The library draws where it is told to; when is decided here. Its own timer would hold the program
- * open, and stand still while the thread is blocked. It hides no cursor and changes no mode of the
- * terminal beyond a frame, so there is nothing to restore, however the program ends.
+ * The library draws into a stream that this module provides, and this module decides when. The
+ * library's own timer would keep the program running, and would stand still while the thread is
+ * blocked. No cursor is hidden and no mode of the terminal is changed beyond a frame, so there is
+ * nothing to restore, however the program ends.
  *
- * log-update is newer and draws as well, but reads environment variables when it is imported:
- * without the permission that ends the program, or asks for it on the very terminal.
+ * log-update is newer and draws just as well, but it reads environment variables when it is
+ * imported: without the permission to read them, that ends the program, or prompts for the
+ * permission on the same terminal.
  *
  * @module
  */
@@ -19,12 +21,13 @@ import { barLine } from "./_text.ts";
 import { View } from "./_view.ts";
 
 const INTERVAL_MS = 100;
-/** Where the terminal does not tell its size. */
+/** Used if the terminal does not report its size. */
 const DEFAULT_COLUMNS = 80;
 const DEFAULT_ROWS = 24;
 
 /**
- * Lines that are too long are cut, not wrapped: of one that is two, only one would be drawn over.
+ * Lines that are too long are cut, not wrapped: if a line became two, only one of them would be
+ * drawn over.
  */
 const NO_WRAP = "\x1b[?7l";
 const WRAP = "\x1b[?7h";
@@ -36,18 +39,18 @@ interface Library {
 }
 
 interface MultiBar {
-  /** The library's timer, which every drawing sets. */
+  /** The library's timer, which is set by every drawing. */
   readonly timer: ReturnType<typeof setTimeout> | null;
   create(total: number, start: number, payload: { readonly meter: Meter }): Bar;
   remove(bar: Bar): void;
-  /** Has text written above the bars at the next drawing. */
+  /** Writes text above the bars at the next drawing. */
   log(text: string): void;
   update(): void;
   /** Takes the bars off the screen; a drawing brings them back. */
   stop(): void;
 }
 
-/** A bar of the library's, to be given back to it. */
+/** A bar of the library, which only passes back to it. */
 type Bar = { readonly payload: object };
 
 interface BarStyle {
@@ -69,7 +72,7 @@ function drawBar(fraction: number, columns: number): string {
 }
 
 function lineOf(meter: Meter): string {
-  // The last column is left free: some terminals go to the next line there.
+  // The last column is left free: some terminals move to the next line after it.
   const columns = (platform.standardError.size().columns || DEFAULT_COLUMNS) - 1;
   return barLine(meter.read(), columns, drawBar);
 }
@@ -86,7 +89,10 @@ class Bars extends View {
     super(INTERVAL_MS);
   }
 
-  /** Made for the first bar: the library looks at the process then, which takes a while. */
+  /**
+   * Made for the first bar, not earlier: the library then inspects the process, which takes a
+   * while.
+   */
   get #multi(): MultiBar {
     return this.#made ??= new MultiBar({
       stream: {
@@ -108,7 +114,7 @@ class Bars extends View {
     if (this.isEmpty) this.#unwrapConsole = wrapConsole((print) => this.#printAbove(print));
     super.open(meter, nowMs);
     const rows = platform.standardError.size().rows || DEFAULT_ROWS;
-    // One that has no room is shown when it is closed.
+    // A bar for which there is no room is shown when it is closed.
     if (this.#bars.size >= rows - 1) return;
     this.#inFrame(() => this.#bars.set(meter, this.#multi.create(0, 0, { meter })));
     this.draw();
@@ -131,7 +137,7 @@ class Bars extends View {
     if (this.isEmpty) this.#unwrapConsole();
   }
 
-  /** Takes the bars away while the program prints something, which then stands above them. */
+  /** Takes the bars away while the program prints something, which then appears above them. */
   #printAbove(print: () => void): void {
     if (this.#isPrinting) return print();
     this.#isPrinting = true;
@@ -144,7 +150,7 @@ class Bars extends View {
     }
   }
 
-  /** Has the library draw, and writes what it has drawn in one go. */
+  /** Lets the library draw, and writes all that it has drawn at once. */
   #inFrame(change: () => void): void {
     change();
     if (this.#multi.timer !== null) clearTimeout(this.#multi.timer);

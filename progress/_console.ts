@@ -1,10 +1,10 @@
 /**
- * Lets what the program prints stand above what is drawn on the terminal.
+ * Makes what the program prints appear above what is drawn on the terminal.
  *
  * @module
  */
 
-/** Those methods of `console` that print. */
+/** The methods of `console` that print. */
 const METHODS = [
   "log",
   "info",
@@ -23,9 +23,9 @@ const METHODS = [
 ] as const;
 
 /**
- * Has every call of `console` that prints made by `around`, until the returned function is called.
+ * Wraps all calls of `console` that print in `around`, until the returned function is called.
  *
- * @param around Is given what prints, and has to call it.
+ * @param around Gets a function that prints, and has to call it.
  */
 export function wrapConsole(around: (print: () => void) => void): () => void {
   const restores = METHODS.map((name) => {
@@ -33,7 +33,7 @@ export function wrapConsole(around: (print: () => void) => void): () => void {
     const wrapped = (...args: unknown[]): void => around(() => original.apply(console, args));
     console[name] = wrapped;
     return () => {
-      // Somebody may have put a method of his own in its place.
+      // The program may have put a method of its own in its place.
       if (console[name] === wrapped) console[name] = original;
     };
   });

@@ -1,7 +1,7 @@
 /**
  * Draws by the clock: while the event loop turns, by a timer that does not hold it open; while this
  * thread is blocked, by the doorbell, which wakes it in time; while the loop is busy with items, by
- * a look at the clock now and then.
+ * reading the clock now and then.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import type { View } from "./_view.ts";
 
 const VIEWS: readonly View[] = [bars, lines];
 
-/** Timers that are always due would hold the event loop open after all. */
+/** Timers that are always due would keep the event loop open after all. */
 const SHORTEST_MS = 10;
 
 class Display implements Source {
@@ -36,7 +36,7 @@ class Display implements Source {
     this.#setTimer();
   }
 
-  /** Shows how a meter has ended, and nothing of it any more. */
+  /** Shows how a meter has ended, and then no longer shows it. */
   close(meter: Meter, ending: Ending): void {
     meter.end(ending);
     meter.settings.view.close(meter);
@@ -48,7 +48,7 @@ class Display implements Source {
     return VIEWS.every((view) => view.isEmpty);
   }
 
-  /** Draws if it is time; returns the time. */
+  /** Draws if a drawing is due; returns the present time. */
   look(): number {
     const timeMs = nowMs();
     if (timeMs < this.deadlineMs) return timeMs;
@@ -64,7 +64,7 @@ class Display implements Source {
     this.#stopTimer = platform.background(delayMs, () => this.look());
   }
 
-  /** See {@linkcode Source}: this one only has the time. */
+  /** See {@linkcode Source}: this one only has a deadline. */
   ready(): boolean {
     return false;
   }

@@ -1,5 +1,5 @@
 /**
- * Lines of text, for what is no terminal: a log.
+ * Lines of text, for anything but an interactive terminal: for a log.
  *
  * @module
  */

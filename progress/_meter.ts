@@ -12,13 +12,13 @@ import type { View } from "./_view.ts";
 /** What is shown of a loop, and where. */
 export interface MeterSettings {
   readonly label: string;
-  /** How many items there are, when the caller says so or the iterable tells. */
+  /** How many items there are, if the caller or the iterable says. */
   readonly total: number | undefined;
-  /** What knows better than the loop how far the tasks are. */
+  /** A source that knows better than the loop how far the tasks are. */
   readonly source: HasStanding | undefined;
   /** Whether the last state stays on the display. */
   readonly leave: boolean;
-  /** The least time between two drawings, if it is not to be the view's own. */
+  /** The shortest time between two drawings, if it is not the view's default. */
   readonly intervalMs: number | undefined;
   readonly view: View;
 }
@@ -26,7 +26,7 @@ export interface MeterSettings {
 /** How far one loop is; on display from `open` to `close`. */
 export class Meter {
   readonly settings: MeterSettings;
-  /** Items that the loop is through with. */
+  /** Items that the loop has finished with. */
   count = 0;
   #startMs = 0;
   #ending: Ending | undefined;
@@ -36,12 +36,12 @@ export class Meter {
     this.#startMs = nowMs();
   }
 
-  /** Says how the loop ended; `undefined`: it goes on after all. */
+  /** Records how the loop ended; `undefined` if it goes on after all. */
   end(ending: Ending | undefined): void {
     this.#ending = ending;
   }
 
-  /** How far it is now. */
+  /** Returns how far the loop is now. */
   read(): Reading {
     const { label, source } = this.settings;
     const standing = source?.[STANDING]();
@@ -51,7 +51,7 @@ export class Meter {
       label,
       done,
       work: done + (standing?.reported ?? 0),
-      // What turns out to be wrong is not shown.
+      // A total that turns out to be wrong is not shown.
       total: total !== undefined && done > total ? undefined : total,
       elapsedMs: nowMs() - this.#startMs,
       ending: this.#ending,

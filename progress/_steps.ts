@@ -1,6 +1,7 @@
 /**
- * Iterators that tell a meter how far they are. What they give is what the iterator behind them
- * gives: they are written by hand, as a generator would take futures for promises, and await them.
+ * Iterators that tell a meter how far they are. They pass on what the iterator behind them gives.
+ * They are written by hand, because an async generator would take futures for promises and await
+ * them.
  *
  * @module
  */
@@ -9,9 +10,9 @@ import { display } from "./_display.ts";
 import { Meter, type MeterSettings } from "./_meter.ts";
 import type { Ending } from "./_text.ts";
 
-/** How many items may pass between two looks at the clock, while they come fast. */
+/** How many items may pass between two readings of the clock while they come fast. */
 const MOST_UNSEEN = 16;
-/** Items come fast when so many take less than this. */
+/** Items come fast if less time than this passes between two readings of the clock. */
 const FAST_MS = 1;
 
 /** One loop and its meter. */
@@ -19,10 +20,10 @@ export class Steps {
   readonly #settings: MeterSettings;
   #meter: Meter | undefined;
   #isOpen = false;
-  /** Nothing more will come. */
+  /** Whether nothing more will come. */
   #isOver = false;
   #handedOut = 0;
-  /** Steps until the next look at the clock. */
+  /** Steps until the clock is read again. */
   #unseen = 1;
   #lookedMs = 0;
 
@@ -30,20 +31,22 @@ export class Steps {
     this.#settings = settings;
   }
 
-  /** The next item is asked for: the loop is through with those it was given. */
+  /** Called when the next item is asked for: the loop has finished with those that it was given. */
   protected ask(): void {
     if (!this.#isOpen) this.#open();
     this.#meter!.count = this.#handedOut;
     if (--this.#unseen === 0) this.#look();
   }
 
-  /** An item has come, or the end. */
+  /** Called when an item has come, or the end. */
   protected took(isDone: boolean | undefined): void {
     if (isDone) this.close("complete");
     else this.#handedOut++;
   }
 
-  /** Shows how it ended. After a failure the loop may ask once more: then it goes on. */
+  /**
+   * Shows how the loop ended. After a failure the loop may ask for another item; then it goes on.
+   */
   protected close(ending: Ending): void {
     if (ending !== "failed") this.#isOver = true;
     if (!this.#isOpen) return;
@@ -51,7 +54,7 @@ export class Steps {
     display.close(this.#meter!, ending);
   }
 
-  /** Shows that it is over, if it was not: nothing more will be asked for. */
+  /** Shows that the loop was stopped, if it has not ended already. */
   leave(): void {
     this.close("stopped");
   }
@@ -69,7 +72,7 @@ export class Steps {
     this.#lookedMs = timeMs;
   }
 
-  /** Shows it while something takes all items at once. */
+  /** Shows the meter while `take` takes all items at once. */
   async during<R>(take: () => Promise<R>): Promise<R> {
     this.#open();
     try {
@@ -82,7 +85,7 @@ export class Steps {
     }
   }
 
-  /** The same, where that blocks the thread. */
+  /** Shows the meter while `take` takes all items at once, blocking the thread. */
   duringSync<R>(take: () => R): R {
     this.#open();
     try {
@@ -126,7 +129,7 @@ export class SyncSteps<T> extends Steps implements IterableIterator<T> {
     });
   }
 
-  /** Itself. */
+  /** Returns this iterator. */
   [Symbol.iterator](): this {
     return this;
   }
@@ -182,12 +185,14 @@ export class AsyncSteps<T> extends Steps implements AsyncIterableIterator<T> {
     });
   }
 
-  /** Itself. */
+  /** Returns this iterator. */
   [Symbol.asyncIterator](): this {
     return this;
   }
 
-  /** One promise more for each item, and no function: an `async` one costs twice as much. */
+  /**
+   * Adds one promise for each item, and no closure: an `async` function would cost twice as much.
+   */
   #pass(step: () => Promise<IteratorResult<T>>): Promise<IteratorResult<T>> {
     let result: Promise<IteratorResult<T>>;
     try {

@@ -1,25 +1,25 @@
 /**
- * What a display of progress says, as text.
+ * The text of a progress display.
  *
  * @module
  */
 
-/** How a loop came to its end. */
+/** How a loop ended. */
 export type Ending = "complete" | "stopped" | "failed";
 
 /** How far a loop is at a moment. */
 export interface Reading {
   readonly label: string;
   readonly done: number;
-  /** Those that are done, and what the others report. */
+  /** The items that are done, plus the fractions that the others report. */
   readonly work: number;
   readonly total: number | undefined;
   readonly elapsedMs: number;
-  /** `undefined` while it goes on. */
+  /** How the loop ended; `undefined` while it goes on. */
   readonly ending: Ending | undefined;
 }
 
-/** The widest bar: a longer one tells no more. */
+/** The widest bar: a longer one would show no more. */
 const MAX_BAR = 40;
 /** A bar that is narrower is left out. */
 const MIN_BAR = 5;
@@ -90,7 +90,7 @@ function rateOf({ work, elapsedMs }: Reading): string {
   return `${rate < 100 ? rate.toFixed(1) : Math.round(rate)}/s`;
 }
 
-/** How long it will still take, if it goes on as it has gone so far. */
+/** How long the loop will still take if it goes on at the rate so far. */
 function remainingOf({ work, total, elapsedMs, ending }: Reading): number | undefined {
   if (total === undefined || work === 0 || ending !== undefined) return undefined;
   return elapsedMs * Math.max(0, total - work) / work;

@@ -1,5 +1,5 @@
 /**
- * Where meters are shown: what the two displays share.
+ * What the two displays of meters have in common.
  *
  * @module
  */
@@ -7,7 +7,9 @@
 import { NEVER } from "../_platform/clock.ts";
 import type { Meter } from "./_meter.ts";
 
-/** What drawing may take of the time: a reading of a million futures is drawn more rarely. */
+/**
+ * The share of the time that drawing may take: a reading of a million futures is drawn more rarely.
+ */
 const DRAWING_SHARE = 0.02;
 
 /** Shows meters, all of them at the same times. */
@@ -26,13 +28,13 @@ export abstract class View {
     return this.meters.size === 0;
   }
 
-  /** Takes a meter in. */
+  /** Adds a meter. */
   open(meter: Meter, nowMs: number): void {
     this.meters.add(meter);
     this.dueMs = Math.min(this.dueMs, nowMs + this.#interval);
   }
 
-  /** Shows the last state of a meter, and lets it go. */
+  /** Removes a meter; a subclass shows its last state. */
   close(meter: Meter): void {
     this.meters.delete(meter);
     if (this.isEmpty) this.dueMs = NEVER;
@@ -41,7 +43,7 @@ export abstract class View {
   /** Shows how far all meters are. */
   protected abstract draw(): void;
 
-  /** Draws, and says when the next time is; `clock` tells the time. */
+  /** Draws, and sets when to draw next; `clock` returns the time. */
   tick(clock: () => number): void {
     const startMs = clock();
     this.draw();
@@ -49,7 +51,7 @@ export abstract class View {
     this.dueMs = endMs + Math.max(this.#interval, (endMs - startMs) / DRAWING_SHARE);
   }
 
-  /** The shortest that any of the meters asks for. */
+  /** The shortest interval that any of the meters asks for. */
   get #interval(): number {
     const intervals = [...this.meters].map(({ settings }) =>
       settings.intervalMs ?? this.#intervalMs

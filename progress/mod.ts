@@ -1,8 +1,8 @@
 /**
- * Shows how far a loop is, and the tasks behind it: Python's `tqdm` for what `map`, `asCompleted`
+ * Shows how far a loop and the tasks behind it are: Python's `tqdm` for what `map`, `asCompleted`
  * and `stream` return.
  *
- * An entry of its own, as it has a dependency, which draws the bars.
+ * A separate entry point, because it has a dependency, which draws the bars.
  *
  * @example
  * ```ts

@@ -18,55 +18,61 @@ import type { View } from "./_view.ts";
 
 /** Options of {@linkcode progress}. */
 export interface ProgressOptions {
-  /** How many items there will be. Needed only where the iterable does not tell. */
+  /** How many items there will be. Needed only if the iterable does not say. */
   total?: number | undefined;
-  /** What stands before the figures. */
+  /** The text in front of the figures. */
   label?: string | undefined;
-  /** Shows nothing. Default: what the environment says, see {@linkcode progress}. */
+  /** Whether to show nothing. Default: as the environment says, see {@linkcode progress}. */
   silent?: boolean | undefined;
   /**
-   * Whether the last state stays to be seen after the loop. Default `true`; `false` is for a loop
-   * inside another.
+   * Whether the last state stays visible after the loop. Default `true`; `false` is for a loop
+   * inside another one.
    */
   leave?: boolean | undefined;
-  /** The least milliseconds between two drawings. Default 100 on a terminal, 5000 for lines. */
+  /**
+   * The shortest time between two drawings, in milliseconds. Default 100 on a terminal, 5000 for
+   * lines.
+   */
   mininterval?: number | undefined;
 }
 
 /**
- * Gives the values of an iterable, unchanged, and shows on standard error how far the loop over
- * them is: as Python's `tqdm`. A bar when standard error is a terminal, a line every five seconds
- * when it is not, for a log.
+ * Passes on the values of an iterable, unchanged, and shows on standard error how far the loop over
+ * them is, as Python's `tqdm` does: as a bar if standard error is a terminal, otherwise as a line
+ * every five seconds, for a log.
  *
- * Iterating waits where the iterable waits, and the display costs it next to nothing: it is drawn
- * by the clock, a few times a second, also while the thread is blocked, and it does not hold the
- * program open. It begins with the first item that is asked for. When the loop ends, is left early,
- * or fails, the last state stays (see `leave`), and the iterable is closed.
+ * Iterating waits where the iterable waits. The display costs next to nothing: it is drawn by the
+ * clock, a few times a second, even while the thread is blocked, and it does not keep the program
+ * running. It begins when the first item is asked for. When the loop ends, is left early, or fails,
+ * the last state stays (see `leave`), and the iterable is closed.
  *
- * **What is counted.** For `map` and `asCompleted`: tasks that are done, whatever has been handed
- * out; of the others, what they have reported through `taskContext().report(fraction)`, so that the
- * bar also moves within a long task. For any other iterable: items that the loop is through with.
- * How many there are is taken from `map`, `asCompleted`, arrays, sets and maps; `total` goes before
- * that. Where it is not known, the display has no bar and no remaining time. Rate and remaining
- * time are those of all the loop so far.
+ * **What is counted.** For `map` and `asCompleted`: the items or futures that are done, whether
+ * they have been handed out or not; for the others, the fraction that their tasks have reported
+ * through `taskContext().report(fraction)`, so that the bar also moves within a long task. For any
+ * other iterable: the items that the loop has finished with. The total is known for `map`,
+ * `asCompleted`, arrays, sets and maps; the option `total` overrides it. If it is not known, the
+ * display has no bar and no remaining time. Rate and remaining time are based on the whole loop so
+ * far.
  *
- * **Several at once** are drawn below one another, up to the height of the terminal. What this
- * thread prints through `console` meanwhile stands above them; what is written in any other way, or
- * by a worker, may run into a bar, which is drawn anew below.
+ * **Several bars at once** are drawn one below the other, up to the height of the terminal. What
+ * this thread prints through `console` meanwhile appears above them; what is written in any other
+ * way, or by a worker, may run into a bar, which is then drawn again below.
  *
- * **Environment**, as far as it may be read: `NO_PROGRESS`, when it is set to anything but an empty
- * text, silences the display; `CI` makes it lines even on a terminal, and so does `TERM=dumb`. A
- * worker, which shares the terminal with the rest of the program, writes lines.
+ * **Environment**, as far as it may be read: `NO_PROGRESS`, if it is set and not empty, silences
+ * the display. `CI`, if it is set and neither empty, `0` nor `false`, makes it write lines even on
+ * a terminal, and so does `TERM=dumb`. A worker, which shares the terminal with the rest of the
+ * program, writes lines.
  *
  * **Differs from Python:** a function instead of a class; `label` is `desc`, `silent` is `disable`,
  * `mininterval` is in milliseconds.
  *
- * @typeParam T What the iterable gives.
- * @param iterable What is to be iterated.
+ * @typeParam T The type of the iterable's values.
+ * @param iterable What the loop iterates over.
  * @param options What is shown.
- * @returns What gives the same values, in the same ways. With nothing to show it is `iterable`
- * itself.
- * @throws {TypeError} When `iterable` is none, or an option is of the wrong type.
+ * @returns An iterable with the same values, in the same forms. If nothing is shown, it is
+ * `iterable` itself.
+ * @throws {TypeError} When `iterable` cannot be iterated, or `total` or `mininterval` is not a
+ * number.
  * @throws {RangeError} For a negative `total` or `mininterval`.
  *
  * @example Results of `map`
@@ -95,24 +101,24 @@ export interface ProgressOptions {
  * ```
  */
 export function progress<T>(iterable: StreamResult<T>, options?: ProgressOptions): StreamResult<T>;
-/** What `map` returns keeps `toArray`. */
+/** Shows how far a `map` is; the result keeps `toArray`. */
 export function progress<T>(iterable: MapResult<T>, options?: ProgressOptions): MapResult<T>;
-/** What `asCompleted` returns stays so. */
+/** Shows how far `asCompleted` is; the result can be used in the same ways. */
 export function progress<T>(
   iterable: CompletedFutures<T>,
   options?: ProgressOptions,
 ): CompletedFutures<T>;
-/** What can be iterated both ways stays so. */
+/** Shows how far an iterable in both forms is; the result has both forms. */
 export function progress<T>(
   iterable: AsyncIterable<T> & Iterable<T>,
   options?: ProgressOptions,
 ): AsyncIterable<T> & Iterable<T>;
-/** How far an asynchronous iterable is. */
+/** Shows how far an asynchronous iterable is. */
 export function progress<T>(
   iterable: AsyncIterable<T>,
   options?: ProgressOptions,
 ): AsyncIterable<T>;
-/** How far a blocking iterable is. */
+/** Shows how far a synchronous iterable is. */
 export function progress<T>(iterable: Iterable<T>, options?: ProgressOptions): Iterable<T>;
 export function progress(iterable: unknown, options: ProgressOptions = {}): unknown {
   const { total, label = "", silent = isSilenced(), leave = true, mininterval } = options;
@@ -132,10 +138,10 @@ export function progress(iterable: unknown, options: ProgressOptions = {}): unkn
   });
 }
 
-/** What an iterable may have that is kept. */
+/** The members of an iterable that its wrapper keeps. */
 type Forms = { -readonly [K in keyof StreamResult<unknown>]?: StreamResult<unknown>[K] };
 
-/** The same iterable, in the forms that it has, with a meter for each loop over it. */
+/** Wraps an iterable, in the forms that it has, with a meter for each loop over it. */
 function watched(iterable: Forms, settings: MeterSettings): Forms {
   const result: Forms = {};
   let last: Steps | undefined;
@@ -150,9 +156,9 @@ function watched(iterable: Forms, settings: MeterSettings): Forms {
   if (Symbol.iterator in iterable) {
     result[Symbol.iterator] = () => begin(new SyncSteps(iterable[Symbol.iterator]!(), settings));
   }
-  // Not by `toArray`, which every built-in iterator has.
+  // Not recognized by `toArray`, which every built-in iterator has.
   if ("toArraySync" in iterable) {
-    // What knows its standing need not hand out one by one to be counted.
+    // An iterable that knows its own standing is counted without handing out items one by one.
     const knows = settings.source !== undefined;
     result.toArray = knows
       ? () => new Steps(settings).during(() => iterable.toArray!())
@@ -193,7 +199,9 @@ function isSilenced(): boolean {
   return (platform.environment("NO_PROGRESS") ?? "") !== "";
 }
 
-/** Whether a variable says yes. Some set `CI` to `false` on their own machine. */
+/**
+ * Whether a variable is set to a true value. Some people set `CI` to `false` on their own machine.
+ */
 function isSet(name: string): boolean {
   return !["", "0", "false"].includes(platform.environment(name) ?? "");
 }
