@@ -36,9 +36,9 @@ export interface TaskOptions {
    */
   transfer?: readonly Movable[] | undefined;
   /**
-   * Tasks of higher priority are handed to workers first, equal ones first in, first out. Default
-   * 0. In a pool, up to `maxWorkers` tasks that were handed out before keep their turn, and so do
-   * those that were sent ahead to a process.
+   * Tasks of higher priority are handed to workers first, equal ones first in, first out. Without
+   * it, the priority is 0. In a pool, up to `maxWorkers` tasks that were handed out before keep
+   * their turn, and so do those that were sent ahead to a process.
    */
   priority?: number | undefined;
   /**
