@@ -62,6 +62,25 @@ const UNKNOWN_CLASSES = new WeakMap<object, string>();
  * @param name The name that is sent; a later registration of the same name replaces the earlier
  * one.
  * @throws {TypeError} If the name is that of a built-in class other than `constructor`.
+ *
+ * @example
+ * ```ts
+ * import { registerError, task, ThreadPoolExecutor } from "@concurrent/futures";
+ * import { assertInstanceOf } from "@std/assert";
+ *
+ * export class BadInputError extends Error {}
+ * registerError(BadInputError);
+ *
+ * export const check = task(import.meta, function check(n: number): number {
+ *   if (n < 0) throw new BadInputError("negative");
+ *   return n;
+ * });
+ *
+ * if (import.meta.main) {
+ *   await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+ *   assertInstanceOf(await pool.submit(check, -1).exception(), BadInputError);
+ * }
+ * ```
  */
 export function registerErrorClass(
   constructor: ErrorClass,

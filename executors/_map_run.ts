@@ -26,7 +26,10 @@ import { blockUntil, type Future, futureInternals } from "./future.ts";
 export interface MapOptions {
   /** Items per task, from 1; chosen by the time that items take unless given. */
   chunksize?: number | undefined;
-  /** Milliseconds from the call until the last result; then iterating throws a `TimeoutError`. */
+  /**
+   * Milliseconds from the call until the last result. A wait for a result that has not come by then
+   * throws a `TimeoutError`.
+   */
   timeout?: number | null | undefined;
   /** Reads the inputs lazily: at most this many items are submitted and not yet handed out. */
   buffersize?: number | null | undefined;

@@ -72,7 +72,21 @@ const STATUS_ERROR = 2;
  */
 const SECONDS = [0.00001, 0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60];
 
-/** Records what an executor does. Made by {@linkcode telemetry}. */
+/**
+ * Records what an executor does. Made by {@linkcode telemetry}.
+ *
+ * @example
+ * ```ts ignore
+ * import * as api from "npm:@opentelemetry/api@1";
+ * import { ThreadPoolExecutor } from "@concurrent/futures";
+ * import { telemetry } from "@concurrent/futures/telemetry";
+ *
+ * await using pool = new ThreadPoolExecutor();
+ * const watching = telemetry(pool, api);
+ * await pool.submit(() => 1);
+ * watching.stop();
+ * ```
+ */
 export class Telemetry {
   readonly #stop: () => void;
   #isStopped = false;

@@ -124,6 +124,21 @@ const LEAST_WIDTH = 400;
  * Records what an executor does. Made by {@linkcode trace}.
  *
  * Everything can be read while it still records: it shows what was recorded so far.
+ *
+ * @example
+ * ```ts
+ * import { ThreadPoolExecutor } from "@concurrent/futures";
+ * import { trace } from "@concurrent/futures/trace";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+ * using tracing = trace(pool);
+ * await pool.submit((n: number) => n + 1, 1);
+ * assertEquals(tracing.events.map(({ kind }) => kind).sort(), ["task", "worker"]);
+ * tracing.stop();
+ * await pool.submit((n: number) => n + 1, 2);
+ * assertEquals(tracing.events.length, 2);
+ * ```
  */
 export class Trace {
   readonly #name: string;

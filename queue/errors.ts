@@ -106,6 +106,27 @@ export class ShutDown extends Error {
  * `taskDone` for the lost ones.
  *
  * **Differs from Python:** there `join` waits for ever.
+ *
+ * @example
+ * ```ts
+ * import { LostItemsError, Queue, ThreadPoolExecutor } from "@concurrent/futures";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * const queue = new Queue<number>();
+ * queue.putNowait(1);
+ * {
+ *   await using pool = new ThreadPoolExecutor({ maxWorkers: 1, onWorkerLost: "replace" });
+ *   const consuming = pool.submit((queue: Queue<number>) => {
+ *     queue.getSync();
+ *     self.close();
+ *   }, queue);
+ *   await consuming.exception();
+ * }
+ * const error = await assertRejects(() => queue.join(), LostItemsError);
+ * assertEquals(error.count, 1);
+ * queue.taskDone();
+ * await queue.join();
+ * ```
  */
 export class LostItemsError extends RuntimeError {
   /**

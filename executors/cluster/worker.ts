@@ -138,7 +138,16 @@ async function serve(options: WorkerOptions): Promise<void> {
   log("stopped");
 }
 
-/** Runs the worker program; resolves to its exit code. */
+/**
+ * Runs the worker program; resolves to its exit code.
+ *
+ * @example
+ * ```ts ignore
+ * import { main } from "@concurrent/futures/worker";
+ *
+ * const code = await main(["--broker", "redis://127.0.0.1:6379", "--module", "gcd=./gcd.ts"]);
+ * ```
+ */
 export async function main(args: readonly string[]): Promise<number> {
   let options: WorkerOptions | undefined;
   try {
