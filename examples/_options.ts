@@ -6,7 +6,10 @@
 
 import { parseArgs } from "node:util";
 
-/** The value of the one option that there is, `undefined` when it is not given. Ends the program if something else is. */
+/**
+ * Returns the value of the only option, `undefined` when it is not given. Ends the program if
+ * anything else is given.
+ */
 export function parseOption(name: string, args: string[]): string | undefined {
   try {
     return parseArgs({ args, options: { [name]: { type: "string" } } }).values[name];

@@ -1,6 +1,6 @@
 /**
- * What `download_images.ts` and `process_images.ts` have in common: their command line, where their files go, and the
- * table that they print.
+ * What `download_images.ts` and `process_images.ts` share: their command line, where their files
+ * go, and the table that they print.
  *
  * @module
  */
@@ -9,29 +9,32 @@ import type { Executor } from "@concurrent/futures";
 import { refuse } from "./_options.ts";
 import { parseArgs } from "node:util";
 
-/** What was asked for. */
+/** What the command line asks for. */
 export interface CommandLine {
-  /** What is not an option. */
+  /** The arguments that are not options. */
   readonly inputs: readonly string[];
-  /** Whether the photos are to be small. */
+  /** Whether to use small photos. */
   readonly small: boolean;
   readonly workers: number;
-  /** How long to wait when nothing comes. */
+  /** How long to wait while nothing arrives. */
   readonly timeoutMs: number;
-  /** The folder for the results; without one they are not kept. */
+  /** The folder for the results. */
   readonly into: string | undefined;
   /** The file for a timeline. */
   readonly trace: string | undefined;
 }
 
-/** What holds unless something else is asked for. */
+/** The values of options that are not given. */
 export interface Defaults {
   readonly workers: number;
   /** Left out by a program that waits for nothing. */
   readonly timeoutMs?: number;
 }
 
-/** Reads the command line. Ends the program if there is something wrong with it, or if it asks for help. */
+/**
+ * Reads the command line. Ends the program if there is something wrong with it, or if it asks for
+ * help.
+ */
 export function parseCommandLine(args: string[], help: string, defaults: Defaults): CommandLine {
   const text = { type: "string" } as const;
   const flag = { type: "boolean" } as const;
@@ -73,8 +76,8 @@ export function parseCommandLine(args: string[], help: string, defaults: Default
 const TRACE = /\.(svg|html|json)$/;
 
 /**
- * Records a timeline of an executor until the end of the `using` block, and writes it to a file then: a picture, a
- * page, or what Perfetto opens. Without a file, does nothing.
+ * Records a timeline of an executor until the end of the `using` block, and then writes it to a
+ * file: a picture, a page, or a trace that Perfetto opens. Without a file, does nothing.
  */
 export async function traceInto(
   file: string | undefined,
@@ -108,7 +111,10 @@ function parseSeconds(text: string): number {
   refuse(`--timeout must be a number of seconds, more than 0 and at most 3600, got "${text}"`);
 }
 
-/** Makes the folder for results if it is not there. Ends the program if one of them is: it would be overwritten. */
+/**
+ * Makes the folder for the results if it does not exist. Ends the program if one of the results
+ * exists already: it would be overwritten.
+ */
 export async function prepareFolder(folder: string, names: readonly string[]): Promise<void> {
   try {
     await Deno.mkdir(folder, { recursive: true });
@@ -123,15 +129,17 @@ export async function prepareFolder(folder: string, names: readonly string[]): P
   }
 }
 
-/** A folder that is gone at the end of the `using` block, and also when the program is ended before. */
+/**
+ * A folder that is removed at the end of the `using` block, or when the program is ended earlier.
+ */
 export interface TemporaryFolder extends AsyncDisposable {
   readonly path: string;
 }
 
-/** Makes a folder where the system has such. */
+/** Makes a folder where the system keeps temporary files. */
 export function temporaryFolder(): TemporaryFolder {
   let path = "";
-  // Before it is there: a signal may come at any time.
+  // Registered before the folder exists, since a signal may come at any time.
   const end = onExit(() => {
     if (path !== "") Deno.removeSync(path, { recursive: true });
   });
@@ -145,14 +153,17 @@ export function temporaryFolder(): TemporaryFolder {
   };
 }
 
-/** Signals that end a program, and what it exits with then. */
+/** Signals that end a program, and the exit code for each. */
 const SIGNALS: readonly [Deno.Signal, number][] = Deno.build.os === "windows"
   ? [["SIGINT", 130]]
   : [["SIGINT", 130], ["SIGTERM", 143]];
 
 let isListening = false;
 
-/** Until the end of the `using` block, cleans up when the program is ended: by `Deno.exit`, or by a signal. */
+/**
+ * Calls `cleanUp` if the program is ended before the end of the `using` block, by `Deno.exit` or by
+ * a signal.
+ */
 export function onExit(cleanUp: () => void): Disposable {
   if (!isListening) {
     for (const [signal, code] of SIGNALS) Deno.addSignalListener(signal, () => Deno.exit(code));
@@ -162,7 +173,10 @@ export function onExit(cleanUp: () => void): Disposable {
   return { [Symbol.dispose]: () => globalThis.removeEventListener("unload", cleanUp) };
 }
 
-/** Has `write` write a file under another name, and gives it its own when it is whole; removes it if that fails. */
+/**
+ * Lets `write` write a file under a temporary name, and renames the file when it is complete.
+ * Removes it if either fails.
+ */
 export async function writeWhole<T>(
   file: string,
   write: (part: string) => Promise<T>,
@@ -178,7 +192,7 @@ export async function writeWhole<T>(
   }
 }
 
-/** Removes what there is of files that were being written. */
+/** Removes the unfinished parts of files that were being written. */
 export function discardParts(files: readonly string[]): void {
   for (const file of files) discardSync(partOf(file));
 }
@@ -197,12 +211,12 @@ function discardSync(file: string): void {
 
 const BAR_WIDTH = 20;
 
-/** Prints how long each way took, and how many times faster than the first that is. */
+/** Prints how long each way took, and how many times as fast as the first it was. */
 export class Table {
   readonly #width: number;
   #firstMs: number | undefined;
 
-  /** A table with a line for each of these names. */
+  /** Makes a table that is wide enough for these names. */
   constructor(names: readonly string[]) {
     this.#width = Math.max(...names.map((name) => name.length));
   }
@@ -219,7 +233,7 @@ export class Table {
   }
 }
 
-/** `15 photos`, `1 photo`. */
+/** Formats a number with its noun: `15 photos`, `1 photo`. */
 export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }

@@ -1,20 +1,21 @@
 /**
- * A server that is as slow as one far away: each answer takes its time to begin, and then comes at a limited rate.
+ * A server that is as slow as a distant one: each answer begins after a delay, and then comes at a
+ * limited rate.
  *
  * @module
  */
 
 import { nameOf } from "./_photo_program.ts";
 
-/** How slow it is. */
+/** How slow the server is. */
 export interface Line {
-  /** From a request to the first byte of its answer. */
+  /** The time from a request to the first byte of its answer. */
   readonly latencyMs: number;
-  /** Of each answer, whatever others are under way. */
+  /** The rate of each answer, no matter how many others are under way. */
   readonly bytesPerSecond: number;
 }
 
-/** A server on this machine, until the end of the `using` block. */
+/** A server on this machine, which runs until the end of the `using` block. */
 export interface PhotoServer extends AsyncDisposable {
   /** The address of each file. */
   readonly urls: readonly string[];
@@ -22,11 +23,11 @@ export interface PhotoServer extends AsyncDisposable {
 
 const CHUNK_BYTES = 64 * 1024;
 
-/** Serves files by their names. */
+/** Serves files under their names. */
 export function servePhotos(files: readonly string[], line: Line): PhotoServer {
   const byPath = new Map(files.map((file) => [`/${nameOf(file)}`, file]));
   const server = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen() {} }, // A port that is free.
+    { hostname: "127.0.0.1", port: 0, onListen() {} }, // Any free port.
     async ({ url }) => {
       const file = byPath.get(new URL(url).pathname);
       await delay(line.latencyMs);
@@ -43,7 +44,10 @@ export function servePhotos(files: readonly string[], line: Line): PhotoServer {
   };
 }
 
-/** Hands out bytes at a rate. When that is late once it catches up, so that a busy machine does not slow it down. */
+/**
+ * Sends bytes at a given rate. A late chunk is made up for by the next ones, so that a busy machine
+ * does not lower the rate.
+ */
 function paced(bytes: Uint8Array, bytesPerSecond: number): ReadableStream<Uint8Array> {
   const beganMs = performance.now();
   let sent = 0;

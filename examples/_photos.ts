@@ -1,8 +1,9 @@
 /**
- * What `download_images.ts` and `process_images.ts` work on: fifteen photographs, painted here instead of taken.
+ * What `download_images.ts` and `process_images.ts` work on: fifteen photographs, painted here
+ * instead of taken.
  *
- * They are JPEG files of about four megapixels, with smooth skies, sharp edges and grain: so that they are as large, and
- * take as long to read, as a camera's.
+ * They are JPEG files of about four megapixels, with smooth skies, sharp edges and grain, so that
+ * they are as large as a camera's and take as long to read.
  *
  * @module
  */
@@ -20,14 +21,14 @@ const PHOTOS = 15;
 /** Widths and heights, in turn. */
 const SIZES = [[2304, 1728], [2496, 1664], [1600, 2400]] as const;
 
-/** Of each side, when the photos are to be small. */
+/** The factor by which each side of a small photo is shorter. */
 const SMALL = 1 / 16;
 
 const JPEG_QUALITY = 92;
 
 /**
- * Makes ImageMagick ready in this thread. It is WebAssembly, of which each thread has an instance with a memory of its
- * own; so this is called in each of them, before all else. For a pool it is the `initializer`.
+ * Makes ImageMagick ready in this thread. It is WebAssembly, and each thread has its own instance
+ * with its own memory, so each thread must call this first. A pool calls it as its `initializer`.
  */
 export const startImageMagick = task(
   import.meta,
@@ -37,7 +38,7 @@ export const startImageMagick = task(
   },
 );
 
-/** A photo to be painted. */
+/** A photo to paint. */
 interface Canvas {
   readonly file: string;
   readonly width: number;
@@ -45,7 +46,7 @@ interface Canvas {
   readonly seed: number;
 }
 
-/** What the files are called. */
+/** Returns the names of the files. */
 export function photoNames(): string[] {
   return Array.from({ length: PHOTOS }, (_, i) => `photo-${`${i + 1}`.padStart(2, "0")}.jpg`);
 }
@@ -71,7 +72,10 @@ export async function makePhotos(
   return canvases.map(({ file }) => file);
 }
 
-/** Hills below a sky with a sun: one range before the other, darker and with more grain the nearer it is. */
+/**
+ * Paints hills below a sky with a sun: one range of hills in front of the other, each darker and
+ * grainier than the one behind it.
+ */
 export const paint = task(import.meta, function paint(canvas: Canvas): void {
   const { file, width, height, seed } = canvas;
   const random = randomFrom(seed);
@@ -83,7 +87,7 @@ export const paint = task(import.meta, function paint(canvas: Canvas): void {
   for (let y = 0, at = 0; y < height; y++) {
     const down = y / height;
     for (let x = 0; x < width; x++) {
-      // Xorshift, in place: a call for each pixel would take most of the time.
+      // Xorshift, inline: a call for each pixel would take most of the time.
       grain ^= grain << 13;
       grain ^= grain >>> 17;
       grain ^= grain << 5;
@@ -101,7 +105,7 @@ export const paint = task(import.meta, function paint(canvas: Canvas): void {
   save(file, pixels, width, height);
 });
 
-/** How far down a range of hills begins, for each column. */
+/** Returns, for each column, how far down a range of hills begins. */
 function skyline(width: number, baseline: number, random: () => number): Float64Array {
   const waves = [1, 2.3, 5.1, 17, 61].map((count) => ({
     phase: 2 * Math.PI * random(),
@@ -115,9 +119,9 @@ function skyline(width: number, baseline: number, random: () => number): Float64
     ));
 }
 
-/** Numbers from 0 to 1 that depend on the seed alone. */
+/** Returns a source of numbers from 0 to 1 that depend on the seed alone. */
 function randomFrom(seed: number): () => number {
-  let state = Math.imul(seed, 0x9e3779b1); // Seeds that are close would begin alike.
+  let state = Math.imul(seed, 0x9e3779b1); // Otherwise close seeds would begin alike.
   return () => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     return state / 2 ** 32;

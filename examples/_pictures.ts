@@ -8,7 +8,9 @@ import { Event, task } from "@concurrent/futures";
 
 export const ITEMS = 1_000;
 
-/** How long each thread's network takes for a picture: threads of a stage are not equally fast. */
+/**
+ * How long each thread's network takes for a picture: the threads of a stage are not equally fast.
+ */
 export const DOWNLOAD_MS = [1, 1, 2];
 export const UPLOAD_MS = [2, 3, 5];
 export const RESIZERS = 2;
@@ -29,10 +31,10 @@ export interface Thumbnail extends Picture {
 
 /** Blocks the thread without computing. */
 function sleep(ms: number): void {
-  new Event().waitSync({ timeout: ms }); // which nobody sets
+  new Event().waitSync({ timeout: ms }); // Nobody sets this event.
 }
 
-/** The picture of that number, a byte for each pixel. */
+/** Returns the picture with the given number, one byte for each pixel. */
 export const download = task(
   import.meta,
   function download(number: number, latencyMs: number): Picture {
@@ -43,7 +45,7 @@ export const download = task(
   },
 );
 
-/** Half as wide and half as high: each pixel is the average of four. */
+/** Makes a picture half as wide and half as high: each pixel is the average of four. */
 export const resize = task(
   import.meta,
   function resize({ number, pixels }: Picture): Thumbnail {
@@ -57,12 +59,15 @@ export const resize = task(
   },
 );
 
-/** A number that differs when a byte, or the order of bytes, does. */
+/** Returns a number that changes when a byte, or the order of the bytes, changes. */
 function checksum(bytes: Uint8Array): number {
   return bytes.reduce((sum, byte) => Math.imul(sum ^ byte, 16_777_619), 0) >>> 0;
 }
 
-/** Uploads a thumbnail; says which if it is what was sent, and -1 otherwise. */
+/**
+ * Uploads a thumbnail. Returns its number if its pixels arrived as they were sent, and -1
+ * otherwise.
+ */
 export const upload = task(
   import.meta,
   function upload({ number, pixels, sum }: Thumbnail, latencyMs: number): number {
@@ -71,20 +76,22 @@ export const upload = task(
   },
 );
 
-/** What came of a run. */
+/** The outcome of a run. */
 export interface Outcome {
-  /** For each stage, how many items each of its threads dealt with. */
+  /** For each stage, how many items each of its threads handled. */
   readonly counts: Record<string, readonly number[]>;
-  /** The most that waited at a time, for each place where something waits. */
+  /** For each place where items wait, the most that waited there at a time. */
   readonly peaks: Record<string, number>;
-  /** How often somebody woke up, looked, and found nothing to do; where somebody has to look at all. */
+  /**
+   * How often somebody woke up, looked, and found nothing to do. Left out where nobody has to look.
+   */
   readonly polls?: number;
-  /** The pictures that were uploaded and arrived as they should, -1 for others. */
+  /** The numbers of the uploaded pictures, -1 for each that did not arrive as it was sent. */
   readonly uploaded: readonly number[];
   readonly tookMs: number;
 }
 
-/** Prints it; the same lines for both programs. */
+/** Prints an outcome, with the same lines for both programs. */
 export function report({ counts, peaks, polls, uploaded, tookMs }: Outcome): void {
   for (const [stage, each] of Object.entries(counts)) line(stage, ...each);
   for (const [place, peak] of Object.entries(peaks)) line(`most ${place} waiting`, peak);

@@ -1,5 +1,5 @@
 /**
- * How `sleep_threads.ts` and `processes.ts` are told how long to sleep, and how they report.
+ * How `sleep_threads.ts` and `processes.ts` read how long to sleep, and how they report.
  *
  * @module
  */
@@ -10,15 +10,17 @@ export const TASKS = 10;
 
 /** How long tasks sleep, in seconds. */
 export interface Sleeps {
-  /** Two, as long as said. */
+  /** Two sleeps of the length asked for. */
   readonly two: readonly number[];
-  /** Ten, as long as said. */
+  /** Ten sleeps of the length asked for. */
   readonly same: readonly number[];
-  /** Ten, each shorter than the one before. */
+  /**
+   * Ten sleeps, the first of the length asked for, each of the others shorter than the one before.
+   */
   readonly shorter: readonly number[];
 }
 
-/** The sleeps of a walk, made of what the option `--seconds` says, 1 unless it is given. */
+/** Makes the sleeps of a program from the option `--seconds`, 1 by default. */
 export function parseSleeps(args: string[]): Sleeps {
   const text = parseOption("seconds", args) ?? "1";
   const seconds = Number(text);
@@ -30,7 +32,7 @@ export function parseSleeps(args: string[]): Sleeps {
   return { two: [seconds, seconds], same, shorter };
 }
 
-/** Runs a part of the walk, and says how long it took, and how long its tasks slept. */
+/** Runs a part of the program, and prints how long it took and how long its tasks slept. */
 export async function measure(
   title: string,
   sleeps: readonly number[],

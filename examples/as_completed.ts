@@ -1,10 +1,11 @@
 /**
- * Five pages are asked for at once, and each is dealt with as soon as it is there.
+ * Five pages are requested at once, and each is handled as soon as it arrives.
  *
  *   deno run -A examples/as_completed.ts
  *
- * A map from future to address says what each is about. A page that cannot be had does not end the loop, only the time limit
- * does: it leaves alone what is not done, which is then given up here.
+ * A map from future to address tells which page a future is for. A page that cannot be loaded does
+ * not end the loop; only the timeout does. The timeout leaves unfinished futures alone: this
+ * program then gives them up by a signal.
  *
  * It prints:
  *
@@ -31,7 +32,7 @@ const PAGES: Record<string, { readonly tookMs: number; readonly bytes?: number }
 };
 const TIMEOUT_MS = 2000;
 
-/** What comes of loading one. */
+/** A loaded page. */
 interface Page {
   readonly bytes: number;
 }
@@ -53,7 +54,7 @@ async function report(address: string, page: Future<Page>): Promise<void> {
   }
 }
 
-// The pages are waited for, nothing is computed: for that there is no need of threads.
+// Loading pages is waiting, not computing: that needs no threads.
 await using executor = new AsyncExecutor();
 const patience = new AbortController();
 const loading = executor.with({ signal: patience.signal });

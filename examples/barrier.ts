@@ -1,10 +1,10 @@
 /**
- * Three threads draw a picture together, row by row: each has a third of the columns. A cell depends on
- * its neighbors in the row before, so they meet at a barrier after each row.
+ * Three threads draw a picture together, row by row: each has a third of the columns. A cell
+ * depends on its neighbors in the row above, so the threads meet at a barrier after each row.
  *
  *   deno run -A examples/barrier.ts
  *
- * Whoever comes last runs the barrier's action, which prints the row that is now complete.
+ * The last thread to arrive runs the barrier's action, which prints the row that is now complete.
  *
  * It prints, for instance:
  *
@@ -38,12 +38,16 @@ const ROWS = 16;
 const COLUMNS = 33;
 const SHARE = COLUMNS / THREADS;
 
-/** Draws a thread's share of each row. Returns how many had come to the barrier before it, each time. */
+/**
+ * Draws a thread's share of each row. Returns, for each row, how many threads had arrived at the
+ * barrier before it.
+ */
 export const draw = task(
   import.meta,
   function draw(cells: Uint8Array, barrier: Barrier, thread: number): number[] {
     let row = 0;
-    // A function does not cross to another thread: each that may come last needs the action.
+    // A function cannot be sent to another thread, so each thread that may come last sets the
+    // action.
     barrier.action = () => print(cells, row);
     const arrivals: number[] = [];
     for (; row < ROWS; row++) {
@@ -55,7 +59,10 @@ export const draw = task(
   },
 );
 
-/** A cell is set where exactly one of its two neighbors above is; the first row has one in the middle. */
+/**
+ * Sets a cell if exactly one of its two neighbors above is set; in the first row, only the middle
+ * one.
+ */
 function drawCell(cells: Uint8Array, row: number, column: number): void {
   const middle = (COLUMNS - 1) / 2;
   const isSet = row === 0
@@ -64,7 +71,7 @@ function drawCell(cells: Uint8Array, row: number, column: number): void {
   cells[row * COLUMNS + column] = isSet ? 1 : 0;
 }
 
-/** Nothing is set outside of the picture. */
+/** Tells whether a cell is set; outside the picture none is. */
 function isSetAt(cells: Uint8Array, row: number, column: number): boolean {
   return column >= 0 && column < COLUMNS && cells[row * COLUMNS + column] === 1;
 }

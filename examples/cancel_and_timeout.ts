@@ -3,9 +3,10 @@
  *
  *   deno run -A examples/cancel_and_timeout.ts
  *
- * A task that waits is taken back by `cancel`. One that runs is given up by a timeout or a signal: its future fails at once, and
- * the task is told through a signal of its own. If it does not listen, a thread cannot be stopped: it is abandoned, and
- * another one takes its place. A process is killed.
+ * `cancel` takes back a task that is still waiting. A timeout or a signal gives up a task that
+ * runs: its future fails at once, and the task learns of it through its own signal. If it does not
+ * listen, its thread cannot be stopped: the thread is abandoned, and another one takes its place. A
+ * process is killed.
  *
  * It prints:
  *
@@ -48,7 +49,7 @@ export const count = task(import.meta, function count(runs: Event): number {
   return counted;
 });
 
-/** The same, but nobody can tell it anything. */
+/** Counts for ever: it never looks at its signal. */
 export const countForEver = task(import.meta, function countForEver(runs: Event): void {
   runs.set();
   for (;;);
@@ -62,7 +63,7 @@ export const processId = task(import.meta, function processId(): number {
   return process.pid;
 });
 
-/** How an unsuccessful task has ended. */
+/** Returns the text of the error that a task ended with. */
 async function failureOf(future: Future<unknown>): Promise<string> {
   try {
     return `none, but ${await future}`;
@@ -71,7 +72,7 @@ async function failureOf(future: Future<unknown>): Promise<string> {
   }
 }
 
-/** Has a task run, and gives it up then. */
+/** Starts a task, and gives it up once it runs. */
 async function abort(executor: Executor, fn: (runs: Event) => unknown): Promise<void> {
   const runs = new Event();
   const controller = new AbortController();
@@ -81,7 +82,7 @@ async function abort(executor: Executor, fn: (runs: Event) => unknown): Promise<
   console.log(`  given up by a signal: ${await failureOf(future)}`);
 }
 
-/** Says which thread runs the next task. */
+/** Prints which thread runs the next task. */
 async function reportNextThread(pool: ThreadPoolExecutor, first: string): Promise<void> {
   const next = await pool.submit(threadName);
   const which = next === first ? "the same" : "another";
@@ -93,7 +94,7 @@ async function inThreads(): Promise<void> {
   const first = await pool.submit(threadName);
   const runs = new Event();
   const running = pool.with({ timeout: TIMEOUT_MS }).submit(count, runs);
-  const waiting = pool.submit(threadName); // There is one worker, and it has something to do.
+  const waiting = pool.submit(threadName); // The only worker is busy.
   console.log(`One that waits can be cancelled: ${waiting.cancel()}`);
   console.log(`  ${await failureOf(waiting)}`);
 
@@ -121,7 +122,7 @@ async function inProcesses(): Promise<void> {
 
 function isAlive(pid: number): boolean {
   try {
-    return process.kill(pid, 0); // No signal: it is only tried whether one could be sent.
+    return process.kill(pid, 0); // 0 sends no signal, and only checks whether one could be sent.
   } catch {
     return false;
   }

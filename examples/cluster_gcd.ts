@@ -1,12 +1,14 @@
 /**
- * The work of `gcd.ts` on worker hosts that take it from a broker, one of which is killed in the middle.
+ * The work of `gcd.ts` on two worker hosts that take it from a broker; one of them is killed during
+ * the work.
  *
  *   deno run -A examples/cluster_gcd.ts
  *   deno run -A examples/cluster_gcd.ts --broker redis://127.0.0.1:6379 --repeat 500
  *
- * It starts a redis-server of its own unless it is given a broker (Debian: package redis-server), and two worker hosts as
- * processes of this machine; on others they would be started by the same command. When a part of the answers is there, a
- * host that is at work is killed, as a machine may be lost. What it had in hand is run again by the other one.
+ * Unless it is given a broker, it starts its own redis-server (Debian: package redis-server). It
+ * starts two worker hosts as processes of this machine; on other machines the same command would
+ * start them. When a quarter of the answers has arrived, one host is killed while it works, as if
+ * its machine were lost. The other host runs again what the first one had in hand.
  *
  * @module
  */
@@ -27,10 +29,16 @@ const PAIRS: readonly Pair[] = [
 
 const ROOT = new URL("../", import.meta.url);
 
-/** How long a host may be silent before its work is given to another: short, since this program waits for that. */
+/**
+ * How long a host may be silent before its work is given to another one. It is short, since this
+ * program waits that long.
+ */
 const LEASE_SECONDS = 2;
 
-/** Starts a redis-server on a free port; it is ended, and its folder removed, at the end of the `using` block. */
+/**
+ * Starts a redis-server on a free port. At the end of the `using` block it is ended, and its folder
+ * removed.
+ */
 async function startBroker(): Promise<AsyncDisposable & { url: string }> {
   const folder = await Deno.makeTempDir();
   const port = freePort();
@@ -105,9 +113,12 @@ async function startHost(url: string, pool: string): Promise<Host> {
   };
 }
 
-/** Has the pairs' divisors found, and a host killed when a quarter of them is there. */
+/**
+ * Computes the divisors of the pairs on two hosts, and kills one when a quarter of the answers has
+ * arrived.
+ */
 async function run(url: string, pairs: readonly Pair[]): Promise<void> {
-  // A pool of its own: a broker that was given may have others.
+  // A name of its own, since a broker from the command line may serve other pools.
   const pool = `gcd-${crypto.randomUUID()}`;
   await using executor = await ClusterExecutor.connect({
     url,

@@ -3,8 +3,9 @@
  *
  *   deno run -A examples/condition.ts
  *
- * Two conditions share the lock that guards the shelf. The producer, an async task, waits while the shelf is full; a
- * consumer, a thread, blocks while it is empty. Whoever changes it notifies one of the other side.
+ * Two conditions share the lock that guards the shelf. The producer, an async function, waits while
+ * the shelf is full; a consumer, a thread, blocks while it is empty. After each change, one side
+ * notifies one waiter of the other.
  *
  * It prints, for instance:
  *
@@ -41,7 +42,10 @@ const ROOM = 3;
 const CONSUMERS = 2;
 const MEAL_MS = 10;
 
-/** The shelf's shared words: how many loaves were put there, how many were taken, and whether more will come. */
+/**
+ * The shelf's shared words: how many loaves were put there, how many were taken, and whether no
+ * more will come.
+ */
 const PUT = 0;
 const TAKEN = 1;
 const IS_CLOSED = 2;
@@ -52,7 +56,7 @@ interface Bakery {
   readonly notEmpty: Condition;
 }
 
-/** Call with the lock held. */
+/** How many loaves are on the shelf. Call with the lock held. */
 function onShelf(shelf: Int32Array): number {
   return shelf[PUT] - shelf[TAKEN];
 }
@@ -70,16 +74,16 @@ async function produce({ shelf, notFull, notEmpty }: Bakery): Promise<void> {
   notEmpty.notifyAll();
 }
 
-/** Takes and eats loaves until no more will come; returns how many. */
+/** Takes and eats loaves until no more will come. Returns how many it has eaten. */
 export const consume = task(import.meta, function consume(bakery: Bakery, name: string): number {
   let eaten = 0;
   for (; take(bakery, name); eaten++) {
-    new Event().waitSync({ timeout: MEAL_MS }); // which nobody sets
+    new Event().waitSync({ timeout: MEAL_MS }); // Nobody sets this event.
   }
   return eaten;
 });
 
-/** False when there is no loaf, and none will come. */
+/** Takes a loaf once there is one. Returns false when there is none, and none will come. */
 function take({ shelf, notFull, notEmpty }: Bakery, name: string): boolean {
   using _ = notEmpty.holdSync();
   notEmpty.waitForSync(() => onShelf(shelf) > 0 || shelf[IS_CLOSED] === 1);

@@ -1,10 +1,11 @@
 /**
- * A coroutine: a generator that is given numbers, and answers each with the smallest so far.
+ * A coroutine: a generator that receives numbers, and answers each with the smallest so far.
  *
  *   deno run -A examples/coroutine.ts
  *
- * What a generator yields goes out, and what `next` is called with comes in, as the value of that `yield`. Between two
- * calls it stands still there, with all its variables. A thread can be asked in the same way: numbers go to it through
+ * What a generator yields goes out to the caller of `next`; what the caller passes to the next
+ * `next` comes in as the value of that `yield`. Between two calls the generator is suspended at the
+ * `yield`, with all its variables. A thread can be used in the same way: numbers go to it through
  * one queue, and the minima come back through another.
  *
  * It prints:
@@ -19,13 +20,13 @@ import { Queue, task, Thread } from "@concurrent/futures";
 
 const NUMBERS = [7, 4, 9, 2, 5];
 
-/** Is given numbers, one with each `next`; yields the smallest of them. */
+/** Receives a number with each `next`, and yields the smallest so far. */
 export function* runningMinimum(): Generator<number, never, number> {
   let minimum = Infinity;
   for (;;) minimum = Math.min(minimum, yield minimum);
 }
 
-/** A coroutine that stands at its first `yield`: only from there on it can be given anything. */
+/** Makes a coroutine, and runs it to its first `yield`, where it can receive the first number. */
 export function start(): Generator<number, never, number> {
   const coroutine = runningMinimum();
   coroutine.next();

@@ -1,11 +1,11 @@
 /**
- * Five threads add up to one counter in shared memory: without a lock some additions get lost, with a
+ * Five threads add to one counter in shared memory: without a lock some additions get lost, with a
  * lock none does.
  *
  *   deno run -A examples/counter.ts
  *
- * To add is to read, to work out the next number, and to write it. A thread that reads what another one
- * is about to replace writes over it.
+ * Adding means reading, working out the next number, and writing it. A thread that reads a number
+ * which another one is about to replace overwrites that one's result.
  *
  * It prints, for instance:
  *
@@ -30,13 +30,16 @@ function increment(counter: Int32Array): void {
   Atomics.store(counter, 0, next);
 }
 
-/** The next number, worked out step by step: the time that code takes between a read and a write. */
+/**
+ * Returns the next number, worked out in many steps so that time passes between the read and the
+ * write.
+ */
 function successor(count: number): number {
   for (let i = 0; i < STEPS; i++) count += 1 / STEPS;
   return count;
 }
 
-/** What each thread does, once all of them are there. */
+/** Counts in one thread, once all threads have arrived at `start`. */
 export const count = task(
   import.meta,
   function count(counter: Int32Array, start: Barrier, lock: Lock | undefined): void {

@@ -1,10 +1,11 @@
 /**
- * An array that contains itself goes to a worker, and comes back as one.
+ * An array that contains itself goes to a worker, and comes back as an array that contains itself.
  *
  *   deno run -A examples/cyclic_values.ts
  *
- * Values are copied on their way, and the copy has the shape of the original: what is one object in several places, or inside of
- * itself, is so in the copy as well. (JSON refuses what is inside of itself, and makes several of what is in several places.)
+ * Values are copied on their way, and the copy has the shape of the original: an object that
+ * appears in several places, or inside itself, does so in the copy as well. (JSON refuses an object
+ * that is inside itself, and turns one in several places into several objects.)
  *
  * It prints:
  *
@@ -28,7 +29,7 @@ interface Person {
   friend?: Person;
 }
 
-// What follows is called in the worker, on what arrives there, and here, on what comes back.
+// The worker calls these functions on what arrives there, and this thread on what comes back.
 
 export const containsItself = task(import.meta, function containsItself(list: Nested): boolean {
   return list[1] === list;

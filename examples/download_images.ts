@@ -1,18 +1,21 @@
 /**
- * Fifteen photos from a slow server: one by one, then on the event loop and by threads, eight at a time.
+ * Downloads fifteen photos from a slow server: one by one, then eight at a time, on the event loop
+ * and by threads.
  *
  *   deno run -A examples/download_images.ts
  *   deno run -A examples/download_images.ts --workers 4
  *   deno run -A examples/download_images.ts --into photos https://example.com/a.jpg https://example.com/b.jpg
  *
- * A download is mostly waiting, and many can wait at once. That takes no processor: the event loop alone does it as well
- * as threads, and at less cost. The server is a part of this program, and as slow as one far away; what it serves is made
- * first. Addresses of your own are fetched instead, each way once, into a folder that stays.
+ * A download is mostly waiting, and many can wait at once. Waiting needs no processor: the event
+ * loop alone does it as well as threads, and at less cost. The server is a part of this program,
+ * and as slow as a distant one; the photos that it serves are painted first. If you give addresses,
+ * these are fetched instead, once in each way, into a folder that is kept.
  *
- * What cannot be fetched is reported, and the others go on; the program exits with 1 then. A file gets its name when it is
- * whole, and nothing is left of one that is not.
+ * A download that fails is reported, the others go on, and the program exits with 1. A file gets
+ * its name when it is complete; nothing is left of an incomplete one.
  *
- * Instead of `-A`: `--allow-read --allow-write --allow-net=127.0.0.1`, and for addresses of your own `--allow-net`.
+ * Instead of `-A`: `--allow-read --allow-write --allow-net=127.0.0.1`, and for addresses of your
+ * own `--allow-net`.
  *
  * @module
  */
@@ -38,7 +41,7 @@ const WORKERS = 8;
 const TIMEOUT_MS = 10_000;
 
 const FAR = { latencyMs: 300, bytesPerSecond: 1_000_000 };
-/** For small photos. */
+/** The line for small photos. */
 const NEAR = { latencyMs: 20, bytesPerSecond: 10_000_000 };
 
 const HELP = `Downloads photos: one by one, on the event loop, and by threads.
@@ -53,14 +56,14 @@ Options:
   --small            Small photos, from a server nearby
   --help             Show this text`;
 
-/** A file to be fetched. */
+/** A file to fetch. */
 export interface Order {
   readonly url: string;
   readonly file: string;
   readonly timeoutMs: number;
 }
 
-/** What came of it. */
+/** The outcome of an order. */
 export interface Delivery {
   readonly url: string;
   readonly bytes: number;
@@ -68,7 +71,10 @@ export interface Delivery {
   readonly problem?: string;
 }
 
-/** Fetches a file. It does not throw: what went wrong with one file stands in the list, among the others. */
+/**
+ * Fetches a file. Does not throw: what went wrong with one file is reported in its place in the
+ * list of deliveries.
+ */
 export const download = task(import.meta, async function download(order: Order): Promise<Delivery> {
   const { url, file } = order;
   try {
@@ -78,12 +84,12 @@ export const download = task(import.meta, async function download(order: Order):
   }
 });
 
-/** Writes to a file what an address answers, as it comes; returns how many bytes that is. */
+/** Writes what an address answers to a file, as it arrives. Returns the number of bytes. */
 async function fetchInto(file: string, { url, timeoutMs }: Order): Promise<number> {
   using patience = new Patience(timeoutMs);
   const response = await fetch(url, { signal: patience.signal });
   if (!response.ok) {
-    await response.body?.cancel(); // Or the connection would stay open.
+    await response.body?.cancel(); // Otherwise the connection would stay open.
     throw new Error(`${response.status} ${response.statusText}`.trimEnd());
   }
   const expected = lengthOf(response.headers);
@@ -106,13 +112,19 @@ async function fetchInto(file: string, { url, timeoutMs }: Order): Promise<numbe
   return bytes;
 }
 
-/** How many bytes are announced. What was compressed on the way has another length now. */
+/**
+ * Returns how many bytes the server announces; `undefined` if the body is compressed on the way,
+ * since its length here differs.
+ */
 function lengthOf(headers: Headers): number | undefined {
   const length = headers.get("content-length");
   return length === null || headers.has("content-encoding") ? undefined : Number(length);
 }
 
-/** Aborts its signal when it was not renewed for some time: a long download is fine, one that stands still is not. */
+/**
+ * Aborts its signal when it was not renewed for some time: a download may take long, but must not
+ * stall.
+ */
 class Patience implements Disposable {
   readonly #controller = new AbortController();
   readonly #ms: number;
@@ -138,7 +150,9 @@ class Patience implements Disposable {
   }
 }
 
-/** What went wrong and why, without the address, which the runtime repeats. */
+/**
+ * Returns what went wrong and why, without the address, which the runtime puts into its messages.
+ */
 function reasonOf(error: Error): string {
   const { message, cause } = error;
   if (!(cause instanceof Error)) return message.replace(/^error sending .*? for url \(.*?\): /, "");
@@ -146,12 +160,12 @@ function reasonOf(error: Error): string {
   return error instanceof TypeError ? reasonOf(cause) : `${message}: ${reasonOf(cause)}`;
 }
 
-/** A way to do it. */
+/** A way to fetch all files. */
 interface Way {
   readonly name: string;
-  /** Makes what runs the downloads; without it, a plain loop does. */
+  /** Makes the executor that runs the downloads; without it, a plain loop runs them. */
   readonly makeExecutor?: (maxWorkers: number) => Executor;
-  /** Whether it is the one to draw. */
+  /** Whether this is the way that `--trace` records. */
   readonly isTraced?: boolean;
 }
 
@@ -162,14 +176,15 @@ const WAYS: readonly Way[] = [
     makeExecutor: (maxWorkers) => new AsyncExecutor({ maxWorkers }),
     isTraced: true,
   },
-  // A thread for each download under way. It is worth its start when what comes is not just stored, but worked on.
+  // One thread for each download under way: worth starting when what arrives is not just stored but
+  // processed.
   {
     name: "ThreadPoolExecutor",
     makeExecutor: (maxWorkers) => new ThreadPoolExecutor({ maxWorkers }),
   },
 ];
 
-/** Fetches all files; the start and the end of workers are a part of it. */
+/** Fetches all files. Starting and ending the workers is a part of it. */
 async function fetchAll(
   way: Way,
   orders: readonly Order[],
@@ -185,7 +200,7 @@ async function fetchAll(
   return await executor.map(download, orders).toArray();
 }
 
-/** Fetches all files each way, and prints what came of it. Returns whether everything went well. */
+/** Fetches all files in each way, and prints the results. Returns whether everything went well. */
 async function compare(orders: readonly Order[], commandLine: CommandLine): Promise<boolean> {
   using _ = onExit(() => discardParts(orders.map(({ file }) => file)));
   const table = new Table(WAYS.map(({ name }) => name));
@@ -208,10 +223,10 @@ function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
-/** Fetches what the server here has. */
+/** Fetches the photos of this program's own server. */
 async function downloadPhotos(commandLine: CommandLine): Promise<boolean> {
   const { small, workers, timeoutMs, into } = commandLine;
-  // Not at the top: workers import this file too, and have no use for a library that paints.
+  // Not imported at the top: workers import this file too, and do not need the library that paints.
   const { makePhotos, photoNames } = await import("./_photos.ts");
   if (into !== undefined) await prepareFolder(into, photoNames());
   await using temporary = temporaryFolder();
@@ -230,7 +245,7 @@ async function downloadPhotos(commandLine: CommandLine): Promise<boolean> {
   return isGood;
 }
 
-/** Throws unless what came is what was sent. */
+/** Throws unless the files that arrived are those that were sent. */
 async function checkSame(sent: readonly string[], came: readonly string[]): Promise<void> {
   for (const [i, file] of came.entries()) {
     if (await digestOf(file) !== await digestOf(sent[i])) {
@@ -244,7 +259,7 @@ async function digestOf(file: string): Promise<string> {
   return new Uint8Array(digest).toHex();
 }
 
-/** Fetches what is at some addresses. */
+/** Fetches the files at the given addresses. */
 async function downloadUrls(urls: readonly string[], commandLine: CommandLine): Promise<boolean> {
   const { workers, timeoutMs, into: folder = "downloads" } = commandLine;
   const names = namesOf(urls);
@@ -254,7 +269,10 @@ async function downloadUrls(urls: readonly string[], commandLine: CommandLine): 
   return await compare(orders, commandLine);
 }
 
-/** A name for the file of each address: the address's last part, with a number where others end in the same. */
+/**
+ * Returns a file name for each address: the last part of the address, with a number added if the
+ * name is taken.
+ */
 export function namesOf(urls: readonly string[]): string[] {
   const taken = new Set<string>();
   return urls.map((text) => {
@@ -264,20 +282,23 @@ export function namesOf(urls: readonly string[]): string[] {
     }
     const [, stem, ending = ""] = /^(.+?)(\.\w+)?$/.exec(safeName(nameOf(url.pathname)))!;
     let name = stem + ending;
-    // Some systems do not tell upper from lower case in names.
+    // Some systems do not tell upper from lower case in file names.
     for (let i = 2; taken.has(name.toLowerCase()); i++) name = `${stem}-${i}${ending}`;
     taken.add(name.toLowerCase());
     return name;
   });
 }
 
-/** What an address calls a file, without what cannot be in a name, or would hide the file. */
+/**
+ * Returns the last part of an address as a file name, without characters that a name cannot have
+ * and without leading dots, which would hide the file.
+ */
 function safeName(part: string): string {
   let name = part;
   try {
     name = decodeURIComponent(part);
   } catch {
-    // A percent sign that stands for itself.
+    // The part has a percent sign that stands for itself.
   }
   return name.replaceAll(/[\p{Cc}"*/:<>?\\|]/gu, "_").replace(/^\.+/, "") || "index";
 }

@@ -23,7 +23,10 @@ import { parseArgs } from "node:util";
 
 type Pair = readonly [number, number];
 
-/** `task` is what lets workers run it: they import this module, and call its export of that name. */
+/**
+ * Returns the greatest common divisor. `task` lets workers run it: they import this module, and
+ * call its export `gcd`.
+ */
 export const gcd = task(import.meta, function gcd([a, b]: Pair): number {
   for (let divisor = Math.min(a, b); divisor > 1; divisor--) {
     if (a % divisor === 0 && b % divisor === 0) return divisor;
@@ -34,9 +37,12 @@ export const gcd = task(import.meta, function gcd([a, b]: Pair): number {
 /** A way to do the work. */
 interface Mode {
   readonly name: string;
-  /** Makes what runs the work; without it, a plain loop does. */
+  /** Makes the executor that does the work; without it, a plain loop does. */
   readonly makeExecutor?: (maxWorkers: number) => Executor;
-  /** Starts its workers, if it has any: so that the work can be timed apart from their start. */
+  /**
+   * Starts the executor's workers, if it has any, so that the work can be timed apart from their
+   * start.
+   */
   readonly startWorkers?: (executor: Executor, workers: number) => Promise<void>;
 }
 
@@ -56,13 +62,13 @@ const MODES: readonly Mode[] = [
   },
 ];
 
-/** What came of a mode. */
+/** The outcome of a mode. */
 interface Run {
   readonly name: string;
   readonly answers: readonly number[];
-  /** From the first pair to the last answer. */
+  /** The time from the first pair to the last answer. */
   readonly tookMs: number;
-  /** From making the executor until all of its workers were ready; 0 where there are none. */
+  /** The time from making the executor until all its workers were ready; 0 without workers. */
   readonly startMs: number;
 }
 
@@ -78,19 +84,25 @@ async function run(mode: Mode, pairs: readonly Pair[], workers: number): Promise
   await using executor = mode.makeExecutor(workers);
   await mode.startWorkers?.(executor, workers);
   const beganMs = performance.now();
-  // The only pass: as in the plain loop, the time to compile `gcd` in each worker is a part of it.
+  // There is no earlier pass to warm up: as in the plain loop, the time to compile `gcd` counts,
+  // here in each worker.
   const answers = await executor.map(gcd, pairs).toArray();
   const tookMs = performance.now() - beganMs;
   return { name, answers, tookMs, startMs: mode.startWorkers ? beganMs - madeMs : 0 };
 }
 
-/** A pool starts its workers as tasks come: this gives one to each, which has it load this module. */
+/**
+ * Starts all workers of a pool. A pool starts them as tasks come, so this gives a task to each; for
+ * it, the worker loads this module.
+ */
 async function startWorkers(executor: Executor, workers: number): Promise<void> {
   const all = new Barrier(workers);
   await Promise.all(Array.from({ length: workers }, () => executor.submit(arrive, all)));
 }
 
-/** Returns once all workers are in here; so none of them does the part of another. */
+/**
+ * Returns once all workers have arrived here, so that no worker takes the task meant for another.
+ */
 export const arrive = task(import.meta, function arrive(all: Barrier): void {
   all.waitSync();
 });
@@ -98,7 +110,9 @@ export const arrive = task(import.meta, function arrive(all: Barrier): void {
 const NAME_WIDTH = Math.max(...MODES.map(({ name }) => name.length));
 const BAR_WIDTH = 20;
 
-/** One line: `linear : Took 0.145 seconds`, the speed-up, and a bar as long as the time. */
+/**
+ * Makes a line: `linear : Took 0.145 seconds`, the speed-up, and a bar in proportion to the time.
+ */
 function describe({ name, tookMs, startMs }: Run, linear: Run, longestMs: number): string {
   const bar = "█".repeat(Math.max(1, Math.round(BAR_WIDTH * tookMs / longestMs)));
   const start = startMs === 0 ? "" : `started in ${seconds(startMs)} s`;
@@ -114,7 +128,7 @@ function times(ratio: number): string {
   return `${ratio.toFixed(2)}x`.padStart(7);
 }
 
-/** Throws unless both have the same answers. */
+/** Throws unless both runs have the same answers. */
 function checkSame(run: Run, linear: Run): void {
   const count = Math.max(run.answers.length, linear.answers.length);
   for (let i = 0; i < count; i++) {
@@ -140,7 +154,7 @@ Options:
   --workers N   Workers of a pool (default 2)
   --help        Show this text`;
 
-/** The command line or the file is not what it should be: said without a stack, exit code 2. */
+/** The command line or the file is wrong: reported without a stack, with exit code 2. */
 class UsageError extends Error {}
 
 interface Options {

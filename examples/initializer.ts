@@ -1,10 +1,12 @@
 /**
- * What the tasks of a worker share is set up once in each worker, before its first task.
+ * An initializer sets up, once in each worker and before its first task, what the tasks of the
+ * worker share.
  *
  *   deno run -A examples/initializer.ts
  *
- * Each worker has modules of its own. So what its tasks share is a variable of the module, set by the pool's `initializer`:
- * a connection, a model, a table. If that fails there is nothing to run tasks with, and the pool is broken.
+ * Each worker has its own instances of the modules. So what its tasks share, such as a connection,
+ * a model or a table, is a variable of the module, set by the pool's `initializer`. If the
+ * initializer fails, the worker cannot run tasks, and the pool is broken.
  *
  * It prints, for instance:
  *
@@ -23,16 +25,16 @@
 
 import { currentThread, Event, task, ThreadPoolExecutor } from "@concurrent/futures";
 
-/** In place of a server: what one of each currency is in others. */
+/** In place of a server: what one unit of a currency is worth in others. */
 const SERVER: Record<string, Record<string, number>> = {
   USD: { EUR: 0.9, JPY: 150, MXN: 18, INR: 85 },
 };
 const TASK_MS = 20;
 
-/** Each worker has a variable of its own. */
+/** The rates, a separate variable in each worker. */
 let rates: Readonly<Record<string, number>> | undefined;
 
-/** Called in each worker, before its first task. */
+/** Loads the rates; called in each worker, before its first task. */
 export const loadRates = task(import.meta, function loadRates(currency: string): void {
   if (!(currency in SERVER)) throw new RangeError(`no rates of ${currency}`);
   rates = SERVER[currency];
@@ -40,7 +42,7 @@ export const loadRates = task(import.meta, function loadRates(currency: string):
 });
 
 export const convert = task(import.meta, function convert(amount: number, into: string): string {
-  new Event().waitSync({ timeout: TASK_MS }); // which nobody sets
+  new Event().waitSync({ timeout: TASK_MS }); // Nobody sets this event.
   return `${amount * rates![into]} ${into}, says ${currentThread().name}`;
 });
 

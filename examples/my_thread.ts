@@ -1,10 +1,11 @@
 /**
- * A class of threads: each object has its own numbers to work on, and says what it does in `run`.
+ * A class of threads: each object has its own numbers to work on, and the method `run` works on
+ * them.
  *
  *   deno run -A examples/my_thread.ts
  *
- * `start` sends the object's fields to a new thread, where an object of the same class runs. It is another object: what is to
- * be seen here is written to shared memory.
+ * `start` sends the object's fields to a new thread, where `run` is called on an object of the same
+ * class. That is another object, so it writes what this thread must see to shared memory.
  *
  * It prints, for instance:
  *
@@ -22,7 +23,10 @@ const THREADS = 3;
 const LIMIT = 300_000;
 const SHARE = LIMIT / THREADS;
 
-/** Counts the primes in its share of the numbers. It is exported, so that its thread finds it. */
+/**
+ * Counts the primes in its share of the numbers. The class is exported, so that the thread finds
+ * it.
+ */
 export class PrimeCounter extends Thread {
   readonly number: number;
   readonly counts: Int32Array;

@@ -1,10 +1,11 @@
 /**
- * Three tasks, each of which maps over the same pool that runs it.
+ * Three tasks, each of which calls `map` of the pool that runs it.
  *
  *   deno run -A examples/nested_map.ts
  *
- * A pool can be sent to its own tasks; what they submit there is run by the same workers. A task that waits for others keeps its
- * worker, so there must be more workers than such tasks. If all of them block, the last one is told so.
+ * A pool can be sent to its own tasks; what they submit to it is run by the same workers. A task
+ * that waits for others keeps its worker, so there must be more workers than waiting tasks. If all
+ * workers would block, the last one gets an error instead.
  *
  * It prints:
  *
@@ -24,13 +25,16 @@ import { Barrier, type Executor, task, ThreadPoolExecutor } from "@concurrent/fu
 const RANGE = 20_000;
 const PARTS = 4;
 
-/** A number, and how many steps it takes: half of it where that is whole, else one more than three times it. */
+/**
+ * A number, and how many steps it takes to 1: a step halves an even number, and triples an odd one
+ * and adds 1.
+ */
 interface Chain {
   readonly start: number;
   readonly steps: number;
 }
 
-/** The longest chain of a part of a range. */
+/** Returns the longest chain of a part of a range. */
 export const longestOfPart = task(import.meta, function longestOfPart(from: number): Chain {
   let longest: Chain = { start: from, steps: 0 };
   for (let start = Math.max(from, 1); start < from + RANGE / PARTS; start++) {
@@ -46,7 +50,7 @@ function countSteps(n: number): number {
   return steps;
 }
 
-/** The longest chain of a range, of which the pool's other workers do parts. */
+/** Returns the longest chain of a range; the pool's other workers compute its parts. */
 export const longestOfRange = task(
   import.meta,
   async function longestOfRange(pool: Executor, from: number): Promise<Chain> {
@@ -54,7 +58,10 @@ export const longestOfRange = task(
   },
 );
 
-/** The same, blocking, once all such tasks are there. */
+/**
+ * Does what {@linkcode longestOfRange} does, but blocks, and begins once all tasks of this function
+ * run.
+ */
 export const longestOfRangeSync = task(
   import.meta,
   function longestOfRangeSync(pool: Executor, from: number, all: Barrier): Chain {

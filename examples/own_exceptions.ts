@@ -1,10 +1,12 @@
 /**
- * An error of one's own class comes whole from a worker: class, fields, cause, and where it was thrown.
+ * An error of your own class arrives complete from a worker: class, fields, cause, and where it was
+ * thrown.
  *
  *   deno run -A examples/own_exceptions.ts
  *
- * The class is registered where it is defined. Workers import that module too, so both sides know it. It is rebuilt without a
- * call of its constructor. A class that is not registered arrives as the nearest one above it that is, here `Error`.
+ * The class is registered where it is defined. Workers import that module too, so both sides know
+ * the class. The error is rebuilt without calling its constructor. An error of a class that is not
+ * registered arrives as one of the nearest base class that is known, here `Error`.
  *
  * It prints:
  *
@@ -33,7 +35,7 @@ export class PaymentError extends Error {
 }
 registerError(PaymentError);
 
-/** Nobody has registered this one. */
+/** An error class that is not registered. */
 export class UnknownAccountError extends Error {
   constructor(readonly account: string) {
     super("no such account");
@@ -55,7 +57,7 @@ function take(account: string, cents: number): void {
   }
 }
 
-/** The functions of this module in an error's stack, the one that threw first. */
+/** Lists the functions of this module in an error's stack, beginning with the one that threw. */
 function functionsIn(stack: string): string {
   const lines = stack.split("\n").filter((line) => line.includes(import.meta.url));
   return lines.map((line) => /at (\S+)/.exec(line)![1]).join(", ");

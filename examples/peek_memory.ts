@@ -3,8 +3,9 @@
  *
  *   deno run -A examples/peek_memory.ts
  *
- * The handle of a shared object has the buffer with all of its state. The package does not export where each word lies: the
- * numbers below are those of docs/memory_layout.md, and change when the package does. Look, and never write.
+ * The handle of a shared object contains the buffer with all its state. The package does not export
+ * where each word lies: the numbers below are from docs/memory_layout.md, and may change with any
+ * version of the package. Only read this memory, never write it.
  *
  * It prints:
  *
@@ -35,7 +36,7 @@
 
 import { getIdent, type Handle, Lock, Queue, ShutDown } from "@concurrent/futures";
 
-/** For each word of an object the byte that it begins with. */
+/** For each word of an object, the byte at which it begins. */
 type Layout = Readonly<Record<string, number>>;
 
 export const LOCK: Layout = {
@@ -59,25 +60,25 @@ export const QUEUE: Layout = {
   NEXT: 140,
 };
 
-/** A small item, in a segment of a queue's memory. */
+/** The words of a small item, in a segment of a queue's memory. */
 export const ITEM: Layout = { SIZE: 0, NUMBER: 4 };
 
-/** One who waits, in the table of threads. */
+/** The words of a waiter, in the table of threads. */
 export const NODE: Layout = { NEXT: 0, PREVIOUS: 4, LIST: 8, THREAD: 12 };
 
-/** What the words of an object were at a moment. */
+/** The values of an object's words at a moment. */
 type Words = Readonly<Record<string, number>>;
 
-/** Reads the words of what begins at that byte of a buffer. */
+/** Reads the words of the object that begins at byte `begin` of a buffer. */
 function peek(buffer: SharedArrayBuffer, begin: number, layout: Layout): Words {
   const memory = new DataView(buffer, begin);
   const words: Record<string, number> = {};
-  // Little-endian, as all machines are that this runs on.
+  // Little-endian, as are all machines that this runs on.
   for (const [name, byte] of Object.entries(layout)) words[name] = memory.getInt32(byte, true);
   return words;
 }
 
-/** What the handle of a lock or of a queue has. A queue begins where its buffer does. */
+/** The data in the handle of a lock or of a queue. A queue begins at the start of its buffer. */
 interface Memory {
   readonly buffer: SharedArrayBuffer;
   readonly byteOffset?: number;
@@ -89,12 +90,12 @@ function memoryOf({ data }: Handle): Memory {
   return data as Memory;
 }
 
-/** Where something begins that a word refers to, by the number of its first word. */
+/** Converts a reference, which is the number of a word in a buffer, to the number of its byte. */
 function byteOf(word: number): number {
   return word * Int32Array.BYTES_PER_ELEMENT;
 }
 
-/** Prints what the words were at several moments, side by side. */
+/** Prints the values of the words at several moments, side by side. */
 function print(title: string, layout: Layout, moments: Readonly<Record<string, Words>>): void {
   printRow("", title, Object.keys(moments));
   for (const [name, byte] of Object.entries(layout)) {

@@ -1,11 +1,13 @@
 /**
- * Download, resize, upload: a thousand pictures go through three stages of threads, with a bounded queue before each.
+ * Download, resize, upload: a thousand pictures go through three stages of threads, with a bounded
+ * queue before each stage.
  *
  *   deno run -A examples/pipeline.ts
  *
- * The uploads are slowest. Each queue fills up to its `maxsize`; then whoever puts into it sleeps until there is room.
- * So the fast stages slow down by themselves, memory stays bounded, and nobody looks in vain for something to do.
- * `pipeline_done_wrong.ts` beside it does the same work without queues, and prints the same lines.
+ * The uploads are the slowest stage. Each queue fills up to its `maxsize`; then whoever puts into
+ * it sleeps until there is room. So the fast stages slow down by themselves, memory stays bounded,
+ * and no thread looks in vain for work. `pipeline_done_wrong.ts` does the same work without queues,
+ * and prints the same kind of report.
  *
  * It prints, for instance:
  *
@@ -30,14 +32,17 @@ import { DOWNLOAD_MS, ITEMS, RESIZERS, THREADS, UPLOAD_MS } from "./_pictures.ts
 
 const MAXSIZE = 16;
 
-/** The queue before each stage. */
+/** The queues of the pipeline, one before each stage. */
 interface Line {
   readonly addresses: Queue<number>;
   readonly pictures: Queue<pictures.Picture>;
   readonly thumbnails: Queue<pictures.Thumbnail>;
 }
 
-/** What a thread of a stage did: the numbers of its items, and the longest that it saw the next queue. */
+/**
+ * What a thread of a stage did: the numbers of its items, and the greatest length at which it saw
+ * the next queue.
+ */
 interface Shift {
   readonly numbers: readonly number[];
   readonly peak: number;
@@ -51,7 +56,7 @@ export const download = task(
     let peak = 0;
     // Sleeps while the queue is empty; ends when it is shut down.
     for (const number of line.addresses) {
-      line.pictures.putSync(pictures.download(number, latencyMs)); // Sleeps while that one is full.
+      line.pictures.putSync(pictures.download(number, latencyMs)); // Sleeps while `pictures` is full.
       line.addresses.taskDone();
       peak = Math.max(peak, line.pictures.qsize());
       numbers.push(number);
@@ -105,7 +110,7 @@ if (import.meta.main) {
     await line.addresses.put(number); // Waits for room; the event loop goes on meanwhile.
     peak = Math.max(peak, line.addresses.qsize());
   }
-  // Stage by stage: what a stage is done with is in the next queue.
+  // Stage by stage: when a queue is joined, all its items have gone on to the next queue.
   for (const queue of [line.addresses, line.pictures, line.thumbnails]) {
     await queue.join();
     queue.shutdown();

@@ -1,10 +1,11 @@
 /**
- * How not to do it: the work of `pipeline.ts`, by as many threads, with arrays in place of queues.
+ * How not to do it: the work of `pipeline.ts`, by the same number of threads, with arrays in place
+ * of queues.
  *
  *   deno run -A examples/pipeline_done_wrong.ts
  *
- * Nothing slows the fast stages down, so an array grows as long as they are ahead. Who has nothing to do looks again every
- * millisecond, mostly in vain.
+ * Nothing slows the fast stages down, so the array after a stage grows as long as that stage is
+ * faster than the next. A stage with nothing to do looks again every millisecond, mostly in vain.
  *
  * It prints, for instance:
  *
@@ -29,7 +30,7 @@ import { DOWNLOAD_MS, ITEMS, RESIZERS, THREADS, UPLOAD_MS } from "./_pictures.ts
 
 const POLL_MS = 1;
 
-// Workers do not import this module: the functions that they run are in the other one.
+// Workers do not import this module: the functions that they run are in `_pictures.ts`.
 await using pool = new ThreadPoolExecutor({ maxWorkers: THREADS });
 const waiting: pictures.Picture[] = [];
 const thumbnails: pictures.Thumbnail[] = [];
@@ -38,7 +39,9 @@ const peaks = { pictures: 0, thumbnails: 0 };
 let next = 0;
 let polls = 0;
 
-/** Takes something out of an array; waits for it. Nothing once all is done. */
+/**
+ * Waits for an item in an array, and takes it out. Returns `undefined` once all the work is done.
+ */
 async function take<T>(list: T[]): Promise<T | undefined> {
   for (; list.length === 0 && uploaded.length < ITEMS; polls++) {
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));

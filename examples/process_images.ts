@@ -5,11 +5,13 @@
  *   deno run -A examples/process_images.ts --workers 4
  *   deno run -A examples/process_images.ts --into thumbnails pictures
  *
- * This is all computing: two processors do it in half the time, and the event loop would not do it any faster. Processes
- * need more time than threads to start; in return, nothing that a library does in one of them can harm the program.
+ * This is all computing: two processors do it in half the time, while the event loop would not do
+ * it any faster. Processes need more time than threads to start; in return, nothing that a library
+ * does in one of them can harm the program.
  *
- * The photos are made first. Name a folder of your own instead: its pictures are left as they are, and the thumbnails stay.
- * A picture that is broken is reported and skipped; the program exits with 1 then.
+ * The photos are painted first. Or name a folder of your own: its pictures are left as they are,
+ * and the thumbnails are kept. A broken picture is reported and skipped, and the program exits with
+ * 1.
  *
  * Instead of `-A`: `--allow-read --allow-write --allow-run --allow-env`.
  *
@@ -58,13 +60,13 @@ Options:
   --small        Small photos
   --help         Show this text`;
 
-/** A thumbnail to be made. */
+/** A thumbnail to make. */
 export interface Job {
   readonly picture: string;
   readonly thumbnail: string;
 }
 
-/** What came of it. */
+/** The outcome of a job. */
 export interface Outcome {
   readonly picture: string;
   /** A digest of the thumbnail's pixels. */
@@ -74,9 +76,11 @@ export interface Outcome {
 }
 
 /**
- * Makes a thumbnail. It does not throw: what is wrong with one picture stands in the list, among the others.
+ * Makes a thumbnail. Does not throw: what is wrong with one picture is reported in its place in the
+ * list of outcomes.
  *
- * Names cross to the worker and back, not pictures: who works on the bytes reads and writes them.
+ * Only file names are sent to the worker and back, no pictures: the worker reads and writes the
+ * files itself.
  */
 export const makeThumbnail = task(
   import.meta,
@@ -86,22 +90,24 @@ export const makeThumbnail = task(
       await writeWhole(thumbnail, (part) => Deno.writeFile(part, bytes));
       return { picture, digest };
     } catch (error) {
-      // "UnexpectedEndOfFile `' @ error/png.c/MagickPNGError/1308": the place is in the library.
+      // Of "UnexpectedEndOfFile `' @ error/png.c/MagickPNGError/1308", leaves out the place in the
+      // library's code.
       return { picture, problem: (error as Error).message.replace(/ `.* @ \S+$/s, "") };
     }
   },
 );
 
 /**
- * The work itself, done by ImageMagick, compiled to WebAssembly. It computes in the thread that calls it and in no other.
- * With a library that has threads of its own, there would be nothing to compare: a loop, too, can keep all processors
- * busy with it.
+ * Makes a thumbnail from the bytes of a picture, by ImageMagick compiled to WebAssembly, which
+ * computes only in the thread that calls it. With a library that has its own threads there would be
+ * nothing to compare: even a loop could keep all processors busy with it.
  */
 function shrink(picture: Uint8Array): { bytes: Uint8Array<ArrayBuffer>; digest: string } {
   const image = MagickImage.create();
   try {
     let damage: Error | undefined;
-    // Half a JPEG file is read without an error; the other half of the picture is gray then.
+    // Half a JPEG file is read without an error, only with a warning; the rest of the picture is
+    // gray.
     image.onWarning = ({ error }) => {
       if (error.severity === MagickErrorSeverity.CorruptImageWarning) damage ??= error;
     };
@@ -109,23 +115,23 @@ function shrink(picture: Uint8Array): { bytes: Uint8Array<ArrayBuffer>; digest: 
     if (damage !== undefined) throw damage;
     image.autoOrient();
     image.blur(0, BLUR_SIGMA); // Gaussian, and twice as fast as `gaussianBlur`.
-    // With ">", a picture that is small already is not made larger.
+    // With ">", a picture that is already small is not enlarged.
     image.thumbnail(new MagickGeometry(`${THUMBNAIL_SIDE}x${THUMBNAIL_SIDE}>`));
     return {
       bytes: image.write(image.format, (bytes) => bytes.slice()),
       digest: image.signature ?? "",
     };
   } finally {
-    image.dispose(); // Its memory is WebAssembly's, which nobody collects.
+    image.dispose(); // Its memory is WebAssembly's, which is not garbage-collected.
   }
 }
 
-/** A way to do it. */
+/** A way to make all thumbnails. */
 interface Way {
   readonly name: string;
-  /** Makes what runs the jobs; without it, a plain loop does. */
+  /** Makes the executor that runs the jobs; without it, a plain loop runs them. */
   readonly makeExecutor?: (maxWorkers: number) => Executor;
-  /** Whether it is the one to draw. */
+  /** Whether this is the way that `--trace` records. */
   readonly isTraced?: boolean;
 }
 
@@ -143,7 +149,9 @@ const WAYS: readonly Way[] = [
   },
 ];
 
-/** Makes all thumbnails. To start ImageMagick is a part of it, and so are the start and the end of workers. */
+/**
+ * Makes all thumbnails. Starting ImageMagick, and starting and ending the workers, is a part of it.
+ */
 async function makeAll(
   way: Way,
   jobs: readonly Job[],
@@ -160,7 +168,9 @@ async function makeAll(
   return await executor.map(makeThumbnail, jobs).toArray();
 }
 
-/** Makes all thumbnails each way, and prints what came of it. Returns whether everything went well. */
+/**
+ * Makes all thumbnails in each way, and prints the results. Returns whether everything went well.
+ */
 async function compare(jobs: readonly Job[], commandLine: CommandLine): Promise<boolean> {
   using _ = onExit(() => discardParts(jobs.map(({ thumbnail }) => thumbnail)));
   console.log(`${count(jobs.length, "picture")}, ${count(commandLine.workers, "worker")}\n`);
@@ -179,7 +189,7 @@ async function compare(jobs: readonly Job[], commandLine: CommandLine): Promise<
   return problems.length === 0;
 }
 
-/** Throws unless both ways have made the same pictures, and have found the same ones broken. */
+/** Throws unless both ways made the same thumbnails, and found the same pictures broken. */
 function checkSame(way: Way, outcomes: readonly Outcome[], expected: readonly Outcome[]): void {
   for (const [i, { picture, digest, problem }] of expected.entries()) {
     if (outcomes[i].digest === digest && outcomes[i].problem === problem) continue;
@@ -219,7 +229,10 @@ async function picturesIn(folder: string): Promise<string[]> {
   return pictures.sort();
 }
 
-/** The largest first: so that at the end no worker is left with a long one. */
+/**
+ * Makes the jobs, those of the largest files first, so that at the end no worker is left with a
+ * long one.
+ */
 async function jobsOf(pictures: readonly string[], thumbnails: string): Promise<Job[]> {
   const sizes = new Map<string, number>();
   for (const picture of pictures) sizes.set(picture, (await Deno.stat(picture)).size);

@@ -1,14 +1,17 @@
 /**
- * Ten seconds of sleep in little more than one: by processes made by hand, then by a pool of processes.
+ * Ten seconds of sleep in little more than one second: by processes made by hand, then by a pool of
+ * processes.
  *
  *   deno run -A examples/processes.ts
  *   deno run -A examples/processes.ts --seconds 0.2
  *
- * The same walk as in `sleep_threads.ts`, with `Process` for `Thread` and `ProcessPoolExecutor` for `ThreadPoolExecutor`. A process
- * has a memory of its own, and takes longer to start. What is done with the pool is not even written anew: it is imported
- * from there, as is what each process does.
+ * This does what `sleep_threads.ts` does, with `Process` for `Thread` and `ProcessPoolExecutor` for
+ * `ThreadPoolExecutor`. A process has its own memory, and takes longer to start. The function that
+ * each process runs, and all that is done with the pool, are imported from `sleep_threads.ts`
+ * unchanged.
  *
- * It prints what the processes say, and at the end of each part how long that took. One of five parts, for instance:
+ * It prints what the processes report, and at the end of each part how long that part took. One of
+ * five parts, for instance:
  *
  *   Ten processes by hand
  *   Sleeping 1 second(s)...
@@ -33,7 +36,10 @@ async function twoProcesses([one, other]: readonly number[]): Promise<void> {
   await second.join();
 }
 
-/** Nothing comes back from a process made by hand; but a queue can be sent to it. */
+/**
+ * Puts the result into a queue: a process made by hand returns nothing, but a queue can be sent to
+ * it.
+ */
 export const reportOn = task(
   import.meta,
   function reportOn(reports: Queue<string>, seconds: number): void {

@@ -1,15 +1,18 @@
 /**
- * Two bars: four long tasks that tell how far they are, and hundreds of short ones.
+ * Two progress bars: one for four long tasks that report how far they are, one for hundreds of
+ * short ones.
  *
  *   deno run -A examples/progress.ts
  *   deno run -A examples/progress.ts --limit 200000
  *   deno run -A examples/progress.ts 2> progress.log
  *
- * The long tasks look for primes below a limit, a quarter of the numbers each. Without their reports the bar would move four
- * times only. The short ones are a call of `map`; both share the workers of one pool, and are drawn below each other.
+ * Each of the long tasks looks for primes in a quarter of the numbers below a limit. Without their
+ * reports the bar would move only four times. The short tasks are one call of `map`. Both kinds
+ * share the workers of one pool, and their bars are drawn one below the other.
  *
- * Bars are drawn on standard error, so results go to a file or to another program by themselves: `| cat`. Where standard
- * error is no terminal either, as with `2> progress.log`, there is a line every five seconds instead.
+ * Bars are drawn on standard error, so that a file or another program, such as with `| cat`, gets
+ * only the results. Where standard error is no terminal, as with `2> progress.log`, a line is
+ * printed every five seconds instead.
  *
  * It prints:
  *
@@ -25,17 +28,17 @@ import { parseOption, refuse } from "./_options.ts";
 
 const PARTS = 4;
 const STARTS = 400;
-/** How often each start of the short tasks is computed, so that they take a few milliseconds. */
+/** How often a short task repeats its computation, so that it takes a few milliseconds. */
 const REPEATS = 2_000;
 
-/** How many primes there are from a number on and below another. */
+/** Counts the primes from `from` up to, but not including, `below`. */
 export const countPrimes = task(
   import.meta,
   function countPrimes(from: number, below: number): number {
     const context = taskContext();
     let count = 0;
     for (let n = from; n < below; n++) {
-      // Telling costs about as much as a look at a large number: now and then will do.
+      // A report costs about as much as checking a large number, so there is one only now and then.
       if (n % 4096 === 0) context.report((n - from) / (below - from));
       if (isPrime(n)) count++;
     }
@@ -48,7 +51,10 @@ function isPrime(n: number): boolean {
   return n > 1;
 }
 
-/** In how many steps a number comes to 1, if it is halved when even, and else tripled and one added. */
+/**
+ * Returns how many steps a number takes to 1: a step halves an even number, and triples an odd one
+ * and adds 1.
+ */
 export const stepsToOne = task(import.meta, function stepsToOne(start: number): number {
   let steps = 0;
   for (let i = 0; i < REPEATS; i++) {

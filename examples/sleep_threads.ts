@@ -4,10 +4,12 @@
  *   deno run -A examples/sleep_threads.ts
  *   deno run -A examples/sleep_threads.ts --seconds 0.2
  *
- * A thread that sleeps blocks nobody else. By hand there is a thread for each task, to be started and joined, and nothing
- * comes back from it; a pool keeps its threads, hands out the tasks, and gives a future for each.
+ * A thread that sleeps blocks no other thread. By hand, each task needs its own thread, which must
+ * be started and joined, and returns nothing. A pool keeps its threads, hands out the tasks, and
+ * returns a future for each.
  *
- * It prints what the threads say, and at the end of each part how long that took. One of five parts, for instance:
+ * It prints what the threads report, and at the end of each part how long that part took. One of
+ * five parts, for instance:
  *
  *   Ten threads by hand
  *   Sleeping 1 second(s)...
@@ -27,10 +29,10 @@ import {
 } from "@concurrent/futures";
 import { measure, parseSleeps, type Sleeps, TASKS } from "./_sleeping.ts";
 
-/** What each thread does. */
+/** Sleeps; this is what each thread does. */
 export const doSomething = task(import.meta, function doSomething(seconds: number): string {
   console.log(`Sleeping ${seconds} second(s)...`);
-  new Event().waitSync({ timeout: seconds * 1000 }); // which nobody sets
+  new Event().waitSync({ timeout: seconds * 1000 }); // Nobody sets this event.
   return `Done sleeping ${seconds} second(s)`;
 });
 
@@ -49,7 +51,7 @@ async function manyThreads(sleeps: readonly number[]): Promise<void> {
   for (const thread of threads) await thread.join();
 }
 
-/** Three ways to use a pool, of whatever kind: `processes.ts` does the same with a pool of processes. */
+/** Uses a pool of any kind in three ways; `processes.ts` calls this with a pool of processes. */
 export async function walkThroughPool(makePool: () => Executor, sleeps: Sleeps): Promise<void> {
   await measure("Ten tasks submitted to a pool", sleeps.same, async (sleeps) => {
     await using pool = makePool();

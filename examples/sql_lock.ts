@@ -1,10 +1,11 @@
 /**
- * Ten threads want to query a database that has a single connection, and take turns by a lock.
+ * Ten threads query a database that has a single connection; a lock makes them take turns.
  *
  *   deno run -A examples/sql_lock.ts
  *
- * The connection is held back until all ten wait for it. They came one after the other, nobody comes
- * later, so they are served in that order. No query begins before the one before it has ended.
+ * The program itself holds the connection until all ten threads wait for it. They arrive one after
+ * the other, and no other thread comes later, so they are served in that order. No query begins
+ * before the previous one has ended.
  *
  * It prints:
  *
@@ -48,13 +49,15 @@ export const query = task(import.meta, function query(connection: Lock, number: 
   console.log(`Query ${number} ends: ${rows} rows`);
 });
 
-/** Takes a while, in place of a database. */
+/** Takes a while, as a database would. Returns the number of rows. */
 function readRows(number: number): number {
-  new Event().waitSync({ timeout: LATENCY_MS }); // which nobody sets
+  new Event().waitSync({ timeout: LATENCY_MS }); // Nobody sets this event.
   return number * 100;
 }
 
-/** The names of the threads that wait for the connection, in their order. */
+/**
+ * Returns the names of the threads that wait for the connection, in the order in which they came.
+ */
 function waiters(): readonly string[] {
   return debugLocks().find(({ name }) => name === LOCK_NAME)?.waiters ?? [];
 }

@@ -1,11 +1,13 @@
 /**
- * A long log that a worker parses line by line, for a loop that has seen enough long before its end.
+ * A worker parses a long log line by line, for a loop that has seen enough long before the log's
+ * end.
  *
  *   deno run -A examples/stream.ts
  *
- * A generator function yields a record for each line, in the worker. The loop takes one after the other, and leaves when an
- * address has failed to log in five times in a row. That closes the generator, where it is: its `finally` is run in the
- * worker before the loop is over here. Until then it was ahead of the loop, by no more records than `buffersize` says.
+ * In the worker, a generator function yields a record for each line. Here, a loop takes one record
+ * after the other, and ends when an address has failed to log in five times in a row. That closes
+ * the generator in the worker: its `finally` block runs there before the statement after the loop
+ * runs here. Until then the generator was ahead of the loop by at most `buffersize` records.
  *
  * It prints:
  *
@@ -22,14 +24,14 @@ const LINES = 1_000_000;
 const AHEAD = 64;
 const FAILURES = 5;
 
-/** What a line of the log says. */
+/** What a line of the log records. */
 interface Attempt {
   readonly line: number;
   readonly address: string;
   readonly hasFailed: boolean;
 }
 
-/** The lines of a log: here they are made up, the same each time. */
+/** Yields the lines of a log. They are made up, the same ones each time. */
 function* readLines(): Generator<string> {
   let state = 1;
   for (let line = 0; line < LINES; line++) {
@@ -40,7 +42,7 @@ function* readLines(): Generator<string> {
   }
 }
 
-/** Parses the log, in a worker; counts the lines that it has come to. */
+/** Parses the log, in a worker, and counts in `linesRead` the lines that it has read. */
 export const attempts = task(
   import.meta,
   function* attempts(linesRead: Value<"i32">): Generator<Attempt> {

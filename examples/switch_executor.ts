@@ -1,11 +1,11 @@
 /**
- * One job, and a flag that says what runs it: the event loop, threads or processes.
+ * One job, and an option that chooses what runs it: the event loop, threads or processes.
  *
  *   deno run -A examples/switch_executor.ts
  *   deno run -A examples/switch_executor.ts --executor process
  *
- * The job takes an `Executor`, and does not know which one: that is chosen in one line. The flag is `async`, `thread` or `process`;
- * without it, it is `thread`.
+ * The job takes an `Executor`, and does not know which kind it is: one line chooses it. The option
+ * `--executor` is `async`, `thread` or `process`; the default is `thread`.
  *
  * It prints:
  *
@@ -36,7 +36,7 @@ const EXECUTORS: Record<string, () => Executor> = {
   process: () => new ProcessPoolExecutor({ maxWorkers: 2 }),
 };
 
-/** The prime factors of a number. */
+/** Returns the prime factors of a number. */
 export const factorize = task(import.meta, function factorize(n: number): number[] {
   const factors: number[] = [];
   for (let d = 2; d * d <= n; d++) {
@@ -45,7 +45,7 @@ export const factorize = task(import.meta, function factorize(n: number): number
   return n > 1 ? [...factors, n] : factors;
 });
 
-/** The process that it runs in, and the thread of that. */
+/** Returns the process that it runs in, and the thread of that process. */
 export const whereabouts = task(
   import.meta,
   function whereabouts(): [pid: number, ident: number] {
@@ -53,13 +53,13 @@ export const whereabouts = task(
   },
 );
 
-/** The job. */
+/** Does the job: factorizes some numbers, and prints their factors. */
 async function factorizeAll(executor: Executor): Promise<void> {
   const factors = await executor.map(factorize, NUMBERS).toArray();
   for (const [i, n] of NUMBERS.entries()) console.log(`${n} = ${factors[i].join(" * ")}`);
 }
 
-/** Where the executor's tasks run. */
+/** Describes where the executor's tasks run. */
 async function placeOf(executor: Executor): Promise<string> {
   const [pid, ident] = await executor.submit(whereabouts);
   if (pid !== process.pid) return "in another process";
