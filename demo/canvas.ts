@@ -5,7 +5,7 @@
  * @module
  */
 
-/** Colours and fonts, as the style sheet has them. */
+/** The colours and the font of the style sheet. */
 export interface Theme {
   readonly text: string;
   readonly muted: string;
@@ -19,7 +19,7 @@ export interface Theme {
 
 const THREADS = 8;
 
-/** The colours that hold now. */
+/** Reads the colours and the font that currently apply. */
 export function readTheme(): Theme {
   const style = getComputedStyle(document.documentElement);
   const probe = document.createElement("i");
@@ -42,7 +42,7 @@ export function readTheme(): Theme {
   return theme;
 }
 
-/** A canvas, cleared, in the page's own pixels. */
+/** A cleared canvas, measured in CSS pixels. */
 export interface Prepared {
   readonly context: CanvasRenderingContext2D;
   readonly width: number;
@@ -50,9 +50,9 @@ export interface Prepared {
 }
 
 /**
- * Makes a canvas ready to be drawn on anew.
+ * Clears a canvas, and fits its size to the screen.
  *
- * @param height How high it is to be; as the style sheet says, if left out.
+ * @param height The height in CSS pixels. Default: that of the style sheet.
  */
 export function prepare(canvas: HTMLCanvasElement, height?: number): Prepared {
   if (height !== undefined && canvas.style.height !== `${height}px`) {

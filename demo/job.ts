@@ -1,6 +1,7 @@
 /**
- * The job: greatest common divisors of some pairs of numbers, found the slow way, by trying every number from the smaller
- * one downwards; and a log in shared memory of who computed what, when.
+ * The job: greatest common divisors of some pairs of numbers, found the slow way, by trying every
+ * number from the smaller one downwards; and a log in shared memory of which thread computed which
+ * pair, and when.
  *
  * @module
  */
@@ -13,7 +14,10 @@ export type Pair = readonly [number, number];
 /** How many pairs there are. */
 export const PAIRS = 96;
 
-/** Words of the log for each pair. Times are microseconds since the run began; a worker's number counts from 1. */
+/**
+ * The words of the log for each pair. Times are microseconds since the run began. WORKER is the
+ * worker's number plus 1, and 0 while the pair is not begun.
+ */
 const WORDS = { START: 0, END: 1, WORKER: 2, SIZE: 3 };
 
 /** One pair to compute. */
@@ -25,15 +29,15 @@ export interface Job {
   readonly beganMs: number;
 }
 
-/** What is known of a pair. Times are milliseconds since the run began. */
+/** What the log says about a pair. Times are milliseconds since the run began. */
 export interface Entry {
   readonly worker: number;
   readonly startMs: number;
-  /** `undefined` while it is computed. */
+  /** `undefined` while the pair is computed. */
   readonly endMs: number | undefined;
 }
 
-/** The greatest common divisor, the slow way. */
+/** Computes the greatest common divisor the slow way. */
 export function slowGcd([a, b]: Pair): number {
   for (let divisor = Math.min(a, b); divisor > 1; divisor--) {
     if (a % divisor === 0 && b % divisor === 0) return divisor;
@@ -41,18 +45,18 @@ export function slowGcd([a, b]: Pair): number {
   return 1;
 }
 
-/** The greatest common divisor, as Euclid found it: to see whether answers are right. */
+/** Computes the greatest common divisor by Euclid's algorithm, to check the answers. */
 export function euclid([a, b]: Pair): number {
   while (b !== 0) [a, b] = [b, a % b];
   return a;
 }
 
-/** The moment, on a clock that all threads of the page share. */
+/** Returns the time, in milliseconds since 1970, on a clock that all threads of the page share. */
 export function nowMs(): number {
   return performance.timeOrigin + performance.now();
 }
 
-/** Computes a pair and writes it into the log; on the main thread as on a worker. */
+/** Computes a pair, and records it in the log; on the main thread or on a worker. */
 export const gcd = task(import.meta, function gcd({ index, pair, log, beganMs }: Job): number {
   const at = index * WORDS.SIZE;
   const sinceUs = (): number => Math.round((nowMs() - beganMs) * 1000);
@@ -63,18 +67,21 @@ export const gcd = task(import.meta, function gcd({ index, pair, log, beganMs }:
   return answer;
 }, "gcd");
 
-/** Workers are named by their pool: `worker_0`, `worker_1` ... The main thread is 0. */
+/**
+ * Returns the number in the worker's name, which its pool gives it: `worker_0`, `worker_1` ... On
+ * the main thread, returns 0.
+ */
 function workerNumber(): number {
   const { name = "" } = globalThis as { name?: string };
   return Number(/^worker_(\d+)$/.exec(name)?.[1] ?? 0);
 }
 
-/** Memory for the log of a run. */
+/** Makes the memory for the log of a run. */
 export function createLog(): Int32Array {
   return new Int32Array(new SharedArrayBuffer(PAIRS * WORDS.SIZE * Int32Array.BYTES_PER_ELEMENT));
 }
 
-/** What the log says of the pairs that were begun. */
+/** Yields what the log says about each pair that was begun. */
 export function* entriesOf(log: Int32Array): Generator<Entry> {
   for (let at = 0; at < log.length; at += WORDS.SIZE) {
     const worker = Atomics.load(log, at + WORDS.WORKER);
@@ -88,7 +95,10 @@ export function* entriesOf(log: Int32Array): Generator<Entry> {
   }
 }
 
-/** Pairs that take this machine about `eachMs` each, some more and some less; the same ones each time for one size. */
+/**
+ * Makes pairs that take this machine about `eachMs` each, some more and some less; the same pairs
+ * each time for one size.
+ */
 export function makePairs(eachMs: number): Pair[] {
   const size = sizeFor(eachMs);
   let seed = 1;
@@ -102,10 +112,10 @@ export function makePairs(eachMs: number): Pair[] {
   });
 }
 
-/** How large a number is that takes about `ms`. */
+/** Returns the size of a number that takes about `ms`. */
 function sizeFor(ms: number): number {
   const size = 1_000_003;
-  slowGcd([size, size + 2]); // The first time it is slower.
+  slowGcd([size, size + 2]); // The first call is slower.
   let bestMs = Infinity;
   for (let i = 0; i < 5; i++) {
     const beganMs = performance.now();

@@ -13,20 +13,20 @@ const GAP = 4;
 const AXIS = 20;
 const LABEL = 74;
 
-/** What is drawn. */
+/** What to draw. */
 export interface Lanes {
-  /** What the lanes are called. */
+  /** The names of the lanes. */
   readonly names: readonly string[];
-  /** The colours of their bars, over and over. */
+  /** The colours of their bars, repeated if there are more lanes. */
   readonly colors: readonly string[];
   readonly entries: Iterable<Entry>;
-  /** What the axis reaches to, in milliseconds. */
+  /** The end of the axis, in milliseconds. */
   readonly spanMs: number;
-  /** The moment, while the run goes on. */
+  /** The time since the run began, while it goes on. */
   readonly nowMs: number | undefined;
 }
 
-/** Draws lanes; as high as they are many. */
+/** Draws lanes, and makes the canvas as high as their number needs. */
 export function drawLanes(canvas: HTMLCanvasElement, lanes: Lanes, theme: Theme): void {
   const { names, colors, entries, spanMs, nowMs } = lanes;
   const { context, width, height } = prepare(canvas, names.length * (LANE + GAP) + AXIS);

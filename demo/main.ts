@@ -10,13 +10,14 @@ import { readTheme, type Theme } from "./canvas.ts";
 import { drawLanes } from "./lanes.ts";
 import { drawPendulums, Pulse } from "./pulse.ts";
 
-// A file of its own for what the workers import as well: they have no use for the page's code.
+// A dynamic import, so that the bundler makes a separate file of it: workers import it too, and
+// have no use for the page's code.
 const job = await import("./job.ts");
 
-/** How long a pair takes on this machine, about; `?each=5` makes a shorter run of it. */
+/** About how long a pair takes on this machine; `?each=5` makes a run shorter. */
 const PAIR_MS = Number(new URLSearchParams(location.search).get("each") ?? 20);
 
-/** What is known of a run. */
+/** The state of a run. */
 interface Run {
   readonly card: HTMLElement;
   readonly canvas: HTMLCanvasElement;
@@ -24,7 +25,7 @@ interface Run {
   log: Int32Array | undefined;
   /** Whether it runs on the main thread. */
   readonly isOnMain: boolean;
-  /** By the page's clock. */
+  /** When it began, by the clock of `performance.now()`. */
   beganMs: number;
   tookMs: number | undefined;
 }
@@ -52,7 +53,7 @@ const slider = find<HTMLInputElement>("workers");
 const buttons = ["run-both", "run-linear", "run-pool"].map((id) => find<HTMLButtonElement>(id));
 let theme: Theme = readTheme();
 let pairs: ReturnType<typeof job.makePairs> = [];
-/** Whether what does not change by itself is to be drawn anew. */
+/** Whether the lanes, which do not change by themselves, must be drawn again. */
 let isStale = true;
 
 function say(text: string): void {
@@ -96,7 +97,7 @@ function drawRun(run: Run, spanMs: number): void {
   drawLanes(canvas, { names, colors, entries, spanMs, nowMs }, theme);
 }
 
-/** Resolves when the page has been drawn as it is now. */
+/** Resolves when the page has been drawn in its present state. */
 function drawn(): Promise<void> {
   return new Promise((resolve) =>
     requestAnimationFrame(() => requestAnimationFrame(() => resolve()))
@@ -122,7 +123,7 @@ async function runPool(): Promise<void> {
   await drawn();
   const jobs = jobsOf(pool);
   const executor = new ThreadPoolExecutor({ maxWorkers, threadNamePrefix: "worker" });
-  // Each pair by itself, so that each is a bar.
+  // A chunk for each pair, so that the pairs are shared evenly.
   const answers = await executor.map(job.gcd, jobs, { chunksize: 1 }).toArray();
   const isOver = end(pool, answers);
   await executor.shutdown();
@@ -138,7 +139,7 @@ function begin(run: Run, names: readonly string[]): void {
   find("verdict").hidden = true;
 }
 
-/** The pairs, from this moment on. */
+/** Begins a run now, with a new log. Returns its jobs, one for each pair. */
 function jobsOf(run: Run): Parameters<typeof job.gcd>[0][] {
   const log = run.log = job.createLog();
   run.beganMs = performance.now();
@@ -149,7 +150,7 @@ function jobsOf(run: Run): Parameters<typeof job.gcd>[0][] {
 async function end(run: Run, answers: readonly number[]): Promise<void> {
   const endedMs = performance.now();
   run.tookMs = endedMs - run.beganMs;
-  // The frame that was kept waiting is over only now.
+  // Only now is the frame over that the run kept waiting.
   await drawn();
   const { frames, longestMs } = pulse.between(run.beganMs, endedMs);
   const right = answers.filter((answer, i) => answer === job.euclid(pairs[i])).length;
@@ -163,7 +164,7 @@ async function end(run: Run, answers: readonly number[]): Promise<void> {
     run.card.querySelector(`[data-figure=${name}]`)!.textContent = text;
   }
   run.card.dataset.done = "true";
-  // For whoever drives this page.
+  // For programs that drive this page, such as tests.
   Object.assign(run.card.dataset, { tookMs: run.tookMs, longestMs, frames, right });
   run.canvas.ariaLabel = `${pairs.length} bars in ${run.names.length} lanes, ${figures.took}`;
   isStale = true;
@@ -182,7 +183,7 @@ function compare(): void {
   verdict.hidden = false;
 }
 
-/** Runs what was asked for, while nothing else can be. */
+/** Runs the steps, with all controls disabled meanwhile. */
 async function perform(steps: readonly (() => Promise<void>)[]): Promise<void> {
   document.body.dataset.state = "running";
   for (const control of [...buttons, slider]) control.disabled = true;

@@ -7,32 +7,35 @@
 
 import { prepare, type Theme } from "./canvas.ts";
 
-/** What a screen with 60 frames a second leaves for each, and what is late by more than a frame. */
+/**
+ * The time for a frame at 60 frames a second, and the time above which a frame is late by more than
+ * one frame.
+ */
 const FRAME_MS = 1000 / 60;
 const LATE_MS = 2 * FRAME_MS + 1;
 const FROZEN_MS = 200;
 
-/** How far the strip reaches back. */
+/** How far back the strip reaches. */
 const STRIP_MS = 8000;
 
-/** A frame: when it was drawn, and how long the one before had been seen. */
+/** A frame: when it was drawn, and how long the previous one had been visible. */
 interface Frame {
   readonly atMs: number;
   readonly tookMs: number;
 }
 
-/** What frames there were in a while. */
+/** How many frames there were in some time, and the longest. */
 export interface FrameCount {
   readonly frames: number;
   readonly longestMs: number;
 }
 
-/** Every frame of the page. */
+/** Records the frames of the page. */
 export class Pulse {
   readonly #frames: Frame[] = [];
   #lastMs: number | undefined;
 
-  /** Notes that a frame is drawn. */
+  /** Records that a frame is drawn. */
   beat(atMs: number): void {
     if (this.#lastMs !== undefined) this.#frames.push({ atMs, tookMs: atMs - this.#lastMs });
     this.#lastMs = atMs;
@@ -41,7 +44,7 @@ export class Pulse {
     }
   }
 
-  /** The frames that were seen between two moments, as far back as some half a minute. */
+  /** Counts the frames between two moments, at most about half a minute back. */
   between(fromMs: number, toMs: number): FrameCount {
     const seen = this.#frames.filter(({ atMs, tookMs }) => atMs > fromMs && atMs - tookMs < toMs);
     return {
@@ -50,16 +53,17 @@ export class Pulse {
     };
   }
 
-  /** Frames in the last second. */
+  /** Returns the number of frames in the last second. */
   rate(nowMs: number): number {
     return this.#frames.filter(({ atMs }) => atMs > nowMs - 1000).length;
   }
 
-  /** Draws the frames of the last seconds: as wide and as high as each was long. */
+  /** Draws the frames of the last seconds: the longer a frame took, the wider and higher it is. */
   drawStrip(canvas: HTMLCanvasElement, nowMs: number, theme: Theme): void {
     const { context, width, height } = prepare(canvas);
     const x = (ms: number): number => width * (1 - (nowMs - ms) / STRIP_MS);
-    // From a tenth of the height for a frame on time, up to all of it for half a second.
+    // From about a tenth of the height for a frame on time to the full height for about half a
+    // second.
     const y = (ms: number): number => height * Math.min(1, 0.12 + Math.log2(ms / FRAME_MS) * 0.19);
     context.font = theme.font;
     context.textBaseline = "middle";
@@ -81,7 +85,7 @@ export class Pulse {
 
 const PENDULUMS = 21;
 
-/** Draws pendulums of slightly different lengths; a frame that is missing shows as a jump. */
+/** Draws pendulums of slightly different lengths; a missing frame shows as a jump. */
 export function drawPendulums(canvas: HTMLCanvasElement, nowMs: number, theme: Theme): void {
   const { context, width, height } = prepare(canvas);
   const radius = Math.min(9, width / PENDULUMS / 3.2);

@@ -9,10 +9,10 @@ import { type PageServer, servePages } from "../tools/page_server.ts";
 
 const HERE = new URL("./", import.meta.url);
 
-/** The files that are served as they are. */
+/** The files that are served unchanged. */
 const FILES = ["index.html", "style.css"];
 
-/** Bundles the page into a temporary folder, and serves that. */
+/** Bundles the page into a temporary folder, and serves that folder. */
 export async function serveDemo(port = 0): Promise<PageServer> {
   const folder = toFileUrl(`${await Deno.makeTempDir({ prefix: "demo" })}/`);
   const remove = (): Promise<void> => Deno.remove(folder, { recursive: true });

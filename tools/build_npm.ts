@@ -1,7 +1,8 @@
 /**
  * Builds the npm package with dnt: `deno task npm`.
  *
- * dnt makes JavaScript and declarations of the modules; the rest is common to both builds (`npm/assemble.ts`).
+ * dnt makes JavaScript and declarations from the modules; both builds share the rest
+ * (`npm/assemble.ts`).
  *
  * @module
  */
@@ -10,7 +11,10 @@ import { fromFileUrl } from "@std/path";
 import { assemble, emptyFolder } from "./npm/assemble.ts";
 import { ENTRIES, OUTPUT, PACKAGE_JSON, ROOT } from "./npm/description.ts";
 
-/** Loaded when it is run, and not named in deno.json: checking this file must not need the registry. */
+/**
+ * Loaded only when this program runs, and not named in deno.json: checking this file must not need
+ * the registry.
+ */
 const DNT = "jsr:@deno/dnt@^0.42.0";
 
 /** The part of dnt that is used here. */
@@ -40,13 +44,13 @@ await build({
   })),
   outDir: fromFileUrl(folder),
   package: { name: PACKAGE_JSON.name, version: PACKAGE_JSON.version },
-  shims: {}, // The source looks for itself which runtime it is on.
+  shims: {}, // The source finds out by itself which runtime it is on.
   declaration: "inline",
   scriptModule: false,
   skipNpmInstall: true,
   skipSourceOutput: true,
   test: false,
-  typeCheck: false, // `deno check` has done it.
+  typeCheck: false, // `deno check` has checked the types.
   compilerOptions: { target: "ES2022", lib: ["ESNext", "DOM", "WebWorker"] },
 });
 console.log(fromFileUrl(await assemble(new URL("esm/", folder))));

@@ -1,5 +1,6 @@
 /**
- * Lists the examples with one line each, taken from what their files begin with.
+ * Lists the examples with one line each: the first sentence of the comment that each file begins
+ * with.
  *
  *   deno task examples
  *
@@ -8,18 +9,19 @@
 
 const FOLDER = new URL("../examples/", import.meta.url);
 
-/** A program of the examples' folder. */
+/** A program in the examples' folder. */
 export interface Example {
   /** The name of its file, without the ending; `deno task example:NAME` runs it. */
   readonly name: string;
   /** The comment that its file begins with, without the asterisks. */
   readonly header: string;
-  /** The first sentence of that. */
+  /** The first sentence of the header. */
   readonly summary: string;
 }
 
 /**
- * Reads all examples, by name. A file whose name begins with `_` is a part of others.
+ * Reads all examples, sorted by name. A file whose name begins with `_` is a part of others, and
+ * left out.
  *
  * @throws {Error} When a file does not begin with a comment that says what it shows.
  */
@@ -33,7 +35,7 @@ export async function readExamples(folder: URL = FOLDER): Promise<Example[]> {
   return examples.sort((a, b) => a.name < b.name ? -1 : 1);
 }
 
-/** An example of that name and text. */
+/** Makes the example with the given name and text. */
 export function parseExample(name: string, text: string): Example {
   const comment = /^\/\*\*\n([^]*?)\n \*\/\n/.exec(text)?.[1] ?? "";
   const header = comment.replaceAll(/^ \* ?/gm, "");
@@ -47,7 +49,7 @@ export function parseExample(name: string, text: string): Example {
   return { name, header, summary };
 }
 
-/** The list, as it is printed. */
+/** Returns the list as it is printed. */
 export function describeExamples(examples: readonly Example[]): string {
   const width = Math.max(...examples.map(({ name }) => name.length));
   const lines = examples.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`);

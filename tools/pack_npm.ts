@@ -1,8 +1,9 @@
 /**
- * Builds the npm package with what Deno itself has for it: `deno task npm:pack`. It needs `npm` for the tarball, and no
- * package registry of Deno's.
+ * Builds the npm package with Deno's own command for it: `deno task npm:pack`. This needs `npm` for
+ * the tarball, but no package registry for Deno.
  *
- * `deno pack` makes JavaScript and declarations of the modules; the rest is common to both builds (`npm/assemble.ts`).
+ * `deno pack` makes JavaScript and declarations from the modules; both builds share the rest
+ * (`npm/assemble.ts`).
  *
  * @module
  */
@@ -11,7 +12,7 @@ import { fromFileUrl } from "@std/path";
 import { assemble, emptyFolder, run } from "./npm/assemble.ts";
 import { OUTPUT, ROOT } from "./npm/description.ts";
 
-/** Has Deno make the modules; returns the folder with them. */
+/** Lets Deno make the modules. Returns the folder that contains them. */
 export async function packModules(output: URL): Promise<URL> {
   const tree = new URL("modules/", output);
   await emptyFolder(tree);

@@ -1,12 +1,13 @@
 /**
- * Serves a folder to browsers: TypeScript as JavaScript, and with the headers without which a page has no shared memory.
+ * Serves a folder to browsers: TypeScript as JavaScript, and with the headers that a page needs for
+ * shared memory.
  *
  * @module
  */
 
 import { stripTypeScriptTypes } from "node:module";
 
-/** What a page must be served with to be isolated, and so to have shared memory. */
+/** The headers that isolate a page, so that it may use shared memory. */
 export const ISOLATION: Readonly<Record<string, string>> = {
   "cross-origin-opener-policy": "same-origin",
   "cross-origin-embedder-policy": "require-corp",
@@ -25,9 +26,9 @@ const TYPES: Readonly<Record<string, string>> = {
 export interface ServerOptions {
   /** The folder; its address ends with a slash. */
   readonly root: URL;
-  /** Sent with every file. Default: {@linkcode ISOLATION}. */
+  /** The headers sent with every file. Default: {@linkcode ISOLATION}. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Default: one that is free. */
+  /** The port. Default: any free one. */
   readonly port?: number;
 }
 
@@ -35,7 +36,7 @@ export interface ServerOptions {
 export interface PageServer {
   /** The address of the folder; ends with a slash. */
   readonly url: string;
-  /** Ends when the server does. */
+  /** Settles when the server ends. */
   readonly finished: Promise<void>;
   /** Ends the server. */
   close(): Promise<void>;
@@ -48,7 +49,8 @@ export function servePages(options: ServerOptions): PageServer {
     const { pathname } = new URL(request.url);
     const file = new URL(`.${pathname.endsWith("/") ? `${pathname}index.html` : pathname}`, root);
     const type = TYPES[/\.\w+$/.exec(file.pathname)?.[0] ?? ""];
-    // `..` has been taken out by now, but what is left may be another host's or a folder above.
+    // The URL parser has removed each `..`, but the address may still be on another host or outside
+    // the root folder.
     if (type === undefined || !file.href.startsWith(root.href)) return notFound(headers);
     let body: string;
     try {
@@ -73,7 +75,7 @@ function notFound(headers: Readonly<Record<string, string>>): Response {
   return new Response("not found", { status: 404, headers });
 }
 
-/** What was transpiled before: each worker asks for the same files again. */
+/** The files transpiled so far: each worker requests the same files again. */
 const transpiled = new Map<string, { readonly source: string; readonly code: string }>();
 
 function transpile(file: string, source: string): string {

@@ -1,15 +1,19 @@
 /**
- * Runs every test, in two processes side by side: most of a test's time goes by in waiting for threads and processes
- * to start and end. Two processes and not `--parallel`, since a test that has left a process behind is
- * found by the children of its own.
+ * Runs every test, in two processes side by side, since a test spends most of its time waiting for
+ * threads and processes to start and end. They are two processes, and not `--parallel`, since a
+ * test that leaves a process behind is detected by the child processes of its own test process.
  *
- * What the first prints is seen as it comes, what the second prints when the first is done. Types are not checked, as
- * `deno task check` does that. Arguments are handed to one `deno test` instead: `deno task test tests/queue`.
+ * The output of the first process appears at once, that of the second when the first is done. Types
+ * are not checked, since `deno task check` does that. If there are arguments, they are passed to a
+ * single `deno test` instead: `deno task test tests/queue`.
  *
  * @module
  */
 
-/** What the second process runs. The first runs everything else, so no file can be left out. */
+/**
+ * The folders that the second process runs. The first runs everything else, so no file can be left
+ * out.
+ */
 const ASIDE = ["browser", "failure", "memory", "packaging", "progress", "stress", "sync", "types"]
   .map((folder) => `tests/${folder}`);
 

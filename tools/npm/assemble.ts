@@ -1,5 +1,6 @@
 /**
- * Makes the npm package of modules that are JavaScript already, with their declarations beside them.
+ * Makes the npm package from modules that are JavaScript already, with their declarations beside
+ * them.
  *
  * @module
  */
@@ -9,7 +10,7 @@ import { bundle } from "./bundle.ts";
 import config from "../../deno.json" with { type: "json" };
 import { COMMAND, DOCUMENTS, OUTPUT, PACKAGE_JSON, ROOT } from "./description.ts";
 
-/** Empties a folder, or makes it. */
+/** Empties a folder, or makes it if it does not exist. */
 export async function emptyFolder(folder: URL): Promise<void> {
   await Deno.remove(folder, { recursive: true }).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
@@ -17,7 +18,7 @@ export async function emptyFolder(folder: URL): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
 }
 
-/** Runs a command, and gives what it prints; throws when it fails. */
+/** Runs a command, and returns what it prints. Throws when it fails. */
 export async function run(command: string, args: readonly string[], cwd: URL): Promise<string> {
   const { code, stdout, stderr } = await new Deno.Command(command, { args: [...args], cwd })
     .output();
@@ -26,7 +27,10 @@ export async function run(command: string, args: readonly string[], cwd: URL): P
   throw new Error(`Cannot run ${command} ${args[0]}: ${decoder.decode(stderr).trim()}`);
 }
 
-/** What a host can transfer; the name is a browser's, and programs for Node may be checked without it. */
+/**
+ * Declares what a host can transfer: the name comes from browsers, and is missing where programs
+ * for Node are checked without their types.
+ */
 const TRANSFERABLE = `
 type Transferable =
   | ArrayBuffer
@@ -34,12 +38,16 @@ type Transferable =
   | NonNullable<NonNullable<Parameters<typeof structuredClone>[1]>["transfer"]>[number];
 `;
 
-/** Declares what `using` needs; the name is newer than the libraries that many programs are checked with. */
+/**
+ * References the declarations that `using` needs: they are newer than the libraries that many
+ * programs are checked with.
+ */
 const DISPOSABLE = `/// <reference lib="esnext.disposable" />\n`;
 
 /**
- * Has classes told apart that look the same from outside, as they are by their private fields in the source; what makes the
- * declarations may leave no trace of those.
+ * Gives each class a private member, so that TypeScript tells apart classes that look the same from
+ * outside. In the source their private fields do that, but the declarations may have lost all trace
+ * of these.
  */
 function markPrivate(text: string): string {
   return text.includes("#private;")
@@ -47,7 +55,9 @@ function markPrivate(text: string): string {
     : text.replace(/^(?:.*\*\/ )?export declare class [^{]*\{$/gm, "$&\n  #private;");
 }
 
-/** What `npx` starts. The packages that it needs are optional ones, and may not be there. */
+/**
+ * The program that `npx` starts. The packages that it needs are optional, and may not be installed.
+ */
 const WORKER_PROGRAM = `#!/usr/bin/env node
 const { main } = await import("./worker.js").catch((error) => {
   if (error.code !== "ERR_MODULE_NOT_FOUND") throw error;
@@ -77,7 +87,7 @@ async function copyDeclarations(from: URL, to: URL): Promise<void> {
  *
  * @param tree The modules, laid out as the repository is.
  * @param output The folder to build in.
- * @param more See {@linkcode bundle}.
+ * @param more Further modules with files of their own; see {@linkcode bundle}.
  * @returns The tarball.
  */
 export async function assemble(

@@ -1,10 +1,12 @@
 /**
- * Makes the files for web pages. They differ from the others in what a bundler of web pages would stumble over.
+ * Makes the files for web pages. They differ from the other files wherever a bundler for web pages
+ * would otherwise fail.
  *
- * A part that workers load when they need it is in the same file as what loads it: a bundler would have it loaded by code that looks
- * for the document first, which a worker has not. What other runtimes and processes need is left out. And beside
- * them is a file with all that workers begin with, which imports no other, for bundlers that make bundles for workers; see
- * `_platform/browser.ts`.
+ * A module that workers load later is in the same file as the module that loads it: otherwise a
+ * bundler would have it loaded by code that first looks for the document, which a worker lacks.
+ * What only other runtimes and processes need is left out. Beside these files there is one with all
+ * that workers begin with, which imports no other file, for bundlers that make bundles for workers;
+ * see `_platform/browser.ts`.
  *
  * @module
  */
@@ -13,7 +15,7 @@ import type * as esbuild from "esbuild";
 import { dirname, resolve } from "@std/path";
 import { PACKAGE_JSON } from "./description.ts";
 
-/** Modules that have no use in a browser, and what takes their place. */
+/** Modules that are of no use in a browser, and the code that replaces them. */
 const STAND_INS: readonly (readonly [pattern: RegExp, contents: string])[] = [
   [
     /\/_platform\/deno\.js$/,
@@ -32,11 +34,11 @@ const STAND_INS: readonly (readonly [pattern: RegExp, contents: string])[] = [
     /\/_platform\/(?:deno|node)_process\.js$/,
     "export const createDenoProcesses = () => {}; export const createNodeProcesses = () => {};",
   ],
-  // Imported for the entries that they register.
+  // These modules are imported only for the entries that they register.
   [/\/executors\/_process_(?:main|manager)\.js$/, "export {};"],
 ];
 
-/** Puts them in their places. */
+/** Replaces the modules by their stand-ins. */
 const standIns: esbuild.Plugin = {
   name: "stand-ins",
   setup(build) {
@@ -44,7 +46,10 @@ const standIns: esbuild.Plugin = {
   },
 };
 
-/** Takes out the mention of the file for workers, which they need not follow again. */
+/**
+ * Removes the reference to the file for workers from that file itself, so that bundlers do not
+ * follow it again.
+ */
 const withoutItself: esbuild.Plugin = {
   name: "without itself",
   setup(build) {
@@ -54,10 +59,10 @@ const withoutItself: esbuild.Plugin = {
   },
 };
 
-/** An import of a module of the package at a later time. */
+/** A dynamic import of one of the package's own modules. */
 const LATER = /\bimport\("(\.[^"]+)"\)/g;
 
-/** Has modules imported at once that are imported later. */
+/** Replaces dynamic imports by static ones. */
 const allAtOnce: esbuild.Plugin = {
   name: "all at once",
   setup(build) {
@@ -75,10 +80,10 @@ const allAtOnce: esbuild.Plugin = {
 };
 
 /**
- * What is to be built.
+ * Returns the options of the builds for web pages.
  *
  * @param common What all files of the package have in common.
- * @param entries The entries: the file's name without ending, and the module.
+ * @param entries The entries: for each file's name without its ending, the module.
  */
 export function browserBuilds(
   common: esbuild.BuildOptions,

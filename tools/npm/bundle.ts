@@ -1,9 +1,10 @@
 /**
- * Makes few files of many modules, in the syntax of the oldest runtime. As it is the number of files that makes an import slow,
- * and then their length, there are three large ones: what a pool's worker needs at once, what locks and queues need beside
- * it, and the rest of what a program imports. What is loaded later has files of its own.
+ * Bundles the many modules into few files, in the syntax of the oldest runtime. An import is slow
+ * mainly because of the number of files, and then because of their length. So there are three large
+ * ones: what a pool's worker needs at once, what locks and queues need besides, and the rest of
+ * what a program imports. Modules that are loaded later have files of their own.
  *
- * Web pages get files apart from these: see `browser.ts`.
+ * Web pages get separate files: see `browser.ts`.
  *
  * @module
  */
@@ -13,17 +14,23 @@ import { dirname, fromFileUrl, resolve } from "@std/path";
 import { browserBuilds } from "./browser.ts";
 import { ENTRIES, SERVER_ONLY, TARGET } from "./description.ts";
 
-/** Modules whose graphs make the large files, each without what is in one before it. */
+/**
+ * The modules whose import graphs make up the large files, each without what is in an earlier one.
+ */
 const WORKER = ["executors/_worker_main.js"];
 const SHARED = ["sync/mod.js", "queue/mod.js"];
 const REST = ["mod.js"];
 
-/** What the threads of a cluster's worker host load: apart, or each would load the broker's client with it. */
+/**
+ * The module that the threads of a cluster's worker host load. It has its own file: otherwise each
+ * thread would load the broker's client with it.
+ */
 const JOB = "executors/cluster/_job.js";
 
 /**
- * Has every file import the whole of one large file, or of the first two, or of all. So no module is shared by some files only,
- * which would make it a file of its own.
+ * Makes every file import either the whole first large file, or the whole first two, or all three.
+ * So no module is shared by only some of the files, which would make esbuild put it into a file of
+ * its own.
  */
 function wholes(root: string): esbuild.Plugin {
   const [worker, shared, rest] = [WORKER, SHARED, REST].map((paths) =>
@@ -55,15 +62,21 @@ function wholes(root: string): esbuild.Plugin {
   };
 }
 
-/** Gives what users see the names again that it had before it was made small. */
+/**
+ * Gives exported functions and classes back the names that they had before minification, since
+ * users see them.
+ */
 const NAMED = `for (const [name, value] of Object.entries(own)) {
   if (typeof value === "function") Object.defineProperty(value, "name", { value: name, configurable: true });
 }`;
 
-/** An import of a module of the user's. */
+/** A dynamic import of one of the user's modules. */
 const OF_USER = /\bimport\(\s*([\w$]+)\s*\)/g;
 
-/** Has bundlers not look into such imports: what tells them is a comment, and those are gone when files are made small. */
+/**
+ * Marks imports of the user's modules with the comments that keep bundlers from following them,
+ * since minification removes comments.
+ */
 async function markImports(folder: URL): Promise<void> {
   for await (const { name } of Deno.readDir(folder)) {
     if (!name.endsWith(".js")) continue;
@@ -76,7 +89,7 @@ async function markImports(folder: URL): Promise<void> {
   }
 }
 
-/** What takes the place of the implementation for browsers. */
+/** The code that replaces the implementation for browsers. */
 const NO_BROWSER =
   "export const isBrowser = () => false; export const createBrowserPlatform = () => {};";
 
@@ -85,8 +98,8 @@ const NO_BROWSER =
  *
  * @param tree The folder with the modules, laid out as the repository is.
  * @param output The folder for the files.
- * @param more Further modules that are to have files of their own, from the tree's root and without ending, for tests that look
- * inside.
+ * @param more Further modules that get files of their own, for tests that look inside; their paths
+ * from the tree's root, without endings.
  */
 export async function bundle(tree: URL, output: URL, more: readonly string[] = []): Promise<void> {
   const root = fromFileUrl(tree);
@@ -100,12 +113,14 @@ export async function bundle(tree: URL, output: URL, more: readonly string[] = [
     target: TARGET,
     minifyWhitespace: true,
     minifySyntax: true,
-    // Node prints the line that an uncaught error was thrown in ahead of the error, and a pipe takes 64 KiB before a program ends.
+    // Node prints the source line that threw an uncaught error before the error itself, and a pipe
+    // takes only 64 KiB before the program ends.
     lineLimit: 120,
-    keepNames: true, // Some classes would get another name, which users see.
+    keepNames: true, // Otherwise some classes would get other names, and users see these.
     legalComments: "none",
     logLevel: "warning",
-    // Called where there is no bundle. Bundlers would follow it all the same, or have formats that lack it.
+    // `import.meta.resolve` is called only where there is no bundle. But bundlers would follow it
+    // all the same, or make formats that lack it.
     define: { "import.meta.resolve": "String" },
   };
   const inTree = (module: string): string => module.replace(/\.ts$/, ".js");

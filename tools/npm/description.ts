@@ -1,5 +1,6 @@
 /**
- * What the npm package is. Both builds of it read this, and differ only in how the modules are made.
+ * The description of the npm package. Both builds read it, and differ only in how they make the
+ * modules.
  *
  * @module
  */
@@ -9,33 +10,36 @@ import config from "../../deno.json" with { type: "json" };
 /** The folder that the repository is in. */
 export const ROOT: URL = new URL("../../", import.meta.url);
 
-/** Where packages are built. Nothing in it is kept under version control. */
+/** The folder where packages are built. It is not under version control. */
 export const OUTPUT: URL = new URL("npm/", ROOT);
 
-/** The oldest Node with all that is needed; `process.getBuiltinModule` is what came last. */
+/** The oldest Node with all that is needed; `process.getBuiltinModule` was the last to come. */
 const OLDEST_NODE = "20.16.0";
 
-/** The syntax that the package is brought down to. */
+/** The syntax that the package is compiled to. */
 export const TARGET = "node20";
 
 /** An entry of the package. */
 export interface Entry {
-  /** As an importer writes it behind the package's name: `.`, `./sync`. */
+  /** The path as in `exports` of `package.json`, relative to the package's name: `.`, `./sync`. */
   readonly path: string;
-  /** Its module, from the root: `sync/mod.ts`. */
+  /** The path of its module, from the root: `sync/mod.ts`. */
   readonly module: string;
   /** The file's name in the package, without an ending: `sync`. */
   readonly file: string;
 }
 
-/** The entries, which are those of the package for Deno. */
+/** The entries: the same as those of the package for Deno. */
 export const ENTRIES: readonly Entry[] = Object.entries(config.exports).map(([path, module]) => ({
   path,
   module: module.replace("./", ""),
   file: path === "." ? "mod" : path.replace("./", "").replaceAll("/", "_"),
 }));
 
-/** What the entry `progress` draws its bars with, and what the entries of a cluster are made of; all else needs nothing. */
+/**
+ * The packages that the entry `progress` draws its bars with, and that the cluster's entries are
+ * based on; everything else needs none.
+ */
 const PEERS = ["bullmq", "cli-progress", "ioredis"] as const;
 
 /** Entries that are of no use in a browser. */
@@ -44,7 +48,7 @@ export const SERVER_ONLY: readonly string[] = ["./cluster", "./worker"];
 /** The file that starts the worker program of a cluster, for `npx`. */
 export const COMMAND = { name: "concurrent-futures-worker", file: "worker_program.js" } as const;
 
-/** Where an entry's declarations are. */
+/** Returns the path of an entry's declarations. */
 function typesOf({ module }: Entry): string {
   return `./types/${module.replace(/\.ts$/, ".d.ts")}`;
 }
@@ -94,5 +98,5 @@ export const PACKAGE_JSON = {
   },
 } as const;
 
-/** Files that are in the package as they are in the repository. */
+/** Files that are copied into the package unchanged. */
 export const DOCUMENTS = ["README.md", "LICENSE", "CHANGELOG.md"] as const;
