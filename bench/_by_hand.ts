@@ -1,5 +1,5 @@
 /**
- * What pools are measured against: the same calls, made by hand.
+ * The baseline that pools are measured against: the same calls, made by hand.
  *
  * @module
  */
@@ -11,40 +11,42 @@ import { add, echo, lengthOf } from "./_tasks.ts";
 
 const MEBIBYTE = 1 << 20;
 
-/** About 100 bytes of JSON, made anew. */
+/** Makes a new copy of an object of about 100 bytes of JSON. */
 export function copyOfObject(): typeof OBJECT {
   return { ...OBJECT, tags: [...OBJECT.tags] };
 }
 
-/** A mebibyte of numbers. */
+/** Makes a mebibyte of numbers. */
 export function mebibyte(): Float64Array<ArrayBuffer> {
   return new Float64Array(MEBIBYTE / Float64Array.BYTES_PER_ELEMENT).fill(1.5);
 }
 
-/** Calls by hand: a message there, a message back, an id to find the caller. */
+/**
+ * Calls by hand: a message with the call, a message with the answer, and an id to find the caller.
+ */
 export abstract class CallsByHand {
   readonly #callers = new Map<number, (value: unknown) => void>();
   #calls = 0;
 
-  /** Sends a call, and moves what is to be moved. */
+  /** Sends a call, and transfers the objects in `moved`. */
   protected abstract send(
     call: [id: number, name: string, args: unknown[]],
     moved: Transferable[],
   ): void;
 
-  /** Takes an answer; one that nobody has called for is dropped. */
+  /** Hands an answer to its caller. Ignores an answer that no caller waits for. */
   protected answer([id, value]: [id: number, value: unknown]): void {
     const caller = this.#callers.get(id);
     this.#callers.delete(id);
     caller?.(value);
   }
 
-  /** Has a function called there. */
+  /** Calls a function in the worker or the child. */
   call(name: string, ...args: unknown[]): Promise<unknown> {
     return this.#call(name, args, []);
   }
 
-  /** The same with an array whose memory is moved there. */
+  /** Calls a function with an array whose memory is transferred. */
   move(name: string, array: Float64Array<ArrayBuffer>): Promise<unknown> {
     return this.#call(name, [array], [array.buffer]);
   }

@@ -1,5 +1,6 @@
 /**
- * Plain BullMQ, as one would use it by hand: a queue, its events, and a map of what is waited for. As a program it is the worker.
+ * Plain BullMQ, as used by hand: a queue, its events, and a map of the jobs that are waited for.
+ * Run as a program, this module is the worker.
  *
  *   deno run -A bench/_cluster_plain.ts redis://127.0.0.1:6379 16
  *
@@ -50,14 +51,14 @@ export class PlainQueue implements AsyncDisposable {
     return { done, opts: { jobId, removeOnComplete: { age: 60 } } };
   }
 
-  /** One job, to its end. */
+  /** Submits one job, and waits for its end. */
   async one(): Promise<void> {
     const { done, opts } = this.#job();
     await this.#queue.add("nothing", {}, opts);
     await done;
   }
 
-  /** So many at once, to the end of the last. */
+  /** Submits `count` jobs at once, and waits for the end of the last. */
   async many(count: number): Promise<void> {
     const jobs = Array.from({ length: count }, () => this.#job());
     for (let i = 0; i < count; i += BULK) {

@@ -8,10 +8,16 @@ import { median } from "./_timing.mjs";
 
 export { median, oneByOne, percentile, timerLateness } from "./_timing.mjs";
 
-/** How long each contender runs unmeasured: for the first half second most of the time goes into compiling it. */
+/**
+ * How long each contender runs unmeasured: in the first half second, most of the time goes into
+ * compiling it.
+ */
 const WARM_UP_MS = 500;
 
-/** Runs the contenders in turn, unmeasured at first and then `repeats` times; returns the median of each. */
+/**
+ * Runs the contenders: each unmeasured at first, and then all in turn, `repeats` times. Returns the
+ * median of each.
+ */
 export async function interleave<K extends string>(
   repeats: number,
   contenders: Record<K, () => number | Promise<number>>,
@@ -34,7 +40,7 @@ export async function interleave<K extends string>(
   >;
 }
 
-/** Calls a second: `count` calls at once, all awaited. */
+/** Makes `count` calls at once, and awaits them all. Returns the calls per second. */
 export async function burst(count: number, call: () => PromiseLike<unknown>): Promise<number> {
   const startMs = performance.now();
   const pending: PromiseLike<unknown>[] = [];
@@ -43,7 +49,7 @@ export async function burst(count: number, call: () => PromiseLike<unknown>): Pr
   return count / (performance.now() - startMs) * 1000;
 }
 
-/** Calls a second: `width` calls under way at any time. */
+/** Makes `count` calls, `width` of them under way at any time. Returns the calls per second. */
 export async function inFlight(
   count: number,
   width: number,
@@ -57,7 +63,7 @@ export async function inFlight(
   return count / (performance.now() - startMs) * 1000;
 }
 
-/** Nanoseconds of each of so many steps, which a loop makes. */
+/** Runs a loop of `steps` steps. Returns the nanoseconds per step. */
 export async function nsEach(
   steps: number,
   loop: (steps: number) => void | Promise<void>,
@@ -67,7 +73,10 @@ export async function nsEach(
   return (performance.now() - startMs) * 1e6 / steps;
 }
 
-/** Processor time that this process has used, or the one of that number, in milliseconds; Linux only. */
+/**
+ * Returns the processor time that this process, or the one with the given number, has used, in
+ * milliseconds. Linux only.
+ */
 export function processorMs(pid: number = Deno.pid): number {
   const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
@@ -75,7 +84,7 @@ export function processorMs(pid: number = Deno.pid): number {
   return (Number(fields[11]) + Number(fields[12])) * 1000 / TICKS_PER_SECOND;
 }
 
-/** Prints a line: what was measured, the baseline, ours, the ratio, and what it is held to. */
+/** Prints a line: what was measured, the baseline, our figure, the ratio, and the goal. */
 export function row(
   what: string,
   baseline: string,
@@ -90,7 +99,7 @@ export function row(
   );
 }
 
-/** A large number with its thousands apart. */
+/** Formats a large number with separators between the thousands. */
 export function grouped(value: number): string {
   return Math.round(value).toLocaleString("en-US");
 }

@@ -1,13 +1,13 @@
 /**
- * What the benchmark of processes has children do with objects of their parent. Children import this module, so nothing
- * else is in it.
+ * The tasks in which the children of the process benchmark use objects of their parent. Children
+ * import this module, so nothing else is in it.
  *
  * @module
  */
 
 import { type Lock, type Queue, task } from "@concurrent/futures";
 
-/** Takes the lock and gives it back, so often; microseconds of each pair. */
+/** Acquires and releases the lock `rounds` times. Returns the microseconds per pair. */
 export const lockAndRelease = task(
   import.meta,
   function lockAndRelease(lock: Lock, rounds: number): number {
@@ -20,7 +20,7 @@ export const lockAndRelease = task(
   },
 );
 
-/** Puts so many numbers, so many by one call. */
+/** Puts `count` numbers, `batch` of them by one call. */
 export const putNumbers = task(
   import.meta,
   function putNumbers(queue: Queue<number>, count: number, batch: number): void {
@@ -33,7 +33,7 @@ export const putNumbers = task(
   },
 );
 
-/** Gets so many numbers, so many by one call. */
+/** Gets `count` numbers, at most `batch` of them by one call. */
 export const getNumbers = task(
   import.meta,
   function getNumbers(queue: Queue<number>, count: number, batch: number): void {
@@ -46,7 +46,7 @@ export const getNumbers = task(
   },
 );
 
-/** Returns each item that comes, so often. */
+/** Sends back each item that it gets, `rounds` times. */
 export const returnNumbers = task(
   import.meta,
   function returnNumbers(there: Queue<number>, back: Queue<number>, rounds: number): void {

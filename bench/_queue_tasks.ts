@@ -1,7 +1,8 @@
 /**
- * What the benchmarks of queues have threads do. Workers import this module, so nothing else is in it.
+ * The tasks that the benchmarks of queues run in threads. Workers import this module, so nothing
+ * else is in it.
  *
- * Beside each task of a queue stands the same for a MessagePort.
+ * Beside each task with a queue there is the same task with a MessagePort.
  *
  * @module
  */
@@ -9,13 +10,13 @@
 import { type Barrier, type Queue, task } from "@concurrent/futures";
 import { OBJECT } from "./_object.mjs";
 
-/** What goes through. */
+/** What kind of items go through a queue. */
 export type Kind = "int" | "100 bytes" | "10 KB";
 
 /** About 10 KB of JSON. */
 const PAGE = { page: 1, rows: Array.from({ length: 100 }, (_, i) => ({ ...OBJECT, id: i })) };
 
-/** The item of that number. */
+/** Returns the item with the given number. */
 export function itemOf(kind: Kind, number: number): unknown {
   switch (kind) {
     case "int":
@@ -36,7 +37,7 @@ export interface Load {
   readonly batch: number;
 }
 
-/** Groups of a load's items; the last may be smaller. */
+/** Yields the batches of a load's items; the last may be smaller. */
 export function* batchesOf({ kind, count, batch }: Load): Generator<unknown[]> {
   const full = Array.from({ length: batch }, (_, i) => itemOf(kind, i));
   for (let left = count; left > 0; left -= batch) yield left < batch ? full.slice(0, left) : full;
@@ -44,7 +45,9 @@ export function* batchesOf({ kind, count, batch }: Load): Generator<unknown[]> {
 
 // Throughput
 
-/** Puts; milliseconds from the moment when all are there. */
+/**
+ * Puts a load into a queue. Returns the milliseconds from when all threads have arrived at `start`.
+ */
 export const putAll = task(
   import.meta,
   function putAll(queue: Queue<unknown>, start: Barrier, load: Load): number {
@@ -56,7 +59,9 @@ export const putAll = task(
   },
 );
 
-/** Gets; milliseconds from the moment when all are there. */
+/**
+ * Gets a load from a queue. Returns the milliseconds from when all threads have arrived at `start`.
+ */
 export const getAll = task(
   import.meta,
   function getAll(queue: Queue<unknown>, start: Barrier, { count, batch }: Load): number {
@@ -69,7 +74,10 @@ export const getAll = task(
   },
 );
 
-/** Posts to the ports in turn; milliseconds from the moment when all are there. */
+/**
+ * Posts a load to the ports in turn. Returns the milliseconds from when all threads have arrived at
+ * `start`.
+ */
 export const postAll = task(
   import.meta,
   function postAll(start: Barrier, { kind, count }: Load, ...ports: MessagePort[]): number {
@@ -80,7 +88,10 @@ export const postAll = task(
   },
 );
 
-/** Receives from all ports; milliseconds from the moment when all are there. */
+/**
+ * Receives a load from all ports. Returns the milliseconds from when all threads have arrived at
+ * `start`.
+ */
 export const receiveAll = task(
   import.meta,
   function receiveAll(start: Barrier, { count }: Load, ...ports: MessagePort[]): Promise<number> {
@@ -90,7 +101,7 @@ export const receiveAll = task(
   },
 );
 
-/** Settles when so many messages have come; closes the ports then. */
+/** Waits until `count` messages have come, and closes the ports. */
 export function received(count: number, ports: readonly MessagePort[]): Promise<void> {
   return new Promise((resolve) => {
     let left = count;
@@ -106,7 +117,7 @@ export function received(count: number, ports: readonly MessagePort[]): Promise<
 
 // There and back
 
-/** Returns each item that comes, blocking. */
+/** Sends back each item that it gets, `rounds` times, blocking. */
 export const returnAll = task(
   import.meta,
   function returnAll(there: Queue<number>, back: Queue<number>, rounds: number): void {
@@ -114,7 +125,10 @@ export const returnAll = task(
   },
 );
 
-/** Sends an item and waits for its return, so often, blocking; microseconds of each. */
+/**
+ * Sends an item and waits for its return, `rounds` times, blocking. Returns the microseconds per
+ * round.
+ */
 export const serveSync = task(
   import.meta,
   function serveSync(there: Queue<number>, back: Queue<number>, rounds: number): number {
@@ -127,7 +141,7 @@ export const serveSync = task(
   },
 );
 
-/** The same, awaiting. */
+/** Does what {@linkcode serveSync} does, awaiting. */
 export async function serve(
   there: Queue<number>,
   back: Queue<number>,
@@ -141,7 +155,7 @@ export async function serve(
   return (performance.now() - startMs) * 1000 / rounds;
 }
 
-/** Posts each message that comes back. */
+/** Posts back each message that comes, `rounds` times. */
 export const postBack = task(
   import.meta,
   function postBack(port: MessagePort, rounds: number): Promise<void> {
@@ -155,7 +169,7 @@ export const postBack = task(
   },
 );
 
-/** Posts a message and awaits its return, so often; microseconds of each. */
+/** Posts a message and awaits its return, `rounds` times. Returns the microseconds per round. */
 export const postAndAwait = task(
   import.meta,
   async function postAndAwait(port: MessagePort, rounds: number): Promise<number> {
@@ -176,28 +190,28 @@ export const postAndAwait = task(
 
 // Going on
 
-/** Shared words of a measurement, each in a cache line of its own. */
+/** The shared words of a measurement, each in a cache line of its own. */
 export const WORD = { READY: 0, ROOM: 16, DONE: 32 };
 const WORDS = 48;
 
-/** Words, all 0. */
+/** Makes the words, all 0. */
 export function makeWords(): Int32Array {
   return new Int32Array(new SharedArrayBuffer(WORDS * Int32Array.BYTES_PER_ELEMENT));
 }
 
-/** Says that a round is reached. */
+/** Announces in a word that a round is reached. */
 function reach(words: Int32Array, index: number, round: number): void {
   Atomics.store(words, index, round);
   Atomics.notify(words, index);
 }
 
-/** Sleeps until a round is reached. */
+/** Sleeps until a word says that a round is reached. */
 function waitUntil(words: Int32Array, index: number, round: number): void {
   // Ends when the word is that large. `wait` returns at once if it has changed since it was read.
   for (let seen = 0; (seen = Atomics.load(words, index)) < round;) Atomics.wait(words, index, seen);
 }
 
-/** Puts into a full queue, blocking, so often; without a queue, waits for a bare word. */
+/** Puts into a full queue, `rounds` times, blocking; without a queue, waits for a bare word. */
 export const fillSync = task(
   import.meta,
   function fillSync(words: Int32Array, queue: Queue<number> | undefined, rounds: number): void {
@@ -210,7 +224,7 @@ export const fillSync = task(
   },
 );
 
-/** The same, awaiting. */
+/** Does what {@linkcode fillSync} does with a queue, awaiting. */
 export async function fill(
   words: Int32Array,
   queue: Queue<number>,
@@ -224,7 +238,10 @@ export async function fill(
   }
 }
 
-/** Gets from a full queue, so often, while somebody waits to put; microseconds until that one went on, each time. */
+/**
+ * Gets from a full queue, `rounds` times, while another thread or task waits to put. Returns, for
+ * each round, the microseconds until the put went on.
+ */
 export const drain = task(
   import.meta,
   function drain(words: Int32Array, queue: Queue<number> | undefined, rounds: number): number[] {
@@ -232,7 +249,7 @@ export const drain = task(
     const times: number[] = [];
     for (let round = 1; round <= rounds; round++) {
       waitUntil(words, WORD.READY, round);
-      Atomics.wait(words, WORD.DONE, round - 1, SETTLING_MS); // The other one falls asleep.
+      Atomics.wait(words, WORD.DONE, round - 1, SETTLING_MS); // The putter falls asleep.
       if (Atomics.load(words, WORD.DONE) === round) throw new Error("The queue was not full");
       const startMs = performance.now();
       if (queue === undefined) reach(words, WORD.ROOM, round);

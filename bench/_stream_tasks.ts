@@ -1,5 +1,6 @@
 /**
- * What the benchmark of streams has workers do. Workers import this module, so nothing else is in it.
+ * The tasks that the benchmark of streams runs in workers. Workers import this module, so nothing
+ * else is in it.
  *
  * @module
  */
@@ -15,7 +16,7 @@ export const numbers = task(
   },
 );
 
-/** The same, asynchronous. */
+/** Yields numbers, asynchronously. */
 export const numbersLater = task(
   import.meta,
   async function* numbersLater(count: number): AsyncGenerator<number> {
@@ -31,7 +32,7 @@ export const objects = task(
   },
 );
 
-/** Yields arrays of so many bytes. */
+/** Yields arrays of `bytes` bytes each. */
 export const arrays = task(
   import.meta,
   function* arrays(count: number, bytes: number): Generator<Float64Array> {
@@ -40,7 +41,7 @@ export const arrays = task(
   },
 );
 
-/** Puts numbers into a queue, so many by one call: a stream by hand. */
+/** Puts numbers into a queue, `batch` of them by one call: a stream by hand. */
 export const putNumbers = task(
   import.meta,
   function putNumbers(queue: Queue<number>, count: number, batch: number): void {

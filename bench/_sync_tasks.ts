@@ -1,7 +1,8 @@
 /**
- * What the benchmarks of locks and their kin have threads do. Workers import this module, so nothing else is in it.
+ * The tasks that the benchmarks of synchronization objects run in threads. Workers import this
+ * module, so nothing else is in it.
  *
- * Beside each object stands what a program would write with `Atomics` alone.
+ * Beside each object there is what a program would write with `Atomics` alone.
  *
  * @module
  */
@@ -15,11 +16,11 @@ import {
   task,
 } from "@concurrent/futures";
 
-/** Shared words of a measurement, each in a cache line of its own. */
+/** The shared words of a measurement, each in a cache line of its own. */
 export const WORD = { SPIN: 0, COUNT: 16, STOP: 32, READY: 48, DONE: 64, ROUND: 80, GO: 96 };
 const WORDS = 112;
 
-/** Words, all 0. */
+/** Makes the words, all 0. */
 export function makeWords(): Int32Array {
   return new Int32Array(new SharedArrayBuffer(WORDS * Int32Array.BYTES_PER_ELEMENT));
 }
@@ -30,7 +31,7 @@ export function waitUntil(words: Int32Array, index: number, value: number): void
   for (let seen = 0; (seen = Atomics.load(words, index)) < value;) Atomics.wait(words, index, seen);
 }
 
-/** Adds to a word, and wakes those who wait for that. */
+/** Adds 1 to a word, and wakes the threads that wait for it. */
 export function raise(words: Int32Array, index: number): void {
   Atomics.add(words, index, 1);
   Atomics.notify(words, index);
@@ -38,13 +39,13 @@ export function raise(words: Int32Array, index: number): void {
 
 // Fighting for a lock
 
-/** How often a thread had the lock, in how many milliseconds. */
+/** How often a thread held the lock, and in how many milliseconds. */
 export interface Score {
   readonly pairs: number;
   readonly ms: number;
 }
 
-/** Counts up under a lock until told to stop; without a lock, under a bare spin lock. */
+/** Counts up under a lock until the word STOP is set; without a lock, under a bare spin lock. */
 export const fight = task(
   import.meta,
   function fight(words: Int32Array, start: Barrier, lock: Lock | undefined): Score {
@@ -77,7 +78,7 @@ function spin(words: Int32Array): number {
 
 // Passing a turn back and forth
 
-/** What two players, 0 and 1, pass the turn by. */
+/** The objects with which two players, 0 and 1, pass the turn. */
 export type Court =
   | { readonly kind: "bare"; readonly words: Int32Array }
   | { readonly kind: "event"; readonly turns: readonly Event[] }
@@ -108,7 +109,8 @@ function pass(court: Court, to: number): void {
 function receiveSync(court: Court, me: number): void {
   switch (court.kind) {
     case "bare":
-      // Ends when the other player has passed; a pass between the look and the wait makes that return at once.
+      // Ends when the other player has passed the turn. If that happens between `exchange` and
+      // `wait`, `wait` returns at once.
       while (Atomics.exchange(court.words, me, 0) === 0) Atomics.wait(court.words, me, 0);
       return;
     case "event":
@@ -150,12 +152,15 @@ async function receive(court: Court, me: number): Promise<void> {
   }
 }
 
-/** Serves `rounds` times and waits for the return, blocking; microseconds of a round. */
+/**
+ * Passes the turn and waits for its return, `rounds` times, blocking. Returns the microseconds per
+ * round.
+ */
 export const serveSync = task(
   import.meta,
   function serveSync(court: Court, rounds: number): number {
     pass(court, 1);
-    receiveSync(court, 0); // The other player is there now.
+    receiveSync(court, 0); // The other player has started now.
     const startMs = performance.now();
     for (let i = 0; i < rounds; i++) {
       pass(court, 1);
@@ -165,7 +170,7 @@ export const serveSync = task(
   },
 );
 
-/** The same, awaiting the return. */
+/** Does what {@linkcode serveSync} does, but awaits the return. */
 export async function serve(court: Court, rounds: number): Promise<number> {
   pass(court, 1);
   await receive(court, 0);
@@ -177,7 +182,7 @@ export async function serve(court: Court, rounds: number): Promise<number> {
   return (performance.now() - startMs) * 1000 / rounds;
 }
 
-/** The other player: returns what {@linkcode serve} and {@linkcode serveSync} serve. */
+/** The other player: passes each turn back to {@linkcode serve} or {@linkcode serveSync}. */
 export const returnAll = task(import.meta, function returnAll(court: Court, rounds: number): void {
   for (let i = 0; i <= rounds; i++) {
     receiveSync(court, 1);
@@ -187,10 +192,13 @@ export const returnAll = task(import.meta, function returnAll(court: Court, roun
 
 // Meeting
 
-/** Looks before a bare barrier sleeps, about 2 microseconds. */
+/** How often a bare barrier looks before it sleeps; takes about 2 microseconds. */
 const SPINS = 2_000;
 
-/** Meets `rounds` times; microseconds of a round. Without a barrier, at a bare one of two words. */
+/**
+ * Meets another thread `rounds` times; without a barrier, at a bare one of two words. Returns the
+ * microseconds per round.
+ */
 export const meet = task(
   import.meta,
   function meet(words: Int32Array, barrier: Barrier | undefined, rounds: number): number {
@@ -206,7 +214,10 @@ export const meet = task(
   },
 );
 
-/** A barrier whose sense changes with each round: who comes last turns it, the others look for a moment and then sleep. */
+/**
+ * Waits at a barrier whose sense changes with each round: the last thread to arrive changes it, the
+ * others look for a moment and then sleep.
+ */
 function meetBare(words: Int32Array, parties: number, sense: number): void {
   if (Atomics.add(words, WORD.COUNT, 1) === parties - 1) {
     Atomics.store(words, WORD.COUNT, 0);
@@ -218,12 +229,15 @@ function meetBare(words: Int32Array, parties: number, sense: number): void {
   while (Atomics.load(words, WORD.GO) !== sense) Atomics.wait(words, WORD.GO, 1 - sense);
 }
 
-// Many who wait for one
+// Many threads that wait for one
 
-/** What wakes all. */
+/** The object that wakes all waiters; `undefined` stands for a bare word. */
 export type Call = Event | Condition | undefined;
 
-/** Waits to be called, and says when it goes on, `rounds` times. READY tells that it is about to wait, ROUND to begin anew. */
+/**
+ * Waits to be called, `rounds` times. It adds to READY when it is about to wait, and to DONE when
+ * it has been woken; it begins the next round when ROUND says so.
+ */
 export const answer = task(
   import.meta,
   function answer(words: Int32Array, call: Call, rounds: number): void {

@@ -1,5 +1,6 @@
 /**
- * What the benchmarks have workers do. Workers import this module, so nothing else is in it.
+ * The tasks that the benchmarks run in workers. Workers import this module, so nothing else is in
+ * it.
  *
  * @module
  */
@@ -26,14 +27,14 @@ export const increment = task(import.meta, function increment(x: number): number
   return x + 1;
 });
 
-/** Waits without computing, and says for how long. */
+/** Waits without computing. Returns for how many milliseconds. */
 export const sleep = task(import.meta, async function sleep(ms: number): Promise<number> {
   const startMs = performance.now();
   await new Promise((resolve) => setTimeout(resolve, ms));
   return performance.now() - startMs;
 });
 
-/** Computes for a while. */
+/** Computes for `ms` milliseconds. */
 export const compute = task(import.meta, function compute(ms: number): number {
   const endMs = performance.now() + ms;
   let steps = 0;

@@ -1,9 +1,10 @@
 /**
- * What does a task on a cluster cost, beside the same job by hand on BullMQ? And does a job cost the same, however many there are and
- * however many hosts?
+ * What does a task on a cluster cost, compared with the same job by hand on BullMQ? And is the cost
+ * of a job the same for any number of jobs and hosts?
  *
- * `deno run -A bench/cluster_bench.ts` starts a redis-server (Debian: package redis-server) and worker hosts as processes of this
- * machine, measures in turn, and prints medians and ratios. All share this machine's processors: read the ratios.
+ * `deno run -A bench/cluster_bench.ts` starts a redis-server (Debian: package redis-server) and
+ * worker hosts as processes of this machine, measures in turn, and prints medians and ratios. All
+ * of them share this machine's processors, so only the ratios are meaningful.
  *
  * @module
  */
@@ -15,7 +16,7 @@ import { increment, nothing } from "./_cluster_tasks.ts";
 import { grouped, interleave, oneByOne, percentile, row } from "./_measure.ts";
 
 const REPEATS = 5;
-/** Runs before the first that counts: a host's threads load and compile what they run. */
+/** Runs before the first that counts, in which a host's threads load and compile what they run. */
 const WARM_UP = 3;
 const CALLS = 1_000;
 const BURST = 10_000;
@@ -38,7 +39,7 @@ class Running implements AsyncDisposable {
     this.#child = child;
   }
 
-  /** Starts one, and resolves once it has written `sign`. */
+  /** Starts a process, and resolves once it has written `sign`. */
   static async start(command: string, args: string[], sign: string): Promise<Running> {
     const child = new Deno.Command(command, { args, stdin: "null", stdout: "piped" }).spawn();
     const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
@@ -53,7 +54,7 @@ class Running implements AsyncDisposable {
     return new Running(child);
   }
 
-  /** A worker host, or a worker by hand. */
+  /** Starts a program with Deno: a worker host, or a worker by hand. */
   static deno(program: string, args: string[], sign: string): Promise<Running> {
     return Running.start(
       Deno.execPath(),
@@ -68,10 +69,10 @@ class Running implements AsyncDisposable {
   }
 }
 
-/** Where the broker of this run is. */
+/** The address of this run's broker. */
 let url = "";
 
-/** Starts one; it keeps its data as it would have to. */
+/** Starts a broker, which keeps its data as one in production must. */
 async function startBroker(folder: string): Promise<Running> {
   const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
   const { port } = listener.addr;

@@ -1,6 +1,7 @@
 /**
- * The codec beside what a program would use without it. Each group is one direction of one payload;
- * the baseline is JSON through shared bytes, as far as JSON can say the value at all.
+ * Compares the codec with what a program would use without it. Each group writes, reads or
+ * round-trips one payload; the baseline is JSON through shared bytes, or for round trips
+ * `structuredClone`.
  */
 
 import { Decoder } from "../_memory/decoder.ts";

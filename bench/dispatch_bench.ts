@@ -1,8 +1,8 @@
 /**
- * What does a task cost, beside a hand-written `postMessage` loop?
+ * What does a task cost, compared with a hand-written `postMessage` loop?
  *
- * `deno run -A bench/dispatch_bench.ts` measures both in one process, in turn, and prints medians and ratios.
- * `deno bench -A bench/dispatch_bench.ts` shows the same calls one by one.
+ * `deno run -A bench/dispatch_bench.ts` measures both in one process, in turn, and prints medians
+ * and ratios. `deno bench -A bench/dispatch_bench.ts` shows the same calls one by one.
  *
  * @module
  */
@@ -123,7 +123,7 @@ async function throughput(
   );
 }
 
-/** Arrays that are made anew, and moved. */
+/** Measures calls with newly made arrays that are transferred. */
 async function moves(raw: RawWorker, pool: ThreadPoolExecutor): Promise<void> {
   for (const kib of [1, 10, 100]) {
     const fresh = (): Float64Array<ArrayBuffer> => new Float64Array(kib * 128);
@@ -203,7 +203,7 @@ async function bulk(raw: RawWorker, pool: ThreadPoolExecutor): Promise<void> {
   row("  the same, for await", "", `${grouped(rates.loop)}/s`, "", "");
 }
 
-/** Processor time of an idle pool of two. */
+/** Measures the processor time of an idle pool of two. */
 async function stillness(pair: ThreadPoolExecutor): Promise<void> {
   await pair.submit(add, 1, 2);
   await new Promise((resolve) => setTimeout(resolve, 200));
@@ -239,7 +239,7 @@ async function punctuality(pair: ThreadPoolExecutor): Promise<void> {
   row("late 10 ms timer, flood of 512, worst", "", `${worst} ms`, "", "<= 20 ms");
 }
 
-/** From nothing to the first result, beside the start of a bare worker. */
+/** Measures the time from making a pool to its first result, beside the start of a bare worker. */
 async function start(): Promise<void> {
   const times = await interleave(15, {
     bare: async () => {
@@ -272,7 +272,7 @@ async function start(): Promise<void> {
   );
 }
 
-/** Many futures at once. */
+/** Measures many futures that are pending at once. */
 async function pending(pool: ThreadPoolExecutor): Promise<void> {
   const before = Deno.memoryUsage();
   const startMs = performance.now();

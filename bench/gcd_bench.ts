@@ -1,11 +1,12 @@
 /**
- * How much faster is work that computes with each executor than in a plain loop?
+ * How much faster does each executor do computing work than a plain loop?
  *
  * `deno run -A bench/gcd_bench.ts` measures in turn, and prints medians and ratios.
- * `deno bench -A bench/gcd_bench.ts` shows the same one by one.
+ * `deno bench -A bench/gcd_bench.ts` shows the same runs one by one.
  *
- * The work is the pairs of the first example. Pools are made before the first measurement, and their workers have loaded the
- * module by then, unless the row says that their start is included.
+ * The work is the pairs of the first example, `gcd.ts`. Unless a row says that the start is
+ * included, pools are made before the first measurement, and their workers have loaded the module
+ * by then.
  *
  * @module
  */
@@ -22,7 +23,7 @@ import { interleave, row } from "./_measure.ts";
 const WORKERS = 2;
 const REPEATS = 9;
 const REPEAT = 100;
-/** As often as the start of a pool is to be made up for. */
+/** How often the list is repeated in long runs: often enough to make up for the start of a pool. */
 const LONG_REPEAT = 2000;
 const LONG_REPEATS = 3;
 
@@ -46,7 +47,7 @@ function makeProcesses(): ProcessPoolExecutor {
   return new ProcessPoolExecutor({ maxWorkers: WORKERS });
 }
 
-/** Has each worker start and load the module: there is enough for every one to have its part. */
+/** Makes each worker start and load the module: there is enough work for every worker. */
 async function start<E extends Executor>(executor: E): Promise<E> {
   await executor.map(gcd, pairs).toArray();
   return executor;
@@ -71,7 +72,7 @@ async function withStart(make: () => Executor): Promise<number> {
   return performance.now() - startMs;
 }
 
-/** Times, and how often one fits into that of the plain loop, with what that is held to. */
+/** Prints the times, how many times as fast as the plain loop the executor was, and the goal. */
 function show(what: string, loopMs: number, ms: number, least?: number): void {
   const ratio = loopMs / ms;
   const goal = least === undefined ? "" : `>= ${least} x: ${ratio >= least ? "met" : "missed"}`;

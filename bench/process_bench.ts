@@ -1,8 +1,9 @@
 /**
- * What does a task in another process cost, beside a hand-written loop over a child's ipc channel?
+ * What does a task in another process cost, compared with a hand-written loop over a child's ipc
+ * channel?
  *
- * `deno run -A bench/process_bench.ts` measures both in one process, in turn, and prints medians and ratios.
- * `deno bench -A bench/process_bench.ts` shows some of the same calls one by one.
+ * `deno run -A bench/process_bench.ts` measures both in one process, in turn, and prints medians
+ * and ratios. `deno bench -A bench/process_bench.ts` shows some of the same calls one by one.
  *
  * @module
  */
@@ -111,7 +112,7 @@ function times(ratio: number): string {
   return `${ratio.toFixed(2)} x`;
 }
 
-/** What a figure is held to, and whether it keeps that. */
+/** Returns a figure's goal, and whether it is met. */
 function verdict(says: string, isMet: boolean): string {
   return `${says}: ${isMet ? "met" : "missed"}`;
 }
@@ -128,7 +129,10 @@ function showRates(what: string, raw: number, pool: number, goal = "", unit = "/
   row(what, `${grouped(raw)}${unit}`, `${grouped(pool)}${unit}`, times(pool / raw), goal);
 }
 
-/** From nothing to the first result and to the end, beside a bare child that answers one message. */
+/**
+ * Measures the time from making a pool to its first result and to its end, beside a bare child that
+ * answers one message.
+ */
 async function start(): Promise<void> {
   const firsts: Record<"bare" | "pool", number[]> = { bare: [], pool: [] };
   const wholes = await interleave(STARTS, {
@@ -259,7 +263,10 @@ async function bulk(
   row("map of 1,000,000 x + 1, toArray()", "", `${grouped(mapped.pool)}/s`, "", "");
 }
 
-/** Processor time of an idle pool of two, this process and its children taken together. */
+/**
+ * Measures the processor time of an idle pool of two: that of this process and its children
+ * together.
+ */
 async function stillness(raw: RawChild, pair: ProcessPoolExecutor): Promise<void> {
   await pair.submit(add, 1, 2);
   await new Promise((resolve) => setTimeout(resolve, 200));
@@ -318,7 +325,7 @@ async function sharing(raw: RawChild, one: ProcessPoolExecutor): Promise<void> {
   }
 }
 
-/** Numbers a second that a child sends by hand. */
+/** Returns how many numbers per second a child sends by hand. */
 async function floodOf(raw: RawChild): Promise<number> {
   const startMs = performance.now();
   await raw.call("flood", ITEMS);
@@ -348,7 +355,7 @@ async function toChild(pool: ProcessPoolExecutor, batch: number): Promise<number
   return count / (performance.now() - startMs) * 1000;
 }
 
-/** Microseconds from a put here until the child has put the item back. */
+/** Returns the microseconds from a put here until the item has come back from the child. */
 async function thereAndBack(pool: ProcessPoolExecutor): Promise<number> {
   const there = new Queue<number>();
   const back = new Queue<number>();

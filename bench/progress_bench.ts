@@ -1,9 +1,9 @@
 /**
- * What does `progress` cost a loop, beside the same loop without it?
+ * What does `progress` cost a loop, compared with the same loop without it?
  *
- * `deno run -A bench/progress_bench.ts` measures both in one process, in turn, and prints medians and ratios.
- * Where standard error is a terminal, a bar is drawn meanwhile. The loops do nothing but add: any work makes
- * the ratio smaller.
+ * `deno run -A bench/progress_bench.ts` measures both in one process, in turn, and prints medians
+ * and ratios. Where standard error is a terminal, a bar is drawn meanwhile. Most of the loops only
+ * add or count: any real work makes the ratio smaller.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { increment } from "./_tasks.ts";
 
 const REPEATS = 9;
 const ITEMS = 1_000_000;
-/** Work of a small item: so many roots. */
+/** The work for a small item: this number of square roots. */
 const ROOTS = 250;
 
 const items = Array.from({ length: ITEMS }, (_, i) => i);
@@ -48,7 +48,7 @@ async function sumLater(values: AsyncIterable<number>): Promise<void> {
   if (total === 0) throw new Error("Cannot measure: nothing was added");
 }
 
-/** A loop whose items take about as long as something small that is worth waiting for. */
+/** Runs a loop with a little work for each item. */
 function work(values: Iterable<number>): void {
   let total = 0;
   for (const value of values) {
@@ -65,7 +65,7 @@ function exhaust(values: Iterable<unknown>): void {
 
 const shown = { leave: false };
 
-/** Measures a loop over what `make` makes, with and without. */
+/** Measures a loop over what `make` makes, with and without `progress`. */
 async function compare<I>(
   what: string,
   make: () => I,

@@ -1,8 +1,9 @@
 /**
- * What does an item cost that goes through a queue, beside a message through a MessagePort between the same threads?
+ * What does an item that goes through a queue cost, compared with a message through a MessagePort
+ * between the same threads?
  *
- * `deno run -A bench/queue_bench.ts` measures both in one process, in turn, and prints medians and ratios.
- * `deno bench -A bench/queue_bench.ts` shows what needs no second thread.
+ * `deno run -A bench/queue_bench.ts` measures both in one process, in turn, and prints medians and
+ * ratios. `deno bench -A bench/queue_bench.ts` shows the calls that need no second thread.
  *
  * @module
  */
@@ -42,18 +43,18 @@ import {
 } from "./_queue_tasks.ts";
 
 const REPEATS = 7;
-/** Items that a queue holds at most. */
+/** The most items that a queue holds. */
 const MAXSIZE = 1_000;
-/** Items of a call of putMany or getMany. */
+/** Items of one call of putMany or getMany. */
 const BATCH = 100;
 const ROUNDS = 5_000;
 const WAKES = 200;
 const IDLE_MS = 2_000;
 const IDLE_REPEATS = 3;
-/** What the processor time of a process that does nothing varies by. */
+/** How much the processor time of an idle process varies. */
 const IDLE_NOISE_MS = 5;
 
-/** Items of one measurement: as many as take a few tenths of a second. */
+/** Items of one measurement, so many that it takes a few tenths of a second. */
 const COUNTS: Record<Kind, { readonly port: number; readonly one: number; readonly many: number }> =
   {
     "int": { port: 100_000, one: 500_000, many: 2_000_000 },
@@ -61,26 +62,29 @@ const COUNTS: Record<Kind, { readonly port: number; readonly one: number; readon
     "10 KB": { port: 2_000, one: 4_000, many: 4_000 },
   };
 
-/** How many put, and how many get. */
+/** How many threads put, and how many get. */
 type Shape = readonly [producers: number, consumers: number];
 
 const SHAPES: readonly Shape[] = [[1, 1], [2, 1], [1, 2], [2, 2], [4, 4]];
 const THREADS = 8;
 
-/** Items a second, by a MessagePort, and by a queue with single calls and with calls for many. */
+/**
+ * Items per second: by a MessagePort, and by a queue with single calls and with calls for many
+ * items.
+ */
 interface Rates {
   readonly port: number;
   readonly one: number;
   readonly many: number;
 }
 
-/** What rates are held to. */
+/** A goal for a rate. */
 interface Goal {
   readonly says: string;
   isMet(rate: number, portRate: number): boolean;
 }
 
-/** Of one producer and one consumer in two workers. */
+/** The goals for one producer and one consumer in two workers. */
 const GOALS_BETWEEN: Partial<Record<Kind, Partial<Record<"one" | "many", Goal>>>> = {
   "int": {
     one: {
@@ -98,7 +102,7 @@ const GOALS_BETWEEN: Partial<Record<Kind, Partial<Record<"one" | "many", Goal>>>
   },
 };
 
-/** Of the main thread that awaits, and a worker. */
+/** The goal for the main thread, which awaits, and a worker. */
 const AS_FAST: Goal = { says: ">= 1 x", isMet: (rate, portRate) => rate >= portRate };
 
 if (import.meta.main) await printTable();
@@ -127,7 +131,7 @@ async function printTable(): Promise<void> {
   await stillness(pool);
 }
 
-/** Has each worker start: each gets a task that waits for the others. */
+/** Starts each worker: each gets a task that waits for the others. */
 async function startAll(pool: ThreadPoolExecutor): Promise<void> {
   const all = new Barrier(THREADS);
   const arrive = (all: Barrier) => void all.waitSync();
@@ -138,7 +142,7 @@ function times(ratio: number): string {
   return `${ratio.toFixed(2)} x`;
 }
 
-/** What a figure is held to, and whether it keeps that. */
+/** Returns a figure's goal, and whether it is met. */
 function verdict(says: string, isMet: boolean): string {
   return `${says}: ${isMet ? "met" : "missed"}`;
 }
@@ -190,7 +194,11 @@ async function throughQueue(
   return count / Math.max(...elapsedMs) * 1000;
 }
 
-/** A port leads to one thread: each producer has one to each consumer, or where there are as many, to its own. */
+/**
+ * Measures MessagePorts. A port leads to a single thread: with one producer or one consumer there
+ * is a channel for each thread on the other side, and otherwise for each producer and its own
+ * consumer.
+ */
 async function throughPorts(
   pool: ThreadPoolExecutor,
   [producers, consumers]: Shape,
@@ -376,7 +384,8 @@ async function goingOn(pool: ThreadPoolExecutor): Promise<void> {
         `${bareUs.toFixed(1)} us`,
         `${us.toFixed(1)} us`,
         times(us / bareUs),
-        // The slowest say more of the machine, and of the bare wait beside them.
+        // No goal for p99: like those of the bare wait beside them, the slowest tell more about the
+        // machine.
         percent === 50 ? verdict("< 1 ms", us < 1000) : "",
       );
     }
@@ -385,7 +394,10 @@ async function goingOn(pool: ThreadPoolExecutor): Promise<void> {
 
 // Waiting
 
-/** Processor time while consumers wait, in workers and here; beside a worker that waits by bare `Atomics`. */
+/**
+ * Measures the processor time while consumers wait, in workers and here, beside a worker that waits
+ * by bare `Atomics`.
+ */
 async function stillness(pool: ThreadPoolExecutor): Promise<void> {
   const SETTLING_MS = 200;
   const used = async (): Promise<number> => {

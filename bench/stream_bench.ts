@@ -1,10 +1,11 @@
 /**
- * What does a value cost that is streamed from a worker, beside a message for each from a worker written by hand?
+ * What does a value streamed from a worker cost, compared with a message for each value from a
+ * hand-written worker?
  *
- * `deno run -A bench/stream_bench.ts` measures both in one process, in turn, and prints medians and ratios.
- * `deno bench -A bench/stream_bench.ts` shows short streams one by one.
+ * `deno run -A bench/stream_bench.ts` measures both in one process, in turn, and prints medians and
+ * ratios. `deno bench -A bench/stream_bench.ts` shows short streams one by one.
  *
- * By hand nothing limits how far the worker is ahead: it posts all that it has.
+ * Nothing limits how far the hand-written worker is ahead: it posts all that it has.
  *
  * @module
  */
@@ -23,16 +24,19 @@ import { arrays, numbers, numbersLater, objects, putNumbers } from "./_stream_ta
 
 const REPEATS = 7;
 const MEBIBYTE = 1 << 20;
-/** Values of one measurement: as many as take a few tenths of a second. */
+/** Values of one measurement, so many that it takes a few tenths of a second. */
 const VALUES = 300_000;
 const OBJECTS = 100_000;
 const ARRAYS = 200;
 const BATCH = 100;
-/** Streams of one value, and streams that are left after it. */
+/**
+ * How many short streams a measurement takes: streams of one value, or streams that are left after
+ * one.
+ */
 const SHORT = 500;
 const AHEAD = 1000;
 
-/** What workers by hand do: post values, then `null`. */
+/** The code of hand-written workers: they post values, then `null`. */
 const BY_HAND = `
   const object = ${JSON.stringify(OBJECT)};
   function send(kind, count, post) {
@@ -103,7 +107,10 @@ class RawChild {
   }
 }
 
-/** Resolves once `null` has come, to how many came before it; checks that. */
+/**
+ * Resolves once `null` has come, to the number of values before it. Rejects if that number is not
+ * the expected one.
+ */
 function received(
   expected: number,
   start: (onValue: (value: unknown) => void) => void,
@@ -125,14 +132,14 @@ async function readAll(stream: AsyncIterable<unknown>): Promise<number> {
   return count;
 }
 
-/** The same, blocking. */
+/** Reads a stream with `for`, blocking. */
 function readAllSync(stream: Iterable<unknown>): number {
   let count = 0;
   for (const _ of stream) count++;
   return count;
 }
 
-/** Values a second. */
+/** Returns how many values per second `read` reads. */
 async function rate(expected: number, read: () => number | Promise<number>): Promise<number> {
   const startMs = performance.now();
   const count = await read();
@@ -217,7 +224,7 @@ async function throughput(
   );
 }
 
-/** The same by a queue that is sent to a task, in batches. */
+/** Measures a stream beside a queue that is sent to a task, which puts numbers in batches. */
 async function byQueue(pool: Executor): Promise<void> {
   const rates = await interleave(REPEATS, {
     queue: () =>
@@ -236,7 +243,9 @@ async function byQueue(pool: Executor): Promise<void> {
   showRates(`a Queue by hand, by ${BATCH}, in place of messages`, rates.queue, rates.ours);
 }
 
-/** What a stream costs beside its values, each beside a task that returns an array. */
+/**
+ * Measures what a stream costs besides its values, each kind beside a task that returns an array.
+ */
 async function ends(pool: Executor): Promise<void> {
   const each = async (step: () => Promise<unknown>): Promise<number> => {
     const startMs = performance.now();

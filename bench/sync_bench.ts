@@ -1,8 +1,9 @@
 /**
- * What do locks and their kin cost, beside bare `Atomics`?
+ * What do locks and the other synchronization objects cost, compared with bare `Atomics`?
  *
- * `deno run -A bench/sync_bench.ts` measures both in one process, in turn, and prints medians and ratios.
- * `deno bench -A bench/sync_bench.ts` shows what needs no second thread, a thousand calls at a time.
+ * `deno run -A bench/sync_bench.ts` measures both in one process, in turn, and prints medians and
+ * ratios. `deno bench -A bench/sync_bench.ts` shows the calls that need no second thread, a
+ * thousand at a time.
  *
  * @module
  */
@@ -53,12 +54,12 @@ const IN_FLIGHT = 64;
 interface Contender {
   readonly name: string;
   readonly loop: (times: number) => void | Promise<void>;
-  /** What it is held to, and whether it keeps that, in nanoseconds. */
+  /** The goal; `isMet` tells whether it is met, by the nanoseconds of one time. */
   readonly goal?: string;
   readonly isMet?: (ns: number, bareNs: number) => boolean;
 }
 
-/** Ways to do the same, the bare one first. */
+/** Ways to do the same thing, the bare one first. */
 interface Group {
   readonly question: string;
   readonly times: number;
@@ -197,7 +198,10 @@ function awaitedPairs(): Group {
   };
 }
 
-/** A group of its own, after the others: from the first `run` on, each await of the thread keeps its async context. */
+/**
+ * A separate group, after the others: from the first `run` of an RLock on, each `await` of the
+ * thread keeps its async context.
+ */
 function awaitedRuns(): Group {
   const rlock = new RLock();
   const one = () => 1;
@@ -266,7 +270,7 @@ function longSums(): Group {
 }
 
 function creations(): Group {
-  /** Keeps all until the last is made. */
+  /** Makes objects, and keeps all of them until the last is made. */
   const making = (name: string, make: () => unknown): Contender => ({
     name,
     loop(times) {
@@ -334,7 +338,7 @@ async function compare({ times, contenders }: Group): Promise<void> {
   }
 }
 
-/** Prints a row of times, the smaller the better; without a ratio where there is no baseline. */
+/** Prints a row of times, where less is better; without a ratio if there is no baseline. */
 function show(
   what: string,
   unit: string,
@@ -351,19 +355,22 @@ function times(ratio: number): string {
   return `${ratio.toFixed(2)} x`;
 }
 
-/** What a figure is held to, and whether it keeps that. */
+/** Returns a figure's goal, and whether it is met. */
 function verdict(goal: string, isMet: boolean): string {
   return `${goal}: ${isMet ? "met" : "missed"}`;
 }
 
-/** Has each worker start: each gets a task that waits for the others. */
+/** Starts each worker: each gets a task that waits for the others. */
 async function startAll(pool: ThreadPoolExecutor): Promise<void> {
   const all = new Barrier(BLOCKED_WAITERS);
   const arrive = (all: Barrier) => void all.waitSync();
   await Promise.all(Array.from({ length: BLOCKED_WAITERS }, () => pool.submit(arrive, all)));
 }
 
-/** Time a task takes with some under way: one after the other, most of it would be the time a thread takes to wake. */
+/**
+ * Measures the time per task with several under way: one after the other, most of it would be the
+ * time that a thread takes to wake.
+ */
 async function sending(): Promise<void> {
   await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
   const us = async (make: () => unknown): Promise<number> =>
@@ -500,7 +507,7 @@ async function calls(pool: ThreadPoolExecutor): Promise<void> {
   show(`notifyAll, ${BLOCKED_WAITERS} blocked workers`, "us", blocked.bare, blocked.condition);
 }
 
-/** Async tasks of this thread: how each waits, and how all are called. */
+/** Async tasks of this thread: how each waits, and how all are woken. */
 interface Tasks {
   wait(): PromiseLike<unknown>;
   call(): void;
@@ -540,7 +547,10 @@ async function usToWakeTasks({ wait, call }: Tasks): Promise<number> {
   return (performance.now() - startMs) * 1000;
 }
 
-/** From the call until each blocked worker has gone on; the median of some. */
+/**
+ * Returns the microseconds from the call until each blocked worker has gone on: the median of
+ * `CALLS` rounds.
+ */
 async function usToWakeThreads(pool: ThreadPoolExecutor, call: Call): Promise<number> {
   const SETTLING_MS = 1;
   const words = makeWords();

@@ -1,8 +1,8 @@
 /**
  * What does it cost to trace a pool?
  *
- * `deno run -A bench/trace_bench.ts` runs the same tasks with and without a trace, in turn, on one pool, and prints medians and
- * ratios.
+ * `deno run -A bench/trace_bench.ts` runs the same tasks with and without a trace, in turn, on one
+ * pool, and prints medians and ratios.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { trace } from "@concurrent/futures/trace";
 import { burst, grouped, inFlight, interleave, row } from "./_measure.ts";
 import { add, compute } from "./_tasks.ts";
 
-/** Many short ones, in turn, so that what else the machine does falls on both alike. */
+/** Many short runs, in turn, so that other load on the machine affects both alike. */
 const REPEATS = 31;
 const SHORT_MS = 0.1;
 const TASKS = 500;

@@ -50,7 +50,7 @@ export interface Prepared {
 }
 
 /**
- * Clears a canvas, and fits its size to the screen.
+ * Clears a canvas, and fits its resolution to the screen's.
  *
  * @param height The height in CSS pixels. Default: that of the style sheet.
  */

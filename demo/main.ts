@@ -123,7 +123,7 @@ async function runPool(): Promise<void> {
   await drawn();
   const jobs = jobsOf(pool);
   const executor = new ThreadPoolExecutor({ maxWorkers, threadNamePrefix: "worker" });
-  // A chunk for each pair, so that the pairs are shared evenly.
+  // One pair for each task, so that the workers share the pairs evenly.
   const answers = await executor.map(job.gcd, jobs, { chunksize: 1 }).toArray();
   const isOver = end(pool, answers);
   await executor.shutdown();

@@ -1,7 +1,7 @@
 /**
  * Runs every test, in two processes side by side, since a test spends most of its time waiting for
  * threads and processes to start and end. They are two processes, and not `--parallel`, since a
- * test that leaves a process behind is detected by the child processes of its own test process.
+ * process that a test leaves behind is detected among the children of the test's own process.
  *
  * The output of the first process appears at once, that of the second when the first is done. Types
  * are not checked, since `deno task check` does that. If there are arguments, they are passed to a

@@ -1,34 +1,34 @@
 /**
- * Who takes part in what.
+ * The contestants, and the cases that each takes part in.
  *
  * @module
  */
 
 import { cases } from "./cases.mjs";
 
-/** What a figure is. */
+/** What a figure of a case means. */
 export interface Measure {
-  /** Which of the case's figures it is; empty where there is one only. */
+  /** Which of the case's figures it is; empty if there is only one. */
   readonly label: string;
   readonly unit: string;
   readonly isMoreBetter: boolean;
 }
 
-/** A case, as those who print it see it. */
+/** A case, as far as printing needs it. */
 export interface Case {
   readonly title: string;
   readonly measures: Record<string, Measure>;
-  /** Whether only those with something of their own for it take part. */
+  /** Whether only contestants with their own locks or queues take part. */
   readonly own?: boolean;
 }
 
 /** The name of a case. */
 export type CaseName = keyof typeof cases;
 
-/** All names. */
+/** The names of all cases. */
 export const CASES = Object.keys(cases) as CaseName[];
 
-/** A case by its name. */
+/** Returns the case with the given name. */
 export function caseOf(name: CaseName): Case {
   return cases[name];
 }
@@ -36,15 +36,15 @@ export function caseOf(name: CaseName): Case {
 /** Where a contestant runs. */
 export type Runtime = "deno" | "node" | "python";
 
-/** Who takes part. */
+/** A contestant: a package or a way of calling, on a runtime. */
 export interface Contestant {
-  /** What `--contestant` calls it. */
+  /** The name for `--contestant`. */
   readonly name: string;
   readonly label: string;
   readonly runtime: Runtime;
   /** Its module in `contestants/`. */
   readonly module: string;
-  /** Which kind of it. */
+  /** Which kind of its module it is; empty if there is only one. */
   readonly kind: string;
   /** The npm package that it needs. */
   readonly package?: string;
@@ -85,7 +85,7 @@ const LABELS: Record<string, string> = {
   "python-processes": "Python, processes",
 };
 
-/** All of them. */
+/** All contestants. */
 export const CONTESTANTS: readonly Contestant[] = (["deno", "node", "python"] as const).flatMap((
   runtime,
 ) =>
@@ -104,7 +104,7 @@ export const CONTESTANTS: readonly Contestant[] = (["deno", "node", "python"] as
   )
 );
 
-/** What is measured on Node, too. */
+/** The cases that are measured on Node, too. */
 const ON_NODE: readonly CaseName[] = [
   "burst",
   "flight",
@@ -116,10 +116,10 @@ const ON_NODE: readonly CaseName[] = [
   "start",
 ];
 
-/** What is measured there to see whether everything works. */
+/** The cases that are measured on Node with `--quick`. */
 const ON_NODE_QUICKLY: readonly CaseName[] = ["burst"];
 
-/** Whose own locks and queues are measured. */
+/** The contestants whose own locks and queues are measured. */
 const OWN: readonly string[] = [
   "ours-threads",
   "raw-web",
@@ -127,7 +127,7 @@ const OWN: readonly string[] = [
   "python-threads",
 ];
 
-/** Calls there are no batches of: one task at a time, or none. */
+/** The cases without batches: they have one task at a time, or none. */
 const NOT_BY_BATCHES: readonly CaseName[] = [
   "added",
   "idle",
@@ -137,7 +137,7 @@ const NOT_BY_BATCHES: readonly CaseName[] = [
   "mebibyte",
 ];
 
-/** Whether a contestant takes part in a case. */
+/** Returns whether a contestant takes part in a case. */
 export function ranOn(
   { name, runtime }: Contestant,
   which: CaseName,

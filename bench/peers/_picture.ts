@@ -7,7 +7,7 @@
 import { type CaseName, caseOf } from "./_contestants.ts";
 import { type Results, withUnit } from "./_results.ts";
 
-/** What is drawn: a case, one of its figures, and what stands above it. */
+/** The panels: a case, one of its figures, and the title above it. */
 const PANELS: readonly [name: CaseName, measure: string, title: string][] = [
   ["burst", "rate", "20,000 tasks at once, tasks a second"],
   ["flight", "of64", "64 tasks in flight, tasks a second"],
@@ -29,10 +29,12 @@ const PEERS = "others";
 const COLORS = ["#0969da", "#6e7781", "#b6bfc9"];
 const FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif";
 const BAR_WIDTH = 260;
-/** Room for the figure behind the longest bar. */
+/** How much wider than the longest bar a panel is, for the figure after the bar. */
 const HEADROOM = 1.3;
 
-/** The part of Vega and Vega-Lite that is used here; they are not there when this is checked. */
+/**
+ * The part of Vega and Vega-Lite that is used here; neither is installed when types are checked.
+ */
 interface Vega {
   View: new (
     runtime: unknown,
@@ -46,7 +48,7 @@ interface VegaLite {
 
 const load = (name: string): Promise<unknown> => import(name);
 
-/** A picture of the medians, as SVG. */
+/** Draws a picture of the medians, as SVG. */
 export async function drawPicture(results: Results): Promise<string> {
   const vega = await load("vega") as Vega;
   const vegaLite = await load("vega-lite") as VegaLite;
@@ -57,7 +59,7 @@ export async function drawPicture(results: Results): Promise<string> {
     background: "white",
     padding: 16,
     columns: 2,
-    // Of the bars alone: labels and titles lie in between.
+    // The bounds are those of the bars alone: labels and titles lie in between.
     bounds: "flush",
     spacing: { row: 70, column: 250 },
     concat: panels,

@@ -1,5 +1,5 @@
 /**
- * Runs a contestant in a process of its own, and never waits for longer than the limit.
+ * Runs a contestant in a process of its own, and never waits for it longer than the limit.
  *
  * @module
  */
@@ -12,16 +12,16 @@ import { family } from "./measure.mjs";
 /** How long a case may take. */
 const LIMIT_MS = { full: 20_000, quick: 15_000 };
 
-/** What became of a case: figures, or why there are none. */
+/** The outcome of a case: figures, or why there are none. */
 export interface Outcome {
   readonly case: CaseName;
   readonly figures?: Record<string, number>;
   readonly failed?: string;
-  /** Whether it had to be stopped. */
+  /** Whether the process had to be stopped. */
   readonly hangs?: boolean;
 }
 
-/** A line that the process writes. */
+/** A line of JSON that the process writes. */
 interface Line {
   readonly begins?: CaseName;
   readonly case?: CaseName;
@@ -48,7 +48,7 @@ function commandOf(
   return [Deno.execPath(), ...flags, script("run.mjs"), ...args];
 }
 
-/** Ends a process and all that it has started. */
+/** Kills a process and all processes that it has started. */
 function kill(child: Deno.ChildProcess): void {
   for (const pid of family(child.pid)) {
     try {
@@ -57,7 +57,7 @@ function kill(child: Deno.ChildProcess): void {
   }
 }
 
-/** The last line that says something, of what a process has complained about. */
+/** Returns the last line with an error from what a process has written to standard error. */
 function complaint(text: string): string {
   const lines = stripVTControlCharacters(text).split("\n");
   return lines.findLast((line) => /error/i.test(line))?.trim() ??
@@ -65,8 +65,9 @@ function complaint(text: string): string {
 }
 
 /**
- * Gives the outcome of each case. After a case that hangs or ends the process, another process runs what is left; after one that
- * hangs first of all, nothing does, nor after any that hangs when it is to be quick.
+ * Yields the outcome of each case. After a case that hangs or ends the process, another process
+ * runs the remaining cases. They are not run if a case hangs before any has given figures, or if
+ * any hangs in quick mode.
  */
 export async function* runContestant(
   contestant: Contestant,
@@ -84,7 +85,7 @@ export async function* runContestant(
       hangs ||= outcome.hangs ?? false;
       yield outcome;
     }
-    // What it says nothing of, it does not have.
+    // The contestant does not have the cases that it says nothing about.
     if (left.length === before) return;
     if (!hangs || hasAnswered && !quick) continue;
     for (const name of left) {
@@ -94,7 +95,7 @@ export async function* runContestant(
   }
 }
 
-/** Gives at least one outcome. */
+/** Runs cases in one process, and yields their outcomes. */
 async function* runOnce(
   contestant: Contestant,
   names: readonly CaseName[],
@@ -164,7 +165,7 @@ async function* runOnce(
   }
 }
 
-/** The lines that are JSON; contestants may write others. */
+/** Yields the lines that are JSON; contestants may write others. */
 async function* linesOf(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
 ): AsyncGenerator<Line> {

@@ -1,5 +1,5 @@
 /**
- * What was measured: tables for people, and a record.
+ * The results: tables for people, and a record.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import {
 } from "./_contestants.ts";
 import type { Outcome } from "./_process.ts";
 
-/** What one contestant did in one case. */
+/** The results of one contestant in one case. */
 interface Entry {
   readonly contestant: Contestant;
   /** The figure of each round, by the measure's name. */
@@ -22,7 +22,7 @@ interface Entry {
   failed?: string;
 }
 
-/** The middle of some rounds, and how far they lie apart. */
+/** The median of some rounds, and their extremes. */
 export interface Summary {
   readonly median: number;
   readonly least: number;
@@ -37,7 +37,7 @@ function summaryOf(values: readonly number[]): Summary {
   };
 }
 
-/** A number with as many digits as say something. */
+/** Formats a number with as many digits as are meaningful. */
 export function written(value: number): string {
   if (Math.abs(value) >= 1e6) {
     return `${(value / 1e6).toFixed(value >= 1e8 ? 0 : 2)} M`;
@@ -47,7 +47,7 @@ export function written(value: number): string {
   return value.toFixed(Math.abs(value) >= 10 ? 1 : 2);
 }
 
-/** A figure with its unit. */
+/** Formats a figure with its unit. */
 export function withUnit(value: number, { unit }: Measure): string {
   return unit === "/s" || unit === "x"
     ? `${written(value)}${unit === "x" ? " x" : unit}`
@@ -60,7 +60,7 @@ const RUNTIMES: Record<Runtime, string> = {
   python: "Python",
 };
 
-/** The longest text of an error in a note. */
+/** The most characters of an error's text in a note. */
 const MOST_TEXT = 80;
 
 /** All figures of a run. */
@@ -80,7 +80,7 @@ export class Results {
     this.#how = how;
   }
 
-  /** Adds what became of a case in one round. */
+  /** Adds the outcome of a case in one round. */
   add(
     contestant: Contestant,
     { case: name, figures = {}, failed }: Outcome,
@@ -97,7 +97,7 @@ export class Results {
     }
   }
 
-  /** The figures of a measure on some runtimes, in the order of the contestants. */
+  /** Returns the figures of a measure on some runtimes, in the order of the contestants. */
   of(
     name: CaseName,
     measure: string,
@@ -112,7 +112,10 @@ export class Results {
       });
   }
 
-  /** A table in Markdown for each case and runtime; Python's figures are beside those of Deno. */
+  /**
+   * Returns a table in Markdown for each case and runtime; Python's figures are in the tables of
+   * Deno.
+   */
   tables(): string {
     const parts = this.#cases.flatMap((name) =>
       ([["deno", "python"], ["node"]] as const).map((runtimes) => this.#table(name, runtimes))
@@ -147,7 +150,7 @@ export class Results {
     ].join("\n\n");
   }
 
-  /** The tables as a page of the documentation. */
+  /** Returns the tables as a page of the documentation. */
   page(): string {
     const { rounds } = this.#how;
     const cores = navigator.hardwareConcurrency;
@@ -165,7 +168,7 @@ ${this.tables()}
 `;
   }
 
-  /** All of it, for a file. */
+  /** Returns all results, for a file. */
   record(): unknown {
     return {
       at: new Date().toISOString(),
@@ -190,12 +193,14 @@ ${this.tables()}
   }
 }
 
-/** The end of an error's text: some begin with the source of what could not be sent. */
+/**
+ * Returns the end of an error's text: some texts begin with the source of what could not be sent.
+ */
 function shortened(text: string): string {
   return text.length <= MOST_TEXT ? text : `... ${text.slice(-MOST_TEXT)}`;
 }
 
-/** The median, and how far the rounds lie from it at most. */
+/** Formats the median, and how far at most a round lies from it. */
 function cell(values: readonly number[] | undefined, measure: Measure): string {
   if (values === undefined) return "–";
   const { median, least, most } = summaryOf(values);
@@ -204,7 +209,7 @@ function cell(values: readonly number[] | undefined, measure: Measure): string {
   return `${text} ±${Math.round(Math.max(most - median, median - least) / median * 100)} %`;
 }
 
-/** A table whose columns are aligned for those who read it as text, too. */
+/** Makes a table in Markdown whose columns are also aligned when read as plain text. */
 function markdown(head: readonly string[], rows: readonly string[][]): string {
   const widths = head.map((text, i) =>
     Math.max(3, text.length, ...rows.map((row) => row[i].length))

@@ -1,20 +1,22 @@
 /**
- * What does a task cost here, and elsewhere? The same cases for other packages, for calls by hand, and for Python.
+ * What does a task cost with this package, and with others? Runs the same cases with other
+ * packages, with calls by hand, and with Python.
  *
- * `deno task bench:peers` runs all, prints a table for each case, and writes `docs/peers.md`, `docs/peers.svg` and
- * `bench/peers/record.json`:
+ * `deno task bench:peers` runs all, prints a table for each case, and writes `docs/peers.md`,
+ * `docs/peers.svg` and `bench/peers/record.json`:
  *
  *   --case NAME         only this case; may be given several times
- *   --contestant NAME   only this one; may be given several times
+ *   --contestant NAME   only this contestant; may be given several times
  *   --runtime NAME      only on `deno`, `node` or `python`; may be given several times
- *   --rounds NUMBER     how often all are run; 3 unless told
- *   --quick             see whether everything works; the figures say nothing, and there is neither page nor picture
+ *   --rounds NUMBER     how often all are run; default: 3
+ *   --quick             only see whether everything works: the figures mean nothing, and neither
+ *                       page nor picture is written
  *   --record FILE       where the record goes
  *   --page FILE         where the tables go
  *   --picture FILE      where the picture goes
  *
- * Each contestant runs each case in a process of its own, and all of them take turns. Whoever is missing, fails, or takes longer
- * than the limit is noted below the table.
+ * Each contestant runs each case in a process of its own, and all of them take turns. A contestant
+ * that is missing, fails, or exceeds the limit is noted below the table.
  *
  * @module
  */
@@ -51,7 +53,7 @@ const { values: options } = parseArgs({
   },
 });
 
-/** Those of the names that were asked for; all, unless some were. */
+/** Returns the items whose names were asked for; all, if none were. */
 function chosen<T>(
   what: string,
   all: readonly T[],
@@ -69,7 +71,7 @@ function chosen<T>(
   return all.filter((one) => asked === undefined || asked.includes(nameOf(one)));
 }
 
-/** Installs the packages of this folder, unless they are there. */
+/** Installs the packages of this folder, unless they are there already. */
 async function install(contestants: readonly Contestant[]): Promise<void> {
   const needed = contestants.map(({ package: name }) => name).filter((name) => name !== undefined);
   const isThere = await Promise.all(
@@ -131,7 +133,10 @@ if (
     .output();
 }
 
-/** Who hung without ever having given a figure, and who hung in which case: neither is waited for again. */
+/**
+ * The contestants that hung without ever having given a figure, and the cases in which others hung:
+ * none of these is run again.
+ */
 const hung = new Set<string>();
 const answered = new Set<Contestant>();
 const keyOf = ({ name, runtime }: Contestant, which = ""): string => `${runtime} ${name} ${which}`;
@@ -141,7 +146,7 @@ const results = new Results(cases, contestants, {
   rounds,
 });
 for (let round = 0; round < rounds; round++) {
-  // In quick mode all cases share a process; one that must have its own is run in one anyway.
+  // In quick mode all cases share a process, except the one that must have its own.
   const groups = options.quick
     ? [
       cases.filter((name) => name !== "end"),
@@ -150,7 +155,7 @@ for (let round = 0; round < rounds; round++) {
     : cases.map((name) => [name]);
   for (const group of groups) {
     for (let i = 0; i < contestants.length; i++) {
-      // Nobody is always the first.
+      // Each round begins with another contestant.
       const contestant = contestants[(i + round) % contestants.length];
       const own = group.filter((name) =>
         ranOn(contestant, name, options.quick) &&
