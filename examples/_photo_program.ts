@@ -18,7 +18,7 @@ export interface CommandLine {
   readonly workers: number;
   /** How long to wait while nothing arrives. */
   readonly timeoutMs: number;
-  /** The folder for the results. */
+  /** The folder to keep the results in. */
   readonly into: string | undefined;
   /** The file for a timeline. */
   readonly trace: string | undefined;

@@ -21,7 +21,7 @@ const PHOTOS = 15;
 /** Widths and heights, in turn. */
 const SIZES = [[2304, 1728], [2496, 1664], [1600, 2400]] as const;
 
-/** The factor by which each side of a small photo is shorter. */
+/** The scale of a small photo's sides. */
 const SMALL = 1 / 16;
 
 const JPEG_QUALITY = 92;
@@ -121,7 +121,7 @@ function skyline(width: number, baseline: number, random: () => number): Float64
 
 /** Returns a source of numbers from 0 to 1 that depend on the seed alone. */
 function randomFrom(seed: number): () => number {
-  let state = Math.imul(seed, 0x9e3779b1); // Otherwise close seeds would begin alike.
+  let state = Math.imul(seed, 0x9e3779b1); // Otherwise similar seeds would begin alike.
   return () => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     return state / 2 ** 32;

@@ -84,7 +84,7 @@ export const download = task(import.meta, async function download(order: Order):
   }
 });
 
-/** Writes what an address answers to a file, as it arrives. Returns the number of bytes. */
+/** Writes the answer from an address to a file, as it arrives. Returns the number of bytes. */
 async function fetchInto(file: string, { url, timeoutMs }: Order): Promise<number> {
   using patience = new Patience(timeoutMs);
   const response = await fetch(url, { signal: patience.signal });
@@ -113,8 +113,8 @@ async function fetchInto(file: string, { url, timeoutMs }: Order): Promise<numbe
 }
 
 /**
- * Returns how many bytes the server announces; `undefined` if the body is compressed on the way,
- * since its length here differs.
+ * Returns how many bytes the server announces; `undefined` if it announces none, or if the body is
+ * compressed on the way, since its length here differs.
  */
 function lengthOf(headers: Headers): number | undefined {
   const length = headers.get("content-length");

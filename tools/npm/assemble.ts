@@ -28,7 +28,7 @@ export async function run(command: string, args: readonly string[], cwd: URL): P
 }
 
 /**
- * Declares what a host can transfer: the name comes from browsers, and  is missing where programs
+ * Declares what a host can transfer: the name comes from browsers, and is missing where programs
  * for Node are checked without the types of browsers.
  */
 const TRANSFERABLE = `
