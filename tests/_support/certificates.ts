@@ -1,11 +1,17 @@
-/** Certificates for a test, made by openssl when it runs: none that could expire lies in the repository. */
+/**
+ * Certificates for a test, made by openssl when the test runs: the repository holds none, as they
+ * could expire.
+ */
 
 import { runCommand } from "./run.ts";
 
-/** Keys whose making takes no time. */
+/** Options for keys that take no time to make. */
 const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
 
-/** Makes `ca.pem`, and `server.pem` with `server.key` for that name and for no other, in that folder. */
+/**
+ * Makes `ca.pem`, and `server.pem` with `server.key` for the given name and for no other, in the
+ * given folder.
+ */
 export async function certificates(
   folder: string,
   name = "DNS:localhost",

@@ -1,9 +1,9 @@
-/** Says what the type checker says of a snippet, for tests of code that must not compile. */
+/** Reports what the type checker says about a snippet, for tests of code that must not compile. */
 
 import { runDeno } from "./run.ts";
 import { CONFIG, scratchFolder } from "./scratch.ts";
 
-/** Time that one run of the type checker has. */
+/** Time limit of one run of the type checker. */
 const CHECK_TIMEOUT_MS = 60_000;
 
 /** The type errors of one snippet, each as `TS2345: message`. */
@@ -48,7 +48,7 @@ export async function typeErrorsOf<K extends string>(
 /** Reads `TS2322 [ERROR]: message … at file:line:column` out of the checker's output. */
 export function parseTypeErrors(output: string): { text: string; file: string }[] {
   const found: { text: string; file: string }[] = [];
-  // An indented one explains the error before it, and its place may be anywhere.
+  // An indented error explains the one before it, and may be located anywhere.
   const starts = [...output.matchAll(/^(TS\d+) \[ERROR\]: (?! )/gm)];
   starts.forEach((start, i) => {
     const part = output.slice(start.index + start[0].length, starts[i + 1]?.index);

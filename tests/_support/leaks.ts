@@ -1,25 +1,27 @@
 /**
- * `test`: `Deno.test` with a hard timeout and a check that no worker outlives the test, and where `processes.ts` is
- * imported, no child process. A thread that was given up cannot be stopped: on Linux a test fails that leaves one computing.
+ * `test` is `Deno.test` with a hard timeout and a check that no worker outlives the test; where
+ * `processes.ts` is imported, no child process may outlive it either. A thread that was given up
+ * cannot be stopped: on Linux, a test that leaves one computing fails.
  *
- * The runtime's own sanitizers watch timers and open resources, but not workers. This module wraps the
- * global `Worker` when it is imported and counts every one that is started.
+ * The runtime's own sanitizers watch timers and open resources, but not workers. This module wraps
+ * the global `Worker` when it is imported, and counts every worker that is started.
  *
- * A worker counts as ended when it was terminated, when it died of an error, or when whoever knows
- * said so through {@linkcode markClosed}: `close()` inside a worker tells the parent nothing.
+ * A worker counts as ended when it was terminated, when it died of an error, or when a test
+ * reported its end through {@linkcode markClosed}: `close()` inside a worker tells the parent
+ * nothing.
  *
  * @module
  */
 
 import { statOf, threadsOf } from "./proc.ts";
 
-/** Time a test has before it fails. */
+/** Time limit of a test. */
 export const DEFAULT_TIMEOUT_MS = 60_000;
 
 /** Time that workers have to end after the test that started them. */
 export const SETTLE_MS = 5_000;
 
-/** Time between two looks at what is still alive. */
+/** Time between two checks of what is still alive. */
 const POLL_MS = 5;
 
 /** Workers started and not known to have ended, with the name they are reported by. */
@@ -48,18 +50,21 @@ class CountedWorker extends NativeWorker {
 
 globalThis.Worker = CountedWorker;
 
-/** The end of a module's address; a `data:` or `blob:` address says nothing to a reader. */
+/** The end of a module's address; a `data:` or `blob:` address tells a reader nothing. */
 function shortName(specifier: string | URL): string {
   const address = String(specifier);
   return /^(data|blob):/.test(address) ? address.slice(0, 5) : address.split("/").at(-1)!;
 }
 
-/** How many workers are alive: started, not terminated, not dead of an error, not said to be closed. */
+/**
+ * How many workers are alive: started, not terminated, not dead of an error, not reported as
+ * closed.
+ */
 export function countLiveWorkers(): number {
   return live.size;
 }
 
-/** Says that the worker ended by itself. */
+/** Reports that the worker has ended by itself. */
 export function markClosed(worker: Worker): void {
   live.delete(worker);
 }
@@ -72,12 +77,18 @@ export function watchCounter(name: string, count: () => number): void {
   counters.set(name, count);
 }
 
-/** Adds the child processes that `list` gives, with their states, to what is compared before and after each test. */
+/**
+ * Adds the child processes that `list` gives, with their states, to what is compared before and
+ * after each test.
+ */
 export function watchProcesses(list: () => ReadonlyMap<number, string>): void {
   listProcesses = list;
 }
 
-/** The name of a worker's thread that computes at this moment; `undefined` for any other thread. */
+/**
+ * The name of the worker to which a thread belongs, if that thread computes at this moment;
+ * otherwise `undefined`.
+ */
 function computingWorker(thread: string): string | undefined {
   const stat = statOf(thread);
   return stat?.state === "R" && stat.name.startsWith("worker-") ? stat.name : undefined;
@@ -91,7 +102,7 @@ export interface Census {
   readonly counts: ReadonlyMap<string, number>;
 }
 
-/** Notes what is alive now. */
+/** Records what is alive now. */
 export function takeCensus(): Census {
   return {
     workers: new Set(live.keys()),
@@ -101,7 +112,7 @@ export function takeCensus(): Census {
   };
 }
 
-/** Names everything that is alive and was not at the census. */
+/** Names everything that is alive now and was not when the census was taken. */
 export function startedSince(census: Census): string[] {
   const names: string[] = [];
   for (const [worker, name] of live) {
@@ -122,7 +133,10 @@ export function startedSince(census: Census): string[] {
   return names;
 }
 
-/** Waits until nothing started since the census lives, for at most {@linkcode SETTLE_MS}. */
+/**
+ * Waits at most {@linkcode SETTLE_MS} until nothing that was started since the census is alive;
+ * returns the names of what still is.
+ */
 export async function settle(census: Census, limitMs: number = SETTLE_MS): Promise<string[]> {
   const deadlineMs = performance.now() + limitMs;
   let names = startedSince(census);
@@ -142,8 +156,8 @@ export interface TestOptions extends Omit<Deno.TestDefinition, "fn" | "name"> {
 type TestBody = (t: Deno.TestContext) => void | Promise<void>;
 
 /**
- * Registers a test that fails after `timeout` milliseconds (a minute unless told otherwise), even if it
- * blocks the thread, and that fails if a worker it started is still alive after it.
+ * Registers a test that fails after `timeout` milliseconds (a minute by default), even if it blocks
+ * the thread, and that fails if a worker that it started is still alive after it.
  */
 export function test(name: string, fn: TestBody): void;
 export function test(name: string, options: TestOptions, fn: TestBody): void;
@@ -167,7 +181,7 @@ export function checked(name: string, fn: TestBody): (t: Deno.TestContext) => Pr
       await fn(t);
       failed = false;
     } finally {
-      // After a failure what is left over is no news; the first error is the one to show.
+      // After a failure, leftovers are no news: the first error is the one to show.
       if (!failed) await assertSettled(name, before);
     }
   };

@@ -7,7 +7,7 @@ export const attemptOf = task(import.meta, function attemptOf(): number {
   return taskContext().attempt;
 });
 
-/** So many bytes, moved. */
+/** Returns a buffer of the given number of bytes, moved. */
 export const bytesOf = task(import.meta, function bytesOf(count: number): ArrayBuffer {
   const { buffer } = new Uint8Array(count);
   return transfer(buffer, [buffer]);

@@ -1,5 +1,5 @@
 /**
- * What the system tells of processes and their threads, in `/proc`; Linux has it.
+ * What the system reports about processes and their threads in `/proc`, which Linux has.
  *
  * @module
  */
@@ -13,7 +13,10 @@ export interface Stat {
   readonly parent: number;
 }
 
-/** Of a process by its number, or of one of {@linkcode threadsOf}; `undefined` when there is none. */
+/**
+ * The state of a process, given by its number, or of one of {@linkcode threadsOf}; `undefined` when
+ * it does not exist.
+ */
 export function statOf(id: number | string): Stat | undefined {
   let text: string;
   try {
@@ -21,7 +24,7 @@ export function statOf(id: number | string): Stat | undefined {
   } catch {
     return undefined;
   }
-  // The name may hold anything, parentheses too.
+  // The name may contain anything, even parentheses.
   const end = text.lastIndexOf(")");
   const [state, parent] = text.slice(end + 2).split(" ");
   return { name: text.slice(text.indexOf("(") + 1, end), state, parent: Number(parent) };
@@ -36,7 +39,7 @@ export function threadsOf(pid: number | "self"): string[] {
   }
 }
 
-/** Whether all threads of a process are stopped: until then a signal may still reach it. */
+/** Whether all threads of a process are stopped: until then, it may still take a signal. */
 export function isStopped(pid: number): boolean {
   const threads = threadsOf(pid);
   return threads.length > 0 && threads.every((thread) => statOf(thread)?.state === "T");

@@ -1,4 +1,7 @@
-/** What tests run in processes that uses processes itself. Apart from the others, which most processes would load it with. */
+/**
+ * Code that tests run in processes and that uses processes itself. Kept apart from the other tasks,
+ * as most test processes would otherwise load all of this with them.
+ */
 
 import {
   currentProcess,
@@ -12,7 +15,7 @@ import { task } from "../../executors/task_module.ts";
 import { SimpleQueue } from "../../queue/mod.ts";
 import { pidOf } from "./process_tasks.ts";
 
-/** What its process is called. */
+/** Returns the name of the process that runs it. */
 export const nameOf = task(import.meta, function nameOf(): string {
   return currentProcess().name;
 });
@@ -26,17 +29,20 @@ export const startChild = task(import.meta, async function startChild(): Promise
   return await new Promise(() => {});
 });
 
-/** Tells what its process is called. */
+/** Puts the `Process` object of the process that runs it. */
 export const tellName = task(import.meta, function tellName(seen: SimpleQueue<unknown>): void {
   seen.putNowait(currentProcess());
 });
 
-/** Tells what its thread is called, and processes that are made here. */
+/** Puts the names of the thread that runs it and of two processes made there. */
 export const tellNames = task(import.meta, function tellNames(seen: SimpleQueue<string[]>): void {
   seen.putNowait([currentThread(), new Process(), new Process()].map(({ name }) => name));
 });
 
-/** Runs a task of a module that imports by the program's import map. */
+/**
+ * Puts the result, or the error as text, of a task in another process whose module imports by the
+ * program's import map.
+ */
 export const tellOfProcess = task(
   import.meta,
   async function tellOfProcess(seen: SimpleQueue<unknown>): Promise<void> {
@@ -45,7 +51,7 @@ export const tellOfProcess = task(
   },
 );
 
-/** Tells what a thread of its process takes that to be called. */
+/** Puts the name that a thread of this process sees as that of its process. */
 export const tellNameInThread = task(
   import.meta,
   async function tellNameInThread(seen: SimpleQueue<unknown>): Promise<void> {
@@ -57,12 +63,15 @@ export const tellNameInThread = task(
   },
 );
 
-/** Tells what its process is called. */
+/** Puts the name of the process that runs it. */
 export const putName = task(import.meta, function putName(seen: SimpleQueue<unknown>): void {
   seen.putNowait(currentProcess().name);
 });
 
-/** Starts a process and a pool of its own; says the numbers of all three, and how the process ended. */
+/**
+ * Starts a process, and a pool of its own; returns the number of this process, how the started
+ * process ended, and the number and the name prefix of the pool's process.
+ */
 export const startInner = task(
   import.meta,
   async function startInner(): Promise<[own: number, exitcode: number, inner: number, string]> {
@@ -95,7 +104,7 @@ export class Sum extends Process {
   }
 }
 
-/** A process that tells of itself, and then calls its target. */
+/** A process that reports its own state, and what its misuse throws, and then calls its target. */
 export class Teller extends Process<[SimpleQueue<unknown>, string]> {
   readonly seen: SimpleQueue<unknown>;
 

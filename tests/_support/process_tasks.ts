@@ -1,4 +1,4 @@
-/** What the processes of the tests run. */
+/** The tasks that the tests' processes run. */
 
 import { task, taskContext, transfer } from "../../executors/task_module.ts";
 import type { SimpleQueue } from "../../queue/mod.ts";
@@ -68,13 +68,13 @@ export const endWithLock = task(import.meta, function endWithLock(lock: Lock): P
   return never();
 });
 
-/** Throws an error that holds objects: one it was sent, and one of its own. */
+/** Throws an error that holds shared objects: one that the task was sent, and new ones. */
 export const throwLocks = task(import.meta, function throwLocks(lock: Lock): never {
   const cause = { lock, memory: new SharedArrayBuffer(8) };
   throw Object.assign(new RangeError("thrown with locks", { cause }), { lock, own: new Lock() });
 });
 
-/** The same as {@linkcode endAtGate}, blocking its thread until then. */
+/** Like {@linkcode endAtGate}, but blocks its thread until the gate opens. */
 export const endAtGateSync = task(import.meta, function endAtGateSync(gate: GateParts, how: End) {
   enterGate(gate);
   gate.opening.waitSync();
@@ -89,14 +89,14 @@ export const failAtGateSync = task(import.meta, function failAtGateSync(gate: Ga
   throw new RangeError("failed at the gate");
 });
 
-/** Returns, and has its process end once the gate opens. */
+/** Returns, and later ends its process, once the gate opens. */
 export const endLater = task(import.meta, function endLater(gate: GateParts, how: End): string {
   enterGate(gate);
   gateOpens(gate).then(() => end(how));
   return "armed";
 });
 
-/** Ends its process, which leaves another one behind that it has started; that ends a second later. */
+/** Ends its process while another one that it has started lives on for a second. */
 export const leaveBehind = task(import.meta, function leaveBehind(): Promise<never> {
   new Deno.Command("sleep", { args: ["1"] }).spawn();
   Deno.exit(3);
@@ -108,7 +108,7 @@ export const endNow = task(import.meta, function endNow(how: End): Promise<never
   return never();
 });
 
-/** Ends its process, unless it is the first that comes. */
+/** Ends its process if the queue is empty; otherwise takes an item from it and returns. */
 export const endUnlessFirst = task(
   import.meta,
   function endUnlessFirst(first: SimpleQueue<number>, how: End): Promise<void> {
@@ -126,7 +126,7 @@ export const spin = task(import.meta, function spin(gate: GateParts): never {
   for (;;);
 });
 
-/** Loops until it is told to stop. */
+/** Loops until its signal aborts. */
 export const spinUntilAborted = task(
   import.meta,
   function spinUntilAborted(gate: GateParts): string {
@@ -137,13 +137,13 @@ export const spinUntilAborted = task(
   },
 );
 
-/** Neither ends nor blocks. */
+/** Never ends, without blocking its thread. */
 export const pend = task(import.meta, function pend(gate: GateParts): Promise<never> {
   enterGate(gate);
   return never();
 });
 
-/** Blocks for a lock until it has it. */
+/** Blocks until it has the lock. */
 export const lockSync = task(import.meta, function lockSync(gate: GateParts, lock: Lock): void {
   enterGate(gate);
   lock.acquireSync();
@@ -159,18 +159,18 @@ export const keepLock = task(
   },
 );
 
-/** Says that it runs, and returns so many bytes. */
+/** Comes to the gate, and returns the given number of bytes. */
 export const large = task(import.meta, function large(gate: GateParts, length: number) {
   enterGate(gate);
   return new Uint8Array(length).fill(7);
 });
 
-/** So many bytes. */
+/** Returns the given number of bytes. */
 export const bytes = task(import.meta, function bytes(length: number): Uint8Array {
   return new Uint8Array(length).fill(7);
 });
 
-/** How many bytes there are, the first and the last. */
+/** Returns the number of bytes, and the first and the last of them. */
 export const measure = task(import.meta, function measure(bytes: Uint8Array) {
   return [bytes.length, bytes[0], bytes.at(-1)];
 });
@@ -181,12 +181,12 @@ export const exhaust = task(import.meta, function exhaust(): never {
   for (;;) all.push(new Array(1000).fill(1.5));
 });
 
-/** The number of its process. */
+/** Returns the number of its process. */
 export const pidOf = task(import.meta, function pidOf(): number {
   return Deno.pid;
 });
 
-/** The number of its process, once the gate is open. */
+/** Returns the number of its process once the gate is open. */
 export const pidAtGate = task(import.meta, async function pidAtGate(gate: GateParts) {
   enterGate(gate);
   await gateOpens(gate);
@@ -195,12 +195,12 @@ export const pidAtGate = task(import.meta, async function pidAtGate(gate: GatePa
 
 const state = globalThis as { initialized?: number };
 
-/** Counts its calls in this process. */
+/** Adds to a number that belongs to this process. */
 export const initialize = task(import.meta, function initialize(by: number): void {
   state.initialized = (state.initialized ?? 0) + by;
 });
 
-/** The process's number, and what {@linkcode initialize} counted there. */
+/** Returns the process's number, and the number to which {@linkcode initialize} has added. */
 export const initialized = task(import.meta, function initialized() {
   return [Deno.pid, state.initialized] as const;
 });
@@ -224,20 +224,20 @@ const ODD: Record<string, () => unknown> = {
     }),
 };
 
-/** What {@linkcode giveBack} can return. */
+/** The names that {@linkcode giveBack} takes. */
 export const ODD_VALUES: readonly string[] = Object.keys(ODD);
 
-/** Returns what cannot be sent. */
+/** Returns a value that cannot be sent. */
 export const giveBack = task(import.meta, function giveBack(which: string): unknown {
   return ODD[which]();
 });
 
-/** Returns what cannot be sent, for odd numbers. */
+/** Returns a value that cannot be sent if the number is odd. */
 export const giveBackIfOdd = task(import.meta, function giveBackIfOdd(n: number): unknown {
   return n % 2 === 0 ? n : ODD[ODD_VALUES[n]]();
 });
 
-/** Throws what cannot be sent, or an error that holds it. */
+/** Throws a value that cannot be sent, or an error that holds one. */
 export const throwOdd = task(import.meta, function throwOdd(which: string, inError: boolean) {
   const value = ODD[which]();
   throw inError ? Object.assign(new RangeError("odd"), { value }) : value;
@@ -256,26 +256,29 @@ export const spinInBackground = task(import.meta, function spinInBackground(): v
   }, 1);
 });
 
-/** Prints its process's number; reports its progress once the process of that number is stopped, prints "sent", and says nothing more. */
+/**
+ * Prints its process's number. Once the process `pid` is stopped, it reports progress, prints
+ * "sent", and then does nothing more.
+ */
 export const reportToStopped = task(
   import.meta,
   async function reportToStopped(pid: number): Promise<never> {
     console.log(Deno.pid);
     while (!isStopped(pid)) await pause(1);
     taskContext().report(0.5);
-    // Its process's main thread sends it on.
+    // The main thread of this process sends the report on.
     await pause(20);
     console.log("sent");
     return await never();
   },
 );
 
-/** Lets so many milliseconds go by. */
+/** Resolves after the given time. */
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Works for so many milliseconds. */
+/** Computes for the given time. */
 export const burn = task(import.meta, function burn(ms: number): number {
   const endMs = performance.now() + ms;
   while (performance.now() < endMs);
@@ -284,7 +287,10 @@ export const burn = task(import.meta, function burn(ms: number): number {
 
 let calls = 0;
 
-/** Returns at once, but for one call, which waits for the gate. Numbers its calls in this process. */
+/**
+ * Returns how many calls there have been in this process. Call number `at` first waits for the
+ * gate; all others return at once.
+ */
 export const holdOnce = task(
   import.meta,
   function holdOnce(at: number, gate: GateParts): number | Promise<number> {
@@ -295,7 +301,7 @@ export const holdOnce = task(
   },
 );
 
-/** The same; says in which process. */
+/** Like {@linkcode holdOnce}, but returns the number of its process. */
 export const pidAfterHold = task(
   import.meta,
   async function pidAfterHold(at: number, gate: GateParts): Promise<number> {
@@ -304,7 +310,7 @@ export const pidAfterHold = task(
   },
 );
 
-/** Returns the number; if it is `held`, once the gate is open. */
+/** Returns the number; at once, unless it equals `held`: then once the gate is open. */
 export const holdIf = task(
   import.meta,
   function holdIf(n: number, held: number, gate: GateParts): number | Promise<number> {
@@ -319,12 +325,12 @@ export const writeFile = task(import.meta, function writeFile(path: string): voi
   Deno.writeTextFileSync(path, "");
 });
 
-/** Writes a number down. */
+/** Puts the number into the queue. */
 export const note = task(import.meta, function note(log: SimpleQueue<number>, n: number): void {
   log.putNowait(n);
 });
 
-/** The same, after a turn of the event loop. */
+/** Like {@linkcode note}, after a turn of the event loop. */
 export const noteLater = task(
   import.meta,
   async function noteLater(log: SimpleQueue<number>, n: number): Promise<void> {
@@ -333,12 +339,12 @@ export const noteLater = task(
   },
 );
 
-/** The task's id, and its process. */
+/** Returns the task's id and the number of its process. */
 export const idOf = task(import.meta, function idOf(): [id: number | string, pid: number] {
   return [taskContext().id, Deno.pid];
 });
 
-/** The same, once the gate is open. */
+/** Like {@linkcode idOf}, but returns once the gate is open. */
 export const idAtGate = task(
   import.meta,
   async function idAtGate(gate: GateParts): Promise<[id: number | string, pid: number]> {
@@ -349,7 +355,7 @@ export const idAtGate = task(
   },
 );
 
-/** Reports a quarter, waits for the gate, and reports all. */
+/** Reports a progress of a quarter, waits for the gate, and reports completion. */
 export const reportInSteps = task(
   import.meta,
   async function reportInSteps(gate: GateParts): Promise<void> {
@@ -361,12 +367,12 @@ export const reportInSteps = task(
   },
 );
 
-/** Reports so much. */
+/** Reports the given progress. */
 export const report = task(import.meta, function report(fraction: number): void {
   taskContext().report(fraction);
 });
 
-/** Returns a new array, which it gives away. */
+/** Returns a new array, whose memory is moved. */
 export const fillAndMove = task(import.meta, function fillAndMove(length: number, value: number) {
   const bytes = new Uint8Array(length).fill(value);
   return transfer(bytes, [bytes.buffer]);
@@ -378,7 +384,7 @@ export const moveMemory = task(import.meta, function moveMemory(pages: number): 
   return transfer(new Uint8Array(buffer), [buffer]);
 });
 
-/** Writes so many lines, each made of one letter, once the gate is open. */
+/** Prints the given number of lines, each made of one letter, once the gate is open. */
 export const printLines = task(
   import.meta,
   async function printLines(
@@ -402,7 +408,7 @@ export const setAndSpin = task(import.meta, function setAndSpin(arrived: Event):
   for (;;);
 });
 
-/** Notes its process's number, and exits with the code once the gate is open. */
+/** Puts its exit code and its process's number, and exits with that code once the gate is open. */
 export const exitAtGate = task(
   import.meta,
   async function exitAtGate(

@@ -1,6 +1,6 @@
 /**
- * Processes as the system sees them, by number. Importing this module has `test` of `leaks.ts` fail a test that
- * leaves a child process behind, a zombie included.
+ * Processes as the system sees them, by number. Once this module is imported, `test` of `leaks.ts`
+ * fails a test that leaves a child process behind, be it only a zombie.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { statOf } from "./proc.ts";
 import { CONFIG, ROOT, scratchFolder } from "./scratch.ts";
 import { fromFileUrl } from "@std/path";
 
-/** Time until something that is only waited for must have come about. */
+/** Time within which a condition that a test merely waits for must come about. */
 const PATIENCE_MS = 30_000;
 
 const POLL_MS = 2;
@@ -27,12 +27,15 @@ export async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-/** The state of a process as one letter: `R`, `S`, `Z` for a zombie; `undefined` when there is none of that number. */
+/**
+ * The state of a process as one letter: `R`, `S`, `Z` for a zombie; `undefined` when no process has
+ * that number.
+ */
 export function stateOf(pid: number): string | undefined {
   return statOf(pid)?.state;
 }
 
-/** The numbers of the signals that a process has been sent and has not taken. */
+/** The numbers of the signals that were sent to a process and that it has not taken yet. */
 export function pendingSignals(pid: number): number[] {
   const status = Deno.readTextFileSync(`/proc/${pid}/status`);
   const bits = BigInt(`0x${/ShdPnd:\s*(\w+)/.exec(status)![1]}`);
@@ -49,7 +52,7 @@ export function childrenOf(parent: number): Map<number, string> {
   return children;
 }
 
-/** Asserts that there is no process of any of those numbers within the time, nor the zombie of one. */
+/** Asserts that within the time all of these processes are gone, and none is left as a zombie. */
 export async function assertGone(pids: readonly number[], limitMs = PROMPT_MS): Promise<void> {
   const deadlineMs = performance.now() + limitMs;
   for (const pid of pids) {
@@ -62,7 +65,10 @@ export async function assertGone(pids: readonly number[], limitMs = PROMPT_MS): 
   }
 }
 
-/** The same, but where nobody reaps what has lost its parent, a zombie counts as gone. */
+/**
+ * Like {@linkcode assertGone}, but a zombie counts as gone, for machines where nobody reaps a
+ * process whose parent has died. Kills processes that live on.
+ */
 export async function assertDead(pids: readonly number[], limitMs: number): Promise<void> {
   const isDead = (pid: number): boolean => [undefined, "Z"].includes(stateOf(pid));
   const deadlineMs = performance.now() + limitMs;
@@ -79,18 +85,21 @@ export async function assertDead(pids: readonly number[], limitMs: number): Prom
 /** A program that runs while the test does. */
 export interface RunningProgram extends AsyncDisposable {
   readonly pid: number;
-  /** The next line that it, or a process that it has started, writes to its output; `undefined` after the last. */
+  /**
+   * The next line that the program, or a process that it has started, writes to its output;
+   * `undefined` after the last.
+   */
   line(): Promise<string | undefined>;
-  /** All further lines. Ends when nobody holds the output any more. */
+  /** All further lines. Ends when no process holds the output any more. */
   lines(): Promise<string[]>;
-  /** Its standard error; ends as {@linkcode RunningProgram.lines} does. */
+  /** The program's standard error; ends as {@linkcode RunningProgram.lines} does. */
   errors(): Promise<string>;
   /** How it ended. */
   readonly status: Promise<Deno.CommandStatus>;
   kill(signal: Deno.Signal): void;
 }
 
-/** How {@linkcode startProgram} starts one. */
+/** Options of {@linkcode startProgram}. */
 export interface StartOptions {
   /** Permission flags. Default `["-A"]`. */
   permissions?: string[];
@@ -99,7 +108,10 @@ export interface StartOptions {
   env?: Record<string, string>;
 }
 
-/** Starts a Deno program under the repository's configuration; it is killed at the end of the `using` block. */
+/**
+ * Starts a Deno program under the repository's configuration; it is killed at the end of the
+ * `using` block.
+ */
 export async function startProgram(
   program: string,
   { permissions = ["-A"], args = [], env }: StartOptions = {},
@@ -119,7 +131,10 @@ export async function startProgram(
   };
 }
 
-/** Starts `deno` with those arguments in the repository's root; it is killed at the end of the `using` block. */
+/**
+ * Starts `deno` with the given arguments in the repository's root; it is killed at the end of the
+ * `using` block.
+ */
 export function startDeno(args: string[], env?: Record<string, string>): RunningProgram {
   const child = new Deno.Command(Deno.execPath(), {
     args,
@@ -146,7 +161,7 @@ export function startDeno(args: string[], env?: Record<string, string>): Running
     async [Symbol.asyncDispose]() {
       if (!hasEnded) child.kill("SIGKILL");
       await status;
-      // A process that it has left behind may hold its output.
+      // A process that the program has left behind may hold its output.
       await Promise.all([output.cancel(), errors.cancel(), errorLines]);
     },
   };

@@ -1,4 +1,4 @@
-/** A way to a server that can be cut, or turned into a black hole, as networks do. */
+/** A connection to a server that a test can cut, or turn into a black hole, as networks do. */
 
 /** A TCP proxy that runs while the test does. */
 export interface Proxy extends AsyncDisposable {
@@ -6,16 +6,23 @@ export interface Proxy extends AsyncDisposable {
   /** How many connections it carries now. */
   readonly connections: number;
   /**
-   * From now on nothing gets through, in either direction, and nobody is told: connections stay open, and new ones can be made.
+   * From now on nothing gets through in either direction, and neither end notices: connections stay
+   * open, and new ones can be made.
    */
   blackHole(): void;
   /** Closes all connections. New ones can be made. */
   cut(): void;
-  /** New connections get through again. Those that fell into a black hole stay there, as those of a lost route do. */
+  /**
+   * New connections get through again. Those that fell into the black hole stay there, like those
+   * of a lost route.
+   */
   recover(): void;
 }
 
-/** Starts a proxy to a port of this machine; it is ended, with its connections, at the end of the `using` block. */
+/**
+ * Starts a proxy to a port of this machine; at the end of the `using` block it is closed, with its
+ * connections.
+ */
 export function startProxy(target: number): Proxy {
   return new TcpProxy(target);
 }
@@ -80,7 +87,8 @@ class TcpProxy implements Proxy {
       pair.ends.push(server);
       await Promise.all([pump(client, server, pair), pump(server, client, pair)]);
     } catch {
-      // The server is not there: that is told as the server itself would tell it, by the end of the connection.
+      // The server is not there: the client learns of it as it would from the server itself, by the
+      // end of the connection.
     } finally {
       pair.ends.forEach(close);
       this.#pairs.delete(pair);
@@ -88,7 +96,7 @@ class TcpProxy implements Proxy {
   }
 }
 
-/** Carries what one end sends, until either end closes. What a lost pair sends is swallowed. */
+/** Forwards what one end sends until either end closes. Swallows it once the pair is lost. */
 async function pump(from: Deno.TcpConn, to: Deno.TcpConn | undefined, pair: Pair): Promise<void> {
   const buffer = new Uint8Array(65_536);
   try {
@@ -101,7 +109,7 @@ async function pump(from: Deno.TcpConn, to: Deno.TcpConn | undefined, pair: Pair
   } catch {
     // Closed by the other direction, or by the test.
   } finally {
-    // In a black hole nobody learns of the other's end.
+    // In a black hole, neither end learns that the other has closed.
     if (!pair.isLost) pair.ends.forEach(close);
   }
 }

@@ -1,25 +1,27 @@
 /**
- * A private redis-server for a test: on a free port of this machine, in a temporary folder, and always ended by its pid.
+ * A private redis-server for a test: on a free port of this machine, in a temporary folder, and
+ * always ended by its pid.
  *
- * Where there is no redis-server the tests are ignored, and a line says so; on CI, which sets the variable `CI`, they fail.
+ * Where redis-server is not installed, the tests are ignored, and a line says so; on CI, which sets
+ * the variable `CI`, they fail instead.
  *
  * @module
  */
 
 import { certificates } from "./certificates.ts";
 import { runCommand } from "./run.ts";
-// Has a test fail that leaves a server behind.
+// Makes a test fail that leaves a server behind.
 import "./processes.ts";
 
-/** Time until a server that was started must answer: it may have a file of commands to load. */
+/** Time within which a started server must answer: it may have a file of commands to load. */
 const START_TIMEOUT_MS = 10_000;
 
-/** Time for one command. */
+/** Time limit of one command. */
 const COMMAND_TIMEOUT_MS = 10_000;
 
 const POLL_MS = 10;
 
-/** How often another port is tried when somebody else has taken it in the meantime. */
+/** How many ports are tried, as another program may take one before the server does. */
 const PORT_ATTEMPTS = 5;
 
 const isMissing = !["redis-server", "redis-cli"].every(isInPath);
@@ -42,42 +44,48 @@ function isInPath(name: string): boolean {
   });
 }
 
-/** How {@linkcode startRedis} starts a server. */
+/** Options of {@linkcode startRedis}. */
 export interface RedisOptions {
-  /** Whether it keeps what it was told over its own end. Default `true`. */
+  /** Whether its data survives its end. Default `true`. */
   persistent?: boolean;
-  /** Bytes that it may use; then it refuses to store more. Default: no limit. */
+  /** Bytes of memory that it may use; beyond that it refuses to store more. Default: no limit. */
   maxmemory?: number;
-  /** A user besides the one without a password, who is locked out then: his name, his password, and what he may do. */
+  /**
+   * A user to create: name, password, and rules of what this user may do. The default user, who
+   * needs no password, is then locked out.
+   */
   user?: { name: string; password: string; rules: string };
-  /** Whether it speaks TLS only, as `localhost`, with certificates made for it, or for the name that is given. */
+  /** Whether it speaks TLS only, with certificates made for `localhost`, or for the given name. */
   tls?: boolean | string;
 }
 
 /** A server that runs while the test does. */
 export interface RedisServer extends AsyncDisposable {
   readonly port: number;
-  /** Where it is to be reached, without a user. */
+  /** Its address, without a user. */
   readonly url: string;
-  /** The certificate of the authority that its own is from, with `tls`. */
+  /** With `tls`, the certificate of the authority that has signed the server's certificate. */
   readonly ca: string | undefined;
-  /** The same as a file. */
+  /** With `tls`, the file of that certificate. */
   readonly caFile: string | undefined;
-  /** Has the administrator send a command; gives the answer as text. */
+  /** Sends a command, as the administrator; returns the answer as text. */
   command(...words: string[]): Promise<string>;
-  /** The same, while this thread does nothing else. */
+  /** Like {@linkcode RedisServer.command}, blocking this thread. */
   commandSync(...words: string[]): string;
-  /** One number of what `INFO` says. */
+  /** One number of the server's `INFO`. */
   info(name: string): Promise<number>;
-  /** Resolves once it has answered with an error that begins so, since it was started or `CONFIG RESETSTAT`. */
+  /**
+   * Resolves once the server has answered a command with an error that begins with this word, since
+   * its start or the last `CONFIG RESETSTAT`.
+   */
   refused(error: string): Promise<void>;
-  /** Ends it as a crash of the machine's would, without a word. */
+  /** Kills it without warning, as a crash of its machine would. */
   kill(): Promise<void>;
   /** Starts it again, on the same port and folder. */
   restart(): Promise<void>;
 }
 
-/** The servers that run now, in case that the test runner ends in the middle of a test. */
+/** The servers that run now: they are killed if the test runner ends in the middle of a test. */
 const running = new Set<Deno.ChildProcess>();
 addEventListener("unload", () => {
   for (const child of running) child.kill("SIGKILL");
@@ -109,7 +117,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   }
 }
 
-/** A port that nobody listens on at the moment. */
+/** A port on which nobody listens at the moment. */
 export function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
@@ -191,7 +199,7 @@ class Server implements RedisServer {
     }
   }
 
-  /** The words that redis-cli needs before the command. */
+  /** The arguments that redis-cli needs before the command. */
   #cliWords(): string[] {
     const address = this.caFile === undefined
       ? ["-h", "127.0.0.1"]

@@ -1,14 +1,15 @@
-/** Runs a program in a process of its own and says what became of it. */
+/** Runs a program in a process of its own and reports how it ended. */
 
 import { fromFileUrl } from "@std/path";
 import { CONFIG, ROOT, scratchFolder } from "./scratch.ts";
 
-/** Time a program has before it is killed. */
+/** Time limit of a program; it is killed after that. */
 export const RUN_TIMEOUT_MS = 45_000;
 
 /**
- * How often this thread looks, every some ms, for output that may still arrive after the program ended: a process it left behind
- * holds the pipe. Counted, as time passes also while this thread is kept from reading.
+ * How often, and at which interval in milliseconds, this thread checks for output that still
+ * arrives after the program has ended: a process that it left behind may hold the pipe. The limit
+ * is a number of checks and no time, as time also passes while this thread is kept from reading.
  */
 const DRAIN_LOOKS = 100;
 const LOOK_MS = 5;
@@ -27,7 +28,7 @@ export interface RunOptions {
   env?: Record<string, string>;
 }
 
-/** What became of a program. */
+/** How a program ended. */
 export interface RunResult {
   readonly code: number;
   readonly signal: Deno.Signal | null;
@@ -50,7 +51,9 @@ export async function runProgram(
   return await run(await scratch.write("program.ts", program), options);
 }
 
-/** Runs `deno` with the given arguments in the repository's root, as {@linkcode runProgram} does. */
+/**
+ * Runs `deno` with the given arguments in the repository's root, as {@linkcode runProgram} does.
+ */
 export function runDeno(args: string[], options: RunOptions = {}): Promise<RunResult> {
   return runCommand(Deno.execPath(), args, { cwd: ROOT, ...options });
 }
@@ -113,7 +116,10 @@ async function feed(stream: WritableStream<Uint8Array<ArrayBuffer>>, text: strin
   }
 }
 
-/** Reads a stream from now on; `text` ends the reading soon after the program has ended. */
+/**
+ * Reads a stream from now on. `text` is called when the program has ended, and stops the reading
+ * soon after that.
+ */
 function collect(stream: ReadableStream<Uint8Array>): { text(): Promise<string> } {
   const reader = stream.pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>)
     .getReader();

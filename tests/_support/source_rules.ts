@@ -1,4 +1,6 @@
-/** The rules that the source keeps, each as a function from files to what is wrong with them. */
+/**
+ * The rules that the source keeps, each as a function from files to the violations found in them.
+ */
 
 /** A source file: its path from the repository's root, and its text. */
 export interface SourceFile {
@@ -40,7 +42,7 @@ export function isPackageSource(path: string): boolean {
 
 /**
  * The text with comments blanked out, and the contents of strings too unless they are to be kept.
- * Line breaks stay, so that line numbers hold. Code inside `${}` is code.
+ * Line breaks stay, so that line numbers remain right. Code inside `${}` is code.
  */
 export function codeOnly(text: string, options: { keepStrings?: boolean } = {}): string {
   const blank = (part: string) => part.replace(/[^\n]/g, " ");
@@ -135,7 +137,9 @@ export function findRuntimeGlobals(files: readonly SourceFile[]): string[] {
   return problems;
 }
 
-/** Whether the code has a variable, parameter, class or import of that name: then it hides the global. */
+/**
+ * Whether the code has a variable, parameter, class or import of that name, which hides the global.
+ */
 function declares(code: string, name: string): boolean {
   return new RegExp(
     `\\b(?:const|let|var|class|function)\\s+${name}\\b|` +
@@ -144,7 +148,7 @@ function declares(code: string, name: string): boolean {
   ).test(code);
 }
 
-/** Uses of `Atomics` outside of the one file that may. */
+/** Uses of `Atomics` outside of the one file that may use it. */
 export function findAtomics(files: readonly SourceFile[]): string[] {
   return files
     .filter((file) => isPackageSource(file.path) && file.path !== "_platform/atomics.ts")
@@ -159,7 +163,10 @@ export function findAtomics(files: readonly SourceFile[]): string[] {
 interface Import {
   readonly specifier: string;
   readonly index: number;
-  /** Whether the file must be there to compile this one, as opposed to named by address. */
+  /**
+   * Whether the import loads the file, so that it must exist for this one to compile, as opposed to
+   * naming its address.
+   */
   readonly loads: boolean;
   /** Whether it is an `import type` or `export type`, of which nothing is left at run time. */
   readonly typeOnly: boolean;
@@ -172,7 +179,7 @@ function importsOf(file: SourceFile): Import[] {
   const pattern =
     /\bfrom\s*(["'])(.+?)\1|\bimport\s*\(?\s*(["'])(.+?)\3|\b(?:new URL|import\.meta\.resolve)\(\s*(["'])(\.{1,2}\/.+?)\5/g;
   return [...code.matchAll(pattern)]
-    // A program inside a string also has imports; they are not this file's.
+    // A program inside a string has imports too; they are not this file's.
     .filter((match) => /\S/.test(outside[match.index]!))
     .map((match) => ({
       specifier: (match[2] ?? match[4] ?? match[6])!,
@@ -182,7 +189,7 @@ function importsOf(file: SourceFile): Import[] {
     }));
 }
 
-/** Whether the statement that this code ends in begins with `import type` or `export type`. */
+/** Whether the last statement of this code begins with `import type` or `export type`. */
 function isTypeOnly(before: string): boolean {
   const start = Math.max(before.lastIndexOf("import "), before.lastIndexOf("export "));
   return /^\w+\s+type\s+[{*\w]/.test(before.slice(start));
@@ -197,7 +204,7 @@ function isRelative(specifier: string): boolean {
   return /^\.{1,2}\//.test(specifier);
 }
 
-/** Imports from a layer into one before it. */
+/** Imports from a layer into a later one. */
 export function findUpwardImports(files: readonly SourceFile[]): string[] {
   const problems: string[] = [];
   for (const file of files.filter((file) => isPackageSource(file.path))) {
@@ -211,7 +218,7 @@ export function findUpwardImports(files: readonly SourceFile[]): string[] {
   return problems;
 }
 
-/** Imports of other packages, of those that the folder may not. */
+/** Imports of other packages that the folder may not import. */
 export function findDependencies(files: readonly SourceFile[]): string[] {
   return files.filter((file) => isPackageSource(file.path)).flatMap((file) => {
     const allowed = DEPENDENCIES[file.path.slice(0, file.path.lastIndexOf("/"))] ?? [];
@@ -222,7 +229,7 @@ export function findDependencies(files: readonly SourceFile[]): string[] {
   });
 }
 
-/** Relative imports of files that are not there. */
+/** Relative imports of files that do not exist. */
 export function findMissingImports(
   files: readonly SourceFile[],
   exists: (path: string) => boolean,
@@ -235,7 +242,7 @@ export function findMissingImports(
   );
 }
 
-/** Cycles of imports that stand at run time, each once, as `a.ts -> b.ts -> a.ts`. */
+/** Cycles of imports that exist at run time, each once, as `a.ts -> b.ts -> a.ts`. */
 export function findImportCycles(files: readonly SourceFile[]): string[] {
   const graph = new Map(
     files.filter((file) => isPackageSource(file.path)).map((file) => [
@@ -260,7 +267,7 @@ export function findImportCycles(files: readonly SourceFile[]): string[] {
   return cycles;
 }
 
-/** Absolute paths of a machine, in any file. */
+/** Absolute paths of a particular machine, in any file. */
 export function findMachinePaths(files: readonly SourceFile[]): string[] {
   const pattern = /(?<![\w.$~}@-])(?:file:\/\/)?\/(?:home|root|work|Users)\/[\w.-]+/g;
   return files.flatMap((file) =>

@@ -1,6 +1,6 @@
 /**
- * Terminals: one that only claims to be, in this process; a real pseudo terminal for a program of its own; and what a
- * terminal of a given size shows after all that was written to it.
+ * Terminals: an imitation in this process; a real pseudo terminal for a program of its own; and
+ * what a terminal of a given size shows after all that was written to it.
  */
 
 import { fromFileUrl } from "@std/path";
@@ -14,17 +14,20 @@ export interface Size {
   readonly rows: number;
 }
 
-/** Where no test says otherwise. */
+/** The size unless a test gives another. */
 export const SIZE: Size = { columns: 60, rows: 10 };
 
-/** Stands for the program's standard error and environment until the end of its `using` block. */
+/** Replaces the program's standard error and environment until the end of its `using` block. */
 export class FakeError implements StandardError, Disposable {
   readonly isTerminal: boolean;
-  /** May be changed, as users change the size of a window. */
+  /** A test may change it, as users change the size of a window. */
   dimensions: Size;
   /** All that was written. */
   text = "";
-  /** What a test waits for: called with all that was written, at each writing. */
+  /**
+   * Called at each write with all that was written so far; a test may set it, to wait for some
+   * text.
+   */
   onWrite: (text: string) => void = () => {};
   readonly #restore: () => void;
 
@@ -64,9 +67,9 @@ export class FakeError implements StandardError, Disposable {
     return this.text.split("\n").slice(0, -1);
   }
 
-  /** What a terminal shows now. */
+  /** What the terminal shows now. */
   screen(): Promise<string[]> {
-    // A real one has the driver do this.
+    // For a real terminal, the driver does this.
     return screenAfter(this.text.replaceAll("\n", "\r\n"), this.dimensions);
   }
 
@@ -75,7 +78,10 @@ export class FakeError implements StandardError, Disposable {
   }
 }
 
-/** The lines on a terminal, scrolled up ones too, after all of the text; without empty ones at the end. */
+/**
+ * The lines of a terminal after all of the text, including those that have scrolled up, and without
+ * empty ones at the end.
+ */
 export async function screenAfter(text: string, { columns, rows }: Size): Promise<string[]> {
   const terminal = new xterm.Terminal({
     cols: columns,
@@ -94,18 +100,21 @@ export async function screenAfter(text: string, { columns, rows }: Size): Promis
   return lines;
 }
 
-/** What became of a program in a terminal. */
+/** How a program in a terminal ended. */
 export interface TerminalResult {
   readonly code: number;
-  /** All that the terminal was sent. */
+  /** All that was sent to the terminal. */
   readonly output: string;
-  /** What it shows at the end. */
+  /** What the terminal shows at the end. */
   readonly screen: string[];
 }
 
 const TIMEOUT_MS = 30_000;
 
-/** Whether programs can be run in a terminal here: by `script` of util-linux, which other systems have with other flags. */
+/**
+ * Whether programs can be run in a terminal here: by `script` of util-linux, as other systems'
+ * `script` has other flags.
+ */
 export const hasTerminals: boolean = Deno.build.os === "linux" && hasScript();
 
 function hasScript(): boolean {

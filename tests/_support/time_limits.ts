@@ -1,6 +1,7 @@
 /**
- * Tests that take place within a time limit of the package. Where the machine stands still, the time may be up before the task
- * has come to the point that its test is about. Such a test begins anew, with twice the time.
+ * Tests that happen within a time limit of the package. Where the machine stalls, the time may be
+ * up before the task has reached the point that its test is about. Such a test begins anew, with
+ * twice the time.
  */
 
 import { TimeoutError } from "../../executors/mod.ts";
@@ -8,15 +9,18 @@ import { Empty } from "../../queue/mod.ts";
 
 const POLL_MS = 2;
 
-/** How often a test begins. What fails each time is no matter of time. */
+/** How often a test is tried. A failure of every attempt is not a matter of time. */
 const ATTEMPTS = 10;
 
-/** The time was up before the test had come to its point. */
+/** The time was up before the test had reached its point. */
 class TooSoon extends Error {
   override readonly name = "TooSoon";
 }
 
-/** Runs a test whose tasks have so many milliseconds; again with twice as many, as long as that was not enough. */
+/**
+ * Runs a test with a time limit for its tasks, in milliseconds; runs it again with twice the limit
+ * as long as that was not enough.
+ */
 export async function withTimeLimit<T>(
   limitMs: number,
   test: (limitMs: number) => Promise<T>,
@@ -30,20 +34,27 @@ export async function withTimeLimit<T>(
   }
 }
 
-/** Runs a test in which one thing has to follow soon upon another; anew as long as it was late. */
+/**
+ * Runs a test in which one event must soon follow another; runs it again as long as the second was
+ * late.
+ */
 export function inGoodTime<T>(test: () => Promise<T>): Promise<T> {
   return withTimeLimit(0, test);
 }
 
-/** For {@linkcode withTimeLimit}: fails unless it was in time. */
+/** For {@linkcode withTimeLimit}: makes the test begin anew if `isInTime` is false. */
 export function assertInTime(isInTime: boolean): void {
   if (!isInTime) throw new TooSoon("The time was up before");
 }
 
-/** Resolves once it is so. For {@linkcode withTimeLimit}: fails if the task is over and it is not. */
+/**
+ * Resolves once `isSo()` holds. For {@linkcode withTimeLimit}: makes the test begin anew if the
+ * task is over before that.
+ */
 export async function comesAbout(task: { done(): boolean }, isSo: () => boolean): Promise<void> {
   for (;;) {
-    // In this order: it may come about and be over in between.
+    // In this order: the condition may come to hold, and the task may then end, between the two
+    // lines.
     const isOver = task.done();
     if (isSo()) return;
     assertInTime(!isOver);
@@ -51,7 +62,10 @@ export async function comesAbout(task: { done(): boolean }, isSo: () => boolean)
   }
 }
 
-/** What is there before the time is up. For {@linkcode withTimeLimit}: fails if it is not. */
+/**
+ * The value of the promise. For {@linkcode withTimeLimit}: makes the test begin anew if the promise
+ * rejects because time is up.
+ */
 export async function inTime<T>(value: PromiseLike<T>): Promise<T> {
   try {
     return await value;

@@ -1,6 +1,6 @@
-/** Collects rejections that nobody handles, instead of having the test fail by them. */
+/** Collects rejections that nobody handles, so that they do not make the test fail. */
 
-/** The reasons so far, until the end of the `using` block. */
+/** The reasons of the rejections so far, until the end of the `using` block. */
 export class UnhandledRejections implements Disposable {
   readonly reasons: unknown[] = [];
   readonly #listener = (event: PromiseRejectionEvent): void => {
@@ -14,7 +14,7 @@ export class UnhandledRejections implements Disposable {
     addEventListener("unhandledrejection", this.#listener);
   }
 
-  /** Resolves once there are so many: the runtime tells of them in some later turn. */
+  /** Resolves once there are that many: the runtime reports them in some later turn. */
   async reach(count: number): Promise<void> {
     while (this.reasons.length < count) {
       await new Promise<void>((resolve) => this.#onNext = resolve);

@@ -1,39 +1,39 @@
-/** Tasks for the wire, which carries those that come one by one: they are given no shared object. */
+/** Tasks for the wire, which carries tasks that come one by one; they get no shared object. */
 
 import { Process, task, taskContext, transfer } from "@concurrent/futures";
 import { existsSync, readlinkSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { setTimeout } from "node:timers";
 
-/** Whether the task that calls has come by the wire: those are numbered apart. */
+/** Whether the calling task came by the wire: such tasks have numbers of their own range. */
 export const isWired = task(import.meta, function isWired(): boolean {
   return (taskContext().id as number) % 2 ** 32 >= 2 ** 31;
 });
 
-/** The id of the task. */
+/** Returns the id of the task. */
 export const ownId = task(import.meta, function ownId(): number {
   return taskContext().id as number;
 });
 
-/** Gives back what it gets, and whether it came by the wire. */
+/** Returns its argument, and whether it came by the wire. */
 export const wiredEcho = task(import.meta, function wiredEcho<T>(value: T): [T, boolean] {
   return [value, isWired()];
 });
 
-/** The same a turn of the event loop later. */
+/** Like {@linkcode wiredEcho}, but a turn of the event loop later. */
 export const wiredLater = task(import.meta, async function wiredLater<T>(value: T) {
   const before = isWired();
   await new Promise<void>((resolve) => setTimeout(resolve, 0));
   return [value, before && isWired()] as const;
 });
 
-/** Says that it runs, and loops for ever. */
+/** Reports that it runs, and loops for ever. */
 export const spinOnWire = task(import.meta, function spinOnWire(): never {
   taskContext().report(isWired() ? 0.5 : 0.25);
   for (;;);
 });
 
-/** Says that it runs, and stops when it is told to. */
+/** Reports that it runs, and loops until its signal aborts. */
 export const spinUntilTold = task(import.meta, function spinUntilTold(): boolean {
   taskContext().report(isWired() ? 0.5 : 0.25);
   const { signal } = taskContext();
@@ -41,14 +41,17 @@ export const spinUntilTold = task(import.meta, function spinUntilTold(): boolean
   return true;
 });
 
-/** Says that it runs, and waits for ever, but for a signal. */
+/** Reports that it runs, and waits until its signal aborts. */
 export const pendUntilTold = task(import.meta, function pendUntilTold(): Promise<never> {
   const { signal } = taskContext();
   taskContext().report(isWired() ? 0.5 : 0.25);
   return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
 });
 
-/** Leaves a timer that keeps the worker busy until there is that file, as soon as the task is over. */
+/**
+ * Leaves a timer that, as soon as the task is over, keeps the worker busy until the file at `path`
+ * exists.
+ */
 export const leaveBusyTimer = task(import.meta, function leaveBusyTimer(path: string): void {
   setTimeout(() => {
     writeFileSync(`${path}.begun`, "");
@@ -56,12 +59,12 @@ export const leaveBusyTimer = task(import.meta, function leaveBusyTimer(path: st
   }, 0);
 });
 
-/** Leaves a file. */
+/** Writes an empty file. */
 export const leaveFile = task(import.meta, function leaveFile(path: string): void {
   writeFileSync(path, "");
 });
 
-/** Reports so often before it returns. */
+/** Reports progress the given number of times, and returns. */
 export const reportAndReturn = task(import.meta, function reportAndReturn(times: number): boolean {
   for (let i = 1; i <= times; i++) taskContext().report(i / times);
   return isWired();
@@ -72,23 +75,23 @@ export const failOnWire = task(import.meta, function failOnWire(): never {
   throw new RangeError(`wired: ${isWired()}`, { cause: new Error("cause") });
 });
 
-/** An array that is moved. */
+/** Returns an array whose memory is moved. */
 export const giveMoved = task(import.meta, function giveMoved(length: number): Uint8Array {
   const bytes = new Uint8Array(length).fill(7);
   return transfer(bytes, [bytes.buffer]);
 });
 
-/** What cannot be sent. */
+/** Returns a value that cannot be sent. */
 export const giveFunction = task(import.meta, function giveFunction(): unknown {
   return () => {};
 });
 
-/** Writes to a file what the fifth descriptor of this process is. */
+/** Writes to a file what the fifth descriptor of this process refers to. */
 export const tellFifth = task(import.meta, function tellFifth(path: string): void {
   writeFileSync(path, readlinkSync("/proc/self/fd/4"));
 });
 
-/** Has another process do that. */
+/** Runs {@linkcode tellFifth} in another process. */
 export const tellFifthOfProcess = task(
   import.meta,
   async function tellFifthOfProcess(path: string) {

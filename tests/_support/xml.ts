@@ -1,4 +1,7 @@
-/** Whether text is well-formed XML, as far as a drawing needs it: elements, attributes in quotes, text, entities. */
+/**
+ * Checks that text is well-formed XML, as far as a drawing needs it: elements, quoted attributes,
+ * text, entities.
+ */
 
 const NAME = "[A-Za-z_][\\w.:-]*";
 const TAG = new RegExp(`^<(/?)(${NAME})((?:\\s+${NAME}="[^"<]*")*)\\s*(/?)>`);
@@ -6,7 +9,7 @@ const ENTITY = /^&(?:amp|lt|gt|quot|apos|#\d+|#x[0-9a-fA-F]+);/;
 // deno-lint-ignore no-control-regex
 const ILLEGAL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/;
 
-/** Counts the elements of well-formed XML by name; throws where it is not. */
+/** Counts the elements of well-formed XML by name; throws if the text is not well-formed. */
 export function countElements(xml: string): Map<string, number> {
   const counts = new Map<string, number>();
   const open: string[] = [];

@@ -17,10 +17,10 @@ import { Gate, Log } from "./signals.ts";
 import { type Suite, turn } from "./suite.ts";
 import * as tasks from "./tasks.ts";
 
-/** Nothing but the outcome itself ends this test. */
+/** The time limit of a test that only the outcome itself can end. */
 const COMES = { timeout: 5_000 };
 
-/** Whether this thread listens as a promise, and waits to be rung. */
+/** Whether this thread waits for its doorbell asynchronously, by a promise. */
 function isAsleep(): boolean {
   return Atomics.load(doorbell["words"], doorbell["index"]) === SLEEPING;
 }
@@ -146,7 +146,7 @@ function blocking({ name, make }: Suite): void {
     const future = executor.submit(tasks.pass, gate.parts, "done");
     const awaited = future.then((value) => value);
     await gate.entered();
-    // The wait of the promise form is under way when the blocking one begins.
+    // The blocking wait begins while the asynchronous one is under way.
     while (!isAsleep()) await turn();
     assertThrows(() => future.resultSync({ timeout: 50 }), TimeoutError);
     gate.open();

@@ -1,10 +1,11 @@
 /**
- * Where else code runs: a contract that says what two parties see of each other holds for another thread and for another
- * process alike.
+ * Other places where code runs: a contract about what two parties see of each other holds for
+ * another thread and for another process alike.
  *
- * A process takes a tenth of a second to start. So a file's tests share a few, which {@linkcode shareProcesses} starts before the
- * first test and ends after the last: the leak checks of each test find them there before and after. Importing this module has
- * `test` fail a test that leaves a process of its own behind.
+ * A process takes a tenth of a second to start. So the tests of a file share a few, which
+ * {@linkcode shareProcesses} starts before the first test and ends after the last: the leak checks
+ * of each test find them both before and after it. Once this module is imported, `test` fails a
+ * test that leaves a process of its own behind.
  */
 
 import {
@@ -25,25 +26,31 @@ import { Gate } from "./signals.ts";
 import { pass } from "./tasks.ts";
 import * as watch from "./watch_tasks.ts";
 
-/** What the workers of a pool are called, each followed by its number. */
+/** The name prefix of a pool's workers; a worker's number follows it. */
 export const PREFIX = "crew";
 
-/** How many rounds threads go for one of processes. */
+/** For one round between processes, threads go this many. */
 const SLOWNESS = 5;
 
-/** Runs tasks elsewhere, as an executor does. At the end of its `await using` block, all of them have ended. */
+/**
+ * Runs tasks elsewhere, as an executor does. At the end of its `await using` block, all of its
+ * tasks have ended.
+ */
 export interface Crew extends AsyncDisposable {
   readonly submit: Executor["submit"];
   readonly map: Executor["map"];
-  /** Once so many waits are queued. */
+  /** The moment at which the given number of waits are queued. */
   whenWaiting(object: Shared, count: number): Moment;
-  /** Once so many waits, or more, are queued for the lock, or for the lock of the condition. */
+  /**
+   * The moment at which at least the given number of waits are queued for the lock, or for the lock
+   * of the condition.
+   */
   whenLockWaiting(object: Shared, count: number): Moment;
-  /** Once so many waits are queued on a side of the queue. */
+  /** The moment at which the given number of waits are queued on a side of the queue. */
   whenQueued(queue: Shared, side: Side, count: number): Moment;
 }
 
-/** A pool that a test has for itself. */
+/** A pool that one test has for itself. */
 export type OwnPool = ThreadPoolExecutor | ProcessPoolExecutor;
 
 /** Where code runs. */
@@ -53,14 +60,17 @@ export interface Elsewhere {
   /** `"workers"`. */
   readonly names: string;
   readonly isProcess: boolean;
-  /** So many workers: threads of their own, or processes that are shared. They are called {@linkcode PREFIX}. */
+  /**
+   * The given number of workers: threads of its own, or shared processes. Their names begin with
+   * {@linkcode PREFIX}.
+   */
   crew(maxWorkers: number): Crew;
-  /** A pool that may be broken. */
+  /** A pool that the test may break. */
   pool(options: ThreadPoolOptions & ProcessPoolOptions): OwnPool;
   gate(): AnyGate;
-  /** Numbers, 0 at first. */
+  /** Numbers that are 0 at first. */
   cells(count: number): Cell[];
-  /** So many rounds, or fewer where each operation takes far longer. */
+  /** The given number of rounds, or fewer where each operation takes far longer. */
   rounds(count: number): number;
 }
 
@@ -88,7 +98,7 @@ export const ELSEWHERE: readonly Elsewhere[] = [
   },
 ];
 
-/** Threads, which look themselves. */
+/** Threads, which look for themselves. */
 class ThreadCrew implements Crew {
   readonly #pool: ThreadPoolExecutor;
   readonly submit: Executor["submit"];
@@ -117,7 +127,7 @@ class ThreadCrew implements Crew {
   }
 }
 
-/** Shared processes, for one test, and a thread that looks for them. */
+/** Shared processes, for one test, and a thread that watches the shared objects for them. */
 class ProcessCrew implements Crew {
   readonly #pool: ProcessPoolExecutor;
   readonly #futures: Future<unknown>[] = [];
@@ -163,12 +173,12 @@ class ProcessCrew implements Crew {
   }
 }
 
-/** The processes that this file's tests share, by their number. */
+/** The pools of processes that this file's tests share, by their number of processes. */
 const shared = new Map<number, ProcessPoolExecutor>();
 
 /**
- * Starts processes for the tests of this file, a pool for each of the numbers. Call it where the tests are registered, before
- * the first.
+ * Starts processes for the tests of this file, one pool for each of the sizes. Call it where the
+ * tests are registered, before the first of them.
  */
 export function shareProcesses(...sizes: number[]): void {
   Deno.test.beforeAll(async () => {
@@ -180,7 +190,7 @@ export function shareProcesses(...sizes: number[]): void {
   });
 }
 
-/** Starts the processes of a pool, all of them: none is to be started within a test. */
+/** Starts all processes of a pool, so that none has to be started within a test. */
 async function startShared(size: number): Promise<void> {
   const pool = new ProcessPoolExecutor({ maxWorkers: size, threadNamePrefix: PREFIX });
   shared.set(size, pool);

@@ -14,9 +14,9 @@ import { withContract } from "./with_contract.ts";
 /**
  * Registers the tests for one kind of executor.
  *
- * @param name Begins the name of each test.
+ * @param name What the name of each test begins with.
  * @param make Makes an executor; each test makes its own.
- * @param traits In what executors may differ.
+ * @param traits How executors may differ.
  */
 export function executorContract(
   name: string,

@@ -1,6 +1,7 @@
 /**
- * Look-alikes of what `signals.ts` is made of, in files: for executors whose tasks run where no object of this machine's memory
- * reaches. They cross as plain objects, and {@linkcode revive} makes them whole again.
+ * Look-alikes in files of what `signals.ts` is made of, for executors whose tasks run where no
+ * shared memory of this machine reaches. They are sent as plain objects, and {@linkcode revive}
+ * turns these back into signals.
  */
 
 const POLL_MS = 2;
@@ -17,14 +18,14 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
 }
 
-/** Permits, as a semaphore has them that begins with none. One party acquires. */
+/** Permits of a semaphore that begins with none. Only one party acquires. */
 export class FileSemaphore {
   readonly kind = "semaphore";
   #taken = 0;
 
   readonly #arrived: () => Promise<void>;
 
-  /** @param arrived What is waited for in addition, once there is a permit. */
+  /** @param arrived Awaited after a permit is there. */
   constructor(readonly path: string, arrived: () => Promise<void> = () => Promise.resolve()) {
     this.#arrived = arrived;
   }
@@ -64,7 +65,7 @@ export class FileEvent {
   }
 }
 
-/** Numbers in the order in which they were put. One party gets. */
+/** Numbers in the order in which they were put. Only one party gets. */
 export class FileQueue {
   readonly kind = "queue";
   #taken = 0;
@@ -95,8 +96,8 @@ export class FileQueue {
 /**
  * Makes signals in a folder, each in a file of its own.
  *
- * @param heard Resolves once what tasks have done so far was heard of here in the executor's own way as well, which may be slower,
- * and what was asked of the executor has reached its hosts.
+ * @param heard Resolves once the executor itself, which may be slower than the files, has reported
+ *   here what tasks have done so far, and once requests to the executor have reached its hosts.
  */
 export function fileSignals(folder: () => string, heard: () => Promise<void>): {
   semaphore(): FileSemaphore;
@@ -116,7 +117,7 @@ export function fileSignals(folder: () => string, heard: () => Promise<void>): {
 
 const KINDS = { semaphore: FileSemaphore, event: FileEvent, queue: FileQueue };
 
-/** Makes the signals whole among arguments that have crossed. */
+/** Turns signals among received arguments from plain objects back into signals. */
 export function revive(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(revive);
   if (typeof value !== "object" || value === null) return value;

@@ -205,7 +205,7 @@ export function futureContract({ name, make }: Suite): void {
     const late = await future.result({ signal: controller.signal }).catch((error) => error);
     assertStrictEquals(late, reason);
     await gate.entered();
-    // From far away that news may come by another way than the gate's.
+    // From far away, this news may come by another way than the gate's.
     while (!future.running()) await turn();
     gate.open();
     assertEquals(await future, "done");

@@ -1,12 +1,13 @@
 /**
- * Holds tasks up and tells when they have come so far, so that no test has to sleep. In words of its own, for the tests of what
- * waits in shared memory: it wakes nobody by the means that are under test. Tasks in another process need `signals.ts`.
+ * Holds tasks up, and reports when they have reached a point, so that no test has to sleep. It uses
+ * shared words of its own, for the tests of what waits in shared memory: it wakes nobody by the
+ * means that are under test. Tasks in another process need `signals.ts`.
  */
 
-/** Longer than any test: the timer is there to hold the event loop open. */
+/** Longer than any test: the timer only keeps the event loop alive. */
 const HOLD_MS = 2 ** 30;
 
-/** Resolves once the shared word satisfies `isMet`. Whoever changes the word notifies. */
+/** Resolves once the shared word satisfies `isMet`. Whoever changes the word must notify it. */
 async function wordBecomes(
   words: Int32Array,
   index: number,
@@ -28,11 +29,14 @@ const OPEN = 1;
 /** The part of a {@linkcode Gate} that is passed to tasks. */
 export type GateWords = Int32Array<SharedArrayBuffer>;
 
-/** A gate before which tasks wait (see the task `pass`). Opened at the end of its `using` block at the latest. */
+/**
+ * A gate before which tasks wait (see the task `pass`). The end of its `using` block opens it at
+ * the latest.
+ */
 export class Gate implements Disposable {
   readonly words: GateWords = new Int32Array(new SharedArrayBuffer(8));
 
-  /** Resolves once so many tasks have come to the gate. */
+  /** Resolves once `count` tasks have come to the gate. */
   entered(count = 1): Promise<void> {
     return wordBecomes(this.words, ENTERED, (value) => value >= count);
   }
@@ -42,7 +46,7 @@ export class Gate implements Disposable {
     return Atomics.load(this.words, ENTERED);
   }
 
-  /** Lets all tasks through, also those to come. */
+  /** Lets all tasks through, also later ones. */
   open(): void {
     openGate(this.words);
   }
@@ -52,7 +56,7 @@ export class Gate implements Disposable {
   }
 }
 
-/** Comes to a gate. */
+/** Reports that a task has come to a gate. */
 export function enterGate(words: GateWords): void {
   Atomics.add(words, ENTERED, 1);
   Atomics.notify(words, ENTERED);

@@ -1,4 +1,7 @@
-/** What a task does at a gate of `signals.ts`. It imports nothing, so that workers whose tasks come to none start sooner. */
+/**
+ * What a task does at a gate of `signals.ts`. It imports no code, so that workers whose tasks use
+ * no gate start sooner.
+ */
 
 import type { Event, Semaphore } from "../../sync/mod.ts";
 
@@ -15,7 +18,7 @@ export function openGate({ opening }: GateParts): void {
   opening.set();
 }
 
-/** Comes to a gate. */
+/** Reports that a task has come to a gate. */
 export function enterGate({ arrivals }: GateParts): void {
   arrivals.release();
 }

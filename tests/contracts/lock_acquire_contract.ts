@@ -3,7 +3,7 @@ import { test } from "../_support/leaks.ts";
 import { lockWaitersOf, rejectionOf, stateOf, turns } from "../sync/_support.ts";
 import { assertSound, BAD_ACQUIRES, BAD_WAITS, type LockSuite, SHORT_MS } from "./lock_suite.ts";
 
-/** `acquire`, `acquireSync`, `release`, `locked`. */
+/** Registers the tests of `acquire`, `acquireSync`, `release` and `locked`. */
 export function lockAcquireContract(suite: LockSuite): void {
   acquiring(suite);
   givingUp(suite);

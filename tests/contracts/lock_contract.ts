@@ -1,4 +1,7 @@
-/** What everything that is acquired and released promises alike. Written once, run for each class. */
+/**
+ * What all classes that can be acquired and released have in common. Written once, run for each
+ * class.
+ */
 
 import { lockAcquireContract } from "./lock_acquire_contract.ts";
 import { lockGuardContract } from "./lock_guard_contract.ts";

@@ -4,7 +4,7 @@ import { test } from "../_support/leaks.ts";
 import { lockWaitersOf, rejectionOf, stateOf, turns } from "../sync/_support.ts";
 import { assertSound, type LockSuite, SHORT_MS } from "./lock_suite.ts";
 
-/** `hold`, `run` and their blocking twins. */
+/** Registers the tests of `hold`, `run` and their blocking twins. */
 export function lockGuardContract({ name, label, make, heldText }: LockSuite): void {
   test(`${name}.hold() and holdSync() release at the end of the block, also after an error`, async () => {
     const lock = make();

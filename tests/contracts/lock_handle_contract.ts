@@ -4,7 +4,7 @@ import { test } from "../_support/leaks.ts";
 import { jsonCopy, throughChannel } from "../sync/_support.ts";
 import { assertSound, type LockSuite, SHORT_MS } from "./lock_suite.ts";
 
-/** `handle` and `from`. */
+/** Registers the tests of `handle` and `from`. */
 export function lockHandleContract({ name, make, from }: LockSuite): void {
   test(`${name}.from() gives a view of the same state, and changes nothing`, async () => {
     const lock = make("accounts");

@@ -27,19 +27,19 @@ export interface Lockable {
 /** One class under test. */
 export interface LockSuite {
   readonly name: string;
-  /** How error texts call what is acquired. */
+  /** What error texts call the object that is acquired. */
   readonly label: string;
-  /** Makes one that is free, and that one can hold at a time. */
+  /** Makes an object that is free and that one holder can have at a time. */
   make(name?: string): Lockable;
   from(handle: Handle): Lockable;
-  /** What an error text says of one that this thread holds. */
+  /** What an error text says of an object that this thread holds. */
   readonly heldText: string;
 }
 
-/** Enough for a wait that is to be in vain. */
+/** Long enough for a wait that must be in vain. */
 export const SHORT_MS = 15;
 
-/** The bad arguments of a wait, and how they are refused. */
+/** The bad arguments of a wait, and the errors that refuse them. */
 export const BAD_WAITS: readonly (readonly [
   options: unknown,
   error: new (message: string) => Error,
@@ -54,7 +54,7 @@ export const BAD_WAITS: readonly (readonly [
   [{ timeout: {} }, TypeError, "timeout must be a number of milliseconds, got object"],
 ];
 
-/** Bad arguments that only `acquire` knows. */
+/** Bad arguments that only `acquire` has. */
 export const BAD_ACQUIRES: typeof BAD_WAITS = [
   [{ blocking: false, timeout: 5 }, RangeError, "a timeout has no meaning with blocking: false"],
   [{ blocking: false, timeout: 0 }, RangeError, "a timeout has no meaning with blocking: false"],

@@ -7,7 +7,10 @@ import { ELSEWHERE, type Elsewhere } from "./elsewhere.ts";
 import { assertSound, type Lockable, type LockSuite, SHORT_MS } from "./lock_suite.ts";
 import { type GatePass, readCell } from "./parts.ts";
 
-/** The main thread and others, of this process or not, each holding and waiting in both forms. */
+/**
+ * Registers tests with the main thread and others, of this process or not, each holding and waiting
+ * in both forms.
+ */
 export function lockThreadContract(suite: LockSuite): void {
   for (const elsewhere of ELSEWHERE) together(suite, elsewhere);
 }

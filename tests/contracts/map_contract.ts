@@ -221,7 +221,7 @@ export function mapContract({ name, make, traits }: Suite): void {
     await using executor = make({ maxWorkers: 1 });
     using gate = new Gate();
     const log = new Log();
-    // A worker runs before the clock does.
+    // A worker is running before the time limit starts.
     await executor.submit(tasks.square, 1);
     const context: Parameters<typeof tasks.recordAndHold>[1] = [log.queue, gate.parts, 0];
     const results = executor.map(tasks.recordAndHold, range(6), range(6).map(() => context), {
@@ -243,7 +243,7 @@ export function mapContract({ name, make, traits }: Suite): void {
     using gate = new Gate();
     const log = new Log();
     const context: Parameters<typeof tasks.recordAndHold>[1] = [log.queue, gate.parts, 1];
-    // A worker runs before the clock does.
+    // A worker is running before the time limit starts.
     await executor.submit(tasks.square, 1);
     const timeout = 50;
     const results = executor.map(tasks.recordAndHold, range(3), range(3).map(() => context), {
@@ -252,7 +252,7 @@ export function mapContract({ name, make, traits }: Suite): void {
     });
     const deadlineMs = performance.now() + timeout;
     await gate.entered();
-    // Blocked, so that this thread has had no occasion to take the result in.
+    // Blocking keeps this thread from taking the result in.
     const nothing = new Int32Array(new SharedArrayBuffer(4));
     const remaining = deadlineMs - performance.now() + 5;
     if (remaining > 0) Atomics.wait(nothing, 0, 0, remaining);

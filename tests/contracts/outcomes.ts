@@ -1,12 +1,15 @@
-/** What calls of an object come to, told in a form that can be compared: where it runs must make no difference. */
+/**
+ * The outcomes of calls on an object, in a form that can be compared: where the object is used must
+ * make no difference.
+ */
 
-/** Something to do with an object, by what it is called. The name begins with that of a member. */
+/** What can be done with an object, by name. Each name begins with that of a member. */
 export type Acts<T> = Record<string, (object: T) => unknown>;
 
-/** The name of what was done, and what came of it. */
+/** The name of what was done, and its outcome. */
 export type Outcome = readonly [act: string, outcome: unknown];
 
-/** Does one after the other, and tells what came of each. */
+/** Does one thing after the other, and returns the outcome of each. */
 export async function outcomesOf<T>(acts: Acts<T>, object: T): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const [name, act] of Object.entries(acts)) {
@@ -19,7 +22,7 @@ export async function outcomesOf<T>(acts: Acts<T>, object: T): Promise<Outcome[]
   return outcomes;
 }
 
-/** Where two lists of outcomes of the same acts differ. */
+/** The differences between two lists of outcomes of the same acts. */
 export function differences(
   here: readonly Outcome[],
   there: readonly Outcome[],
@@ -40,12 +43,13 @@ export function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return `thrown: ${String(error)}`;
   const { constructor, name, message } = error;
   const { count } = error as { count?: number };
-  // What cannot be cloned is looked for in an item here, and in all of a call's arguments there.
+  // Left out: the path to what cannot be cloned, which begins at an item in one case and at all
+  // arguments of a call in the other.
   const text = message.replace(/ at \S+ cannot be cloned/, " cannot be cloned");
   return `${constructor.name} "${name}": ${text}${count === undefined ? "" : ` (${count})`}`;
 }
 
-/** The members of a class that are called by those who have an object of it. */
+/** The members of a class that are meant for callers that have an object of it. */
 export function membersOf(Class: { readonly prototype: object }): string[] {
   const members = new Set<string>();
   let at = Class.prototype;
@@ -59,7 +63,7 @@ export function membersOf(Class: { readonly prototype: object }): string[] {
   return [...members];
 }
 
-/** Members that nothing is done with. */
+/** The members that no act uses. */
 export function membersLeftOut(
   Class: { readonly prototype: object },
   acts: readonly string[],
@@ -68,17 +72,17 @@ export function membersLeftOut(
   return membersOf(Class).filter((member) => !tried.has(member));
 }
 
-/** Waits of a moment, in vain. */
+/** How long a wait that is in vain lasts. */
 export const MOMENT_MS = 5;
 
-/** A signal that aborts after a moment. */
+/** A signal that aborts after {@linkcode MOMENT_MS}. */
 export function soon(reason: unknown): AbortSignal {
   const controller = new AbortController();
   setTimeout(() => controller.abort(reason), MOMENT_MS);
   return controller.signal;
 }
 
-/** What a promise rejects with, thrown when it does not. */
+/** Returns what a promise rejects with; throws when it does not reject. */
 export async function rejection(promise: Promise<unknown>): Promise<unknown> {
   try {
     await promise;

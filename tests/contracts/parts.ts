@@ -1,6 +1,7 @@
 /**
- * What tests hand to their other party, be it a thread or a process: gates, numbers, moments. For a thread they are plain
- * words, so that nothing under test is needed; for a process, which shares no memory, they are objects of the package.
+ * What tests share with their other party, be it a thread or a process: gates, numbers, moments.
+ * For a thread these are plain words, so that nothing under test is needed; for a process, which
+ * shares no plain memory, they are objects of the package.
  */
 
 import { Value } from "../../sync/mod.ts";
@@ -14,18 +15,18 @@ import * as signals from "./signals.ts";
 /** The part of a gate that is passed to tasks. */
 export type GatePass = words.GateWords | objects.GateParts;
 
-/** A gate before which tasks wait. Opened at the end of its `using` block at the latest. */
+/** A gate before which tasks wait. The end of its `using` block opens it at the latest. */
 export interface AnyGate extends Disposable {
   readonly pass: GatePass;
   /** How many tasks have come to the gate. */
   readonly count: number;
-  /** Resolves once so many tasks have come to the gate. One call at a time. */
+  /** Resolves once `count` tasks have come to the gate. Only one call at a time. */
   entered(count?: number): Promise<void>;
-  /** Lets all tasks through, also those to come. */
+  /** Lets all tasks through, also later ones. */
   open(): void;
 }
 
-/** Makes a gate for tasks of this process, or of others. */
+/** Makes a gate for tasks of this process, or of other processes. */
 export function makeGate(isProcess: boolean): AnyGate {
   const [gate, pass] = isProcess ? makeSignals() : makeWords();
   return {
@@ -53,7 +54,7 @@ function isWords(pass: GatePass): pass is words.GateWords {
   return ArrayBuffer.isView(pass);
 }
 
-/** Comes to a gate. */
+/** Reports that a task has come to a gate. */
 export function enterGate(pass: GatePass): void {
   if (isWords(pass)) words.enterGate(pass);
   else objects.enterGate(pass);
@@ -86,13 +87,13 @@ export function gateOpensSync(pass: GatePass): void {
 /** A number that both parties read and write. */
 export type Cell = Int32Array | Value<"i32">;
 
-/** Makes numbers for tasks of this process, or of others. */
+/** Makes numbers for tasks of this process, or of other processes. */
 export function makeCells(isProcess: boolean, count: number): Cell[] {
   const numbers = new Int32Array(new SharedArrayBuffer(count * Int32Array.BYTES_PER_ELEMENT));
   return Array.from(numbers, (_, i) => isProcess ? new Value("i32") : numbers.subarray(i, i + 1));
 }
 
-/** The number; a plain read where memory is shared. */
+/** Reads the number; a plain read where memory is shared. */
 export function readCell(cell: Cell): number {
   return cell instanceof Value ? cell.value : cell[0];
 }
@@ -103,7 +104,7 @@ export function writeCell(cell: Cell, number: number): void {
   else cell[0] = number;
 }
 
-/** Adds to the number in one step; gives the sum. */
+/** Adds to the number in one step; returns the sum. */
 export function addToCell(cell: Cell, number: number): number {
   return cell instanceof Value ? cell.add(number) : Atomics.add(cell, 0, number) + number;
 }
@@ -111,8 +112,8 @@ export function addToCell(cell: Cell, number: number): number {
 // Moments
 
 /**
- * A moment that a task waits for, and that can be seen only where the memory is: a process is told by a gate; a thread looks
- * itself.
+ * A moment for which a task waits. Only a thread of the process that has the memory can see it:
+ * such a thread looks for itself; for another process, a gate opens.
  */
 export type Moment = objects.GateParts | undefined;
 

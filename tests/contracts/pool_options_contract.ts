@@ -1,9 +1,9 @@
-/** What pools of threads and of processes do about options that they cannot work with. */
+/** How pools of threads and of processes refuse options that they cannot work with. */
 
 import { assertThrows } from "@std/assert";
 import { test } from "../_support/leaks.ts";
 
-/** Registers the test for the pool that is called so, which `make` makes. */
+/** Registers the test for the pool of this name, which `make` makes. */
 export function refusesBadOptions(name: string, make: (options: object) => unknown): void {
   test(`${name}() refuses bad options`, () => {
     const refused = (options: object, text: string): void => {

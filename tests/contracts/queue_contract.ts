@@ -38,7 +38,7 @@ import * as tasks from "../queue/fixtures/queue_tasks.ts";
 import { ELSEWHERE, type Elsewhere } from "./elsewhere.ts";
 import { BAD_WAITS } from "./lock_suite.ts";
 
-/** Ways to take an item with options. */
+/** Ways to take an item that accept options. */
 const WAITS: Record<string, (queue: AnyQueue<unknown>, options?: BlockOptions) => unknown> = {
   "get()": (queue, options) => queue.get(options),
   "getSync()": (queue, options) => queue.getSync(options),
@@ -46,7 +46,7 @@ const WAITS: Record<string, (queue: AnyQueue<unknown>, options?: BlockOptions) =
   "getManySync()": (queue, options) => queue.getManySync(1, options)[0],
 };
 
-/** Ways in which queues are found in the arguments of a task. */
+/** Shapes of a task's arguments in which queues are found. */
 const SHAPES: Record<string, (queues: unknown[]) => unknown> = {
   "an array": (queues) => queues,
   "an object": (queues) => ({ other: 1, ...queues }),
@@ -56,7 +56,7 @@ const SHAPES: Record<string, (queues: unknown[]) => unknown> = {
   "all of them": (queues) => new Set([{ nested: [new Map([["queues", [[queues]]]])] }]),
 };
 
-/** What all four classes promise. */
+/** Registers the tests of what all four classes promise. */
 export function queueContract(suite: QueueSuite): void {
   puttingAndGetting(suite);
   emptyQueues(suite);

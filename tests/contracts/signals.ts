@@ -1,6 +1,7 @@
 /**
- * How tests and their tasks tell each other how far they have come, so that no test has to sleep. All of it is made of objects
- * of the package, which reach a task wherever it runs: on this thread, in another one, or in another process.
+ * How tests and their tasks tell each other how far they have come, so that no test has to sleep.
+ * The signals are made of objects of the package, which reach a task wherever it runs: on this
+ * thread, in another one, or in another process.
  */
 
 import { SimpleQueue } from "../../queue/mod.ts";
@@ -12,7 +13,10 @@ export interface SignalKit {
   semaphore(): Semaphore;
   event(): Event;
   queue(): SimpleQueue<number>;
-  /** Resolves once what was asked of executors has reached whoever it is for; left out where that takes no time. */
+  /**
+   * Resolves once requests to executors have reached their receivers; left out where that takes no
+   * time.
+   */
   reached?(): Promise<void>;
 }
 
@@ -22,12 +26,15 @@ let kit: SignalKit = {
   queue: () => new SimpleQueue<number>(),
 };
 
-/** Has gates and logs made of something else, that reaches the tasks of the executor under test. */
+/**
+ * Makes gates and logs from now on out of other objects, which reach the tasks of the executor
+ * under test.
+ */
 export function makeSignalsBy(other: SignalKit): void {
   kit = other;
 }
 
-/** Resolves once what was asked of the executor under test has reached whoever it is for. */
+/** Resolves once requests to the executor under test have reached their receivers. */
 export async function reached(): Promise<void> {
   await kit.reached?.();
 }
@@ -37,13 +44,16 @@ export function makeEvent(): Event {
   return kit.event();
 }
 
-/** A gate before which tasks wait (see the task `pass`). Opened at the end of its `using` block at the latest. */
+/**
+ * A gate before which tasks wait (see the task `pass`). The end of its `using` block opens it at
+ * the latest.
+ */
 export class Gate implements Disposable {
   readonly parts: GateParts = { arrivals: kit.semaphore(), opening: kit.event() };
   /** Arrivals whose permits have been taken. */
   #counted = 0;
 
-  /** Resolves once so many tasks have come to the gate. One call at a time. */
+  /** Resolves once `count` tasks have come to the gate. Only one call at a time. */
   async entered(count = 1): Promise<void> {
     while (this.#counted < count) {
       await this.parts.arrivals.acquire();
@@ -56,7 +66,7 @@ export class Gate implements Disposable {
     return this.#counted + this.parts.arrivals.getValue();
   }
 
-  /** Lets all tasks through, also those to come. */
+  /** Lets all tasks through, also later ones. */
   open(): void {
     this.parts.opening.set();
   }
@@ -66,7 +76,7 @@ export class Gate implements Disposable {
   }
 }
 
-/** What tasks write down, in the order in which they do. */
+/** The numbers that tasks write down, in the order in which they do. */
 export class Log {
   /** The part that is passed to tasks. */
   readonly queue: SimpleQueue<number> = kit.queue();

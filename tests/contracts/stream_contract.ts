@@ -7,7 +7,10 @@ import * as streams from "./stream_tasks.ts";
 import { outcomesOf, type Suite, turn } from "./suite.ts";
 import * as tasks from "./tasks.ts";
 
-/** Values that a task may be ahead unless told otherwise, and bytes that they may have together. */
+/**
+ * By default, how many values a task may be ahead, and how many bytes these values may have
+ * together.
+ */
 const BUFFERSIZE = 1024;
 const MOST_BYTES = 1 << 24;
 const MEBIBYTE = 1 << 20;
@@ -16,7 +19,7 @@ function range(end: number): number[] {
   return Array.from({ length: end }, (_, i) => i);
 }
 
-/** What streams hand out, and when. How they end is in `stream_end_contract.ts`. */
+/** What streams yield, and when. `stream_end_contract.ts` has how they end. */
 export function streamContract(suite: Suite): void {
   values(suite);
   errors(suite);
@@ -51,7 +54,7 @@ function values({ name, make, traits }: Suite): void {
       },
     };
     assertEquals(await executor.stream(method, 3).toArray(), [3]);
-    // What can be streamed can still not be submitted where it would have to be sent.
+    // A function that can be streamed is still refused by submit() where it would have to be sent.
     if (traits.clones) await assertRejects(() => executor.submit(method, 3).result());
   });
 
@@ -256,7 +259,7 @@ function pace({ name, make, traits }: Suite): void {
         if (leads.length % most === 0) await turn();
       }
       assertEquals(leads.length, end);
-      // The value that the loop has is not counted as taken before its turn.
+      // The value that the loop works on counts as taken only from its next turn on.
       assert(Math.max(...leads) <= most, `${Math.max(...leads)}`);
     });
   }

@@ -13,14 +13,14 @@ import * as streams from "./stream_tasks.ts";
 import { outcomesOf, type Suite, turn } from "./suite.ts";
 import * as tasks from "./tasks.ts";
 
-/** Values that a task may be ahead unless told otherwise. */
+/** By default, how many values a task may be ahead. */
 const BUFFERSIZE = 1024;
 
 function range(end: number): number[] {
   return Array.from({ length: end }, (_, i) => i);
 }
 
-/** Takes so many values, then leaves the stream by `break`. */
+/** Takes the given number of values, then leaves the stream by `break`. */
 async function take<T>(stream: StreamResult<T>, count: number): Promise<T[]> {
   const values: T[] = [];
   for await (const value of stream) {
@@ -29,7 +29,7 @@ async function take<T>(stream: StreamResult<T>, count: number): Promise<T[]> {
   return values;
 }
 
-/** How streams end: left by their consumer, given up, and at shutdown; and their blocking form. */
+/** How streams end: left by their consumer, given up, or shut down; and their blocking form. */
 export function streamEndContract(suite: Suite): void {
   leaving(suite);
   endings(suite);
@@ -123,7 +123,7 @@ function leaving({ name, make, traits }: Suite): void {
     const returned = iterator.return!();
     gate.open();
     assertEquals((await returned).done, true);
-    // Nor is one that came before it and was not taken.
+    // Nor is an error reported that came before the consumer left, and that it did not reach.
     for (let i = 0; i < 20; i++) {
       assertEquals(await take(executor.stream(streams.failAfter, 3, 1), 2), [0, 1]);
     }
@@ -226,7 +226,7 @@ function endings({ name, make }: Suite): void {
       assertEquals(outcomes.pop(), ["error", "enough"]);
       assertEquals(outcomes, range(outcomes.length).map((n) => ["value", n + 1]));
       assertEquals((await iterator.return!()).done, true);
-      // A worker that is kept from running for long is given up before it can close anything.
+      // A worker that is kept from running for long is given up before it can close its stream.
       assertEquals(await inTime(log.queue.get({ timeout: PROMPT_MS })), streams.CLOSED);
       assertEquals(await executor.submit(tasks.square, 2), 4);
       await assertRejects(() => view.stream(streams.count, 1).toArray(), Error, "enough");
@@ -237,7 +237,7 @@ function endings({ name, make }: Suite): void {
     await withTimeLimit(300, async (timeout) => {
       await using executor = make({ maxWorkers: 1 });
       using gate = new Gate();
-      // A worker runs, and has loaded what streams need, before the clock does.
+      // A worker is running, and has loaded what streams need, before the time limit starts.
       await executor.stream(streams.count, 1).toArray();
       const stream = executor.with({ timeout }).stream(streams.yieldAroundGate, gate.parts);
       const iterator = stream[Symbol.asyncIterator]();

@@ -6,7 +6,7 @@ import type { Value } from "../../sync/mod.ts";
 import { enterGate, gateOpens, gateOpensSync, type GateParts } from "./gate_parts.ts";
 import { AppError } from "./tasks.ts";
 
-/** Notes of what a function has come to, written to a log. */
+/** Notes that functions write to a log, on what has happened to them. */
 export const CLOSED = -1;
 export const ABORTED = -2;
 
@@ -15,7 +15,10 @@ export const count = task(import.meta, function* count(end = Infinity): Generato
   for (let n = 0; n < end; n++) yield n;
 });
 
-/** The same, asynchronous: it waits for the event loop before each value if it is told to. */
+/**
+ * Like {@linkcode count}, but asynchronous; if told to, it waits for the event loop before each
+ * value.
+ */
 export const countLater = task(
   import.meta,
   async function* countLater(end: number, waits: boolean): AsyncGenerator<number> {
@@ -26,7 +29,7 @@ export const countLater = task(
   },
 );
 
-/** Counts, and writes down that it was closed. */
+/** Counts, and notes that it was closed. */
 export const countUntilClosed = task(
   import.meta,
   function* countUntilClosed(log: SimpleQueue<number>): Generator<number> {
@@ -38,7 +41,10 @@ export const countUntilClosed = task(
   },
 );
 
-/** The same, asynchronous; it waits for the gate before it is closed. */
+/**
+ * Like {@linkcode countUntilClosed}, but asynchronous; once closed, it waits for the gate before it
+ * notes that.
+ */
 export const countUntilClosedLater = task(
   import.meta,
   async function* countUntilClosedLater(
@@ -55,7 +61,7 @@ export const countUntilClosedLater = task(
   },
 );
 
-/** Things that can be iterated, or promises of them. */
+/** Objects that can be iterated, or promises of them. */
 const ITERABLES = {
   "an array": () => [1, 2, 3],
   "a Set": () => new Set([1, 2, 3]),
@@ -74,7 +80,7 @@ const ITERABLES = {
 export type IterableName = keyof typeof ITERABLES;
 export const ITERABLE_NAMES = Object.keys(ITERABLES) as IterableName[];
 
-/** Returns something that can be iterated. */
+/** Returns an object that can be iterated. */
 export const giveIterable = task(
   import.meta,
   function giveIterable(name: IterableName): Iterable<number> {
@@ -82,7 +88,7 @@ export const giveIterable = task(
   },
 );
 
-/** Returns the value, which may be nothing that can be iterated. */
+/** Returns the value, which need not be iterable. */
 export const giveBack = task(import.meta, function giveBack(value: unknown): Iterable<unknown> {
   return value as Iterable<unknown>;
 });
@@ -109,7 +115,7 @@ export const yieldPromises = task(
   },
 );
 
-/** Yields so many numbers, then throws. */
+/** Yields the given number of numbers, then throws. */
 export const failAfter = task(
   import.meta,
   function* failAfter(end: number, code: number): Generator<number> {
@@ -118,7 +124,7 @@ export const failAfter = task(
   },
 );
 
-/** The same, asynchronous. */
+/** Like {@linkcode failAfter}, but asynchronous. */
 export const failAfterLater = task(
   import.meta,
   async function* failAfterLater(end: number, code: number): AsyncGenerator<number> {
@@ -167,7 +173,10 @@ export const yieldAroundGate = task(
   },
 );
 
-/** The same, blocking its thread; it yields so many numbers before. */
+/**
+ * Like {@linkcode yieldAroundGate}, but blocks its thread; before that, it yields the given number
+ * of values.
+ */
 export const yieldAroundGateSync = task(
   import.meta,
   function* yieldAroundGateSync(gate: GateParts, before: number): Generator<number> {
@@ -213,7 +222,7 @@ export const yieldAtClose = task(
   },
 );
 
-/** Writes down that it was called, and yields numbers. */
+/** Notes that it was called, and yields numbers. */
 export const recordCall = task(
   import.meta,
   function* recordCall(log: SimpleQueue<number>, value: number): Generator<number> {
@@ -222,7 +231,10 @@ export const recordCall = task(
   },
 );
 
-/** Yields how far it is ahead of what was taken: the number of each value, less that of those taken when it was made. */
+/**
+ * Yields by how much it is ahead of its consumer: the number of each value, less the number of
+ * values taken when this one was made.
+ */
 export const yieldLead = task(
   import.meta,
   function* yieldLead(taken: Value<"i32">, end: number): Generator<number> {
@@ -230,7 +242,7 @@ export const yieldLead = task(
   },
 );
 
-/** The same, in large arrays. */
+/** Like {@linkcode yieldLead}, but in large arrays. */
 export const yieldLargeLead = task(
   import.meta,
   function* yieldLargeLead(
@@ -244,7 +256,7 @@ export const yieldLargeLead = task(
   },
 );
 
-/** Yields a number, and never another; ends when its signal aborts. */
+/** Yields one number and then waits; ends when its signal aborts. */
 export const waitForAbort = task(
   import.meta,
   async function* waitForAbort(log: SimpleQueue<number>, gate: GateParts): AsyncGenerator<number> {
@@ -252,7 +264,7 @@ export const waitForAbort = task(
     try {
       yield 1;
       enterGate(gate);
-      // It may have aborted during the call, if that went to another process.
+      // The signal may have aborted during the call, if that went to another process.
       signal.throwIfAborted();
       await new Promise((_resolve, reject) => {
         signal.addEventListener("abort", () => reject(signal.reason), { once: true });
@@ -266,7 +278,7 @@ export const waitForAbort = task(
   },
 );
 
-/** Gives one value, and never another; what waits for it ends by `return()` alone. */
+/** Yields one number and then waits for ever; only `return()` ends the wait of its consumer. */
 export const waitForReturn = task(
   import.meta,
   function waitForReturn(log: SimpleQueue<number>, gate: GateParts): AsyncIterable<number> {
@@ -284,7 +296,7 @@ export const waitForReturn = task(
   },
 );
 
-/** The same, and blocks before it waits, until the gate is open. */
+/** Like {@linkcode waitForReturn}, but blocks until the gate is open before it waits. */
 export const blockThenWait = task(
   import.meta,
   function blockThenWait(log: SimpleQueue<number>, gate: GateParts): AsyncIterable<number> {
@@ -299,7 +311,7 @@ export const blockThenWait = task(
   },
 );
 
-/** The same, computing until its signal has aborted. */
+/** Yields one number, computes until its signal has aborted, notes that, and yields another. */
 export const computeUntilAborted = task(
   import.meta,
   function* computeUntilAborted(log: SimpleQueue<number>, gate: GateParts): Generator<number> {
@@ -312,7 +324,7 @@ export const computeUntilAborted = task(
   },
 );
 
-/** What the task knows about itself at each step. */
+/** Yields what the task knows about itself, at each step. */
 export const describeItself = task(
   import.meta,
   async function* describeItself(): AsyncGenerator<number | string> {
@@ -323,7 +335,9 @@ export const describeItself = task(
   },
 );
 
-/** Yields arrays whose buffers are moved, and then their lengths afterwards. */
+/**
+ * Yields arrays whose buffers are moved, and then the lengths that these arrays have afterwards.
+ */
 export const yieldMoved = task(import.meta, function* yieldMoved(): Generator<unknown> {
   const arrays = [1, 2].map((n) => new Float64Array(n).fill(n));
   for (const array of arrays) yield transfer(array, [array.buffer]);
@@ -337,7 +351,7 @@ export const yieldShared = task(import.meta, function* yieldShared(): Generator<
   Atomics.store(words, 0, 7);
 });
 
-/** Yields what is changed after each yield. */
+/** Yields one array, which it changes after each yield. */
 export const yieldChanging = task(import.meta, function* yieldChanging(): Generator<number[]> {
   const list = [0];
   while (list[0] < 3) {

@@ -5,7 +5,7 @@ import type { Executor } from "../../executors/mod.ts";
 /** Makes an executor of the kind under test. */
 export type ExecutorFactory = (options: { maxWorkers: number }) => Executor;
 
-/** In what executors may differ. */
+/** How executors may differ. */
 export interface ExecutorTraits {
   /** Whether a thread may block for the futures. */
   readonly blocks: boolean;
@@ -13,11 +13,14 @@ export interface ExecutorTraits {
   readonly clones: boolean;
   /** Whether a SharedArrayBuffer in arguments and results is the same memory. */
   readonly sharesMemory: boolean;
-  /** Whether a running task that is given up is told so and may go on, instead of being ended. */
+  /**
+   * Whether a running task that is given up is told so and may go on, instead of being ended at
+   * once.
+   */
   readonly tellsTasks: boolean;
   /** Whether functions can be streamed. Default `true`. */
   readonly streams?: boolean;
-  /** Whether what a task tells takes a while to arrive here. Default `false`. */
+  /** Whether it takes a while until news of a task arrives here. Default `false`. */
   readonly isFar?: boolean;
 }
 
@@ -28,7 +31,7 @@ export interface Suite {
   readonly traits: ExecutorTraits;
 }
 
-/** What `console.error` was told while `body` ran. */
+/** What was passed to `console.error` while `body` ran. */
 export async function errorsLogged(body: () => void | Promise<void>): Promise<unknown[][]> {
   const original = console.error;
   const calls: unknown[][] = [];
@@ -41,12 +44,12 @@ export async function errorsLogged(body: () => void | Promise<void>): Promise<un
   return calls;
 }
 
-/** Lets timers, messages and microtasks that are due have their turn. */
+/** Lets timers, messages and microtasks that are due run. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-/** A source of numbers that counts how far it was read, and notes when it is told that no more is wanted. */
+/** A source of numbers that counts how many were read, and notes when it is closed. */
 export class Numbers implements Iterable<number> {
   read = 0;
   closed = false;
@@ -62,7 +65,7 @@ export class Numbers implements Iterable<number> {
   }
 }
 
-/** How each call of `next` ended: `["value", x]`, `["error", text]`, up to the end. */
+/** How each call of `next` ended, up to the end: `["value", x]` or `["error", text]`. */
 export async function outcomesOf(results: AsyncIterable<unknown>): Promise<[string, unknown][]> {
   const outcomes: [string, unknown][] = [];
   const iterator = results[Symbol.asyncIterator]();

@@ -60,7 +60,7 @@ export const failAsApp = task(import.meta, function failAsApp(code: number): nev
   throw new AppError("the application failed", code);
 });
 
-/** Throws the value itself. */
+/** Throws the value as it is. */
 export const throwValue = task(import.meta, function throwValue(value: unknown): never {
   throw value;
 });
@@ -85,7 +85,7 @@ export const failAtGate = task(import.meta, async function failAtGate(gate: Gate
   throw new RangeError("failed at the gate");
 });
 
-/** Writes the number down and returns it. */
+/** Writes the number to the log and returns it. */
 export const record = task(
   import.meta,
   function record(log: SimpleQueue<number>, value: number): number {
@@ -94,7 +94,7 @@ export const record = task(
   },
 );
 
-/** The same, parameters swapped. */
+/** Like {@linkcode record}, with its parameters swapped. */
 export const recordItem = task(
   import.meta,
   function recordItem(value: number, log: SimpleQueue<number>): number {
@@ -103,7 +103,7 @@ export const recordItem = task(
   },
 );
 
-/** Writes the number down, and waits for the gate where the number is `held`. */
+/** Writes the number to the log, and waits for the gate if the number is `held`. */
 export const recordAndHold = task(
   import.meta,
   async function recordAndHold(
@@ -132,7 +132,7 @@ export const never = task(import.meta, function never(): Promise<never> {
   return new Promise(() => {});
 });
 
-/** Comes to the gate, and sets the event when it is told to stop. */
+/** Comes to the gate, and sets the event when its signal aborts. */
 export const waitForAbort = task(
   import.meta,
   async function waitForAbort(gate: GateParts, stopped: Event) {
@@ -143,7 +143,7 @@ export const waitForAbort = task(
   },
 );
 
-/** What the task knows about itself, before and after it has waited. */
+/** Returns what the task knows about itself, before and after it has waited. */
 export const describeItself = task(
   import.meta,
   async function describeItself(): Promise<
@@ -155,7 +155,7 @@ export const describeItself = task(
   },
 );
 
-/** Reports progress, and waits. */
+/** Reports progress, comes to the gate, and waits until it is open. */
 export const reportAtGate = task(
   import.meta,
   async function reportAtGate(gate: GateParts, fraction: number) {

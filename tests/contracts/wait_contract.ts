@@ -21,7 +21,10 @@ import { Gate } from "./signals.ts";
 import { type Suite, turn } from "./suite.ts";
 import * as tasks from "./tasks.ts";
 
-/** The futures themselves: TypeScript takes the variable of `for await` for what the future resolves to. */
+/**
+ * Yields functions that return the futures: TypeScript takes the variable of `for await` to be what
+ * the future resolves to.
+ */
 async function* itself<T>(completed: CompletedFutures<T>): AsyncGenerator<() => Future<T>> {
   const iterator = completed[Symbol.asyncIterator]();
   for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
@@ -80,7 +83,7 @@ export function waitContract({ name, make }: Suite): void {
     other.open();
     const { done, notDone } = await waiting;
     assertEquals([[...done], [...notDone]], [[failing], [held]]);
-    // One that is done already is enough.
+    // A future that is done already is enough.
     const again = await wait([held, failing], { returnWhen: FIRST_COMPLETED });
     assertEquals([[...again.done], [...again.notDone]], [[failing], [held]]);
   });

@@ -1,11 +1,11 @@
-/** What a thread of this process looks at for tasks in another one, which cannot. */
+/** What a thread of this process watches for tasks of another process, which cannot see it. */
 
 import { task } from "../../executors/mod.ts";
 import { blockUntilQueued, type Shared as AnyQueue, type Side } from "../queue/_support.ts";
 import { blockUntil, lockWaitersOf, type Shared, waitersOf } from "../sync/_support.ts";
 import { type GateParts, openGate } from "./gate_parts.ts";
 
-/** Opens the gate once so many waits are queued. */
+/** Opens the gate once the given number of waits are queued. */
 export const openWhenWaiting = task(
   import.meta,
   function openWhenWaiting(gate: GateParts, object: Shared, count: number): void {
@@ -14,7 +14,10 @@ export const openWhenWaiting = task(
   },
 );
 
-/** Opens the gate once so many waits, or more, are queued for the lock, or for the lock of the condition. */
+/**
+ * Opens the gate once at least the given number of waits are queued for the lock, or for the lock
+ * of the condition.
+ */
 export const openWhenLockWaiting = task(
   import.meta,
   function openWhenLockWaiting(gate: GateParts, object: Shared, count: number): void {
@@ -23,7 +26,7 @@ export const openWhenLockWaiting = task(
   },
 );
 
-/** Opens the gate once so many waits are queued on a side of the queue. */
+/** Opens the gate once the given number of waits are queued on a side of the queue. */
 export const openWhenQueued = task(
   import.meta,
   function openWhenQueued(gate: GateParts, queue: AnyQueue, side: Side, count: number): void {

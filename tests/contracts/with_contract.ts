@@ -7,7 +7,7 @@ import { Gate, Log, makeEvent, reached } from "./signals.ts";
 import { type Suite, turn } from "./suite.ts";
 import * as tasks from "./tasks.ts";
 
-/** Nothing but the task's own word ends this test. */
+/** The time limit of a test that only the task's own message can end. */
 const TELLS = { timeout: 30_000 };
 
 export function withContract({ name, make, traits }: Suite): void {
@@ -45,7 +45,7 @@ export function withContract({ name, make, traits }: Suite): void {
       const reason = new Error("enough");
       controller.abort(reason);
       assertStrictEquals(await future.exception(), reason);
-      // A worker that is kept from running for long is given up before it can be told.
+      // A worker that is kept from running for long is given up before it can be told to stop.
       if (traits.tellsTasks) assertInTime(await stopped.wait({ timeout: PROMPT_MS }));
       assertEquals(await executor.submit(tasks.square, 2), 4);
     });
@@ -62,7 +62,7 @@ export function withContract({ name, make, traits }: Suite): void {
 
   test(`${name}.with({ timeout }) gives up a task that never ends, and goes on`, async () => {
     await using executor = make({ maxWorkers: 1 });
-    // A worker runs before the clock does.
+    // A worker is running before the time limit starts.
     await executor.submit(tasks.square, 1);
     const view = executor.with({ timeout: 20 });
     const future = view.submit(tasks.never);
@@ -99,7 +99,7 @@ export function withContract({ name, make, traits }: Suite): void {
     );
     gate.open();
     await Promise.all([held, ...futures]);
-    // The one after the running task may have been handed to the worker before the others came.
+    // The first of these tasks may have been handed to the worker before the others came.
     const order = log.entries.filter((i) => i !== 0);
     assertEquals(order, [2, 5, 4, 7, 1, 6, 3, 8]);
     assert([0, 4].includes(log.entries.indexOf(0)), `${log.entries}`);
@@ -147,7 +147,8 @@ export function withContract({ name, make, traits }: Suite): void {
     const future = executor.submit(tasks.reportAtGate, gate.parts, 0.5);
     assertEquals(future.progress, 0);
     await gate.entered();
-    // The report was made before the task came to the gate; asking takes it in.
+    // The report was made before the task came to the gate; asking for the result makes this thread
+    // take it in.
     await assertRejects(() => future.result({ timeout: 0 }), TimeoutError);
     while (traits.isFar && future.progress === 0) await turn();
     assertEquals(future.progress, 0.5);
