@@ -1,32 +1,35 @@
 /**
- * The shared block by which exactly one thread of a model runs at a time, and by which it is decided which.
+ * The shared block through which exactly one thread of a model runs at a time, and which determines
+ * which one.
  *
- * The thread that runs holds the token. Before each of its operations it looks whether the schedule wants another thread
- * to go on, and if so hands the token over. Everything but the gates is touched by the holder alone.
+ * The thread that runs holds the token. Before each of its operations it checks whether the
+ * schedule wants another thread to go on, and if so hands the token over. Everything but the gates
+ * is touched by the holder alone.
  *
  * Word GATE of each thread, and of the main thread: SHUT, or OPEN, which means: the token is yours.
  *
  *   SHUT -> OPEN   open()   the holder, as the last thing it does
  *   OPEN -> SHUT   pass()   the thread whose gate it is
  *
- * A thread is in one of three states, which the masks RUNNABLE, TIMED and ENDED tell:
+ * A thread is in one of three states, which the masks RUNNABLE, TIMED and ENDED show:
  *
  *   RUNNABLE -> ASLEEP     sleep()   in no mask, or in TIMED if it sleeps until a deadline
  *   ASLEEP   -> RUNNABLE   wake()    the holder notified its word; first come, first served
- *   ASLEEP   -> RUNNABLE   #give()   it is chosen in TIMED: its deadline comes, and the clock is set to it
+ *   ASLEEP   -> RUNNABLE   #give()   chosen while in TIMED: the clock is set to its deadline
  *   RUNNABLE -> ENDED      end()
  *
- * The log has a record for each step. A schedule is a list of switches (step, thread): there that thread goes on. At every
- * other step a rule decides. Who runs goes on; after a pause it is the next runnable thread in turn; after a sleep
- * or an end the lowest that is runnable, and if there is none the one whose deadline comes first.
+ * The log has a record for each step. A schedule is a list of switches (step, thread): at that
+ * step, that thread goes on. At every other step a rule decides: the running thread goes on; after
+ * a pause, the next runnable thread in turn; after a sleep or an end, the lowest runnable thread,
+ * and if there is none, the one whose deadline comes first.
  *
  * Invariants
- * 1. One thread has the token, or one gate is OPEN. Opening it publishes all that was written under the token, also by
- *    plain writes, to the thread that passes.
+ * 1. One thread has the token, or one gate is OPEN. Opening it publishes all that was written under
+ *    the token, also by plain writes, to the thread that passes.
  * 2. The same schedule makes the same log.
  * 3. A thread that gets the token by a switch does at least one operation before the next switch.
  *
- * Here `Atomics` are the real ones. To step the library's, its own `_platform/atomics.ts` is replaced.
+ * Here, `Atomics` are the real ones. To step the library's, its `_platform/atomics.ts` is replaced.
  *
  * @module
  */
@@ -36,16 +39,16 @@ import { HEADER, LOG, MAX_THREADS } from "./control_layout.ts";
 const SHUT = 0;
 const OPEN = 1;
 
-/** Looks at a gate before sleeping by it. */
+/** How often a thread looks at a gate before it sleeps there. */
 const LOOKS = 50;
 
-/** Bytes for what a thread returned or threw. */
+/** The most bytes of what a thread has returned or thrown. */
 const TEXT_BYTES = 1 << 14;
 
-/** Words for the schedule. */
+/** The most words of a schedule. */
 const SCHEDULE_WORDS = 1 << 10;
 
-/** What the clock says when a schedule begins; not 0, which code might take for "never". */
+/** The clock at the beginning of a schedule; not 0, which code might take for "never". */
 const EPOCH_MS = 1_000;
 
 /** The gate by which the main thread learns that a schedule is over. */
@@ -82,8 +85,8 @@ export abstract class Control {
   }
 
   /**
-   * Waits until a gate is open, and shuts it. {@linkcode open} ends the wait; it stores before it notifies, so that a
-   * thread that has looked already does not fall asleep.
+   * Waits until a gate is open, and shuts it. {@linkcode open} ends the wait; it stores before it
+   * notifies, so that a thread that has already looked does not fall asleep.
    *
    * @returns False if the gate stayed shut for `timeoutMs`.
    */
@@ -135,7 +138,10 @@ export class MainControl extends Control {
     this.#maxSteps = maxSteps;
   }
 
-  /** Begins a schedule: thread 0 gets the token to prepare itself. Call when no thread is under way. */
+  /**
+   * Begins a schedule: thread 0 gets the token to prepare itself. Call it while no thread is
+   * running.
+   */
   begin(schedule: readonly number[]): void {
     const { words } = this;
     if (schedule.length >= SCHEDULE_WORDS) throw new RangeError("Cannot run: too many switches");
@@ -151,7 +157,7 @@ export class MainControl extends Control {
     this.open(0);
   }
 
-  /** Blocks until the schedule is over; false if it is not after `timeoutMs`. */
+  /** Blocks until the schedule is over; returns false if it is not over after `timeoutMs`. */
   finish(timeoutMs: number): boolean {
     return this.pass(MAIN_GATE, timeoutMs);
   }
@@ -161,7 +167,7 @@ export class MainControl extends Control {
     return Array.from({ length: this.#threads }, (_, thread) => this.readText(thread));
   }
 
-  /** What the thread threw that ended the schedule. */
+  /** What a thread threw, which has ended the schedule. */
   error(): string {
     return String(this.readText(this.words[HEADER.CULPRIT]));
   }

@@ -9,11 +9,11 @@ export const MAX_THREADS = 4;
 
 /** Words of the control block. */
 export const HEADER = {
-  /** Steps taken: records in the log. */
+  /** Steps taken, which is the number of records in the log. */
   STEP: 0,
   /** Step of the next switch that the schedule wants; -1 for none. */
   NEXT_SWITCH: 1,
-  /** Switches of the schedule that came due, and those of them that could be made. */
+  /** Switches of the schedule that have come due, and how many of them could be made. */
   SEEN: 2,
   SWITCHES: 3,
   /** Threads that can go on, the running one among them. A mask, like the next two. */
@@ -24,23 +24,23 @@ export const HEADER = {
   ENDED: 6,
   /** How the schedule ended: an {@linkcode OUTCOME}. */
   OUTCOME: 7,
-  /** The thread that found it so. */
+  /** The thread that has ended the schedule. */
   CULPRIT: 8,
-  /** Number that the next sleeper gets: those of one word are woken in this order. */
+  /** The number for the next sleeper: those of one word are woken in this order. */
   TICKET: 9,
-  /** What the log so far amounts to. */
+  /** A hash of the log so far. */
   HASH: 10,
   THREADS: 11,
   MAX_STEPS: 12,
-  /** One gate a thread, then that of the main thread. */
+  /** One gate per thread, then that of the main thread. */
   GATE: 13,
-  /** By thread: the word it sleeps by, and since when. */
+  /** By thread: the word at which it sleeps, and its number among the sleepers. */
   WAIT_BUFFER: 18,
   WAIT_INDEX: 22,
   WAIT_TICKET: 26,
   /** By thread: 1 if its last sleep ended by its deadline. */
   TIMED_OUT: 30,
-  /** By thread: bytes of what it left for the main thread. */
+  /** By thread: the number of bytes that it has left for the main thread. */
   TEXT_LENGTH: 34,
   /** Pairs of step and thread, then -1. */
   SCHEDULE: 38,
@@ -51,16 +51,19 @@ export const LOG = {
   THREAD: 0,
   /** What was done: an {@linkcode OP}. */
   OP: 1,
-  /** The word it was done to. Buffers have numbers; see `shared_buffers.ts`. */
+  /** The word on which it was done. Buffers have numbers; see `shared_buffers.ts`. */
   BUFFER: 2,
   INDEX: 3,
-  /** Operands; of a step that hands the token over, FIRST is who gets it. */
+  /** Operands; for a step that hands the token over, FIRST is the thread that gets it. */
   FIRST: 4,
   SECOND: 5,
   RESULT: 6,
-  /** Who else could have gone on here: a mask of those that cost nothing, and, shifted by 8, one of those that cost a preemption. */
+  /**
+   * Which other threads could have gone on here: a mask of those that cost nothing, and, shifted by
+   * 8, a mask of those that cost a preemption.
+   */
   CHOICES: 7,
-  /** What the log before this record amounts to. */
+  /** The hash of the log before this record. */
   HASH: 8,
   SIZE: 9,
 } as const;
@@ -88,7 +91,7 @@ export const OP = {
 export const OUTCOME = {
   /** All threads ended. */
   COMPLETED: 1,
-  /** Some threads sleep, no other is left to wake them, and they have no deadline. */
+  /** Some threads sleep without a deadline, and no thread is left to wake them. */
   DEADLOCK: 2,
   /** The log is full. */
   LIVELOCK: 3,

@@ -1,15 +1,19 @@
 /**
- * The walk over all schedules of a model that have no more than so many preemptions.
+ * The walk over all schedules of a model that have at most a given number of preemptions.
  *
- * A schedule is run, and its log shows at each step who else could have gone on. Each such choice after the last switch is one
- * more schedule: the same switches and that one. So each schedule is a list of departures from the rule of `control.ts`,
- * no two are the same, and none is left out. To switch where a thread could go on costs a preemption; where it sleeps or ends
- * it costs nothing. Most errors need one or two preemptions, and so bounded the number of schedules stays polynomial.
+ * A schedule is run, and its log shows at each step which other threads could have gone on. Each
+ * such choice after the last switch makes one more schedule: the same switches, followed by this
+ * one. So each schedule is a list of departures from the rule of `control.ts`, no two are the same,
+ * and none is left out. A switch costs a preemption where the thread could have gone on; where it
+ * sleeps or ends, the switch costs nothing. Most errors need one or two preemptions, and with this
+ * bound the number of schedules stays polynomial.
  *
- * A choice is passed over if the same thread was chosen already, at no higher cost, after a schedule that had done the same:
- * all that can follow from here follows from there. See `fingerprint.ts`.
+ * A choice is passed over if the same thread was chosen already, at no higher cost, after a
+ * schedule that had done the same: all that can follow from the one follows from the other. See
+ * `fingerprint.ts`.
  *
- * Source: M. Musuvathi and S. Qadeer, "Iterative Context Bounding for Systematic Testing of Multithreaded Programs", 2007.
+ * Source: M. Musuvathi and S. Qadeer, "Iterative Context Bounding for Systematic Testing of
+ * Multithreaded Programs", 2007.
  *
  * @module
  */
@@ -28,19 +32,19 @@ export interface Violation {
   readonly trace: string;
 }
 
-/** What came of a walk. */
+/** The result of a walk. */
 interface Found {
   readonly schedules: number;
-  /** How many of them did not do the same as another. */
+  /** How many of the schedules differ in what they do. */
   readonly different: number;
   /** Steps of all schedules together. */
   readonly steps: number;
-  /** False when time was up, or a schedule went wrong, before all were run. */
+  /** False when time was up, or a schedule went wrong, before all of them were run. */
   readonly isComplete: boolean;
   readonly violation: Violation | undefined;
 }
 
-/** What came of a model. */
+/** The result of a model's walk. */
 export interface Walk extends Found {
   readonly name: string;
   readonly threads: number;
@@ -51,17 +55,23 @@ export interface Walk extends Found {
 /** A schedule to be run. */
 interface Plan {
   readonly schedule: Schedule;
-  /** Preemptions in it. */
+  /** Its number of preemptions. */
   readonly cost: number;
-  /** What the log must amount to before the last switch, and what step that must be. */
+  /**
+   * The hash of the log before the last switch, and the operation of that step: both must come
+   * about again.
+   */
   readonly hash: number;
   readonly op: number;
 }
 
-/** How often a walk begins anew because threads kept something, and so did not do the same again. */
+/**
+ * How often a walk begins anew because a thread has kept something from one schedule to the next
+ * and so did not repeat itself.
+ */
 const REHEARSALS = 3;
 
-/** Threads did not do the same again. */
+/** The threads have not repeated what they did before. */
 class NotRepeatable extends Error {
   readonly schedule: Schedule;
 
@@ -74,19 +84,20 @@ class NotRepeatable extends Error {
   }
 }
 
-/** How far a walk goes. */
+/** The limits of a walk. */
 export interface Bounds {
-  /** Preemptions beyond those of the model. */
+  /** Preemptions in addition to those of the model. */
   readonly extra?: number;
-  /** Whether choices are also followed that lead to nothing new. */
+  /** Whether choices that lead to nothing new are followed too. */
   readonly isExhaustive?: boolean;
-  /** Seconds after which it is broken off. */
+  /** Seconds after which the walk is broken off. */
   readonly seconds?: number;
 }
 
 /**
- * Runs all schedules, up to the first that goes wrong. Those without a preemption first, then those with one, and so on: what goes
- * wrong is shown with as few preemptions as possible, and no choice is followed again for having become cheaper.
+ * Runs all schedules, up to the first that goes wrong: first those without a preemption, then those
+ * with one, and so on. So what goes wrong is shown with as few preemptions as possible, and no
+ * choice is followed again because it has become cheaper.
  */
 export async function explore(found: FoundModel, bounds: Bounds = {}): Promise<Walk> {
   const { model } = found;
@@ -95,7 +106,7 @@ export async function explore(found: FoundModel, bounds: Bounds = {}): Promise<W
   using stage = await Stage.start(found);
   const startMs = performance.now();
   const endMs = startMs + seconds * 1000;
-  // Not counted: what threads do the first time only, they do here.
+  // This run is not counted: threads do here what they do only the first time.
   const violation = violationOf(stage, [], stage.run([]));
   let came: Found = { schedules: 0, different: 0, steps: 0, isComplete: false, violation };
   for (let rehearsals = 0; came.violation === undefined; rehearsals++) {
@@ -112,15 +123,18 @@ export async function explore(found: FoundModel, bounds: Bounds = {}): Promise<W
   return { name, threads, preemptions, seconds: (performance.now() - startMs) / 1000, ...came };
 }
 
-/** Walks all schedules that have at most so many preemptions. */
+/** Walks all schedules that have at most a given number of preemptions. */
 class Walker {
   readonly #stage: Stage;
   readonly #isExhaustive: boolean;
-  /** By cost. A plan leads to others of the same cost, or of one more. */
+  /**
+   * By cost: the schedules that are still to be run. A plan leads to others of the same cost, or of
+   * one more.
+   */
   readonly #plans: Plan[][];
-  /** By what was done and who was chosen then: the least cost at which. */
+  /** By what was done before and which thread was then chosen: the least cost of that choice. */
   readonly #chosen = new Map<number, number>();
-  /** What the schedules have done. */
+  /** The fingerprints of the schedules. */
   readonly #ends = new Set<number>();
 
   constructor(stage: Stage, preemptions: number, isExhaustive: boolean) {
@@ -151,7 +165,7 @@ class Walker {
     return { schedules, different: this.#ends.size, steps, isComplete, violation };
   }
 
-  /** Plans the schedules that differ from the one just run by one more switch. */
+  /** Plans the schedules that add one more switch to the one just run. */
   #branch({ schedule, cost }: Plan): void {
     const stage = this.#stage;
     const done = new Fingerprint();
@@ -178,7 +192,7 @@ class Walker {
     this.#ends.add(done.value);
   }
 
-  /** True the first time that a thread goes on from a state at such a cost. */
+  /** True the first time that a thread goes on from a state at this cost or less. */
   #isNew(state: number, thread: number, cost: number): boolean {
     if (this.#isExhaustive) return true;
     const key = state * MAX_THREADS + thread;
@@ -189,14 +203,14 @@ class Walker {
   }
 }
 
-/** Whether the choice at a step was made before the step did something, and not after. */
+/** Whether the choice at a step was made before the step's operation, rather than after it. */
 function isAheadOfAct(op: number): boolean {
   return op !== OP.START && op !== OP.PAUSE && op !== OP.SLEEP && op !== OP.END;
 }
 
 /**
- * Runs one schedule, a few times: what threads keep from one to the next is then as it was in the walk. The trace of the last
- * comes along, whether it goes wrong or not.
+ * Runs one schedule a few times, so that what threads keep from one run to the next is as it was in
+ * the walk. Also returns the trace of the last run, whether it goes wrong or not.
  */
 export async function replay(
   found: FoundModel,
@@ -219,12 +233,12 @@ function violationOf(
   return reason === undefined ? undefined : { reason, schedule, trace: formatTrace(stage) };
 }
 
-/** Step of the last switch; -1 if there is none. */
+/** The step of the last switch; -1 if there is none. */
 function lastSwitch(schedule: Schedule): number {
   return schedule.at(-2) ?? -1;
 }
 
-/** Whether the threads did the same as before up to the last switch. */
+/** Whether the threads did the same as before, up to the last switch. */
 function isRepetition(stage: Stage, { schedule, hash, op }: Plan): boolean {
   const step = Math.max(0, lastSwitch(schedule));
   return stage.fits && stage.at(step, LOG.HASH) === hash && stage.at(step, LOG.OP) === op;

@@ -8,9 +8,9 @@ import { Fingerprint } from "./fingerprint.ts";
 import * as stepped from "./stepped_atomics.ts";
 import { formatSchedule, parseSchedule } from "./trace.ts";
 
-/** Time that the walk over all models of the library has. */
+/** Time limit of the walk over all models of the library. */
 const WALK_MS = 300_000;
-/** Time that any other run of the explorer has. */
+/** Time limit of any other run of the explorer. */
 const RUN_MS = 15_000;
 
 const EXPLORER = [
@@ -47,7 +47,7 @@ async function walk(name: string, ...args: readonly string[]): Promise<Row> {
   return row;
 }
 
-/** Walks a model in which something goes wrong; returns what, and the schedule. */
+/** Walks a model in which something goes wrong; returns the reason and the schedule. */
 async function findViolation(name: string): Promise<{ reason: string; schedule: string }> {
   const { code, stdout, stderr } = await runExplorer(["--model", name]);
   assertEquals(code, 1, stdout + stderr);
@@ -57,7 +57,10 @@ async function findViolation(name: string): Promise<{ reason: string; schedule: 
   return { reason: reason[1], schedule: schedule[1] };
 }
 
-/** Runs it on one processor, where that can be asked for: threads that take turns are woken faster there, at less cost. */
+/**
+ * Runs the explorer on one processor, where the system can be asked for that: threads that take
+ * turns are woken faster there, at less cost.
+ */
 async function runExplorerPinned(timeoutMs: number): Promise<RunResult> {
   try {
     const deno = [Deno.execPath(), ...EXPLORER];
@@ -73,7 +76,8 @@ test("every schedule of every model goes right", { timeout: WALK_MS + RUN_MS }, 
   console.log(result.stdout);
   assertEquals(result.code, 0, result.stderr);
   const rows = rowsOf(result);
-  // A line for each model: the heading is none, and a walk that was broken off has more to it.
+  // There is a line for each model. The heading is no row, and neither is the line of a walk that
+  // was broken off, which has more in it.
   assertEquals(rows.length, result.stdout.trim().split("\n").length - 1);
   for (const { name, schedules } of rows) assert(schedules > 1, name);
 });
@@ -111,7 +115,8 @@ test("explorer runs every order of independent steps once", async () => {
 });
 
 test("explorer keeps to the bound of preemptions", async () => {
-  // Without one, who begins. With one, also a a|b b b|a and a|b b b|a a. With two, also a^i b^j a^(3-i) b^(3-j).
+  // Without a preemption: only which thread begins. With one, also a a|b b b|a and a|b b b|a a.
+  // With two, also a^i b^j a^(3-i) b^(3-j).
   const schedules = async (bound: number): Promise<number> =>
     (await walk("2 threads of 3 steps", `--extra=${bound - 6}`)).schedules;
   assertEquals([await schedules(0), await schedules(1), await schedules(2)], [2, 6, 14]);

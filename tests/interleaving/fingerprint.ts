@@ -1,22 +1,23 @@
 /**
- * Tells schedules apart that differ, and takes for one those that do not: two that put independent operations into another
- * order do the same.
+ * Distinguishes schedules that differ, and identifies those that do not: two schedules that only
+ * differ in the order of independent operations do the same.
  *
- * Operations depend on each other if the same thread does them, or if both are about one word and one of them writes it.
- * Falling asleep and waking up by a word count as writing a second word that belongs to it. Whatever moves the clock
- * depends on everything, and all points depend on each other. The fingerprint of an operation is made of those of the
- * operations that it depends on, and the fingerprint of a schedule is the sum of its operations': so it does not
- * tell in which order the others came.
+ * Operations depend on each other if the same thread does them, or if both use one word and one of
+ * them writes it. Falling asleep and waking up at a word count as writing a second word that
+ * belongs to it. An operation that moves the clock depends on everything, and all points depend on
+ * each other. The fingerprint of an operation is made of those of the operations that it depends
+ * on, and the fingerprint of a schedule is the sum of its operations' fingerprints: so it does not
+ * show in which order the other operations came.
  *
- * Plain reads and writes of shared memory are not seen here. They belong to the operation before them. Where they are
- * ordered by operations, as they should be, nothing is lost.
+ * Plain reads and writes of shared memory are not seen here. They belong to the operation before
+ * them. Where they are ordered by operations, as they should be, nothing is lost.
  *
  * @module
  */
 
 import { LOG, MAX_THREADS, OP } from "./control_layout.ts";
 
-/** What the fingerprint asks of a record; see `Stage.at`. */
+/** How the fingerprint reads a field of a record; see `Stage.at`. */
 export type ReadField = (field: number) => number;
 
 /** 51 bits that stand for what a schedule has done so far. */
@@ -24,13 +25,13 @@ export class Fingerprint {
   readonly #low = new Lane(0x2545f491);
   readonly #high = new Lane(0x4f6cdd1d);
 
-  /** Takes in the next record. */
+  /** Adds the next record. */
   add(read: ReadField): void {
     this.#low.add(read);
     this.#high.add(read);
   }
 
-  /** The same for schedules that have done the same. */
+  /** A number that is equal for schedules that have done the same. */
   get value(): number {
     return (this.#high.sum & 0x7ffff) * 2 ** 32 + (this.#low.sum >>> 0);
   }
@@ -43,9 +44,9 @@ class Lane {
   readonly #threads = new Int32Array(MAX_THREADS);
   /** By word: its last write. */
   readonly #writes = new Map<number, number>();
-  /** By word: the sum of all reads since. */
+  /** By word: the sum of all reads since that write. */
   readonly #reads = new Map<number, number>();
-  /** All that was done before the clock moved last. */
+  /** All that was done before the clock last moved. */
   #past = 0;
 
   constructor(seed: number) {
@@ -102,7 +103,7 @@ class Lane {
     this.#past = this.sum;
   }
 
-  /** The mark of an operation that comes after what `before` stands for. */
+  /** The mark of an operation that follows what `before` stands for. */
   #mark(thread: number, op: number, before: number): number {
     const mark = mix(mix(this.#threads[thread], this.#past), mix(before, thread * 32 + op));
     this.#threads[thread] = mark;
@@ -111,7 +112,7 @@ class Lane {
   }
 }
 
-/** Not the same for `a, b` and `b, a`. */
+/** Combines two numbers; the result differs for `a, b` and `b, a`. */
 function mix(a: number, b: number): number {
   let hash = Math.imul(a ^ (a >>> 15), 0x85ebca6b) + Math.imul(b ^ (b >>> 13), 0xc2b2ae35) | 0;
   hash = Math.imul(hash ^ (hash >>> 16), 0x27d4eb2f);

@@ -4,8 +4,9 @@
  *     deno task explore [--model NAME] [--extra PREEMPTIONS] [--seconds LIMIT] [--all]
  *     deno task explore --model NAME --schedule "12:1 40:0"
  *
- * `--all` also follows choices that lead to nothing new. Without `--model` all models of `models/` are walked; by name those of `self_test/` are found too. The exit code is
- * 1 if a schedule went wrong.
+ * `--all` also follows choices that lead to nothing new. Without `--model` all models of `models/`
+ * are walked; by name those of `self_test/` are found too. The exit code is 1 if a schedule went
+ * wrong.
  *
  * @module
  */
@@ -82,5 +83,5 @@ async function main(): Promise<number> {
   return code;
 }
 
-// Ends threads that a violation left behind, too.
+// Also ends threads that a violation has left behind.
 if (import.meta.main) Deno.exit(await main());

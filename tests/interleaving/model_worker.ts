@@ -33,7 +33,8 @@ const scope = globalThis as unknown as {
 scope.onmessage = async ({ data }: MessageEvent<Introduction>): Promise<void> => {
   const { memory, thread, module, name } = data;
   const control = new ThreadControl(memory, thread);
-  // Before any code of the library runs: it may read these once, when it is loaded.
+  // This comes before any code of the library runs, which may read these values once, when it is
+  // loaded.
   Object.defineProperty(performance, "now", { value: () => control.nowMs });
   Object.defineProperty(navigator, "hardwareConcurrency", { value: 1 });
   const { setControl } = await import("./stepped_atomics.ts");

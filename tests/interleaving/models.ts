@@ -6,13 +6,13 @@
 
 import type { Model } from "./model.ts";
 
-/** A model, and the address of the module that has it. */
+/** A model, and the address of its module. */
 export interface FoundModel {
   readonly model: Model;
   readonly module: string;
 }
 
-/** All models of a folder beside this file, by the names of their modules. */
+/** All models of a folder beside this file, sorted by the names of their modules. */
 export async function findModels(folder: string): Promise<FoundModel[]> {
   const at = new URL(`${folder}/`, import.meta.url);
   const files = Array.fromAsync(Deno.readDir(at), (entry) => entry.name);

@@ -1,5 +1,5 @@
 /**
- * The threads of one model, and how the main thread has them run one schedule after the other.
+ * The threads of one model, and how the main thread makes them run one schedule after the other.
  *
  * @module
  */
@@ -11,13 +11,16 @@ import type { Introduction, Shared } from "./model_worker.ts";
 import type { FoundModel } from "./models.ts";
 import { numberBuffers, type SharedBuffer } from "./shared_buffers.ts";
 
-/** How long a schedule may take. One takes less than a millisecond; a thread that takes longer loops without a step. */
+/**
+ * Time limit of a schedule. One takes less than a millisecond; a thread that takes longer loops
+ * without a step.
+ */
 const PATIENCE_MS = 10_000;
 
-/** Switches: step, thread, step, thread ... */
+/** Switches: step, thread, step, thread, and so on. */
 export type Schedule = readonly number[];
 
-/** The threads of a model. After a violation they are good for nothing but to be disposed of. */
+/** The threads of a model. After a violation they can only be disposed of. */
 export class Stage implements Disposable {
   readonly model: Model;
   readonly #control: MainControl;
@@ -54,7 +57,7 @@ export class Stage implements Disposable {
     return new Stage(model, control, workers);
   }
 
-  /** Runs a schedule; returns what is wrong with it, or nothing. */
+  /** Runs a schedule; returns what is wrong with it, or `undefined`. */
   run(schedule: Schedule): string | undefined {
     const { model } = this;
     const shared = model.setUp();

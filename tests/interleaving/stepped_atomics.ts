@@ -1,8 +1,10 @@
 /**
- * Stands in for `_platform/atomics.ts` in the explorer's process: the same operations, each a step of the schedule while
- * this thread is under control, and the real thing at all other times.
+ * Replaces `_platform/atomics.ts` in the explorer's process: it has the same operations. Each is a
+ * step of the schedule while this thread is under control, and the real operation at all other
+ * times.
  *
- * Memory that only this thread can see is not stepped: nobody else could tell.
+ * Operations on memory that only this thread can see are no steps: no other thread could see a
+ * difference.
  *
  * @module
  */
@@ -21,31 +23,36 @@ export function setControl(by?: ThreadControl): void {
   control = by;
 }
 
-/** A step that does nothing: another thread may come in here. For models; `tag` shows in the trace. */
+/** A step that does nothing: another thread may run here. For models; `tag` shows in the trace. */
 export function point(tag = 0): void {
   control?.step(OP.POINT, PRIVATE, 0, tag, 0);
 }
 
-/** Words of 32 bits, or of 64, which are known by their first half. */
+/** Words of 32 bits, or of 64, which are identified by their first half. */
 type Words = Int32Array | BigInt64Array;
 
-/** Where in its memory a word lies, in words of 32 bits: views may begin anywhere in it. */
+/**
+ * The position of a word in its memory, in words of 32 bits: views may begin anywhere in the
+ * memory.
+ */
 function place(words: Words, index: number): number {
   return (words.byteOffset + index * words.BYTES_PER_ELEMENT) / Int32Array.BYTES_PER_ELEMENT;
 }
 
-/** The number of the words' memory while each access to it is a step, else {@linkcode PRIVATE}. */
+/**
+ * The number of the words' memory if each access to it is a step; otherwise {@linkcode PRIVATE}.
+ */
 function steppedBuffer(words: Words): number {
   return control === undefined ? PRIVATE : numberOf(words.buffer);
 }
 
-/** Notes the result of the operation whose record is `at`, and passes it on. */
+/** Writes the result of the operation whose record is `at`, and returns it. */
 function result(at: number, value: number): number {
   control!.log[at + LOG.RESULT] = value;
   return value;
 }
 
-/** See `_platform/atomics.ts`, as for all that follow. */
+/** A step. `_platform/atomics.ts` documents this operation and all that follow. */
 export function load(words: Int32Array, index: number): number {
   const buffer = steppedBuffer(words);
   if (buffer === PRIVATE) return real.load(words, index);
@@ -89,7 +96,7 @@ export function replace(
   return result(at, real.replace(words, index, expected, value) ? 1 : 0) === 1;
 }
 
-/** What the trace shows of 64 bits. */
+/** The part of a 64-bit value that the trace shows. */
 function lowHalf(value: bigint): number {
   return Number(BigInt.asIntN(32, value));
 }
@@ -137,7 +144,7 @@ export function replace64(
   return result(at, real.replace64(words, index, expected, value) ? 1 : 0) === 1;
 }
 
-/** A step. Threads under control sleep in the control block, and nowhere else. */
+/** A step. Threads under control sleep in the control block only. */
 export function notify(words: Int32Array, index: number, count = Infinity): number {
   const buffer = steppedBuffer(words);
   if (buffer === PRIVATE) return real.notify(words, index, count);
@@ -145,7 +152,10 @@ export function notify(words: Int32Array, index: number, count = Infinity): numb
   return result(at, control!.wake(buffer, place(words, index), count));
 }
 
-/** A step, and another one if the thread has to sleep. Nobody gets in between the look and the sleep. */
+/**
+ * A step, and another one if the thread has to sleep. No thread runs between the look and the
+ * sleep.
+ */
 export function wait(
   words: Int32Array,
   index: number,
@@ -153,7 +163,7 @@ export function wait(
   timeout: number,
 ): "ok" | "not-equal" | "timed-out" {
   if (control === undefined) return real.wait(words, index, expected, timeout);
-  // Also in private memory: there it is a sleep that only its deadline ends.
+  // This includes private memory: a sleep there ends by its deadline only.
   const buffer = numberOf(words.buffer);
   const at = control.step(OP.WAIT, buffer, place(words, index), expected, 0);
   if (result(at, real.load(words, index)) !== expected) return "not-equal";
@@ -175,10 +185,10 @@ export function waitAsync(
   throw new Error("Cannot step waitAsync: a model uses blocking calls only");
 }
 
-/** See the original: here it is so. */
+/** As in the original: true in Deno. */
 export const canWaitAsync = true;
 
-/** A step at which the next thread goes on. */
+/** A step after which the next thread in turn goes on. */
 export function pause(): void {
   if (control === undefined) real.pause();
   else control.pause();

@@ -1,6 +1,6 @@
 /**
- * The control block as a thread of a model sees it: one method for each step of `control.ts`. All but `prepare` need the
- * token; those that give it away return once it has come back.
+ * The control block as a thread of a model sees it: one method for each step of `control.ts`. All
+ * methods but `prepare` need the token; those that give it away return once it has come back.
  *
  * @module
  */
@@ -8,13 +8,16 @@
 import { Control, type ControlMemory, MAIN_GATE } from "./control.ts";
 import { HEADER, LOG, OP, OUTCOME } from "./control_layout.ts";
 
-/** How far a pause sets the clock; sums of this are exact. */
+/** By how much a pause advances the clock; sums of this are exact. */
 const PAUSE_MS = 1 / 1024;
 
-/** Gives the token to whom the schedule, or else the rule, wants. */
+/** Gives the token to the thread that the schedule, or else the rule, wants. */
 export class ThreadControl extends Control {
   readonly #thread: number;
-  /** No operation done yet: to be interrupted here is the same as to start later. */
+  /**
+   * Whether this thread has done no operation yet: to interrupt it here would be the same as to
+   * start it later.
+   */
   #isFresh = true;
 
   constructor(memory: ControlMemory, thread: number) {
@@ -22,12 +25,15 @@ export class ThreadControl extends Control {
     this.#thread = thread;
   }
 
-  /** Milliseconds on the clock of the model. */
+  /** The clock of the model, in milliseconds. */
   get nowMs(): number {
     return this.times[0];
   }
 
-  /** Runs `open` when it is this thread's turn, one after the other, and returns when its part of the schedule begins. */
+  /**
+   * Runs `open` when it is this thread's turn, after the threads before it, and returns when its
+   * part of the schedule begins.
+   */
   prepare(open: () => void): void {
     const { words } = this;
     this.#isFresh = true;
@@ -39,9 +45,9 @@ export class ThreadControl extends Control {
   }
 
   /**
-   * Stands before an operation: gives way first if the schedule wants it.
+   * Comes before each operation: gives way first if the schedule wants it.
    *
-   * @returns Index of the operation's record, whose RESULT the caller writes.
+   * @returns The index of the operation's record, whose RESULT the caller writes.
    */
   step(op: number, buffer: number, index: number, first: number, second: number): number {
     const self = this.#thread;
@@ -58,7 +64,10 @@ export class ThreadControl extends Control {
     return this.#record(op, buffer, index, first, second, choices);
   }
 
-  /** Lets the next in turn go on. That is no preemption; letting any other go on is. */
+  /**
+   * Lets the next thread in turn go on. This is no preemption; to let any other thread go on is
+   * one.
+   */
   pause(): void {
     this.#isFresh = false;
     this.times[0] += PAUSE_MS;
@@ -69,7 +78,7 @@ export class ThreadControl extends Control {
     this.pass(this.#thread);
   }
 
-  /** Sleeps by a word; says what ended that. */
+  /** Sleeps at a word; returns what has ended the sleep. */
   sleep(buffer: number, index: number, timeoutMs: number): "ok" | "timed-out" {
     const { words } = this;
     const self = this.#thread;
@@ -89,7 +98,7 @@ export class ThreadControl extends Control {
     return timedOut === 1 ? "timed-out" : "ok";
   }
 
-  /** Wakes up to `count` threads that sleep by a word; returns how many. */
+  /** Wakes up to `count` threads that sleep at a word; returns how many. */
   wake(buffer: number, index: number, count: number): number {
     const { words } = this;
     let woken = 0;
@@ -103,7 +112,7 @@ export class ThreadControl extends Control {
     return woken;
   }
 
-  /** This thread is done. */
+  /** Ends this thread's part of the schedule. */
   end(result: unknown): void {
     const { words } = this;
     this.writeText(this.#thread, result);
@@ -112,7 +121,10 @@ export class ThreadControl extends Control {
     this.#leave(OP.END);
   }
 
-  /** Ends the schedule with a violation. This thread and the others stay where they are until they are terminated. */
+  /**
+   * Ends the schedule with a violation. This thread and the others stay where they are until they
+   * are terminated.
+   */
   fail(outcome: number, error?: unknown): never {
     if (error !== undefined) this.writeText(this.#thread, describe(error));
     this.#conclude(outcome);
@@ -123,12 +135,12 @@ export class ThreadControl extends Control {
     return 1 << this.#thread;
   }
 
-  /** Whoever could be given the token. */
+  /** The threads that could be given the token. */
   #all(): number {
     return this.words[HEADER.RUNNABLE] | this.words[HEADER.TIMED];
   }
 
-  /** The step of a thread that cannot go on: whom to give the token is a free choice. */
+  /** The step of a thread that cannot go on: the choice of the next thread is free. */
   #leave(op: number): void {
     const { words } = this;
     const runnable = words[HEADER.RUNNABLE];
@@ -155,7 +167,9 @@ export class ThreadControl extends Control {
     return thread;
   }
 
-  /** The lowest runnable thread, or else the one whose deadline comes first; -1 for nobody. */
+  /**
+   * The lowest runnable thread, or else the one whose deadline comes first; -1 if there is none.
+   */
   #nextByRule(): number {
     const { words, times } = this;
     let found = -1;
@@ -183,7 +197,10 @@ export class ThreadControl extends Control {
     return found;
   }
 
-  /** Whom the schedule wants to go on at this step, if it is one of `allowed`; else whom the rule wants. */
+  /**
+   * The thread that the schedule wants to go on at this step, if it is one of `allowed`; otherwise
+   * the one that the rule wants.
+   */
   #chosen(byRule: number, allowed: number): number {
     const { words } = this;
     if (words[HEADER.STEP] !== words[HEADER.NEXT_SWITCH]) return byRule;
@@ -195,7 +212,7 @@ export class ThreadControl extends Control {
     return wanted;
   }
 
-  /** Gives the token to a thread, which times out if it was not runnable. */
+  /** Gives the token to a thread, whose sleep times out if it was not runnable. */
   #give(target: number): void {
     const { words, times } = this;
     const bit = 1 << target;
@@ -242,12 +259,12 @@ export class ThreadControl extends Control {
   }
 }
 
-/** Choices that cost a preemption. */
+/** Shifts a mask of threads to that of choices which cost a preemption. */
 function dear(threads: number): number {
   return threads << 8;
 }
 
-/** The error, and where it was thrown, up to where the explorer called the model. */
+/** The error, and where it was thrown, up to where the explorer has called the model. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const lines = (error.stack ?? `${error.name}: ${error.message}`).split("\n");

@@ -1,5 +1,5 @@
 /**
- * A schedule as text: how it is named, and what happened in it.
+ * A schedule as text: its name, and what happened in it.
  *
  * @module
  */
@@ -8,20 +8,20 @@ import { LOG, OP } from "./control_layout.ts";
 import { PRIVATE } from "./shared_buffers.ts";
 import type { Schedule, Stage } from "./stage.ts";
 
-/** What the schedule without a switch is called. */
+/** The name of the schedule without a switch. */
 const NO_SWITCHES = "none";
 
-/** Steps that are shown at the beginning and at the end of a long trace. */
+/** How many steps are shown at the beginning and at the end of a long trace. */
 const SHOWN_STEPS = 200;
 
-/** `12:1 40:0` is: at step 12 thread 1 goes on, at step 40 thread 0. */
+/** Formats a schedule: `12:1 40:0` means that at step 12 thread 1 goes on, at step 40 thread 0. */
 export function formatSchedule(schedule: Schedule): string {
   const switches: string[] = [];
   for (let i = 0; i < schedule.length; i += 2) switches.push(`${schedule[i]}:${schedule[i + 1]}`);
   return switches.join(" ") || NO_SWITCHES;
 }
 
-/** Reads what {@linkcode formatSchedule} wrote. */
+/** Parses what {@linkcode formatSchedule} has written. */
 export function parseSchedule(text: string): Schedule {
   if (text === NO_SWITCHES) return [];
   return text.trim().split(/\s+/).flatMap((part) => {
@@ -31,7 +31,7 @@ export function parseSchedule(text: string): Schedule {
   });
 }
 
-/** The steps of the schedule that was run last, a line each. */
+/** The steps of the schedule that was run last, one per line. */
 export function formatTrace(stage: Stage): string {
   const letters = new Map(
     stage.buffers.map(({ number }, i) => [number, String.fromCharCode(65 + i)]),

@@ -12,7 +12,7 @@ import { Queue } from "../../../queue/queue.ts";
 import { emptyTable, sit, tableOf, wake } from "./_seats.ts";
 import { assertOneOf, wordsOf } from "./_support.ts";
 
-/** Of a timed call. */
+/** The timeout of a timed call. */
 export const TIMEOUT_MS = 10;
 
 /** Little memory, as each schedule has a queue of its own. */
@@ -23,7 +23,7 @@ export interface Shared {
   readonly queue: Handle;
 }
 
-/** For `setUp`: a queue with items in it. */
+/** For `setUp`: makes a queue with items in it. */
 export function setUpWith(items: readonly number[], options?: QueueOptions): () => Shared {
   return () => {
     const queue = new Queue<number>({ capacityBytes: CAPACITY_BYTES, ...options });
@@ -32,12 +32,12 @@ export function setUpWith(items: readonly number[], options?: QueueOptions): () 
   };
 }
 
-/** For `open`. */
+/** For `open`: opens the queue. */
 export function open({ queue }: Shared): Queue<number> {
   return Queue.from(queue);
 }
 
-/** For `setUp`, where threads die. */
+/** For `setUp`, where threads die: like {@linkcode setUpWith}, in an empty table of threads. */
 export function setUpSeatsWith(items: readonly number[], options?: QueueOptions): () => Shared {
   const setUp = setUpWith(items, options);
   return () => {
@@ -46,7 +46,7 @@ export function setUpSeatsWith(items: readonly number[], options?: QueueOptions)
   };
 }
 
-/** For `open`, where threads die. */
+/** For `open`, where threads die: seats the thread and opens the queue. */
 export function openSeated(shared: Shared, thread: number): Queue<number> {
   sit(tableOf(shared.queue), thread);
   wake();
@@ -54,11 +54,11 @@ export function openSeated(shared: Shared, thread: number): Queue<number> {
 }
 
 /**
- * Throws if somebody sleeps beside an item, or beside room, for which nobody was woken. No steps: call it right after an operation of
- * the queue, before it is shut down.
+ * Throws if a thread for which nobody was woken sleeps while there is an item, or room, for it.
+ * Does no steps: call it right after an operation of the queue, before the queue is shut down.
  */
 export function assertNobodyOverlooked(words: Int32Array): void {
-  if (words[QUEUE.PUT_LATCH] + words[QUEUE.TAKE_LATCH] !== 0) return; // All of this may just be changing.
+  if (words[QUEUE.PUT_LATCH] + words[QUEUE.TAKE_LATCH] !== 0) return; // The words may be changing.
   const count = countOf(words);
   const isLeft = (list: number, woken: number, wanted: number): boolean =>
     words[list + WAIT_LIST.HEAD] !== 0 && words[woken] < wanted;
@@ -67,16 +67,20 @@ export function assertNobodyOverlooked(words: Int32Array): void {
   if (isLeft(QUEUE.PUTTERS, QUEUE.WOKEN_PUTTERS, room)) throw new Error("a putter is overlooked");
 }
 
-/** How a queue is left. */
+/** The state in which a queue is left. */
 export interface Left {
   readonly count: number;
   readonly unfinished: number;
   readonly isClosed?: boolean;
-  /** Whether a thread has died as it waited: it may be in a list still, or be taken to be about to try. */
+  /**
+   * Whether a thread has died while it waited: it may still be in a list, or count as about to try.
+   */
   readonly hasDead?: boolean;
 }
 
-/** So much is left in the queue, nobody waits, and nobody is taken to be about to try. */
+/**
+ * Throws unless the queue is left as described, nobody waits, and nobody counts as about to try.
+ */
 export function checkLeft({ queue }: Shared, left: Left): void {
   const { count, unfinished, isClosed = false, hasDead = false } = left;
   const words = wordsOf(queue);
@@ -91,7 +95,7 @@ export function checkLeft({ queue }: Shared, left: Left): void {
   }
 }
 
-/** Words of a queue at rest that are 0. */
+/** Words that are 0 in a queue at rest. */
 const ZERO_WORDS = [
   ["PUT_LATCH", QUEUE.PUT_LATCH],
   ["TAKE_LATCH", QUEUE.TAKE_LATCH],
@@ -106,7 +110,7 @@ const ZERO_WORDS = [
   ["the last joiner", QUEUE.JOINERS + WAIT_LIST.TAIL],
 ] as const;
 
-/** Those of them in which a dead waiter may show. */
+/** Those of {@linkcode ZERO_WORDS} in which a dead waiter may show. */
 const WORDS_OF_WAITERS: readonly number[] = [
   QUEUE.WOKEN_GETTERS,
   QUEUE.WOKEN_PUTTERS,
@@ -116,7 +120,7 @@ const WORDS_OF_WAITERS: readonly number[] = [
   QUEUE.PUTTERS + WAIT_LIST.TAIL,
 ];
 
-/** What all threads together have taken and not reported done. */
+/** How many items all threads together have taken and not reported done. */
 function accountsOf(words: Int32Array): number {
   let taken = 0;
   for (let at = QUEUE.ACCOUNTS; at < QUEUE.ACCOUNTS_END; at += ACCOUNT.SIZE) {
@@ -125,13 +129,13 @@ function accountsOf(words: Int32Array): number {
   return taken;
 }
 
-/** Each item was got exactly once. */
+/** Throws unless each item was got exactly once. */
 export function assertSameItems(got: readonly number[], put: readonly number[]): void {
   const sorted = (items: readonly number[]): number[] => [...items].sort((a, b) => a - b);
   assertOneOf(sorted(got), sorted(put));
 }
 
-/** Throws unless the items that are in both come in the order of `expected`. */
+/** Throws unless the items that both lists have come in the order of `expected`. */
 export function assertInOrder(items: readonly number[], expected: readonly number[]): void {
   const kept = (among: readonly number[], of: readonly number[]): number[] =>
     among.filter((item) => of.includes(item));

@@ -16,15 +16,15 @@ import { assertOneOf, assertZero, newWords, succeeds, wordsOf } from "./_support
 
 const TIMEOUT_MS = 10;
 
-/** Word of `counts`: arrivals ever. */
+/** Word of `counts`: arrivals so far. */
 const ARRIVED = 0;
-/** Word of `counts`: actions that began. */
+/** Word of `counts`: actions begun so far. */
 const BEGUN = 1;
-/** Word of `counts`: actions that ended. */
+/** Word of `counts`: actions ended so far. */
 const ENDED = 2;
 const COUNT_WORDS = 3;
 
-/** What a party says whose round was broken. */
+/** What a party returns whose round was broken. */
 const BROKEN = -1;
 
 interface Shared {
@@ -49,7 +49,7 @@ function open({ barrier, counts }: Shared): View {
   return { barrier: Barrier.from(barrier), counts };
 }
 
-/** The same with an action, which takes two steps. */
+/** Like {@linkcode open}, with an action, which takes two steps. */
 function openActing(shared: Shared): View {
   const view = open(shared);
   const { barrier, counts } = view;
@@ -60,7 +60,7 @@ function openActing(shared: Shared): View {
   return view;
 }
 
-/** One wait; returns the index, or `BROKEN`. */
+/** Waits once; returns the index, or `BROKEN`. */
 function waitOnce({ barrier }: View, timeout?: number): number {
   let index = BROKEN;
   succeeds(() => index = barrier.waitSync({ timeout }), BrokenBarrierError);
@@ -75,14 +75,14 @@ function waitUntilComplete(view: View): number {
   }
 }
 
-/** Nobody waits, and the barrier is as it should be. */
+/** Throws unless nobody waits and the barrier is broken, or not, as given. */
 function checkLeft({ barrier }: Shared, isBroken: boolean): void {
   assertOneOf(Barrier.from(barrier).broken, isBroken);
   const { PARTIES, HAS_ACTION, STATE, ROUND, ACTING } = BARRIER;
   assertZero(wordsOf(barrier), PARTIES, HAS_ACTION, STATE, ROUND, ACTING);
 }
 
-/** Both parties, each with its index, or both not. */
+/** Throws unless both parties got an index each, or neither did. */
 function checkAllOrNone(shared: Shared, indices: readonly number[]): void {
   assertOneOf(indices, [0, 1], [1, 0], [BROKEN, BROKEN]);
   checkLeft(shared, indices[0] === BROKEN);
@@ -95,7 +95,10 @@ interface Rounds {
   readonly hasAction?: boolean;
 }
 
-/** Round after round: nobody leaves one before all have come, and each index comes once a round. */
+/**
+ * Round after round: no party leaves a round before all have come, and each index comes once per
+ * round.
+ */
 function rounds({ parties, rounds, preemptions, hasAction = false }: Rounds): Model {
   return defineModel({
     name: `Barrier: ${parties} parties, ${rounds}x${hasAction ? ", action" : ""}`,
@@ -123,7 +126,10 @@ function rounds({ parties, rounds, preemptions, hasAction = false }: Rounds): Mo
   });
 }
 
-/** Twice as many threads as parties: those who come while the action runs wait at the gate, and are a round of their own. */
+/**
+ * Twice as many threads as parties: those that come while the action runs wait at the gate, and
+ * make a round of their own.
+ */
 const gate = defineModel({
   name: "Barrier: gate",
   threads: 4,
@@ -138,7 +144,7 @@ const gate = defineModel({
   },
 });
 
-/** Thread 1 gives up, or the last arrival comes in time. */
+/** Thread 1 gives up, unless the last arrival comes in time. */
 function timedOut(hasAction: boolean): Model {
   return defineModel({
     name: `Barrier: timeout${hasAction ? ", action" : ""}`,
@@ -149,13 +155,13 @@ function timedOut(hasAction: boolean): Model {
     thread: (thread, view) => waitOnce(view, thread === 1 ? TIMEOUT_MS : undefined),
     check(shared, indices) {
       checkAllOrNone(shared, indices);
-      // Too late once the action runs.
+      // The timeout comes too late once the action runs.
       assertOneOf(shared.counts[ENDED], hasAction && indices[0] !== BROKEN ? 1 : 0);
     },
   });
 }
 
-/** Both may give up. */
+/** Both parties may give up. */
 const bothTimeOut = defineModel({
   name: "Barrier: two timeouts",
   threads: 2,
@@ -166,7 +172,7 @@ const bothTimeOut = defineModel({
   check: checkAllOrNone,
 });
 
-/** Thread 2 breaks the barrier, before, while or after the others meet. */
+/** Thread 2 breaks the barrier before, while or after the others meet. */
 function aborted(hasAction: boolean): Model {
   return defineModel({
     name: `Barrier: abort${hasAction ? ", action" : ""}`,
@@ -185,7 +191,7 @@ function aborted(hasAction: boolean): Model {
   });
 }
 
-/** Thread 2 resets the barrier; who waited then comes again. */
+/** Thread 2 resets the barrier; a party that was waiting then comes again. */
 function wasReset(hasAction: boolean): Model {
   return defineModel({
     name: `Barrier: reset${hasAction ? ", action" : ""}`,
@@ -202,14 +208,16 @@ function wasReset(hasAction: boolean): Model {
       assertOneOf([first, second], [0, 1], [1, 0]);
       const { counts } = shared;
       assertOneOf(counts[BEGUN], counts[ENDED]);
-      // Once, and once more if the round whose action it was had been ended by `reset`.
+      // The action ran once, and once more if `reset` had ended the round for which it first ran.
       assertOneOf(counts[ENDED], ...hasAction ? [1, 2] : [0]);
       checkLeft(shared, false);
     },
   });
 }
 
-/** Thread 2 gives thread 0 up. Thread 1 is let through if both had come, or told. */
+/**
+ * Thread 2 gives thread 0 up. Thread 1 is let through if both had come; otherwise its wait fails.
+ */
 const deadParty = defineModel({
   name: "Barrier: dead party",
   threads: 3,
@@ -241,8 +249,9 @@ const deadParty = defineModel({
 });
 
 /**
- * The main thread is one of three parties, and waits as a promise, of which it never hears. It is found to have ended, by the
- * party that waits or comes later. The third never comes.
+ * The main thread is one of three parties, and waits asynchronously, but never hears of the result.
+ * The party that waits, or comes later, finds that the main thread has ended. The third never
+ * comes.
  */
 const endedParty = defineModel({
   name: "Barrier: ended party",

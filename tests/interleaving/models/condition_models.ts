@@ -18,7 +18,7 @@ import { assertFails, assertOneOf, assertZero, newWords, wordsOf } from "./_supp
 
 const TIMEOUT_MS = 10;
 
-/** Words that the lock guards; so plain reads and writes will do. */
+/** Words that the lock guards; so plain reads and writes suffice. */
 const STOCK = 0;
 const WAITING = 1;
 const WOKEN = 2;
@@ -50,7 +50,7 @@ function open({ condition, guarded }: Shared): View {
   return view;
 }
 
-/** The lock is free, and nobody waits for it or for the condition. */
+/** Throws unless the lock is free and nobody waits for it or for the condition. */
 function checkFree({ condition }: Shared): void {
   const { words, lock } = parts(condition);
   assertZero(words);
@@ -63,7 +63,7 @@ function parts(condition: Handle): { words: Int32Array; lock: Int32Array } {
   return { words: wordsOf(condition), lock: wordsOf(lock) };
 }
 
-/** One delivers, one at a time; the other takes. */
+/** Thread 0 delivers one item at a time; thread 1 takes them. */
 function deliveries(name: string, makeLock: () => Lock | RLock): Model {
   return defineModel({
     name,
@@ -89,7 +89,7 @@ function deliveries(name: string, makeLock: () => Lock | RLock): Model {
   });
 }
 
-/** There is room for one: both wait for each other, in turn. */
+/** There is room for one item: both threads wait for each other, in turn. */
 const oneAtATime = defineModel({
   name: "Condition: room for one",
   threads: 2,
@@ -109,7 +109,10 @@ const oneAtATime = defineModel({
   },
 });
 
-/** Two take what one delivers: a notification that reaches one that need not wait must not be missed by the other. */
+/**
+ * Two threads take what one delivers: when a notification reaches a thread that need not wait, the
+ * other must not miss it.
+ */
 const twoTake = defineModel({
   name: "Condition: two take",
   threads: 3,
@@ -145,7 +148,10 @@ function acquireWhenTwoWait({ condition, guarded }: View): void {
   }
 }
 
-/** Two wait. The first notification wakes one of them, and no more; the second wakes the other. */
+/**
+ * Two threads wait. The first notification wakes one of them and no more; the second wakes the
+ * other.
+ */
 const notifyOne = defineModel({
   name: "Condition: notify one by one",
   threads: 3,
@@ -174,7 +180,7 @@ const notifyOne = defineModel({
   check: checkFree,
 });
 
-/** Two wait, and are woken at once: by `notifyAll`, or by `notify` with a number. */
+/** Two threads wait and are woken at once: by `notifyAll`, or by `notify` with a number. */
 function notifySeveral(name: string, notify: (condition: Condition) => void): Model {
   return defineModel({
     name,
@@ -199,8 +205,9 @@ function notifySeveral(name: string, notify: (condition: Condition) => void): Mo
 }
 
 /**
- * A wait with a timeout gives true if it was notified, and only then. Who notifies holds the lock; so to have been notified is to
- * stand in the condition's list before, and no more behind.
+ * A wait with a timeout returns true if it was notified, and only then. The notifier holds the
+ * lock; so a thread was notified if it is in the condition's list before the notification and not
+ * after it.
  */
 const notifiedInTime = defineModel({
   name: "Condition: timeout or notify",
@@ -217,15 +224,15 @@ const notifiedInTime = defineModel({
     return isWaiting;
   },
   check(shared, results) {
-    // It may have gone between the look and the notification.
+    // The waiter may have left between the look and the notification.
     assertOneOf(results, [false, false], [false, true], [true, true]);
     checkFree(shared);
   },
 });
 
 /**
- * Thread 1 may give up just when it is notified. If the notification was its, it passes it on; if not, thread 0 has
- * it. So thread 0 ends in any case.
+ * Thread 1 may give up just when it is notified. If it got the notification, it passes it on; if
+ * not, thread 0 has got it. So thread 0 ends in any case.
  */
 const passedOn = defineModel({
   name: "Condition: timeout, two wait",
@@ -247,7 +254,10 @@ const passedOn = defineModel({
   check: checkFree,
 });
 
-/** A wait releases an RLock however deep it is, and is as deep afterwards, notified or not. */
+/**
+ * A wait releases an RLock however deeply it is held, and restores that depth afterwards, notified
+ * or not.
+ */
 function nested(name: string, timeout: number | null): Model {
   return defineModel({
     name,
@@ -272,7 +282,10 @@ function nested(name: string, timeout: number | null): Model {
   });
 }
 
-/** Thread 0 dies as the owner of the lock, having notified. Thread 1 is told, whether it waits or comes later. */
+/**
+ * Thread 0 notifies and then dies as the owner of the lock. Thread 1 gets the error, whether it
+ * waits already or comes later.
+ */
 const deadOwner = defineModel({
   name: "Condition: dead owner",
   threads: 2,

@@ -1,5 +1,5 @@
 /**
- * Event: who waits at `set` is told so, and nobody else.
+ * Event: a thread that waits at `set` learns of it, and no other thread does.
  *
  * @module
  */
@@ -15,7 +15,7 @@ const TIMEOUT_MS = 10;
 
 interface Shared {
   readonly event: Handle;
-  /** A word for what the model's threads tell each other. */
+  /** A word by which the model's threads tell each other something. */
   readonly note: Int32Array;
 }
 
@@ -33,7 +33,7 @@ function open({ event, note }: Shared): View {
   return { event: Event.from(event), words: wordsOf(event), note };
 }
 
-/** The flag is as it should be, and nobody waits. */
+/** Throws unless the flag is as given and nobody waits. */
 function checkLeft({ event }: Shared, isSet: boolean): void {
   assertOneOf(Event.from(event).isSet(), isSet);
   assertZero(wordsOf(event), EVENT.IS_SET);
@@ -43,7 +43,7 @@ function waitForEver({ event }: View): void {
   if (!event.waitSync()) throw new Error("timed out, without a timeout");
 }
 
-/** Returns once so many threads wait, up to two. */
+/** Returns once `count` threads wait, up to two. */
 function awaitWaiters({ words }: View, count: number): void {
   for (;;) {
     const first = load(words, EVENT.LIST + WAIT_LIST.HEAD);
@@ -53,7 +53,7 @@ function awaitWaiters({ words }: View, count: number): void {
   }
 }
 
-/** All others wait, one sets. */
+/** One thread sets the event while all others wait. */
 function isSet(threads: number, preemptions: number): Model {
   return defineModel({
     name: `Event: set, ${threads - 1} waiting`,
@@ -69,7 +69,7 @@ function isSet(threads: number, preemptions: number): Model {
   });
 }
 
-/** Who waits at `set` is woken, whatever becomes of the flag then. */
+/** A thread that waits at `set` is woken, whatever happens to the flag afterwards. */
 const clearedAtOnce = defineModel({
   name: "Event: set and clear",
   threads: 3,
@@ -85,7 +85,7 @@ const clearedAtOnce = defineModel({
   check: (shared) => checkLeft(shared, false),
 });
 
-/** Thread 2 clears while thread 0 sets. Nobody sleeps who waited before. */
+/** Thread 2 clears while thread 0 sets. No thread that waited before sleeps on. */
 const clearedMeanwhile = defineModel({
   name: "Event: set beside clear",
   threads: 3,
@@ -123,7 +123,10 @@ const clearedBefore = defineModel({
   check: (shared) => checkLeft(shared, false),
 });
 
-/** A wait that begins after `clear` is ended only by a `set` that the flag shows, whichever came first. */
+/**
+ * A wait that begins after `clear` is ended only by a `set` that the flag shows, whichever of the
+ * two calls came first.
+ */
 const clearedByWaiter = defineModel({
   name: "Event: clear, then wait",
   threads: 2,
@@ -144,7 +147,7 @@ const clearedByWaiter = defineModel({
   },
 });
 
-/** However often it was cleared between: set last, it lets everybody through. */
+/** However often it was cleared in between: an event that is set last lets every thread through. */
 const setTwice = defineModel({
   name: "Event: set, clear, set",
   threads: 3,
@@ -160,7 +163,7 @@ const setTwice = defineModel({
   check: (shared) => checkLeft(shared, true),
 });
 
-/** One gives up, the other is woken all the same. */
+/** One thread gives up; the other is woken all the same. */
 const timedOut = defineModel({
   name: "Event: timeout",
   threads: 3,

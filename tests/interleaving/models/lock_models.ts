@@ -43,7 +43,7 @@ function round({ lock, inside }: View): void {
   lock.release();
 }
 
-/** The lock is free, nobody waits for it, and it can be acquired. */
+/** Throws unless the lock is free, nobody waits for it, and it can be acquired. */
 function checkFree({ lock }: Shared): void {
   assertZero(wordsOf(lock));
   const view = Lock.from(lock);
@@ -52,7 +52,7 @@ function checkFree({ lock }: Shared): void {
   assertZero(wordsOf(lock));
 }
 
-/** Each thread acquires and releases so many times. */
+/** Each thread acquires and releases the lock the given number of times. */
 function contended(name: string, threads: number, rounds: number, preemptions: number): Model {
   return defineModel({
     name,
@@ -67,7 +67,10 @@ function contended(name: string, threads: number, rounds: number, preemptions: n
   });
 }
 
-/** Thread 0 acquires again and again. If thread 1 was woken, and lost the lock to it, it has the lock next. */
+/**
+ * Thread 0 acquires again and again. If thread 1 was woken and lost the lock to thread 0, it gets
+ * the lock next.
+ */
 const handedOver = defineModel({
   name: "Lock: hand-over",
   threads: 2,
@@ -90,7 +93,7 @@ const handedOver = defineModel({
       lock.acquireSync();
       if (isOvertaken && load(served, 0) === 0) throw new Error("overtaken again");
       visit(inside);
-      // It has tried, and queued again.
+      // Thread 1 has tried in vain, and has queued again.
       isOvertaken = wasWoken && load(words, LOCK.WOKEN) === 0 && load(words, LOCK.WAITERS) !== 0;
       lock.release();
       wasWoken = load(words, LOCK.WOKEN) !== 0;
@@ -99,7 +102,7 @@ const handedOver = defineModel({
   check: checkFree,
 });
 
-/** Acquires if that is possible in time, or at once; returns whether it was. */
+/** Tries to acquire in time, or at once, and then releases; returns whether it has acquired. */
 function roundInTime(
   { lock, inside }: View,
   options: { timeout?: number; blocking?: false },
@@ -112,7 +115,7 @@ function roundInTime(
   return isAcquired;
 }
 
-/** One thread gives up, while those around it acquire and release. */
+/** One thread gives up while the others acquire and release. */
 function timedOut(threads: number): Model {
   return defineModel({
     name: `Lock: timeout, ${threads} threads`,
@@ -128,7 +131,10 @@ function timedOut(threads: number): Model {
   });
 }
 
-/** Two threads give up: the permission to try, given to one that leaves, is not lost to the third. */
+/**
+ * Two threads give up: when one that leaves has been given the permission to try, this is not lost
+ * to the other.
+ */
 const allButOneTimeOut = defineModel({
   name: "Lock: two timeouts",
   threads: 3,
@@ -173,14 +179,17 @@ const releasedTwice = defineModel({
     return succeeds(() => lock.release(), RuntimeError);
   },
   check({ lock }, [first, second, acquired]) {
-    // The second release is of the third thread's acquisition, or it is refused.
+    // Either the second release is that of thread 2's acquisition, or it is refused.
     const isFree = wordsOf(lock)[LOCK.OWNER] === 0;
     assertOneOf([first && second, acquired], [isFree, true]);
     assertZero(wordsOf(lock), LOCK.OWNER);
   },
 });
 
-/** Thread 0 dies as the owner. Whoever is told tries to recover, and acquires if another one did. */
+/**
+ * Thread 0 dies as the owner. A thread that gets the error tries to recover the lock, and acquires
+ * it if another thread has recovered it.
+ */
 const deadOwner = defineModel({
   name: "Lock: dead owner",
   threads: 3,
@@ -210,7 +219,7 @@ const deadOwner = defineModel({
     return 1;
   },
   check(shared, recoveries) {
-    // Once, by a thread that was told, or else now.
+    // The lock is recovered exactly once: by a thread that got the error, or else now.
     const last = Lock.from(shared.lock);
     let count = sumOf(recoveries);
     if (last.recover()) {
@@ -223,8 +232,8 @@ const deadOwner = defineModel({
 });
 
 /**
- * Thread 1 acquires for good, and is given up: while it waits, or is about to try, or holds the lock. Thread 2 has the
- * lock all the same.
+ * Thread 1 acquires for good, and is given up while it waits, or is about to try, or holds the
+ * lock. Thread 2 gets the lock all the same.
  */
 const deadWaiter = defineModel({
   name: "Lock: dead waiter",
@@ -251,14 +260,14 @@ const deadWaiter = defineModel({
         if (!String(error).includes("given up")) throw error;
       }
     } else {
-      // What cannot be recovered, the dead one has just given back.
+      // If the lock cannot be recovered, the dead thread has just given it back.
       while (!succeeds(() => lock.acquireSync(), OwnerDiedError) && !lock.recover());
       lock.release();
     }
   },
   check({ lock }) {
     const words = wordsOf(lock);
-    // What the dead one left: the lock, or the mark that it is about to try.
+    // What the dead thread may have left: the lock, or the mark that it is about to try.
     assertZero(words, LOCK.OWNER, LOCK.WOKEN);
     const view = Lock.from(lock);
     if (words[LOCK.OWNER] !== 0 && !view.recover()) throw new Error("held by one that is not dead");
@@ -269,8 +278,8 @@ const deadWaiter = defineModel({
 });
 
 /**
- * An async task of thread 0 waits, and then its thread blocks for the same lock: whichever of the two waits is granted it, the
- * thread has it first, and the task afterwards.
+ * An async task of thread 0 waits for a lock, and then its thread blocks for the same lock:
+ * whichever of the two waits is granted the lock, the thread has it first, and the task afterwards.
  */
 const ownPromise = defineModel({
   name: "Lock: own promise",
@@ -294,7 +303,7 @@ const ownPromise = defineModel({
     core.take({ deadlineMs: NEVER, signal: undefined });
     const isMine = (): boolean => core.owner === core.seat.id;
     if (!isMine()) round(view);
-    // The task itself goes on when the schedule is over.
+    // The task itself continues when the schedule is over.
     doorbell.waitSync(isMine, NEVER);
     visit(view.inside);
     view.lock.release();

@@ -1,5 +1,6 @@
 /**
- * Queue: shutdown, taskDone and join, and threads that die as they wait, or with items that they have not reported done.
+ * Queue: shutdown, taskDone and join, and threads that die while they wait, or with items that they
+ * have not reported done.
  *
  * @module
  */
@@ -26,7 +27,7 @@ import { assertFails, assertOneOf, newWords, succeeds, sumOf } from "./_support.
 
 // Shutdown
 
-/** Who waits for room is told. */
+/** Threads that wait for room get the error. */
 const shutPutters = defineModel({
   name: "Queue: shutdown, putters",
   threads: 3,
@@ -40,7 +41,7 @@ const shutPutters = defineModel({
   check: (shared) => checkLeft(shared, { count: 1, unfinished: 1, isClosed: true }),
 });
 
-/** Who waits for items gets what there is, and then is told. */
+/** Threads that wait for items get those that there are, and then learn of the shutdown. */
 const shutGetters = defineModel({
   name: "Queue: shutdown, getters",
   threads: 3,
@@ -59,7 +60,10 @@ const shutGetters = defineModel({
   },
 });
 
-/** A put is in time, and its item is got; or it is told that it is not. The error of several says how many were. */
+/**
+ * A put is either in time, and its item is got, or it fails. The error of a put of several items
+ * says how many were put.
+ */
 const shutBetween = defineModel({
   name: "Queue: shutdown, both sides",
   threads: 3,
@@ -86,7 +90,9 @@ const shutBetween = defineModel({
   },
 });
 
-/** What is discarded counts as done; what was taken before is reported. */
+/**
+ * Discarded items count as done; items taken before are reported done by the thread that took them.
+ */
 const shutAtOnce = defineModel({
   name: "Queue: shutdown at once, get",
   threads: 3,
@@ -112,7 +118,7 @@ const shutAtOnce = defineModel({
   },
 });
 
-/** The room that comes of it is nobody's. */
+/** A putter that waits does not get the room that the discarded items leave. */
 const shutAtOnceFull = defineModel({
   name: "Queue: shutdown at once, put",
   threads: 3,
@@ -141,7 +147,7 @@ function work(queue: Queue<number>, notes: Int32Array, thread: number): void {
   queue.taskDone();
 }
 
-/** A join is over when all is reported, and not before. */
+/** A join ends when all items are reported done, and not before. */
 const joined = defineModel({
   name: "Queue: taskDone and join",
   threads: 3,
@@ -155,7 +161,7 @@ const joined = defineModel({
   check: (shared) => checkLeft(shared, { count: 0, unfinished: 0 }),
 });
 
-/** One that waits gives up, the other is told all the same. */
+/** One joiner gives up; the other learns of the end all the same. */
 const joinedInTime = defineModel({
   name: "Queue: join, timeout",
   threads: 3,
@@ -175,7 +181,7 @@ const joinedInTime = defineModel({
 
 // Threads that die
 
-/** What a thread returns that may be given up while it waits. */
+/** What `act` returns; `undefined` if this thread was given up while it waited. */
 function unlessGivenUp<R>(act: () => R): R | undefined {
   try {
     return act();
@@ -200,7 +206,10 @@ function openWithIds({ ids, ...shared }: SharedIds, thread: number): SeatedView 
   return { queue, ids };
 }
 
-/** Thread 0 waits for an item, and is given up. If it has got it, it gives it back; thread 1 gets it in any case. */
+/**
+ * Thread 0 waits for an item, and is given up. If it has got the item, it puts it back; thread 1
+ * gets it in any case.
+ */
 const givenUpGetter = defineModel({
   name: "Queue: getter given up",
   threads: 3,
@@ -220,7 +229,10 @@ const givenUpGetter = defineModel({
   check: (shared) => checkLeft(shared, { count: 0, unfinished: 1 }),
 });
 
-/** Thread 0 waits for room, and is given up. If it has put, it makes room again; thread 1 puts in any case. */
+/**
+ * Thread 0 waits for room, and is given up. If it has put its item, it makes room again; thread 1
+ * puts in any case.
+ */
 const givenUpPutter = defineModel({
   name: "Queue: putter given up",
   threads: 3,
@@ -242,7 +254,10 @@ const givenUpPutter = defineModel({
   check: (shared, [isPut]) => checkLeft(shared, { count: 1, unfinished: isPut ? 3 : 2 }),
 });
 
-/** Thread 0 is terminated while it sleeps, woken or not. Thread 1 gets what comes before, and what comes afterwards. */
+/**
+ * Thread 0 is terminated while it sleeps, woken or not. Thread 1 gets the items that come before
+ * that, and those that come afterwards.
+ */
 function deadGetter(name: string, items: readonly number[]): Model {
   return defineModel({
     name,
@@ -269,7 +284,10 @@ function deadGetter(name: string, items: readonly number[]): Model {
   });
 }
 
-/** Thread 0 is terminated while it sleeps, woken or not. Thread 1 uses room that comes before, and room that comes afterwards. */
+/**
+ * Thread 0 is terminated while it sleeps, woken or not. Thread 1 uses the room that comes before
+ * that, and the room that comes afterwards.
+ */
 function deadPutter(name: string, items: readonly number[]): Model {
   return defineModel({
     name,
@@ -294,8 +312,8 @@ function deadPutter(name: string, items: readonly number[]): Model {
 }
 
 /**
- * Thread 0 ends with an item that it has not reported. Who waits is told so when nothing else is unfinished, and not before;
- * who comes later is told, too.
+ * Thread 0 ends with an item that it has not reported done. A join that waits fails when nothing
+ * else is unfinished, and not before; a later join fails too.
  */
 const lostItem = defineModel({
   name: "Queue: lost item",
@@ -325,7 +343,7 @@ const lostItem = defineModel({
   },
 });
 
-/** How many items a join says that are lost. */
+/** How many items a join reports as lost. */
 function lostBy(join: () => void): number {
   try {
     join();

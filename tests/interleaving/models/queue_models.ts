@@ -1,7 +1,8 @@
 /**
- * Queue, LifoQueue and PriorityQueue: each item is got once, in its order, and nobody sleeps beside an item or beside room.
+ * Queue, LifoQueue and PriorityQueue: each item is got once, in its order, and no thread sleeps
+ * while there is an item, or room, for it.
  *
- * How they end, and threads that die, are in `queue_end_models.ts`.
+ * Shutdown, and threads that die, are in `queue_end_models.ts`.
  *
  * @module
  */
@@ -23,15 +24,15 @@ import {
 } from "./_queues.ts";
 import { assertOneOf, succeeds, wordsOf } from "./_support.ts";
 
-/** Whole numbers that a segment of so little memory has room for. */
+/** How many whole numbers fit into a segment with so little memory. */
 const SEGMENT_ITEMS = 14;
 
-/** Calls an act so many times. */
+/** Calls an act the given number of times. */
 function times<R>(count: number, act: () => R): R[] {
   return Array.from({ length: count }, act);
 }
 
-/** Gets so many items, one at a time or up to two, and calls back after each time. */
+/** Gets `count` items, one at a time or up to two, and calls `look` after each time. */
 function getAll(queue: Queue<number>, count: number, isMany: boolean, look: () => void): number[] {
   const items: number[] = [];
   while (items.length < count) {
@@ -49,11 +50,11 @@ interface Traffic {
   readonly takes: readonly number[];
   readonly maxsize: number;
   readonly preemptions: number;
-  /** Whether they are put together, and got in pairs. */
+  /** Whether the items are put together, and got in pairs. */
   readonly isMany?: boolean;
 }
 
-/** Consumers come first: the rule lets them go on, so that they wait. */
+/** Consumers come first: the rule lets them run first, so that they wait. */
 function traffic({ name, items, takes, maxsize, preemptions, isMany = false }: Traffic): Model {
   return defineModel({
     name,
@@ -81,7 +82,7 @@ function traffic({ name, items, takes, maxsize, preemptions, isMany = false }: T
   });
 }
 
-/** An item that comes just as the getter gives up is got, or is still there. */
+/** An item that comes just as the getter gives up is either got or still there. */
 const timedGet = defineModel({
   name: "Queue: timed get",
   threads: 2,
@@ -96,7 +97,10 @@ const timedGet = defineModel({
   check: (shared, [isGot]) => checkLeft(shared, { count: isGot ? 0 : 1, unfinished: 1 }),
 });
 
-/** Thread 0 may give up just when it is woken, or gives the item back; thread 1 gets it in any case. */
+/**
+ * Thread 0 may give up just when it is woken; if it gets the item, it puts it back. Thread 1 gets
+ * the item in any case.
+ */
 const timedGetBefore = defineModel({
   name: "Queue: timed get before",
   threads: 3,
@@ -114,7 +118,7 @@ const timedGetBefore = defineModel({
   check: (shared) => checkLeft(shared, { count: 0, unfinished: 1 }),
 });
 
-/** Room that comes just as the putter gives up is used, or is still there. */
+/** Room that comes just as the putter gives up is either used or still there. */
 const timedPut = defineModel({
   name: "Queue: timed put",
   threads: 2,
@@ -131,7 +135,10 @@ const timedPut = defineModel({
   },
 });
 
-/** Thread 0 may give up just when it is woken, or makes room again; thread 1 puts in any case. */
+/**
+ * Thread 0 may give up just when it is woken; if it puts its item, it makes room again. Thread 1
+ * puts in any case.
+ */
 const timedPutBefore = defineModel({
   name: "Queue: timed put before",
   threads: 3,
@@ -155,7 +162,7 @@ const timedPutBefore = defineModel({
   },
 });
 
-/** Of several that are put together some may be in time: the error says how many. */
+/** Of several items that are put together, some may be in time: the error says how many. */
 const timedPutMany = defineModel({
   name: "Queue: timed putMany",
   threads: 2,
@@ -168,7 +175,7 @@ const timedPutMany = defineModel({
       return 2;
     } catch (error) {
       if (!Full.is(error)) throw error;
-      // Thread 1 waits for one at the least.
+      // Thread 1 waits until at least one more item is put.
       if (error.count === 0) queue.putSync(1);
       return Math.max(1, error.count);
     }
@@ -207,7 +214,10 @@ const stolenRoom = defineModel({
     checkLeft(shared, isStolen ? { count: 1, unfinished: 3 } : { count: 0, unfinished: 2 }),
 });
 
-/** Puts and takes that come to the end of a segment, in either order: nothing is read that was not put, or passed over. */
+/**
+ * Puts and takes that reach the end of a segment, in either order: nothing is read that was not
+ * put, and nothing is passed over.
+ */
 function segmentEnd(name: string, filled: number, drained: number): Model {
   return defineModel({
     name,
@@ -231,7 +241,10 @@ function segmentEnd(name: string, filled: number, drained: number): Model {
   });
 }
 
-/** Items that have the queue's memory to themselves, and are read where they lie: room is memory that was given back. */
+/**
+ * Items so large that each needs the queue's memory for itself, and which are read where they lie:
+ * room is memory that was given back.
+ */
 const largeItems = defineModel({
   name: "Queue: large items",
   threads: 2,
@@ -248,7 +261,7 @@ const largeItems = defineModel({
   },
 });
 
-/** What is put together is got in the other order, whatever comes between. */
+/** Items that are put together are got in reverse order, whatever comes in between. */
 const lifo = defineModel({
   name: "LifoQueue: newest first",
   threads: 3,
@@ -277,7 +290,7 @@ function setUpSorted(
   };
 }
 
-/** What is put together is got smallest first, whatever comes between. */
+/** Items that are put together are got smallest first, whatever comes in between. */
 const sorted = defineModel({
   name: "PriorityQueue: smallest first",
   threads: 3,
@@ -295,7 +308,10 @@ const sorted = defineModel({
   },
 });
 
-/** Who is refused, or gives up, leaves the room for which it may have been woken to the next one. */
+/**
+ * A thread whose put is refused, or that gives up, leaves the room for which it may have been woken
+ * to the next one.
+ */
 const refused = defineModel({
   name: "PriorityQueue: refused",
   threads: 3,

@@ -9,7 +9,10 @@ import { RecordReader, type RecordRingPlace, RecordWriter } from "../../../_memo
 import { pause } from "../../../_platform/atomics.ts";
 import { defineModel, type Model } from "../model.ts";
 
-/** Words for records: two records of three words, and the beginning of a third, that has to wrap. */
+/**
+ * Words for records: two records of three words, and the beginning of a third one, which has to
+ * wrap.
+ */
 const CAPACITY = 8;
 const PAYLOAD_WORDS = 2;
 const RECORDS = 4;

@@ -1,5 +1,5 @@
 /**
- * RLock: its owner enters again, and nobody else releases it.
+ * RLock: its owner can enter again, and no other thread can release it.
  *
  * @module
  */
@@ -45,7 +45,9 @@ function open({ lock, inside }: Shared): View {
   return { lock: RLock.from(lock), inside };
 }
 
-/** Enters twice and leaves twice, and is alone until the second time. */
+/**
+ * Enters twice and leaves twice; no other thread is inside before it has left for the second time.
+ */
 function nestedRound({ lock, inside }: View): void {
   lock.acquireSync();
   lock.acquireSync();
@@ -54,7 +56,7 @@ function nestedRound({ lock, inside }: View): void {
   lock.release();
 }
 
-/** The lock is free, nobody waits for it, and it can be acquired. */
+/** Throws unless the lock is free, nobody waits for it, and it can be acquired. */
 function checkFree({ lock }: Shared): void {
   const words = wordsOf(lock);
   assertOneOf(words[LOCK.CONTEXT], NOBODY);
@@ -79,7 +81,7 @@ function nested(name: string, threads: number, rounds: number, preemptions: numb
   });
 }
 
-/** Thread 1 never owns the lock, or has released it. */
+/** Thread 1 releases a lock that it has not yet owned, and one that it has already released. */
 const notTheOwner = defineModel({
   name: "RLock: not the owner",
   threads: 3,
@@ -116,7 +118,7 @@ const timedOut = defineModel({
   check: checkFree,
 });
 
-/** Thread 0 dies deep inside. Who recovers is inside once. */
+/** Thread 0 dies while it holds the lock twice. The thread that recovers it holds it once. */
 const deadOwner = defineModel({
   name: "RLock: dead owner",
   threads: 3,

@@ -1,5 +1,5 @@
 /**
- * Semaphore and BoundedSemaphore: permits are neither lost nor made.
+ * Semaphore and BoundedSemaphore: permits are neither lost nor created.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { assertOneOf, assertZero, newWords, sumOf, visit, wordsOf } from "./_sup
 
 const TIMEOUT_MS = 10;
 
-/** Words that need not be 0 in a semaphore which nobody uses. */
+/** Words that need not be 0 in a semaphore that is not in use. */
 const SETTINGS = [SEMAPHORE.BOUND, SEMAPHORE.DEATHS];
 
 interface Shared {
@@ -35,7 +35,7 @@ function open({ semaphore, inside }: Shared): View {
   return { semaphore: Semaphore.from(semaphore), inside };
 }
 
-/** So many permits are free, and nobody waits. */
+/** Throws unless the given number of permits are free and nobody waits. */
 function checkFree({ semaphore }: Shared, permits: number): void {
   const words = wordsOf(semaphore);
   assertOneOf(words[SEMAPHORE.VALUE], permits);
@@ -49,7 +49,7 @@ interface Crowd {
   readonly preemptions: number;
 }
 
-/** Each thread acquires and releases a permit so many times. */
+/** Each thread acquires and releases a permit the given number of times. */
 function crowd({ threads, rounds, permits, preemptions }: Crowd): Model {
   return defineModel({
     name: `Semaphore: ${permits} for ${threads}, ${rounds} times`,
@@ -68,7 +68,7 @@ function crowd({ threads, rounds, permits, preemptions }: Crowd): Model {
   });
 }
 
-/** Two wait; one release serves both. */
+/** Two threads wait; one release serves both. */
 const releaseTwo = defineModel({
   name: "Semaphore: release(2)",
   threads: 3,
@@ -81,7 +81,7 @@ const releaseTwo = defineModel({
   check: (shared) => checkFree(shared, 0),
 });
 
-/** Two wait; two threads release one permit each. */
+/** Two threads wait; two others release one permit each. */
 const releasedTwice = defineModel({
   name: "Semaphore: two releases",
   threads: 4,
@@ -110,7 +110,7 @@ const timedOut = defineModel({
   check: (shared, [isAcquired]) => checkFree(shared, isAcquired ? 0 : 1),
 });
 
-/** Thread 0 may give up just when it is to get the only permit; thread 1 gets it in any case. */
+/** Thread 0 may give up just when it would get the only permit; thread 1 gets it in any case. */
 const timedOutBefore = defineModel({
   name: "Semaphore: timeout before",
   threads: 3,
@@ -137,7 +137,10 @@ const withoutBlocking = defineModel({
   check: (shared) => checkFree(shared, 1),
 });
 
-/** Two permits, of which two threads acquire one each; three releases, so one is refused whatever the order. */
+/**
+ * There are two permits, and two threads acquire one each; there are three releases, so one is
+ * refused whatever the order.
+ */
 const overReleased = defineModel({
   name: "BoundedSemaphore: over-release",
   threads: 3,
@@ -160,7 +163,8 @@ const overReleased = defineModel({
 });
 
 /**
- * Thread 1 may die as one that was woken and has not tried yet, or before or after it: thread 2 gets the permit all the same.
+ * Thread 1 may die after it was woken and before it tries, or earlier, or later: thread 2 gets the
+ * permit all the same.
  */
 const deadWaiter = defineModel({
   name: "Semaphore: dead waiter",
@@ -192,7 +196,7 @@ const deadWaiter = defineModel({
   },
   check({ semaphore }) {
     const words = wordsOf(semaphore);
-    // What the dead one left: the mark that it is about to try.
+    // What the dead thread may have left: the mark that it is about to try.
     assertOneOf(words[SEMAPHORE.VALUE], 1);
     assertZero(words, ...SETTINGS, SEMAPHORE.VALUE, SEMAPHORE.WOKEN);
   },

@@ -7,10 +7,10 @@
 import { OwnedTaskRing, SLOT, SLOT_PAYLOAD_WORDS, TaskRing } from "../../../_memory/task_ring.ts";
 import { defineModel, type Model } from "../model.ts";
 
-/** A full turn of the ring. */
+/** The tasks of one full lap of the ring. */
 const SLOTS = 1024;
 
-/** Publishes a task whose payload is its number; false if the ring is full. */
+/** Publishes a task whose payload is its number; returns false if the ring is full. */
 function publish(ring: OwnedTaskRing): boolean {
   const slot = ring.freeSlot();
   if (slot < 0) return false;
@@ -25,7 +25,7 @@ function claim(ring: TaskRing, worker: number): number[] {
   return number < 0 ? [] : read(ring, worker, number);
 }
 
-/** Reads a task that was claimed, if it is not taken back. */
+/** Reads a task that was claimed, unless it is taken back. */
 function read(ring: TaskRing, worker: number, number: number): number[] {
   const payload = new Int32Array(SLOT_PAYLOAD_WORDS);
   ring.copyPayload(number, payload, 1);
@@ -46,7 +46,7 @@ function assertOnce(found: number[], expected: number[]): void {
   if (sorted.join() !== expected.join()) throw new Error(`tasks ${expected} came as ${sorted}`);
 }
 
-/** The ring as the thread sees it: thread 0 owns it. */
+/** Opens the ring: thread 0 owns it. */
 function open({ buffer }: { buffer: SharedArrayBuffer }, thread: number): TaskRing {
   return thread === 0 ? new OwnedTaskRing(buffer) : new TaskRing(buffer);
 }
@@ -63,12 +63,15 @@ const publishAndCancel = defineModel({
     return ring.cancel(0) ? [0] : [];
   },
   check({ buffer }, results) {
-    // Each task was taken back or ran, and ran once.
+    // Each task either ran once or was taken back.
     assertOnce([...results.flat(), ...claimRest(new TaskRing(buffer))], [0, 1]);
   },
 });
 
-/** The same: a turn is over, but thread 1 has not yet given back the first slot. */
+/**
+ * Like {@linkcode open}, but at the end of a lap in which thread 1 has not yet given back the first
+ * slot.
+ */
 function openNextLap(shared: { buffer: SharedArrayBuffer }, thread: number): TaskRing {
   const ring = open(shared, thread);
   if (!(ring instanceof OwnedTaskRing)) return ring;
@@ -103,7 +106,8 @@ const givenUp = defineModel({
   preemptions: 1,
   setUp: () => ({ buffer: new OwnedTaskRing().buffer }),
   open: openNextLap,
-  // The first slot is thread 1's still, which is given up, and reads on; thread 2 has its number by then.
+  // The first slot still belongs to thread 1, which is given up and reads on; by then, thread 2 has
+  // its worker number.
   thread(thread, ring) {
     if (ring instanceof OwnedTaskRing) {
       const taken = ring.recover(1).length === 0 ? [] : [0];

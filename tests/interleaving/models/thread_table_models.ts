@@ -1,5 +1,5 @@
 /**
- * The table of threads: places, chunks of nodes, and the stack of what was granted.
+ * The table of threads: places, chunks of nodes, and the stack of granted nodes.
  *
  * @module
  */
@@ -48,7 +48,10 @@ const places = defineModel({
   },
 });
 
-/** A thread leaves while it is given up, and its place is taken anew: its death is told once, or at each of the two. */
+/**
+ * A thread leaves while it is given up, and its place is taken anew: its death is counted once, or
+ * once for each of the two.
+ */
 const leftAndRetired = defineModel({
   name: "ThreadTable: leave and retire",
   threads: 3,
@@ -73,13 +76,16 @@ const leftAndRetired = defineModel({
       [2, false, true],
     );
     table.leave(newcomer);
-    // The next two have the two places that were ever used, both free.
+    // The next two get the two places that were ever used, both free.
     const ids = [table.claim("next"), table.claim("next")];
     assertDifferent([id, newcomer, ...ids]);
   },
 });
 
-/** Two chunks are free. One thread takes one; the other takes both if it can, and gives back the first. */
+/**
+ * Two chunks are free. One thread takes one; the other takes two if it can, and gives back the
+ * first.
+ */
 const chunks = defineModel({
   name: "ThreadTable: chunks",
   threads: 2,
@@ -105,7 +111,10 @@ const chunks = defineModel({
   },
 });
 
-/** Two threads lay two nodes each before the third, which takes all that lie there, twice. */
+/**
+ * Two threads push two granted nodes each onto the stack of a third, which takes all nodes from it,
+ * twice.
+ */
 const granted = defineModel({
   name: "ThreadTable: granted",
   threads: 3,
@@ -129,7 +138,7 @@ const granted = defineModel({
   },
 });
 
-/** The nodes that lie before a thread. */
+/** Takes all granted nodes of a thread. */
 function takeAll(table: ThreadTable, id: number): number[] {
   const nodes: number[] = [];
   for (let node = table.takeGranted(id); node !== 0;) {

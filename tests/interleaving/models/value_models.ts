@@ -1,5 +1,5 @@
 /**
- * Value: no sum is lost.
+ * Value: no addition is lost.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { Value } from "../../../sync/value.ts";
 import { defineModel, type Model } from "../model.ts";
 import { assertOneOf } from "./_support.ts";
 
-/** Of these numbers no two sums are the same, whatever is left out. */
+/** No two sums of these numbers are equal, whatever is left out. */
 const TERMS = [[1, 2], [4, 8], [16, 32]];
 const SUM = 63;
 

@@ -1,5 +1,5 @@
 /**
- * The block of arguments that a worker has when it is given up: who gives it back.
+ * The block of arguments that a worker holds when it is given up: which side gives it back.
  *
  * @module
  */
@@ -10,12 +10,12 @@ import { load } from "../../../_platform/atomics.ts";
 import { WorkerState } from "../../../executors/_worker_state.ts";
 import { defineModel, type Model } from "../model.ts";
 
-/** A block of one word, and room for no other. */
+/** Memory for a block of one word, and for no other. */
 const ARENA_BYTES = 16;
 const BLOCK_BYTES = 4;
 const BLOCK = ARENA_BYTES - 8;
 
-/** What the worker is to read, and what somebody else is. */
+/** What the worker has to read, and what another one has to. */
 const ITS_OWN = 1;
 const ANOTHERS = 2;
 

@@ -1,5 +1,5 @@
 /**
- * Models of which it is known how many schedules there are, or that some schedule goes wrong.
+ * Models whose number of schedules is known, or of which some schedule is known to go wrong.
  *
  * @module
  */
@@ -24,7 +24,9 @@ function independent(threads: number, steps: number): Model {
 
 const TIMEOUT_MS = 10;
 
-/** Thread 0 sleeps for a while, thread 1 wakes it; goes wrong if the sleep ends in this way. */
+/**
+ * Thread 0 sleeps for a while and thread 1 wakes it; goes wrong if the sleep ends in the given way.
+ */
 function neverEnds(how: "ok" | "not-equal" | "timed-out"): Model {
   return defineModel({
     name: `never ${how}`,

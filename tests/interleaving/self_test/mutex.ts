@@ -1,7 +1,8 @@
 /**
- * A mutex of three states, and what becomes of it when one line is wrong: the explorer has to tell them apart.
+ * A mutex of three states, and variants in which one line is wrong: the explorer must tell them
+ * apart.
  *
- * Word 0: UNLOCKED, LOCKED, or CONTENDED (locked, and somebody may sleep).
+ * Word 0: UNLOCKED, LOCKED, or CONTENDED (locked, and some thread may sleep).
  *
  * @module
  */
@@ -12,7 +13,10 @@ const UNLOCKED = 0;
 const LOCKED = 1;
 const CONTENDED = 2;
 
-/** Right: whoever has slept takes it as contended, so that the next sleeper is woken in turn. */
+/**
+ * Right: a thread that has slept takes the mutex as contended, so that the next sleeper is woken in
+ * turn.
+ */
 export class Mutex {
   protected readonly words: Int32Array;
 
@@ -45,7 +49,7 @@ export class LookThenTake extends Mutex {
   }
 }
 
-/** Wrong: releases by a look and a store. Who comes to sleep in between is not woken. */
+/** Wrong: releases by a look and a store. A thread that goes to sleep in between is not woken. */
 export class ForgetsSleeper extends Mutex {
   override release(): void {
     const isContended = load(this.words, 0) === CONTENDED;
@@ -54,7 +58,10 @@ export class ForgetsSleeper extends Mutex {
   }
 }
 
-/** Wrong: who has slept takes it as if nobody else did. A third thread sleeps on; two never see it. */
+/**
+ * Wrong: a thread that has slept takes the mutex as if no other thread slept. A third thread sleeps
+ * on; with two threads nothing goes wrong.
+ */
 export class WakesOnlyOne extends Mutex {
   override acquire(): void {
     while (!replace(this.words, 0, UNLOCKED, LOCKED)) {

@@ -1,5 +1,5 @@
 /**
- * Models of the right mutex and of the wrong ones.
+ * Models of the right mutex and of its wrong variants.
  *
  * @module
  */
