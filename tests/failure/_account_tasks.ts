@@ -1,4 +1,4 @@
-/** What the workers run of the tests of what a pool keeps. */
+/** The tasks of the tests of what a pool keeps. */
 
 import {
   currentThread,
@@ -11,7 +11,7 @@ import {
 
 const LONGEST_MS = 20_000;
 
-/** Blocks until a flag is set. */
+/** Blocks by computing until a flag is set. */
 export function spin(flags: Int32Array, index: number): void {
   const endMs = performance.now() + LONGEST_MS;
   while (Atomics.load(flags, index) === 0) {
@@ -19,19 +19,19 @@ export function spin(flags: Int32Array, index: number): void {
   }
 }
 
-/** Blocks until a flag is set, and takes no processor time. */
+/** Blocks until a flag is set, without taking processor time. */
 export function wait(flags: Int32Array, index: number): void {
   Atomics.wait(flags, index, 0, LONGEST_MS);
   if (Atomics.load(flags, index) === 0) throw new Error(`flag ${index} was not set`);
 }
 
-/** Sets a flag, and wakes who waits for it. */
+/** Sets a flag, and wakes the threads that wait for it. */
 export function set(flags: Int32Array, index: number): void {
   Atomics.store(flags, index, 1);
   Atomics.notify(flags, index);
 }
 
-/** Sets a flag, waits for the next, and sets the one after it. */
+/** Sets a flag, waits for the next one, and sets the one after that. */
 export const flag = task(import.meta, function flag(flags: Int32Array, index: number): void {
   Atomics.store(flags, index, 1);
   spin(flags, index + 1);
@@ -44,7 +44,10 @@ export const make = task(import.meta, function make(size: number): Uint8Array {
   return new Uint8Array(size);
 });
 
-/** Has another pool make something, does not take it, and waits for a flag; then ends the thread, if it is to. */
+/**
+ * Makes another pool return something, does not take it, and waits for a flag; then ends the thread
+ * if `isLast`.
+ */
 export const leaveReply = task(
   import.meta,
   function leaveReply(
@@ -59,7 +62,9 @@ export const leaveReply = task(
   },
 );
 
-/** Leaves something that reports when it is told to; returns who has it. */
+/**
+ * Leaves a callback that reports progress once the event is set; returns the name of its thread.
+ */
 export const reportLater = task(
   import.meta,
   function reportLater(go: Event, told: SimpleQueue<number>): string {
@@ -72,7 +77,7 @@ export const reportLater = task(
   },
 );
 
-/** Says who runs it, and waits. */
+/** Puts the name of its thread, and waits. */
 export const holdAt = task(
   import.meta,
   async function holdAt(names: SimpleQueue<string>, open: Event): Promise<void> {
@@ -81,7 +86,7 @@ export const holdAt = task(
   },
 );
 
-/** Asks for its signal only when it has aborted. */
+/** Asks for its signal only when that has aborted. */
 export const follow = task(
   import.meta,
   function follow(entered: Event, open: Event, found: SimpleQueue<boolean>): void {
@@ -91,7 +96,7 @@ export const follow = task(
   },
 );
 
-/** Throws in all processes but the first. */
+/** Throws in all processes but the first that calls it. */
 export const createOnce = task(import.meta, function createOnce(file: string): void {
   Deno.writeTextFileSync(file, "", { createNew: true });
 });

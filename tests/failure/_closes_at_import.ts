@@ -1,4 +1,4 @@
-/** A module that ends the worker which imports it. */
+/** A module that ends the worker that imports it. */
 
 import { task } from "@concurrent/futures/task";
 

@@ -1,26 +1,38 @@
-/** What the failure tests of the cluster share: a broker, worker hosts, and what the tasks have written down. */
+/**
+ * What the failure tests of the cluster share: a broker, worker hosts, and the log of what the
+ * tasks have done.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import type { Future } from "@concurrent/futures";
 import { ClusterExecutor } from "../../executors/cluster/mod.ts";
-// Counts workers; wraps `Worker` first.
+// It counts workers, and must wrap `Worker` first.
 import "../_support/leaks.ts";
 import { type RunningProgram, startDeno } from "../_support/processes.ts";
 import { NEEDS_REDIS } from "../_support/redis.ts";
 import { CONFIG, ROOT } from "../_support/scratch.ts";
 import type { Entry } from "./_cluster_tasks.ts";
 
-/** The options of a test: starting worker hosts and losing leases takes its time, more so when other tests run beside it. */
+/**
+ * The options of a test: starting worker hosts and losing leases takes time, and more while other
+ * tests run beside it.
+ */
 export const CLUSTER = { ...NEEDS_REDIS, timeout: 60_000 };
 
-/** How long a host holds a task without renewing: short, since a test that has a host die waits for it to pass. */
+/**
+ * How long a host holds a task without renewing its lease: short, as a test in which a host dies
+ * waits for the lease to pass.
+ */
 export const LEASE_MS = 2_000;
 
-/** A host that loses no lease in a test's time, even if the machine stands still for seconds: no task of it runs twice. */
+/**
+ * The arguments of a host that loses no lease during a test, even if the machine stalls for
+ * seconds: none of its tasks runs twice.
+ */
 export const STEADY = ["--lease", "60"] as const;
 
-/** Time until something that is only waited for must have come about. */
+/** Time within which a condition that a test merely waits for must come about. */
 const PATIENCE_MS = 30_000;
 
 const POLL_MS = 5;
@@ -57,11 +69,11 @@ export interface WorkerHost extends AsyncDisposable {
   readonly printed: readonly string[];
   readonly status: Promise<Deno.CommandStatus>;
   kill(signal: Deno.Signal): void;
-  /** What it wrote to its standard error, once it has ended. */
+  /** What it has written to its standard error, once it has ended. */
   errors(): Promise<string>;
 }
 
-/** Starts a worker host's program, and does not wait. */
+/** Starts a worker host's program without waiting for it. */
 export function launchWorker(url: string, ...args: string[]): RunningProgram {
   return startDeno([
     ...["run", "--config", CONFIG, "--no-prompt", "--quiet", "-A", WORKER],
@@ -70,7 +82,10 @@ export function launchWorker(url: string, ...args: string[]): RunningProgram {
   ]);
 }
 
-/** Starts a worker host with one thread, unless the arguments say otherwise; resolves once it takes jobs. */
+/**
+ * Starts a worker host, with one thread unless the arguments say otherwise; resolves once it takes
+ * jobs.
+ */
 export async function startWorker(url: string, ...args: string[]): Promise<WorkerHost> {
   const threads = args.includes("--threads") || args.includes("--processes")
     ? []
@@ -87,7 +102,7 @@ export async function startWorker(url: string, ...args: string[]): Promise<Worke
     printed.push(line);
     if (/\bready\b/.test(line)) break;
   }
-  // It must be able to print on.
+  // Reading goes on, so that the host can always print.
   const reading = (async () => {
     for (let line = await program.line(); line !== undefined; line = await program.line()) {
       printed.push(line);
@@ -115,17 +130,17 @@ export async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-/** The file that tasks write to, and gates that they wait at. */
+/** The file to which tasks write, and gates at which they wait. */
 export class TaskLog implements AsyncDisposable {
   readonly #folder = Deno.makeTempDirSync({ prefix: "futures-cluster-" });
-  /** What is passed to the tasks. */
+  /** The path that is passed to the tasks. */
   readonly path = `${this.#folder}/log`;
 
   constructor() {
     Deno.writeTextFileSync(this.path, "");
   }
 
-  /** All that was written so far. */
+  /** All that tasks have written so far. */
   get entries(): Entry[] {
     return Deno.readTextFileSync(this.path).split("\n").slice(0, -1).map((line) =>
       JSON.parse(line)
@@ -136,7 +151,7 @@ export class TaskLog implements AsyncDisposable {
     return this.entries.filter((entry) => entry.event === event && entry.label === String(label));
   }
 
-  /** Resolves with what the task wrote at its first, or so-manieth, start. */
+  /** Resolves with what the task wrote at its first start, or at start number `count`. */
   async started(label: unknown, count = 1): Promise<Entry> {
     await until(() => this.of("start", label).length >= count);
     return this.of("start", label)[count - 1];
@@ -156,12 +171,12 @@ export class TaskLog implements AsyncDisposable {
     return `${this.#folder}/${name}.gate`;
   }
 
-  /** Lets all tasks at that gate through. */
+  /** Lets all tasks at the gate of that name through. */
   open(name: string): void {
     Deno.writeTextFileSync(this.gate(name), "");
   }
 
-  /** Asserts that each of those tasks was started once, and nothing else was. */
+  /** Asserts that each of the tasks was started once, and no other task was. */
   assertEachOnce(labels: readonly unknown[]): void {
     const again = [...this.starts()].filter(([, count]) => count > 1);
     assertEquals(again, [], "tasks ran more than once");
@@ -173,7 +188,7 @@ export class TaskLog implements AsyncDisposable {
   }
 }
 
-/** Notes how often each future is settled. */
+/** Counts how often each future is settled. */
 export class Settlements {
   readonly #counts = new Map<Future<unknown>, number>();
 

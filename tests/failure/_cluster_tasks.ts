@@ -1,4 +1,7 @@
-/** What the workers of the cluster's tests run. Each task writes down its start and its end: that file is the truth. */
+/**
+ * The tasks of the cluster's tests. Each writes down its start and its end: that file tells what
+ * has really happened.
+ */
 
 import { appendFileSync, existsSync } from "node:fs";
 import process from "node:process";
@@ -13,7 +16,9 @@ export interface Entry {
   readonly atMs: number;
 }
 
-/** Writes a line; lines of several processes do not mix, since a short text is appended in one piece. */
+/**
+ * Writes a line; lines of several processes do not mix, as a short text is appended in one piece.
+ */
 function write(log: string, event: Entry["event"], label: string): void {
   const { attempt } = taskContext();
   const entry: Entry = { event, label, pid: process.pid, attempt, atMs: Date.now() };
@@ -26,14 +31,14 @@ function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Does nothing else. */
+/** Does nothing but write down its start and end. */
 export const note = task(import.meta, function note<T>(log: string, label: T): T {
   write(log, "start", String(label));
   write(log, "end", String(label));
   return label;
 });
 
-/** Waits so long, without computing. */
+/** Waits for the given time, without computing. */
 export const linger = task(
   import.meta,
   async function linger(log: string, label: number, ms: number): Promise<number> {
@@ -44,7 +49,7 @@ export const linger = task(
   },
 );
 
-/** Waits until there is a file of that name, and says which process has done so. */
+/** Waits until the file exists, and returns the number of its process. */
 export const pass = task(
   import.meta,
   async function pass(log: string, label: string, gate: string): Promise<number> {
@@ -55,7 +60,7 @@ export const pass = task(
   },
 );
 
-/** Waits until there is a file of that name, and returns a text of that length. */
+/** Waits until the file exists, and returns a text of the given length. */
 export const fillLater = task(
   import.meta,
   async function fillLater(
@@ -70,7 +75,7 @@ export const fillLater = task(
   },
 );
 
-/** Computes so long, and lets nothing else run on its thread. */
+/** Computes for the given time, during which nothing else runs on its thread. */
 export const spin = task(
   import.meta,
   function spin(log: string, label: string, ms: number): string {
@@ -81,28 +86,28 @@ export const spin = task(
   },
 );
 
-/** Takes the whole worker host with it. */
+/** Ends the whole worker host. */
 export const poison = task(import.meta, function poison(log: string, label: string): void {
   write(log, "start", label);
   process.kill(process.pid, "SIGKILL");
 });
 
-/** Returns what it is given. */
+/** Returns its argument. */
 export const echo = task(import.meta, function echo<T>(value: T): T {
   return value;
 });
 
-/** Returns a text of that length. */
+/** Returns a text of the given length. */
 export const fill = task(import.meta, function fill(length: number): string {
   return "x".repeat(length);
 });
 
-/** How long a text is. */
+/** Returns the length of a text. */
 export const lengthOf = task(import.meta, function lengthOf(text: string): number {
   return text.length;
 });
 
-/** Is exported, but is no task: nobody may call it from elsewhere. */
+/** Exported, but not a task: it must not be callable from elsewhere. */
 export function secret(): string {
   return "secret";
 }

@@ -1,35 +1,41 @@
-/** What the tasks of `left_work_test.ts` have others do. They tell each other by files, which reach any process. */
+/**
+ * What the tasks of `left_work_test.ts` delegate to others. They communicate by files, which any
+ * process can reach.
+ */
 
 import { Process, task, Thread, ThreadPoolExecutor } from "@concurrent/futures";
 
-/** Where left work says that it has begun, waits until it may go on, and says that it is done. */
+/**
+ * The files by which left work reports that it has begun, waits until it may go on, and reports
+ * that it is done.
+ */
 export interface Place {
   readonly begun: string;
   readonly open: string;
   readonly done: string;
 }
 
-/** Whether the file is there. */
+/** Whether the file exists. */
 export async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
 
-/** Resolves once the file is there. */
+/** Resolves once the file exists. */
 export async function appears(path: string): Promise<void> {
   while (!await exists(path)) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-/** Comes to the place, and says that it is done once it may. */
+/** Reports that it has begun, waits until it may go on, and reports that it is done. */
 export const finishLater = task(import.meta, async function finishLater(place: Place) {
   await Deno.writeTextFile(place.begun, "");
   await appears(place.open);
   await Deno.writeTextFile(place.done, "");
 });
 
-/** Who is to do it. */
+/** To whom the work is left. */
 export type Other = "a thread" | "a process" | "a pool";
 
-/** Has it done, and does not wait for that. */
+/** Leaves {@linkcode finishLater} to another thread, process or pool, without waiting for it. */
 export const leave = task(import.meta, function leave(place: Place, to: Other): void {
   if (to === "a pool") new ThreadPoolExecutor({ maxWorkers: 1 }).submit(finishLater, place);
   else {
@@ -38,7 +44,7 @@ export const leave = task(import.meta, function leave(place: Place, to: Other): 
   }
 });
 
-/** The same, and throws. */
+/** Like {@linkcode leave}, but throws then. */
 export const leaveAndThrow = task(
   import.meta,
   function leaveAndThrow(place: Place, to: Other): never {
@@ -47,14 +53,14 @@ export const leaveAndThrow = task(
   },
 );
 
-/** The same, and exits with code 3 once it has begun. */
+/** Leaves the work to a thread, and exits with code 3 once that has begun. */
 export const leaveAndExit = task(import.meta, async function leaveAndExit(place: Place) {
   leave(place, "a thread");
   await appears(place.begun);
   setTimeout(() => Deno.exit(3), 0);
 });
 
-/** Has something else done first, and that when it is over; waits for neither. */
+/** Leaves an empty task to a pool, and the work when that task is over; waits for neither. */
 export const leaveChain = task(import.meta, function leaveChain(place: Place): void {
   const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
   (async () => {
@@ -73,13 +79,13 @@ export const count = task(import.meta, function* count() {
 
 const kept: unknown[] = [];
 
-/** Leaves a stream of which nobody takes anything, nor will. */
+/** Leaves a stream from which nobody ever takes anything. */
 export const leaveStream = task(import.meta, function leaveStream(): void {
   const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
   kept.push(pool.stream(count));
 });
 
-/** Leaves a computation that never ends to a timer. */
+/** Leaves an endless computation to a timer. */
 export const leaveSpin = task(import.meta, function leaveSpin(): void {
   setTimeout(() => {
     for (;;);

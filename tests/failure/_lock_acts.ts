@@ -3,7 +3,7 @@
 import { Condition, RLock } from "@concurrent/futures/sync";
 import type { AnyLock, Waitable } from "./_waiters.ts";
 
-/** Acquires them all; what is reentrant, twice. */
+/** Acquires all of the locks; reentrant ones twice. */
 export function take(locks: readonly AnyLock[]): void {
   for (const lock of locks) {
     lock.acquireSync();

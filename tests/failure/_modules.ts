@@ -1,4 +1,4 @@
-/** Modules that cannot be loaded, or not used: their text, and what the error says. */
+/** Modules that cannot be loaded or used: their text, and what the error says. */
 
 export const UNLOADABLE: Record<string, { text: string; says: string }> = {
   "throws at its top level": {

@@ -1,4 +1,7 @@
-/** A module that a worker never has imported; with `?close` behind its address, it ends the worker. */
+/**
+ * A module that no worker has imported before; with `?close` at the end of its address, it ends the
+ * worker that imports it.
+ */
 
 import { task } from "@concurrent/futures/task";
 

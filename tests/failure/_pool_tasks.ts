@@ -1,4 +1,7 @@
-/** What the workers of the failure tests run that makes pools. Apart from the others, which most workers would load it with. */
+/**
+ * The tasks of the failure tests that make pools. Kept apart from the other tasks, as most workers
+ * would otherwise load all of this with them.
+ */
 
 import { ThreadPoolExecutor } from "@concurrent/futures";
 import { Event, type Lock } from "@concurrent/futures/sync";
@@ -6,7 +9,7 @@ import { task } from "@concurrent/futures/task";
 import { own, set } from "./_sync_tasks.ts";
 import { double, noop } from "./_tasks.ts";
 
-/** Makes a pool of its own, and reads its results blocking. */
+/** Makes a pool of its own, and reads that pool's results in blocking form. */
 export const nest = task(import.meta, function nest(numbers: number[]): number[] {
   using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
   const found: number[] = [];
@@ -26,7 +29,10 @@ export const blockOnOwnPool = task(
   },
 );
 
-/** Has a worker of its own acquire the lock, and end with it once the event is set. */
+/**
+ * Makes a worker of its own pool acquire the lock, and ends that pool, with the lock held, once the
+ * event is set.
+ */
 export const lendToOwnPool = task(
   import.meta,
   function lendToOwnPool(lock: Lock, held: Event, end: Event): void {

@@ -1,4 +1,4 @@
-/** What the failure tests of processes share: what is asserted of a lost process. */
+/** What the failure tests of processes share: assertions about a lost process. */
 
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import { BrokenProcessPool, type Future, type ProcessPoolExecutor } from "@concurrent/futures";
@@ -8,14 +8,14 @@ import { assertPrompt, errorOf, PROMPT_MS } from "./_support.ts";
 
 export const MODES = ["break", "replace"] as const;
 
-/** What a lost process's error has to say. */
+/** What the error of a lost process must say. */
 export interface ProcessLoss {
   /** Part of the error's text. */
   readonly says: string;
   readonly pid?: number;
   readonly exitCode: number | null;
   readonly signal: string | null;
-  /** Class and text of what the process died of. */
+  /** Class and text of the error that ended the process. */
   readonly cause?: [new (message: string) => Error, string];
 }
 
@@ -24,12 +24,12 @@ export function exits(exitCode: number, cause?: ProcessLoss["cause"]): ProcessLo
   return { says: `exited with code ${exitCode}`, exitCode, signal: null, cause };
 }
 
-/** The loss of a process that a signal ends. */
+/** The loss of a process that is ended by a signal. */
 export function endsBy(signal: string, pid?: number): ProcessLoss {
   return { says: `was ended by ${signal}`, exitCode: null, signal, pid };
 }
 
-/** Asserts that the error is a BrokenProcessPool that names what became of the process. */
+/** Asserts that the error is a BrokenProcessPool that says what has happened to the process. */
 export function assertNames(error: unknown, loss: ProcessLoss): void {
   assertInstanceOf(error, BrokenProcessPool);
   assertStringIncludes(error.message, loss.says);
@@ -45,7 +45,10 @@ export function assertNames(error: unknown, loss: ProcessLoss): void {
   assertStringIncludes(facts.cause.message, text);
 }
 
-/** Asserts that all futures fail promptly after `sinceMs`, each with an error of its own that names the loss. */
+/**
+ * Asserts that all futures fail promptly after `sinceMs`, each with its own error, which names the
+ * loss.
+ */
 export async function assertAllLost(
   futures: readonly Future<unknown>[],
   sinceMs: number,
@@ -57,7 +60,10 @@ export async function assertAllLost(
   assertEquals(new Set(errors).size, errors.length, "futures share an error object");
 }
 
-/** Waits until the pool knows that it has lost so many processes, and asserts that this was promptly after `sinceMs`. */
+/**
+ * Waits until the pool knows that it has lost `count` processes, and asserts that this was promptly
+ * after `sinceMs`.
+ */
 export async function lossNoticed(
   pool: ProcessPoolExecutor,
   sinceMs: number,
@@ -68,7 +74,7 @@ export async function lossNoticed(
   assertEquals(pool.stats().lost, count);
 }
 
-/** What the pool throws when it is given a task. */
+/** The error that the pool throws when a task is submitted. */
 export function refusalOf(pool: ProcessPoolExecutor): unknown {
   try {
     pool.submit(echo, 1);
@@ -78,7 +84,10 @@ export function refusalOf(pool: ProcessPoolExecutor): unknown {
   return undefined;
 }
 
-/** Asserts that the pool takes nothing more and says why, can be shut down, and leaves none of the processes behind. */
+/**
+ * Asserts that the pool refuses tasks and says why, can be shut down, and leaves none of the
+ * processes behind.
+ */
 export async function assertBroken(
   pool: ProcessPoolExecutor,
   loss: ProcessLoss,
@@ -88,7 +97,10 @@ export async function assertBroken(
   await assertShutsDown(pool, pids);
 }
 
-/** Asserts that the pool goes on, can be shut down, and leaves none of the processes behind. */
+/**
+ * Asserts that the pool still runs tasks, can be shut down, and leaves none of the processes
+ * behind.
+ */
 export async function assertGoesOn(
   pool: ProcessPoolExecutor,
   pids: readonly number[],
@@ -97,7 +109,7 @@ export async function assertGoesOn(
   await assertShutsDown(pool, [...pids, ...pool.pids]);
 }
 
-/** Asserts that shutdown ends, and that none of the processes is left then. */
+/** Asserts that shutdown ends promptly, and that none of the processes is left after it. */
 export async function assertShutsDown(
   pool: ProcessPoolExecutor,
   pids: readonly number[],
@@ -113,7 +125,7 @@ export async function assertShutsDown(
   await assertGone(pids, PROMPT_MS);
 }
 
-/** The package and the tasks of the processes, imported by a program for `runProgram`. */
+/** A program for `runProgram` that imports the package and the tasks of the processes. */
 export function processProgram(body: string): string {
   return `
 import * as futures from "@concurrent/futures";

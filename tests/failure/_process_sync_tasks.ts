@@ -1,4 +1,4 @@
-/** What the processes of the locks' failure tests run. */
+/** The tasks of the locks' failure tests in processes. */
 
 import { task } from "@concurrent/futures/task";
 import type { Queue } from "@concurrent/futures/queue";
@@ -23,7 +23,7 @@ export const holdAndEnd = task(
   },
 );
 
-/** Acquires, and returns without a release once the gate opens. */
+/** Acquires, and returns without releasing once the gate opens. */
 export const holdAndReturn = task(
   import.meta,
   function holdAndReturn(locks: AnyLock[], gate: GateParts): void {
@@ -33,7 +33,7 @@ export const holdAndReturn = task(
   },
 );
 
-/** Acquires, and computes for good. */
+/** Acquires, and computes for ever. */
 export const holdAndSpin = task(
   import.meta,
   function holdAndSpin(locks: AnyLock[], gate: GateParts): never {
@@ -43,7 +43,7 @@ export const holdAndSpin = task(
   },
 );
 
-/** Acquires as async tasks do, and never settles. */
+/** Acquires asynchronously, and never settles. */
 export const holdAndPend = task(
   import.meta,
   async function holdAndPend(locks: AnyLock[], gate: GateParts): Promise<never> {
@@ -64,7 +64,7 @@ export const runAndPend = task(
   },
 );
 
-/** Acquires, and blocks for something else. */
+/** Acquires, and blocks for another object. */
 export const holdAndBlock = task(
   import.meta,
   function holdAndBlock(locks: AnyLock[], gate: GateParts, what: Waitable): void {
@@ -74,7 +74,7 @@ export const holdAndBlock = task(
   },
 );
 
-/** Acquires, notifies one, and ends its process at once. */
+/** Acquires, notifies one waiter, and ends its process once the gate opens. */
 export const notifyAndEnd = task(
   import.meta,
   async function notifyAndEnd(condition: Condition, gate: GateParts): Promise<void> {
@@ -85,8 +85,8 @@ export const notifyAndEnd = task(
 );
 
 /**
- * Takes a lock over when the first gate opens, if nobody else does, and releases it when the second opens. Tells
- * whether it has.
+ * Takes a lock over when the first gate opens, unless another thread does, and releases it when the
+ * second opens. Returns whether it has taken it over.
  */
 export const recoverAtGate = task(
   import.meta,
@@ -103,12 +103,12 @@ export const recoverAtGate = task(
 
 // Waiters
 
-/** Blocks for it for good. */
+/** Blocks for an object that it never gets. */
 export const block = task(import.meta, function block(what: Waitable): void {
   blockFor(what);
 });
 
-/** Waits as a promise, whose signal aborts once the gate opens. */
+/** Waits asynchronously, with a signal that aborts once the gate opens. */
 export const waitAborted = task(
   import.meta,
   async function waitAborted(condition: Condition, gate: GateParts): Promise<void> {
@@ -122,8 +122,9 @@ export const waitAborted = task(
 );
 
 /**
- * Waits for a condition in two async tasks, one after the other. The first is to lose the lock: it says so at the gate, and
- * once more when its guard has been disposed of after the gate has opened. Tells what has become of both.
+ * Waits for a condition in two async tasks, one after the other. The first must lose the lock: it
+ * comes to the gate then, and once more when its guard has been disposed of after the gate has
+ * opened. Returns the outcomes of both.
  */
 export const waitTwice = task(
   import.meta,
@@ -145,8 +146,9 @@ export const waitTwice = task(
 );
 
 /**
- * Holds a lock by one of the objects that have it while it waits for another, and is to lose it: says so at the gate, and once
- * more when the guard has been disposed of after the gate has opened. Tells what the wait threw.
+ * Holds a lock by one of the objects that share it, waits for another of them, and must lose the
+ * lock: it comes to the gate then, and once more when the guard has been disposed of after the gate
+ * has opened. Returns what the wait threw.
  */
 export const loseBetween = task(
   import.meta,
@@ -171,7 +173,7 @@ export const loseBetween = task(
   },
 );
 
-/** Waits for each of them as a promise, and for good. */
+/** Waits for each of the objects asynchronously, and for ever. */
 export const awaitEach = task(
   import.meta,
   async function awaitEach(objects: Waitable[], isDeaf: boolean, gate: GateParts): Promise<never> {
@@ -210,7 +212,7 @@ export const actAndDie = task(
 
 // Queues
 
-/** Waits for a queue in one of the ways, for good. */
+/** Waits for a queue in the given way, for ever. */
 export const waitAtQueue = task(
   import.meta,
   async function waitAtQueue(queue: Queue<unknown>, how: string): Promise<void> {
@@ -218,7 +220,7 @@ export const waitAtQueue = task(
   },
 );
 
-/** The ways. */
+/** The ways of waiting. */
 const QUEUE_WAITS: Record<string, (queue: Queue<unknown>) => unknown> = {
   "get()": (queue) => queue.get(),
   "getSync()": (queue) => queue.getSync(),
@@ -232,14 +234,17 @@ const QUEUE_WAITS: Record<string, (queue: Queue<unknown>) => unknown> = {
   "joinSync()": (queue) => queue.joinSync(),
 };
 
-/** Names of the ways, by what is waited for. */
+/** The names of these ways, by what is waited for. */
 export const WAYS = {
   getters: ["get()", "getSync()", "getMany()", "getManySync()"],
   putters: ["put()", "putSync()", "putMany()", "putManySync()"],
   joiners: ["join()", "joinSync()"],
 } as const;
 
-/** Waits for an item as a promise, comes to the gate, and computes for good: the item reaches it, but not its code. */
+/**
+ * Waits for an item asynchronously, comes to the gate, and computes for ever: the item reaches the
+ * process, but not its code.
+ */
 export const getDeaf = task(
   import.meta,
   function getDeaf(queue: Queue<unknown>, gate: GateParts): never {
@@ -249,7 +254,7 @@ export const getDeaf = task(
   },
 );
 
-/** Puts and takes for good. */
+/** Puts and takes for ever. */
 export const churn = task(
   import.meta,
   async function churn(queue: Queue<unknown>, lock: Lock, gate: GateParts): Promise<never> {

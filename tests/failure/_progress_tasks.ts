@@ -1,16 +1,16 @@
-/** What the workers of the tests of progress run. */
+/** The tasks of the tests of progress. */
 
 import { task, taskContext } from "@concurrent/futures/task";
 import type { Executor, Future } from "@concurrent/futures";
 import { burn, echo, hold } from "./_tasks.ts";
 
-/** Keeps the processor busy for so many milliseconds, and returns the value. */
+/** Computes for the given time, and returns the value. */
 export const burnFor = task(import.meta, function burnFor<T>(ms: number, value: T): T {
   burn(ms);
   return value;
 });
 
-/** Blocks until the gate opens; the value is there to be large. */
+/** Blocks until the gate opens; the value only makes the arguments large. */
 export const holdWith = task(
   import.meta,
   function holdWith(gate: Int32Array, _value: Uint8Array): void {
@@ -18,7 +18,7 @@ export const holdWith = task(
   },
 );
 
-/** Opens the gate; the value is there to be large. */
+/** Opens the gate; the value only makes the arguments large. */
 export const openWith = task(
   import.meta,
   function openWith(gate: Int32Array, _value: Uint8Array): void {
@@ -33,7 +33,7 @@ export const count = task(import.meta, function count(word: Int32Array): void {
   Atomics.notify(word, 0);
 });
 
-/** Yields texts. */
+/** Yields texts of the given length. */
 export const texts = task(
   import.meta,
   function* texts(count: number, length: number): Generator<string> {
@@ -45,7 +45,10 @@ const text = task(import.meta, function text(length: number): string {
   return "x".repeat(length);
 });
 
-/** The length of many texts that another pool makes, taken when all must have been there for long. */
+/**
+ * The total length of many texts that another pool makes, taken when all of them must have been
+ * there for long.
+ */
 export const sumOfNested = task(
   import.meta,
   function sumOfNested(pool: Executor, count: number, length: number): number {
@@ -55,7 +58,10 @@ export const sumOfNested = task(
   },
 );
 
-/** Blocks for a task of its own pool; a callback that runs meanwhile blocks for one of another pool. */
+/**
+ * Blocks for a task of its own pool; a callback that runs during this blocks for a task of another
+ * pool.
+ */
 export const blockTwice = task(
   import.meta,
   function blockTwice(own: Executor, other: Executor): number {
@@ -66,7 +72,7 @@ export const blockTwice = task(
   },
 );
 
-/** Blocks for a task of its own pool when others do so. */
+/** Blocks for a task of its own pool while other tasks already do so. */
 export const blockLate = task(import.meta, function blockLate(own: Executor): string {
   burn(400);
   try {
@@ -77,11 +83,13 @@ export const blockLate = task(import.meta, function blockLate(own: Executor): st
   }
 });
 
-/** Blocks for a future that a callback of its own pool's task is to complete; says what came of it. */
+/**
+ * Blocks for a future that a callback of its own pool's task should complete; returns the outcome.
+ */
 export const blockForCallback = task(
   import.meta,
   function blockForCallback(own: Executor): number | string {
-    // Every future's class is the same; the module of tasks is not to load it.
+    // All futures have the same class; the module of tasks must not load it itself.
     const future = own.submit(echo<number>, 1);
     const copy = new (future.constructor as new () => Future<number>)();
     future.addDoneCallback(() => copy.setResult(future.resultSync() + 1));
@@ -93,7 +101,7 @@ export const blockForCallback = task(
   },
 );
 
-/** Once the gate is open, blocks for a task of its own pool, and says what came of it. */
+/** Once the gate is open, blocks for a task of its own pool; returns the outcome. */
 export const blockFor = task(
   import.meta,
   function blockFor(own: Executor, gate: Int32Array, timeout: number | null): string {
@@ -109,7 +117,7 @@ export const blockFor = task(
 /** What a task of {@linkcode act} does. */
 export type Act = "nothing" | "wait" | "report and wait" | "open";
 
-/** Whether there is a file. */
+/** Whether the file exists. */
 export function exists(path: string): boolean {
   try {
     return Deno.statSync(path).isFile;
@@ -119,14 +127,17 @@ export function exists(path: string): boolean {
 }
 
 /**
- * In a process: says that it is here, and waits at the gate, or opens it; or does nothing. Both are files: of tasks that were
- * given shared objects, the pool knows that they may wait for each other.
+ * In a process: reports that it is here, and waits at the gate, or opens it, or does nothing. Both
+ * are files, as the pool knows of tasks with shared objects that they may wait for each other.
  */
 export const act = task(import.meta, function act(what: Act, here?: string, gate?: string): void {
   perform(what, here, gate);
 });
 
-/** The same by another name: tasks of one function are sent ahead behind those of the same only. */
+/**
+ * Like {@linkcode act}, by another name: tasks are sent ahead only behind tasks of the same
+ * function.
+ */
 export const actElse = task(
   import.meta,
   function actElse(what: Act, here?: string, gate?: string): void {
@@ -139,7 +150,7 @@ function perform(what: Act, here: string | undefined, gate: string | undefined):
   if (what === "open") Deno.writeTextFileSync(gate!, "");
   if (what === "report and wait") {
     const { report } = taskContext();
-    // What it says all the time has its parent look what else could be sent here.
+    // Each report makes its parent check what else could be sent here.
     for (let i = 0; i < 100; i++) {
       burn(3);
       report(i / 100);

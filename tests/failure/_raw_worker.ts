@@ -1,10 +1,12 @@
-/** A worker that belongs to no pool: does with locks what it is told by messages, and says when it has. */
+/**
+ * A worker that belongs to no pool: does with locks what messages order, and reports when it has.
+ */
 
 import { Condition, type Handle, Lock, RLock } from "@concurrent/futures";
 import { waitFor } from "./_sync_tasks.ts";
 import { type End, endLater } from "./_tasks.ts";
 
-/** What the worker is told. */
+/** What the worker can be ordered to do. */
 export type Order =
   | { act: "make" }
   | { act: "acquire"; handle: Handle; how: "Sync" | "promise" }
@@ -16,10 +18,11 @@ export type Order =
 
 let held: Lock | RLock | Condition;
 
-/** Called when an error was handled; errors are handled only once this is set. */
+/** Called when an error was handled; errors are handled only while this is set. */
 let onHandled: ((word: string) => void) | undefined;
 
-// Before the first lock: the package's own listener must see that the error is in hand.
+// Added before the first lock is made: the package's own listener must see that the error is
+// handled.
 self.addEventListener("error", (event) => {
   if (onHandled === undefined) return;
   event.preventDefault();
@@ -64,7 +67,7 @@ async function follow(order: Order): Promise<unknown> {
   }
 }
 
-/** The worker's own scope, which the types of the configuration do not know. */
+/** The worker's own scope, which the types of the configuration lack. */
 interface WorkerScope {
   onmessage: (event: MessageEvent<Order>) => void;
   postMessage(message: unknown): void;

@@ -1,4 +1,7 @@
-/** What the workers run, and read, of the tests of threads that are given up before they have their arguments. */
+/**
+ * The tasks, and the errors among their arguments, of the tests of threads that are given up before
+ * they have their arguments.
+ */
 
 import { registerError, task } from "@concurrent/futures";
 import { set } from "./_account_tasks.ts";
@@ -14,7 +17,10 @@ const LONGEST_MS = 120_000;
 
 let flags: Int32Array | undefined;
 
-/** An error that takes a thread as long to read as the test wants, once it was told to. */
+/**
+ * An error that a thread reads for as long as the test wants, once {@linkcode beSlow} was called
+ * there.
+ */
 export class SlowError extends Error {
   override get name(): string {
     if (flags !== undefined) {
@@ -27,12 +33,12 @@ export class SlowError extends Error {
 
 registerError(SlowError);
 
-/** Has this thread take its time. */
+/** Makes this thread read slowly from now on. */
 export const beSlow = task(import.meta, function beSlow(words: Int32Array): void {
   flags = words;
 });
 
-/** Says that it was called. */
+/** Reports that it was called. */
 export const take = task(
   import.meta,
   function take(words: Int32Array, _error: SlowError, _bytes: Uint8Array): void {

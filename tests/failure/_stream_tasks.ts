@@ -1,4 +1,4 @@
-/** What the workers of the failure tests of streams run. */
+/** The tasks of the failure tests of streams. */
 
 import { task } from "@concurrent/futures/task";
 import type { SimpleQueue } from "@concurrent/futures";
@@ -30,7 +30,7 @@ function end(how: End): void {
   }
 }
 
-/** Yields so many numbers, and ends its worker. */
+/** Yields the given number of numbers, and ends its worker. */
 export const endAfter = task(
   import.meta,
   async function* endAfter(count: number, how: End): AsyncGenerator<number> {
@@ -40,7 +40,7 @@ export const endAfter = task(
   },
 );
 
-/** The same, without awaiting anything, and it goes on yielding. */
+/** Like {@linkcode endAfter}, but synchronous, and goes on yielding. */
 export const endAmid = task(
   import.meta,
   function* endAmid(count: number, how: End): Generator<number> {
@@ -64,7 +64,7 @@ export const endAtClose = task(
   },
 );
 
-/** Yields its process's number, and then numbers. */
+/** Yields the number of its process, and then numbers. */
 export const sayPid = task(import.meta, function* sayPid(): Generator<number> {
   yield Deno.pid;
   for (let n = 0;; n++) yield n;
@@ -85,7 +85,7 @@ export const blockAtGate = task(
   },
 );
 
-/** The same, awaiting the gate when it is closed. */
+/** Yields numbers; once closed, it comes to the gate and awaits it. */
 export const waitAtClose = task(
   import.meta,
   async function* waitAtClose(gate: GateParts): AsyncGenerator<number> {
@@ -98,7 +98,7 @@ export const waitAtClose = task(
   },
 );
 
-/** Yields a number, and computes until the gate opens, whatever it is told. */
+/** Yields a number, and computes until the gate opens, even if it is given up. */
 export const spinAfterOne = task(
   import.meta,
   function* spinAfterOne(gate: GateParts): Generator<number> {

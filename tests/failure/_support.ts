@@ -1,47 +1,50 @@
-/** What the failure tests share: gates that hold a worker, and what is asserted of a lost one. */
+/** What the failure tests share: gates that hold a worker, and assertions about a lost one. */
 
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import { BrokenThreadPool, type Future, type ThreadPoolExecutor } from "@concurrent/futures";
-// Counts workers; wraps `Worker` first.
+// It counts workers, and must wrap `Worker` first.
 import "../_support/leaks.ts";
 import { assertPrompt, errorOf } from "../_support/outcomes.ts";
 
 export { assertPrompt, errorOf, PROMPT_MS } from "../_support/outcomes.ts";
 
-/** Time that a program with nothing to do takes at most, on a slow machine. What holds one lasts for a minute, or for ever. */
+/**
+ * The longest time that a program with nothing to do takes on a slow machine. A program that
+ * something keeps open lasts for a minute, or for ever.
+ */
 export const SHORT_MS = 20_000;
 
-/** Time until something that is only waited for must have come about. */
+/** Time within which a condition that a test merely waits for must come about. */
 const PATIENCE_MS = 30_000;
 
 const POLL_MS = 2;
 
 /** Word of a gate: 1 once it is open. */
 export const OPEN = 0;
-/** Word of a gate: how many have come to it. */
+/** Word of a gate: how many tasks have come to it. */
 export const ARRIVED = 1;
 
-/** A gate that tasks wait at, in shared memory. */
+/** A gate in shared memory at which tasks wait. */
 export class Gate {
   readonly words = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
 
-  /** Lets everybody through. */
+  /** Lets all tasks through. */
   open(): void {
     Atomics.store(this.words, OPEN, 1);
     Atomics.notify(this.words, OPEN);
   }
 
-  /** How many tasks stand at the gate, or have been there. */
+  /** How many tasks have come to the gate. */
   get count(): number {
     return Atomics.load(this.words, ARRIVED);
   }
 
-  /** Waits until so many tasks stand at the gate, or have been there. */
+  /** Waits until `count` tasks have come to the gate. */
   async arrived(count = 1): Promise<void> {
     await until(() => this.count >= count);
   }
 
-  /** Opens it: no worker is left blocked at the end of a test. */
+  /** Opens the gate, so that no worker is left blocked at the end of a test. */
   [Symbol.dispose](): void {
     this.open();
   }
@@ -61,12 +64,12 @@ const { locks } = navigator as unknown as {
   locks: { request(name: string, held: () => void): Promise<void> };
 };
 
-/** Waits until the worker is gone that ran the task `holdLock` with that name. */
+/** Waits until the worker that ran the task `holdLock` with this name has ended. */
 export async function lockReleased(name: string): Promise<void> {
   await locks.request(name, () => {});
 }
 
-/** Every worker started by this thread, in order. */
+/** Every worker that this thread has started, in order. */
 export const startedWorkers: Worker[] = [];
 
 globalThis.Worker = class extends globalThis.Worker {
@@ -76,7 +79,7 @@ globalThis.Worker = class extends globalThis.Worker {
   }
 };
 
-/** What a lost worker's error has to say. */
+/** What the error of a lost worker must say. */
 export interface Loss {
   /** Part of the error's text. */
   readonly says: string;
@@ -84,7 +87,7 @@ export interface Loss {
   readonly cause?: [new (message: string) => Error, string];
 }
 
-/** Asserts that the error names what became of the worker. */
+/** Asserts that the error says what has happened to the worker. */
 export function assertNames(error: unknown, { says, cause }: Loss): void {
   assertInstanceOf(error, BrokenThreadPool);
   assertStringIncludes(error.message, says);
@@ -94,7 +97,10 @@ export function assertNames(error: unknown, { says, cause }: Loss): void {
   assertStringIncludes(error.cause.message, text);
 }
 
-/** Asserts that all futures fail promptly after `sinceMs`, each with an error of its own that names the loss. */
+/**
+ * Asserts that all futures fail promptly after `sinceMs`, each with its own error, which names the
+ * loss.
+ */
 export async function assertAllLost(
   futures: readonly Future<unknown>[],
   sinceMs: number,
@@ -106,7 +112,7 @@ export async function assertAllLost(
   assertEquals(new Set(errors).size, errors.length, "futures share an error object");
 }
 
-/** Asserts that the pool takes nothing more, says why, and can be shut down. */
+/** Asserts that the pool refuses tasks, says why, and can be shut down. */
 export async function assertBroken(pool: ThreadPoolExecutor, loss: Loss): Promise<void> {
   let thrown: unknown;
   try {
@@ -120,7 +126,7 @@ export async function assertBroken(pool: ThreadPoolExecutor, loss: Loss): Promis
   assertEquals(pool.stats().queued, 0);
 }
 
-/** What a program in a child process printed and said, for assertions. */
+/** The end and output of a program in a child process, for assertions. */
 export interface Ended {
   readonly code: number;
   readonly stdout: string;
@@ -128,7 +134,7 @@ export interface Ended {
   readonly timedOut: boolean;
 }
 
-/** Asserts that a program ended well, wrote those lines, and nothing to standard error. */
+/** Asserts that a program ended well, and wrote the given lines and nothing to standard error. */
 export function assertEndedWell({ code, stdout, stderr, timedOut }: Ended, lines: string[]): void {
   assertEquals(stderr, "");
   assertEquals({ code, timedOut, lines: stdout.split("\n").slice(0, -1) }, {
@@ -138,7 +144,10 @@ export function assertEndedWell({ code, stdout, stderr, timedOut }: Ended, lines
   });
 }
 
-/** The package, the shared tasks and helpers of this folder, imported by a program for `runProgram`. */
+/**
+ * A program for `runProgram` that imports the package, and the shared tasks and helpers of this
+ * folder.
+ */
 export function program(body: string): string {
   return `
 import * as futures from "@concurrent/futures";

@@ -1,4 +1,7 @@
-/** What the failure tests of locks and their kin share: who waits, who is dead, and programs that use them. */
+/**
+ * What the failure tests of locks and their kin share: how to tell who waits and who is dead, and
+ * programs that use locks.
+ */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Condition, type Lock, OwnerDiedError, type RLock } from "@concurrent/futures";
@@ -17,7 +20,7 @@ export function lockOf(lock: AnyLock): Lock | RLock {
   return lock instanceof Condition ? lock.lock : lock;
 }
 
-/** Name and text of an error; what did not fail is told as such. */
+/** Name and text of an error; a text that says so if there was none. */
 export function textOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : `no error: ${error}`;
 }
@@ -31,13 +34,13 @@ export async function thrownBy(fn: () => unknown): Promise<unknown> {
   }
 }
 
-/** Asserts that the error says whose death has left the lock behind. */
+/** Asserts that the error names the thread whose death has left the lock behind. */
 export function assertOwnerDied(error: unknown, lock: AnyLock, thread: string): void {
   assert(OwnerDiedError.is(error), `got ${textOf(error)}`);
   assertNamesOwner(error.message, lock, thread);
 }
 
-/** The same, of the error's text alone. */
+/** Like {@linkcode assertOwnerDied}, for the error's text alone. */
 export function assertNamesOwner(text: string, lock: AnyLock, thread: string): void {
   assertStringIncludes(text, "its owner, thread");
   assertStringIncludes(text, `"${lockOf(lock).name}"`);
@@ -56,7 +59,7 @@ export async function assertUsable(lock: AnyLock): Promise<void> {
   assertEquals(lock.locked(), false);
 }
 
-/** A program as `program` makes it, with the tasks and helpers of the locks' tests. */
+/** Like `program`, with the tasks and helpers of the locks' tests. */
 export function syncProgram(body: string): string {
   return `
 import * as sync from ${JSON.stringify(import.meta.resolve("./_sync_tasks.ts"))};

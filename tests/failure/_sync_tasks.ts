@@ -1,4 +1,4 @@
-/** What the workers of the locks' failure tests run. */
+/** The tasks of the locks' failure tests. */
 
 import { task } from "@concurrent/futures/task";
 import {
@@ -19,11 +19,11 @@ import { type AnyLock, type Waitable, waitersOf } from "./_waiters.ts";
 const OPEN = 0;
 const ARRIVED = 1;
 
-/** Words of a report: how many waits threw as they ought to, and how many things went wrong. */
+/** Words of a report: how many waits threw as they should, and how many things went wrong. */
 export const ENDED = 0;
 export const WRONG = 1;
 
-/** Time between two looks of a worker at what others do. */
+/** Time between two looks at what other threads do. */
 const POLL_MS = 2;
 
 function arrive(gate: Int32Array): void {
@@ -39,7 +39,7 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, POLL_MS));
 }
 
-/** Burns time until the gate opens. */
+/** Computes until the gate opens. */
 function spinAt(gate: Int32Array): void {
   while (Atomics.load(gate, OPEN) === 0);
 }
@@ -55,7 +55,7 @@ export const holdAndEnd = task(
   },
 );
 
-/** Acquires, and returns without a release once the gate opens. */
+/** Acquires, and returns without releasing once the gate opens. */
 export const holdAndReturn = task(
   import.meta,
   function holdAndReturn(locks: AnyLock[], gate: Int32Array): void {
@@ -74,7 +74,7 @@ export const holdAndSpin = task(
   },
 );
 
-/** Acquires, and never settles. */
+/** Acquires asynchronously, and never settles. */
 export const holdAndPend = task(
   import.meta,
   async function holdAndPend(locks: AnyLock[], gate: Int32Array): Promise<never> {
@@ -84,7 +84,7 @@ export const holdAndPend = task(
   },
 );
 
-/** Acquires, and blocks for something else. */
+/** Acquires, and blocks for another object. */
 export const holdAndWait = task(
   import.meta,
   function holdAndWait(locks: AnyLock[], gate: Int32Array, what: Waitable): void {
@@ -103,7 +103,7 @@ export const holdAndNest = task(
   },
 );
 
-/** Computes until the gate opens, and acquires then. */
+/** Computes until the gate opens, and then acquires. */
 export const spinAndAcquire = task(
   import.meta,
   function spinAndAcquire(lock: Lock, gate: Int32Array): void {
@@ -117,12 +117,12 @@ export const spinAndAcquire = task(
   },
 );
 
-/** How a lock that was acquired is released. */
+/** How an acquired lock is released. */
 export type Release = "release()" | "the end of a using block" | "the end of runSync()";
 
 /**
- * Acquires, and releases once the gate opens; tells in the report how that went. The thread may have been given up
- * by then.
+ * Acquires, and releases once the gate opens; counts in the report how that went. The thread may
+ * have been given up by then.
  */
 export const holdAndRelease = task(
   import.meta,
@@ -166,16 +166,16 @@ function tellFailure(
   Atomics.add(report, isRight ? ENDED : WRONG, 1);
 }
 
-// Those who come after a death
+// Threads that come after a death
 
-/** Acquires, blocking; releases, and tells whether it got it. */
+/** Acquires in blocking form; releases, and returns whether it got the lock. */
 export const acquireSync = task(import.meta, function acquireSync(lock: AnyLock): boolean {
   if (!lock.acquireSync({ timeout: 10_000 })) return false;
   lock.release();
   return true;
 });
 
-/** Acquires them all at once as promises; tells what became of each. */
+/** Acquires all of the locks at once, asynchronously; returns the outcome of each. */
 export const acquireAll = task(import.meta, async function acquireAll(locks: AnyLock[]) {
   const outcomes = await Promise.allSettled(locks.map((lock) => lock.acquire()));
   return outcomes.map((outcome, i) => {
@@ -186,8 +186,8 @@ export const acquireAll = task(import.meta, async function acquireAll(locks: Any
 });
 
 /**
- * Takes a lock over when the first gate opens, if nobody else does, and releases it when the second opens. Tells
- * whether it has.
+ * Takes a lock over when the first gate opens, unless another thread does, and releases it when the
+ * second opens. Returns whether it has taken it over.
  */
 export const recoverAtGate = task(
   import.meta,
@@ -202,7 +202,7 @@ export const recoverAtGate = task(
 
 // Waiters
 
-/** Waits as a promise, and releases what it got so. */
+/** Waits asynchronously, and releases a lock that it got. */
 async function awaitIt(what: Waitable): Promise<void> {
   if (what instanceof Condition) {
     await what.acquire();
@@ -216,14 +216,14 @@ async function awaitIt(what: Waitable): Promise<void> {
   }
 }
 
-/** Waits, blocking; returns once it got what it waits for. */
+/** Waits in blocking form; returns once it got what it waits for. */
 export const waitFor = task(import.meta, function waitFor(what: Waitable): string {
   blockFor(what);
   if (what instanceof Condition || "recover" in what) (what as AnyLock).release();
   return "got it";
 });
 
-/** Waits for each of them as a promise. */
+/** Waits for each of the objects asynchronously. */
 export const awaitAll = task(import.meta, async function awaitAll(objects: Waitable[]) {
   await Promise.all(objects.map(awaitIt));
   return "got them";
@@ -233,7 +233,7 @@ function awaitUnheeded(objects: readonly Waitable[]): void {
   for (const object of objects) awaitIt(object).catch(() => {});
 }
 
-/** Waits for each of them as a promise, and ends its worker once the gate opens. */
+/** Waits for each of the objects asynchronously, and ends its worker once the gate opens. */
 export const awaitAndEnd = task(
   import.meta,
   async function awaitAndEnd(objects: Waitable[], gate: Int32Array, how: End): Promise<never> {
@@ -243,7 +243,9 @@ export const awaitAndEnd = task(
   },
 );
 
-/** Waits for each of them as a promise, and returns before it got any, once the gate opens. */
+/**
+ * Waits for each of the objects asynchronously, and returns once the gate opens, before it got any.
+ */
 export const awaitAndReturn = task(
   import.meta,
   async function awaitAndReturn(objects: Waitable[], gate: Int32Array): Promise<void> {
@@ -253,7 +255,7 @@ export const awaitAndReturn = task(
   },
 );
 
-/** Waits for each of them as a promise, and computes until the gate opens. */
+/** Waits for each of the objects asynchronously, and computes until the gate opens. */
 export const awaitAndSpin = task(
   import.meta,
   async function awaitAndSpin(objects: Waitable[], gate: Int32Array): Promise<void> {
@@ -264,7 +266,7 @@ export const awaitAndSpin = task(
   },
 );
 
-/** Waits, blocking, once and again, and tells in the report how often it threw. */
+/** Waits twice in blocking form, and counts in the report how often it threw. */
 export const waitTwice = task(
   import.meta,
   function waitTwice(what: Waitable, report: Int32Array): void {
@@ -274,7 +276,10 @@ export const waitTwice = task(
   },
 );
 
-/** Blocks for a task of the pool, which runs until the gate opens; tells in the report that it threw. */
+/**
+ * Blocks twice for a task of the pool, which runs until the gate opens; counts in the report how
+ * often it threw.
+ */
 export const nestTwice = task(
   import.meta,
   function nestTwice(pool: ThreadPoolExecutor, gate: Int32Array, report: Int32Array): void {
@@ -287,7 +292,7 @@ function isGivenUp(error: unknown): boolean {
   return error instanceof Error && error.message.includes("given up");
 }
 
-/** Waits on a condition, in a block that holds its lock; tells in the report that it threw. */
+/** Waits for a condition in a block that holds its lock; counts in the report that it threw. */
 export const waitInBlock = task(
   import.meta,
   function waitInBlock(condition: Condition, report: Int32Array): void {
@@ -300,7 +305,7 @@ export const waitInBlock = task(
 
 // Barriers
 
-/** Comes to the barrier, blocking; tells when it was there. */
+/** Comes to the barrier in blocking form; returns its index. */
 export const meet = task(import.meta, function meet(barrier: Barrier): number {
   return barrier.waitSync();
 });
@@ -314,7 +319,10 @@ export const meetAndEnd = task(
   },
 );
 
-/** Comes to the barrier last, blocking, with an action that ends its worker once the gate opens. */
+/**
+ * Comes to the barrier last, in blocking form, with an action that ends its worker once the gate
+ * opens.
+ */
 export const actAndEnd = task(
   import.meta,
   function actAndEnd(barrier: Barrier, gate: Int32Array, how: End): void {
@@ -325,7 +333,7 @@ export const actAndEnd = task(
   },
 );
 
-/** The same, as a promise: the action never settles. */
+/** Like {@linkcode actAndEnd}, but asynchronous: the action never settles. */
 export const actAndEndLater = task(
   import.meta,
   async function actAndEndLater(barrier: Barrier, gate: Int32Array, how: End): Promise<void> {
@@ -334,7 +342,9 @@ export const actAndEndLater = task(
   },
 );
 
-/** Comes to the barrier last, blocking, with an action that computes until the gate opens. */
+/**
+ * Comes to the barrier last, in blocking form, with an action that computes until the gate opens.
+ */
 export const actAndSpin = task(
   import.meta,
   function actAndSpin(barrier: Barrier, gate: Int32Array): void {
@@ -348,12 +358,12 @@ export const actAndSpin = task(
 
 // For threads that are blocked
 
-/** Blocks until somebody waits at the object. */
+/** Blocks until a thread waits for the object. */
 function awaitWaiter(object: Waitable): void {
   while (waitersOf(object) === 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
 }
 
-/** Acquires, comes to the gate, and releases when somebody waits. */
+/** Acquires, comes to the gate, and releases when another thread waits. */
 export const releaseWhenAwaited = task(
   import.meta,
   function releaseWhenAwaited(lock: AnyLock, gate: Int32Array): void {
@@ -364,7 +374,10 @@ export const releaseWhenAwaited = task(
   },
 );
 
-/** Acquires, comes to the gate; when somebody waits, has a task of the pool run, and then releases. */
+/**
+ * Acquires, and comes to the gate; when another thread waits, lets a task of the pool run, and then
+ * releases.
+ */
 export const nestWhenAwaited = task(
   import.meta,
   function nestWhenAwaited(lock: AnyLock, gate: Int32Array, pool: ThreadPoolExecutor): number {
@@ -377,7 +390,7 @@ export const nestWhenAwaited = task(
   },
 );
 
-/** Acquires, comes to the gate, and ends its worker when somebody waits. */
+/** Acquires, comes to the gate, and ends its worker when another thread waits. */
 export const endWhenAwaited = task(
   import.meta,
   function endWhenAwaited(lock: Lock | RLock, gate: Int32Array, how: End): Promise<never> {
@@ -409,7 +422,7 @@ export const release = task(import.meta, function release(semaphore: Semaphore):
   semaphore.release();
 });
 
-/** Counts, and notifies. */
+/** Adds one to the count, and notifies. */
 export const notify = task(
   import.meta,
   function notify(condition: Condition, count: Int32Array): void {
@@ -428,15 +441,15 @@ export const releaseAndSet = task(
   },
 );
 
-/** Blocks for good. */
+/** Blocks for an object that it never gets. */
 export const block = task(import.meta, function block(what: Waitable, gate: Int32Array): void {
   arrive(gate);
   blockFor(what);
 });
 
 /**
- * Has its worker, some time after this task has returned, do what ends the waits for these objects; once somebody waits
- * for each of them.
+ * Makes its worker, some time after this task has returned, do what ends the waits for these
+ * objects, once each of them is waited for.
  */
 export const serveLater = task(
   import.meta,
@@ -449,7 +462,7 @@ export const serveLater = task(
   },
 );
 
-/** Acquires what has an owner. */
+/** Acquires locks that have an owner. */
 export const own = task(import.meta, function own(locks: (Lock | RLock)[]): void {
   for (const lock of locks) lock.acquireSync();
 });

@@ -1,9 +1,11 @@
-/** What the workers of the failure tests run. */
+/** The tasks of the failure tests. */
 
 import { registerError, task, taskContext } from "@concurrent/futures/task";
 import nodeProcess, { exit as exitOfNode } from "node:process";
 
-/** Words of a gate; see `Gate` in `_support.ts`. This module does not import it: it must stay light. */
+/**
+ * Words of a gate; see `Gate` in `_support.ts`. This module does not import it: it must stay light.
+ */
 const OPEN = 0;
 const ARRIVED = 1;
 
@@ -38,7 +40,7 @@ export const holdAsync = task(
   },
 );
 
-/** Never settles, and does not block. */
+/** Never settles, without blocking its worker. */
 export const pend = task(import.meta, function pend(gate: Int32Array): Promise<never> {
   arrive(gate);
   return never();
@@ -59,7 +61,9 @@ export type End =
   | "unhandled rejection with undefined"
   | "unhandled rejection with what cannot be cloned";
 
-/** One way of each kind: the global function, that of `node:process`, an error, a promise. */
+/**
+ * One way of each kind: the global function, the function of `node:process`, an error, a promise.
+ */
 export const KINDS_OF_END: readonly End[] = [
   "close",
   "process.exit",
@@ -116,7 +120,7 @@ function end(how: End): void {
   }
 }
 
-/** Ends its worker once the gate opens, and until then blocks it. */
+/** Blocks its worker until the gate opens, and then ends it. */
 export const endInTask = task(import.meta, function endInTask(gate: Int32Array, how: End) {
   arrive(gate);
   while (Atomics.load(gate, OPEN) === 0) Atomics.wait(gate, OPEN, 0);
@@ -124,7 +128,7 @@ export const endInTask = task(import.meta, function endInTask(gate: Int32Array, 
   return never();
 });
 
-/** Returns, and has its worker end once the gate opens. */
+/** Returns, and later ends its worker, once the gate opens. */
 export const endLater = task(import.meta, async function endLater(gate: Int32Array, how: End) {
   await holdLockHere(`end ${how} ${crypto.randomUUID()}`);
   const opened = Atomics.waitAsync(gate, OPEN, 0);
@@ -161,7 +165,10 @@ export const keep = task(import.meta, function keep(gate: Int32Array): void {
   kept = gate;
 });
 
-/** Fills the records that its worker writes to the owner, then ends the worker; comes to the gate kept before. */
+/**
+ * Fills the ring of records that its worker writes to the owner, comes to the gate that was kept
+ * before, and ends the worker.
+ */
 export const endWithFullRecords = task(
   import.meta,
   function endWithFullRecords(how: End): Promise<never> {
@@ -179,13 +186,13 @@ export const spin = task(import.meta, function spin(gate: Int32Array): never {
   for (;;);
 });
 
-/** Loops until the gate opens, whatever it is told. */
+/** Loops until the gate opens, even if it is given up. */
 export const spinUntilOpen = task(import.meta, function spinUntilOpen(gate: Int32Array): void {
   arrive(gate);
   while (Atomics.load(gate, OPEN) === 0);
 });
 
-/** Loops until it is told to stop, and comes to the gate once more then. */
+/** Loops until its signal aborts, and then comes to the gate once more. */
 export const spinUntilAborted = task(
   import.meta,
   function spinUntilAborted(gate: Int32Array): string {
@@ -197,7 +204,7 @@ export const spinUntilAborted = task(
   },
 );
 
-/** Waits for its signal's event. */
+/** Waits, without blocking, until its signal aborts. */
 export const pendUntilAborted = task(
   import.meta,
   function pendUntilAborted(gate: Int32Array): Promise<string> {
@@ -211,23 +218,23 @@ export const pendUntilAborted = task(
 
 const worker = globalThis as { id?: string; initialized?: number };
 
-/** Tells one worker from another. */
+/** Returns a text that distinguishes its worker from others. */
 export const identity = task(import.meta, function identity(): string {
   return worker.id ??= crypto.randomUUID();
 });
 
-/** Says its worker's identity, and holds until the gate opens. */
+/** Returns its worker's identity once the gate opens. */
 export const holdIdentity = task(import.meta, function holdIdentity(gate: Int32Array): string {
   hold(gate);
   return identity();
 });
 
-/** Counts its calls in this worker. */
+/** Adds to a number that belongs to this worker. */
 export const initialize = task(import.meta, function initialize(by: number): void {
   worker.initialized = (worker.initialized ?? 0) + by;
 });
 
-/** The same, as a promise. */
+/** Like {@linkcode initialize}, but asynchronous. */
 export const initializeAsync = task(
   import.meta,
   async function initializeAsync(by: number): Promise<void> {
@@ -236,13 +243,16 @@ export const initializeAsync = task(
   },
 );
 
-/** What {@linkcode initialize} counted here; says so once the gate opens. */
+/**
+ * Returns its worker's identity, and the number to which {@linkcode initialize} has added, once the
+ * gate opens.
+ */
 export const initialized = task(import.meta, function initialized(gate?: Int32Array) {
   if (gate !== undefined) hold(gate);
   return [identity(), worker.initialized] as const;
 });
 
-/** Initializes the first worker that comes, and fails in the others. */
+/** Succeeds in the first worker that calls it, and throws in the others. */
 export const initializeFirst = task(import.meta, function initializeFirst(words: Int32Array) {
   if (Atomics.add(words, OPEN, 1) > 0) throw new RangeError("only one may start");
 });
@@ -263,7 +273,7 @@ export const closeWorker = task(import.meta, function closeWorker(): void {
   self.close();
 });
 
-/** An error class that both sides know. */
+/** An error class that both sides have registered. */
 export class KnownError extends Error {
   override readonly name = "KnownError";
   readonly code: number;
@@ -274,7 +284,7 @@ export class KnownError extends Error {
 }
 registerError(KnownError);
 
-/** An error class that nobody registered. */
+/** An error class that is not registered. */
 export class UnknownError extends RangeError {
   override readonly name = "UnknownError";
 }
@@ -285,7 +295,7 @@ class BadGetter {
   }
 }
 
-/** Values that a task of {@linkcode giveBack} returns, or throws. */
+/** Values for {@linkcode giveBack} to return and {@linkcode throwOdd} to throw. */
 const ODD: Record<string, () => unknown> = {
   "a function": () => () => {},
   "a symbol": () => Symbol("odd"),
@@ -349,12 +359,12 @@ export const rejectOdd = task(import.meta, function rejectOdd(which: string): Pr
   return Promise.reject(ODD[which]());
 });
 
-/** A turn of the event loop: a fetch of a data: address by itself may take none. */
+/** A turn of the event loop: a fetch of a data: address alone may take none. */
 function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-/** Starts an interval and fetches that go on after it returned. */
+/** Starts an interval and fetches that continue after it has returned. */
 export const startBackground = task(import.meta, function startBackground(words: Int32Array) {
   const timer = setInterval(() => {
     if (Atomics.load(words, 2) === 1) clearInterval(timer);
@@ -372,7 +382,7 @@ export const startBackground = task(import.meta, function startBackground(words:
 /** Does nothing. */
 export const noop = task(import.meta, function noop(): void {});
 
-/** Keeps the processor busy for so many milliseconds. */
+/** Computes for the given time. */
 export const burn = task(import.meta, function burn(ms: number): number {
   const endMs = performance.now() + ms;
   while (performance.now() < endMs);
@@ -385,12 +395,12 @@ export const print = task(import.meta, async function print(text: string, ms = 0
   console.log(text);
 });
 
-/** Twice its argument. */
+/** Returns twice its argument. */
 export const double = task(import.meta, function double(n: number): number {
   return n * 2;
 });
 
-/** Counts that it ran, and returns what cannot be sent. */
+/** Counts that it ran, and returns a value that cannot be sent. */
 export const countUnsendable = task(import.meta, function countUnsendable(ran: Int32Array) {
   Atomics.add(ran, 0, 1);
   return (): number => 1;

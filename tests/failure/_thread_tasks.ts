@@ -1,4 +1,4 @@
-/** What the threads of `thread_end_test.ts` run. */
+/** The targets of the threads of `thread_end_test.ts`. */
 
 import { task } from "@concurrent/futures/task";
 import type { Queue } from "@concurrent/futures/queue";
@@ -6,7 +6,7 @@ import type { Lock } from "@concurrent/futures/sync";
 import { currentThread, Thread } from "@concurrent/futures";
 import { type End, endInTask, hold } from "./_tasks.ts";
 
-/** Takes a lock, comes to the gate, and ends in that way, or by returning, once it opens. */
+/** Takes a lock, comes to the gate, and once that opens, ends in the given way, or by returning. */
 export const holdAndEnd = task(
   import.meta,
   function holdAndEnd(lock: Lock, gate: Int32Array, how: End | "return"): unknown {
@@ -15,7 +15,10 @@ export const holdAndEnd = task(
   },
 );
 
-/** Blocks for the lock in a promise, which is dropped with the thread; comes to the gate, and returns once it opens. */
+/**
+ * Waits for the lock by a promise, which is dropped with the thread; comes to the gate, and returns
+ * once it opens.
+ */
 export const awaitAndReturn = task(
   import.meta,
   function awaitAndReturn(lock: Lock, gate: Int32Array): void {
@@ -52,7 +55,7 @@ export const block = task(import.meta, function block(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 });
 
-/** Never settles. */
+/** Never settles, without blocking. */
 export const pend = task(import.meta, function pend(names: Queue<string>): Promise<never> {
   names.putSync(currentThread().name);
   return new Promise(() => {});

@@ -1,4 +1,4 @@
-/** Reads from the shared words who waits. */
+/** Reads from shared words which waits are queued. */
 
 import type {
   Barrier,
@@ -13,13 +13,13 @@ import { BARRIER, CONDITION, EVENT, LOCK, SEMAPHORE } from "../../_memory/layout
 import { seatIn } from "../../_memory/seat.ts";
 import { Latch, WaitList } from "../../_memory/wait_list.ts";
 
-/** What has an owner. */
+/** Objects that have an owner. */
 export type AnyLock = Lock | RLock | Condition;
 
-/** What is waited for. */
+/** Objects that can be waited for. */
 export type Waitable = AnyLock | Semaphore | BoundedSemaphore | Event | Barrier;
 
-/** Where the latch and the list of waiters are. */
+/** Where each object has its latch and its list of waiters. */
 const PLACES: Record<string, { readonly LATCH: number; readonly LIST: number }> = {
   Lock: LOCK,
   RLock: LOCK,
@@ -30,7 +30,7 @@ const PLACES: Record<string, { readonly LATCH: number; readonly LIST: number }> 
   Barrier: BARRIER,
 };
 
-/** How many waits are queued at the object, those of dead threads among them. */
+/** How many waits are queued at the object, including those of dead threads. */
 export function waitersOf(object: Waitable): number {
   const { kind, data } = object.handle;
   const { buffer, byteOffset, threads } = data as {

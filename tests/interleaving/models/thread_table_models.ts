@@ -26,7 +26,7 @@ function assertDifferent(numbers: readonly number[]): void {
   if (new Set(numbers).size < numbers.length) throw new Error(`one twice: ${numbers}`);
 }
 
-/** Takes a place, leaves it, and takes one again: no id is ever another's. */
+/** Each thread takes a place, leaves it, and takes one again: no two ids are ever equal. */
 const places = defineModel({
   name: "ThreadTable: places",
   threads: 2,
