@@ -1,4 +1,7 @@
-/** The main thread is blocked in a wait of ours: its pools go on meanwhile, and what it waits for comes. */
+/**
+ * The main thread is blocked in a wait of the package: its pools continue during the wait, and what
+ * it waits for comes.
+ */
 
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import {
@@ -22,13 +25,15 @@ import * as work from "./_sync_tasks.ts";
 import { noop } from "./_tasks.ts";
 import { type AnyLock, waitersOf } from "./_waiters.ts";
 
-/** More than fit in the ring between a pool and its workers. */
+/** More tasks than fit into the ring between a pool and its workers. */
 const MANY = 3000;
 
-/** Time that a task has which does not end: most of the time enough for its worker to start on a busy machine. */
+/**
+ * Time limit of a task that does not end: usually enough for its worker to start on a busy machine.
+ */
 const TASK_MS = 1000;
 
-/** Longer than any of these waits takes; so that a failure is no hang. */
+/** Longer than any of these waits takes, so that a failure does not hang. */
 const LIMIT = { timeout: 15_000 };
 
 const KINDS: Record<string, () => AnyLock> = {
@@ -111,7 +116,7 @@ test("Lock.acquireSync() on the main thread throws when the owner's worker ends 
   lock.release();
 });
 
-// Its pools go on.
+// Pools of the blocked thread continue
 
 test("Event.waitSync() on the main thread: more tasks than the ring holds run, the last of which sets it", async () => {
   await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
@@ -198,7 +203,7 @@ test("Event.waitSync() on the main thread: the time of its tasks is up meanwhile
     using gate = new Gate();
     const stuck = pool.with({ timeout }).submit(work.holdAndSpin, [], gate.words);
     await comesAbout(stuck, () => gate.count > 0);
-    // It can only run on a worker that takes the place of the first one.
+    // This task can only run on a worker that replaces the first one.
     pool.submit(work.set, event);
     assertEquals(event.waitSync(LIMIT), true);
     assertEquals([stuck.done(), pool.stats().abandoned], [true, 1]);
@@ -234,7 +239,7 @@ test("Waits in the Sync form on the main thread end when their time is up", () =
   }
 });
 
-// A worker that is blocked, and has a pool of its own.
+// A blocked worker that has a pool of its own
 
 test("Event.waitSync() in a worker: the worker's own pool goes on", async () => {
   await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });

@@ -1,4 +1,7 @@
-/** What cannot be sent fails one future, and the pool lives. Errors arrive as they were. */
+/**
+ * A value that cannot be sent fails one future, and the pool lives on. Errors arrive as they were
+ * thrown.
+ */
 
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import {
@@ -14,7 +17,7 @@ import { test } from "../_support/leaks.ts";
 import { errorOf, Gate } from "./_support.ts";
 import * as work from "./_tasks.ts";
 
-/** Asserts that the pool runs tasks, on the worker that it had. */
+/** Asserts that the pool runs tasks on the worker that it had before. */
 async function assertLives(pool: ThreadPoolExecutor): Promise<void> {
   assertEquals(await pool.submit(work.echo<string>, "next"), "next");
   const { workers, lost, queued, abandoned } = pool.stats();
@@ -27,8 +30,9 @@ async function assertLives(pool: ThreadPoolExecutor): Promise<void> {
 }
 
 /**
- * Asserts that a task submitted while another one's arguments were read has settled: it ran, or was refused for
- * that reason. What matters is that the arguments of neither got into the other.
+ * Asserts that a task that was submitted while another one's arguments were read has settled: it
+ * ran, or it was refused for that reason. What matters is that the arguments of neither got into
+ * the other.
  */
 async function assertRanOrRefused(future: Future<unknown>, value: unknown): Promise<void> {
   const error = await future.exception();
@@ -159,7 +163,7 @@ for (const [what, says] of Object.entries(UNSENDABLE_RESULTS)) {
   });
 }
 
-/** Whatever the task throws, as the future has it. */
+/** Returns what the task throws, as the future has it. */
 async function thrownBy(
   fn: (which: string) => unknown,
   which: string,
@@ -253,7 +257,7 @@ for (const [how, fn] of THROWS) {
     assertEquals([error.name, error.message], ["NotAllowedError", "not now"]);
   });
 
-  // Parts that cannot cross must not hide what went wrong.
+  // Parts of an error that cannot be sent must not hide what went wrong.
   for (
     const [what, text] of [
       ["an error with a function", "listening"],
@@ -458,7 +462,7 @@ test("Executor.submit() and map() fail each task whose result cannot be sent, th
   await pool.submit(work.countUnsendable, ran).exception();
   const futures = Array.from({ length: 2000 }, () => pool.submit(work.countUnsendable, ran));
   const mapped = pool.map(work.countUnsendable, new Array(200).fill(ran), { chunksize: 1 });
-  // Until it runs none any more, as nobody takes in what has become of them.
+  // This waits until no more tasks run, as this thread takes in no outcomes.
   for (let before = -1; before !== ran[0];) {
     before = ran[0];
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);

@@ -1,4 +1,6 @@
-/** A broker that is killed and comes back, with and without what it knew; and one that forgets what it had to tell. */
+/**
+ * A broker that is killed and comes back, with and without its data, and one that loses its events.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import type { Future } from "@concurrent/futures";
@@ -19,7 +21,7 @@ import * as tasks from "./_cluster_tasks.ts";
 
 const JOBS = 2_000;
 
-/** Kills the broker when three tenths of the jobs are done, and starts it again. */
+/** Kills the broker when three tenths of the jobs are done, and restarts it. */
 async function crash(redis: RedisServer, futures: readonly Future<unknown>[]): Promise<void> {
   await until(() => futures.filter((future) => future.done()).length >= 0.3 * futures.length);
   await redis.kill();
@@ -93,7 +95,8 @@ test("ClusterExecutor finds outcomes whose events it has missed", CLUSTER, async
   while (Number(await redis.command("DBSIZE")) < labels.length);
   await using _worker = await startWorker(redis.url, "--threads", "2", ...STEADY);
   await log.started(0);
-  // From here on this thread hears nothing until all is done; then most of what it would have heard is gone.
+  // From here on this thread receives nothing until all is done; by then most of the events that it
+  // missed are gone.
   while (log.entries.length < 2 * labels.length);
   for (const key of redis.commandSync("--scan", "--pattern", "*:events").split("\n")) {
     redis.commandSync("XTRIM", key, "MAXLEN", "0");
@@ -104,7 +107,10 @@ test("ClusterExecutor finds outcomes whose events it has missed", CLUSTER, async
   log.assertEachOnce(labels);
 });
 
-/** Has the broker refuse to write, as one does that is just being replaced, until something of ours was refused. */
+/**
+ * Makes the broker refuse to write, as one does that is just being replaced, until it has refused a
+ * command.
+ */
 async function whileReadonly(redis: RedisServer, act: () => void): Promise<void> {
   await redis.command("CONFIG", "RESETSTAT");
   await redis.command("REPLICAOF", "127.0.0.1", "1");
@@ -117,7 +123,7 @@ test("ClusterExecutor sends again what a broker refuses for the moment", CLUSTER
   await using redis = await startRedis();
   await using executor = await connect(redis.url);
   const futures: Future<number>[] = [];
-  // One in a message, and several.
+  // Sent one task per message, and several.
   for (const labels of [[0], [1, 2]]) {
     await whileReadonly(redis, () => {
       for (const label of labels) futures.push(executor.submit(tasks.echo, label));
@@ -133,7 +139,7 @@ test(
   async () => {
     await using redis = await startRedis();
     await using log = new TaskLog();
-    // No lease is renewed meanwhile, so that nothing else is refused.
+    // No lease is renewed in the meantime, so that nothing else is refused.
     await using worker = await startWorker(redis.url, ...STEADY);
     await using executor = await connect(redis.url, { leaseMs: 30_000 });
     const future = executor.submit(tasks.pass, log.path, "job", log.gate("job"));

@@ -1,4 +1,4 @@
-/** More than fits: into the broker's memory, into an argument, into a result. */
+/** What does not fit: into the broker's memory, into an argument, into a result. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
@@ -21,7 +21,8 @@ test(
   async () => {
     await using redis = await startRedis({ persistent: false });
     await using log = new TaskLog();
-    // No lease is renewed while memory is full, and an idle host gets no job: so one that is at work, with a long lease.
+    // No lease is renewed while memory is full, and an idle host gets no job: so the host is at
+    // work, and has a long lease.
     await using _worker = await startWorker(redis.url, ...STEADY);
     await using executor = await connect(redis.url, { leaseMs: 30_000 });
     const held = executor.submit(tasks.pass, log.path, "held", log.gate("held"));
@@ -33,7 +34,7 @@ test(
     const futures: Future<number>[] = [];
     for (const _ of range(40)) {
       futures.push(executor.submit(tasks.lengthOf, text));
-      // What is submitted in one turn is sent, and refused, together.
+      // Tasks that are submitted in one turn are sent, and refused, together.
       await redis.command("PING");
     }
     await Promise.race(futures.map((future) => future.exception()));
@@ -117,7 +118,7 @@ for (const resubmitLost of [false, true]) {
       await log.started("fill");
       const result = `bull:${POOL}:cf:result:${executor.idOf(future)}`;
       log.open("fill");
-      // Meanwhile this thread hears nothing.
+      // This thread receives nothing in the meantime.
       while (redis.commandSync("EXISTS", result) === "0");
       redis.commandSync("UNLINK", result);
       if (resubmitLost) assertEquals((await future).length, 20 * KIB);
@@ -134,7 +135,7 @@ test("ClusterExecutor refuses arguments and results that are too large", CLUSTER
     maxResultBytes: 20 * KIB,
   });
   const refuses = async (submit: () => PromiseLike<unknown>, says: string) => {
-    // `submit` may throw, or its future fail.
+    // Either `submit` throws, or its future fails.
     const error = await assertRejects(async () => await submit(), PayloadTooLargeError);
     assertStringIncludes(error.message, says);
   };

@@ -31,7 +31,7 @@ test(
     const futures = range(JOBS).map((n) => executor.submit(tasks.linger, log.path, n, 5));
     const settlements = new Settlements(futures);
     const done = () => futures.filter((future) => future.done()).length;
-    // Jobs wait where there is no host.
+    // Jobs wait while there is no host.
     await using first = await startWorker(redis.url, "--threads", "2", ...STEADY);
     await until(() => done() > 100);
     await using second = await startWorker(redis.url, "--threads", "2", ...STEADY);
@@ -59,7 +59,7 @@ test(
     await log.started("held");
     const printed = worker.printed.length;
     worker.kill("SIGTERM");
-    // It says that it has heard.
+    // The host reports that it has received the signal.
     await until(() => worker.printed.length > printed);
     const next = executor.submit(tasks.note, log.path, "next");
     log.open("held");
@@ -132,7 +132,7 @@ test(
     assertEquals(held.done(), false);
     log.open("held");
     assertEquals(await held, worker.pid);
-    // Also when it is asked for again, and by two.
+    // The result is also there when it is asked for again, and by another executor.
     await using another = await connect(redis.url);
     assertEquals(await another.attach(ids[1]), worker.pid);
     log.assertEachOnce(["done", "held"]);
@@ -180,7 +180,7 @@ test("ClusterExecutor cancels a job that a worker host has given back", CLUSTER,
   assertEquals((await worker.status).code, 0);
   await until(() => !future.running());
   {
-    // Looked up, and not only heard of. What is asked for later is answered later.
+    // The watcher looks the job up, rather than only hearing of it. Requests are answered in order.
     await using watcher = await connect(redis.url);
     const attached = watcher.attach(executor.idOf(future));
     for (let i = 0; i < 3; i++) await watcher.stats();

@@ -27,7 +27,7 @@ test("ClusterExecutor gets over a network that has swallowed what it sent", CLUS
   const held = executor.submit(tasks.pass, log.path, "held", log.gate("held"));
   await log.started("held");
   proxy.blackHole();
-  // One whose outcome cannot be heard, and one that cannot be sent.
+  // The outcome of the first task cannot be received, and the second task cannot be sent.
   log.open("held");
   const swallowed = executor.submit(tasks.note, log.path, "swallowed");
   const settlements = new Settlements([held, swallowed]);
@@ -61,7 +61,7 @@ test(
     } finally {
       await other[Symbol.asyncDispose]();
     }
-    // The one that was cut off comes back, and takes jobs.
+    // The host that was cut off comes back, and takes jobs.
     proxy.recover();
     assertEquals(await executor.submit(tasks.pass, log.path, "next", log.gate("job")), lost.pid);
     assertEquals(await future, other.pid);
@@ -83,7 +83,7 @@ test(
       for (const n of range(40)) {
         futures.push(executor.submit(tasks.note, log.path, 40 * batch + n));
       }
-      // Some are on the way now, without an answer.
+      // Some tasks are on their way now, without an answer.
       await log.started(40 * batch);
       for (const n of range(40)) {
         futures.push(executor.submit(tasks.note, log.path, 200 + 40 * batch + n));

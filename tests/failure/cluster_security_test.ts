@@ -1,4 +1,7 @@
-/** Names and payloads of somebody who can write to the broker, and brokers that are not to be trusted. */
+/**
+ * Names and payloads from an intruder that can write to the broker, and brokers that must not be
+ * trusted.
+ */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
@@ -28,14 +31,14 @@ import {
 } from "./_cluster_support.ts";
 import * as tasks from "./_cluster_tasks.ts";
 
-/** What docs/cluster.md names. */
+/** The rules that docs/cluster.md gives. */
 const RULES =
   "resetkeys ~bull:* resetchannels -@all +@read +@write +@stream +@blocking +@scripting +@transaction " +
   "+@connection -@dangerous +info +client|list";
 
 const USER = { name: "exec", password: "pass-of-exec", rules: RULES };
 
-/** A client of the broker that writes what it likes. */
+/** A client of the broker that writes whatever it wants. */
 async function intruder(redis: RedisServer): Promise<Queue & AsyncDisposable> {
   const queue = new Queue(POOL, { connection: { host: "127.0.0.1", port: redis.port } });
   await queue.waitUntilReady();
@@ -75,7 +78,7 @@ test(
       const error = await executor.attach(jobId).exception();
       assert(TaskNotFoundError.is(error), `${name}: ${Deno.inspect(error)}`);
     }
-    // The same data under the right name is run: it was the name that was refused.
+    // The same data under the right name runs: it was the name that was refused.
     await queue.add(name, data, { priority: opts.priority, jobId: "right" });
     assertEquals(await executor.attach("right"), "honest");
     assertEquals(log.starts(), new Map([["honest", 2]]));
@@ -118,7 +121,7 @@ test("A worker host refuses payloads that are none, and goes on", CLUSTER, async
       `${Deno.inspect(payload).slice(0, 200)}: ${Deno.inspect(error)}`,
     );
   }
-  // As its own form of an object, it is a key as any other.
+  // In the codec's own form of an object, this is a key like any other.
   const polluted = '[{"$":"Object","v":[["__proto__",{"polluted":true}]]}]';
   await queue.add(`${MODULE}#echo`, { ...data, args: polluted }, {
     priority: opts.priority,
@@ -245,7 +248,10 @@ test(
   },
 );
 
-/** Asserts that both an executor and a worker host are refused, soon, with a reason, and without naming the password. */
+/**
+ * Asserts that both an executor and a worker host refuse to connect, soon, with a reason, and
+ * without naming the password.
+ */
 async function assertRefused(url: string, password: string, ca: string, caFile: string) {
   let error: unknown;
   try {

@@ -1,4 +1,4 @@
-/** Many jobs, one after the other: nothing may be left of them. */
+/** Many jobs, one after the other: none of them may leave anything behind. */
 
 import { assert, assertEquals } from "@std/assert";
 import { test } from "../_support/leaks.ts";
@@ -6,11 +6,11 @@ import { startRedis } from "../_support/redis.ts";
 import { CLUSTER, connect, range, startWorker } from "./_cluster_support.ts";
 import * as tasks from "./_cluster_tasks.ts";
 
-/** All of them with `FUTURES_SOAK_JOBS=100000`, and then it takes a minute. */
+/** The full number of jobs is run with `FUTURES_SOAK_JOBS=100000`, which takes a minute. */
 const JOBS = Number(Deno.env.get("FUTURES_SOAK_JOBS") ?? 10_000);
 const BURST = 2_000;
 
-/** Time that results are kept. */
+/** How long results are kept. */
 const RESULT_TTL_MS = 1_000;
 
 test(
@@ -31,7 +31,7 @@ test(
       most = Math.max(most, await keys());
     }
     assertEquals(settled, JOBS);
-    // What is over is removed when others are done, and no sooner than its time has passed.
+    // The data of a finished job is removed when others finish, and not before its time has passed.
     const deadlineMs = performance.now() + 20_000;
     while (await keys() > 100) {
       assert(performance.now() < deadlineMs, `${await keys()} keys are left, of at most ${most}`);

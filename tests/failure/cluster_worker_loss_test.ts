@@ -1,4 +1,4 @@
-/** Worker hosts that die, freeze, or are too busy to say anything. */
+/** Worker hosts that die, freeze, or are too busy to report anything. */
 
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { type ClusterExecutor, WorkerLostError } from "../../executors/cluster/mod.ts";
@@ -19,12 +19,15 @@ import {
 } from "./_cluster_support.ts";
 import * as tasks from "./_cluster_tasks.ts";
 
-/** Whether a host had to give a task up, as it does where the machine keeps it from running for as long as its lease. */
+/**
+ * Whether a host had to give a task up, as it does when the machine keeps it from running for as
+ * long as its lease.
+ */
 function hasLostLease(host: WorkerHost): boolean {
   return host.printed.some((line) => line.includes("lease lost"));
 }
 
-/** Has one of two hosts run a task that waits at its gate, and tells which it is. */
+/** Lets one of two hosts run a task that waits at its gate, and returns which one it is. */
 async function holdAtGate(
   executor: ClusterExecutor,
   log: TaskLog,
@@ -109,7 +112,7 @@ test(
 
       frozen.kill("SIGCONT");
       await until(() => log.of("end", "job").some(({ pid }) => pid === frozen.pid));
-      // The late result is not taken, and the host goes on: it is the only one now.
+      // The late result is not taken, and the host continues: it is the only one now.
       other.kill("SIGTERM");
       assertEquals((await other.status).code, 0);
       assertEquals(
@@ -139,7 +142,7 @@ test(
         executor.submit(tasks.spin, log.path, label, 1.5 * leaseMs)
       );
       for (const label of labels) assertEquals((await log.started(label)).pid, busy.pid);
-      // Would take what a lost lease sets free.
+      // This host would take any task that a lost lease sets free.
       await using idle = await startWorker(redis.url, ...lease);
       assertNotEquals(idle.pid, busy.pid);
       assertEquals(await Promise.all(futures), labels);

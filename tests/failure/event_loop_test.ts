@@ -1,4 +1,4 @@
-/** Neither side's event loop is starved by tasks. */
+/** Tasks do not starve the event loop of either side. */
 
 import { assert, assertEquals } from "@std/assert";
 import { ThreadPoolExecutor } from "@concurrent/futures";
@@ -6,14 +6,14 @@ import { test } from "../_support/leaks.ts";
 import { until } from "./_support.ts";
 import * as work from "./_tasks.ts";
 
-/** How long a flood of tasks lasts, and how much longer at most. */
+/** How long a flood of tasks lasts, and how much longer it may last. */
 const FLOOD_MS = 1000;
 const MORE_MS = 20_000;
 const IN_FLIGHT = 512;
 
 /**
- * Keeps so many tasks in flight for a while, and for longer until it is enough: the machine may stand still meanwhile. Returns
- * how many were done.
+ * Keeps many tasks in flight for a while, and then until `isEnough()`, as the machine may stall in
+ * between. Returns how many were done.
  */
 async function flood(
   pool: ThreadPoolExecutor,
@@ -58,7 +58,7 @@ test("A flood of small tasks lets a chain of fetches of the thread that submits 
     while (!isOver) {
       await (await fetch("data:text/plain,here")).text();
       fetched++;
-      // A fetch of a data: address by itself may take no turn of the event loop.
+      // A fetch of a data: address alone may take no turn of the event loop.
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
   })();

@@ -1,6 +1,6 @@
 /**
- * A thread that is given up before it has its arguments: neither its slot of the ring nor their memory is lost, and what it does
- * when it goes on harms nobody.
+ * A thread that is given up before it has its arguments: neither its slot of the ring nor the
+ * memory of its arguments is lost, and what it does when it goes on harms nobody.
  */
 
 import { assertEquals, assertInstanceOf } from "@std/assert";
@@ -13,22 +13,25 @@ import { errorOf, until } from "./_support.ts";
 /** More tasks than the ring has slots. */
 const LAP = 1100;
 
-/** A share of the 256 MiB of arguments that a few have filled. */
+/** A share of the 256 MiB of arguments, which a few such shares fill. */
 const LARGE_BYTES = 60 << 20;
 const FEW = 5;
 
-/** An error that is sent in so few words that they lie in a slot. */
+/** An error that is sent in so few words that they fit into a slot. */
 function smallError(): work.SlowError {
   const error = new work.SlowError();
   error.stack = "";
   return error;
 }
 
-/** A thread of the pool that was given up while it read what it was sent; it goes on when it is told to. */
+/**
+ * Makes the pool give up a thread while it reads its arguments; returns the words by which it can
+ * be told to go on.
+ */
 async function abandonReader(pool: ThreadPoolExecutor, bytes: number): Promise<Int32Array> {
   const flags = new Int32Array(new SharedArrayBuffer(4 * work.FLAGS));
   const controller = new AbortController();
-  // A thread that has the function reads the arguments at once.
+  // A thread that already has the function reads the arguments at once.
   await pool.submit(work.take, flags, smallError(), new Uint8Array());
   flags[work.CALLED] = 0;
   await pool.submit(work.beSlow, flags);
@@ -65,7 +68,7 @@ test("ThreadPoolExecutor has the memory of arguments back once an abandoned work
   for (let i = 0; i < FEW; i++) {
     const flags = await abandonReader(pool, 2 * LARGE_BYTES);
     const waiting = pool.submit(work.sizeOf, new Uint8Array(3 * LARGE_BYTES));
-    // What fits goes by.
+    // A task that fits overtakes the waiting one.
     assertEquals(await pool.with({ priority: 1 }).submit(work.same, i), i);
     assertEquals(waiting.done(), false);
     set(flags, work.GO_ON);

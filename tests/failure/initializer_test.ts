@@ -1,4 +1,4 @@
-/** What an initializer that fails does to its pool. */
+/** What a failing initializer does to its pool. */
 
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import {
@@ -94,7 +94,7 @@ test("Future.resultSync() throws when the initializer throws", async () => {
   assertEquals(pool.stats().workers, 0);
 });
 
-/** The error that the pool gives for a task: thrown by submit, or of the future. */
+/** The error with which the pool refuses a task: thrown by submit, or of the future. */
 async function refusal(pool: ThreadPoolExecutor): Promise<Error> {
   let future: Future<unknown>;
   try {

@@ -1,4 +1,7 @@
-/** What tasks and targets have others do, without waiting for it: it is over before their thread or process is. */
+/**
+ * Work that tasks and targets leave to others without waiting for it: it is done before their
+ * thread or process ends.
+ */
 
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import {
@@ -14,10 +17,10 @@ import { scratchFolder } from "../_support/scratch.ts";
 import { echo } from "../contracts/tasks.ts";
 import * as work from "./_left_tasks.ts";
 
-/** A worker inside a worker takes the runtime a second to start. */
+/** The runtime takes a second to start a worker inside a worker. */
 const NESTED = { timeout: 40_000 };
 
-/** A place for left work. */
+/** Left work, with the files by which it communicates. */
 class LeftWork implements AsyncDisposable {
   readonly place: work.Place;
   readonly #folder: AsyncDisposable;
@@ -32,12 +35,12 @@ class LeftWork implements AsyncDisposable {
     await work.appears(this.place.begun);
   }
 
-  /** Lets the work be done. */
+  /** Lets the work finish. */
   async open(): Promise<void> {
     await Deno.writeTextFile(this.place.open, "");
   }
 
-  /** Asserts that `end` comes after the work is done, and not before. */
+  /** Lets the work finish, and asserts that it is done when `end` has come. */
   async precedes(end: Promise<void>): Promise<void> {
     await this.begun();
     const isOpen = this.open();

@@ -1,4 +1,7 @@
-/** A wait of a condition loses its lock to a dead owner: its guards release nothing, all other guards what they hold. */
+/**
+ * A wait of a condition loses its lock to a dead owner: the guards of that wait release nothing,
+ * and all other guards release what they hold.
+ */
 
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import {
@@ -20,13 +23,13 @@ import { waitersOf } from "./_waiters.ts";
 
 shareProcesses(1);
 
-/** Both kinds of lock, as a condition has them. */
+/** Conditions with either kind of lock. */
 const KINDS: Record<string, () => Condition> = {
   "Condition": () => new Condition(new RLock({ name: newName() })),
   "Condition of a Lock": () => new Condition(new Lock({ name: newName() })),
 };
 
-/** Has a thread acquire the lock, notify `n`, and die. */
+/** Makes a thread acquire the lock, notify `n` waiters, and die. */
 function dieHolding(pool: ThreadPoolExecutor, condition: Condition, n: number): void {
   pool.submit(
     (condition: Condition, n: number) => {
@@ -44,7 +47,8 @@ function makeOwner(): ThreadPoolExecutor {
 }
 
 /**
- * Blocks this thread until its wait for the lock has failed, as the owner has died. The code around the wait has not heard of that.
+ * Blocks this thread until its wait for the lock has failed because the owner has died. The code
+ * that awaits it does not know that yet.
  */
 function blockUntilLost(condition: Condition): void {
   const idle = new Event();

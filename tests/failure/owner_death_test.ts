@@ -1,6 +1,6 @@
 /**
- * The thread that holds a lock dies: all who wait and all who come are told so, one of them takes the lock over, and what
- * the dead thread does later changes nothing.
+ * The thread that holds a lock dies: all threads that wait, and all that come later, get an error,
+ * one of them takes the lock over, and what the dead thread does later changes nothing.
  */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
@@ -31,7 +31,7 @@ import * as work from "./_sync_tasks.ts";
 import { closeWorker, type End } from "./_tasks.ts";
 import { type AnyLock, waitersOf } from "./_waiters.ts";
 
-/** Every kind of thing that has an owner. */
+/** Every kind of object that has an owner. */
 const KINDS: Record<string, () => AnyLock> = {
   "Lock": () => new Lock({ name: newName() }),
   "RLock": () => new RLock({ name: newName() }),
@@ -43,10 +43,13 @@ function makeLocks(): AnyLock[] {
   return Object.values(KINDS).map((make) => make());
 }
 
-/** A way in which a worker dies that holds locks. */
+/** A way in which a worker dies while it holds locks. */
 interface Death {
   readonly options?: ThreadPoolOptions;
-  /** Has a worker of the pool acquire the locks and come to the gate; returns what makes it die then. */
+  /**
+   * Makes a worker of the pool acquire the locks and come to the gate; returns what makes it die
+   * then.
+   */
   begin(pool: ThreadPoolExecutor, locks: AnyLock[], gate: Gate): () => void;
 }
 
@@ -59,7 +62,9 @@ function endsItself(how: End): Death {
   };
 }
 
-/** The task returns, the locks are not released, and the worker is asked to end, or ends by itself. */
+/**
+ * The task returns without releasing the locks, and the worker is asked to end, or ends by itself.
+ */
 function retires(
   options: ThreadPoolOptions,
   afterwards: (pool: ThreadPoolExecutor) => void = () => {},
@@ -76,7 +81,7 @@ function retires(
   };
 }
 
-/** The task is aborted, and does not end. */
+/** The task is aborted, but does not end. */
 function isGivenUp(
   submit: (pool: ThreadPoolExecutor, locks: AnyLock[], gate: Gate) => Future<unknown>,
   options: ThreadPoolOptions = {},
@@ -126,7 +131,8 @@ const DEATHS: Record<string, Death> = {
   },
 };
 
-// What becomes of the pool is nothing to the lock, so each way is tried with one of the two.
+// What happens to the pool makes no difference to the lock, so each way is tried with one of the
+// two values.
 for (const [i, [how, death]] of Object.entries(DEATHS).entries()) {
   const onWorkerLost = (["break", "replace"] as const)[i % 2];
   test(`An owner dies: the worker (${onWorkerLost}) ${how}`, async () => {
@@ -155,8 +161,8 @@ test("An owner dies: another worker of its pool ends, and the pool is broken", a
 });
 
 /**
- * Has a thread die that holds locks of every kind, and asserts that waiters and newcomers hear of it, in all forms, and
- * that the locks can be taken over.
+ * Lets a thread die that holds locks of every kind, and asserts that waiters and newcomers learn of
+ * it, in all forms, and that the locks can be taken over.
  */
 async function assertDeathIsTold(
   owner: string,
@@ -214,7 +220,10 @@ async function assertNewcomersAreTold(
   assertNamesOwner(text, lock, owner);
 }
 
-/** Asserts that one of several threads recovers the lock, and that it is a lock like any other afterwards. */
+/**
+ * Asserts that exactly one of several threads recovers the lock, and that it is a lock like any
+ * other afterwards.
+ */
 async function assertOneRecovers(lock: AnyLock, others: ThreadPoolExecutor): Promise<void> {
   const inner = lockOf(lock);
   using start = new Gate();
@@ -269,7 +278,7 @@ test("An owner dies: a Value's own lock tells it too", async () => {
   await pool.shutdown();
 });
 
-// Those who wait on a condition
+// Threads that wait for a condition
 
 for (const kind of ["Condition", "Condition of a Lock"]) {
   test(`${kind}: when its lock's owner dies, who was notified is told, and the others go on waiting`, async () => {

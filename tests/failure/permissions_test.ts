@@ -1,11 +1,13 @@
-/** What each class needs of a program's permissions: what the README's table says, and no less. */
+/**
+ * The permissions of a program that each class needs: those in the README's table, and no fewer.
+ */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { test } from "../_support/leaks.ts";
 import { runProgram, type RunResult } from "../_support/run.ts";
 import { ROOT } from "../_support/scratch.ts";
 
-/** Programs take their time when other tests run beside them. */
+/** Programs take their time while other tests run beside them. */
 const SLOW = { timeout: 120_000 };
 
 /** A program for each name in the table; each prints 42. */

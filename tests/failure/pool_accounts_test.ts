@@ -1,4 +1,7 @@
-/** What a pool keeps for its tasks, workers and their memory is given back whatever becomes of them. */
+/**
+ * What a pool keeps for its tasks, its workers and their memory is given back, whatever happens to
+ * them.
+ */
 
 import { assert, assertEquals, assertInstanceOf, assertLess } from "@std/assert";
 import {
@@ -62,7 +65,7 @@ test("ThreadPoolExecutor gives back the memory of tasks that were put in order, 
   assertEquals(await pool.submit(sizeOf, new Uint8Array(10 * LARGE_BYTES)), 10 * LARGE_BYTES);
 });
 
-/** A share of that which a few have filled. */
+/** A share of this memory, which a few such shares fill. */
 const REPLY_BYTES = 60 << 20;
 const FEW = 5;
 
@@ -113,7 +116,8 @@ test("ThreadPoolExecutor counts a task once that is given up as its worker goes 
   const b = pool.with({ signal: second.signal }).submit(left.flag, flags, 2);
   const c = other.submit(left.flag, flags, 4);
   const errors = [errorOf(a), errorOf(b)];
-  // While this thread takes in c, which it does as it gives b up, a ends, and its worker begins b.
+  // This thread takes in c's outcome while it gives b up; during that, a ends, and its worker
+  // begins b.
   c.addDoneCallback(() => {
     Atomics.store(flags, 1, 1);
     left.spin(flags, 2);
@@ -143,11 +147,11 @@ test("TaskContext.report() says nothing of the task that has its place after it"
     const [told, names] = [new SimpleQueue<number>(), new SimpleQueue<string>()];
     const leaver = await pool.submit(left.reportLater, go, told);
     const next = pool.submit(left.holdAt, names, open);
-    // The worker that still has something of the former one is to be idle.
+    // The worker that still has the callback of the former task must be idle.
     const isOther = await names.get() !== leaver;
     go.set();
     await told.get();
-    // Told after it, by the same worker.
+    // The same worker reports this task's end after that report.
     if (isOther) {
       await pool.submit(left.idle);
       assertEquals(next.progress, 0);
@@ -182,7 +186,7 @@ test("TaskContext.signal has aborted for those that follow it, if it is asked fo
   }
 });
 
-/** How many places of the table of threads belong to some that were given up. */
+/** How many places of the table of threads belong to threads that were given up. */
 function placesGivenUp(): number {
   const { words } = home().table;
   const ids = Array.from(
@@ -211,7 +215,7 @@ test("ProcessPoolExecutor fails what a process has returned when the others' ini
       initializer: left.createOnce,
       initargs: [file],
     });
-    // Short ones: so the next are sent ahead, behind one that takes long.
+    // Short tasks come first, so that the next ones are sent ahead, behind one that takes long.
     for (let i = 0; i < 20; i++) await pool.submit(left.compute, 0);
     const futures: Future<unknown>[] = [1500, 0, 0, 0, 0].map((ms) =>
       pool.submit(left.compute, ms)

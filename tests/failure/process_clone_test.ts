@@ -1,4 +1,4 @@
-/** What cannot cross to or from a process fails its own task, and the process goes on. */
+/** A value that cannot cross to or from a process fails its own task, and the process goes on. */
 
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import { NotShareableError, ProcessPoolExecutor, tasks } from "@concurrent/futures";
@@ -36,7 +36,7 @@ const UNSENDABLE: Record<string, [() => unknown, says: string]> = {
   ],
 };
 
-/** Asserts that the pool still has the one process that it had. */
+/** Asserts that the pool still has the one process that it had before. */
 async function assertUnharmed(pool: ProcessPoolExecutor, pid: number): Promise<void> {
   assertEquals([await pool.submit(work.pidOf), pool.stats().lost], [pid, 0]);
   assertEquals(pool.stats().workers, 1);
@@ -88,7 +88,8 @@ test("ProcessPoolExecutor tells the error of a task although some property of it
     };
     assertInstanceOf(error, RangeError, what);
     assertEquals(error.message, "odd");
-    // In its place there is text, which says why where that is not plain; a function is left out.
+    // Text replaces such a value, and gives the reason where that is not obvious; a function is
+    // left out.
     assertEquals(typeof error.value, what === "a function" ? "undefined" : "string", what);
     const isForThreads = /[Ss]hared|MessagePort|lock/.test(what);
     assertEquals(/to another process: /.test(String(error.value)), isForThreads, what);
@@ -142,7 +143,7 @@ test("ProcessPoolExecutor.map() fails the items that cannot be sent, and no othe
   assertEquals(outcomes, [0, "NotShareableError", 2, "NotShareableError", 4, "NotShareableError"]);
 });
 
-// Modules that cannot be loaded: their tasks fail, and nothing else does.
+// Modules that cannot be loaded: their tasks fail, and nothing else does
 
 for (const onWorkerLost of MODES) {
   test(`ProcessPoolExecutor (${onWorkerLost}) fails only the tasks whose module cannot be loaded`, async () => {

@@ -1,4 +1,7 @@
-/** Processes find modules as the program does: by its configuration, its package.json and its command line. */
+/**
+ * Processes find modules as the program does: by its configuration, its package.json and its
+ * command line.
+ */
 
 import { assertEquals } from "@std/assert";
 import { test } from "../_support/leaks.ts";
@@ -7,7 +10,7 @@ import { ROOT, type ScratchFolder, scratchFolder } from "../_support/scratch.ts"
 import "../_support/processes.ts";
 import { assertEndedWell } from "./_support.ts";
 
-/** What an import map says of this package. */
+/** The entry of an import map for this package. */
 const OURS = { "@concurrent/futures": new URL("mod.ts", ROOT).href };
 
 for (const config of ["deno.json", "deno.jsonc"]) {
@@ -52,14 +55,17 @@ for (const config of ["deno.json", "deno.jsonc"]) {
   }
 }
 
-/** What a `package.json` says of modules: other packages, the project's own names, and what a `.js` file is. */
+/**
+ * What a `package.json` determines about modules: other packages, the project's own names, and what
+ * a `.js` file is.
+ */
 const PACKAGE = {
   type: "commonjs",
   imports: { "#own": "./lib/own.mts" },
   dependencies: { greeting: "1.0.0" },
 };
 
-/** Writes a project that has a `package.json`, and a package in `node_modules`; returns its program. */
+/** Writes a project with a `package.json` and a package in `node_modules`; returns its program. */
 async function writeProject(scratch: ScratchFolder, folder: string): Promise<string> {
   const modules = `${folder}node_modules/greeting/`;
   await scratch.write(`${folder}package.json`, JSON.stringify(PACKAGE));
@@ -102,7 +108,7 @@ async function writeProject(scratch: ScratchFolder, folder: string): Promise<str
   );
 }
 
-/** Where else a configuration is, and what with. */
+/** Where the project is, and which other configurations are around it. */
 const AROUND: [where: string, folder: string, others: Record<string, string>][] = [
   ["alone", "", {}],
   ["below a deno.json of others", "part/", {
@@ -137,8 +143,8 @@ const PACKAGE_JSON = `{ "type": "module" }`;
 const WORKSPACE = `{ "workspaces": ["part"] }`;
 
 /**
- * What is in the folder above that of the program and its `package.json`, and what the program is to find there. The last is what
- * the runtime itself is told.
+ * The files in the folder above that of the program and its `package.json`, and which of the two
+ * configurations the program must find. The last element is for the runtime itself.
  */
 const ABOVE: [files: Record<string, string>, finds: "deno.json" | "package.json", env?: "1"][] = [
   [{ "deno.json": `{ "workspace": ["./part"] }` }, "deno.json"],
@@ -206,7 +212,7 @@ test("A process pool in a worker of the program's own has the program's configur
   assertEndedWell(await runDeno(["run", "--no-prompt", "--quiet", "-A", main]), ["42"]);
 });
 
-/** Command lines of tests, and others on which something stands ahead of the program. */
+/** Command lines of tests, and others on which something stands before the program. */
 const ARRANGED: readonly string[][] = [
   ["test", "main.ts", "--no-check", "-A", "--import-map", "map.json"],
   ["test", "-A", "--no-check", "--reporter", "dot", "--import-map", "map.json", "main.ts"],
@@ -219,7 +225,7 @@ for (const args of ARRANGED) {
   test(name, { ignore: Deno.build.os !== "linux" }, async () => {
     await using scratch = await scratchFolder();
     await scratch.write("map.json", JSON.stringify({ imports: OURS }));
-    // Without it, that of the repository would be found.
+    // Without this file, the repository's would be found.
     await scratch.write("deno.json", "{}");
     const main = await scratch.write(
       "main.ts",
@@ -262,7 +268,7 @@ test("A process is not started with what a program that is read from standard in
   assertEndedWell(ended, ["hello --no-config"]);
 });
 
-/** What a process is to find of the program's command line. */
+/** What a process must find on the program's command line. */
 const COMMAND_LINES: [options: string[], says: string][] = [
   [["--import-map", "../other/map.json"], "hello undefined"],
   [["--import-map=../other/map.json", "--unstable-kv"], "hello function"],
@@ -279,7 +285,7 @@ for (const [options, says] of COMMAND_LINES) {
       ...OURS,
       "greeting": "../greeting.ts",
     };
-    // The one that is found by itself lacks what the task's module imports.
+    // The configuration that is found by default lacks what the task's module imports.
     const found = JSON.stringify({ imports: { "greeting": "./nowhere.ts" } });
     await scratch.write("program/deno.json", found);
     await scratch.write("other/map.json", JSON.stringify({ imports }));
@@ -304,7 +310,7 @@ for (const [options, says] of COMMAND_LINES) {
       console.log(await pool.submit(greet), Deno.args.join());
     `,
     );
-    // What comes behind the program is its own.
+    // Arguments after the program are its own.
     const args = [
       "run",
       "-A",

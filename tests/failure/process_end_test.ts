@@ -1,6 +1,6 @@
 /**
- * Every way in which a pool's process can end settles the futures concerned, at once and with an error that names it, and leaves
- * no process behind.
+ * Every way in which a pool's process can end settles the futures concerned, at once and with an
+ * error that names it, and leaves no process behind.
  */
 
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
@@ -34,7 +34,7 @@ import {
 } from "./_process_support.ts";
 import { assertEndedWell, assertPrompt, errorOf, PROMPT_MS } from "./_support.ts";
 
-/** What is said of each way to end. */
+/** What the error says of each way to end. */
 const ENDS: Record<work.End, ProcessLoss> = {
   "exit 0": exits(0),
   "exit 3": exits(3),
@@ -68,7 +68,7 @@ test("A process whose initializer listens for SIGINT, as Ctrl-C sends it, sees i
   assertEquals(await future, 42);
 });
 
-// A process that ends while it runs a task, another one running, more tasks waiting.
+// A process that ends while it runs a task, with another one running and more tasks waiting
 
 for (const [how, loss] of ENTRIES) {
   test(`ProcessPoolExecutor breaks when a running process ends: ${how}`, async () => {
@@ -113,7 +113,7 @@ for (const [how, loss] of ENTRIES) {
   });
 }
 
-// A process that ends of what an earlier task left behind.
+// A process that is ended by what an earlier task left behind
 
 for (const how of ["exit 3", "throw in a timer", "unhandled rejection"] as const) {
   for (const onWorkerLost of MODES) {
@@ -174,7 +174,7 @@ test("ProcessPoolExecutor loses a process that ends by an error with a shared ob
 });
 
 test("A process that has ended leaves nothing open in this one", async () => {
-  // Keeps the thread that serves them.
+  // Keeps alive the thread that serves processes.
   await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
   await pool.submit(echo, 1);
   const runOne = async (): Promise<void> => {
@@ -190,7 +190,7 @@ test("A process that has ended leaves nothing open in this one", async () => {
   await until(() => openFiles() <= before);
 });
 
-// A process that somebody else kills.
+// A process that is killed from outside
 
 for (const signal of ["SIGKILL", "SIGTERM"] as const) {
   for (const onWorkerLost of MODES) {
@@ -241,7 +241,7 @@ for (const onWorkerLost of MODES) {
     } else {
       const errors = await Promise.all(futures.map((future) => future.exception()));
       const failed = errors.filter((error) => error !== null);
-      // Those that the dying process was sent: after one short task they may be two.
+      // These are the tasks that the dying process was sent: after one short task, they may be two.
       assert(failed.length <= 2);
       for (const error of failed) assertNames(error, endsBy("SIGKILL", pids[0]));
       await assertGoesOn(pool, pids);
@@ -282,7 +282,7 @@ for (const onWorkerLost of MODES) {
     Deno.kill(pids[0], "SIGKILL");
     await assertAllLost([lost], startMs, endsBy("SIGKILL", pids[0]));
     lock.release();
-    // The dead one does not wait any more.
+    // The wait of the dead process is gone.
     assertEquals(await lock.acquire({ timeout: PROMPT_MS }), true);
     lock.release();
     if (onWorkerLost === "break") await assertBroken(pool, endsBy("SIGKILL"), pids);
@@ -321,7 +321,7 @@ test("ProcessPoolExecutor loses a process at any moment of sending a large resul
       const nextError = await next.exception();
       if (nextError !== null) assertNames(nextError, endsBy("SIGKILL", pid));
     }
-    // Nothing more is sent to it.
+    // By then, nothing more is sent to it.
     await until(() => pool.stats().lost > round);
   }
   assert(lost > 0);
@@ -338,7 +338,7 @@ test("ProcessPoolExecutor breaks when a process is killed while it sends a large
     await new Promise((resolve) => setTimeout(resolve, 100));
     const startMs = performance.now();
     Deno.kill(pids[0], "SIGKILL");
-    // All of it may have come, where this thread was kept from running.
+    // The whole result may have come if this thread was kept from running.
     const error = await lost.exception();
     assertInTime(error !== null);
     await assertAllLost([lost], startMs, endsBy("SIGKILL", pids[0]));
@@ -378,7 +378,7 @@ test("ProcessPoolExecutor loses processes again and again and finishes what othe
   assertEquals(pool.stats().lost, rounds);
 });
 
-// The thread that waits is blocked: nothing reaches its event loop.
+// The waiting thread is blocked: nothing reaches its event loop
 
 for (const how of ["exit 3", "kill", "throw in a timer"] as const) {
   test(`Future.resultSync() throws when the process ends: ${how}`, async () => {
@@ -412,7 +412,7 @@ for (const onWorkerLost of MODES) {
   });
 }
 
-// Memory used up: in a program of its own, as the runtime prints a page about it.
+// Memory used up: in a program of its own, as the runtime prints a page about it
 
 test("ProcessPoolExecutor loses a process whose memory is used up, and goes on", async () => {
   const { code, stdout } = await runProgram(processProgram(`
@@ -442,7 +442,7 @@ test("ProcessPoolExecutor loses a process whose memory is used up, and goes on",
   ]]);
 });
 
-// Failed futures leave no trace.
+// Failed futures leave no trace
 
 test("Futures of a broken process pool that nobody asks about leave no trace", async () => {
   assertEndedWell(

@@ -1,4 +1,4 @@
-/** What an initializer that fails does to a pool of processes. */
+/** What a failing initializer does to a pool of processes. */
 
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import {
@@ -133,7 +133,7 @@ const UNSENDABLE: Record<string, () => unknown> = {
   "uses a variable from around it": () => captured.text,
 };
 
-/** The error that the pool gives for a task: thrown by submit, or of the future. */
+/** The error with which the pool refuses a task: thrown by submit, or of the future. */
 async function refusal(pool: ProcessPoolExecutor): Promise<Error> {
   let future: Future<unknown>;
   try {

@@ -1,6 +1,6 @@
 /**
- * A process that holds locks, has taken items, or waits, is killed or ends: all who wait and all who come are told of what it held,
- * its waits are withdrawn, and the objects work on.
+ * A process that holds locks, has taken items, or waits, is killed or ends: all who wait and all
+ * who come later learn what it held, its waits are withdrawn, and the objects still work.
  */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
@@ -51,7 +51,7 @@ shareProcesses(2);
 
 const PROCESSES = ELSEWHERE[1];
 
-/** Name of the first worker of {@linkcode makeOwner}'s pools. */
+/** The name of the first worker of {@linkcode makeOwner}'s pools. */
 const OWNER = "owner_0";
 
 function makeOwner(options: ProcessPoolOptions = {}): ProcessPoolExecutor {
@@ -68,12 +68,12 @@ function kill(pool: ProcessPoolExecutor): void {
   for (const pid of pool.pids) Deno.kill(pid, "SIGKILL");
 }
 
-/** Marks a task whose end is no news. */
+/** Ignores the outcome of a task whose end is no news. */
 function forget(future: Future<unknown>): void {
   future.exception();
 }
 
-/** Every kind of thing that has an owner. */
+/** Every kind of object that has an owner. */
 function makeLocks(): AnyLock[] {
   return [
     new Lock({ name: newName() }),
@@ -86,10 +86,13 @@ function makeLocks(): AnyLock[] {
 
 // Owners
 
-/** A way in which a process ends that holds locks. */
+/** A way in which a process ends while it holds locks. */
 interface Death {
   readonly options?: ProcessPoolOptions;
-  /** Has a process of the pool acquire the locks and come to the gate; returns what makes it end then. */
+  /**
+   * Makes a process of the pool acquire the locks and come to the gate; returns what makes it end
+   * then.
+   */
   begin(pool: ProcessPoolExecutor, locks: AnyLock[], gate: Gate): () => void;
 }
 
@@ -114,7 +117,9 @@ function isKilled(
   };
 }
 
-/** The task returns, the locks are not released, and the process is asked to end, or ends by itself. */
+/**
+ * The task returns without releasing the locks, and the process is asked to end, or ends by itself.
+ */
 function retires(
   options: ProcessPoolOptions,
   afterwards: (pool: ProcessPoolExecutor) => void = () => {},
@@ -177,7 +182,7 @@ for (const [i, [how, death]] of Object.entries(DEATHS).entries()) {
     const end = death.begin(pool, locks, gate);
     await gate.entered();
 
-    // One of the locks is waited for by a process that blocks.
+    // For one of the locks, a blocked process waits.
     const chosen = locks[i % locks.length];
     const awaiting = [threads.submit(acquireAll, locks), crew.submit(acquireAll, locks)];
     const blocked = locks.map((lock) => threads.submit(acquireSync, lock));
@@ -205,7 +210,7 @@ for (const [i, [how, death]] of Object.entries(DEATHS).entries()) {
       assertOwnerDied(await errorOf(crew.submit(acquireSync, lock)), lock, OWNER);
       assertNamesOwner(newcomers[i], lock, OWNER);
     }
-    // One of several takes each of them over: this thread, another one, or a process.
+    // Each lock is taken over by one of several: this thread, another one, or a process.
     for (const lock of locks) {
       const inner = lockOf(lock);
       using start = new Gate();
@@ -306,7 +311,7 @@ test("Condition.wait() in a process, given up while a dead thread owns the lock,
   forget(pool.submit(work.holdAndEnd, [condition], gate.parts, "kill"));
   await gate.entered();
   aborting.open();
-  // It has left the condition, and waits for the lock.
+  // By now it has left the condition, and waits for the lock.
   await until(() => waitersOf(condition.lock) === 1);
   gate.open();
   assertOwnerDied(await errorOf(waiting), condition, OWNER);
@@ -331,7 +336,7 @@ test("Semaphore: permits of a process that was killed are lost, and others may r
 
 // Waiters
 
-/** A number of objects for which everybody has to wait, until `serve`. */
+/** Objects for which every thread has to wait until `serve` is called. */
 class Awaited {
   readonly lock = new Lock({ name: newName() });
   readonly rlock = new RLock({ name: newName() });
@@ -353,7 +358,7 @@ class Awaited {
     this.rlock.acquireSync();
   }
 
-  /** Lets one waiter have each of them. */
+  /** Lets one waiter have each of the objects. */
   serve(): void {
     for (const object of Object.values(this.all)) {
       if (object instanceof Condition) object.runSync(() => object.notify());
@@ -362,7 +367,7 @@ class Awaited {
     }
   }
 
-  /** Asserts that nothing is held that was not held at first, and nobody waits. */
+  /** Asserts that nobody waits, and that nothing is held but what was held at first. */
   async assertQuiet(): Promise<void> {
     for (const lock of [this.lock, this.rlock]) if (lock.locked()) lock.release();
     const all = Object.values(this.all);
@@ -483,7 +488,7 @@ for (const blocks of [true, false]) {
 
 // Queues
 
-/** A queue at which somebody has to wait on a side. */
+/** A queue at which a caller has to wait on the given side. */
 function makeBusy(side: Side): Queue<unknown> {
   const queue = new Queue<unknown>(1);
   if (side !== "getters") queue.putSync(0);
@@ -561,7 +566,7 @@ test(
       await until(() => pool.stats().lost === i + 1);
       if (lock.locked()) assertEquals(lock.recover(), true);
       if (lock.locked()) lock.release();
-      // Each round puts one more than it has taken, at most.
+      // Each round puts at most one item more than it has taken.
       const count = queue.qsize();
       assert(count <= 2, `${count} items`);
       for (const item of queue.empty() ? [] : queue.getManySync(10)) {

@@ -1,4 +1,6 @@
-/** What child processes may do, where they work and what they know of the program's surroundings. */
+/**
+ * What child processes may do, where they work, and what they know of the program's surroundings.
+ */
 
 import { assertEquals, assertInstanceOf, assertStringIncludes, assertThrows } from "@std/assert";
 import {
@@ -24,8 +26,8 @@ const KINDS: readonly Kind[] = ["read", "write", "net", "env", "run", "sys", "ff
 const NOTHING = Object.fromEntries(KINDS.map((kind) => [kind, false]));
 
 /**
- * Tries what needs a permission, and says how that failed, or `"ok"`. Crosses as its source text: this module cannot be read
- * where nothing can.
+ * Tries something that needs a permission, and returns how it failed, or `"ok"`. It is sent as its
+ * source text: this module cannot be read where nothing may be read.
  */
 async function attempt(kind: Kind, argument: string): Promise<string> {
   const acts: Record<Kind, () => unknown> = {
@@ -43,12 +45,12 @@ async function attempt(kind: Kind, argument: string): Promise<string> {
     return "ok";
   } catch (error) {
     const { name, message } = error as Error;
-    // An import tells of it by the text only.
+    // An import shows this only in the text of its error.
     return /Requires import access/.test(message) ? "NotCapable" : name;
   }
 }
 
-/** The states of the permissions of the process that it runs in. */
+/** The states of the permissions in the process that runs it. */
 function states(): Record<string, string> {
   const kinds = ["read", "write", "net", "env", "run", "sys", "ffi", "import"];
   return Object.fromEntries(
@@ -58,7 +60,7 @@ function states(): Record<string, string> {
   );
 }
 
-/** Something that each kind of permission allows. */
+/** One use for each kind of permission. */
 const USES: Record<Kind, string> = {
   read: "/etc/hostname",
   write: "/dev/null",
@@ -95,7 +97,7 @@ test("a process with no permission at all hears tasks that come one by one from 
   const futures = import.meta.resolve("@concurrent/futures");
   const endMs = performance.now() + 20_000;
   while (performance.now() < endMs) {
-    // Those that have come by the wire are numbered apart.
+    // Tasks that came by the wire have numbers of their own range.
     if (await pool.submit(idOf, futures) % 2 ** 32 >= 2 ** 31) return;
   }
   throw new Error("none came by the wire");
@@ -130,7 +132,7 @@ test("ProcessPoolExecutor: lists of permissions allow what they name", async () 
   assertEquals(await outcome("env", "HOME", "PATH"), ["ok", "NotCapable"]);
   assertEquals(await outcome("run", "true", "false"), ["ok", "NotCapable"]);
   assertEquals(await outcome("sys", "hostname", "osRelease"), ["ok", "NotCapable"]);
-  // There is no such library; one that may not even be looked for is refused.
+  // The library does not exist; where it may not even be looked for, the call is refused.
   assertEquals(await outcome("ffi", `${folder}/no.so`, "/nowhere.so"), ["Error", "NotCapable"]);
   assertEquals(await outcome("import", "https://host.invalid/module.ts"), ["NotCapable"]);
 });
@@ -204,7 +206,7 @@ test("ProcessPoolExecutor says what is wrong with the path of a permission", asy
   assertStringIncludes(error.cause.message, '"/a,b" has a comma');
 });
 
-// Where they work, and what they know.
+// Where child processes work, and what they know
 
 test("ProcessPoolExecutor and Process refuse at once an env or a cwd of another type", () => {
   const WRONG: [options: Record<string, unknown>, says: string][] = [
@@ -268,7 +270,7 @@ test("ProcessPoolExecutor is broken when its cwd does not exist", async () => {
   assertStringIncludes(error.message, '"/nowhere/at/all"');
 });
 
-// What the program itself needs.
+// What the program itself needs
 
 const POOL = `
 import { ProcessPoolExecutor } from "@concurrent/futures";

@@ -1,4 +1,7 @@
-/** How programs end that have child processes: by themselves, with all work done, and with no child left behind. */
+/**
+ * How programs with child processes end: by themselves, with all work done, and with no child left
+ * behind.
+ */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { test } from "../_support/leaks.ts";
@@ -8,14 +11,14 @@ import { runProgram } from "../_support/run.ts";
 import { processProgram } from "./_process_support.ts";
 import { assertEndedWell, PROMPT_MS, SHORT_MS } from "./_support.ts";
 
-/** Runs the body of a program, and asserts that it ends by itself, soon, with those lines. */
+/** Runs the body of a program, and asserts that it ends by itself, soon, with the given lines. */
 async function assertPrints(body: string, lines: string[]): Promise<void> {
   const ended = await runProgram(processProgram(body));
   assertEndedWell(ended, lines);
   assert(ended.elapsedMs < SHORT_MS, `It took ${Math.round(ended.elapsedMs)} ms`);
 }
 
-// What keeps a program open.
+// What keeps a program running
 
 test("A program ends by itself with an idle process pool that nobody shut down", async () => {
   await assertPrints(
@@ -93,9 +96,12 @@ test("A program whose worker was lost ends although nobody waits for its futures
   );
 });
 
-// No child outlives its parent.
+// No child outlives its parent
 
-/** Starts four children that compute or wait, and prints their numbers once they do; then what ends the program. */
+/**
+ * A program that starts four children, which compute or wait, and prints their numbers once they do
+ * so; `end` is what ends it.
+ */
 const withChildren = (end: string): string =>
   processProgram(`
     const nothing = Object.fromEntries(
@@ -126,7 +132,7 @@ const withChildren = (end: string): string =>
     ${end}
   `);
 
-/** Reads the numbers of the children. */
+/** Parses the numbers of the children. */
 function readPids(line: string | undefined): number[] {
   const pids = new Set(line!.split(",").map(Number));
   assertEquals([pids.size, pids.has(NaN)], [4, false]);
@@ -228,7 +234,7 @@ test("The children of a process end with it", async () => {
     console.log(process.pid);
   `));
   const pids = [Number(await program.line()), Number(await program.line())];
-  // Either may have been the first to say so.
+  // Either of them may have printed its number first.
   const [first, second] = pids;
   const outer = statOf(first)?.parent === second ? second : first;
   Deno.kill(outer, "SIGKILL");

@@ -1,4 +1,7 @@
-/** Tasks of a pool of processes that nobody waits for any more: those that stop when told, and those that do not. */
+/**
+ * Tasks of a pool of processes that nobody waits for any more: those that stop when their signal
+ * aborts, and those that do not.
+ */
 
 import { assert, assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
 import { Event, type Future, Lock, ProcessPoolExecutor, TimeoutError } from "@concurrent/futures";
@@ -21,20 +24,23 @@ import { assertPrompt, errorOf, PROMPT_MS } from "./_support.ts";
 /** Time limit of tasks that exceed it. */
 const LIMIT_MS = 200;
 
-/** Asserts that the process of a task that was told to stop, and could notice in time, goes on. */
+/** Asserts that a process continues whose task was told to stop and could notice that in time. */
 async function assertKept(
   pool: ProcessPoolExecutor,
   pid: number,
   isNoticed: () => boolean = () => true,
 ): Promise<void> {
-  // Lost with the one before if that was killed.
+  // This task is lost with the one before if the process was killed.
   const next = pool.submit(work.pidOf);
   await next.exception();
   assertInTime(pool.stats().lost === 0 && isNoticed());
   assertEquals(await next, pid);
 }
 
-/** Has a task told to stop, which does, and its process asked whether it is the same; `then` goes on with that. */
+/**
+ * Gives up a task that stops when told to, and checks that its process is still the same; then
+ * calls `then`.
+ */
 function stoppedWhenTold(
   then: (pool: ProcessPoolExecutor) => Promise<void> = async () => {},
 ): Promise<void> {
@@ -149,7 +155,8 @@ for (const onWorkerLost of MODES) {
 
 test("ProcessPoolExecutor does not kill the next task for the one that was to stop", async () => {
   await stoppedWhenTold(async (pool) => {
-    // Each may have the index of the one before, and runs at the time at which that would be killed.
+    // Each task may have the index of the one before, and runs at the time at which that one would
+    // be killed.
     for (let i = 0; i < 4; i++) assertEquals(await pool.submit(work.burn, 20), 20);
     assertEquals(pool.stats().lost, 0);
   });
@@ -178,7 +185,8 @@ test("ProcessPoolExecutor gives up a task that was sent ahead behind a long one 
   using gate = new Gate();
   const quick = (count: number): Future<unknown>[] =>
     Array.from({ length: count }, () => pool.submit(work.holdOnce, calls, gate.parts));
-  // Quick ones first, so that more and more are sent ahead; the last one but ten holds the others up.
+  // Quick tasks come first, so that more and more are sent ahead; the last of these holds up the
+  // ten that follow.
   const futures = quick(calls);
   const controllers = Array.from({ length: 10 }, () => new AbortController());
   const behind = controllers.map(({ signal }) =>
@@ -189,12 +197,13 @@ test("ProcessPoolExecutor gives up a task that was sent ahead behind a long one 
   for (const controller of controllers) controller.abort("not needed");
   for (const future of behind) assertEquals(await future.exception(), "not needed");
   assertPrompt(startMs);
-  // The thread that serves both pools does what it is asked in order: by this answer it has passed on the aborts.
+  // The thread that serves both pools handles requests in order: when it answers this one, it has
+  // passed the aborts on.
   await using other = new ProcessPoolExecutor({ maxWorkers: 1 });
   assertEquals(await other.submit(echo, "heard"), "heard");
   gate.open();
   await Promise.all(futures);
-  // None of those given up has run.
+  // No task that was given up has run.
   assertEquals(await pool.submit(work.holdOnce, 0, gate.parts), calls + 1);
   assertEquals(pool.stats().lost, 0);
 });

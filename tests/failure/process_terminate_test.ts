@@ -28,7 +28,7 @@ const SIGTERM = 15;
 
 const WAYS = [["terminateWorkers", "SIGTERM"], ["killWorkers", "SIGKILL"]] as const;
 
-/** Asserts that the pool takes no more tasks, as one that was shut down. */
+/** Asserts that the pool takes no more tasks, like one that was shut down. */
 function assertShutDown(pool: ProcessPoolExecutor): void {
   const error = assertThrows(() => pool.submit(echo, 1), RuntimeError);
   assertStringIncludes((error as Error).message, "after shutdown");
@@ -109,7 +109,7 @@ for (const [end, signal] of WAYS) {
     gate.open();
     assertNames(await errorOf(lost), exits(3));
     pool[end]();
-    // Whether the other one passed the gate in time is left to chance.
+    // Whether the other task passed the gate in time is left to chance.
     const error = await other.exception();
     if (error !== null) assertNames(error, exits(3));
     pool[end]();
@@ -124,7 +124,7 @@ for (const [end, signal] of WAYS) {
     pool[end]();
     for (const future of futures) {
       const outcome = await future.exception().catch((error) => error);
-      // Taken by a process that was then ended, or not taken at all.
+      // The task was either taken by a process that was then ended, or not taken at all.
       assert(CancelledError.is(outcome) || BrokenProcessPool.is(outcome), String(outcome));
     }
     await pool.shutdown();

@@ -1,4 +1,4 @@
-/** How programs end that use pools: by themselves, with all work done, without noise. */
+/** How programs that use pools end: by themselves, with all work done, and without noise. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { test } from "../_support/leaks.ts";
@@ -6,7 +6,7 @@ import { runProgram } from "../_support/run.ts";
 import { assertEndedWell, program, SHORT_MS } from "./_support.ts";
 import type { End } from "./_tasks.ts";
 
-/** Runs the body of a program, and asserts that it ends by itself, soon, with those lines. */
+/** Runs the body of a program, and asserts that it ends by itself, soon, with the given lines. */
 async function assertPrints(body: string, lines: string[]): Promise<void> {
   const ended = await runProgram(program(body));
   assertEndedWell(ended, lines);
@@ -141,7 +141,7 @@ for (const state of ["queued", "running", "looping"]) {
   });
 }
 
-// Blocked threads.
+// Blocked threads
 
 test("Future.resultSync() on the main thread gets its result, from the first task on", async () => {
   await assertPrints(
@@ -208,7 +208,7 @@ test("A task makes a pool of its own and blocks on its map() while main is block
   );
 });
 
-// Silence.
+// Silence
 
 test("Failed futures that nobody asks about leave no trace", async () => {
   await assertPrints(

@@ -1,4 +1,7 @@
-/** Nothing stands still that could go on: a task that has room gets it, and who waits for what has come is told. */
+/**
+ * Nothing stands still that could go on: a task for which there is room gets it, and a waiter
+ * learns when what it waits for has come.
+ */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type Future, ProcessPoolExecutor, ThreadPoolExecutor } from "@concurrent/futures";
@@ -9,15 +12,15 @@ import * as work from "./_progress_tasks.ts";
 import { Gate, until } from "./_support.ts";
 import { burn, echo, endInTask, hold, spinUntilOpen } from "./_tasks.ts";
 
-/** More than any of these waits takes. */
+/** Longer than any of these waits takes. */
 const LIMIT_MS = 10_000;
 
-/** Lets processes come to rest; whether they do decides on what is tried, not on what comes of it. */
+/** Lets processes come to rest; whether they do determines what is tried, but not the result. */
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** The outcome, or an error after a while. */
+/** The outcome; fails if it does not come in time. */
 function soon<T>(future: Future<T>): Promise<T> {
   return future.result({ timeout: LIMIT_MS });
 }
@@ -30,7 +33,7 @@ test("Progress: a task behind a cancelled one of the same priority runs, though 
     const urgent = pool.with({ priority: 1 });
     const first = urgent.submit(echo<string>, "first");
     const second = urgent.submit(echo<string>, "second");
-    // Unless the worker has started meanwhile.
+    // This holds unless the worker has started already.
     assertInTime(first.cancel());
     assertEquals(await soon(second), "second");
   });
@@ -70,7 +73,7 @@ test("Progress: a task runs once the worker before it is abandoned, though the o
 test("Progress: a large argument is sent once a worker has taken in the one before, though that one's task runs on", async () => {
   await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
   using gate = new Gate();
-  // Both together are more than the arguments of a pool may take.
+  // Both arguments together are more than the arguments of a pool may take.
   const bytes = 150 * 2 ** 20;
   const waiting = pool.submit(work.holdWith, gate.words, new Uint8Array(bytes));
   const opening = pool.submit(work.openWith, gate.words, new Uint8Array(bytes));
@@ -83,7 +86,7 @@ test("Progress: a getter of an argument may take outcomes in, while its task is 
   using gate = new Gate();
   const first = pool.submit(hold, gate.words);
   await until(() => first.running());
-  // More than the ring has slots: the last ones lie in the backlog.
+  // More tasks than the ring has slots: the last ones are in the backlog.
   const others = Array.from({ length: 1027 }, (_, i) => pool.submit(echo<unknown>, i));
   const last = pool.submit(echo<unknown>, {
     get before(): unknown {
@@ -123,7 +126,8 @@ test("Progress: workers that block for each other are told, though one has been 
   const first = own.submit(work.blockTwice, own, other);
   const second = own.submit(work.blockLate, own);
   const firstError = await first.exception({ timeout: LIMIT_MS });
-  // The second as a rule, which comes later; the first if its thread was kept from running for long.
+  // Usually this is the second one, which comes later; it is the first if its thread was kept from
+  // running for long.
   const [told, rest, expected] = firstError === null
     ? [await soon(second), await first, 1]
     : [String(firstError), await soon(second), "no error"];
@@ -160,7 +164,7 @@ for (const isFirst of [true, false]) {
     await Promise.all([1, 2].map((n) => pool.submit(work.burnFor<number>, 100, n)));
     using held = new Gate();
     using ending = new Gate();
-    // Whoever is asked first is the first worker.
+    // The first worker is asked first.
     const holding = isFirst ? undefined : pool.submit(hold, held.words);
     await until(() => holding?.running() ?? true);
     const closing = pool.submit(endInTask, ending.words, "close");
@@ -201,7 +205,7 @@ test("Progress: a process is started for a task that another one has returned", 
   await using scratch = await scratchFolder();
   const path = await scratch.write("path", "");
   await using pool = new ProcessPoolExecutor({ maxWorkers: 3 });
-  // So short that more of them are sent ahead.
+  // These tasks are so short that more of them are sent ahead.
   for (let i = 0; i < 130; i++) await pool.submit(work.act, "nothing");
   assertEquals(pool.stats().workers, 1);
   const [here, gate] = [`${path}.here`, `${path}.gate`];
@@ -222,7 +226,7 @@ test("Progress: a process that works on one task is not taken to be free for hav
   const waiting = [pool.submit(work.act, "wait", first, gate)];
   await until(() => work.exists(first));
   await pause(30);
-  // It goes ahead to the process that waits, is returned, and runs in the next one.
+  // This task is sent ahead to the process that waits, is returned, and runs in the next one.
   await soon(pool.submit(work.act, "nothing"));
   await pause(50);
   waiting.push(pool.submit(work.actElse, "wait", second, gate));

@@ -1,4 +1,7 @@
-/** Locks and their kin in workers that belong to no pool, and what such a worker leaves behind when it ends. */
+/**
+ * Locks and their kin in workers that belong to no pool, and what such a worker leaves behind when
+ * it ends.
+ */
 
 import { assertEquals } from "@std/assert";
 import {
@@ -28,7 +31,7 @@ import { type AnyLock, waitersOf } from "./_waiters.ts";
 
 const RAW_WORKER = import.meta.resolve("./_raw_worker.ts");
 
-/** A worker of no pool. */
+/** A worker that belongs to no pool. */
 class RawWorker {
   readonly #worker: Worker;
   #onAnswer: (answer: unknown) => void = () => {};
@@ -36,11 +39,11 @@ class RawWorker {
   constructor(name: string) {
     this.#worker = new Worker(RAW_WORKER, { type: "module", name });
     this.#worker.onmessage = ({ data }): void => this.#onAnswer(data);
-    // What nobody catches in a worker would end the tests.
+    // An error that is not caught in the worker would end the tests.
     this.#worker.onerror = (event): void => event.preventDefault();
   }
 
-  /** Has the worker do something; resolves with what it says then. */
+  /** Makes the worker do something; resolves with its answer. */
   do(order: Order): Promise<unknown> {
     return new Promise((resolve) => {
       this.#onAnswer = resolve;
@@ -66,7 +69,10 @@ const ENDS: End[] = [
   "process.exit",
 ];
 
-/** The runtime reports these whatever the program does, so they happen in programs of their own. */
+/**
+ * The runtime reports these ends whatever the program does, so they are tried in programs of their
+ * own.
+ */
 const LOUD_ENDS: End[] = [
   "throw in a timer",
   "throw in a microtask",
@@ -182,10 +188,10 @@ test("A worker of no pool that handles its errors goes on as the owner of what i
   await assertUsable(lock);
 });
 
-// A lock that such a worker has made brings the worker's own table of threads along: this thread and its workers take
-// second seats there.
+// A lock that such a worker has made brings the worker's own table of threads along: this thread
+// and its workers take second seats in that table.
 
-/** A lock made by a worker of no pool, when this thread has a table of its own already. */
+/** A lock made by a worker of no pool, when this thread already has a table of its own. */
 async function lockFrom(maker: RawWorker): Promise<Lock> {
   new Lock();
   return Lock.from(await maker.do({ act: "make" }) as Handle);

@@ -1,6 +1,6 @@
 /**
- * A task that does not end is given up. A thread that loops goes on until its process ends: such tests run in programs of
- * their own, which end although a thread still loops.
+ * A task that does not end is given up. A thread that loops goes on until its process ends: such
+ * tests run in programs of their own, which end although a thread still loops.
  */
 
 import { assertEquals, assertInstanceOf } from "@std/assert";
@@ -11,10 +11,12 @@ import { assertInTime, inGoodTime, withTimeLimit } from "../_support/time_limits
 import { assertEndedWell, assertPrompt, errorOf, Gate, program, PROMPT_MS } from "./_support.ts";
 import * as work from "./_tasks.ts";
 
-/** When a task that loops is given up: most of the time after a worker has begun it, also on a slow machine. */
+/** When a looping task is given up: usually after a worker has begun it, even on a slow machine. */
 const GIVE_UP_MS = 1000;
 
-/** What of a program follows the moment at which its task is given up: what is told, and what goes on. */
+/**
+ * The part of a program after its task was given up: it shows what is reported and what goes on.
+ */
 const AFTERWARDS = `
   console.log(await pool.submit(work.echo, "next").result({ timeout: 20_000 }));
   const { workers, abandoned, lost, queued, completed, failed } = pool.stats();
@@ -30,8 +32,8 @@ const ABANDONED = [
 ];
 
 /**
- * Asserts what a program prints whose tasks, at the gate `words`, are given up after `timeout` milliseconds: so many, all of them
- * after they have begun.
+ * Asserts what a program prints that gives up `count` tasks at the gate `words` after `timeout`
+ * milliseconds, all of them after they have begun.
  */
 async function assertGivesUp(count: number, body: string, lines: string[]): Promise<void> {
   await withTimeLimit(GIVE_UP_MS, async (timeout) => {
@@ -153,7 +155,7 @@ test("A program ends although an abandoned thread loops and nobody shut the pool
   );
 });
 
-// Tasks that notice.
+// Tasks that notice
 
 test("A task that polls its signal ends when its pool breaks, as nobody waits for it any more", async () => {
   await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
@@ -166,7 +168,7 @@ test("A task that polls its signal ends when its pool breaks, as nobody waits fo
   await gate.arrived(3);
 });
 
-// Their workers are kept.
+// Their workers are kept
 
 const COOPERATIVE: Record<string, (gate: Int32Array) => unknown> = {
   "polls its signal in a loop": work.spinUntilAborted,
@@ -185,7 +187,7 @@ for (const [what, fn] of Object.entries(COOPERATIVE)) {
       assertInstanceOf(error, TimeoutError);
       const same = await pool.submit(work.identity);
       const { workers, abandoned, lost, failed } = pool.stats();
-      // Its thread may not get the time to notice in time either.
+      // Its thread may not get the processor in time to notice.
       assertInTime(gate.count > 0 && abandoned === 0);
       assertEquals(same, id);
       assertEquals({ workers, lost, failed }, { workers: 1, lost: 0, failed: 1 });
@@ -221,7 +223,7 @@ for (const [what, fn] of Object.entries(COOPERATIVE)) {
       await pool.shutdown();
       assertInstanceOf(await errorOf(future), TimeoutError);
       const { workers, abandoned } = pool.stats();
-      // It has 50 ms to notice, which its thread may not get on a busy machine.
+      // The task has 50 ms to notice, which its thread may not get on a busy machine.
       assertInTime(gate.count > 0 && abandoned === 0);
       assertEquals(workers, 0);
     });

@@ -1,4 +1,4 @@
-/** Ends of pools: asked for, by error, by retirement. */
+/** Ends of pools: on request, by an error, by retirement. */
 
 import {
   assert,
@@ -19,7 +19,7 @@ import { test } from "../_support/leaks.ts";
 import { errorOf, Gate, until } from "./_support.ts";
 import * as work from "./_tasks.ts";
 
-/** A pool with one running task, and some that wait. */
+/** A pool with one running task, and several that wait. */
 async function busyPool(held: Gate, waiting: number) {
   const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
   const running = pool.submit(work.hold<string>, held.words, "held");
@@ -28,7 +28,7 @@ async function busyPool(held: Gate, waiting: number) {
   return { pool, running, queued };
 }
 
-/** Numbers of tasks that wait: within the ring and beyond it. */
+/** How many tasks wait: fewer than the ring holds, and more. */
 const WAITING = [3, 3000];
 
 for (const waiting of WAITING) {
@@ -266,7 +266,7 @@ test("ThreadPoolExecutor.shutdown({ cancelFutures }) settles those who wait", as
   assertEquals(pool.stats().cancelled, 2);
 });
 
-// Workers that retire.
+// Workers that retire
 
 for (const maxTasksPerChild of [1, 3]) {
   test(`ThreadPoolExecutor({ maxTasksPerChild: ${maxTasksPerChild} }) replaces its worker after so many tasks`, async () => {
@@ -365,7 +365,7 @@ test("ThreadPoolExecutor({ idleTimeout }) loses no task of bursts at the time of
       3,
       4,
     ]);
-    // From before the time is up to after it, in small steps.
+    // The pauses go from below the idle timeout to above it, in small steps.
     const pauseMs = idleTimeout - 1.5 + 3 * (round / rounds);
     const endMs = performance.now() + pauseMs;
     while (performance.now() < endMs);

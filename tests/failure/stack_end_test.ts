@@ -1,4 +1,7 @@
-/** A call that finds no more stack fails wherever it is: locks and queues can be used afterwards. */
+/**
+ * A call that runs out of stack fails, wherever that happens: locks and queues can still be used
+ * afterwards.
+ */
 
 import { test } from "../_support/leaks.ts";
 import { runProgram } from "../_support/run.ts";
@@ -17,7 +20,8 @@ const USES: Record<string, string> = {
 
 for (const [kind, use] of Object.entries(USES)) {
   test(`${kind} can be used after the stack has ended in a call of it`, async () => {
-    // Whoever finds a latch taken blocks, so that a time limit of the test's own would not come.
+    // In a program of its own: a thread that finds a latch taken blocks, so this test's own time
+    // limit would not come.
     const ended = await runProgram(`
       import { ${kind} } from "@concurrent/futures";
       const object = new ${kind}();

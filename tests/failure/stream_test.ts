@@ -1,6 +1,6 @@
 /**
- * Streams whose worker is lost, given up or never read: the consumer gets the values that came before and then the error, waits for
- * nothing that will not come, and the program ends.
+ * Streams whose worker is lost, given up or never read from: the consumer gets the values that came
+ * before and then the error, waits for nothing that will not come, and the program ends.
  */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
@@ -56,7 +56,7 @@ async function readAll<T>(stream: AsyncIterable<T>): Promise<[values: T[], error
   return [values, undefined];
 }
 
-/** Asserts that the pool goes on with another worker, or takes nothing more. */
+/** Asserts that the pool continues with another worker, or takes no more tasks. */
 async function assertAfterLoss(
   pool: ThreadPoolExecutor | ProcessPoolExecutor,
   goesOn: boolean,
@@ -73,7 +73,7 @@ for (const { name, Pool, Broken, ends } of KINDS) {
       test(`${name}.stream() whose function ends its worker gives the values before, then the loss (${how}, ${onWorkerLost})`, async () => {
         const pool = new Pool({ maxWorkers: 1, onWorkerLost });
         const [values, error] = await readAll(pool.stream(work.endAfter, 3, how));
-        // Of a process that is killed, what has not left it is lost.
+        // When a process is killed, the values that have not left it are lost.
         if (how !== "kill") assertEquals(values, [0, 1, 2]);
         assertEquals(values, range(values.length));
         assert(error instanceof Broken, String(error));
@@ -101,7 +101,7 @@ for (const { name, Pool, Broken, ends } of KINDS) {
     const queued = pool.stream(streams.count, 1);
     await gate.entered();
     const [, error] = await readAll(pool.stream(work.endAfter, 1, "exit"));
-    // The queued one came first, and may have been read by then.
+    // The queued stream came first, and may have been read by then.
     assert(error instanceof Broken);
     await assertRejects(() => open.next(), Broken);
     assertEquals((await open.next()).done, true);
@@ -166,7 +166,7 @@ for (const { name, Pool, Broken, ends } of KINDS) {
     await withTimeLimit(300, async (timeout) => {
       await using pool = new Pool({ maxWorkers: 1, onWorkerLost: "replace" });
       using gate = new Gate();
-      // A worker runs before the clock does.
+      // A worker is running before the time limit starts.
       await pool.submit(square, 1);
       const stream = pool.with({ timeout }).stream(work.spinAfterOne, gate.parts);
       const [values, error] = await readAll(stream);
@@ -239,7 +239,7 @@ test("A stream that was not read makes a blocking end of its pool an error, from
 
 // The end of programs
 
-/** Runs the body of a program, and asserts that it ends by itself, soon, with those lines. */
+/** Runs the body of a program, and asserts that it ends by itself, soon, with the given lines. */
 async function assertPrints(body: string, lines: string[]): Promise<void> {
   const ended = await runProgram(`
 import { AsyncExecutor, ProcessPoolExecutor, ThreadPoolExecutor } from "@concurrent/futures";

@@ -1,4 +1,7 @@
-/** How programs end that wait for locks and their kin: not before the wait is over, and at once when there is none. */
+/**
+ * How programs end that wait for locks and their kin: not before the wait is over, and at once when
+ * there is none.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { test } from "../_support/leaks.ts";
@@ -6,14 +9,19 @@ import { runProgram } from "../_support/run.ts";
 import { assertEndedWell, PROMPT_MS, SHORT_MS } from "./_support.ts";
 import { syncProgram } from "./_sync_support.ts";
 
-/** How long the other thread lets a program wait, once it does: long enough for one to end that is not held. */
+/**
+ * How long the other thread keeps a program waiting: long enough for a program to end that nothing
+ * keeps running.
+ */
 const WAIT_MS = 300;
 
-/** How long a program sleeps whose processor time is measured, and what it may use meanwhile. */
+/**
+ * How long a program sleeps while its processor time is measured, and how much of that it may use.
+ */
 const QUIET_MS = 2000;
 const MOST_CPU_MS = 50;
 
-/** Runs the body of a program, and asserts that it ends by itself with those lines. */
+/** Runs the body of a program, and asserts that it ends by itself with the given lines. */
 async function assertPrints(body: string, lines: string[], leastMs = 0): Promise<void> {
   const ended = await runProgram(syncProgram(body));
   assertEndedWell(ended, lines);
@@ -21,7 +29,10 @@ async function assertPrints(body: string, lines: string[], leastMs = 0): Promise
   assert(elapsedMs < SHORT_MS && elapsedMs >= leastMs, `It took ${Math.round(elapsedMs)} ms`);
 }
 
-/** For each kind of object: how a program waits for it as a promise; with `options` if there are any. */
+/**
+ * For each kind of object: how a program waits for it asynchronously, with `options` if there are
+ * any.
+ */
 const WAITS: Record<string, { make: string; wait: (options: string) => string; owned?: boolean }> =
   {
     Lock: {
@@ -58,7 +69,7 @@ const WAITS: Record<string, { make: string; wait: (options: string) => string; o
   };
 
 for (const [kind, { make, wait, owned }] of Object.entries(WAITS)) {
-  // The thread that ends the wait is a worker of an idle pool, which holds nothing open.
+  // The thread that ends the wait is a worker of an idle pool, which keeps nothing running.
   test(`A program that waits for a ${kind} as a promise ends when another thread has let it go on`, async () => {
     await assertPrints(
       `
@@ -273,9 +284,12 @@ test("A program ends whose main is blocked when a worker sets what it waits for"
   );
 });
 
-// Nobody polls.
+// No thread polls
 
-/** Processor time of the whole process, in milliseconds; the kernel counts in hundredths of a second. */
+/**
+ * Processor time of the whole process, in milliseconds; the kernel counts in hundredths of a
+ * second.
+ */
 const CPU = `
   const cpuMs = () => {
     const [, rest] = Deno.readTextFileSync("/proc/self/stat").split(") ");

@@ -1,6 +1,6 @@
 /**
- * Every way in which a thread can end lets those go on who join it, in both forms, and ends nothing but the thread; and how
- * programs end that have threads.
+ * Every way in which a thread can end releases the threads that join it, in both forms, and ends
+ * nothing but the thread; and how programs with threads end.
  */
 
 import {
@@ -36,7 +36,7 @@ import { type End, endInTask, type endLater, KINDS_OF_END } from "./_tasks.ts";
 import { waitersOf } from "./_waiters.ts";
 import * as work from "./_thread_tasks.ts";
 
-/** What the hook is told of each way to end; nothing where it is no error. */
+/** What the hook gets for each way to end; nothing where that is no error. */
 const ENDS: Record<End, RegExp | undefined> = {
   "close": undefined,
   "Deno.exit": undefined,
@@ -55,7 +55,7 @@ const ENDS: Record<End, RegExp | undefined> = {
 const ENTRIES = Object.entries(ENDS) as [End, RegExp | undefined][];
 const KINDS = ENTRIES.filter(([how]) => KINDS_OF_END.includes(how));
 
-/** Runs a function, and returns what the hook is told meanwhile. */
+/** Runs a function, and returns what the hook gets during the call. */
 async function toldTo(fn: () => unknown): Promise<string[]> {
   const told: string[] = [];
   setExcepthook(({ excValue }) => told.push(`${excValue}`));

@@ -1,6 +1,6 @@
 /**
- * A thread that waits dies: it leaves nothing behind, and whoever waits behind it gets what it would have got. A thread
- * that is given up does not stay blocked.
+ * A thread that waits dies: it leaves nothing behind, and the next waiter gets what the dead one
+ * would have got. A thread that is given up does not stay blocked.
  */
 
 import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
@@ -25,7 +25,7 @@ import * as work from "./_sync_tasks.ts";
 import type { End } from "./_tasks.ts";
 import { type Waitable, waitersOf } from "./_waiters.ts";
 
-/** A number of objects for which everybody has to wait, until {@linkcode Awaited.serve}. */
+/** Objects for which every thread has to wait until {@linkcode Awaited.serve} is called. */
 class Awaited {
   readonly lock = new Lock({ name: newName() });
   readonly rlock = new RLock({ name: newName() });
@@ -47,12 +47,12 @@ class Awaited {
     this.rlock.acquireSync();
   }
 
-  /** Waits until so many threads wait for each of them. */
+  /** Waits until `count` threads wait for each of the objects. */
   async have(count: number): Promise<void> {
     await until(() => this.all.every((object) => waitersOf(object) === count));
   }
 
-  /** Lets one waiter have each of them. */
+  /** Lets one waiter have each of the objects. */
   serve(): void {
     this.lock.release();
     this.rlock.release();
@@ -75,10 +75,10 @@ class Awaited {
   }
 }
 
-/** A way in which a worker dies of which async tasks wait for things. */
+/** A way in which a worker dies while its async tasks wait for objects. */
 interface Death {
   readonly options?: ThreadPoolOptions;
-  /** Whether the worker itself takes its waits away. */
+  /** Whether the worker itself withdraws its waits. */
   readonly tidies: boolean;
   begin(pool: ThreadPoolExecutor, objects: Waitable[], gate: Gate): () => void;
 }
@@ -181,7 +181,7 @@ test("A waiter that was woken for a lock and dies before it tried leaves the tur
 
 // Threads that are given up while they block
 
-/** What a worker can block for. */
+/** Waits in which a worker can block. */
 const BLOCKS: Record<string, () => { object: Waitable; serve: () => void }> = {
   "Lock.acquireSync()": () => {
     const object = new Lock({ name: newName() });
@@ -211,7 +211,7 @@ const BLOCKS: Record<string, () => { object: Waitable; serve: () => void }> = {
   },
 };
 
-// No worker is lost, so each is tried with one of the two.
+// No worker is lost, so each is tried with one of the two values.
 for (const [i, [what, make]] of Object.entries(BLOCKS).entries()) {
   const onWorkerLost = (["break", "replace"] as const)[i % 2];
   test(`${what} throws in a thread that is given up (${onWorkerLost}), and the next waiter is served`, async () => {
@@ -293,7 +293,7 @@ for (const [kind, make] of [["RLock", () => new RLock()], ["Lock", () => new Loc
   });
 }
 
-// What a dead thread's waits have used is used by others
+// Memory that a dead thread's waits have used is used again
 
 // In programs of their own, as nothing ends them if lists of waiters are damaged.
 for (const kind of ["RLock", "Lock"]) {
@@ -408,7 +408,8 @@ for (const [how, begin] of Object.entries(PARTY_DEATHS)) {
       }
       kill();
       if (order === "before") {
-        // In either case it has been noticed, by itself or by who comes now.
+        // In either case the death has been noticed, by the barrier itself or by the thread that
+        // comes now.
         await until(() => barrier.broken || pool.stats().abandoned + pool.stats().lost > 0);
         [blocked, here] = gather();
       }
@@ -472,7 +473,7 @@ for (const [how, begin] of Object.entries(ACTION_DEATHS)) {
     await until(() => barrier.nWaiting === 2);
     const kill = begin(pool, barrier, gate);
     await gate.arrived();
-    // They come during the action, and would be the first of the next round.
+    // These two come during the action, and would be the first of the next round.
     const late = others.submit(work.meet, barrier);
     const lateHere = barrier.wait().catch((error) => error);
     const startMs = performance.now();

@@ -1,5 +1,6 @@
 /**
- * Every way in which a worker can end settles the futures concerned, at once and with an error that names it.
+ * Every way in which a worker can end settles the futures concerned, at once and with an error that
+ * names it.
  */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
@@ -31,7 +32,7 @@ import * as work from "./_tasks.ts";
 
 const MODES = ["break", "replace"] as const;
 
-/** What is said of each way to end. */
+/** What the error says of each way to end. */
 const ENDS: Record<work.End, Loss> = {
   "close": { says: "called close()" },
   "Deno.exit": { says: "called Deno.exit(3)" },
@@ -63,7 +64,7 @@ const KINDS = ENTRIES.filter(([how]) => work.KINDS_OF_END.includes(how));
 
 const TERMINATED: Loss = { says: "ended without a word" };
 
-// A worker that ends while it runs a task, another one running, more tasks waiting.
+// A worker that ends while it runs a task, with another one running and more tasks waiting
 
 for (const [how, loss] of ENTRIES) {
   test(`ThreadPoolExecutor breaks when a running worker ends: ${how}`, async () => {
@@ -107,7 +108,8 @@ for (const [how, loss] of KINDS) {
   });
 }
 
-// A worker that ends of what an earlier task left behind, while it runs another, which does not block.
+// A worker that is ended by what an earlier task left behind, while it runs another, which does not
+// block
 
 for (const [how, loss] of KINDS) {
   for (const onWorkerLost of MODES) {
@@ -134,9 +136,9 @@ for (const [how, loss] of KINDS) {
   }
 }
 
-// A worker that ends while it is idle: the next task finds out.
+// A worker that ends while it is idle: the next task finds out
 
-/** Has the only worker of the pool end, and waits until it is gone. */
+/** Makes the only worker of the pool end, and waits until it has ended. */
 async function endIdle(pool: ThreadPoolExecutor, how: work.End): Promise<void> {
   const name = crypto.randomUUID();
   using ending = new Gate();
@@ -187,7 +189,7 @@ for (const [how, loss] of KINDS) {
   });
 }
 
-// A worker that says nothing: only its sign of life tells.
+// A worker that reports nothing: only its sign of life shows its end
 
 for (const onWorkerLost of MODES) {
   test(`ThreadPoolExecutor (${onWorkerLost}) notices a running worker that ended without a word`, async () => {
@@ -233,7 +235,7 @@ for (const onWorkerLost of MODES) {
     await pool.submit(work.keep, ending.words);
     const lost = pool.submit(work.endWithFullRecords, "close");
     const queued = pool.submit(work.echo<string>, "queued");
-    // Blocks this thread, so that the records are not read before the worker is gone.
+    // Blocks this thread, so that the records are not read before the worker has ended.
     while (Atomics.load(ending.words, 1) === 0) Atomics.wait(ending.words, 1, 0);
     const startMs = performance.now();
     assertEquals(BrokenThreadPool.is(await errorOf(lost)), true);
@@ -258,13 +260,13 @@ test("ThreadPoolExecutor loses workers again and again and finishes what others 
   }
   const errors = await Promise.all(lost.map(errorOf));
   assertEquals(errors.every((error) => BrokenThreadPool.is(error)), true);
-  // An error that ends the worker late may meet a task that runs by then: it is the one lost.
+  // A worker that ends late still runs the task that ends it: no other task is lost.
   const outcomes = await Promise.all(kept.map((future) => future.exception()));
   assertEquals(outcomes.filter((error) => error !== null), []);
   assertEquals(pool.stats().lost, rounds);
 });
 
-// The thread that waits is blocked: nothing reaches its event loop.
+// The waiting thread is blocked: nothing reaches its event loop
 
 for (const [how, { says }] of KINDS) {
   test(`Future.resultSync() throws when the worker ends: ${how}`, async () => {
@@ -301,9 +303,9 @@ test("Future.resultSync() throws when the worker ended with no room to say so", 
   assertEndedWell(ended, ["BrokenThreadPool"]);
 });
 
-// Workers that do not come to be: in programs of their own, as nothing ends such a pool if it is wrong.
+// Workers that cannot start: in programs of their own, as nothing ends such a pool if it goes wrong
 
-/** A `Worker` whose instances run something else than the pool's program. */
+/** A `Worker` whose instances run another program than the pool's. */
 const OTHER_PROGRAM = (text: string) => `
   globalThis.Worker = class extends Worker {
     constructor(_address, options) {
@@ -370,9 +372,9 @@ test("Executor.submit() fails the future when the runtime starts no thread", asy
   assertEndedWell(ended, ["true true", "0"]);
 });
 
-// Modules that cannot be loaded: their tasks fail, and nothing else does.
+// Modules that cannot be loaded: their tasks fail, and nothing else does
 
-// No worker is lost, so each is tried with one of the two.
+// No worker is lost, so each is tried with one of the two values.
 for (const [i, [what, { text, says }]] of Object.entries(UNLOADABLE).entries()) {
   const onWorkerLost = MODES[i % 2];
   test(`ThreadPoolExecutor (${onWorkerLost}) fails only the task whose module ${what}`, async () => {
