@@ -1,4 +1,7 @@
-/** Random programs: whatever is mixed, each task has an outcome that it may have, and the pool comes to its end. */
+/**
+ * Random programs: whatever they mix, each task has an outcome that it may have, and the pool can
+ * be shut down.
+ */
 
 import { assertEquals } from "@std/assert";
 import { ProcessPoolExecutor, ThreadPoolExecutor, type ThreadPoolOptions } from "../../mod.ts";
@@ -14,7 +17,7 @@ const MOST_ACTS = 12;
 
 type Pool = ThreadPoolExecutor | ProcessPoolExecutor;
 
-/** Runs the program with that seed; if `losing` says so, one that loses workers. */
+/** Runs the program with the given seed; with `losing`, one that loses workers. */
 async function run(
   seed: number,
   make: (options: ThreadPoolOptions) => Pool,
@@ -37,7 +40,7 @@ async function run(
   for (let wave = program.below(MOST_WAVES); wave >= 0; wave--) {
     for (let act = program.below(MOST_ACTS); act >= 0; act--) {
       program.act();
-      // So that some of it comes while this thread sleeps.
+      // So some outcomes come while this thread sleeps.
       if (program.chance(0.15)) await pause(program.below(3), undefined);
     }
     if (program.chance(0.7)) await program.settle();

@@ -1,4 +1,4 @@
-/** Tasks of random programs. */
+/** The tasks of random programs. */
 
 import { task, taskContext } from "../../executors/task_module.ts";
 import type { Queue } from "../../queue/mod.ts";
@@ -63,7 +63,7 @@ export const addLockedSync = task(
   },
 );
 
-/** Runs until it is asked to stop. */
+/** Loops until its signal aborts. */
 export const spinUntilAborted = task(import.meta, function spinUntilAborted(): void {
   const { signal } = taskContext();
   while (!signal.aborted);

@@ -1,4 +1,4 @@
-/** Random programs: what they do with a pool, and what may come of it. */
+/** Random programs: what they do with a pool, and which outcomes they may have. */
 
 import { assertEquals } from "@std/assert";
 import { Barrier, type Executor, Future, Lock, Queue, Value } from "../../mod.ts";
@@ -10,27 +10,27 @@ import type { End } from "./pool_mix_tasks.ts";
 import * as work from "./pool_mix_tasks.ts";
 import { randomNumbers } from "./random.ts";
 
-/** More than any of the programs takes. */
+/** Longer than any of the programs takes. */
 const LIMIT_MS = 40_000;
-/** More than a slot holds, and now and then more than a record does. */
+/** More values than a slot holds, and sometimes more than a record holds. */
 const MOST_VALUES = 60_000;
 
-/** Something that was asked for. */
+/** An outcome that a program waits for. */
 interface Expected {
   readonly act: string;
   readonly outcome: PromiseLike<unknown>;
-  /** What may come of it: values, or names of errors. */
+  /** The outcomes that it may have: values, or names of errors. */
   readonly may: readonly unknown[];
 }
 
 type Act = (p: Program) => void;
 
-/** A program that submits this and that. */
+/** A program that submits tasks of various kinds. */
 export class Program {
   readonly expected: Expected[] = [];
-  /** Looked at when everything has its outcome. */
+  /** Run when everything has its outcome. */
   readonly checks: (() => void)[] = [];
-  /** The pool takes no more tasks. */
+  /** Whether the pool takes no more tasks. */
   isRefused = false;
   readonly #seed: number;
   readonly #acts: Readonly<Record<string, Act>>;
@@ -38,7 +38,7 @@ export class Program {
   readonly #random: () => number;
   #act = "";
 
-  /** @param mayAlways Names of the errors that may come of everything. */
+  /** @param mayAlways Names of the errors that any outcome may be. */
   constructor(
     seed: number,
     readonly pool: Executor,
@@ -52,7 +52,7 @@ export class Program {
     this.#random = randomNumbers(seed);
   }
 
-  /** A whole number below `end`. */
+  /** A random whole number from 0 up to, but not including, `end`. */
   below(end: number): number {
     return Math.floor(this.#random() * end);
   }
@@ -63,7 +63,7 @@ export class Program {
 
   expect(outcome: PromiseLike<unknown>, ...may: unknown[]): void {
     this.expected.push({ act: this.#act, outcome, may: [...may, ...this.#mayAlways] });
-    // A promise may fail before anybody waits for it.
+    // A promise may reject before anybody waits for it.
     if (!(outcome instanceof Future)) outcome.then(undefined, () => {});
   }
 
@@ -78,7 +78,7 @@ export class Program {
     }
   }
 
-  /** Waits for everything, and asserts that it came out well. */
+  /** Waits for all outcomes, and asserts that each is one that may come. */
   async settle(): Promise<void> {
     const waiting = new Set(this.expected);
     const wrong: string[] = [];
@@ -180,7 +180,7 @@ export const LINKED: Readonly<Record<string, Act>> = {
   },
 };
 
-/** Acts that end workers: of threads, and of processes, which can be killed. */
+/** Acts that end workers: threads, or processes, which can also be killed. */
 export function losses(mayKill: boolean): Record<string, Act> {
   const ways: End[] = ["close", "exit", "late throw", "rejection"];
   if (mayKill) ways.push("kill");

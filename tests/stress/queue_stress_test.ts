@@ -1,6 +1,7 @@
 /**
- * Counts: whatever goes into a queue comes out once, in the order that is promised, however many threads and async tasks of
- * both forms put and get, whether their patience ends, the queue does, or they do.
+ * Counts: each item of a queue comes out once, in the promised order, however many threads and
+ * async tasks of both forms put and get, and whether their patience ends, the queue does, or they
+ * do.
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
@@ -18,16 +19,16 @@ import * as work from "./queue_tasks.ts";
 import { HOLD, LEDGER, type Ledger } from "./queue_tasks.ts";
 import { SCALE } from "./scale.ts";
 
-/** A test has as much more time as it is larger. */
+/** A larger test has proportionally more time. */
 const options = { timeout: 60_000 * SCALE };
 
 const PRODUCERS = 4;
 const CONSUMERS = 4;
 const MAXSIZE = 1000;
 
-/** More than a producer puts in the time until a shutdown. */
+/** More items than a producer puts in the time until a shutdown. */
 const MOST_UNTIL_SHUTDOWN = 250_000;
-/** Shutdowns of one kind of queue: after 0 to 45 ms. */
+/** Shutdowns of one kind of queue, which come after 0 to 45 ms. */
 const SHUTDOWNS = 6 * SCALE;
 
 function ledgerFor(producers: number, each: number): Ledger {
@@ -38,7 +39,7 @@ function ledgerFor(producers: number, each: number): Ledger {
   };
 }
 
-/** Asserts that nothing came that was not put, and that everything came in order. */
+/** Asserts that no item came that was not put, and that all came in order. */
 function assertOrderly({ words }: Ledger): void {
   assertEquals({ disordered: words[LEDGER.DISORDERED], foreign: words[LEDGER.FOREIGN] }, {
     disordered: 0,
@@ -46,7 +47,10 @@ function assertOrderly({ words }: Ledger): void {
   });
 }
 
-/** How many items were seen so often, from 0 times up; `put` says how many each producer put. */
+/**
+ * How many items were seen how often, from 0 times up; `put` has the number of items that each
+ * producer put.
+ */
 function timesSeen({ each, seen }: Ledger, put: readonly number[]): number[] {
   const times: number[] = [];
   put.forEach((count, producer) => {
@@ -58,7 +62,7 @@ function timesSeen({ each, seen }: Ledger, put: readonly number[]): number[] {
   return Array.from(times, (count) => count ?? 0);
 }
 
-/** Asserts that what was put was seen once, and nothing else at all. */
+/** Asserts that each item that was put was seen once, and no other item was. */
 function assertOnce(ledger: Ledger, put: readonly number[]): void {
   const total = put.reduce((sum, count) => sum + count, 0);
   assertEquals(timesSeen(ledger, put), total === 0 ? [] : [0, total]);
@@ -66,7 +70,7 @@ function assertOnce(ledger: Ledger, put: readonly number[]): void {
   assertOrderly(ledger);
 }
 
-/** Asserts that nothing is left in the queue, and nothing is to be done. */
+/** Asserts that nothing is left in the queue, and nothing is unfinished. */
 async function assertOver(queue: Queue<unknown>): Promise<void> {
   assertEquals(queue.qsize(), 0);
   await queue.join({ timeout: 1000 });
@@ -76,7 +80,7 @@ function allOf(ledger: Ledger): number[] {
   return Array.from({ length: ledger.seen.length / ledger.each }, () => ledger.each);
 }
 
-/** Runs something so many times at once. */
+/** Calls `run` the given number of times, without waiting in between. */
 function each<T>(count: number, run: (index: number) => T): T[] {
   return Array.from({ length: count }, (_, i) => run(i));
 }
@@ -88,7 +92,7 @@ interface Kind {
   readonly make: (maxsize: number) => Queue<number>;
   /** The order that its items keep while others are put. */
   readonly order: work.Order;
-  /** The order of those that one call gives. */
+  /** The order of the items that one call returns. */
   readonly orderOfMany: work.Order;
   /** How many items each producer puts. */
   readonly each: number;
@@ -170,7 +174,8 @@ for (const [kind, { make, order, orderOfMany, each: count }] of Object.entries(K
       async () => {
         await using pool = new ThreadPoolExecutor({ maxWorkers: PRODUCERS + CONSUMERS });
         const queue = make(maxsize);
-        // Two of the producers block, two await, one is here; the consumers likewise.
+        // Two of the producers block, two await, and one is this thread; likewise for the
+        // consumers.
         const ledger = ledgerFor(PRODUCERS + 1, 2000 * SCALE);
         const tasks = 3;
         const consumers = [
@@ -299,7 +304,7 @@ for (const patience of ["endless", "random"] as const) {
 
 // Little memory
 
-/** A kind of queue, by how much memory it may take. */
+/** A kind of queue, made with a given amount of memory. */
 const PARCEL_KINDS: Record<string, {
   readonly make: (capacityBytes: number) => Queue<work.Parcel | number>;
   readonly order: work.Order;
@@ -318,7 +323,7 @@ const PARCEL_KINDS: Record<string, {
   },
 };
 
-/** How much memory, the largest item, and how many items each producer puts. */
+/** The memory, the largest item, and how many items each producer puts. */
 const MEMORIES: readonly [capacityBytes: number, largest: number, each: number][] = [
   [1 << 12, 60, 2500],
   [1 << 17, 20_000, 1000],
@@ -353,7 +358,7 @@ for (const [kind, { make, order }] of Object.entries(PARCEL_KINDS)) {
 
 // Consumers that die
 
-/** How many items an error says are lost. */
+/** How many items an error reports as lost. */
 function lostIn(error: unknown): number {
   assert(LostItemsError.is(error), `${error}`);
   return error.count;
@@ -403,7 +408,7 @@ for (const leavings of [["return"], ["close"], ["exit"], ["return", "close", "ex
       assert(lost > 0);
       const error = await assertRejects(() => queue.join({ timeout: 5000 }), LostItemsError);
       assertEquals(error.count, lost);
-      // Somebody else deals with them.
+      // Another thread reports them done in place of the dead.
       queue.taskDone(lost);
       await assertOver(queue);
     },
@@ -433,7 +438,7 @@ for (const leaving of ["return", "close", "exit"] as const) {
           received++;
           queue.taskDone();
         });
-        // Who came first is woken, and cannot go on.
+        // The consumer that came first is woken, but cannot run.
         for (let i = 0; i < count; i++) queue.putNowait(i);
         assertEquals(received, 0);
         Atomics.store(hold, HOLD.OPEN, 1);

@@ -1,4 +1,4 @@
-/** Tasks of the stress tests of queues. */
+/** The tasks of the stress tests of queues. */
 
 import {
   Empty,
@@ -11,62 +11,68 @@ import {
 } from "../../mod.ts";
 import { randomNumbers } from "./random.ts";
 
-/** Items of one producer at most: an item is a number of 31 bits, of which the upper ones name the producer. */
+/**
+ * The most items of one producer: an item is a number of 31 bits, whose upper ones name the
+ * producer.
+ */
 const SEQUENCE = 1 << 26;
 
-/** Items of one call at most. */
+/** The most items of one call. */
 const MOST_AT_ONCE = 200;
 
-/** The same where their order is looked at: more may be taken in several turns. */
+/**
+ * The most items of one call where their order within the call is checked: more may be taken in
+ * several turns.
+ */
 const MOST_IN_ORDER = 100;
 
-/** Aborts and timeouts come within so many milliseconds. */
+/** Aborts and timeouts come within this many milliseconds. */
 const IMPATIENCE_MS = 0.5;
 
-/** Priorities of items that a function sorts. */
+/** How many priorities there are of items that are sorted by a function. */
 export const PRIORITIES = 16;
 
 /** Words of a ledger. */
 export const LEDGER = { DISORDERED: 0, FOREIGN: 1, REPORTED: 2, GAVE_UP: 3, SIZE: 4 } as const;
 
-/** What was seen, in shared memory. */
+/** What was seen of the items, in shared memory. */
 export interface Ledger {
-  /** Items of each producer. */
+  /** How many items each producer has. */
   readonly each: number;
   /** For each item of each producer, how often it was taken. */
   readonly seen: Uint8Array;
   readonly words: Int32Array;
 }
 
-/** What order a consumer asserts. */
+/** The order that a consumer checks. */
 export type Order =
-  /** None: each item is the right one at its moment, and others come meanwhile. */
+  /** None: each item is the right one at its moment, but others come in between. */
   | "any"
   /** Items of one producer are in their order. */
   | "first in, first out"
-  /** Of those that one call gives, the items of one producer are in the opposite of their order. */
+  /** Among the items that one call returns, those of one producer are in reverse order. */
   | "last in, first out"
-  /** Those that one call gives come smallest first. */
+  /** The items that one call returns come smallest first. */
   | "smallest first"
-  /** All that a consumer takes come smallest first, as nobody puts any more. */
+  /** All items that a consumer takes come smallest first, as nobody puts any more. */
   | "smallest first of all";
 
-/** What an item is sorted by that a function sorts. */
+/** The key of an item where a function sorts. */
 export function priorityOf(item: number): number {
   return item % PRIORITIES;
 }
 
-/** The item of that number, of that producer. */
+/** The item of a producer with the given number. */
 function itemOf(producer: number, number: number): number {
   return producer * SEQUENCE + number;
 }
 
-/** Marks items as seen, and looks at their order. */
+/** Marks items as seen, and checks their order. */
 class Receiver {
   readonly #ledger: Ledger;
   readonly #order: Order;
   readonly #isSorted: boolean;
-  /** The number that came last, of each producer; where a function sorts, of each priority of each. */
+  /** The last number of each producer; where a function sorts, of each producer and priority. */
   #last = new Map<number, number>();
   #lastKey = -1;
 
@@ -109,7 +115,7 @@ class Receiver {
     return isSorted && this.#follows(producer * PRIORITIES + priorityOf(item), number, 1);
   }
 
-  /** Whether it comes after the last of its line; the direction is 1 or -1. */
+  /** Whether the number comes after the last one of its line; the direction is 1 or -1. */
   #follows(line: number, number: number, direction: number): boolean {
     const last = this.#last.get(line);
     this.#last.set(line, number);
@@ -125,7 +131,7 @@ interface Options {
   readonly timeout?: number;
 }
 
-/** Some way to wait. */
+/** Random options of waiting. */
 function someOptions(patience: Patience, random: () => number): Options | undefined {
   if (patience === "endless") return undefined;
   const kind = random();
@@ -134,7 +140,7 @@ function someOptions(patience: Patience, random: () => number): Options | undefi
   return kind < 0.8 ? { timeout: IMPATIENCE_MS * random() } : undefined;
 }
 
-/** How many items to put or get by one call: half of the calls are single ones. */
+/** How many items to put or get by one call: half of the calls are for single items. */
 function someCount(random: () => number, order: Order = "any"): number {
   const most = order === "last in, first out" || order === "smallest first"
     ? MOST_IN_ORDER
@@ -142,14 +148,14 @@ function someCount(random: () => number, order: Order = "any"): number {
   return random() < 0.5 ? 1 : 1 + Math.floor(random() * most);
 }
 
-/** How many items a call put that ended with this error. */
+/** How many items a call has put that ended with this error. */
 function countOf(error: unknown, ledger: Ledger): number {
   if (Full.is(error)) Atomics.add(ledger.words, LEDGER.GAVE_UP, 1);
   if (Full.is(error) || ShutDown.is(error)) return error.count;
   throw error;
 }
 
-/** True when there is nothing to get at the moment. */
+/** Whether a get failed because there was no item at the moment. */
 function isEmpty(error: unknown, ledger: Ledger): boolean {
   if (ShutDown.is(error)) return false;
   if (!Empty.is(error)) throw error;
@@ -164,7 +170,9 @@ function useOrder(queue: Queue<number>): boolean {
   return isSorted;
 }
 
-/** Puts the items of a producer, in their order, blocking; returns how many it could put. */
+/**
+ * Puts the items of a producer, in their order, in blocking form; returns how many it could put.
+ */
 export const produce = task(
   import.meta,
   function produce(
@@ -195,7 +203,7 @@ export const produce = task(
   },
 );
 
-/** The same, awaiting; some of the waits are aborted. */
+/** Like {@linkcode produce}, but asynchronous; some of the waits are aborted. */
 export const produceAsync = task(
   import.meta,
   async function produceAsync(
@@ -232,7 +240,7 @@ export const produceAsync = task(
   },
 );
 
-/** Calls, and aborts the call now and then; nothing when it was aborted. */
+/** Calls, and sometimes aborts the call; returns `undefined` if it was aborted. */
 async function abortable<R>(
   random: () => number,
   ledger: Ledger,
@@ -255,7 +263,7 @@ async function abortable<R>(
   }
 }
 
-/** Gets items until the queue is shut down and empty, blocking; reports them done. */
+/** Gets items in blocking form until the queue is shut down and empty; reports them done. */
 export const consume = task(
   import.meta,
   function consume(
@@ -283,7 +291,7 @@ export const consume = task(
   },
 );
 
-/** The same by so many async tasks, which await; some of the waits are aborted. */
+/** Like {@linkcode consume}, but by several async tasks; some of the waits are aborted. */
 export const consumeAsync = task(
   import.meta,
   async function consumeAsync(
@@ -343,7 +351,7 @@ export const produceSimply = task(
   },
 );
 
-/** Gets items until it is told to stop, blocking. */
+/** Gets items in blocking form until it gets {@linkcode STOP}. */
 export const consumeSimply = task(
   import.meta,
   function consumeSimply(
@@ -367,7 +375,7 @@ export const consumeSimply = task(
       const stops = items.filter((item) => item === STOP).length;
       receiver.take(items.filter((item) => item !== STOP));
       if (stops === 0) continue;
-      // What was meant for others goes back to them.
+      // Signals that were meant for other consumers go back into the queue.
       for (let i = 1; i < stops; i++) queue.putSync(STOP);
       return;
     }
@@ -376,9 +384,9 @@ export const consumeSimply = task(
 
 // Items of all sizes
 
-/** Lengths of items: those that are kept in different ways, and the sizes around their borders. */
+/** Lengths of items: for each way of keeping them, and around the borders between these. */
 const LENGTHS = [0, 1, 60, 1000, 4050, 4096, 4200, 20_000, 100_000];
-/** One in so many items is as large as it gets. */
+/** One item in this many has the largest size. */
 const LARGE_EVERY = 40;
 
 /** An item that is more than a number. */
@@ -387,7 +395,7 @@ export interface Parcel {
   readonly content: Uint8Array | string;
 }
 
-/** What is sent in place of an item. */
+/** What is put in place of an item. */
 export function parcelOf(item: number, largest: number): Parcel | number {
   const random = randomNumbers(item);
   random();
@@ -401,7 +409,7 @@ export function parcelOf(item: number, largest: number): Parcel | number {
   return { item, content };
 }
 
-/** True when it is what {@linkcode parcelOf} made. */
+/** Whether a parcel is what {@linkcode parcelOf} has made. */
 function isWhole(parcel: Parcel | number, largest: number): boolean {
   const item = typeof parcel === "number" ? parcel : parcel.item;
   const made = parcelOf(item, largest);
@@ -412,7 +420,7 @@ function isWhole(parcel: Parcel | number, largest: number): boolean {
   return content instanceof Uint8Array && content.every((byte) => byte === item % 251);
 }
 
-/** What a parcel is sorted by. */
+/** The key by which a parcel is sorted. */
 export function priorityOfParcel(parcel: Parcel | number): number {
   return priorityOf(typeof parcel === "number" ? parcel : parcel.item);
 }
@@ -477,10 +485,10 @@ export const consumeParcels = task(
 
 // Consumers that die
 
-/** How a consumer leaves off. */
+/** How a consumer ends. */
 export type Leaving = "return" | "close" | "exit";
 
-/** Gets up to so many items, reports them done but for the last ones, and leaves off. */
+/** Gets up to `most` items, reports all but the last `kept` ones done, and ends. */
 export const consumeSome = task(
   import.meta,
   function consumeSome(
@@ -526,10 +534,12 @@ export const consumeEndlessly = task(
   },
 );
 
-/** Words by which a consumer is held: how many wait for items, and 1 once it may go on. */
+/**
+ * Words by which a consumer is held: how many of its tasks wait for items, and 1 once it may go on.
+ */
 export const HOLD = { WAITING: 0, OPEN: 1, SIZE: 2 } as const;
 
-/** Waits for so many items in async tasks, blocks its event loop until told, and leaves off. */
+/** Waits for `count` items in async tasks, blocks its event loop until it may go on, and ends. */
 export const awaitAndLeave = task(
   import.meta,
   function awaitAndLeave(
@@ -540,7 +550,7 @@ export const awaitAndLeave = task(
   ): void {
     for (let i = 0; i < count; i++) queue.get().catch(() => {});
     Atomics.store(hold, HOLD.WAITING, count);
-    // Ends when it is opened; `wait` returns at once if it is open already.
+    // The loop ends when OPEN is set; `wait` returns at once if it is set already.
     while (Atomics.load(hold, HOLD.OPEN) === 0) Atomics.wait(hold, HOLD.OPEN, 0);
     if (leaving === "close") self.close();
     if (leaving === "exit") Deno.exit(3);

@@ -1,4 +1,7 @@
-/** Counts: each value of a stream comes once and in order, however the stream is read, and however it ends. */
+/**
+ * Counts: each value of a stream comes once and in order, however the stream is read, and however
+ * it ends.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import {
@@ -14,7 +17,7 @@ import { AppError } from "../contracts/tasks.ts";
 import { randomNumbers } from "./random.ts";
 import { SCALE } from "./scale.ts";
 
-/** A test has as much more time as it is larger. */
+/** A larger test has proportionally more time. */
 const options = { timeout: 20_000 * SCALE };
 
 /** Streams that are read at the same time. */
@@ -30,7 +33,7 @@ const LENGTHS = [0, 1, 2, 10, 1000, 1024, 1025, 3000];
 const BUFFERSIZES = [1, 2, 7, 1024];
 const CODE = 7;
 
-/** Reads one stream in some way, and checks what it gives. */
+/** Reads one stream in a random way, and checks the values. */
 async function readOne(executor: Executor, random: () => number): Promise<void> {
   const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)];
   const end = pick(LENGTHS);
@@ -57,7 +60,7 @@ async function readOne(executor: Executor, random: () => number): Promise<void> 
   const isReadOn = leavesAt > 0 && end > 0;
   const isReadToEnd = leavesAt >= end || (takesAll && isReadOn);
   assertEquals(hasFailed, fails && isReadToEnd);
-  // What toArray() had before the error is dropped.
+  // The values that toArray() had before the error are dropped.
   const lost = fails && takesAll && isReadOn;
   assertEquals(taken, lost ? 1 : isReadToEnd ? end : leavesAt + 1);
   assertEquals((await stream[Symbol.asyncIterator]().next()).done, true);

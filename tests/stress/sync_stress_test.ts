@@ -1,6 +1,7 @@
 /**
- * Counts: whatever locks guard is counted exactly, however many threads and async tasks of both forms come, whether their
- * patience ends or they do; and in the end everything is free and nobody waits.
+ * Counts: whatever locks guard is counted exactly, however many threads and async tasks of both
+ * forms come, and whether their patience ends or they do; in the end everything is free and nobody
+ * waits.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -25,10 +26,10 @@ import { randomNumbers } from "./random.ts";
 import { SCALE } from "./scale.ts";
 import * as work from "./sync_tasks.ts";
 
-/** A test has as much more time as it is larger. */
+/** A larger test has proportionally more time. */
 const options = { timeout: 30_000 * SCALE };
 
-/** Places in a table of threads. */
+/** How many places a table of threads has. */
 const PLACES = 1024;
 
 let made = 0;
@@ -37,7 +38,7 @@ function newName(): string {
   return `stressed ${made++}`;
 }
 
-/** A way of keeping others out, and how often it is entered in a test. */
+/** A kind of mutual exclusion, and how often it is entered in a test. */
 interface Door {
   readonly make: () => work.Exclusive;
   readonly times: number;
@@ -342,7 +343,7 @@ for (const kind of ["RLock", "Lock"]) {
           const count = random() < 0.5 ? 1 : 3;
           condition.notify(count);
           const after = waitersOf(condition);
-          // A waiter that gives up meanwhile leaves by itself; nobody joins while the lock is held.
+          // A waiter that gives up during this leaves by itself; none joins while the lock is held.
           notified += Math.min(count, before - after);
         }
         await new Promise((resolve) => setTimeout(resolve, 0));
@@ -381,7 +382,8 @@ test(
   options,
   async () => {
     await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
-    // Two of the parties are here, so one of them can be the last; whoever is elsewhere needs the action too.
+    // Two of the parties are here, so one of these can be the last; the parties elsewhere need the
+    // action too.
     const rounds = 3000 * SCALE;
     const sums = counterWords(rounds);
     const barrier = new Barrier(4);
@@ -464,7 +466,7 @@ test("Event: each set lets all four waiting workers go on", options, async () =>
   await until(() => waitersOf(events[0]) === 4);
   for (const [i, event] of events.entries()) {
     event.set();
-    // All of them have passed it before the next one is set.
+    // All of them have passed this event before the next one is set.
     for (let seen = 0; (seen = Atomics.load(counters, i)) < 4;) {
       Atomics.wait(counters, i, seen, 1000);
     }
@@ -504,7 +506,10 @@ function chunksOf(object: { handle: { data: unknown } }): number {
   return Atomics.load(tableOf(object), THREAD_TABLE.CHUNKS);
 }
 
-/** How many places of a table are taken: by threads that are alive, and by ones that were given up. */
+/**
+ * How many places of a table are taken by threads that are alive, and how many by threads that were
+ * given up.
+ */
 function placesOf(table: Int32Array): { alive: number; dead: number } {
   const places = { alive: 0, dead: 0 };
   for (let number = 0; number < PLACES; number++) {
@@ -524,7 +529,7 @@ test(
     other.acquireSync();
     const counter = counterWords();
     const table = tableOf(lock);
-    // So that their numbers begin anew in the course of the test.
+    // So the numbers of places wrap around in the course of the test.
     Atomics.store(table, THREAD_TABLE.NEXT, PLACES - 20);
     const placesBefore = placesOf(table);
     const chunksBefore = chunksOf(lock);
@@ -550,7 +555,7 @@ test(
       const { alive, dead } = placesOf(table);
       return alive === placesBefore.alive && dead === placesBefore.dead;
     });
-    // A worker that starts may come before its predecessor has left.
+    // A new worker may start before its predecessor has left.
     const chunks = chunksOf(lock) - chunksBefore;
     assert(chunks <= 3 * workers, `${workers * waves} workers have taken ${chunks} chunks`);
     assertEquals(waitersOf(other), 0);

@@ -1,4 +1,4 @@
-/** Tasks of the stress tests of locks and their kin. */
+/** The tasks of the stress tests of locks and their kin. */
 
 import {
   type Barrier,
@@ -12,10 +12,13 @@ import {
 } from "../../mod.ts";
 import { randomNumbers } from "./random.ts";
 
-/** What is entered by one at a time: a lock, or a semaphore of one permit. */
+/** An object that one thread or task can enter at a time: a lock, or a semaphore of one permit. */
 export type Exclusive = Lock | RLock | Semaphore;
 
-/** Counts up so often, each time alone; blocking. The counter itself is not protected. */
+/**
+ * Adds one to the counter the given number of times, each time inside, in blocking form. The
+ * counter itself is not protected.
+ */
 export const count = task(
   import.meta,
   function count(door: Exclusive, counter: Int32Array, times: number): void {
@@ -27,7 +30,7 @@ export const count = task(
   },
 );
 
-/** The same, entering a reentrant lock twice each time. */
+/** Like {@linkcode count}, but enters a reentrant lock twice each time. */
 export const countTwiceInside = task(
   import.meta,
   function countTwiceInside(lock: RLock, counter: Int32Array, times: number): void {
@@ -41,7 +44,7 @@ export const countTwiceInside = task(
   },
 );
 
-/** The same by so many async tasks, which await. */
+/** Like {@linkcode count}, but by several async tasks. */
 export const countAsync = task(
   import.meta,
   async function countAsync(
@@ -61,7 +64,10 @@ export const countAsync = task(
   },
 );
 
-/** The same by `run`: what it runs is interrupted in the middle. */
+/**
+ * Like {@linkcode countAsync}, but by `run`, with a function that awaits between its read and its
+ * write.
+ */
 export const countInterrupted = task(
   import.meta,
   async function countInterrupted(
@@ -84,7 +90,10 @@ export const countInterrupted = task(
   },
 );
 
-/** Tries so often to enter, in random ways of waiting, blocking; returns how often it did. */
+/**
+ * Tries to enter the given number of times, in blocking form with random options; returns how often
+ * it succeeded.
+ */
 export const tryRandomly = task(
   import.meta,
   function tryRandomly(
@@ -112,7 +121,7 @@ export const tryRandomly = task(
   },
 );
 
-/** The same by so many async tasks, which await, and some of whose signals abort. */
+/** Like {@linkcode tryRandomly}, but by several async tasks, some of whose signals abort. */
 export const tryRandomlyAsync = task(
   import.meta,
   async function tryRandomlyAsync(
@@ -164,7 +173,10 @@ function linger(ms: number): void {
 
 // Conditions
 
-/** Waits for its turn and passes it on, so often. Word 0 says whose turn it is, word 1 counts. */
+/**
+ * Waits for its turn and passes it on, the given number of times. Word 0 has whose turn it is, word
+ * 1 counts.
+ */
 export const takeTurns = task(
   import.meta,
   function takeTurns(
@@ -183,7 +195,7 @@ export const takeTurns = task(
   },
 );
 
-/** The same, as promises. */
+/** Like {@linkcode takeTurns}, but asynchronous. */
 export const takeTurnsAsync = task(
   import.meta,
   async function takeTurnsAsync(
@@ -202,11 +214,13 @@ export const takeTurnsAsync = task(
   },
 );
 
-/** A ring of numbers with a condition for each of its ends, over one lock. */
+/** A ring of numbers with a condition for each of its ends, both with one lock. */
 export interface Buffer {
   readonly notFull: Condition;
   readonly notEmpty: Condition;
-  /** Number of the next item to be put, number of the next to be taken, then the slots. */
+  /**
+   * The number of the next item to be put, the number of the next to be taken, and then the slots.
+   */
   readonly words: Int32Array;
 }
 
@@ -214,7 +228,7 @@ const PUT = 0;
 const TAKEN = 1;
 const SLOTS = 2;
 
-/** Puts the numbers from `first` on. */
+/** Puts numbers, beginning with `first`. */
 export const produce = task(
   import.meta,
   function produce({ notFull, notEmpty, words }: Buffer, first: number, times: number): void {
@@ -228,7 +242,7 @@ export const produce = task(
   },
 );
 
-/** Takes so many numbers, and counts for each how often it came. */
+/** Takes numbers, and counts for each how often it came. */
 export const consume = task(
   import.meta,
   function consume({ notFull, notEmpty, words }: Buffer, seen: Int32Array, times: number): void {
@@ -242,7 +256,7 @@ export const consume = task(
   },
 );
 
-/** The same, as promises. */
+/** Like {@linkcode consume}, but asynchronous. */
 export const consumeAsync = task(
   import.meta,
   async function consumeAsync(
@@ -260,7 +274,10 @@ export const consumeAsync = task(
   },
 );
 
-/** Waits so often on a condition with a random timeout, and until it was notified; returns how often it was. */
+/**
+ * Waits for a condition with random timeouts, at least the given number of times and until it was
+ * notified once; returns how often it was notified.
+ */
 export const waitRandomly = task(
   import.meta,
   function waitRandomly(condition: Condition, times: number, seed: number): number {
@@ -277,8 +294,8 @@ export const waitRandomly = task(
 // Barriers and events
 
 /**
- * Meets the others so often; before each round adds a number of its own to the round's sum, and after it looks at what all have
- * made of it. Returns how many sums were wrong.
+ * Meets the other parties once per round; before that it adds its own number to the round's sum,
+ * and afterwards it checks the sum. Returns how many sums were wrong.
  */
 export const addInRounds = task(
   import.meta,
@@ -293,7 +310,7 @@ export const addInRounds = task(
   },
 );
 
-/** The same, as promises. */
+/** Like {@linkcode addInRounds}, but asynchronous. */
 export const addInRoundsAsync = task(
   import.meta,
   async function addInRoundsAsync(
@@ -312,12 +329,12 @@ export const addInRoundsAsync = task(
   },
 );
 
-/** What all parties, 1 and up, add to a round. */
+/** The sum of a round to which the parties add 1, 2 and so on. */
 export function sumOfParties(parties: number): number {
   return parties * (parties + 1) / 2;
 }
 
-/** Waits for one event, clears it, and sets the other, so often. */
+/** Waits for one event, clears it, and sets the other, the given number of times. */
 export const answer = task(
   import.meta,
   function answer(mine: Event, others: Event, counter: Int32Array, times: number): void {
@@ -330,7 +347,7 @@ export const answer = task(
   },
 );
 
-/** The same, as promises. */
+/** Like {@linkcode answer}, but asynchronous. */
 export const answerAsync = task(
   import.meta,
   async function answerAsync(
@@ -348,7 +365,7 @@ export const answerAsync = task(
   },
 );
 
-/** Waits for each event in turn, and tells so in its counter. */
+/** Waits for each event in turn, and counts this in the event's counter. */
 export const followAll = task(
   import.meta,
   function followAll(events: Event[], counters: Int32Array): void {
@@ -362,7 +379,7 @@ export const followAll = task(
 
 // Lives of threads
 
-/** Waits for a lock in both forms, and leaves a wait behind that nobody looks at. */
+/** Acquires a lock in both forms, and leaves a wait for another lock behind. */
 export const visit = task(
   import.meta,
   async function visit(lock: Lock, counter: Int32Array, other: Lock): Promise<void> {
@@ -376,7 +393,7 @@ export const visit = task(
   },
 );
 
-/** The same, by another name. */
+/** Like {@linkcode visit}, by another name. */
 export const visitToo = task(
   import.meta,
   function visitToo(lock: Lock, counter: Int32Array, other: Lock): Promise<void> {
@@ -384,7 +401,7 @@ export const visitToo = task(
   },
 );
 
-/** Enters so often, and in the end dies while it is inside. */
+/** Enters the given number of times, and then dies inside. */
 export const countAndDie = task(
   import.meta,
   function countAndDie(lock: Lock, counter: Int32Array, times: number): void {
@@ -395,7 +412,10 @@ export const countAndDie = task(
   },
 );
 
-/** Enters so often, blocking; takes the lock over from those who die inside. Returns how often it did so. */
+/**
+ * Enters the given number of times, in blocking form, and takes the lock over from threads that die
+ * inside. Returns how often it did so.
+ */
 export const countAndRecover = task(
   import.meta,
   function countAndRecover(lock: Lock, counter: Int32Array, times: number): number {

@@ -1,4 +1,4 @@
-/** Tasks of the stress tests. */
+/** Tasks of the stress tests of pools. */
 
 import { task } from "../../executors/task_module.ts";
 import { enterGate, gateOpens, type GateWords } from "../contracts/gate.ts";
@@ -7,7 +7,10 @@ export const twice = task(import.meta, function twice(n: number): number {
   return 2 * n;
 });
 
-/** A task of a random kind: one that returns, one that fails, one that takes its time, one that waits. */
+/**
+ * A task of the given kind: one that returns, one that fails, one that computes for a while, one
+ * that waits.
+ */
 export const act = task(import.meta, function act(kind: number, n: number): unknown {
   switch (kind) {
     case 0:
@@ -29,7 +32,7 @@ export const hold = task(import.meta, async function hold(gate: GateWords): Prom
   await gateOpens(gate);
 });
 
-/** First, last and number of the values. */
+/** Returns the first value, the last value, and the number of values. */
 export const ends = task(import.meta, function ends(values: Float64Array): number[] {
   return [values[0], values[values.length - 1], values.length];
 });
@@ -45,7 +48,7 @@ export const repeated = task(import.meta, function repeated(text: string, count:
   return text.repeat(count);
 });
 
-/** The array itself, so that it goes both ways. */
+/** Returns its argument, so that the array goes both ways. */
 export const back = task(import.meta, function back(values: Float64Array): Float64Array {
   return values;
 });

@@ -1,4 +1,7 @@
-/** Counts: each task has exactly one outcome, and the right one, however many there are and however large. */
+/**
+ * Counts: each task has exactly one outcome, and the right one, however many tasks there are and
+ * however large.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import {
@@ -13,7 +16,7 @@ import { randomNumbers } from "./random.ts";
 import { SCALE } from "./scale.ts";
 import { act, back, ends, filled, hold, repeated, twice } from "./tasks.ts";
 
-/** A test has as much more time as it is larger. */
+/** A larger test has proportionally more time. */
 const options = { timeout: 20_000 * SCALE };
 
 /** Slots of the ring between a pool and its workers. */
@@ -125,7 +128,8 @@ for (const maxWorkers of [1, 2, 4]) {
         failed,
         cancelled,
       ]);
-      // A task that was given up has its grace, which a busy machine may let pass: its worker is replaced then.
+      // A task that was given up has a grace period, which may pass on a busy machine: its worker
+      // is replaced then.
       assertEquals([stats.queued, stats.lost], [0, 0]);
       assertEquals(await pool.submit(twice, 21), 42);
     },
@@ -145,7 +149,7 @@ test("ThreadPoolExecutor keeps the order of a backlog longer than its ring, and 
     });
     return future;
   });
-  // Every third one, in the ring and in the backlog alike; then as many new ones again.
+  // Every third task is cancelled, in the ring and in the backlog alike; then new ones follow.
   futures.forEach((future, i) => i % 3 === 0 && assert(future.cancel()));
   const more = Array.from({ length: 2 * RING_SLOTS }, (_, i) => pool.submit(twice, i));
   gate.open();
@@ -203,7 +207,7 @@ test("ThreadPoolExecutor: arguments that wait for room in the arena are sent, ca
   using gate = new Gate();
   pool.submit(hold, gate.words);
   await gate.entered();
-  // Together more than an arena may ever hold (256 MiB).
+  // Together, the arguments are more than an arena may ever hold (256 MiB).
   const length = 12_000_000 / 8;
   const values = new Float64Array(length);
   const futures = Array.from({ length: 26 }, (_, i) => {
@@ -231,7 +235,7 @@ test("ThreadPoolExecutor gives results of every size up to and beyond a record",
 
 test("ThreadPoolExecutor: results that nobody takes wait in the ring of a worker without loss", async () => {
   await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
-  // This thread does not turn its event loop while the workers fill their rings of 256 KiB.
+  // This thread's event loop does not turn while the workers fill their rings of 256 KiB.
   const futures = Array.from({ length: 900 }, () => pool.submit(repeated, "y", 1500));
   const nothing = new Int32Array(new SharedArrayBuffer(4));
   Atomics.wait(nothing, 0, 0, 200);
