@@ -1,4 +1,4 @@
-/** What classes of queues with a size, tracking and shutdown promise alike. */
+/** What all classes of queues with a size, tracking and shutdown promise. */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import {
@@ -31,7 +31,7 @@ import {
 } from "./_support.ts";
 import * as tasks from "./fixtures/queue_tasks.ts";
 
-/** Ways to put an item with options. */
+/** Ways to put an item that accept options. */
 const PATIENT_PUTS: Record<
   string,
   (queue: Queue<unknown>, item: unknown, options?: BlockOptions) => void | Promise<void>
@@ -42,7 +42,7 @@ const PATIENT_PUTS: Record<
   "putManySync()": (queue, item, options) => queue.putManySync([item], options),
 };
 
-/** What classes with a size, tracking and shutdown promise beside. */
+/** Registers the tests of what classes with a size, tracking and shutdown promise in addition. */
 export function boundedQueueContract(suite: QueueSuite<Queue<unknown>>): void {
   sizes(suite);
   fullQueues(suite);

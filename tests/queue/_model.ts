@@ -10,15 +10,15 @@ const RUNS = 300;
 /** One step: items to put together, or how many to take together. */
 type Step<T> = { put: T[] } | { get: number };
 
-/** A key and what makes an item tell from others. */
+/** A key, and a serial number that distinguishes items. */
 export type Item = [key: number, serial: number];
 
 /**
  * Fails unless the queue does what the model does.
  *
- * @param make Makes a queue of that size.
- * @param take Takes the item out of the model that comes first.
- * @param keys What items are made of; few, so that some are equal.
+ * @param make Makes a queue of the given size.
+ * @param take Takes the item out of the model that must come first.
+ * @param keys The items' keys; few, so that some are equal.
  */
 export function checkAgainstModel(
   make: (maxsize: number) => Queue<Item>,

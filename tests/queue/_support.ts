@@ -1,4 +1,4 @@
-/** Looks at the shared words of queues, so that no test has to sleep; and the classes under test. */
+/** Reads the shared words of queues, so that no test has to sleep; and the classes under test. */
 
 import { assertEquals, assertThrows } from "@std/assert";
 import type { Handle } from "../../_memory/handle.ts";
@@ -30,7 +30,7 @@ export interface Shared {
   readonly handle: Handle;
 }
 
-/** Those who may wait for a queue. */
+/** The groups of waiters of a queue. */
 export type Side = "getters" | "putters" | "joiners";
 
 const LISTS: Record<Side, { at: number; number: number }> = {
@@ -52,42 +52,42 @@ export function waitersOf({ handle }: Shared, side: Side): number {
   return puts.hold(() => takes.hold(() => [...list.nodes()].length));
 }
 
-/** Waits on all sides: getters, putters, joiners. */
+/** How many waits are queued on each side: getters, putters, joiners. */
 export function allWaitersOf(queue: Shared): number[] {
   return (["getters", "putters", "joiners"] as const).map((side) => waitersOf(queue, side));
 }
 
-/** What {@linkcode allWaitersOf} gives when nobody waits. */
+/** The result of {@linkcode allWaitersOf} when nobody waits. */
 export const NOBODY: readonly number[] = [0, 0, 0];
 
-/** Resolves once so many waits are queued on one side. */
+/** Resolves once `count` waits are queued on one side. */
 export function queued(queue: Shared, side: Side, count = 1): Promise<void> {
   return until(() => waitersOf(queue, side) === count);
 }
 
-/** Blocks this thread until so many waits are queued on one side. */
+/** Blocks this thread until `count` waits are queued on one side. */
 export function blockUntilQueued(queue: Shared, side: Side, count = 1): void {
   blockUntil(() => waitersOf(queue, side) === count);
 }
 
-/** Bytes of a queue's memory, so far. */
+/** The present size of a queue's memory in bytes. */
 export function bytesOf({ handle }: Shared): number {
   return (handle.data as { buffer: SharedArrayBuffer }).buffer.byteLength;
 }
 
-/** Items that were put and are not done. */
+/** How many items were put and are not done. */
 export function unfinishedOf({ handle }: Shared): number {
   const { buffer } = handle.data as { buffer: SharedArrayBuffer };
   return Atomics.load(new Int32Array(buffer, 0, QUEUE.SIZE), QUEUE.UNFINISHED);
 }
 
-/** Enough for a wait that is to be in vain. */
+/** Long enough for a wait that must be in vain. */
 export const SHORT_MS = 15;
 
 /** The least memory that a queue can have. */
 export const LEAST_BYTES = 4096;
 
-/** What a queue is made with, as far as the class under test knows it. */
+/** The options of a queue, as far as the class under test has them. */
 export interface Options {
   maxsize?: number;
   name?: string;
@@ -114,18 +114,21 @@ export interface AnyQueue<T> extends Shared {
 /** One class under test. */
 export interface QueueSuite<Q extends AnyQueue<unknown> = AnyQueue<unknown>> {
   readonly name: string;
-  /** Makes a queue of numbers, or of what else sorts by itself. */
+  /** Makes a queue of numbers, or of other values with an order of their own. */
   make(options?: Options): Q;
-  /** Makes a queue of anything; with a `maxsize`, or what else there is. */
+  /** Makes a queue for any values, with a `maxsize` or other options. */
   makeAny(options?: Options): Q;
   from(handle: Handle): Q;
-  /** The order in which numbers come that were put in ascending order, all before the first was taken. */
+  /**
+   * The order in which numbers come out that were put in ascending order, all before the first was
+   * taken.
+   */
   orderOf<T>(ascending: T[]): T[];
 }
 
 const forwards = <T>(items: T[]): T[] => [...items];
 
-/** Any queue with `maxsize`, tracking and shutdown. */
+/** All classes with `maxsize`, tracking and shutdown. */
 export const BOUNDED: readonly QueueSuite<Queue<unknown>>[] = [
   {
     name: "Queue",
@@ -151,7 +154,7 @@ export const BOUNDED: readonly QueueSuite<Queue<unknown>>[] = [
   },
 ];
 
-/** The unbounded one. */
+/** The class without bounds. */
 export const SIMPLE: QueueSuite = {
   name: "SimpleQueue",
   make: (options) => new SimpleQueue(options),
@@ -163,7 +166,7 @@ export const SIMPLE: QueueSuite = {
 /** All classes. */
 export const SUITES: readonly QueueSuite[] = [...BOUNDED, SIMPLE];
 
-/** Suite of a class. */
+/** The suite of a class. */
 export function suiteOf(name: string): QueueSuite<Queue<unknown>> {
   return BOUNDED.find((suite) => suite.name === name)!;
 }
@@ -186,19 +189,19 @@ export const GETS: Record<string, <T>(queue: AnyQueue<T>) => T | Promise<T>> = {
   "getManySync()": (queue) => queue.getManySync(1)[0],
 };
 
-/** Takes all there is. */
+/** Takes all items that are there. */
 export function drain<T>(queue: AnyQueue<T>): T[] {
   const items: T[] = [];
   while (!queue.empty()) items.push(queue.getNowait());
   return items;
 }
 
-/** The numbers from 0 up. */
+/** The whole numbers from 0 up. */
 export function numbers(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i);
 }
 
-/** What a call throws, or its promise rejects with. */
+/** The error that a call throws, or that its promise rejects with. */
 export async function errorOf(call: () => unknown): Promise<unknown> {
   try {
     await call();
@@ -218,7 +221,7 @@ export async function assertSound(queue: AnyQueue<unknown>): Promise<void> {
   assertThrows(() => queue.getNowait(), Empty);
 }
 
-/** Bad options of a call that may block, beside bad timeouts. */
+/** Bad options of a call that may block, besides bad timeouts. */
 export const BAD_BLOCKS = [
   [{ block: "no" }, TypeError, "block must be a boolean, got string"],
   [{ block: null }, TypeError, "block must be a boolean, got object"],

@@ -1,4 +1,7 @@
-/** The cores of queues: what a stub of one needs, so that a queue of another process is used through the same classes. */
+/**
+ * The cores of queues: what a stub of one needs, so that a queue of another process can be used
+ * through the same classes.
+ */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import {
@@ -28,14 +31,17 @@ import { type AnyQueue, BOUNDED, errorOf, numbers, SHORT_MS, SUITES } from "./_s
 
 type Call = (...args: unknown[]) => unknown;
 
-/** Cores that are used through stubs, by what their handles say. */
+/** The cores that are used through stubs, by the identifier in their handles. */
 const CORES = new Map<string, Core>();
-/** What stubs were asked for since it was emptied. */
+/** The calls that stubs have received since this was last emptied. */
 const calls: string[] = [];
 
 setRemoteCores((_kind, data) => stubOf(CORES.get(data.remote)!, data));
 
-/** Stands for a core as if it were elsewhere: names of methods, arguments and results go there and back as clones. */
+/**
+ * Stands for a core as if that were elsewhere: names of methods, arguments and results are sent as
+ * clones.
+ */
 function stubOf(core: Core, data: RemoteData): Core {
   return new Proxy({} as Core, {
     get(_, property) {
@@ -52,7 +58,7 @@ function stubOf(core: Core, data: RemoteData): Core {
   });
 }
 
-/** An argument at the other side. A signal is told when it aborts, and else stays where it is. */
+/** An argument as it arrives on the other side. A signal is passed on, not cloned. */
 function cloned(arg: unknown): unknown {
   const { signal, ...rest } = (arg ?? {}) as Partial<Limits>;
   return signal instanceof AbortSignal
@@ -60,7 +66,7 @@ function cloned(arg: unknown): unknown {
     : structuredClone(arg);
 }
 
-/** A queue elsewhere. */
+/** A queue as another process sees it. */
 function moved<Q extends AnyQueue<unknown>>(queue: Q, from: (handle: Q["handle"]) => Q): Q {
   const { kind, data } = queue.handle;
   const remote = String(CORES.size);
@@ -69,7 +75,7 @@ function moved<Q extends AnyQueue<unknown>>(queue: Q, from: (handle: Q["handle"]
   return from({ kind, data: name === undefined ? { remote } : { remote, name } });
 }
 
-/** Fails unless a public call makes this one of the core, and no other. */
+/** Fails unless a public call makes exactly this one call of the core. */
 async function assertCalls<R>(expected: string, call: () => R): Promise<Awaited<R>> {
   calls.length = 0;
   try {
@@ -79,7 +85,7 @@ async function assertCalls<R>(expected: string, call: () => R): Promise<Awaited<
   }
 }
 
-/** The same of a call that fails. */
+/** Like {@linkcode assertCalls}, for a call that must fail. */
 async function assertFails(
   expected: string,
   Class: new (...args: never[]) => Error,
@@ -88,7 +94,7 @@ async function assertFails(
   assertInstanceOf(await assertCalls(expected, () => errorOf(call)), Class, `${call}`);
 }
 
-/** For options: no wait. */
+/** Options that do not wait. */
 const VAIN = [{ block: false }, { timeout: 0 }];
 
 for (const { name, make, from, orderOf } of SUITES) {
@@ -101,7 +107,7 @@ for (const { name, make, from, orderOf } of SUITES) {
       true,
     ]);
     const again = from(queue.handle);
-    assertEquals(calls, []); // Making one is none.
+    assertEquals(calls, []); // Making a queue is no call.
     const isSimple = name === "SimpleQueue";
     const form = (method: string, simple: string): string => isSimple ? simple : method;
 
@@ -189,7 +195,7 @@ for (const { name, make, from } of BOUNDED) {
     assertEquals((await assertCalls("get", () => later.next())).done, true);
     assertEquals((await assertCalls("getSync", () => now.next())).done, true);
 
-    // That it was shut down comes first, also now.
+    // That the queue was shut down is still checked first.
     await assertFails("put", ShutDown, () => queue.put(1));
     await assertFails("checkOpen", ShutDown, () => queue.put(1, { timeout: -1 }));
     await assertFails("checkOpen", ShutDown, () => queue.putManySync(5 as never));
@@ -236,7 +242,7 @@ test("QueueCore has methods only, and each that may wait in two forms", () => {
   }
 });
 
-/** What a call comes to: its result, or its error. */
+/** The outcome of a call: its result, or its error. */
 async function outcomeOf(call: () => unknown): Promise<unknown> {
   try {
     return await call();
@@ -246,7 +252,7 @@ async function outcomeOf(call: () => unknown): Promise<unknown> {
   }
 }
 
-/** Queues in all states that calls find, and their calls with all kinds of time. */
+/** Queues in all states that calls can meet; the calls follow, with all kinds of time limits. */
 const SITUATIONS: Record<string, (queue: Queue<unknown>) => void> = {
   "empty": () => {},
   "with items": (queue) => queue.putManySync([1, { two: 2 }]),

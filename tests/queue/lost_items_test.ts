@@ -1,4 +1,7 @@
-/** Items that a thread has taken and not reported done before it ended: join says so, once nothing else is left. */
+/**
+ * Items that a thread has taken and not reported done before it ended: join fails because of them,
+ * once nothing else is unfinished.
+ */
 
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { type Future, ThreadPoolExecutor, type ThreadPoolOptions } from "../../executors/mod.ts";
@@ -32,13 +35,16 @@ shareProcesses(1, 2);
 /** A way in which a worker ends that has taken items. */
 interface End {
   readonly options?: ThreadPoolOptions;
-  /** Whether only a process can end so. */
+  /** Whether only a process can end like this. */
   readonly isOfProcesses?: boolean;
-  /** Has the worker take so many; it ends once the gate is open, or `kill` was called. */
+  /**
+   * Makes the worker take `count` items; it ends once the gate is open or the returned function was
+   * called.
+   */
   begin(pool: OwnPool, queue: Queue<unknown>, count: number, gate: AnyGate): () => void;
 }
 
-/** Marks a task whose end is no news. */
+/** Ignores the outcome of a task whose end is no news. */
 function forget(future: Future<unknown>): void {
   future.exception();
 }
@@ -88,10 +94,13 @@ const ENDS: Record<string, End> = {
   },
 };
 
-/** The ends of those who open the gate first: who blocks has to have somebody else do so. */
+/**
+ * The ends for which the gate must open first: while the main thread blocks, another thread has to
+ * open it.
+ */
 const ENDS_AT_GATE = ["calls close()", "has run as many tasks as it may", "is killed"];
 
-/** Fails unless the error says so many items of the worker are lost. */
+/** Fails unless the error says that this many items of the pool's workers are lost. */
 function assertLost(error: unknown, count: number, label: string, pool: string): void {
   assertInstanceOf(error, LostItemsError);
   assert(error instanceof RuntimeError && LostItemsError.is(error));
@@ -105,7 +114,7 @@ function assertLost(error: unknown, count: number, label: string, pool: string):
 
 const PREFIX = "taker";
 
-/** Enough for a worker that has started to take an item, most of the time. */
+/** Usually enough for a worker that has started to take an item. */
 const TASK_MS = 500;
 
 function poolOf({ options }: End, elsewhere: Elsewhere): OwnPool {
@@ -138,11 +147,11 @@ function lostItems({ name, make }: QueueSuite<Queue<unknown>>, elsewhere: Elsewh
       assertEquals([queue.qsize(), unfinishedOf(queue)], [0, 3]);
       kill();
       for (const error of await Promise.all(joins)) assertLost(error, 3, label, PREFIX);
-      // Those who come later hear the same.
+      // Later joins fail in the same way.
       assertLost(await rejectionOf(queue.join()), 3, label, PREFIX);
       assertLost(assertThrows(() => queue.joinSync()), 3, label, PREFIX);
       assertEquals(allWaitersOf(queue), NOBODY);
-      // Somebody else deals with them.
+      // Another thread reports them done in place of the dead one.
       queue.taskDone();
       assertLost(await rejectionOf(queue.join()), 2, label, PREFIX);
       await others.submit(tasks.reportDone, queue, 2);
@@ -161,7 +170,7 @@ function lostItems({ name, make }: QueueSuite<Queue<unknown>>, elsewhere: Elsewh
       queue.putManySync([1, 2]);
       const kill = end.begin(pool, queue, 2, gate);
       await gate.entered();
-      // The main thread blocks when its worker ends: somebody else opens the gate.
+      // The main thread is blocked when its worker ends: another thread opens the gate.
       if (ENDS_AT_GATE.includes(how)) {
         const opening = threads.submit(tasks.openWhenQueued, queue, "joiners", gate.pass);
         assertLost(assertThrows(() => queue.joinSync()), 2, name, PREFIX);

@@ -1,4 +1,7 @@
-/** The memory of queues: growing, used up, used again, and items that are too large for it. */
+/**
+ * The memory of queues: how it grows, is used up and is used again, and items that are too large
+ * for it.
+ */
 
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import * as fc from "fast-check";
@@ -28,10 +31,10 @@ import * as tasks from "./fixtures/queue_tasks.ts";
 const INITIAL_BYTES = 1 << 16;
 const MIB = 1 << 20;
 const RUNS = 100;
-/** Stands for a number instead of a string of some size. */
+/** Stands for a number instead of a string of the given size. */
 const NUMBER = -1;
 
-/** Puts items until there is no room; how many. */
+/** Puts items until there is no room; returns how many. */
 function fill(queue: AnyQueue<unknown>, item: unknown): number {
   for (let count = 0;; count++) {
     try {
@@ -43,7 +46,7 @@ function fill(queue: AnyQueue<unknown>, item: unknown): number {
   }
 }
 
-/** Takes items until there is room for one, which is put; those that were taken. */
+/** Takes items until there is room for the given one, which is put; returns the items taken. */
 function takeForRoom(queue: AnyQueue<unknown>, item: unknown): unknown[] {
   const taken: unknown[] = [];
   for (;;) {
@@ -203,7 +206,8 @@ for (const { name, makeAny, orderOf } of SUITES) {
   });
 
   test(`${name}: an item either is too large, or an empty queue has room for it`, () => {
-    // The head of a queue's memory has 2240 bytes; what is left is best used by sizes that are powers of two.
+    // The head of a queue's memory has 2240 bytes; the rest is best used by sizes that are powers
+    // of two.
     const capacities = [INITIAL_BYTES, 2240 + INITIAL_BYTES, 2240 + INITIAL_BYTES + 256, 100_000];
     for (const capacityBytes of capacities) {
       const queue = makeAny({ capacityBytes });
@@ -242,7 +246,7 @@ for (const { name, makeAny, orderOf } of SUITES) {
       );
       assertEquals([queue.qsize(), unfinishedOf(queue)], [count, count]);
       const taken = takeForRoom(queue, item);
-      // First in first out, small items make room by the eighth.
+      // In a first-in-first-out queue, small items free their memory by the eighth.
       const piece = isFifo ? Math.ceil(count / 8) : 1;
       assert(taken.length <= piece, `${taken.length} of ${count}`);
       assert(taken.every((it) => JSON.stringify(it) === JSON.stringify(item)));
@@ -274,7 +278,7 @@ for (const { name, makeAny, orderOf } of SUITES) {
     for (const _ of numbers(5)) {
       const count = fill(queue, { small: true });
       most = Math.max(most, count);
-      // Memory of large items is used for small ones only once all is forgotten.
+      // Memory of large items is used for small ones only once the heap has forgotten all blocks.
       assert(count >= most / 3, `${count} of ${most}`);
       drain(queue);
       queue.putNowait(large);

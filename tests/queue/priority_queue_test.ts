@@ -38,13 +38,13 @@ boundedQueueContract(suite);
 
 const RUNS = 200;
 
-/** Takes the first of the smallest. */
+/** Takes the first of the smallest items. */
 function takeSmallest(items: Item[], keyOf: (item: Item) => number): Item {
   const least = Math.min(...items.map(keyOf));
   return items.splice(items.findIndex((item) => keyOf(item) === least), 1)[0];
 }
 
-/** Fails unless the items come in this order, whatever the order in which they are put. */
+/** Fails unless the items come in this order, whatever the order in which they were put. */
 function assertSorted<T>(expected: T[], priority?: (item: T) => PriorityKey): void {
   const order = fc.shuffledSubarray(expected, { minLength: expected.length });
   fc.assert(
@@ -238,7 +238,7 @@ test("PriorityQueue.putMany() that waits keeps the keys of all items", async () 
   const items = numbers(200).map((n) => ({ n }));
   const putting = queue.putMany(items);
   for (const last of numbers(198)) {
-    // The largest of those put so far is the smallest by its key.
+    // The largest of those put so far has the smallest key.
     await until(() => queue.qsize() === 3);
     assertEquals(queue.getNowait().n, last + 2);
   }
@@ -372,7 +372,8 @@ test("PriorityQueue.put() that waited throws TypeError when its item cannot be c
   const waiting = errorOf(() => queue.put("a"));
   const next = queue.put(3);
   await queued(queue, "putters", 2);
-  // Whoever is woken finds one that it cannot be compared with, or none: then it is the first.
+  // The putter that is woken finds an item with which its own cannot be compared, or none: then its
+  // own comes first.
   queue.getNowait();
   queue.putNowait(2);
   await queued(queue, "putters", 2);

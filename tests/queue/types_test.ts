@@ -19,7 +19,7 @@ interface Job {
   readonly id: number;
 }
 
-/** Is checked and never called: what counts are the types. */
+/** Checked and never called: only the types count. */
 async function inferred(queue: Queue<Job>, executor: ThreadPoolExecutor): Promise<unknown> {
   const item = await queue.get();
   assertType<IsExact<typeof item, Job>>(true);
@@ -51,7 +51,7 @@ async function inferred(queue: Queue<Job>, executor: ThreadPoolExecutor): Promis
   return [sync, some, someSync, spread, later, put, many, joined, future];
 }
 
-/** Is checked and never called. */
+/** Checked and never called. */
 function classes(handle: Handle): unknown {
   const simple = new SimpleQueue<string>({ name: "a", capacityBytes: 4096 });
   const word = simple.getSync();

@@ -1,4 +1,7 @@
-/** What items may be: everything that the arguments of a task may be, but for what goes by a message only. */
+/**
+ * What items may be: everything that the arguments of a task may be, except what only a message can
+ * carry.
+ */
 
 import {
   assert,

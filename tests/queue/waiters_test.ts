@@ -1,4 +1,7 @@
-/** Those who wait for items, for room and for the end: who is served when, and what is left of those who give up. */
+/**
+ * Callers that wait for items, for room and for the end: who is served when, and what is left of
+ * callers that give up.
+ */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { type Future, ThreadPoolExecutor } from "../../executors/mod.ts";

@@ -1,11 +1,11 @@
-/** Looks at the shared words of the objects under test, so that no test has to sleep. */
+/** Reads the shared words of the objects under test, so that no test has to sleep. */
 
 import type { Handle } from "../../_memory/handle.ts";
 import { BARRIER, CONDITION, EVENT, LOCK, SEMAPHORE } from "../../_memory/layout.ts";
 import { seatIn } from "../../_memory/seat.ts";
 import { Latch, WaitList } from "../../_memory/wait_list.ts";
 
-/** An object of shared memory. */
+/** An object in shared memory. */
 export interface Shared {
   readonly handle: Handle;
 }
@@ -71,29 +71,32 @@ export function lockWaitersOf(object: Shared): number {
   return waitersOf(lock === undefined ? object : { handle: lock });
 }
 
-/** Resolves once `isMet`. */
+/** Resolves once `isMet()` holds. */
 export async function until(isMet: () => boolean): Promise<void> {
   while (!isMet()) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
 }
 
 const idle = new Int32Array(new SharedArrayBuffer(4));
 
-/** Blocks this thread until `isMet`. */
+/** Blocks this thread until `isMet()` holds. */
 export function blockUntil(isMet: () => boolean): void {
   while (!isMet()) Atomics.wait(idle, 0, 0, LOOK_MS);
 }
 
-/** Resolves once so many waits are queued. */
+/** Resolves once `count` waits are queued. */
 export function queued(object: Shared, count = 1): Promise<void> {
   return until(() => waitersOf(object) === count);
 }
 
-/** Resolves once so many waits are queued for a lock, or for the lock of a condition. */
+/** Resolves once `count` waits are queued for a lock, or for the lock of a condition. */
 export function lockQueued(object: Shared, count = 1): Promise<void> {
   return until(() => lockWaitersOf(object) === count);
 }
 
-/** How a promise stands after all that is due has had its turn: `"pending"`, or what it settled with. */
+/**
+ * The state of a promise after all that is due has run: `"pending"`, or what the promise settled
+ * with.
+ */
 export async function stateOf(promise: Promise<unknown>): Promise<unknown> {
   let state: unknown = "pending";
   promise.then((value) => state = value, (error) => state = error);
@@ -101,7 +104,7 @@ export async function stateOf(promise: Promise<unknown>): Promise<unknown> {
   return state;
 }
 
-/** Lets what is due have its turn: timers, messages, and the look for what other threads have granted. */
+/** Lets what is due run: timers, messages, and the check of what other threads have granted. */
 export async function turns(): Promise<void> {
   for (let i = 0; i < 3; i++) await new Promise((resolve) => setTimeout(resolve, 0));
 }
@@ -116,7 +119,7 @@ export async function rejectionOf(promise: Promise<unknown>): Promise<unknown> {
   );
 }
 
-/** What a handle becomes when somebody sends it as text. */
+/** What becomes of a handle that is sent as text. */
 export function jsonCopy(handle: Handle): Handle {
   return JSON.parse(JSON.stringify(handle));
 }

@@ -33,7 +33,7 @@ const IS_BROKEN = "Cannot wait at Barrier: it is broken; reset() repairs it";
 
 const MEETINGS = [tasks.meet, tasks.meetSync] as (typeof tasks.meet)[];
 
-/** Fails unless nobody waits and rounds end well. */
+/** Fails unless nobody waits and rounds can be completed. */
 async function assertSound(barrier: Barrier): Promise<void> {
   assertEquals([barrier.broken, barrier.nWaiting, waitersOf(barrier)], [false, 0, 0]);
   for (let round = 0; round < 2; round++) {
@@ -43,7 +43,7 @@ async function assertSound(barrier: Barrier): Promise<void> {
   assertEquals([barrier.broken, barrier.nWaiting, waitersOf(barrier)], [false, 0, 0]);
 }
 
-/** Fails unless all who come are told that the barrier is broken; repairs it. */
+/** Fails unless every wait fails because the barrier is broken; then repairs it. */
 async function assertBroken(barrier: Barrier): Promise<void> {
   assertEquals([barrier.broken, barrier.nWaiting, waitersOf(barrier)], [true, 0, 0]);
   for (const options of [undefined, { timeout: 0 }, { timeout: SHORT_MS }]) {
@@ -54,7 +54,7 @@ async function assertBroken(barrier: Barrier): Promise<void> {
   await assertSound(barrier);
 }
 
-/** A barrier of two whose action waits until it is let go on. */
+/** A barrier, of two parties by default, whose action waits until `letGoOn` is called. */
 function makeHeldUp(options: BarrierOptions = {}, parties = 2) {
   const state = { letGoOn: (_error?: Error): void => {}, runs: 0 };
   const action = () =>
@@ -626,7 +626,7 @@ for (const elsewhere of ELSEWHERE) {
       );
       assert(BrokenBarrierError.is(await here));
       await assertBroken(barrier);
-      // It is not missing where it is not called.
+      // The action is not missed where another party calls it.
       const first = crew.submit(meet, barrier);
       await queued(barrier);
       assertEquals([await barrier.wait(), await first], [1, 0]);

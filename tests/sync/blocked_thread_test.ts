@@ -3,7 +3,7 @@ import { test } from "../_support/leaks.ts";
 import { runProgram } from "../_support/run.ts";
 import { ROOT } from "../_support/scratch.ts";
 
-/** Time that a program has; it needs a fraction of a second. */
+/** Time limit of a program, which needs a fraction of a second. */
 const PROGRAM_MS = 10_000;
 
 const HEAD = `
@@ -16,13 +16,16 @@ import { holdUntilAllWait } from ${
 };
 `;
 
-/** Runs a program of its own, as it might block for ever; fails if it does, or prints anything else. */
+/**
+ * Runs a program of its own, as it might block for ever; fails if it does so, or prints anything
+ * but these lines.
+ */
 async function assertPrints(lines: string[], program: string): Promise<void> {
   const { stdout, stderr, timedOut } = await runProgram(HEAD + program, { timeoutMs: PROGRAM_MS });
   assertEquals([timedOut, stderr, stdout.trim().split("\n")], [false, "", lines]);
 }
 
-/** How each is made, by the name in the tests' names. */
+/** How each lock is made, by its name in the tests' titles. */
 const LOCKS = {
   Lock: "new Lock()",
   RLock: "new RLock()",

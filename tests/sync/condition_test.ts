@@ -45,7 +45,7 @@ function notifyUnder(condition: Condition, n?: number): Promise<void> {
   return condition.run(() => condition.notify(n));
 }
 
-/** Starts waits that write down who was notified. */
+/** Starts waits, each of which logs its name when it was notified. */
 function startWaits(condition: Condition, names: string[], log: string[]): Promise<boolean>[] {
   return names.map((name) =>
     condition.run(async () => {
@@ -221,7 +221,7 @@ test("Condition.wait() rejects with the reason of a signal that aborts, holding 
     assertEquals(waitersOf(condition), 0);
     assertStrictEquals(await waiting, reason);
     assertEquals(condition.locked(), true);
-    // It is the owner of the lock again: it may notify, wait and release.
+    // The task owns the lock again: it may notify, wait and release.
     condition.notify();
     assertEquals(await condition.wait({ timeout: 0 }), false);
     condition.release();
@@ -325,7 +325,7 @@ test("Condition.wait() releases a nested RLock whole and restores its depth, wit
         const before = depth();
         const isNotified = await condition.wait({ timeout });
         const after = depth();
-        // It still is inside of its runs, where it may enter again.
+        // The task still is inside its runs, where it may enter again.
         assertEquals(lock.acquireSync(), true);
         lock.release();
         lock.release();
@@ -452,7 +452,7 @@ test("Condition.waitFor() has one deadline for all of it, however often it is no
       await turns();
     }
     assertEquals(await waiting, false);
-    // A deadline for each wait would never have come.
+    // With a deadline for each wait, the end would never have come.
     assert(performance.now() - startMs >= timeout);
     await assertWorks(condition);
     assertInTime(notified > 1);
@@ -629,7 +629,7 @@ test("Condition: two conditions on one lock have waiters of their own", async ()
     await lock.run(() => empty.notifyAll());
     await turns();
     assertEquals([log, waitersOf(full), waitersOf(empty)], [["e1"], 2, 0]);
-    // Who holds one holds the other.
+    // The owner of one holds the other too.
     await full.run(() => empty.notify());
     await empty.run(() => full.notify());
     await turns();

@@ -1,6 +1,7 @@
 /**
- * The rules that cores keep so that an object can be used from another process (see `_memory/core.ts`). Here the other process is
- * this one: a stub has nothing of the core but the names of its methods, and copies of what goes in and comes out.
+ * The rules that cores keep so that an object can be used from another process (see
+ * `_memory/core.ts`). Here, this process plays the other one too: a stub gets nothing of the core
+ * but the names of its methods, and copies of arguments and results.
  */
 
 import {
@@ -49,28 +50,28 @@ const SHORT_MS = 5;
 
 const ENDLESS: Limits = { deadlineMs: NEVER, signal: undefined };
 
-/** The objects that are used from elsewhere, by what their data there say. */
+/** The objects that are used from elsewhere, by the identifier in their remote data. */
 const owned = new Map<string, Handle>();
 
-/** What stubs were asked to do. */
+/** The methods that stubs were asked to call. */
 const calls: string[] = [];
 
 type Method = (...args: unknown[]) => unknown;
 
-/** What stands for an object elsewhere. */
+/** The handle of an object for another process. */
 function remoteOf({ handle }: Shared): Handle {
   const remote = `#${owned.size}`;
   owned.set(remote, handle);
   const { name, lock } = handle.data as { readonly name?: string; readonly lock?: Handle };
   const data = { remote, name };
-  // A condition's lock goes with it.
+  // A condition's lock is sent with it.
   return {
     kind: handle.kind,
     data: lock === undefined ? data : { ...data, lock: remoteOf({ handle: lock } as Shared) },
   };
 }
 
-/** The core that a stub stands for. */
+/** The core for which a stub stands. */
 function openOwned({ remote }: RemoteData): Core {
   const [id, ...parts] = remote.split("/");
   const { kind, data } = owned.get(id)!;
@@ -80,7 +81,7 @@ function openOwned({ remote }: RemoteData): Core {
   }, openCore(kind, data));
 }
 
-/** A stub which sees to it that the rules are kept. */
+/** A stub that checks that the rules are kept. */
 function makeStub(kind: string, data: RemoteData): Core {
   const core = openOwned(data) as Core & Record<string, Method>;
   const known: Record<string, unknown> = { data, name: data.name };
@@ -105,7 +106,7 @@ function isMethod(core: object, name: string): boolean {
   return false;
 }
 
-/** Calls a method as across a boundary. */
+/** Calls a method as if across a process boundary. */
 function call(kind: string, core: Record<string, Method>, name: string, args: unknown[]): unknown {
   calls.push(`${kind}.${name}`);
   const mayWait = waitingMethods(kind).includes(name);
@@ -128,7 +129,7 @@ async function callsOf(step: () => unknown): Promise<string[]> {
   return calls.splice(0);
 }
 
-/** The same, without the kind, as one text. */
+/** Like {@linkcode callsOf}, without the kinds, as one text. */
 async function namesOf(step: () => unknown): Promise<string> {
   return (await callsOf(step)).map((call) => call.slice(call.indexOf(".") + 1)).join(" ");
 }
@@ -418,7 +419,7 @@ test("Value's lock is reached from elsewhere as a part of it", async () => {
   assertEquals(value.getLock().locked(), false);
 });
 
-/** Somebody else, in whose name this thread opens cores. */
+/** Another thread, in whose name this thread opens cores. */
 function makeDeputy(): Deputy & Disposable {
   const { table } = home();
   const deputy = new Deputy("other", table.buffer, table.claim("other"));
@@ -457,7 +458,7 @@ test("Condition's core and its lock's act for the seat that they were opened wit
   theirLock.release([]);
 });
 
-/** Has somebody acquire the condition's lock, notify all who wait, and die. */
+/** Lets another thread acquire the condition's lock, notify all waiters, and die. */
 function dieHolding(condition: Condition): void {
   using dying = makeDeputy();
   const [core, lock] = openFor(dying, condition);
@@ -478,7 +479,7 @@ test("Condition's core returns from a wait that has lost the lock, and says how 
   theirLock.release([]);
 });
 
-/** The lock of a condition and the condition, as views of their own. */
+/** A condition's lock and the condition, each as another view. */
 const VIEWS: Record<string, (condition: Condition) => [Lock | RLock, Condition]> = {
   "views of one reference": ({ lock, handle }) => [
     lock instanceof Lock ? Lock.from(lock.handle) : RLock.from(lock.handle),

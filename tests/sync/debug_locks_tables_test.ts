@@ -1,6 +1,7 @@
 /**
- * debugLocks with locks of several makers: each thread that was started by hand and made a lock first numbers threads in its own
- * way. The first test needs a main thread that has met nobody yet.
+ * debugLocks with locks of several makers: each thread that was started by hand and made a lock
+ * first numbers threads in its own way. The first test needs a main thread that has seen no such
+ * lock yet.
  */
 
 import { assertEquals } from "@std/assert";

@@ -7,15 +7,15 @@ import { lockQueued, queued } from "./_support.ts";
 import { holdThenAcquire, stateSeenHere } from "./fixtures/debug_tasks.ts";
 import { acquireOnce, acquireOnceSync, holdAtGateSync, keep } from "./fixtures/lock_tasks.ts";
 
-/** Time in which two threads in a deadlock are looked at before they give up. */
+/** Time for which two deadlocked threads can be observed before they give up. */
 const DEADLOCK_MS = 10_000;
 
-/** What is said of the locks of that name. */
+/** What debugLocks() reports of the locks of that name. */
 function statesOf(name: string): LockState[] {
   return debugLocks().filter((state) => state.name === name);
 }
 
-/** The state of a lock that main holds once. */
+/** The state of a lock that the main thread holds once. */
 function held(kind: string, name: string, more: Partial<LockState> = {}): LockState {
   return {
     kind,
@@ -77,7 +77,7 @@ test("debugLocks() names a thread once for each of its tasks that wait", async (
   const lock = new Lock({ name: "wanted" });
   await lock.acquire();
   const waits = [lock.acquire(), lock.acquire({ timeout: DEADLOCK_MS })];
-  // Who waits for what another task of the same thread holds is in a circle by himself.
+  // A thread that waits for what another of its own tasks holds forms a circle alone.
   const circle = ["main"];
   assertEquals(statesOf("wanted"), [
     held("Lock", "wanted", { waiters: ["main", "main"], circle }),
@@ -135,7 +135,7 @@ test("debugLocks() tells of an owner that has ended", async () => {
   });
   const lock = new RLock({ name: "orphan" });
   await pool.submit(keep, lock);
-  // Waits until the death is known.
+  // This waits until the death is known.
   await lock.acquire().catch(() => {});
   assertEquals(statesOf("orphan"), [
     held("RLock", "orphan", { owner: "crew_0", isOwnerAlive: false }),

@@ -83,7 +83,7 @@ test("Event.set() wakes very many no slower than they came", { timeout: 120_000 
     await Promise.all(waits);
     return (performance.now() - setMs) / (setMs - cameMs);
   };
-  // A machine may stand still in one or the other.
+  // The machine may stall in one of the two.
   const ratios = [await ratio()];
   while (ratios.at(-1)! >= 2 && ratios.length < 4) ratios.push(await ratio());
   assert(ratios.at(-1)! < 2, `${ratios}`);

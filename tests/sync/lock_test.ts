@@ -117,7 +117,7 @@ test("Lock: a newcomer may overtake who was woken, who is handed the lock by the
   const first = lock.acquire();
   const second = lock.acquire();
   lock.release();
-  // The first waiter is woken, but has had no turn yet.
+  // The first waiter is woken, but has not run yet.
   assertEquals(lock.acquireSync({ blocking: false }), true);
   assertEquals(await stateOf(first), "pending");
   assertEquals(waitersOf(lock), 2);

@@ -16,11 +16,11 @@ import {
 } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
 
-/** What ought to be options. */
+/** Values that are passed where options belong. */
 // deno-lint-ignore no-explicit-any
 type Wrong = any;
 
-/** Calls that are given something else in place of their options, as Python would have it. */
+/** Calls that get such a value in place of their options, as Python would have it. */
 const CALLS: Record<string, (wrong: Wrong) => unknown> = {
   "new Lock()": (wrong) => new Lock(wrong),
   "new RLock()": (wrong) => new RLock(wrong),

@@ -1,4 +1,7 @@
-/** Each member of each class does in a process what it does in a worker thread: the same result, the same error. */
+/**
+ * In a process, each member of each class does what it does in a worker thread: the same result,
+ * the same error.
+ */
 
 import { assertEquals } from "@std/assert";
 import { test } from "../_support/leaks.ts";

@@ -1,4 +1,7 @@
-/** What is peculiar to objects that are used by tasks in other processes: what crosses, what does not, and for how long. */
+/**
+ * What is particular to objects that tasks in other processes use: what crosses, what does not, and
+ * for how long.
+ */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { NotShareableError, ProcessPoolExecutor, ThreadPoolExecutor } from "../../executors/mod.ts";
@@ -18,10 +21,10 @@ import * as tasks from "./fixtures/process_tasks.ts";
 
 shareProcesses(1, 2);
 
-/** Enough for what is released here to be granted to a process. */
+/** Long enough for what is released here to be granted to a process. */
 const DEAF_MS = 60;
 
-/** Everything that one can hold at a time. */
+/** All objects that one party can hold at a time. */
 const LOCKS: Record<string, () => Lockable> = {
   "Lock": () => new Lock(),
   "RLock": () => new RLock(),
@@ -85,7 +88,7 @@ for (const elsewhere of ELSEWHERE) {
       await comesAbout(blocking, () => lockWaitersOf(lock) > 0);
       lock.release();
       const [isMine, outcome, isLocked] = await blocking;
-      // Neither, if its time was up before this thread has released.
+      // The promise has not got it either if its time was up before this thread has released.
       assertInTime(isMine === true || outcome !== "reason");
       assert(outcome === "reason" || (outcome === true && !isMine), `${outcome} ${isMine}`);
       assertEquals(isLocked, false);
@@ -120,7 +123,7 @@ for (const elsewhere of ELSEWHERE) {
   });
 }
 
-/** Ways to have a condition and something else with the same lock. */
+/** Ways to have a condition and another object with the same lock. */
 const SHARERS: Record<string, () => [condition: Condition, same: Condition | Lock | RLock]> = {
   "itself": () => {
     const condition = new Condition();
@@ -144,7 +147,7 @@ const SHARERS: Record<string, () => [condition: Condition, same: Condition | Loc
   },
 };
 
-/** What a promise of a wait is told. */
+/** How a promise of a wait settles. */
 const TOLD: Record<tasks.WaitEnd, unknown> = {
   "is notified": true,
   "times out": false,
@@ -227,7 +230,7 @@ test("An object that a process sends back is another view of the same, its parts
 
 for (const how of ["alone", "nested", "queue", "event"]) {
   test(`An object that was made in a process cannot be returned from it: ${how}`, async () => {
-    // The first task of a process, and one that knows of shared objects.
+    // Tried as the first task of a process, and again once the process knows of shared objects.
     await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
     const text = "it was made in this one; make it in the parent, and send it from there";
     await assertRejects(
@@ -241,7 +244,7 @@ for (const how of ["alone", "nested", "queue", "event"]) {
       NotShareableError,
       text,
     );
-    // An error without it is better than another one.
+    // The task's own error without the object is better than an error about the object.
     await assertRejects(() => pool.submit(tasks.throwOwn, how).result(), Error, "mine");
     assertEquals(await pool.submit(tasks.lockedThere, new Lock()), false);
   });
@@ -294,7 +297,7 @@ test("A process cannot send on what it was sent, and says so", async () => {
 test("A process shares objects of its own with threads and processes of its own", async () => {
   await using crew = ELSEWHERE[1].crew(1);
   const each = [true, true, "object"];
-  // What a grandchild has made cannot be sent.
+  // An object that a grandchild has made cannot be sent.
   assertEquals(await crew.submit(pools.shareOwn), [...each, true, true, "string"]);
 });
 

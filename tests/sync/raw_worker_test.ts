@@ -26,7 +26,7 @@ import { acquireOnce, acquireOnceSync } from "./fixtures/lock_tasks.ts";
 import type { RawKind } from "./fixtures/raw_worker.ts";
 import { type RawObject, RawWorker } from "./raw_workers.ts";
 
-/** What is acquired and released, and how it is made. */
+/** Objects that are acquired and released, and how they are made. */
 const LOCKS: {
   kind: RawKind;
   args: unknown[];
@@ -55,7 +55,7 @@ const LOCKS: {
   },
 ];
 
-/** Both sides hold and wait in turn, in both forms. */
+/** Lets both sides hold and wait in turn, in both forms. */
 async function assertShared(here: Lockable, there: RawObject): Promise<void> {
   for (const form of ["acquire", "acquireSync"] as const) {
     // This thread holds.
@@ -153,7 +153,7 @@ test("RLock of a raw worker has one owner at a time", async () => {
   await assertSound(lock);
 });
 
-/** Both makers of an object that is shared with a raw worker. */
+/** An object made on either side, with its view on the other one. */
 async function pairsOf<T extends { handle: Handle }>(
   worker: RawWorker,
   kind: RawKind,

@@ -1,4 +1,4 @@
-/** Workers that no pool has started, from the outside. */
+/** Workers that no pool has started, as seen from outside. */
 
 import type { Handle, LockState } from "../../sync/mod.ts";
 import type { RawKind, RawReply, RawRequest } from "./fixtures/raw_worker.ts";
@@ -23,7 +23,7 @@ export class RawWorker implements Disposable {
     };
   }
 
-  /** Has the worker make an object of its own. */
+  /** Makes the worker create an object. */
   async make(kind: RawKind, ...args: unknown[]): Promise<{ there: RawObject; handle: Handle }> {
     const { object, handle } = await this.#ask({ act: "make", kind, args }) as {
       object: number;
@@ -32,12 +32,12 @@ export class RawWorker implements Disposable {
     return { there: this.#object(object), handle };
   }
 
-  /** Has the worker rebuild an object. */
+  /** Makes the worker rebuild an object. */
   async open(shared: { readonly handle: Handle }): Promise<RawObject> {
     return this.#object(await this.#ask({ act: "open", handle: shared.handle }) as number);
   }
 
-  /** What `debugLocks` says there. */
+  /** The result of `debugLocks` in the worker. */
   async debugLocks(): Promise<LockState[]> {
     return await this.#ask({ act: "states" }) as LockState[];
   }
@@ -63,8 +63,8 @@ export class RawWorker implements Disposable {
 
 /** An object, as the worker sees it. */
 export interface RawObject {
-  /** Calls a method there, or reads a property. */
+  /** Calls a method, or reads a property, in the worker. */
   call(method: string, ...args: unknown[]): Promise<unknown>;
-  /** Blocks the worker until so many wait for the object, and calls a method. */
+  /** Blocks the worker until `count` waits are queued at the object, and then calls a method. */
   whenWaiting(count: number, method: string): Promise<unknown>;
 }

@@ -27,7 +27,7 @@ lockContract({
 
 let lockCount = 0;
 
-/** A lock with a name of its own, and how often it is held. */
+/** A lock with its own name, and a function for how often it is held. */
 function makeCounted(): { lock: RLock; depth: () => number } {
   const name = `counted ${++lockCount}`;
   const lock = new RLock({ name });
@@ -197,7 +197,8 @@ for (const elsewhere of ELSEWHERE) {
     const waiting = lock.acquire();
     gate.open();
     holding.resultSync();
-    // The thread has the lock by now, or is about to; its blocking code must not enter.
+    // The thread has been granted the lock by now, or is about to be; its blocking code must not
+    // enter.
     if (lock.acquireSync({ blocking: false })) {
       assertEquals(await stateOf(waiting), "pending");
       lock.release();

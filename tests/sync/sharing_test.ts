@@ -20,7 +20,7 @@ shareProcesses(1, 2);
 const YES = Array(9).fill(true);
 const NO = Array(9).fill(false);
 
-/** Ways in which objects are found in the arguments of a task. */
+/** Shapes of a task's arguments in which objects are found. */
 const SHAPES: Record<string, (kit: Kit) => unknown> = {
   "an object": (kit) => kit,
   "an array": (kit) => Object.values(kit),
@@ -31,7 +31,7 @@ const SHAPES: Record<string, (kit: Kit) => unknown> = {
   "all of them": (kit) => new Set([{ nested: [new Map([["kit", [[kit]]]])] }]),
 };
 
-/** Enough where each takes a process of its own. */
+/** One shape is enough where each needs a process of its own. */
 const LAST_SHAPE = [SHAPES["all of them"]];
 
 for (const elsewhere of ELSEWHERE) {

@@ -18,7 +18,7 @@ import { typeErrorsOf } from "../_support/compile.ts";
 import { test } from "../_support/leaks.ts";
 import { ROOT } from "../_support/scratch.ts";
 
-/** Is checked and never called: what counts are the types. */
+/** Checked and never called: only the types count. */
 function values(): void {
   const i32 = new Value("i32");
   assertType<IsExact<typeof i32, Value<"i32">>>(true);
@@ -36,7 +36,7 @@ function values(): void {
   assertType<IsExact<typeof view, Value<"i64">>>(true);
 }
 
-/** Is checked and never called. */
+/** Checked and never called. */
 async function running(locks: readonly (Lock | RLock | Condition | Semaphore)[]): Promise<void> {
   for (const lock of locks) {
     const one = await lock.run(() => 1);
@@ -61,7 +61,7 @@ async function running(locks: readonly (Lock | RLock | Condition | Semaphore)[])
   }
 }
 
-/** Is checked and never called. */
+/** Checked and never called. */
 async function waiting(
   condition: Condition,
   event: Event,

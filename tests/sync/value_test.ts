@@ -13,7 +13,7 @@ shareProcesses(1, 2);
 
 const TYPES: Type[] = ["i32", "u32", "i64", "f64"];
 
-/** Least and largest number of each type of whole numbers. */
+/** The least and the largest number of each integer type. */
 const RANGES = {
   i32: [-(2 ** 31), 2 ** 31 - 1],
   u32: [0, 2 ** 32 - 1],
