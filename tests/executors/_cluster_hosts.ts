@@ -1,6 +1,7 @@
 /**
- * Worker hosts that all tests of a file share, as processes: started before the first test and ended after the last, so that the leak
- * checks of each test find them there before and after.
+ * Worker hosts that all tests of a file share, as processes: they are started before the first test
+ * and ended after the last, so that the leak checks of each test find them both before and after
+ * it.
  */
 
 import { fromFileUrl } from "@std/path";
@@ -11,7 +12,7 @@ const WORKER = fromFileUrl(new URL("executors/cluster/worker.ts", ROOT));
 
 const PATIENCE_MS = 20_000;
 
-/** Which hosts there are to be. */
+/** The hosts to start. */
 export interface SharedHosts {
   /** The pool of each host; a name may come several times. */
   readonly pools: readonly string[];
@@ -23,13 +24,16 @@ export interface SharedHosts {
 /** The broker and the folder of the tests of a file. */
 export interface SharedCluster {
   readonly url: string;
-  /** For files of the tests; removed in the end. */
+  /** A folder for files of the tests; it is removed at the end. */
   readonly folder: string;
-  /** See {@linkcode RedisServer}. */
+  /** Sends a command to the broker; see {@linkcode RedisServer}. */
   command(...words: string[]): Promise<string>;
 }
 
-/** Starts a broker and hosts for the tests of this file. Call it where the tests are registered, before the first. */
+/**
+ * Starts a broker and hosts for the tests of this file. Call it where the tests are registered,
+ * before the first of them.
+ */
 export function shareHosts({ pools, modules, leaseSeconds }: SharedHosts): SharedCluster {
   let redis: RedisServer | undefined;
   let folder = "";
@@ -72,7 +76,7 @@ export function shareHosts({ pools, modules, leaseSeconds }: SharedHosts): Share
   };
 }
 
-/** Starts a host that writes to a file: a pipe would have to be read in the tests. */
+/** Starts a host that writes to a file: a pipe would have to be read during the tests. */
 function startHost(log: string, args: readonly string[]): Deno.ChildProcess {
   const program = ["run", "--config", CONFIG, "-A", "--quiet", WORKER, ...args];
   return new Deno.Command("sh", {

@@ -1,18 +1,21 @@
-/** Waiting tasks leave by priority, and of one priority in order, however many priorities there are and were. */
+/**
+ * Waiting tasks leave by priority, and in order within a priority, however many priorities there
+ * are and were.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { memoryUsage } from "node:process";
 import { Backlog } from "../../executors/_backlog.ts";
 import { randomNumbers } from "../stress/random.ts";
 
-/** Has a task wait whose payload is its own number. */
+/** Adds a task whose payload is its own number. */
 function push(backlog: Backlog, task: number, priority: number): void {
   const { words, start } = backlog.reserve(priority);
   words[start] = task;
   backlog.commit(task, 0, 0, start + 1);
 }
 
-/** The number of the task that leaves. */
+/** Removes the next task; returns its number. */
 function pull(backlog: Backlog): number {
   const { task, words, start, end } = backlog.peek()!;
   assertEquals([words[start], end - start], [task, 1]);
@@ -25,7 +28,7 @@ Deno.test("Backlog gives tasks by priority, and those of one priority in order",
   const backlog = new Backlog();
   const model: { task: number; priority: number }[] = [];
   for (let task = 0; task < 20_000; task++) {
-    // Now it grows, now it shrinks.
+    // It grows and shrinks in turn.
     const isGrowing = task % 4000 < 2000;
     const priority = Math.floor(random() * 40) - 20;
     if (random() < 0.1) backlog.reserve(priority); // Its arguments cannot be sent: it is not committed.

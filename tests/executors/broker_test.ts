@@ -1,4 +1,4 @@
-/** Calls of objects by other processes that come sooner than the news of what they name. */
+/** Calls of objects by other processes that come before the news of the objects that they name. */
 
 import { assertEquals } from "@std/assert";
 import { Broker, exportTable, findExports } from "../../executors/_broker.ts";
@@ -21,7 +21,7 @@ import { Lock } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { turn } from "../contracts/suite.ts";
 
-/** The side of the objects, and what the other one has been told of them. */
+/** The side that has the objects, and what the other side has been told about them. */
 function makeBroker() {
   const news: ExportNews[] = [];
   const exports = new Exports("tests", (told) => news.push(told));
@@ -39,7 +39,7 @@ function makeBroker() {
   return {
     broker,
     replies,
-    /** What is told of an object when it is first named. */
+    /** The news of an object that is sent when it is first named. */
     newsOf(object: Shareable): ExportNews {
       exports.handleOf(object);
       return news.at(-1)!;
@@ -68,7 +68,7 @@ test("a call by another process waits for the news of its object and of those in
   assertEquals(texts(replies), [0]);
 
   call(aboutQueue.object, "tryPut", [lock], undefined);
-  // Those behind it wait their turn.
+  // The calls after this one wait their turn.
   call(aboutQueue.object, "qsize");
   await turn();
   assertEquals(texts(replies), [0]);

@@ -10,7 +10,7 @@ test("Asides.settled() waits while there are answers, and no longer", async () =
   const last = deferred<void>();
   asides.tell(last.promise);
   let isSettled = false;
-  // Of a shorter time than the patience, so that it is up first however busy the machine is.
+  // Shorter than the patience, so that this time is up first however busy the machine is.
   const pause = () => new Promise((resolve) => setTimeout(resolve, PATIENCE_MS / 4));
   let paused = pause();
   const settled = asides.settled(PATIENCE_MS).then(() => isSettled = true);

@@ -185,7 +185,7 @@ test("the codec of a cluster keeps a DOMException, and the two errors of a Suppr
   assertInstanceOf(copy.cause, DOMException);
   const { name, message, code, stack } = copy.cause;
   assertEquals([name, message, code, stack], ["AbortError", "odd", 20, abort.stack]);
-  // Not on Node 20.
+  // Node 20 does not have this class.
   if (typeof SuppressedError !== "function") return;
   const both = again(new SuppressedError(abort, "first", "both")) as SuppressedError;
   assertInstanceOf(both, SuppressedError);

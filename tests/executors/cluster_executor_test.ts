@@ -1,4 +1,7 @@
-/** What all executors promise, kept by ClusterExecutor over a broker and three worker hosts in processes of their own. */
+/**
+ * The contract of all executors, kept by ClusterExecutor with a broker and three worker hosts in
+ * processes of their own.
+ */
 
 import { ClusterExecutor } from "../../executors/cluster/mod.ts";
 import { executorContract } from "../contracts/executor_contract.ts";
@@ -15,13 +18,19 @@ const cluster = shareHosts({
 
 const modules = { tasks: import.meta.resolve("../contracts/tasks.ts") };
 
-/** The executors of the present test. */
+/** The executors of the current test. */
 const live = new Set<ClusterExecutor>();
 
-/** Round trips after which events from before them have been read, even if the reader was about to ask for more. */
+/**
+ * After this many round trips, events from before them have been read, even if the reader was just
+ * about to ask for more.
+ */
 const ROUND_TRIPS = 10;
 
-/** A file can tell that a task has begun before the broker's event does, which took the way by a socket. */
+/**
+ * Waits until events have arrived: a file can show that a task has begun before the broker's event
+ * does, which comes by a socket.
+ */
 async function heard(): Promise<void> {
   for (const executor of live) {
     for (let i = 0; i < ROUND_TRIPS; i++) await executor.stats();
@@ -42,7 +51,7 @@ function make(maxWorkers: number): ClusterExecutor {
 
 Deno.test.afterEach(() => live.clear());
 
-// Objects of this process's memory do not reach the hosts.
+// Objects in this process's memory do not reach the hosts.
 makeSignalsBy(fileSignals(() => cluster.folder, heard) as unknown as SignalKit);
 
 if (!NEEDS_REDIS.ignore) {

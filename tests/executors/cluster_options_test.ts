@@ -1,4 +1,4 @@
-/** What ClusterExecutor has beside what all executors have. */
+/** What ClusterExecutor has in addition to what all executors have. */
 
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import {
@@ -23,7 +23,7 @@ const cluster = shareHosts({
 
 const MODULES = { tasks: import.meta.resolve("../contracts/tasks.ts") };
 
-/** Not a task of any host. */
+/** A module that no host has. */
 const OTHER = "file:///elsewhere/other.ts";
 
 function connect(options: Record<string, unknown> = {}): Promise<ClusterExecutor> {
@@ -178,7 +178,7 @@ test(
       JobLostError,
       "Cannot read outcome: the broker does not know job nobody-0;",
     );
-    // A key of another kind.
+    // The name of a key that is no job.
     await assertRejects(() => second.attach("events").result({ timeout: 5_000 }), JobLostError);
     assertThrows(() => second.attach("a:b"), TypeError, "expected the id of a job");
     assertThrows(() => first.idOf(new Future()), TypeError, "not one of this executor's");
@@ -191,7 +191,7 @@ test(
   async () => {
     await using executor = await connect({ maxPending: 3, version: "none" });
     const futures = Array.from({ length: 10 }, (_, n) => executor.submit(contract.square, n));
-    // What was sent is there before the broker answers what was asked behind it.
+    // A message sent has arrived before the broker answers a later request.
     while ((await executor.stats()).depth < 3);
     assertEquals((await executor.stats()).depth, 3);
     for (const future of futures) assert(future.cancel());

@@ -34,10 +34,10 @@ const cluster = shareHosts({
   leaseSeconds: 20,
 });
 
-/** Bytes of a result. */
+/** The most bytes that a result may have. */
 const LIMIT = 1_000;
 
-/** Characters of an outcome that no event carries. */
+/** Characters of an outcome that is too large for any event. */
 const LARGE = 100_000;
 
 function connect(maxResultBytes = LIMIT): Promise<ClusterExecutor> {
@@ -48,7 +48,7 @@ function connect(maxResultBytes = LIMIT): Promise<ClusterExecutor> {
   });
 }
 
-/** Has the hosts run `fill`, for a submitter that hears and removes nothing. */
+/** Makes the hosts run `fill` for a submitter that neither receives nor removes anything. */
 async function addForNobody(id: string, ...args: Parameters<typeof difficult.fill>): Promise<void> {
   const nobody = { active() {}, waiting() {}, completed() {}, failed() {}, progress() {} };
   const address = { url: cluster.url, tls: undefined, silenceMs: 15_000 };
@@ -92,7 +92,7 @@ test(
       outcomes.map((outcome) => typeof outcome === "string" ? outcome.length : LIMIT),
       lengths,
     );
-    // It is one task yet, and one that has failed.
+    // This still counts as one task, and as one that has failed.
     const { completed, failed } = await executor.stats();
     assertEquals([completed, failed], [0, 1]);
   },
@@ -145,7 +145,7 @@ test(
     );
     const attached = [returns, fails].map((future) => other.attach(submitter.idOf(future)));
     await Promise.all([returns, fails, ...attached].map((future) => future.exception()));
-    // There is no such job, but that is found out by and by.
+    // There is no such job, but that takes a while to find out.
     const nowhere = other.attach("nowhere");
     const none = [0, 0, 0, 0, 0, false, false];
     assertEquals(await counts(other), none);
@@ -192,7 +192,7 @@ for (
     const [own, far] = [here, there].map((outcome) => (outcome as { error: Error }).error);
     assertStrictEquals(Object.getPrototypeOf(far), Object.getPrototypeOf(own));
     assertEquals(far.name, own.name);
-    // Of what cannot be sent, each tells in its own words.
+    // The two texts differ for values that cannot be sent.
     if (NotShareableError.is(own)) assertStringIncludes(far.message, "Error: It is not there");
     else assertEquals(far.message, own.message);
   });
@@ -219,7 +219,7 @@ test(
         assertInstanceOf(error, RangeError);
         assertEquals(error.message.length, LARGE);
       }
-      // The broker is told in the end, at the latest, what it is to forget.
+      // At the latest at its end, the executor tells the broker what it must forget.
     }
     assertEquals(await cluster.command("KEYS", "bull:default:cf:result:*"), "");
     const events = Number(await cluster.command("MEMORY", "USAGE", "bull:default:events"));

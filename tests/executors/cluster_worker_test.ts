@@ -1,4 +1,4 @@
-/** The worker program of a cluster: what it says and how it ends. */
+/** The worker program of a cluster: what it prints and how it ends. */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
@@ -12,7 +12,7 @@ const WORKER = fromFileUrl(new URL("executors/cluster/worker.ts", ROOT));
 const TASKS = import.meta.resolve("./fixtures/cluster_tasks.ts");
 const NO_TASKS = new URL("tests/contracts/suite.ts", ROOT).href;
 
-/** Nobody listens there. */
+/** An address where nobody listens. */
 const NOWHERE = "redis://user:secret@127.0.0.1:1";
 
 function workerArgs(args: string[]): string[] {

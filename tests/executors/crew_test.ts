@@ -1,6 +1,7 @@
 /**
- * What a pool makes of its workers' words, step by step: a worker that claims a task, and shows late that it runs it, does not
- * keep the tasks behind it from their workers; nor does one that is about to sleep.
+ * What a pool makes of its workers' words, step by step: a worker that claims a task, and is late
+ * to show that it runs it, does not keep the tasks behind it from other workers; nor does one that
+ * is about to sleep.
  */
 
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
@@ -24,7 +25,7 @@ import { test } from "../_support/leaks.ts";
 import { Gate, until } from "../failure/_support.ts";
 import { hold, noop } from "../failure/_tasks.ts";
 
-/** The ring has so many slots. */
+/** How many slots the ring has. */
 const SLOTS = 1024;
 
 type StartThread = (name: string, onError: (message: string) => void) => WorkerThread;
@@ -43,7 +44,7 @@ function isAsked(ring: TaskRing): boolean {
   return load(ring.words, TASK_RING.ASKED) === 1;
 }
 
-/** A worker that does what the test does in its place, step by step. */
+/** A worker whose steps the test does in its place. */
 class Puppet implements WorkerThread {
   ring!: TaskRing;
   state!: WorkerState;
@@ -51,7 +52,7 @@ class Puppet implements WorkerThread {
   #port!: MessagePort;
   #mail!: MailboxWriter;
   readonly fail: (message: string) => void;
-  /** What it was sent, as a process. */
+  /** The signals that it was sent, as a process. */
   readonly signals: string[] = [];
 
   constructor(onError: (message: string) => void) {
@@ -71,7 +72,7 @@ class Puppet implements WorkerThread {
     );
   }
 
-  /** Claims a task, and does not show that it runs it. */
+  /** Claims a task without showing that it runs it. */
   claim(): number {
     assert(this.state.mayClaim());
     const number = this.ring.claim(this.#number);
@@ -79,7 +80,7 @@ class Puppet implements WorkerThread {
     return number;
   }
 
-  /** Shows it; returns the task's index. */
+  /** Shows that it runs the task; returns the task's index. */
   show(number: number): number {
     const task = this.ring.words[this.ring.slotOf(number) + SLOT.TASK];
     this.state.begin(number, task);
@@ -87,24 +88,24 @@ class Puppet implements WorkerThread {
     return task;
   }
 
-  /** Gives back its slot; false when the owner has done so. */
+  /** Gives back the task's slot; returns false if the owner has done so already. */
   release(number: number): boolean {
     return this.ring.release(number, this.#number);
   }
 
-  /** Both. */
+  /** Does both: shows that it runs the task, and gives back the slot. */
   begin(number: number): number {
     const task = this.show(number);
     assert(this.release(number));
     return task;
   }
 
-  /** Tells a task's result. */
+  /** Writes a task's result. */
   tell(task: number, value: unknown): void {
     this.#mail.write(KIND.RESULT, task, value);
   }
 
-  /** Tells of its end, as a process does. */
+  /** Writes a record of its own end, as a process does. */
   tellEnd(tasks: readonly number[]): void {
     this.#mail.write(KIND.ENDED, 0, ["process 7 was ended", undefined, tasks]);
   }
@@ -122,7 +123,10 @@ class Puppet implements WorkerThread {
   }
 }
 
-/** The same in the place of a process, which can be killed: when it has ended, the test says so. */
+/**
+ * Like {@linkcode Puppet}, in place of a process, which can be killed: the test says when it has
+ * ended.
+ */
 class ChildPuppet extends Puppet implements ChildThread {
   kill(signal: string): void {
     this.signals.push(signal);
@@ -131,7 +135,7 @@ class ChildPuppet extends Puppet implements ChildThread {
   stop(): void {}
 }
 
-/** A pool of puppets, in the order in which they are started; only so many can be. */
+/** A pool of puppets, and these in the order in which they are started; at most `most` can be. */
 function puppetPool(
   options?: PoolOptions,
   most = Infinity,
@@ -146,7 +150,7 @@ function puppetPool(
   return [pool, puppets];
 }
 
-/** A pool of two workers, each of which runs a task. */
+/** A pool of two workers that each run a task. */
 function twoRunning(
   Made: typeof Puppet,
 ): [WorkerPool, { puppet: Puppet; task: number }[], Future<unknown>[]] {
@@ -198,7 +202,7 @@ test("A lost worker does not take along a task that has the index of the one it 
   first.tell(first.begin(first.claim()), "finished");
   assertEquals(await finished, "finished");
   const waiting = pool.submit(noop, [], undefined, 0);
-  // It shows its last task still, as it lets its event loop turn, in which a timer throws.
+  // The worker still shows its last task, as its event loop turns; in that turn, a timer throws.
   first.fail("a timer threw");
   await until(() => puppets.length === 2);
   const second = puppets[1];
@@ -223,7 +227,8 @@ for (const isLost of [false, true]) {
     else controller.abort(new Error("enough"));
     assert(await first.exception());
     await until(() => pool.stats()[fate] === 1);
-    // The last task has the very slot. All are run by one that has the late one's number.
+    // The last task gets this very slot. All of them are run by a worker that has the late one's
+    // number.
     for (let i = 1; i <= SLOTS; i++) {
       const future = pool.submit(noop, [], undefined, 0);
       const next = puppets[1];
@@ -278,7 +283,7 @@ test("A thread does not block on for a future that fails on its way to sleep", a
   const number = puppets[0].claim();
   const waiting = pool.submit(noop, [], undefined, 0);
   puppets[0].begin(number);
-  // A second worker is to be started for it now, and cannot be, which breaks the pool.
+  // A second worker should be started for it now, which fails, and so the pool breaks.
   const error = waiting.exceptionSync({ timeout: 10_000 });
   assertInstanceOf(error, BrokenThreadPool);
   await pool.whenClosed();

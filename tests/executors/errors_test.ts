@@ -33,7 +33,7 @@ const COPIES = {
 type Name = keyof typeof CLASSES;
 const NAMES = Object.keys(CLASSES) as Name[];
 
-/** What each class is, besides itself. */
+/** The classes of which each class is a subclass. */
 const PARENTS: Partial<Record<Name, Name[]>> = {
   BrokenExecutor: ["RuntimeError"],
   BrokenThreadPool: ["BrokenExecutor", "RuntimeError"],
@@ -91,7 +91,7 @@ test("is() of an error class is true for what a worker threw", async () => {
   }
 });
 
-/** An error class that no worker knows. */
+/** An error class that workers do not know. */
 class HereOnlyError extends RangeError {
   override readonly name = "HereOnlyError";
   constructor(readonly code: number) {

@@ -1,17 +1,20 @@
-/** What a test puts in place of timers and clock, to have its own time, stands still: work with other threads must not. */
+/**
+ * Timers and a clock that a test has put in place of the real ones stand still: the package's work
+ * with other threads must not.
+ */
 
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { AsyncExecutor, Lock, Queue, Thread, ThreadPoolExecutor, TimeoutError } from "../../mod.ts";
 import { test } from "../_support/leaks.ts";
 
-/** Well below what the test has. */
+/** Far below the time limit of the test. */
 const TIMEOUT_MS = 20;
 
 const LIMITS = { timeout: 20_000 };
 
 const globals = globalThis as unknown as Record<string, unknown>;
 
-/** Has the global timers and the clock stand still until it is disposed of. */
+/** Stops the global timers and the clock until it is disposed of. */
 class StoppedTime implements Disposable {
   readonly #now = performance.now;
   readonly #real: ReadonlyMap<string, unknown>;
@@ -46,7 +49,7 @@ test("Pools, threads and queues go on while timers and clock are stopped", LIMIT
   await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
   const queue = new Queue<number>();
 
-  // Nothing comes for a while, and then by the event loop of this thread.
+  // Nothing comes for a while, and then something comes by this thread's event loop.
   const taken = pool.submit((queue: Queue<number>) => queue.getSync(), queue);
   assertEquals(await pool.submit((n: number) => n * n, 12), 144);
   await turn();

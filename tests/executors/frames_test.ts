@@ -1,4 +1,7 @@
-/** Records cross the channel between two processes whole and in order, however the socket cuts what goes over it. */
+/**
+ * Records cross the channel between two processes whole and in order, however the socket splits the
+ * bytes.
+ */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import type { NodeSocket } from "../../_platform/_node_modules.ts";
@@ -10,9 +13,9 @@ import { test } from "../_support/leaks.ts";
 
 /** A socket whose other end is the test. */
 class Puppet implements NodeSocket {
-  /** What was written. */
+  /** What has been written to it. */
   readonly written: Uint8Array[] = [];
-  /** Who waits for it to leave. */
+  /** Callbacks of writes that have not left yet. */
   readonly unsent: (() => void)[] = [];
   #onData: (chunk: Uint8Array) => void = () => {};
 
@@ -29,7 +32,7 @@ class Puppet implements NodeSocket {
     if (event === "data") this.#onData = listener as (chunk: Uint8Array) => void;
   }
 
-  /** Has the bytes come in chunks of that size, all of them in the same memory. */
+  /** Makes the bytes arrive in chunks of the given size, all of them in the same memory. */
   deliver(bytes: Uint8Array, size: number): void {
     const memory = new Uint8Array(size);
     for (let at = 0; at < bytes.length; at += size) {
@@ -46,14 +49,14 @@ function payload(length: number): Payload {
   return { place: PLACE.BLOCK, externBase: length >> 1, bytes, start: 0, length };
 }
 
-/** What a record holds. */
+/** The contents of a record. */
 interface Received {
   readonly numbers: readonly number[];
   readonly externBase: number;
   readonly bytes: Uint8Array;
 }
 
-/** A channel to a puppet, and the records that come from it. */
+/** A channel to a puppet, and the records that it has received. */
 function channelTo(puppet: Puppet): { channel: SocketChannel; received: Received[] } {
   const received: Received[] = [];
   const record = new FrameReader();
@@ -69,7 +72,7 @@ function channelTo(puppet: Puppet): { channel: SocketChannel; received: Received
   return { channel, received };
 }
 
-/** The bytes that records with payloads of these lengths make; after each list of them is a flush. */
+/** The bytes of records with payloads of these lengths; there is a flush after each list. */
 function sent(...frames: readonly (readonly number[])[]): Uint8Array {
   const puppet = new Puppet();
   const sender = new FrameSender(channelTo(puppet).channel);
@@ -99,7 +102,7 @@ function assertReceived(received: readonly Received[], lengths: readonly number[
   for (const [i, { bytes }] of received.entries()) {
     const expected = payload(lengths[i]).bytes;
     assertEquals(bytes.length, expected.length);
-    // Millions of them: assertEquals would take seconds.
+    // There are millions of them: assertEquals would take seconds.
     assert(bytes.every((byte, at) => byte === expected[at]), `record ${i} has other bytes`);
   }
 }

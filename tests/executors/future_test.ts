@@ -44,7 +44,7 @@ const STATES = {
 type State = keyof typeof STATES;
 const NAMES = Object.keys(STATES) as State[];
 
-/** What `ask` gives for a future in each state. */
+/** The result of `ask` for a future in each state. */
 function inEachState<R>(ask: (future: Future<number>) => R): Record<State, R> {
   return Object.fromEntries(NAMES.map((name) => [name, ask(STATES[name]())])) as Record<State, R>;
 }

@@ -1,6 +1,6 @@
 /**
- * Numbers that words of 32 bits carry come again after 2^32 of them, which a pool needs an hour or two for: what they stand for is
- * found all the same.
+ * Numbers in words of 32 bits repeat after 2^32 of them, for which a pool needs an hour or two:
+ * what they stand for is found all the same.
  */
 
 import { assertEquals } from "@std/assert";
@@ -17,12 +17,12 @@ import { WorkerState } from "../../executors/_worker_state.ts";
 import "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
 
-/** The last number that a word of 32 bits carries as it is. */
+/** The last number that a word of 32 bits holds unchanged. */
 const LAST = 2 ** 31 - 1;
-/** Number of the last task before the numbers come again. */
+/** The number of the last task before the numbers repeat. */
 const LAST_TASK = 2 ** 32 - 1;
 
-/** A mailbox whose mail is answered by the id that has come through a word. */
+/** A mailbox whose mail is answered with the id that came through a word. */
 function echoingMailbox(answer: (id: number) => void): MailboxWriter {
   const words = new Int32Array(1);
   const writeSync = (_kind: number, id: number): void => {

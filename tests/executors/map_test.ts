@@ -45,14 +45,14 @@ test("ThreadPoolExecutor.map() has two workers run its first two items at once",
 test("ThreadPoolExecutor.map() spreads slow items over the workers, also after fast ones", async () => {
   await withTimeLimit(10, async (ms) => {
     await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
-    // Both workers run: how long one takes to start is not the question.
+    // Both workers are running now: this test is not about how long one takes to start.
     while (new Set(await Promise.all([1, 2, 3].map(() => pool.submit(work, ms)))).size < 2);
     const fast = Array.from({ length: 2000 }, () => 0);
     const slow = Array.from({ length: 16 }, () => ms);
     for (const items of [slow, [...fast, ...slow]]) {
       const names = (await pool.map(work, items).toArray()).slice(-slow.length);
       const counts = [...new Set(names)].map((name) => names.filter((n) => n === name).length);
-      // Not so where one of them is kept from running for all of that time.
+      // This fails if one of them is kept from running for the whole time.
       assertInTime(counts.length === 2 && Math.min(...counts) >= 2);
     }
   });
@@ -96,7 +96,7 @@ test("map() on a pool that breaks throws BrokenThreadPool for what is left, and 
   const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
   const items = Array.from({ length: 1000 }, (_, i) => i);
   const results = pool.map((n: number) => n === 500 ? close() : n, items, { chunksize: 1 });
-  // Left to us, the size of the chunks: most items have not been submitted when the pool breaks.
+  // With chunks of the library's choice: most items have not been submitted when the pool breaks.
   const adaptive = pool.map((n: number) => n, items);
   const outcomes = await outcomesOf(results);
   assertEquals(outcomes.slice(0, 500), items.slice(0, 500).map((n) => ["value", n]));
@@ -173,7 +173,7 @@ for (const kind of ["an asynchronous", "a synchronous"]) {
         break;
       }
       await turn();
-      // Aborted while somebody waits for a result.
+      // Aborted while a result is awaited.
       const controller = new AbortController();
       const { signal } = controller;
       const gate = Promise.withResolvers<void>();
@@ -228,7 +228,7 @@ test("map() ends with its signal, also when all items are done", async () => {
   assertEquals((await iterator.next()).done, true);
 });
 
-/** Runs a program that can have garbage collected. */
+/** Runs a program that can collect garbage. */
 async function runCollecting(program: string): Promise<string> {
   const { code, stdout, stderr } = await runProgram(
     `import { AsyncExecutor } from "@concurrent/futures";
@@ -356,5 +356,5 @@ test("map({ buffersize }) needs no more memory the longer it goes on", async () 
       }
     }
   `);
-  assertLess(Number(grownBytes), 1_000_000); // Five bytes an item would be more.
+  assertLess(Number(grownBytes), 1_000_000); // Five bytes per item would be more.
 });

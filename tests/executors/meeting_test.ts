@@ -1,10 +1,13 @@
-/** A pool runs as many tasks at once as it has workers, oldest first: so tasks that wait for each other meet. */
+/**
+ * A pool runs as many tasks at once as it has workers, oldest first: so tasks that wait for each
+ * other do meet.
+ */
 
 import { Barrier, type Executor, ProcessPoolExecutor, ThreadPoolExecutor } from "../../mod.ts";
 import { test } from "../_support/leaks.ts";
 import { meet } from "./_meeting_tasks.ts";
 
-/** Enough for tasks of the function to be known as short. */
+/** Enough tasks for the function to be known as a short one. */
 const SHORT_ONES = 40;
 const MEETINGS = 8;
 

@@ -19,10 +19,10 @@ import { assertInTime, inGoodTime } from "../_support/time_limits.ts";
 import { turn } from "../contracts/suite.ts";
 import * as work from "./fixtures/nested.ts";
 
-/** Nothing but the task's own word ends this test. */
+/** The time limit of a test that only the task's own message can end. */
 const TELLS = { timeout: 30_000 };
 
-/** What a task is told that blocks for another one of its pool, with no worker left. */
+/** The error of a task that blocks for another one of its pool when no worker is left. */
 const IN_VAIN = /^RuntimeError: Cannot wait: all 1 workers of .* would block/;
 
 for (const Pool of [ThreadPoolExecutor, ProcessPoolExecutor]) {
@@ -167,7 +167,10 @@ test(
   },
 );
 
-/** A task that a worker has submitted to the pool has been run, and its outcome sent to that worker. */
+/**
+ * Resolves once a task that a worker has submitted to the pool has run, and its outcome was sent to
+ * that worker.
+ */
 async function answered(pool: ThreadPoolExecutor): Promise<void> {
   while (pool.stats().completed === 0) await turn();
   await turn();

@@ -1,9 +1,10 @@
-/** What all executors promise, kept by ProcessPoolExecutor. */
+/** The contract of all executors, kept by ProcessPoolExecutor. */
 
 import { ProcessPoolExecutor } from "../../executors/mod.ts";
 import { executorContract } from "../contracts/executor_contract.ts";
 
-// Giving up a task that never ends takes its process; "replace" has the pool go on, as the contract wants it.
+// Giving up a task that never ends ends its process; with "replace" the pool goes on, as the
+// contract requires.
 executorContract(
   "ProcessPoolExecutor",
   (options) => new ProcessPoolExecutor({ ...options, onWorkerLost: "replace" }),

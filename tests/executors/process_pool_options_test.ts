@@ -58,7 +58,7 @@ test("ProcessPoolExecutor names its processes after itself, and uses one for tas
 
 // maxTasksPerChild
 
-/** How many of the tasks ran in each process, in the order of the processes. */
+/** How many of the tasks each process ran, in the order of the processes. */
 async function countByProcess(futures: readonly Future<number>[]): Promise<number[]> {
   const counts = new Map<number, number>();
   for (const pid of await Promise.all(futures)) counts.set(pid, (counts.get(pid) ?? 0) + 1);
@@ -84,7 +84,7 @@ test("ProcessPoolExecutor: maxTasksPerChild counts tasks that are sent ahead", a
 test("ProcessPoolExecutor: maxTasksPerChild counts tasks that were returned once", async () => {
   await using pool = new ProcessPoolExecutor({ maxWorkers: 1, maxTasksPerChild: 60 });
   using gate = new Gate();
-  // The 50th is the one that holds those behind it up, so that they are returned.
+  // The 50th task holds up those behind it, so that they are returned.
   const futures = Array.from({ length: 80 }, () => pool.submit(work.pidAfterHold, 50, gate.parts));
   await gate.entered();
   await new Promise((resolve) => setTimeout(resolve, 20));
@@ -121,7 +121,7 @@ test("ProcessPoolExecutor: an idleTimeout of 0 ends processes as soon as they ha
 test("ProcessPoolExecutor: idleTimeout does not end a process that works, however long", async () => {
   await withTimeLimit(200, async (idleTimeout) => {
     await using pool = new ProcessPoolExecutor({ maxWorkers: 1, idleTimeout });
-    // Quick ones first: some are sent ahead, and the process waits for more with one in hand.
+    // Quick tasks come first: some are sent ahead, and the process waits for more with one in hand.
     const quick = Array.from({ length: 100 }, () => pool.submit(work.pidAfterHold, 0, noGate));
     const [pid] = await Promise.all(quick);
     let idleMs = performance.now();
@@ -133,7 +133,7 @@ test("ProcessPoolExecutor: idleTimeout does not end a process that works, howeve
     await new Promise((resolve) => setTimeout(resolve, 1.5 * idleTimeout));
     idleMs = performance.now();
     gate.open();
-    // It was not idle for so long, and so is still there.
+    // The process was not idle for that long, and so still exists.
     const pids = [await held, await pool.submit(work.pidOf)];
     assertInTime(isInTime());
     assertEquals(pids, [pid, pid]);
@@ -154,10 +154,11 @@ test("ProcessPoolExecutor: what cannot follow the task of one process goes to an
     await both.entered(2);
     both.open();
     await Promise.all(started);
-    // Whichever of the two it is that holds.
+    // Whichever of the two processes holds the task.
     for (let round = 0; round < 4; round++) {
       using gate = new Gate();
-      // Quick ones first: from then on more may follow the one that holds, so that its process looks out for them.
+      // Quick tasks come first: from then on more may follow the one that holds, so that its
+      // process checks for them.
       const quick = Array.from({ length: 100 }, () => pool.submit(work.holdIf, 0, 1, gate.parts));
       await Promise.all(quick);
       const held = pool.submit(work.holdIf, 1, 1, gate.parts);
@@ -182,7 +183,7 @@ function exists(file: string): boolean {
   }
 }
 
-// What crosses.
+// What crosses
 
 test("ProcessPoolExecutor fails a task that names in transfer what cannot be moved, and no other one", async () => {
   await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
@@ -196,7 +197,7 @@ test("ProcessPoolExecutor fails a task that names in transfer what cannot be mov
     assertEquals(await next, "mine");
   }
   assertEquals(samples, new Float64Array([1, 2, 3]));
-  // The same in the backlog.
+  // The same holds in the backlog.
   const held = Array.from({ length: 3000 }, (_, n) => pool.submit(echo, n));
   const refused = pool.with({ transfer: wrong }).submit(echo, samples);
   const next = pool.submit(echo, "mine");
@@ -223,7 +224,7 @@ test("ProcessPoolExecutor fails a task that returns what cannot be moved, and no
   for (const pages of [1, 20]) {
     const refused = pool.submit(work.moveMemory, pages);
     let next: Future<unknown> | undefined;
-    // It gets the index of the task that is over.
+    // This task gets the index of the one that is over.
     refused.addDoneCallback(() => next = pool.submit(echo, "mine"));
     assertInstanceOf(await refused.exception(), NotShareableError);
     assertEquals(await next, "mine");
@@ -274,7 +275,7 @@ test("ProcessPoolExecutor sends 300 MB both ways", async () => {
   assertEquals([back.length, back[0], back.at(-1)], [size, 7, 7]);
 });
 
-// Many tasks.
+// Many tasks
 
 test("ProcessPoolExecutor runs 20,000 tiny tasks, each result in its place", async () => {
   await using pool = new ProcessPoolExecutor({ maxWorkers: 2 });
@@ -350,7 +351,7 @@ test("ProcessPoolExecutor: queued tasks do not run, and can be cancelled one by 
   assertEquals(pool.stats().cancelled, 500);
 });
 
-// Contexts.
+// Contexts
 
 test("ProcessPoolExecutor: taskContext() has ids that no two tasks share, whatever process they run in", async () => {
   await using pool = new ProcessPoolExecutor({ maxWorkers: 2, maxTasksPerChild: 30 });
@@ -378,7 +379,7 @@ test("ProcessPoolExecutor: progress shows while the task runs", async () => {
   assertInstanceOf(error, RangeError);
 });
 
-// Output.
+// Output
 
 test("ProcessPoolExecutor: what two processes print reaches this one's output, no line mixed with another", async () => {
   const { code, stdout, stderr } = await runProgram(`

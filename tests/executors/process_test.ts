@@ -37,12 +37,12 @@ async function finished<A extends unknown[]>(process: Process<A>): Promise<Proce
   return process;
 }
 
-/** Asserts that it is a RuntimeError with that text. */
+/** Asserts that the call throws a RuntimeError with this text. */
 function refused(act: () => unknown, text: string): void {
   assertThrows(act, RuntimeError, text);
 }
 
-// The life of a process.
+// The life of a process
 
 test("Process runs its target with its arguments, in a process of its own", async () => {
   const seen = new Queue<unknown>();
@@ -394,7 +394,7 @@ test("Process.joinSync() blocks until the process has ended, or its time is up",
   assertEquals(endless.exitcode, -9);
 });
 
-// Subclasses.
+// Subclasses
 
 test("Process: a subclass that overrides run() runs in the process, with its fields", async () => {
   const results = new SimpleQueue<unknown>();
@@ -438,7 +438,7 @@ test("Process: a subclass must say where it is exported", () => {
   );
 });
 
-// Arguments.
+// Arguments
 
 test("Process.start() throws when something cannot be sent, and starts nothing", async () => {
   const { port1, port2 } = new MessageChannel();
@@ -520,7 +520,7 @@ test("Process: env, cwd and permissions are as given", async () => {
   assertEquals([process.exitcode, seen.getNowait()], [0, ["here", "/", "prompt", "granted"]]);
 });
 
-// Several.
+// Several processes
 
 test("activeChildren() are the processes that have been started and have not ended", async () => {
   assertEquals(activeChildren(), []);
@@ -586,7 +586,7 @@ test("Process: a target marked with task() crosses by its module", async () => {
   assertEquals((await finished(process)).exitcode, 9);
 });
 
-/** Ends its process with the code. */
+/** Ends its process with the given code. */
 export const endWith = task(import.meta, function endWith(code: number): never {
   Deno.exit(code);
 });

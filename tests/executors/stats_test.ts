@@ -13,10 +13,10 @@ import { Gate } from "../contracts/signals.ts";
 import { fail, pass, square } from "../contracts/tasks.ts";
 import { toil } from "./fixtures/timed.ts";
 
-/** What a percentile may be off by. */
+/** The relative error that a percentile may have. */
 const ERROR = 1 / 64;
 
-/** A clock that stands until it is set, and what counts by it. */
+/** A clock that stands still until it is set, and the counters that use it. */
 class Bench {
   nowMs = 1e12;
   readonly clock = (): number => this.nowMs;
@@ -25,7 +25,7 @@ class Bench {
   timed = 0;
   #tasks = 0;
 
-  /** Submits a task that comes so much later than the one before, waits for `waitMs` and takes `runMs`. */
+  /** Submits a task `gapMs` after the one before; it waits for `waitMs` and runs for `runMs`. */
   run(gapMs: number, waitMs: number, runMs: number): void {
     this.nowMs += gapMs;
     const id = this.#tasks++;
@@ -33,7 +33,7 @@ class Bench {
     this.timed++;
     this.meter.time(id, 1);
     const startMs = this.nowMs + waitMs;
-    // The outcome is heard of later; the next submission does not wait for that.
+    // The outcome arrives later; the next submission does not wait for it.
     const submittedMs = this.nowMs;
     this.nowMs = startMs + runMs;
     this.meter.ran(this.worker, id, startMs, startMs + runMs);
@@ -89,14 +89,15 @@ test("Meter times every task that comes slowly", () => {
 test("Meter times few of the tasks that come fast, and each of them stands for others", () => {
   const bench = new Bench();
   for (let i = 0; i < 100_000; i++) bench.run(0.001, 0.01, 0.001);
-  // One each millisecond, of 100, and those that it takes to find out how fast they come.
+  // One per millisecond, for 100 ms, and those that it takes to find out how fast they come.
   assert(bench.timed > 50 && bench.timed < 300, `${bench.timed} were timed`);
   assertEquals(bench.stats.run.count, 100_000);
 });
 
 test("Meter sees tasks that come in turns by what share they have", () => {
   const bench = new Bench();
-  // Every fourth one takes long; a fixed distance between samples might see that kind alone, or never.
+  // Every fourth task takes long; with a fixed distance between samples, only that kind might be
+  // seen, or never.
   for (let i = 0; i < 400_000; i++) bench.run(0.002, 0, i % 4 === 0 ? 50 : 0.002);
   const { p50, p90, count } = bench.stats.run;
   assertEquals(count, 400_000);
@@ -213,7 +214,8 @@ for (const [name, make] of EXECUTORS) {
     const lastedMs = performance.now() - startMs;
     const { wait, run } = executor.stats();
     assertEquals([wait.count, run.count], [6, 6]);
-    // The clock is read around the function, so what it has seen itself is less; to a microsecond.
+    // The clock is read around the function, so the function itself has measured less; to a
+    // microsecond.
     assert(run.max >= Math.max(...took) - 0.01, `${run.max} is less than ${took}`);
     assert(run.p50 >= took.toSorted((a, b) => a - b)[2] * (1 - ERROR) - 0.01);
     for (const { p50, p90, p99, max } of [wait, run]) {
@@ -233,7 +235,7 @@ for (const [name, make] of EXECUTORS) {
     gate.open();
     await Promise.allSettled([...held, ...queued, failing]);
     await executor.map(square, [1, 2, 3, 4, 5, 6, 7, 8], { chunksize: 4 }).toArray();
-    // An item's error is not its chunk's, which fails all the same.
+    // An item's error is not that of its chunk, which fails nevertheless.
     await executor.map(fail, ["a", "b"], { chunksize: 2 }).toArray().catch(() => {});
     await until(() => executor.stats().running === 0);
     const { completed, failed, cancelled, run } = executor.stats();

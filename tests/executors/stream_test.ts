@@ -1,4 +1,4 @@
-/** Streams: what the contract of all executors does not say. */
+/** What is particular to streams beyond the contract of all executors. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
@@ -30,7 +30,7 @@ const KINDS = [
 
 const MEBIBYTE = 1 << 20;
 
-/** Time until those behind a stream that goes on must have been served. */
+/** Time within which tasks behind a stream that goes on must be served. */
 const PATIENCE_MS = 20_000;
 
 for (const [name, Pool] of KINDS) {
@@ -41,7 +41,7 @@ for (const [name, Pool] of KINDS) {
       const narrow = pool.with({ buffersize: 1, signal: controller.signal });
       const stream = narrow.stream(streams.count)[Symbol.asyncIterator]();
       await stream.next();
-      // Not to wait for anything: so that it rests for longer and longer.
+      // This waits for nothing in particular: it lets the stream rest for longer and longer.
       await new Promise((resolve) => setTimeout(resolve, delayMs));
       controller.abort(new Error(`after ${delayMs} ms`));
       const error = await assertRejects(async () => {
@@ -87,7 +87,7 @@ for (const [name, Pool] of KINDS) {
       await using pool = new Pool({ maxWorkers: 2, onWorkerLost: "replace" });
       const log = new Log();
       assertEquals(await pool.submit(work.abortInside, pool, log.queue), "enough");
-      // A worker that is kept from running for long is ended before it can close anything.
+      // A worker that is kept from running for long is ended before it can close its stream.
       assertEquals(await inTime(log.queue.get({ timeout: PROMPT_MS })), streams.CLOSED);
     });
   });
@@ -112,7 +112,8 @@ for (const [name, Pool] of KINDS) {
     for (let i = 0; i < 20; i++) {
       const { completed } = pool.stats();
       assertEquals(await pool.submit(work.beginInsideSync), 1);
-      // What the stream's function blocks for is run by the worker of the task that has begun to read it.
+      // The worker whose task began to read the stream runs the task for which the stream's
+      // function blocks.
       while (pool.stats().completed < completed + 2) await turn();
       const rest = await inBoth((gate) => pool.submit(work.endInsideSync, gate));
       assertEquals(rest.filter((values) => values !== undefined), [[9]]);
@@ -194,14 +195,14 @@ for (const [name, Pool] of KINDS) {
 test("ProcessPoolExecutor.stream() does not hold up tasks that were sent to its process ahead", async () => {
   await using pool = new ProcessPoolExecutor({ maxWorkers: 2 });
   for (let i = 0; i < 10; i++) {
-    // Short ones first: after them, several are sent at a time.
+    // Short streams come first: after them, several are sent at a time.
     const short = Array.from({ length: 100 }, () => pool.stream(streams.count, 1).toArray());
     await Promise.all(short);
     const endless = pool.stream(streams.count)[Symbol.asyncIterator]();
     let isServed = false;
     const behind = [1, 2, 3].map(() => pool.stream(streams.count, 1).toArray());
     const served = Promise.all(behind).then(() => isServed = true);
-    // Its values come all the time; those behind it go to the other process.
+    // Values of the endless stream come all the time; those behind it go to the other process.
     let taken = 0;
     const endMs = performance.now() + PATIENCE_MS;
     while (!isServed) {

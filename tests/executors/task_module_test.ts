@@ -5,7 +5,7 @@ import { test } from "../_support/leaks.ts";
 import { ROOT } from "../_support/scratch.ts";
 import { attemptOf, bytesOf } from "../_support/light_tasks.ts";
 
-/** The files of the package that importing a file evaluates. */
+/** The files of the package that are evaluated when a file is imported. */
 async function imported(entry: string): Promise<Set<string>> {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["info", "--json", entry],
@@ -42,7 +42,7 @@ test("./task imports nothing that a worker has not imported anyway", async () =>
   const workers = await imported("executors/_worker_main.ts");
   const own = new URL("executors/task_module.ts", ROOT).href;
   assertEquals([...ours].filter((file) => !workers.has(file)), [own]);
-  // Beside the main entry, which has all.
+  // In comparison: the main entry, which has all.
   const all = await imported("mod.ts");
   assert(ours.size < workers.size);
   assertGreater(all.size, 3 * workers.size);

@@ -124,7 +124,7 @@ test("tasks() gives the same reference each time, which has its name and cannot 
 
 test("tasks() works in an AsyncExecutor, which loads the module", async () => {
   await using executor = new AsyncExecutor();
-  // A module of its own: the one above is not to be loaded here.
+  // A module of its own, as the one above must not be loaded here.
   const url = `${WORK}?async`;
   const own = tasks<typeof import("./fixtures/work.ts")>(url);
   assertEquals(await executor.submit(own.cube, 3), 27);
@@ -206,7 +206,7 @@ test("inline functions of all kinds cross as their source text", async () => {
 
 test("a function that a transpiler has keep names crosses as its source text", async () => {
   await using pool = makePool();
-  // What esbuild makes of `{ const sum = (m) => m + n; ... }`.
+  // The code that esbuild makes of `{ const sum = (m) => m + n; ... }`.
   const body =
     'const sum = /* @__PURE__ */ __name((m) => m + n, "sum"); return `${sum.name} ${sum(1)}`;';
   const fn = new Function("n", body) as (n: number) => string;

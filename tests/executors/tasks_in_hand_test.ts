@@ -1,4 +1,4 @@
-/** How many tasks a process is sent ahead, by what those before them have told. */
+/** How many tasks a process is sent ahead, depending on what is known of those before. */
 
 import { assert, assertEquals } from "@std/assert";
 import { nowMs } from "../../_platform/clock.ts";
@@ -14,16 +14,16 @@ import { ChildGroup, TasksInHand } from "../../executors/_tasks_in_hand.ts";
 import { test } from "../_support/leaks.ts";
 
 const FUNCTION = 3;
-/** Longer than tasks may take that are sent ahead by the time of their return. */
+/** Longer than tasks may take to return that are sent ahead. */
 const LATE_MS = 2;
 
-/** Blocks until a task that was sent now is late. */
+/** Blocks until a task that was just sent is late. */
 function beLate(): void {
   const endMs = nowMs() + LATE_MS;
   while (nowMs() < endMs);
 }
 
-/** How many tasks go to a child that has none. */
+/** How many tasks are sent to a child that has none. */
 function room(hand: TasksInHand): number {
   let count = 0;
   for (; hand.isEmpty || hand.mayGrow; count++) send(hand, 1000 + count);
@@ -35,7 +35,9 @@ function send(hand: TasksInHand, task: number): void {
   hand.add({ task, number: task, fn: FUNCTION, form: 0 });
 }
 
-/** A child that is sent tasks one after another; each is late, and has run for so long. */
+/**
+ * A child that was sent tasks one after another, each of which came back late and ran for `runMs`.
+ */
 function childOfLateTasks(
   count: number,
   runMs: number | undefined,

@@ -17,7 +17,7 @@ import { runProgram } from "../_support/run.ts";
 import { Gate } from "../contracts/signals.ts";
 import { fail, pass, square } from "../contracts/tasks.ts";
 
-/** A span as a collector gets it. */
+/** A span as a collector receives it. */
 interface Span {
   readonly name: string;
   readonly scope: string;
@@ -38,10 +38,10 @@ function mapOf(attributes: readonly Attribute[]): Map<string, unknown> {
   return new Map(attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
 }
 
-/** What programs export, by OTLP over HTTP as JSON. */
+/** Receives what programs export, by OTLP over HTTP as JSON. */
 class Collector implements AsyncDisposable {
   readonly spans: Span[] = [];
-  /** The values of each metric that came last, each with its attributes. */
+  /** The last values of each metric, each with its attributes. */
   readonly metrics = new Map<string, { readonly value: number; readonly about: string }[]>();
   readonly #server = Deno.serve(
     { port: 0, hostname: "127.0.0.1", onListen() {} },
@@ -54,12 +54,12 @@ class Collector implements AsyncDisposable {
   readonly #isMeasured = Promise.withResolvers<void>();
   readonly #isMetered: boolean;
 
-  /** @param isMetered Whether the program is to go on until its metrics have come. */
+  /** @param isMetered Whether the program must run until its metrics have arrived. */
   constructor(isMetered = false) {
     this.#isMetered = isMetered;
   }
 
-  /** The value of a metric whose attributes include a word. */
+  /** The value of a metric whose attributes contain a word. */
   valueOf(name: string, word: string): number | undefined {
     return this.metrics.get(name)?.find(({ about }) => about.includes(word))?.value;
   }
@@ -106,11 +106,11 @@ class Collector implements AsyncDisposable {
         }
       }
     }
-    // The task that fails is the last.
+    // The task that fails is the last one.
     if (this.valueOf("executor.task.done", "failed") === 1) this.#isMeasured.resolve();
   }
 
-  /** The spans of a name. */
+  /** The spans of the given name. */
   named(name: string | RegExp): Span[] {
     return this.spans.filter((span) => span.name.match(name)?.[0] === span.name);
   }
@@ -228,7 +228,7 @@ class FakeSpan implements TelemetrySpan {
   }
 }
 
-/** An API whose contexts are names. */
+/** An API in which contexts are names. */
 class FakeApi {
   readonly ROOT_CONTEXT = "";
   readonly spans: FakeSpan[] = [];

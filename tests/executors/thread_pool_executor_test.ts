@@ -59,7 +59,7 @@ test("ThreadPoolExecutor starts tasks while this thread is blocked by other mean
     Atomics.wait(words, 1, 0);
     return 1;
   }, words);
-  // As a program does that passes shared memory to a task and waits for it there.
+  // Like a program that passes shared memory to a task and waits for it there.
   Atomics.wait(words, 0, 0, 20_000);
   try {
     assertEquals([words[0], future.running()], [1, true]);

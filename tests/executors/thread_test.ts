@@ -37,16 +37,16 @@ import * as work from "./fixtures/threads.ts";
 
 const FIXTURE = import.meta.resolve("./fixtures/threads.ts");
 
-/** A worker inside a pool's worker takes the runtime a second to start. */
+/** The runtime takes a second to start a worker inside a pool's worker. */
 const NESTED = { timeout: 40_000 };
 
-/** What the hook was told while it was in force. */
+/** What the hook got while it was installed. */
 interface Told {
   readonly excValue: unknown;
   readonly thread: Thread;
 }
 
-/** Runs a function while another hook is in force, and returns what that is told. */
+/** Runs a function while another hook is installed, and returns what that hook got. */
 async function withHook(fn: () => unknown): Promise<Told[]> {
   const told: Told[] = [];
   setExcepthook((args) => told.push(args));
@@ -58,7 +58,7 @@ async function withHook(fn: () => unknown): Promise<Told[]> {
   return told;
 }
 
-/** Runs a function while nothing is printed, and returns what it would have been. */
+/** Runs a function while printing is suppressed, and returns what would have been printed. */
 async function silenced(fn: () => unknown): Promise<unknown[][]> {
   const printed: unknown[][] = [];
   const { error } = console;
@@ -77,7 +77,7 @@ async function runThread(thread: Thread): Promise<void> {
   await thread.join();
 }
 
-/** A thread that blocks until the event is set, and runs. */
+/** A thread that runs, and blocks until the event is set. */
 async function blocked(
   options: { name?: string; daemon?: boolean } = {},
 ): Promise<{ thread: Thread; open: Event } & AsyncDisposable> {

@@ -33,7 +33,7 @@ function taskOf(name: string, started: number, ended: number, more: Partial<Task
   return event;
 }
 
-/** So many tasks one after the other, in so many workers. */
+/** Events of the given number of tasks, one after the other, in the given number of workers. */
 function manyTasks(count: number, workers = 1): TraceEvent[] {
   const events: TraceEvent[] = [];
   for (let w = 0; w < workers; w++) {
@@ -74,7 +74,7 @@ test("Trace.toSVG() has a bar for each task when there are few", async () => {
   const futures = [1, 2, 3, 4].map((n) => executor.submit(square, n));
   await Promise.allSettled([...futures, executor.submit(fail, "failed")]);
   const svg = tracing.toSVG({ width: 900 });
-  // Two that follow within a pixel are one bar, which says how many it is.
+  // Two tasks that follow each other within a pixel share a bar, which has their number.
   const merged = [...svg.matchAll(/<title>(\d+) tasks/g)].reduce((sum, [, n]) => sum + +n - 1, 0);
   assertEquals(countBars(svg) + merged, 5);
   assertEquals(countElements(svg).get("svg"), 1);
@@ -166,7 +166,7 @@ test("a timeline's page has escaped whatever names there are, and needs nothing 
 test("a timeline's page draws what the picture shows, with nothing but what it has taken along", () => {
   const script = /<script>\n([^]*)const timeline = JSON/.exec(pageOf(timeline([])))![1];
   assertEquals(script.trim(), DRAWING.join("\n").trim());
-  // Names that the functions would find in their modules only are not there.
+  // The function cannot use names that only its module has.
   const draw = new Function(
     `"use strict"; ${script}; return drawTimeline`,
   )() as typeof drawTimeline;
@@ -295,7 +295,7 @@ test("Trace.toChromeTrace() leads from submission to run, and counts what waits"
   const depths = entries.filter(({ ph }) => ph === "C").map(({ ts, args }) => [ts, args!.waiting]);
   assertEquals(depths, [[10_000, 1], [20_000, 2], [100_000, 1], [200_000, 0], [1_000_000, 0]]);
   assert(entries.some(({ args }) => args?.name === "w (process 7)"));
-  // Thousands of arrows would hide all else.
+  // Thousands of arrows would hide everything else.
   const many = chromeEvents(chromeTrace("pool", manyTasks(5000), DURATION_MS, 9));
   assertEquals(many.filter(({ ph }) => ph === "s").length, 0);
   assertEquals(many.filter(({ ph, tid }) => ph === "X" && tid > 0).length, 5000);

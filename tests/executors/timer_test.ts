@@ -14,7 +14,7 @@ import { test } from "../_support/leaks.ts";
 import { assertInTime, withTimeLimit } from "../_support/time_limits.ts";
 import * as work from "./fixtures/threads.ts";
 
-/** Long enough that a test which waited for it would fail. */
+/** So long that a test that waited for it would fail. */
 const LONG_MS = 60_000;
 
 test("Timer calls its function in a thread, after its interval", async () => {

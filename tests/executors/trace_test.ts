@@ -24,12 +24,12 @@ function workersOf(trace: Trace): WorkerEvent[] {
   return trace.events.filter((event) => event.kind === "worker");
 }
 
-/** A task as name and outcome. */
+/** A task's name and outcome. */
 function summary({ name, outcome }: TaskEvent): string {
   return `${name} ${outcome}`;
 }
 
-/** Checks that a task that has run to its end is told in full. */
+/** Checks that a task that has ended is recorded in full. */
 function assertRan(event: TaskEvent, trace: Trace): void {
   const { submitted, started, ended, worker, id } = event;
   const what = JSON.stringify(event);
@@ -108,7 +108,7 @@ for (const [name, make] of EXECUTORS) {
     assertEquals(after.map(summary), ["pass returned", "square cancelled", "square returned"]);
     assertEquals(after[1].started, undefined);
     assert(after[1].ended! >= after[1].submitted);
-    // What was handed out before is a copy.
+    // A trace that was returned earlier is a copy.
     assertEquals(before.filter(({ outcome }) => outcome === "returned"), []);
   });
 
@@ -142,7 +142,7 @@ for (const [name, make] of EXECUTORS) {
       assertEquals(tasksOf(tracing)[1].started, undefined);
       assertInTime(await stopped.wait({ timeout: PROMPT_MS }));
       assertEquals(await executor.submit(square, 2), 4);
-      // The worker of the first is known at the latest when it has said so.
+      // The worker of the first task is known at the latest when the worker has reported it.
       await until(() => tasksOf(tracing)[0].worker !== undefined);
       const [{ submitted, started, ended }] = tasksOf(tracing);
       assert(submitted <= started! && started! <= ended!);

@@ -1,4 +1,4 @@
-/** Tasks that come one by one, which take the short way to a process: by the wire. */
+/** Tasks that come one by one take the short way to a process, its wire. */
 
 import {
   assert,
@@ -25,7 +25,7 @@ import * as work from "../_support/wire_tasks.ts";
 /** More tasks than any pool needs to open its wire. */
 const MOST_TASKS = 300;
 
-/** Time that a task has to stop which was begun. */
+/** Time that a task which has begun has to stop. */
 const STOP_GRACE_MS = 100;
 
 /** A pool of one process whose wire is open. */
@@ -39,15 +39,16 @@ async function wiredPool(
   throw new Error(`none of ${MOST_TASKS} tasks came by the wire`);
 }
 
-/** Waits until the task says that it runs, and that it came by the wire. */
+/** Waits until the task has reported that it runs, and that it came by the wire. */
 async function runsOnWire(future: Future<unknown>): Promise<void> {
   await until(() => future.progress > 0);
   assertEquals(future.progress, 0.5, "the task came another way");
 }
 
 /**
- * Has a task that says when it runs sent once by the host, from which the worker knows the function. Within `inGoodTime`, of a
- * pool that replaces its process: one that is kept from running for long is ended.
+ * Makes the host send a task once that reports when it runs, so that the worker knows the function.
+ * Call it within `inGoodTime`, with a pool that replaces its process: a process that is kept from
+ * running for long is ended.
  */
 async function makeKnown(pool: ProcessPoolExecutor, fn: () => unknown): Promise<void> {
   const controller = new AbortController();
@@ -84,7 +85,7 @@ test("tasks by the wire and by the host, mixed at random, are all done once", as
   let count = 0;
   for (let round = 0; round < 200; round++) {
     seed = seed * 48271 % 2147483647;
-    // Mostly alone; now and then more than one child is sent at once.
+    // Usually one alone; sometimes more than one child is sent at once.
     const size = seed % 3 === 0 ? seed % 40 : 1;
     count += size;
     const futures = Array.from({ length: size }, () => pool.submit(work.ownId));
@@ -115,7 +116,7 @@ test("errors, large values, moved ones and what cannot be sent come back from a 
   }
   const large = "x".repeat(100_000);
   await pool.submit(work.wiredEcho, "");
-  // Too large for a slot, it goes by the host.
+  // An argument too large for a slot goes by the host.
   assertEquals((await pool.submit(work.wiredEcho, large))[0], large);
   for (let i = 0; i < 2; i++) {
     const refused = await errorOf(pool.submit(work.giveFunction));
@@ -153,7 +154,7 @@ test("a task by the wire that does not stop is ended with its process, and no ot
   await withTimeLimit(100, async (timeout) => {
     await using pool = await wiredPool({ onWorkerLost: "replace" });
     const [pid] = pool.pids;
-    // Loops for ever, so that it comes by the host the first time, and ends that process.
+    // The task loops for ever; it comes by the host the first time, and so ends that process.
     const first = pool.with({ timeout }).submit(work.spinOnWire);
     await comesAbout(first, () => first.progress > 0);
     assertInstanceOf(await errorOf(first), TimeoutError);
@@ -186,9 +187,9 @@ test("a task by the wire that is not begun is taken back, and its process stays"
       await until(() => future.running());
       controller.abort(new RangeError("enough"));
       assertInstanceOf(await future.exception(), RangeError);
-      // Longer than a task has that was begun.
+      // Longer than a task that has begun has to stop.
       await new Promise((resolve) => setTimeout(resolve, 3 * STOP_GRACE_MS));
-      // The next one finds it in the worker's hands, or behind a task that is not to be run.
+      // The next task finds it in the worker's hands, or comes behind a task that must not run.
       const early = i % 2 === 0 ? pool.submit(work.wiredEcho, "early") : undefined;
       writeFileSync(path, "");
       if (early !== undefined) assertEquals(await early, ["early", i > 0]);
