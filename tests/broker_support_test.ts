@@ -1,4 +1,4 @@
-/** The servers and the proxy that the tests of the cluster use are what they say. */
+/** The servers and the proxy that the tests of the cluster use do what they promise. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { test } from "./_support/leaks.ts";
@@ -6,7 +6,10 @@ import { startProxy } from "./_support/proxy.ts";
 import { until } from "./_support/processes.ts";
 import { NEEDS_REDIS, startRedis } from "./_support/redis.ts";
 
-/** Sends a line to a port, and gives the first part of the answer; `undefined` when it ends without one. */
+/**
+ * Sends a line to a port, and returns the first part of the answer; `undefined` when the connection
+ * ends without one.
+ */
 async function ask(connection: Deno.Conn, line: string): Promise<string | undefined> {
   await connection.write(new TextEncoder().encode(`${line}\r\n`));
   const buffer = new Uint8Array(100);
@@ -75,7 +78,7 @@ test("startProxy() carries, cuts, swallows and recovers", NEEDS_REDIS, async () 
   proxy.blackHole();
   using third = await connect();
   let answers = 0;
-  // It is accepted in a turn of its own.
+  // The connection is accepted in a turn of its own.
   await until(() => proxy.connections === 2);
   const swallowed = [second, third].map((connection) =>
     ask(connection, "PING").then(() => answers++, () => {})

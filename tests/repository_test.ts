@@ -169,7 +169,7 @@ test("findMissingImports finds an import of no file, and spares one inside a str
 
 test("findMachinePaths finds a home and a work folder and spares addresses", () => {
   const find = (text: string) => findMachinePaths(one("README.md", text)).length;
-  // Put together here so that this file does not name such a path.
+  // Assembled here, so that this file does not contain such a path.
   for (const folder of ["home", "root", "work", "Users"]) {
     assertEquals(find(`see /${folder}/` + "someone"), 1);
   }

@@ -17,10 +17,10 @@ import { TimeoutError } from "../executors/mod.ts";
 const IDLE = "data:text/javascript,onmessage=()=>{}";
 const THROWING = "data:text/javascript,throw new Error('expected in this test')";
 
-/** A task that is over. */
+/** A task that has ended. */
 const OVER = { done: () => true };
 
-/** The context of a test is not used by these bodies. */
+/** These bodies do not use the context of a test. */
 const context = {} as Deno.TestContext;
 
 test("countLiveWorkers() counts from the start of a worker to its end", () => {
@@ -111,7 +111,7 @@ test("test() ends a test that blocks the thread", async () => {
     `import { test } from ${JSON.stringify(leaks)};
      test("blocked", { timeout: 100 }, () => { for (;;); });`,
   );
-  // Without the configuration: it excludes this folder from the tests.
+  // Without the configuration, which excludes this folder from the tests.
   const result = await runDeno(["test", "-A", "--no-check", "--no-config", file]);
   assertEquals([result.code, result.timedOut], [1, false]);
   assertStringIncludes(result.stdout, "Test timed out after 100ms");
@@ -162,7 +162,7 @@ test("parseTypeErrors() reads code, message and file", () => {
     ),
     [{ text: "TS1: One.", file: "file:///a.ts" }, { text: "TS2: Two.", file: "" }],
   );
-  // The second one is part of the first.
+  // The second error is part of the first.
   assertEquals(
     parseTypeErrors(
       "TS1 [ERROR]: One.\n    at file:///a.ts:1:2\n\nTS2 [ERROR]:     Why.\n    at file:///b.ts:1:2\n",
@@ -195,7 +195,7 @@ test("withTimeLimit() begins anew with twice the time while that is up too soon,
 test("comesAbout() waits as long as the task is not over", async () => {
   let looks = 0;
   await comesAbout({ done: () => false }, () => ++looks === 3);
-  // What has come about by the end of the task is no matter of time.
+  // A condition that holds when the task ends is not a matter of time.
   await comesAbout(OVER, () => true);
   assertEquals(looks, 3);
 });

@@ -5,7 +5,7 @@ import { ROOT, scratchFolder } from "../_support/scratch.ts";
 
 const MAIN = fromFileUrl(new URL("bench/peers/main.ts", ROOT));
 
-/** The part of the record that is looked at. */
+/** The part of the record that the test reads. */
 interface Record {
   readonly cases: {
     readonly [name: string]: {

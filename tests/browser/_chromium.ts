@@ -1,7 +1,8 @@
 /**
  * Tests in a real Chromium: the machine's own, driven by playwright-core.
  *
- * Where there is none the tests are ignored, and a line says so; on CI, which sets the variable `CI`, they fail.
+ * Where Chromium is not installed, the tests are ignored, and a line says so; on CI, which sets the
+ * variable `CI`, they fail instead.
  *
  * @module
  */
@@ -11,10 +12,10 @@ import { fromFileUrl } from "@std/path";
 import { test, type TestOptions } from "../_support/leaks.ts";
 import { ROOT } from "../_support/scratch.ts";
 
-/** What Chromium is called. */
+/** The names of Chromium's program. */
 const NAMES = ["chromium", "chromium-browser", "google-chrome"];
 
-/** Sandboxes within sandboxes fail, and nothing but the test's own server is to be asked for anything. */
+/** Sandboxes within sandboxes fail, and no server but the test's own must be asked for anything. */
 const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -25,10 +26,10 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-/** Time for one check in a page. */
+/** Time limit of one check in a page. */
 const PAGE_TIMEOUT_MS = 45_000;
 
-/** Time for what tests need beforehand; some of it comes from a registry. */
+/** Time limit for what tests need beforehand; some of it comes from a registry. */
 const SET_UP_TIMEOUT_MS = 120_000;
 
 const executable = findChromium();
@@ -56,7 +57,7 @@ function findChromium(): string | undefined {
 
 let browser: Browser | undefined;
 
-/** Starts Chromium for the tests of a file, and ends it after them; and what else they need. */
+/** Starts Chromium, and what else they need, for the tests of a file, and ends it after them. */
 export function useChromium(
   setUp: () => void | Promise<void>,
   tearDown: () => void | Promise<void>,
@@ -72,21 +73,24 @@ export function useChromium(
   });
 }
 
-/** A page, and what went wrong in it. */
+/** A page, and the errors in it. */
 export interface TestPage {
   readonly page: Page;
-  /** Errors that nobody caught in the page, and files that were not found. Must be empty in the end, or taken out. */
+  /**
+   * Errors that were not caught in the page, and files that were not found. Must be empty at the
+   * end, or emptied.
+   */
   readonly errors: string[];
 }
 
-/** How a page is opened. */
+/** Options of {@linkcode openPage}. */
 export interface PageOptions {
   readonly viewport?: { readonly width: number; readonly height: number };
-  /** Whether it stays open for the other tests of the file. */
+  /** Whether the page stays open for the other tests of the file. */
   readonly isShared?: boolean;
 }
 
-/** Ends the pages of the test that runs. */
+/** Close the pages of the test that is running. */
 const closers: (() => Promise<void>)[] = [];
 
 /** Opens a page in a profile of its own, until the end of the test. */
@@ -105,12 +109,15 @@ export async function openPage(url: string, options: PageOptions = {}): Promise<
   return { page, errors };
 }
 
-/** Registers a test that uses {@linkcode openPage}. If it fails, a picture of each page that is open is kept. */
+/**
+ * Registers a test that uses {@linkcode openPage}. If it fails, a picture of each open page is
+ * kept.
+ */
 export function browserTest(name: string, fn: () => Promise<void>): void {
   const options: TestOptions = {
     timeout: 2 * PAGE_TIMEOUT_MS,
     ignore: isMissing && Deno.env.get("CI") === undefined,
-    // The browser, its driver and the servers live for all tests of a file, and have timers.
+    // The browser, its driver and the servers live for all tests of a file, and use timers.
     sanitizeOps: false,
     sanitizeResources: false,
   };

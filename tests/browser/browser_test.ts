@@ -9,9 +9,12 @@ const PAGE = "tests/browser/page/index.html";
 
 let isolated: PageServer;
 let bare: PageServer;
-/** Another host, that lets pages of all others have its modules. */
+/** Another host, which lets pages of all other hosts load its modules. */
 let elsewhere: PageServer;
-/** Loading the package takes longer than a check: all checks of one kind share a page. */
+/**
+ * The page of each server. Loading the package takes longer than a check, so all checks of one kind
+ * share a page.
+ */
 const pages = new Map<PageServer, TestPage>();
 
 useChromium(() => {
@@ -22,7 +25,7 @@ useChromium(() => {
   await Promise.all([isolated.close(), bare.close(), elsewhere.close()]);
 });
 
-/** Runs a check in a page, and says what it returned. */
+/** Runs a check in a page, and returns its result. */
 async function run(server: PageServer, file: string, name: string): Promise<unknown> {
   let opened = pages.get(server);
   if (opened === undefined) {

@@ -1,4 +1,4 @@
-/** The npm package in Chromium, in what bundlers make of it and a program. */
+/** The npm package in Chromium, in what bundlers make of it and of a program. */
 
 import * as esbuild from "esbuild";
 import { assertEquals, assertLessOrEqual, assertMatch, assertStringIncludes } from "@std/assert";
@@ -13,7 +13,7 @@ const VITE = "vite@8.3.4";
 const VITE_PROGRAM = "node_modules/vite/bin/vite.js";
 const APP = new URL("app/", import.meta.url);
 
-/** What is tried where all of it works; see `use.ts`. */
+/** The results where everything works; see `use.ts`. */
 const ALL = {
   inline: 42,
   map: [2, 4, 6],
@@ -25,7 +25,7 @@ const ALL = {
   timer: 6,
 };
 
-/** Two of the pool, a thread and a timer; more would be started by those. */
+/** Two workers of the pool, a thread and a timer; more would have been started by these. */
 const MOST_WORKERS = 4;
 
 /** A folder with the programs, and the package as npm installs it. */
@@ -50,7 +50,7 @@ function pageOf(script: string): string {
 <script type="module" src="${script}"></script>\n`;
 }
 
-/** Builds a program with Vite as it does by default; gives the folder to serve. */
+/** Builds a program with Vite's defaults; returns the folder to serve. */
 async function buildWithVite(program: string): Promise<URL> {
   const root = new URL(`vite_${program}/`, folder);
   await Deno.mkdir(root);
@@ -59,7 +59,7 @@ async function buildWithVite(program: string): Promise<URL> {
   return new URL("dist/", root);
 }
 
-/** Builds a program with esbuild; gives the folder to serve. */
+/** Builds a program with esbuild; returns the folder to serve. */
 async function buildWithEsbuild(program: string, options: esbuild.BuildOptions): Promise<URL> {
   const root = new URL(`esbuild_${crypto.randomUUID()}/`, folder);
   await esbuild.build({
@@ -76,13 +76,13 @@ async function buildWithEsbuild(program: string, options: esbuild.BuildOptions):
 }
 
 interface Outcome {
-  /** What came of each attempt; see `use.ts`. */
+  /** The result of each attempt; see `use.ts`. */
   readonly tried: Record<string, unknown>;
   /** How many workers were started. */
   readonly workers: number;
 }
 
-/** Runs a program that was built. */
+/** Runs a built program. */
 async function tryOut(root: URL): Promise<Outcome> {
   const server = servePages({ root });
   try {

@@ -14,7 +14,7 @@ useChromium(async () => {
 
 const NARROW = { width: 360, height: 700 };
 
-/** What a run's card says of it, in numbers. */
+/** The numbers on a run's card. */
 interface Figures {
   readonly done: string;
   readonly tookMs: string;
@@ -39,7 +39,7 @@ browserTest(
       Number(run.frames) > 2 * Number(linear.frames) &&
       Number(run.longestMs) < Number(run.tookMs) / 2;
     let pool = await figuresOf("#pool");
-    // The machine may stand still in one run.
+    // The machine may stall during one run.
     for (let again = 0; again < 3 && !livedOn(pool); again++) {
       await page.click("#run-pool");
       await page.waitForSelector("body[data-state=done]");
@@ -52,7 +52,8 @@ browserTest(
       assertEquals(done, "true");
       assertEquals(Number(right), pairs);
     }
-    // The loop is one frame, before which and after which there is one more; during the other run there is no such frame.
+    // The loop is one frame, with one more before it and one after it; the other run has no such
+    // long frame.
     assert(Number(linear.frames) <= 3, linear.frames);
     assert(Number(linear.longestMs) > Number(linear.tookMs) / 2, linear.longestMs);
     assert(livedOn(pool), JSON.stringify(pool));

@@ -12,11 +12,13 @@ await initializeImageMagick(
   await Deno.readFile(new URL(import.meta.resolve("@imagemagick/magick-wasm/magick.wasm"))),
 );
 
-/** Programs that paint photos and start threads take their time when other tests run beside them. */
+/**
+ * Programs that paint photos and start threads take their time while other tests run beside them.
+ */
 export const VERY_SLOW = { timeout: 120_000 };
 export const TIMEOUT_MS = 90_000;
 
-/** Widths and heights of the photos when they are small, in turn. */
+/** Widths and heights of small photos, in turn. */
 export const SMALL_SIZES = ["144x108", "156x104", "100x150"];
 
 export const PHOTO_NAMES = Array.from(
@@ -31,7 +33,7 @@ export async function folderIn(scratch: ScratchFolder, name: string): Promise<st
   return folder;
 }
 
-/** The names of what is in a folder. */
+/** The names of the files in a folder. */
 export function namesIn(folder: string): string[] {
   return Array.from(Deno.readDirSync(folder), ({ name }) => name).sort();
 }
@@ -44,7 +46,7 @@ export async function documentedPermissions(name: string): Promise<string[]> {
   return permissions.split(" ");
 }
 
-/** Looks at a picture that must be whole. */
+/** Gives a picture, which must be whole, to a function. */
 export function withPicture<T>(file: string, look: (image: IMagickImage) => T): T {
   const image = MagickImage.create();
   try {
@@ -63,7 +65,7 @@ export function sizeOf(file: string): string {
   return withPicture(file, ({ width, height }) => `${width}x${height}`);
 }
 
-/** A line of the table. */
+/** A line of the table that the programs print. */
 export interface Row {
   readonly name: string;
   readonly remark: string;
@@ -71,7 +73,7 @@ export interface Row {
 
 const ROW = /^(.+?) *: Took +\d+\.\d{3} seconds +\d+\.\d\dx {2}█+ *(.*)$/;
 
-/** The lines that a program prints: those of its table, and the others. */
+/** Splits what a program prints into the lines of its table and the others. */
 export function parseOutput(stdout: string): { rows: Row[]; others: string[] } {
   const rows: Row[] = [];
   const others: string[] = [];
@@ -83,7 +85,7 @@ export function parseOutput(stdout: string): { rows: Row[]; others: string[] } {
   return { rows, others };
 }
 
-/** Asserts that the program ended with code 2, and says that alone. */
+/** Asserts that the program ended with code 2, and printed this message alone. */
 export function assertRefuses({ code, stdout, stderr }: RunResult, message: RegExp): void {
   assertEquals([code, stdout], [2, ""]);
   assertMatch(stderr, message);
@@ -98,11 +100,11 @@ interface Interruption {
   isReady: () => boolean;
 }
 
-/** Starts an example, sends a signal when `isReady`, and gives what the program exits with. */
+/** Starts an example, sends a signal once `isReady` holds, and returns the exit code. */
 export function codeAfterSignal(name: string, how: Interruption): Promise<number> {
   return inGoodTime(async () => {
     const code = await codeOf(name, how);
-    // It may be over before this thread can send the signal.
+    // The program may end before this thread can send the signal.
     assertInTime(code !== 0);
     return code;
   });

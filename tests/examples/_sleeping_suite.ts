@@ -8,7 +8,10 @@ const SECONDS = 0.5;
 const TASKS = 10;
 const TIMEOUT_MS = 110_000;
 
-/** A part of what the program prints: its title, its lines by what they say, and how long it took. */
+/**
+ * A part of what the program prints: its title, its lines by what they report, and how long it
+ * took.
+ */
 interface Part {
   readonly title: string;
   readonly lines: string[];
@@ -34,7 +37,7 @@ function parse(stdout: string): Part[] {
   });
 }
 
-/** How many had begun and were not done, at the most. */
+/** The most tasks that had begun and not ended at one time. */
 function mostAtOnce(lines: readonly string[]): number {
   let count = 0;
   let most = 0;
@@ -48,11 +51,11 @@ function mostAtOnce(lines: readonly string[]): number {
 const sleeping = (seconds: number): string => `Sleeping ${seconds} second(s)...`;
 const done = (seconds: number): string => `Done sleeping ${seconds} second(s)`;
 
-/** What is different. */
+/** How the two programs differ. */
 export interface Walk {
-  /** How the program calls what it makes by hand. */
+  /** What the program calls the threads or processes that it makes by hand. */
   readonly noun: string;
-  /** Whether it prints what comes back from the ten made by hand. */
+  /** Whether it prints the results of the ten made by hand. */
   readonly reportsByHand: boolean;
 }
 
@@ -89,7 +92,8 @@ export function testSleeping(name: string, { noun, reportsByHand }: Walk): void 
       assertEquals(part.sleptMs, TASKS * SECONDS * 1000);
       assert(part.tookMs >= SECONDS * 1000 - 10, part.title);
     }
-    // One after another it would be two: the next may begin before the one before it is reported.
+    // One after another, this would be two: the next may begin before the end of the one before it
+    // is reported.
     assert(mostAtOnce(completed.lines) > 2, completed.lines.join("\n"));
   });
 

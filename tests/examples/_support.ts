@@ -5,7 +5,7 @@ import { type Example, readExamples } from "../../tools/examples.ts";
 import { runDeno, type RunOptions, runProgram, type RunResult } from "../_support/run.ts";
 import { ROOT } from "../_support/scratch.ts";
 
-/** Programs take their time when other tests run beside them. */
+/** Programs take their time while other tests run beside them. */
 export const SLOW = { timeout: 120_000 };
 
 /** Runs an example. */
@@ -13,7 +13,7 @@ export function runExample(name: string, options: RunOptions = {}): Promise<RunR
   return runProgram(new URL(`examples/${name}.ts`, ROOT), options);
 }
 
-/** What an example prints; asserts that it ends well, and that nothing is wrong. */
+/** What an example prints; asserts that it ends well, without errors. */
 export async function printedBy(name: string, options: RunOptions = {}): Promise<string> {
   return goodOutput(await runExample(name, options));
 }
@@ -31,7 +31,7 @@ export async function printedAsDocumented(name: string): Promise<string> {
   return goodOutput(await runDeno(args));
 }
 
-/** What the header of an example says that it prints. */
+/** What an example prints according to its header. */
 export async function documentedOutput(name: string): Promise<string> {
   const { header } = await exampleOf(name);
   const output = /\nIt prints(?:, for instance)?:\n\n((?: {2}.*\n|\n)+)/.exec(header)?.[1];
@@ -40,8 +40,8 @@ export async function documentedOutput(name: string): Promise<string> {
 }
 
 /**
- * Asserts that an example prints what its header says, by the command there, and with these permissions only as well; gives
- * what that is.
+ * Asserts that an example prints what its header says, both by the command given there and with
+ * only these permissions; returns the output.
  */
 export async function assertPrintsAsDocumented(
   name: string,

@@ -27,7 +27,7 @@ function check(output: string): void {
     return found.slice(2).map(Number);
   });
   assertEquals(lines.slice(ROWS + THREADS), [""]);
-  // Each thread comes once a row, and in each row one thread comes first, one second, one last.
+  // Each thread comes once per row, and in each row one thread comes first, one second, one last.
   for (let i = 0; i < THREADS; i++) {
     assertEquals(arrivals[i].reduce((sum, times) => sum + times), ROWS);
     assertEquals(arrivals.reduce((sum, times) => sum + times[i], 0), ROWS);

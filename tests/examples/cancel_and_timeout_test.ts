@@ -3,8 +3,8 @@ import { test } from "../_support/leaks.ts";
 import { documentedOutput, printedAsDocumented, SLOW } from "./_support.ts";
 
 /**
- * A task that listens has a moment to end before its thread is abandoned. On a machine so busy that the thread does not
- * get to run in it, the numbers of threads are others.
+ * A task that listens has a moment to end before its thread is abandoned. On a machine so busy that
+ * the thread does not run in that moment, the thread numbers differ.
  */
 const NEXT_THREAD = /The next one runs in (?:the same|another) thread\. Abandoned: (\d)/g;
 

@@ -7,7 +7,10 @@ import { runExample, SLOW } from "./_support.ts";
 const OPTIONS = { ...SLOW, ...NEEDS_REDIS };
 const TIME = { timeoutMs: 45_000 };
 
-/** Asserts that a worker host was killed on the way, and that every answer came back and was right. */
+/**
+ * Asserts that a worker host was killed in the meantime, and that every answer came back and was
+ * right.
+ */
 function assertRecovers({ code, stdout, stderr, timedOut }: RunResult, pairs: number): void {
   assertEquals({ code, stderr, timedOut }, { code: 0, stderr: "", timedOut: false });
   const [hosts, killed, answers, ...rest] = stdout.trimEnd().split("\n");

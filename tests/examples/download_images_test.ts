@@ -20,14 +20,17 @@ import { runExample } from "./_support.ts";
 
 const WAYS = ["one by one", "AsyncExecutor", "ThreadPoolExecutor"];
 
-/** What the servers here send. */
+/** The bytes that the servers here send. */
 const BYTES = new Uint8Array(50_000).map((_, i) => i % 251);
-/** How much of it the bad ones send. */
+/** How many of these bytes the bad servers send. */
 const SENT = 20_000;
 
 const OK = `HTTP/1.1 200 OK\r\nContent-Length: ${BYTES.length}\r\nConnection: close\r\n\r\n`;
 
-/** A server that does what the path of an address says; HTTP by hand, as real servers do not break off at will. */
+/**
+ * A server that does what the path of the address says; it writes HTTP by hand, as real servers do
+ * not break off at will.
+ */
 function startServer(): { url: string } & AsyncDisposable {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const open = new Set<Deno.Conn>();
@@ -66,7 +69,7 @@ function startServer(): { url: string } & AsyncDisposable {
         try {
           conn.close();
         } catch {
-          // Closed by what it was in.
+          // Its handler has already closed it.
         }
       }
     },
@@ -159,7 +162,7 @@ test(
         permissions: await documentedPermissions("download_images"),
         timeoutMs: TIMEOUT_MS,
       });
-      // Of the others, something comes in time, unless the machine stands still.
+      // From the other servers something comes in time, unless the machine stalls.
       const late = /(good-\d|missing|torn|nobody)\.jpg: .*nothing came|stalled\.jpg: nothing came/;
       assertInTime(!late.test(stderr));
       assertEquals(code, 1);

@@ -14,7 +14,7 @@ function runExample(...args: string[]): Promise<RunResult> {
   return support.runExample("gcd", { args });
 }
 
-/** Runs the example on the text of a file; `place` is how its messages name the file. */
+/** Runs the example on a file with the given text; `place` is what its messages call the file. */
 async function runWithFile(text: string): Promise<RunResult & { place: string }> {
   await using scratch = await scratchFolder();
   const place = await scratch.write("pairs.csv", text);
@@ -38,7 +38,7 @@ function assertReports(result: RunResult, pairs: string, workers: string): void 
   });
 }
 
-/** The program ends with code 2, and says that alone. */
+/** Asserts that the program ended with code 2, and printed this message alone. */
 function assertRefuses(result: RunResult, message: string): void {
   assertEquals([result.code, result.stdout], [2, ""]);
   assertStringIncludes(result.stderr, message);

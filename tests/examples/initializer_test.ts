@@ -4,7 +4,7 @@ import { documentedOutput, printedAsDocumented, SLOW } from "./_support.ts";
 
 const TASKS = 4;
 
-/** Takes the lines of the workers, whose order is not fixed, apart from the others. */
+/** Separates the workers' lines, whose order is not fixed, from the others. */
 function parse(output: string): { setUps: string[]; conversions: string[]; others: string[] } {
   const setUps: string[] = [];
   const conversions: string[] = [];

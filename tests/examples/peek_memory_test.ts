@@ -7,7 +7,9 @@ import { assertPrintsAsDocumented, SLOW } from "./_support.ts";
 
 type Words = Readonly<Record<string, number>>;
 
-/** The byte at which a word begins, `A` or `A.B`, B being a word of a list of waiters. */
+/**
+ * The byte at which a word begins, given as `A` or `A.B`, where B is a word of a list of waiters.
+ */
 function byteOf(words: Words, name: string): number {
   const [word, part] = name.split(".");
   const list: Words = layout.WAIT_LIST;

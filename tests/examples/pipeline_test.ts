@@ -6,10 +6,13 @@ import { documentedOutput, printedAsDocumented, printedBy, SLOW } from "./_suppo
 const ITEMS = 1000;
 const MAXSIZE = 16;
 
-/** What an unbounded line is sure to pass, however slow the machine is: its stages differ in speed by more than two. */
+/**
+ * A length that an unbounded queue is sure to exceed, however slow the machine is: its stages
+ * differ in speed by more than a factor of two.
+ */
 const FAR_TOO_LONG = 5 * MAXSIZE;
 
-/** The lines of a program, by what they tell; asserts that they are the expected ones. */
+/** Parses the lines of a program by what they report; asserts that they are the expected ones. */
 function linesOf(output: string, heading: string, names: readonly string[]): Report {
   const [first, empty, ...lines] = output.split("\n");
   assertEquals([first, empty, lines.pop()], [heading, "", ""]);
@@ -26,13 +29,13 @@ function linesOf(output: string, heading: string, names: readonly string[]): Rep
 /** The numbers in a line. */
 type Report = (name: string) => number[];
 
-/** Asserts that each picture went through each stage once, and that each thread had a share. */
+/** Asserts that each picture went through each stage once, and that each thread took part. */
 function assertAllThrough(report: Report): void {
   assertEquals([report("uploads"), report("different pictures")], [[ITEMS], [ITEMS]]);
   for (const [stage, threads] of [["download", 3], ["resize", 2], ["upload", 3]] as const) {
     const counts = report(stage);
     assertEquals(counts.length, threads);
-    // One that is kept from running as it starts may come too late.
+    // A thread that is kept from running as it starts may come too late.
     assertInTime(counts.every((count) => count > 0));
     assertEquals(counts.reduce((sum, count) => sum + count), ITEMS);
   }
@@ -50,7 +53,7 @@ function checkPipeline(output: string): void {
     const [peak] = report(place);
     assert(peak >= 1 && peak <= MAXSIZE, `${place}: ${peak}`);
   }
-  // The uploads are slowest by far: what comes before them waits for them.
+  // The uploads are slowest by far: the stages before wait for them.
   assertEquals(report("most thumbnails waiting"), [MAXSIZE]);
 }
 

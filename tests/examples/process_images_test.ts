@@ -20,7 +20,7 @@ import { runExample } from "./_support.ts";
 
 const WAYS = ["linear", "ThreadPoolExecutor", "ProcessPoolExecutor"];
 
-/** The left half black, the right half white; as a file of some format. */
+/** A picture file whose left half is black and whose right half is white. */
 function halves(width: number, height: number, format: MagickFormat): Uint8Array<ArrayBuffer> {
   const white = MagickImage.create(new MagickColor("white"), width, height);
   const black = MagickImage.create(new MagickColor("black"), width / 2, height);
@@ -78,7 +78,7 @@ test(
     });
     assertEquals([code, stderr], [0, ""]);
     assertEquals(namesIn(folder), PHOTO_NAMES);
-    // They are smaller than a thumbnail may be.
+    // The photos are smaller than a thumbnail may be.
     const sizes = PHOTO_NAMES.map((name) => sizeOf(`${folder}/${name}`));
     assertEquals(sizes, PHOTO_NAMES.map((_, i) => SMALL_SIZES[i % SMALL_SIZES.length]));
     const { traceEvents } = JSON.parse(await Deno.readTextFile(trace));

@@ -14,7 +14,7 @@ const PATIENCE_MS = 20_000;
 
 /** The hosts to start. */
 export interface SharedHosts {
-  /** The pool of each host; a name may come several times. */
+  /** The pool of each host; a name may occur several times. */
   readonly pools: readonly string[];
   /** Names and addresses of modules. */
   readonly modules: Readonly<Record<string, string>>;

@@ -1,4 +1,4 @@
-/** What an arena cannot hold is refused, and harms nothing. */
+/** A block that an arena cannot hold is refused, without harm. */
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { Arena, createArenaBuffer } from "../../_memory/arena.ts";

@@ -5,7 +5,8 @@ import { scratchFolder } from "../_support/scratch.ts";
 
 test("callAt() runs no microtasks within the call, also where it is the first to need a timer", async () => {
   await using scratch = await scratchFolder();
-  // Not by a test of ours, which has had a timer; and a program's first code runs within a microtask.
+  // Run by a plain test: one of ours has already had a timer, and a program's first code runs
+  // within a microtask.
   const file = await scratch.write(
     "first_timer_test.ts",
     `

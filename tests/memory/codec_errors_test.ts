@@ -1,8 +1,8 @@
 /**
  * Errors, handles and refusals: what structured clone does not do, or does worse.
  *
- * Structured clone is no oracle here: it forgets classes, own properties and the errors of an
- * AggregateError, so each test says what is expected.
+ * Structured clone is no oracle here: it loses classes, own properties and the errors of an
+ * AggregateError, so each test states what it expects.
  */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
@@ -399,7 +399,7 @@ Deno.test("Decoder: a handle of unknown kind in an error is text, and the error 
   assert(copy instanceof RangeError && copy.cause instanceof DOMException);
   assertEquals((copy.cause as typeof cause).lock as unknown, text);
   assertEquals([copy.list as unknown, beside], [[text, text], { c: 3 }]);
-  // Beside the error there is nothing that may be replaced.
+  // Besides the error, nothing here may be replaced.
   assertThrows(() => send([error, lock]), Error, "Cannot receive");
   assertEquals(send([1, { a: 2 }]), [1, { a: 2 }]);
 });
@@ -470,7 +470,7 @@ Deno.test("Decoder: rebuilding a handle may decode with the same decoder", () =>
 });
 
 Deno.test("Encoder/Decoder: an error that a runtime has made otherwise arrives as an error, with its code", () => {
-  /** As the errors of a failed import are on Bun. */
+  /** Like the errors of a failed import on Bun. */
   class ResolveMessage extends Error {
     get [Symbol.toStringTag](): string {
       return "ResolveMessage";

@@ -1,8 +1,8 @@
 /**
  * Every type one by one, with structuredClone as the oracle, and random nested values.
  *
- * Each value goes four ways: with ample room in shared memory and in a plain buffer, and with room
- * for a few words only, so that it spills at every place at which it can.
+ * Each value is sent in four ways: with ample room in shared memory and in a plain buffer, and in
+ * both with room for a few words only, so that it spills at every place at which it can.
  */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
@@ -51,7 +51,7 @@ function memory(size: number): { words: Int32Array; bytes: Uint8Array } {
   return { words: new Int32Array(buffer), bytes: new Uint8Array(buffer) };
 }
 
-/** Sends a value all four ways and compares it with what structured clone makes of it. */
+/** Sends a value in all four ways, and compares it with its structured clone. */
 function check(value: unknown): void {
   const expected = structuredClone(value);
   for (const target of targets) {
@@ -127,7 +127,7 @@ function bytesOf(view: ArrayBufferView): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice();
 }
 
-// Each behavior with the values that show it.
+// Each behaviour, with values that show it.
 const VALUES: [behavior: string, values: () => unknown[]][] = [
   ["constants", () => [undefined, null, true, false]],
   ["integers of 24 bits", () => [0, 1, -1, 8388607, -8388608, 123456]],
@@ -445,7 +445,7 @@ Deno.test("Encoder/Decoder: encodeList writes what encode writes", () => {
   }
 });
 
-/** Views of all sorts of a resizable buffer: with and without a length, to its end and not. */
+/** All kinds of views of a resizable buffer: with and without a length, to its end or not. */
 function viewsOf(buffer: ArrayBuffer): Record<string, ArrayBufferView> {
   const { byteLength, maxByteLength } = buffer;
   return {
@@ -463,7 +463,7 @@ function viewsOf(buffer: ArrayBuffer): Record<string, ArrayBufferView> {
   };
 }
 
-/** What a view shows; "void" when its buffer is too short for it. */
+/** What a view contains; "void" when its buffer is too short for it. */
 function shownBy(view: ArrayBufferView): unknown {
   try {
     return [view.byteOffset, [...bytesOf(view)]];
@@ -530,7 +530,7 @@ Deno.test("Encoder: a value that exactly fits does not spill", () => {
   }
 });
 
-// Random values. Weird keys, both string widths, views over parts, and everything nested.
+// Random values: odd keys, both string widths, views of parts, and all of these nested.
 const anything = fc.letrec((tie) => ({
   value: fc.oneof(
     { maxDepth: 4, depthSize: "small" },
@@ -619,7 +619,10 @@ Deno.test("Encoder/Decoder: every room from none to enough gives the same value"
   );
 });
 
-/** Sends objects with one list of keys often enough to have code made for them, and values that change their kind. */
+/**
+ * Sends objects with the same keys often enough for code to be generated for them, and values that
+ * change their kind.
+ */
 function checkOften(): void {
   const odd = ['a "quote"', "back\\slash", "line\u2028separator", "\ud800", "", "7", "constructor"];
   for (let i = 0; i < 120; i++) {

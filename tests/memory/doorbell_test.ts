@@ -7,7 +7,7 @@ import { AWAKE, SLEEPING } from "../../_memory/thread_table.ts";
 import { test } from "../_support/leaks.ts";
 import { turn } from "../contracts/suite.ts";
 
-/** Nothing but its being asleep ends the wait for that. */
+/** The time limit of a wait for a thread to be asleep. */
 const SLEEPS = { timeout: 5_000 };
 
 test("Spinner.look() ends where all clocks are stopped", { timeout: 5_000 }, () => {
@@ -24,9 +24,9 @@ test("Spinner.look() ends where all clocks are stopped", { timeout: 5_000 }, () 
 class Setting {
   words = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   readonly bell = new Doorbell(this.words, 0);
-  /** What lies in the source. */
+  /** How much is in the source. */
   left = 0;
-  /** What is left there while it is drained, each time. */
+  /** How much is added to the source at each drain. */
   readonly next: number[] = [];
   taken = 0;
 
@@ -49,7 +49,7 @@ class Setting {
     while (Atomics.load(this.words, 0) !== SLEEPING) await turn();
   }
 
-  /** Leaves something, as another thread does. */
+  /** Adds something to the source, as another thread does. */
   leave(): void {
     this.left++;
     if (Atomics.compareExchange(this.words, 0, SLEEPING, AWAKE) === SLEEPING) {
@@ -69,7 +69,7 @@ test(
       setting.bell.rest();
       await setting.asleep();
       assertEquals(setting.left, 0);
-      // So it is heard when one rings; also when more comes while that is taken in.
+      // It is heard when the bell rings, also when more comes while the first is taken in.
       for (let i = 0; i < 3; i++) {
         const before = setting.taken;
         setting.next.push(1);

@@ -25,10 +25,10 @@ const text = await Deno.readTextFile(new URL("docs/memory_layout.md", ROOT));
 
 type Words = Readonly<Record<string, number>>;
 
-/** What the document leaves out, as nobody can reach it from outside. */
+/** Words that the document leaves out, as nobody can reach them from outside. */
 const INSIDE = ["TASK_RING", "RECORD_RING", "WORKER"];
 
-/** The tables of words in the document, each by the name in its heading. */
+/** The tables of words in the document, by the names in their headings. */
 function documentedTables(): Record<string, Words> {
   const tables: Record<string, Words> = {};
   for (const section of text.split("\n### ").slice(1)) {

@@ -7,10 +7,10 @@ import { test } from "../_support/leaks.ts";
 import { until } from "../_support/processes.ts";
 import { waitersOf } from "../failure/_waiters.ts";
 
-/** A seat that is waited in never hears of it if the test fails. */
+/** The time limit of a test that, when it fails, waits in a seat for ever. */
 const HEARS = { timeout: 10_000 };
 
-/** Claims the place in the table that a thread has left, as the next thread but a thousand would. */
+/** Claims the place in the table that a thread has left, as a much later thread would. */
 function claimAgain(table: ThreadTable, left: number): number {
   const place = table.placeOf(left);
   for (;;) {
@@ -20,7 +20,7 @@ function claimAgain(table: ThreadTable, left: number): number {
   }
 }
 
-/** The event as the thread sees it that somebody deputizes for. */
+/** The event as seen by the thread for which the deputy stands. */
 function seenBy(deputy: Deputy, event: Event): Event {
   return deputy.act(() => Event.from(event.handle));
 }

@@ -1,6 +1,6 @@
 /**
- * What the tests of the npm package have built, once for all files of tests: folders among the system's temporary files, which
- * are named after the state of what they were made from.
+ * What the tests of the npm package have built, once for all test files: folders among the system's
+ * temporary files, named after the state of their sources.
  */
 
 import { fromFileUrl, toFileUrl } from "@std/path";
@@ -11,7 +11,7 @@ import { ROOT } from "../_support/scratch.ts";
 
 const HOME = toFileUrl(`${Deno.env.get("TMPDIR") ?? "/tmp"}/concurrent-futures-tests/`);
 
-/** What the package is made from. */
+/** The sources of the package. */
 export const SOURCES: readonly string[] = [
   "deno.json",
   "mod.ts",
@@ -26,7 +26,7 @@ export const SOURCES: readonly string[] = [
   "tools/",
 ];
 
-/** When each file was changed. */
+/** The time of each file's last change. */
 async function statesOf(file: URL): Promise<string[]> {
   const { isDirectory, mtime, size } = await Deno.stat(file);
   if (!isDirectory) return [`${file.href} ${Number(mtime)} ${size}`];
@@ -45,10 +45,11 @@ async function fingerprintOf(sources: readonly string[], age: string): Promise<s
 }
 
 /**
- * A folder with what `build` makes of the sources; made now, unless it is there. Older ones of that name are removed.
+ * A folder with what `build` makes of the sources; it is made now unless it exists. Older ones of
+ * that name are removed.
  *
- * @param name What the folder's name begins with.
- * @param age Another one is made when this changes, too.
+ * @param name The beginning of the folder's name.
+ * @param age When this changes, another folder is made too.
  */
 export async function built(
   name: string,
@@ -63,7 +64,7 @@ export async function built(
     if (other === own) return folder;
     if (other.startsWith(`${name}-`)) await remove(new URL(other, HOME));
   }
-  // Others may do the same at this moment: whoever is first has made it.
+  // Other programs may do the same at this moment: the first one to finish has made the folder.
   const draft = new URL(`draft-${crypto.randomUUID()}/`, HOME);
   await Deno.mkdir(draft);
   try {

@@ -5,10 +5,13 @@ import { PACKAGE_JSON } from "../../tools/npm/description.ts";
 import { runCommand, type RunResult } from "../_support/run.ts";
 import { builtTarball } from "./_built.ts";
 
-/** Time that building or installing has. */
+/** Time limit of building or installing. */
 const SET_UP_MS = 60_000;
 
-/** What goes into the environment of all that runs here: colors, and notes about new versions, would be in what it prints. */
+/**
+ * The environment of all that runs here: colours, and notes about new versions, would show up in
+ * the output.
+ */
 const QUIET = { NODE_NO_WARNINGS: "1", NO_UPDATE_NOTIFIER: "1", FORCE_COLOR: "0" };
 
 /** Whether the machine has Node and npm. */
@@ -31,7 +34,7 @@ function remove(folder: URL): Promise<void> {
   return Deno.remove(folder, { recursive: true });
 }
 
-/** A folder with the package installed. Removed, with all in it, when the `using` block ends. */
+/** A folder with the package installed. Removed, with its contents, when the `using` block ends. */
 export interface Consumer extends AsyncDisposable {
   readonly folder: URL;
   write(name: string, text: string): Promise<void>;
@@ -39,7 +42,7 @@ export interface Consumer extends AsyncDisposable {
   run(command: string, args: string[], timeoutMs?: number): Promise<RunResult>;
 }
 
-/** Installs the package, and others with it, as `npm install name@version` does. */
+/** Installs the package, and others with it, like `npm install name@version`. */
 export async function installed(
   files: Readonly<Record<string, string>> = {},
   packages: readonly string[] = [],
@@ -67,7 +70,7 @@ export async function installed(
   return consumer;
 }
 
-/** Installs packages in a folder; throws when that fails, with what npm says. */
+/** Installs packages in a folder; throws with npm's message when that fails. */
 export async function install(consumer: Consumer, packages: readonly string[]): Promise<void> {
   const args = ["install", "--no-audit", "--no-fund", "--prefer-offline", ...packages];
   const { code, stderr, timedOut } = await consumer.run("npm", args, SET_UP_MS);
@@ -75,5 +78,5 @@ export async function install(consumer: Consumer, packages: readonly string[]): 
   throw new Error(`Cannot install ${packages.slice(1).join(" ")}: ${stderr}`);
 }
 
-/** The name that the package is imported by. */
+/** The name by which the package is imported. */
 export const NAME: string = PACKAGE_JSON.name;

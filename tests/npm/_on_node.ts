@@ -1,6 +1,7 @@
 /**
- * What the tests use of Deno, for Node: they are the same files there. It is loaded ahead of everything else, in workers and
- * processes too, as tasks use some of it. A test that needs more of Deno than this is skipped.
+ * What the tests use of Deno, for Node, where the same files run. It is loaded before everything
+ * else, in workers and processes too, as tasks use some of it. A test that needs more of Deno than
+ * this is skipped.
  */
 
 import * as fs from "node:fs";
@@ -20,7 +21,7 @@ interface Definition {
   readonly timeout?: number;
 }
 
-/** The test is about Deno itself. */
+/** Thrown by a test that is about Deno itself. */
 class NeedsDeno extends Error {}
 
 function define({ name, fn, ignore = false, timeout }: Definition): void {
@@ -51,7 +52,7 @@ const deno: Record<string, unknown> = {
   errors: { NotFound: Error },
 };
 
-/** The package must not take this for Deno; so it asks without harm. */
+/** Properties that the package may ask for without harm: it must not take this for Deno. */
 const ASKED_FOR = new Set(["refTimer"]);
 
 const globals = globalThis as Record<string, unknown>;
@@ -72,13 +73,13 @@ class TestWorker extends Worker {
     this.on("message", (data) => listener({ data }));
   }
 
-  /** Whoever counts workers listens to errors, and sees every end so. */
+  /** Code that counts workers listens to errors, and this way learns of every end. */
   addEventListener(_type: "error", listener: () => void): void {
     this.on("exit", listener);
   }
 }
 
-// Whoever puts another class in the place of the global one has put it in the place of the package's.
+// A class that replaces the global one also replaces the package's.
 const modules = process.getBuiltinModule("node:worker_threads") as {
   Worker: unknown;
   threadName?: unknown;
@@ -90,7 +91,7 @@ Object.defineProperty(globals, "Worker", {
   set: (value: unknown) => modules.Worker = value,
 });
 
-// What Deno has of browsers.
+// What Deno shares with browsers.
 globals.self = globalThis;
 if (parentPort !== null) {
   globals.name = workerData;

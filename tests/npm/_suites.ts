@@ -1,8 +1,9 @@
 /**
- * Has test files run on Node: the same files, brought into its syntax, against the package as it is built for npm.
+ * Runs test files on Node: the same files, converted to its syntax, against the package as it is
+ * built for npm.
  *
- * Tests that look inside import modules which the package has no entry for. It is built with entries for those as well; all else
- * is as it is published.
+ * Tests of internals import modules for which the package has no entry. It is built with entries
+ * for these as well; everything else is as published.
  */
 
 import * as esbuild from "esbuild";
@@ -14,7 +15,10 @@ import { built, builtModules, isThere, SOURCES } from "./_built.ts";
 
 const root = fromFileUrl(ROOT);
 
-/** What is brought into Node's syntax: the tests, what they share, and stand-ins for packages that come from JSR. */
+/**
+ * What is converted to Node's syntax: the tests, what they share, and stand-ins for packages from
+ * JSR.
+ */
 const FOLDERS = ["_support", "contracts", "executors", "npm", "queue", "sync"]
   .map((name) => `tests/${name}`)
   .concat("tools/std");
@@ -25,7 +29,7 @@ const SOURCE = /^(?:mod\.ts$|_memory\/|_platform\/|executors\/|queue\/|sync\/)/;
 /** Packages that tests import. */
 const PACKAGES = ["fast-check@4"];
 
-/** Names of files that are made into addresses when the tests run. */
+/** Names of files that become addresses when the tests run. */
 const ADDRESS = /((?:\bimport\.meta\.resolve|\bnew URL)\(\s*)"(\.[^"]*\.ts)"/g;
 
 async function modulesIn(folder: string): Promise<string[]> {
@@ -37,12 +41,12 @@ async function modulesIn(folder: string): Promise<string[]> {
   return found;
 }
 
-/** The module to load ahead of a test, from {@linkcode builtSuites}. */
+/** The module to load before a test, from {@linkcode builtSuites}. */
 export const SHIM = "tests/npm/_on_node.js";
 
 let made: Promise<URL> | undefined;
 
-/** The tests, ready to run on Node, and the package for them. */
+/** Builds the tests, ready to run on Node, and the package for them. */
 export function builtSuites(): Promise<URL> {
   return made ??= built(
     "suites",
@@ -56,7 +60,7 @@ async function buildSuites(folder: URL): Promise<void> {
   const tree = await builtModules();
   const inside = new Set<string>();
 
-  /** The file in the package for one of its modules, from the folder. */
+  /** The file in the package for one of its modules, relative to the folder. */
   const packageFile = (module: string): string => {
     const entry = ENTRIES.find((entry) => entry.module === module);
     const name = entry?.file ?? module.replace(/\.ts$/, "");
@@ -75,7 +79,7 @@ async function buildSuites(folder: URL): Promise<void> {
     }
     if (!name.startsWith(".")) return path;
     const file = resolve(dirname(importer), name).slice(root.length);
-    // Another copy of a module: as it was before the package was made.
+    // This is another copy of a module: it is loaded as it was before the package was made.
     if (query !== undefined) {
       return new URL(file.replace(/\.ts$/, ".js"), tree).href;
     }
@@ -115,14 +119,14 @@ async function buildSuites(folder: URL): Promise<void> {
     await Deno.writeTextFile(path, addressed);
   }
   await Deno.writeTextFile(`${output}package.json`, '{ "private": true, "type": "module" }\n');
-  // What no entry reaches yet is not in the tree.
+  // Modules that no entry reaches yet are not in the tree.
   const there = await Promise.all([...inside].map(async (name) => {
     return await isThere(new URL(`${name}.js`, tree)) ? [name] : [];
   }));
   await assemble(tree, folder, there.flat());
   const args = ["install", "--no-audit", "--no-fund", "--prefer-offline", ...PACKAGES];
   await run("npm", args, folder);
-  // By its name too, as functions do that are sent as source text.
+  // The package is found by its name too, for functions that are sent as source text.
   const link = new URL("node_modules/@concurrent/futures", folder);
   await Deno.mkdir(new URL(".", link));
   await Deno.symlink("../../package", link, { type: "dir" });

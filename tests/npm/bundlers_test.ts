@@ -1,4 +1,4 @@
-/** Programs for Node that a bundler has made one file of, with the package in it. */
+/** Programs for Node that a bundler has put into one file, with the package in it. */
 
 import { assertEquals } from "@std/assert";
 import { test } from "../_support/leaks.ts";
@@ -7,7 +7,7 @@ import { type Consumer, hasNode, installed, NAME } from "./_consumer.ts";
 
 const OPTIONS = { ignore: !hasNode, timeout: 60_000 };
 
-/** Time that a bundler has. */
+/** Time limit of a bundler. */
 const BUNDLE_MS = 30_000;
 
 const WORK = `
@@ -17,7 +17,8 @@ export const square = task(import.meta, function square(n) {
 });
 `;
 
-// Node 20 does not know import.meta.main; and in a process of a pool, which imports the bundle too, this is no main module.
+// Node 20 lacks import.meta.main; and in a process of a pool, which imports the bundle too, this is
+// not the main module.
 const MAIN = `
 import { fileURLToPath } from "node:url";
 import { ProcessPoolExecutor, task, Thread, ThreadPoolExecutor } from "${NAME}";
@@ -53,7 +54,7 @@ function made(): Promise<Consumer> {
   return consumer ??= installed(files, ["esbuild@^0.28", "vite@^8.3.4"]);
 }
 
-/** Has the program bundled, and runs what came of it. */
+/** Bundles the program, and runs the result. */
 async function bundled(command: string, args: string[], file: string): Promise<RunResult> {
   const { run } = await made();
   const { code, stderr } = await run(command, args, BUNDLE_MS);

@@ -1,4 +1,7 @@
-/** A cluster of Deno and Node: a submitter on the one, a worker host on the other, each with the package as it gets it there. */
+/**
+ * A cluster of Deno and Node: a submitter on one, a worker host on the other, each with the package
+ * in the form that its runtime gets.
+ */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
@@ -10,12 +13,12 @@ import { NEEDS_REDIS, startRedis } from "../_support/redis.ts";
 import { CONFIG, ROOT } from "../_support/scratch.ts";
 import { type Consumer, hasNode, installed, NAME } from "./_consumer.ts";
 
-/** The first test that comes builds the package, and installs it and what a cluster needs. */
+/** The first test builds the package, and installs it with what a cluster needs. */
 const OPTIONS = { ignore: !hasNode || NEEDS_REDIS.ignore, timeout: 120_000 };
 
 const CLIENTS = ["bullmq@^6.5.1", "ioredis@^6.0.0"];
 
-/** The tasks; `PACKAGE` is how the module gets the package. */
+/** The module of the tasks; `PACKAGE` stands for how it imports the package. */
 const WORK = `
 import { task, taskContext } from "PACKAGE";
 
@@ -48,7 +51,7 @@ function onNode(): Promise<Consumer> {
   return consumer ??= installed({ "work.mjs": WORK.replace("PACKAGE", NAME) }, CLIENTS);
 }
 
-/** A worker host, from its first line on. SIGTERM ends it. */
+/** Starts a worker host; resolves after its first line. SIGTERM ends it. */
 async function startHost(
   command: string,
   args: string[],

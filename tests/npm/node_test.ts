@@ -1,4 +1,4 @@
-/** Programs on Node, in plain JavaScript, with the package as it is installed from its tarball. */
+/** Programs on Node, in plain JavaScript, with the package as installed from its tarball. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import * as ours from "../../mod.ts";
@@ -10,7 +10,7 @@ import type { RunResult } from "../_support/run.ts";
 import { assertDead } from "../_support/processes.ts";
 import { type Consumer, hasNode, installed, NAME } from "./_consumer.ts";
 
-/** The first test that comes builds and installs the package. */
+/** The first test builds and installs the package. */
 const OPTIONS = { ignore: !hasNode, timeout: 60_000 };
 
 /** A module with tasks, which needs no guard as it does nothing else. */
@@ -39,7 +39,7 @@ async function runModule(
   return await run("node", [...flags, name]);
 }
 
-/** What a module prints; it must end by itself, well, and complain of nothing. */
+/** What a module prints; asserts that it ends by itself, well, and without warnings. */
 async function printed(text: string, flags?: string[]): Promise<string[]> {
   const { code, stdout, stderr, timedOut } = await runModule(text, undefined, flags);
   assertEquals([code, timedOut, stderr], [0, false, ""]);
@@ -184,7 +184,7 @@ test(
   },
 );
 
-/** What a program submits that has no guard. */
+/** What a program without a guard submits. */
 const UNGUARDED: Readonly<Record<string, string>> = {
   "": "console.log(await pool.submit(square, 3));",
   ", after a function of no module": `

@@ -1,4 +1,7 @@
-/** The package on runtimes other than the machine's Node: the current Node and Bun, as they come from the npm registry. */
+/**
+ * The package on other runtimes than the machine's Node: the current Node and Bun, as they come
+ * from the npm registry.
+ */
 
 import { assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
@@ -7,7 +10,10 @@ import { test } from "../_support/leaks.ts";
 import { built } from "./_built.ts";
 import { type Consumer, hasNode, installed, NAME } from "./_consumer.ts";
 
-/** The runtimes: the packages with their programs, by the system's name, and where in them the program is. */
+/**
+ * The runtimes: the packages that contain them, by the system's name, and where in these the
+ * program is.
+ */
 const RUNTIMES = [
   {
     name: "the current Node",
@@ -118,7 +124,10 @@ const PRINTED = [
   "true ERR_INVALID_ARG_TYPE",
 ];
 
-/** Started by a compiled program, processes would run that program, and those that it starts. */
+/**
+ * Processes started by a compiled program would run that program, and so would those that they
+ * start.
+ */
 const COMPILED = `
 import { ProcessPoolExecutor } from "${NAME}";
 try {
@@ -128,7 +137,7 @@ try {
 }
 `;
 
-/** Whether the registry has the package; not all mirrors have all. */
+/** Whether the registry has the package; not all mirrors have all packages. */
 async function isPublished(name: string): Promise<boolean> {
   const { code } = await new Deno.Command("npm", { args: ["view", name, "version"] }).output();
   return code === 0;
@@ -153,7 +162,7 @@ for (const { name, packages, program } of RUNTIMES) {
     ignore: !hasNode || own === undefined || !await isPublished(own),
     timeout: 120_000,
   }, async () => {
-    // They are large, so they are kept, and looked for anew each month.
+    // They are large, so they are kept, and updated each month.
     const month = new Date().toISOString().slice(0, "2026-11".length);
     const folder = await built(
       `runtime-${own.replace(/\W+/g, "-")}`,

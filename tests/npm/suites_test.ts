@@ -1,7 +1,9 @@
 /**
- * What executors, locks and queues promise, on Node: the same files of tests, against the package for npm.
+ * What executors, locks and queues promise, on Node: the same test files, against the package for
+ * npm.
  *
- * With `NODE_SUITES=all` in the environment, files are run as well that promise less, or take long.
+ * With `NODE_SUITES=all` in the environment, files that promise less, or take long, are run as
+ * well.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -11,7 +13,7 @@ import { runCommand, type RunResult } from "../_support/run.ts";
 import { hasNode } from "./_consumer.ts";
 import { builtSuites, SHIM } from "./_suites.ts";
 
-/** The file, and which of its tests where not all of them. */
+/** The file, and a pattern for its tests where not all of them are run. */
 const SUITES: readonly (readonly [file: string, pattern?: string])[] = [
   ["executors/async_executor_test.ts"],
   ["executors/cluster_codec_test.ts"],
@@ -59,15 +61,15 @@ const MORE: typeof SUITES = [
   ["sync/sharing_test.ts"],
 ];
 
-/** Files that run at the same time: most of their time goes by in waiting for threads and processes. */
+/** Files that run at the same time: they mostly wait for threads and processes. */
 const AT_ONCE = 3;
 
-/** Time that a file has. */
+/** Time limit of a file. */
 const TIMEOUT_MS = 300_000;
 
 const suites = Deno.env.get("NODE_SUITES") === "all" ? [...SUITES, ...MORE] : SUITES;
 
-/** A file's tests on Node. */
+/** Runs a file's tests on Node. */
 async function runSuite(file: string, pattern: string | undefined): Promise<RunResult> {
   const args = [`--import=./${SHIM}`, "--test-reporter=tap"];
   if (pattern !== undefined) args.push(`--test-name-pattern=${pattern}`);
@@ -75,7 +77,7 @@ async function runSuite(file: string, pattern: string | undefined): Promise<RunR
   return await runCommand("node", args, { cwd: await builtSuites(), timeoutMs: TIMEOUT_MS });
 }
 
-/** The names of the tests that failed, each with its error's first lines. */
+/** The names of the tests that failed, each with the first lines of its error. */
 function failuresIn(tap: string): string[] {
   return [...tap.matchAll(/^ *not ok \d+ - (.*)\n(?: .*\n)*? *error: (.*(?:\n.*){3})/gm)]
     .map(([, name, error]) => `${name}: ${error}`);
@@ -88,7 +90,7 @@ suites.forEach(([file, pattern], i) => {
   test(`on Node: ${file}${pattern === undefined ? "" : `, ${pattern}`}`, {
     ignore: !hasNode,
     timeout: 2 * TIMEOUT_MS,
-    // All are started by the first test.
+    // The first test starts all files.
     sanitizeOps: false,
     sanitizeResources: false,
   }, async () => {

@@ -1,4 +1,7 @@
-/** A program that tries what the package has, wherever it comes from; it prints what came of it as JSON. */
+/**
+ * A program that tries what the package has, wherever it is loaded from; it prints the results as
+ * JSON.
+ */
 
 import {
   Lock,
@@ -39,7 +42,7 @@ if (import.meta.main) {
   await timer.join();
   tried.timer = queue.getNowait();
   {
-    // What is imported from another host needs this permission in a process too.
+    // Modules from another host need this permission in a process too.
     const permissions = Deno.args.length > 0 ? { import: Deno.args } : undefined;
     await using pool = new ProcessPoolExecutor({ maxWorkers: 1, permissions });
     tried.inlineInProcess = await pool.submit(double, 21);

@@ -1,4 +1,7 @@
-/** The package on Deno, where it is not a folder of modules: in a bundle, from another host, in a compiled program. */
+/**
+ * The package on Deno where it is not a folder of modules: in a bundle, from another host, in a
+ * compiled program.
+ */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, toFileUrl } from "@std/path";
@@ -9,7 +12,7 @@ import { ROOT } from "../_support/scratch.ts";
 
 const PROGRAM = new URL("_program.ts", import.meta.url);
 
-/** What the program prints where all works. */
+/** What the program prints where everything works. */
 const ALL = {
   inline: 42,
   task: 12,
@@ -22,7 +25,7 @@ const ALL = {
   exitcode: 0,
 };
 
-/** Each of these tests runs programs that start more, one of them after making it. */
+/** Each of these tests runs programs that start more; one of them first makes a program. */
 const options = { timeout: 60_000 };
 
 /** A folder outside of the repository, whose configuration does not apply there. */
@@ -63,7 +66,8 @@ for (const flags of [[], ["--minify"]]) {
 test("A thread's modules are not type-checked once more", options, async () => {
   await using folder = await temporaryFolder();
   const program = new URL("checked.ts", folder.url);
-  // The program's own types are not at issue, so it imports by a name that the checker does not follow.
+  // The program's own types do not matter here, so it imports by a name that the checker does not
+  // follow.
   await Deno.writeTextFile(
     program,
     `const name = ${JSON.stringify(new URL("mod.ts", ROOT).href)};
@@ -97,7 +101,7 @@ test(
     const file = await bundle(program, folder.url);
     const { code, stdout, stderr } = await runDeno(["run", "-A", "--no-config", file]);
     assertEquals([code, stdout.trim()], [0, "42"]);
-    // Once in the program, once in its worker.
+    // It prints this once in the program and once in its worker.
     assertEquals(stderr.match(/begins/g)?.length, 2);
   },
 );

@@ -1,5 +1,5 @@
 /**
- * What can be told of Windows on another system: the tests run on Linux.
+ * What can be tested about Windows on another system: the tests run on Linux.
  *
  * @module
  */

@@ -3,7 +3,9 @@
 import { platform } from "../../_platform/mod.ts";
 import { clock } from "../../_platform/timers.ts";
 
-/** A clock that stands still until it is told to go on; also calls what was put off until then. */
+/**
+ * A clock that stands still until the test advances it; also makes the calls that were due by then.
+ */
 export class FakeClock implements Disposable {
   #timeMs = Math.ceil(clock.now());
   readonly #timers = new Map<() => void, number>();
@@ -18,12 +20,12 @@ export class FakeClock implements Disposable {
     };
   }
 
-  /** Time passes; nothing of this thread runs meanwhile. */
+  /** Advances the clock while nothing of this thread runs. */
   pass(ms: number): void {
     this.#timeMs += ms;
   }
 
-  /** Time passes, and the event loop turns. */
+  /** Advances the clock, and lets the event loop turn. */
   turn(ms: number): void {
     this.pass(ms);
     for (const [callback, dueMs] of [...this.#timers]) {
@@ -33,7 +35,7 @@ export class FakeClock implements Disposable {
     }
   }
 
-  /** What is still to be called. */
+  /** How many calls are still to be made. */
   get pending(): number {
     return this.#timers.size;
   }

@@ -58,11 +58,11 @@ test("a loop that lets no timer run is drawn all the same", () => {
   using clock = new FakeClock();
   let drawings = 0;
   error.onWrite = () => drawings++;
-  // Slow items, and then fast ones.
+  // Slow items first, and then fast ones.
   for (const item of progress(new Array(11_000).fill(0).map((_, i) => i))) {
     clock.pass(item < 1_000 ? 50 : 0.1);
   }
-  // 50 s and 1 s at ten a second; one at the beginning and one at the end.
+  // 50 s and 1 s at ten drawings a second; one more at the beginning and one at the end.
   assert(drawings >= 500 + 9 && drawings <= 500 + 12, `${drawings}`);
 });
 
@@ -146,7 +146,7 @@ test("progress() needs no permission, and asks for none", async () => {
     { permissions: [], env: { NO_PROGRESS: "1" } },
   );
   assertEquals([code, stdout], [0, "1\n2\n"]);
-  // It may not read the variable, so the variable has no effect.
+  // The program may not read the variable, so the variable has no effect.
   assert(stderr.startsWith("plain: 2/2 (100%)"), stderr);
   const permitted = await runProgram(
     `
@@ -160,7 +160,7 @@ test("progress() needs no permission, and asks for none", async () => {
 
 test("a bar is drawn while nothing comes", async () => {
   using error = new FakeError(true);
-  // What shows it does not keep the program running.
+  // The display does not keep the program running.
   const hold = setInterval(() => {}, 1_000);
   const future = new Future<number>();
   let drawings = 0;

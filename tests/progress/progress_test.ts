@@ -15,12 +15,12 @@ import { test } from "../_support/leaks.ts";
 import { FakeError } from "../_support/terminal.ts";
 import { countForEver, countTo, reportAndPass, square, squareEven } from "./tasks.ts";
 
-/** Takes out what depends on the time. */
+/** Removes what depends on the time. */
 function timeless(line: string): string {
   return line.replace(/, [^,]+, \d+:\d\d elapsed/, "").replace(/, \d+:\d\d remaining/, "");
 }
 
-/** Nothing is written but how it ended. */
+/** With this, only the end is written. */
 const QUIET = { mininterval: Infinity };
 
 /** The lines that were written, without what depends on the time. */
@@ -36,7 +36,7 @@ function doneFutures(count: number): Future<number>[] {
   });
 }
 
-/** An asynchronous source of numbers that notes when it is told that no more is wanted. */
+/** An asynchronous source of numbers that notes when it is closed. */
 class AsyncNumbers {
   closed = false;
 
@@ -283,7 +283,7 @@ test("progress() takes the total from what tells it, and from the caller before 
   drain(progress(new Numbers(5)));
   drain(progress(new Numbers(5), { total: Infinity }));
   drain(progress([1, 2], { total: 4 }));
-  // More than there should be: the total was wrong.
+  // There are more items than expected: the total was wrong.
   drain(progress([1, 2], { total: 1 }));
   await progress(executor.map(square, new Numbers(3))).toArray();
   await progress(executor.map(square, [1, 2], { buffersize: 1 })).toArray();
@@ -311,7 +311,7 @@ test("progress() counts tasks that are done, whatever was handed out", async () 
   using error = new FakeError(false);
   await using executor = new AsyncExecutor({ maxWorkers: 3 });
   using gate = new Gate();
-  // The first is held up; the others are done, and not yet to be had.
+  // The first item is held up; the others are done, but cannot be taken yet.
   const slow = (n: number) => n === 0 ? reportAndPass(0, gate.parts) : n;
   const loop = progress(executor.map(slow, [0, 1, 2], { chunksize: 1 }), { mininterval: 0 });
   error.onWrite = (text) => {
@@ -321,7 +321,7 @@ test("progress() counts tasks that are done, whatever was handed out", async () 
   assert(gate.parts.opening.isSet());
 });
 
-// What is asked for wrongly
+// Wrong arguments
 
 test("progress() refuses what is no iterable, and bad options", () => {
   using _error = new FakeError(false);

@@ -1,4 +1,4 @@
-/** What tasks report of themselves moves the bar, wherever they run. */
+/** What tasks report moves the bar, wherever they run. */
 
 import { assert, assertEquals } from "@std/assert";
 import {
@@ -24,7 +24,7 @@ const KINDS: Record<string, (maxWorkers: number) => Executor> = {
   ProcessPoolExecutor: (maxWorkers) => new ProcessPoolExecutor({ maxWorkers }),
 };
 
-/** Opens the gate, before which the tasks wait, once the terminal has shown a text. */
+/** Opens the gate at which the tasks wait once the terminal has shown a text. */
 function openAt(text: string, error: FakeError, gate: Gate): void {
   error.onWrite = (written) => {
     if (written.includes(text)) gate.open();

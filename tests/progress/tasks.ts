@@ -1,4 +1,4 @@
-/** What the tests have pools do. */
+/** The tasks of the tests of progress. */
 
 import { task, taskContext } from "../../executors/task_module.ts";
 import type { Value } from "../../sync/mod.ts";
@@ -25,7 +25,7 @@ export const reportAndPass = task(
   },
 );
 
-/** Reports after it has waited for a timer. */
+/** Reports after a timer has fired. */
 export const reportLater = task(
   import.meta,
   async function reportLater(fraction: number, gate: GateParts): Promise<number> {
@@ -36,7 +36,7 @@ export const reportLater = task(
   },
 );
 
-/** Reports that all is done; the item that is `held` reports that half of it is, and waits for the gate. */
+/** Reports that all is done; for the item that is `held`, reports half and waits for the gate. */
 export const reportItem = task(
   import.meta,
   async function reportItem(
@@ -53,7 +53,7 @@ export const countTo = task(import.meta, function* countTo(end: number): Generat
   for (let n = 0; n < end; n++) yield n;
 });
 
-/** Counts how often it was closed, too. */
+/** Counts for ever, and counts how often it was closed. */
 export const countForEver = task(
   import.meta,
   function* countForEver(closings: Value<"i32">): Generator<number> {

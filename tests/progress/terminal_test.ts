@@ -6,14 +6,14 @@ import { FakeClock } from "./clock.ts";
 
 const REAL = { ignore: !hasTerminals, timeout: 60_000 };
 
-/** What a drawing has beside text. */
+/** What a drawing contains besides text. */
 // deno-lint-ignore no-control-regex
 const SEQUENCE = /\x1b\[[?\d]*\w/g;
 
 /** Longer than the time between two drawings. */
 const A_WHILE_MS = 200;
 
-/** A line without what depends on the time; what is done of a bar is `#`, the rest `-`. */
+/** A line without what depends on the time; the filled part of a bar is `#`, the rest `-`. */
 function plain(line: string): string {
   return line.replaceAll("█", "#").replaceAll("░", "-")
     .replace(
@@ -27,7 +27,7 @@ async function screenOf(error: FakeError): Promise<string[]> {
   return (await error.screen()).map(plain);
 }
 
-/** A loop that is gone through step by step, each of which takes a while. */
+/** A loop that is run step by step, each of which takes a while. */
 function stepper(clock: FakeClock, ...args: Parameters<typeof progress<number>>): () => void {
   const iterator = progress(...args)[Symbol.iterator]();
   return () => {
@@ -36,7 +36,7 @@ function stepper(clock: FakeClock, ...args: Parameters<typeof progress<number>>)
   };
 }
 
-// What a terminal shows: one that only claims to be, read by an emulator
+// What a terminal shows: an imitation, read by an emulator
 
 test("a bar is drawn over itself, and stays when the loop is over", async () => {
   using error = new FakeError(true, { size: { columns: 44, rows: 5 } });
@@ -129,7 +129,7 @@ test("a bar fits the terminal after its size has changed", () => {
     error.dimensions = { columns, rows: 5 };
     error.text = "";
     step();
-    // Of what is drawn only the line is left.
+    // Only the line is left of what is drawn.
     const line = error.text.replaceAll(SEQUENCE, "");
     assert(line.length < (columns || 80), `${columns} columns: "${line}"`);
     assert(line.startsWith("work:"), line);
@@ -149,7 +149,7 @@ test("a label of wide characters is cut, and does not take two lines", async () 
 test("what the program prints stands above the bars, in order and whole", async () => {
   using error = new FakeError(true);
   using clock = new FakeClock();
-  // What is printed goes to the same terminal.
+  // Printed text goes to the same terminal.
   const real = { log: console.log, error: console.error };
   console.log = console.error = (...args) => error.write(args.join(" ") + "\n");
   try {
@@ -203,7 +203,7 @@ test("no drawing leaves a mode of the terminal changed, and none hides the curso
   using clock = new FakeClock();
   error.onWrite = (text) => {
     assert(!text.includes("\x1b[?25l"));
-    // Lines are cut instead of wrapped within a drawing only.
+    // Lines are cut rather than wrapped only within a drawing.
     assertEquals(text.lastIndexOf("\x1b[?7h") > text.lastIndexOf("\x1b[?7l"), true);
   };
   const step = stepper(clock, [1, 2]);

@@ -15,7 +15,7 @@ function reading(parts: Partial<Reading> = {}): Reading {
   };
 }
 
-/** A bar as a program without such characters would draw it. */
+/** A bar that is drawn with ASCII characters only. */
 function bar(fraction: number, columns: number): string {
   return "#".repeat(Math.round(fraction * columns)).padEnd(columns, "-");
 }
@@ -83,7 +83,7 @@ test("the percentage counts what unfinished tasks report, and is 100 only when a
 test("barLine() draws a bar in the room that the figures leave", () => {
   assertEquals(line({}), "photos:  45%|########---------| 450/1000 [0:05<0:06, 90.0/s]");
   assertEquals(line({}).length, 60);
-  // It does not grow for ever.
+  // The bar does not grow without limit.
   assertEquals(/\|(.*)\|/.exec(line({}, 500))![1], "#".repeat(18) + "-".repeat(22));
 });
 

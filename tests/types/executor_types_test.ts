@@ -28,7 +28,7 @@ async function length(text: string): Promise<number> {
   return (await Promise.resolve(text)).length;
 }
 
-/** Is checked and never called: what counts are the types. */
+/** Checked and never called: only the types count. */
 function inferred(executor: Executor): unknown {
   const one = executor.submit(gcd, [1, 2]);
   assertType<IsExact<typeof one, Future<number>>>(true);
@@ -83,7 +83,7 @@ async function* words(text: string): AsyncGenerator<string> {
   for (const word of text.split(" ")) yield await Promise.resolve(word);
 }
 
-/** Is checked and never called. */
+/** Checked and never called. */
 async function streamed(executor: Executor): Promise<void> {
   const fromGenerator = executor.stream(numbers, 3);
   assertType<IsExact<typeof fromGenerator, StreamResult<number>>>(true);
@@ -121,7 +121,7 @@ async function streamed(executor: Executor): Promise<void> {
   assertType<IsExact<typeof leftLater, typeof leftBlocking>>(true);
 }
 
-/** Is checked and never called. */
+/** Checked and never called. */
 async function awaited(executor: Executor): Promise<void> {
   const future = executor.submit(gcd, [1, 2]);
   const value = await future;
@@ -139,7 +139,8 @@ async function awaited(executor: Executor): Promise<void> {
   const [done] = waitSync([future]);
   assertType<IsExact<typeof done, Set<Future<number>>>>(true);
   for (const one of asCompleted([future])) assertType<IsExact<typeof one, Future<number>>>(true);
-  // The type checker keeps what it finds out of a type in its first loop: what it then says of a second, and of the other form.
+  // The type checker keeps what it infers about a type in its first loop, and reports it for a
+  // second loop and for the other form.
   for await (const one of asCompleted([future])) {
     assertType<IsExact<typeof one, Future<number>>>(true);
   }

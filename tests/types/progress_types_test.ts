@@ -11,7 +11,7 @@ import { progress } from "../../progress/mod.ts";
 import { typeErrorsOf } from "../_support/compile.ts";
 import { test } from "../_support/leaks.ts";
 
-/** Is checked and never called: what counts are the types. */
+/** Checked and never called: only the types count. */
 function inferred(executor: Executor): unknown {
   const mapped = progress(executor.map((n: number) => `${n}`, [1]), { label: "map" });
   assertType<IsExact<typeof mapped, MapResult<string>>>(true);

@@ -1,4 +1,7 @@
-/** A program that imports its tasks when it needs them: bundlers that can make a file of its own of them. */
+/**
+ * A program that imports its tasks when it needs them: bundlers that can do so put these into a
+ * file of their own.
+ */
 
 import { use } from "./use.ts";
 

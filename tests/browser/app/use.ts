@@ -2,7 +2,7 @@
 
 import { Lock, Queue, Thread, ThreadPoolExecutor, Timer } from "@concurrent/futures";
 
-/** What the test reads. */
+/** The results that the test reads. */
 export interface Tried {
   tried?: Record<string, unknown>;
 }

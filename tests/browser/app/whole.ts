@@ -1,4 +1,4 @@
-/** A program with its tasks in the same graph of modules: bundlers make one file of them. */
+/** A program with its tasks in the same graph of modules: bundlers put them into one file. */
 
 import { use } from "./use.ts";
 import * as work from "./work.ts";

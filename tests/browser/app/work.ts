@@ -10,7 +10,7 @@ export const lcm = task(import.meta, function lcm(a: number, b: number): number 
   return a * b / gcd(a, b);
 });
 
-/** What a task knows that shares its package with the worker that runs it. */
+/** What a task can see that shares its package with the worker that runs it. */
 export const look = task(import.meta, function look(lock: Lock): unknown[] {
   return [typeof taskContext().id, lock instanceof Lock, lock.acquireSync({ blocking: false })];
 });

@@ -1,5 +1,6 @@
 /**
- * What is tried in an isolated page. Each check returns what it saw; the test says what it should have been.
+ * What is tried in an isolated page. Each check returns what it has seen; the test says what that
+ * should be.
  *
  * @module
  */
@@ -47,7 +48,7 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }
 
-/** The error of something that is to fail. */
+/** The error of a call that should fail. */
 async function errorOf(fn: () => unknown): Promise<string> {
   try {
     return `no error, but ${await fn()}`;
@@ -70,7 +71,7 @@ async function withPool<R>(use: (pool: ThreadPoolExecutor) => Promise<R>, size =
   }
 }
 
-/** What two workers are called that run at the same time. */
+/** The names of two workers that run at the same time. */
 async function namesOf(pool: ThreadPoolExecutor): Promise<string[]> {
   const both = new Barrier(2);
   const tell = (both: Barrier) => {
@@ -126,7 +127,7 @@ export const errors = () =>
       isRangeError: error instanceof RangeError,
       message: error.message,
       cause: String(error.cause),
-      // By a name that only an import map could give an address.
+      // A name that only an import map could resolve.
       mapped: await errorOf(() => pool.submit(tasks<Mapped>(MAPPED).one)),
     };
   });
@@ -156,7 +157,7 @@ export const largeValues = () =>
       image: await Promise.all(
         [16, 100].map((side) => pool.submit(makeImage, side).then(({ data }) => data.length)),
       ),
-      // A message between records, so that the order is seen to.
+      // A message between records, to check that the order is kept.
       order: await Promise.all([
         pool.submit(() => 1),
         pool.submit(() => new Blob(["2"])).then((blob) => blob.text()),
@@ -289,7 +290,7 @@ export const cancelled = () =>
     const told = pool.with({ signal: controller.signal }).submit(waitForAbort);
     while (!told.running()) await new Promise((resolve) => setTimeout(resolve, 1));
     controller.abort(new Error("enough"));
-    // Anew where its time is up before it has begun.
+    // Tried again when the time is up before the task has begun.
     const begun = new Event();
     let timedOut: unknown;
     for (let timeout = 20; !begun.isSet(); timeout *= 2) {
@@ -333,7 +334,7 @@ export async function lostWorkers() {
       },
     ]
   ) ways.push(messageOf(await replacing.submit(fn).exception()));
-  // From outside, so that it cannot say a word.
+  // From outside, so that the worker cannot report anything.
   const ended = replacing.submit(async () => {
     await new Promise(() => {});
   });
@@ -346,7 +347,7 @@ export async function lostWorkers() {
   return { broken: BrokenThreadPool.is(broken), refused, ways, after };
 }
 
-/** Whether the page waits for a sign of life to go out. */
+/** Whether the page waits for a worker's sign of life to go out. */
 async function isWatched(): Promise<boolean> {
   const { locks } = navigator as unknown as {
     locks: { query(): Promise<{ pending: { name: string }[] }> };
@@ -355,7 +356,7 @@ async function isWatched(): Promise<boolean> {
   return pending.some(({ name }) => name.startsWith("@concurrent/futures"));
 }
 
-/** The workers that the page has started, newest last. */
+/** The workers that the page has started, oldest first. */
 const workers: Worker[] = [];
 globalThis.Worker = class extends Worker {
   constructor(url: string | URL, options?: WorkerOptions) {
@@ -409,7 +410,7 @@ export const blockingOnMain = () =>
     };
     condition.release();
     await thread.join();
-    // What need not wait is no blocking.
+    // A call that need not wait is not refused as blocking.
     const lock = new Lock();
     const polls = {
       acquired: lock.acquireSync({ blocking: false }),
@@ -451,7 +452,7 @@ export async function threads() {
   };
 }
 
-/** What is different because a browser does not follow code past an await. */
+/** What differs because a browser does not follow code past an await. */
 export async function asyncContexts() {
   const lock = new RLock();
   const nested = await errorOf(() => lock.run(() => lock.run(() => 1)));

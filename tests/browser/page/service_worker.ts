@@ -1,5 +1,5 @@
 /**
- * What is tried in a service worker, which answers a message with what it saw.
+ * What is tried in a service worker, which answers a message with what it has seen.
  *
  * @module
  */

@@ -38,7 +38,10 @@ export const startAnother = task(import.meta, function startAnother(log: Queue<s
   log.putSync("outer");
 });
 
-/** What a pool says that was made in a worker and is asked to block: first before a worker runs, then for a message. */
+/**
+ * What a pool that was made in a worker reports when that worker blocks for it: first before a
+ * worker runs, then for a message.
+ */
 export const blockForOwnPool = task(import.meta, async function blockForOwnPool() {
   const messageOf = (fn: () => unknown): string => {
     try {
@@ -71,7 +74,7 @@ export const joinTooEarly = task(import.meta, async function joinTooEarly(): Pro
   }
 });
 
-/** Submits to the pool that it runs in, and blocks for the outcome. */
+/** Submits to the pool that runs it, and blocks for the outcome. */
 export const blockForPool = task(import.meta, function blockForPool(pool: Executor): number {
   return pool.submit(gcd, 27, 36).resultSync() + [...pool.map(gcd, [4, 6], [6, 9])].length;
 });
@@ -82,18 +85,18 @@ export const waitForAbort = task(import.meta, async function waitForAbort(): Pro
   throw signal.reason;
 });
 
-/** Enters a lock as often as asked, in the blocking form. */
+/** Enters a lock the given number of times, in blocking form. */
 export const enterDeep = task(import.meta, function enterDeep(lock: RLock, times: number): number {
   return times === 0 ? 0 : 1 + lock.runSync(() => enterDeep(lock, times - 1));
 });
 
-/** Only a message can carry it, and the memory in it is moved. */
+/** Returns a value that only a message can carry, whose memory is moved. */
 export const makeImage = task(import.meta, function makeImage(side: number): ImageData {
   const image = new ImageData(side, side);
   return transfer(image, [image.data.buffer]);
 });
 
-/** Locks made in a worker are as good as others. */
+/** Returns a lock made in a worker, which works like any other. */
 export const makeLock = task(import.meta, function makeLock(): Lock {
   const lock = new Lock({ name: "made in a worker" });
   lock.acquireSync();
