@@ -1,4 +1,6 @@
-/** Files that live for one test, inside the repository so that its configuration applies to them. */
+/**
+ * Files that live for one test, inside the repository so that its configuration applies to them.
+ */
 
 import { fromFileUrl } from "@std/path";
 
