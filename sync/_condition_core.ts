@@ -63,6 +63,8 @@ export interface LostLock {
 
 /** What Condition calls. `inside` are the `run` calls around the code that calls. */
 export interface ConditionCore extends Core {
+  /** Does nothing: what a process has called is kept for it by the process that has the object. */
+  use(): void;
   /**
    * Releases the lock, waits for a notification, and acquires the lock again; false when time was
    * up first. A caller that does not own the lock is refused at once: where the core is in this
@@ -154,6 +156,9 @@ export class LocalConditionCore implements ConditionCore, PassingCore {
   get data(): unknown {
     return this.#shared.data;
   }
+
+  /** See {@linkcode ConditionCore}. */
+  use(): void {}
 
   /** See {@linkcode ConditionCore}. */
   wait(isBlocked: boolean, inside: Contexts, limits: Limits): Promise<boolean | LostLock> {

@@ -103,6 +103,8 @@ export class Condition {
     const core = openCore<ConditionCore>(KIND, isRemoteData(data) ? own : data);
     // The constructor's last parameter is not for users.
     const make = Condition as new (lock: Lock | RLock, core: ConditionCore) => Condition;
+    // Most of what is done with a condition is done to its lock alone.
+    if (isRemoteData(data)) core.use();
     if (isShareable(lock)) return new make(lock, core);
     return new make(lock.kind === LOCK_KIND ? Lock.from(lock) : RLock.from(lock), core);
   }

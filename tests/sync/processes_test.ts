@@ -421,6 +421,24 @@ await say(pool.submit(tasks.lockedThere, new Lock()).result());
   assertEquals(stdout.split("\n"), [[gone, gone, gone, gone].join(","), "false", ""]);
 });
 
+test("A process goes on using a condition of which it has used only the lock, after this one has dropped it", async () => {
+  const { stdout, stderr, code } = await runProgram(
+    dropping(`
+import { Condition } from "@concurrent/futures";
+await (async () => {
+  const condition = new Condition(new Lock());
+  registry.register(condition);
+  registry.register(condition.lock);
+  await pool.submit(tasks.keepCondition, condition);
+})();
+await drop();
+await say(pool.submit(tasks.notifyKept).result());
+`),
+    GC,
+  );
+  assertEquals([stderr, code, stdout], ["", 0, "notified\n"]);
+});
+
 test("Objects that were sent to a process are dropped here once nobody uses them", async () => {
   const { stdout, stderr, code } = await runProgram(
     dropping(`
