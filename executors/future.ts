@@ -23,7 +23,7 @@
 
 import { doorbell } from "../_memory/doorbell.ts";
 import { HANDLE } from "../_memory/handle.ts";
-import { callAt, NEVER } from "../_platform/clock.ts";
+import { callAt, NEVER, nowMs } from "../_platform/clock.ts";
 import { deadlineOf } from "../_platform/options.ts";
 import { checkMayBlock } from "../sync/_acquire.ts";
 import { NotShareableError, RuntimeError, TimeoutError } from "../sync/errors.ts";
@@ -658,6 +658,9 @@ export function blockUntil(
   return isOver;
 }
 
+/** How long a worker that got an outcome, and has to wait on, collects more before it tells its owner. */
+const TELL_AGAIN_MS = 20;
+
 /**
  * Blocks this worker without a deadline until `isDone`, or until its owner finds the wait to be in
  * vain, which `isInVain` tells. Returns what `isDone` says then.
@@ -665,7 +668,9 @@ export function blockUntil(
  * The owner knows of its own tasks only. While something else may end the wait, the owner is not
  * told which futures the worker waits for: it would take a worker that can go on for one that
  * cannot, also when it judges the waits of others. It is told once nothing else can end the wait
- * any more: with `FIRST_EXCEPTION`, once the other futures have returned values.
+ * any more: with `FIRST_EXCEPTION`, once the other futures have returned values. It is told again
+ * when an outcome has come and the wait goes on for the rest; not at each outcome, as it is told
+ * all that are left.
  *
  * @param isForCallback Whether the callback of any outcome still to come may end the wait.
  */
@@ -689,12 +694,16 @@ function blockJudged(
   };
   for (;;) {
     const endsOtherwise = mayEndOtherwise();
-    const judged = endsOtherwise ? [] : isForCallback ? [...owner.pending] : own;
-    owner.enterBlocking(judged.filter((future) => !future.done()), NEVER);
+    const judged = (endsOtherwise ? [] : isForCallback ? [...owner.pending] : own)
+      .filter((future) => !future.done());
+    owner.enterBlocking(judged, NEVER);
     try {
       const isEnough = (): boolean => isDone() || mayEndOtherwise() !== endsOtherwise || isInVain();
-      doorbell.waitSync(isEnough, NEVER);
-      if (mayEndOtherwise() === endsOtherwise || isDone()) return isDone();
+      const hasNews = (): boolean => judged.some((future) => future.done());
+      doorbell.waitSync(() => isEnough() || hasNews(), NEVER);
+      // The owner takes it that this worker goes on. More outcomes may follow at once.
+      doorbell.waitSync(isEnough, nowMs() + TELL_AGAIN_MS);
+      if (isDone() || isInVain()) return isDone();
     } finally {
       owner.leaveBlocking();
     }

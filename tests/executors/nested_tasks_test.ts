@@ -128,6 +128,21 @@ for (const returnWhen of [FIRST_EXCEPTION, ALL_COMPLETED] as const) {
   );
 }
 
+for (const Pool of [ThreadPoolExecutor, ProcessPoolExecutor]) {
+  test(
+    `${Pool.name}: a wait in vain ends, though another outcome comes as it begins`,
+    TELLS,
+    async () => {
+      await using pool = new Pool({ maxWorkers: 1 });
+      const errors = new Queue<string>();
+      for (let i = 0; i < 3; i++) {
+        await pool.submit(work.leaveAhead, pool, errors);
+        assertMatch(await errors.get(), IN_VAIN);
+      }
+    },
+  );
+}
+
 test(
   "A task waits for what the callback of another pool's task completes, while one of its own pool has no worker",
   TELLS,
