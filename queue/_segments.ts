@@ -188,15 +188,20 @@ export class Segments {
     return true;
   }
 
-  /** Gives back the first block, if it is a segment that is used up. */
+  /**
+   * Gives back the segments at the front that are used up: one, and any that was closed before it
+   * had an item.
+   */
   drop(): void {
     const heap = this.#heap;
     const { words } = heap;
-    const at = words[NEXT];
-    if (at === 0 || at !== words[words[FIRST] + BLOCK.A]) return;
-    const block = words[FIRST];
-    FIRST_IN_FIRST_OUT.pop(heap);
-    heap.free(block);
+    for (;;) {
+      const block = words[FIRST];
+      const at = words[NEXT];
+      if (at === 0 || at !== words[block + BLOCK.A]) return;
+      FIRST_IN_FIRST_OUT.pop(heap);
+      heap.free(block);
+    }
   }
 
   /**
