@@ -47,6 +47,7 @@ import { handleForParent } from "./_remote_objects.ts";
 import type { StreamHost } from "./_stream_worker.ts";
 import type { WiredTask, WorkerWire } from "./_wire.ts";
 import { describe, explainCapture, loadTarget, type Target, unsendable } from "./_target.ts";
+import { takeArgumentTransfers, transfer } from "./task.ts";
 import { setLoading } from "./_thread_self.ts";
 import { WorkerState } from "./_worker_state.ts";
 import { checkFraction, setCurrentTask, type TaskContext } from "./context.ts";
@@ -598,7 +599,11 @@ class PoolWorker {
 
   #tellChunk(task: number, chunk: ChunkRun, elapsedMs: number): Promise<void> | undefined {
     const outcome: ChunkOutcome = [elapsedMs, chunk.entries, chunk.failed];
-    return this.#tell(KIND.RESULT, task, outcome, () => {
+    // The results are marked one by one, and are sent as one value.
+    const moved = takeArgumentTransfers(chunk.entries, undefined);
+    const marked = (): ChunkOutcome =>
+      moved === undefined ? outcome : transfer(outcome, [...moved]);
+    return this.#tell(KIND.RESULT, task, marked(), () => {
       // Some value cannot be sent. Trying each finds out which; the others get through.
       chunk.entries.forEach((entry, i) => {
         const error = this.#errorOfSending(entry);
@@ -606,7 +611,7 @@ class PoolWorker {
         if (chunk.failed.includes(i)) chunk.entries[i] = error;
         else chunk.fail(i, error);
       });
-      return this.#tell(KIND.RESULT, task, outcome);
+      return this.#tell(KIND.RESULT, task, marked());
     });
   }
 

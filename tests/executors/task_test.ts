@@ -25,6 +25,7 @@ import {
   lengthOfKept,
   makeHidden,
   makeNamesake,
+  makePort,
   part,
   renamed,
   sum,
@@ -403,6 +404,15 @@ test("transfer() moves a result", async () => {
   await using pool = makePool();
   const values = await pool.submit(fill, 100_000, 0.5);
   assertEquals([values.length, values[99_999]], [100_000, 0.5]);
+});
+
+test("transfer() moves the results of map, as it does those of submit", async () => {
+  await using pool = makePool();
+  const parts = await pool.map(part, [1000, 100_000, 200_000]).toArray();
+  assertEquals(parts.map(({ buffer }) => buffer.byteLength), [1000, 100_000, 200_000]);
+  const ports = await pool.map(makePort, [1, 2, 3], { chunksize: 3 }).toArray();
+  for (const { port } of ports) port.close();
+  assertEquals(ports.length, 3);
 });
 
 test("transfer() leaves shared memory where it is", async () => {
