@@ -120,11 +120,9 @@ export class TaskQueue {
     priority: number,
     moved: Set<Transferable> | undefined,
   ): void {
-    // Nothing can be moved to another process: it is copied, and then detached from the sender.
-    const copies = this.#exports !== undefined || isCopied(moved, MOST_COPIED_AHEAD);
     const slot = this.#backlog.length === 0 ? this.#freeSlot() : -1;
     if (slot >= 0) {
-      const place = this.#encodeToSlot(slot, task, args, moved, copies);
+      const place = this.#encodeToSlot(slot, task, args, moved);
       if (place >= 0) {
         const block = hasBlock(place) ? this.ring.words[slot + SLOT.PAYLOAD + BLOCK.OFFSET] : -1;
         if (place !== PLACE.MESSAGE) this.#detach(task, moved, block);
@@ -136,15 +134,7 @@ export class TaskQueue {
     const { words, bytes, start } = this.#backlog.reserve(priority);
     // With a free slot, it was the arena that had no room, and the encoder still holds what it
     // encoded.
-    let end = slot >= 0 ? -1 : encoder.encodeList(
-      args,
-      words,
-      bytes,
-      start,
-      start + SLOT_PAYLOAD_WORDS,
-      moved,
-      copies,
-    );
+    let end = slot >= 0 ? -1 : this.#encode(args, moved, words, bytes, start);
     form |= this.#sharedObjects;
     let large: Encoded | undefined;
     if (end >= 0) {
@@ -158,6 +148,20 @@ export class TaskQueue {
     if ((form & PLACE.MASK) !== PLACE.MESSAGE) this.#detach(task, moved, -1);
     this.#backlog.commit(task, functionNumber, form, end, large);
     this.#numbers[task] = IN_BACKLOG;
+  }
+
+  /** Encodes arguments into a payload's words; as {@linkcode Encoder.encodeList}. */
+  #encode(
+    args: readonly unknown[],
+    moved: Set<Transferable> | undefined,
+    words: Int32Array,
+    bytes: Uint8Array,
+    start: number,
+  ): number {
+    // Nothing can be moved to another process: it is copied, and then detached from the sender.
+    const copies = this.#exports !== undefined || isCopied(moved, MOST_COPIED_AHEAD);
+    const end = start + SLOT_PAYLOAD_WORDS;
+    return this.#encoder.encodeList(args, words, bytes, start, end, moved, copies);
   }
 
   /**
@@ -191,20 +195,11 @@ export class TaskQueue {
     task: number,
     args: readonly unknown[],
     moved: Set<Transferable> | undefined,
-    copies: boolean,
   ): number {
     const encoder = this.#encoder;
     const { words, bytes } = this.ring;
     const start = slot + SLOT.PAYLOAD;
-    const end = encoder.encodeList(
-      args,
-      words,
-      bytes,
-      start,
-      start + SLOT_PAYLOAD_WORDS,
-      moved,
-      copies,
-    );
+    const end = this.#encode(args, moved, words, bytes, start);
     if (end >= 0) return PLACE.INLINE | ((end - start) << WORDS_SHIFT);
     const place = this.#placeSpilled(task, words, start, moved);
     if (place === PLACE.MESSAGE) return place;

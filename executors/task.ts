@@ -180,8 +180,9 @@ export function takeTransfers(value: unknown): Set<Transferable> | undefined {
  * sending side: a message of its own would take longer.
  */
 export function isCopied(moved: ReadonlySet<Transferable> | undefined, mostBytes: number): boolean {
+  if (moved === undefined) return true;
   let bytes = 0;
-  for (const it of moved ?? []) bytes += it instanceof ArrayBuffer ? it.byteLength : Infinity;
+  for (const it of moved) bytes += it instanceof ArrayBuffer ? it.byteLength : Infinity;
   return bytes <= mostBytes;
 }
 
@@ -199,6 +200,7 @@ export function transferList(moved: ReadonlySet<Transferable> | undefined): Tran
  * is part of no value.
  */
 export function detach(moved: ReadonlySet<Transferable> | undefined): void {
+  if (moved === undefined) return;
   const transfer = transferList(moved);
   if (transfer.length > 0) structuredClone(null, { transfer });
 }
