@@ -14,13 +14,14 @@
 import { doorbell } from "../_memory/doorbell.ts";
 import { callAt, deadlineAfter, NEVER } from "../_platform/clock.ts";
 import { NotShareableError, RuntimeError, TimeoutError } from "../sync/errors.ts";
+import { blockUntil } from "./_blocking.ts";
 import type { ChunkOutcome } from "./_chunk.ts";
 import { CancelledError } from "./errors.ts";
 import type { ExecutorBackend, TaskOptions } from "./executor.ts";
 import { type HasStanding, STANDING, type Standing } from "./_standing.ts";
 import { optionsForLater } from "./_submit_context.ts";
 import { ChunkSizer, IN_FLIGHT_PER_WORKER, Inputs, type MapInput } from "./_map_inputs.ts";
-import { blockUntil, type Future, futureInternals } from "./future.ts";
+import { type Future, futureInternals } from "./future.ts";
 
 /** Options of `map`. */
 export interface MapOptions {

@@ -24,6 +24,7 @@ import { nowMs } from "../_platform/clock.ts";
 import { doorbell } from "../_memory/doorbell.ts";
 import { type ChunkOutcome, errorIn } from "./_chunk.ts";
 import { Deadlines } from "./_deadlines.ts";
+import type { Runner } from "./_future_internals.ts";
 import { limitTask } from "./_limits.ts";
 import type { Meter } from "./_meter.ts";
 import type { WorkerKind } from "./_pool_options.ts";
@@ -32,7 +33,7 @@ import type { TaskQueue } from "./_task_queue.ts";
 import type { TaskWatch } from "./_task_watch.ts";
 import type { PoolWorkerHandle } from "./_worker_handle.ts";
 import type { TaskOptions } from "./executor.ts";
-import { type Future, futureInternals, type Runner } from "./future.ts";
+import { type Future, futureInternals } from "./future.ts";
 
 /** How long a task that was given up may take to notice before its worker is abandoned. */
 const GRACE_MS = 50;

@@ -9,6 +9,7 @@ import { doorbell } from "../_memory/doorbell.ts";
 import { HANDLE, type Handle } from "../_memory/handle.ts";
 import { NEVER } from "../_platform/clock.ts";
 import { RuntimeError } from "../sync/errors.ts";
+import { type OwnerRunner, setOwnerRunner } from "./_blocking.ts";
 import { presentCarrier } from "./_carried_context.ts";
 import type { MailboxWriter } from "./_mailbox.ts";
 import { findPoolsBy, POOL_KIND, type PoolHandle } from "./_pool_handle.ts";
@@ -16,7 +17,7 @@ import { type Carrier, KIND, type NestedTask, REPLY } from "./_protocol.ts";
 import { submitContextOf } from "./_submit_context.ts";
 import { submissionError, targetOf } from "./_target.ts";
 import { Executor, type ExecutorBackend, type TaskOptions } from "./executor.ts";
-import { type Future, futureInternals, type OwnerRunner, setOwnerRunner } from "./future.ts";
+import { type Future, futureInternals } from "./future.ts";
 import type { StreamSink, StreamSource } from "./stream.ts";
 import { takeArgumentTransfers, transfer } from "./task.ts";
 

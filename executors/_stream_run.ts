@@ -23,9 +23,10 @@
  */
 
 import { NEVER } from "../_platform/clock.ts";
+import { blockUntil } from "./_blocking.ts";
 import { CancelledError } from "./errors.ts";
 import type { ExecutorBackend, TaskOptions } from "./executor.ts";
-import { blockUntil, type Future, futureInternals } from "./future.ts";
+import { type Future, futureInternals } from "./future.ts";
 import type { StreamResult, StreamSink, StreamSource } from "./stream.ts";
 
 /** How many values a task may be ahead of its consumer by default. Large ones count for more. */

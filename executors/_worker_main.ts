@@ -13,13 +13,14 @@
 import { epochMs, nowMs } from "../_platform/clock.ts";
 import { registerEntry } from "../_platform/entry.ts";
 import { platform, type ThreadEnd } from "../_platform/mod.ts";
-import { Arena, ArenaView } from "../_memory/arena.ts";
+import { Arena } from "../_memory/arena.ts";
 import { Decoder } from "../_memory/decoder.ts";
-import { type Bell, doorbell } from "../_memory/doorbell.ts";
+import { doorbell } from "../_memory/doorbell.ts";
 import { adoptSeat, bellOf, leaveAll } from "../_memory/seat.ts";
-import { decode, type Encoded } from "../_memory/message.ts";
-import { SLOT, SLOT_PAYLOAD_WORDS, TaskRing } from "../_memory/task_ring.ts";
-import { type BufferNews, KnownBuffers } from "./_shared_buffers.ts";
+import { decode } from "../_memory/message.ts";
+import { SLOT, TaskRing } from "../_memory/task_ring.ts";
+import { ArgumentReader } from "./_argument_reader.ts";
+import type { BufferNews } from "./_shared_buffers.ts";
 import { CatalogReader } from "./_catalog.ts";
 import { setOrigin } from "./_origin.ts";
 import { type ChunkOutcome, ChunkRun, isThenable } from "./_chunk.ts";
@@ -27,30 +28,27 @@ import { MailboxReader, MailboxWriter } from "./_mailbox.ts";
 import { decodePayload } from "./_payload.ts";
 import {
   arityOf,
-  BLOCK,
   type Carrier,
   CARRIES,
   CHUNK,
-  hasBlock,
   KIND,
   numberOfWired,
-  PLACE,
   type RanReport,
   SHARED_OBJECTS,
   type StartMessage,
   STREAM,
   TIMED,
-  wordsOf,
 } from "./_protocol.ts";
 import type { OwnerMail } from "./_owner_mail.ts";
 import { handleForParent } from "./_remote_objects.ts";
+import { RunningTask } from "./_running_task.ts";
 import type { StreamHost } from "./_stream_worker.ts";
 import type { WiredTask, WorkerWire } from "./_wire.ts";
 import { describe, explainCapture, loadTarget, type Target, unsendable } from "./_target.ts";
 import { takeArgumentTransfers, transfer } from "./task.ts";
 import { setLoading } from "./_thread_self.ts";
 import { WorkerState } from "./_worker_state.ts";
-import { checkFraction, setCurrentTask, type TaskContext } from "./context.ts";
+import { setCurrentTask } from "./context.ts";
 
 /** How long the worker runs tasks before it lets its event loop turn. */
 const TURN_MS = 5;
@@ -63,20 +61,6 @@ const SLEEPS_UNWIRED = 8;
 interface Loaded {
   readonly target: Target;
   readonly call: (...args: unknown[]) => unknown;
-}
-
-const NO_EXTRAS: readonly unknown[] = [];
-/** A number that no task has. */
-const NO_TASK = -1;
-
-/** The numbers of the shared buffers that the payload of a task names. */
-function bufferNumbers(payload: Int32Array): number[] {
-  return Array.from(payload.subarray(BLOCK.BUFFERS, BLOCK.BUFFERS + payload[BLOCK.COUNT]));
-}
-
-/** How many words of a slot a payload has, at most. */
-function mostWordsOf(form: number): number {
-  return (form & PLACE.MASK) === PLACE.INLINE ? wordsOf(form) : SLOT_PAYLOAD_WORDS;
 }
 
 /** The entry of a worker's thread. */
@@ -118,30 +102,18 @@ function callTimed(fn: () => unknown, end: () => void): unknown {
 class PoolWorker {
   readonly #start: StartMessage;
   readonly #ring: TaskRing;
-  readonly #arguments: ArenaView;
+  readonly #arguments: ArgumentReader;
   readonly #catalog: CatalogReader;
   readonly #state: WorkerState;
-  readonly #ownerBell: Bell;
   readonly #mail: MailboxWriter;
   readonly #decoder = new Decoder();
   readonly #functions: Loaded[] = [];
-  /**
-   * The payload of the task that was claimed last, copied from its slot: decoding it can take long,
-   * and run a class's getters.
-   */
-  readonly #payload = new Int32Array(SLOT_PAYLOAD_WORDS);
-  readonly #payloadBytes = new Uint8Array(this.#payload.buffer);
-
+  readonly #running: RunningTask;
   /** The thread is about to end: nothing more is claimed or reported. */
   #ended = false;
   #hasSharedObjects = false;
-  /** The chunk that is under way, if the task is a chunk. */
-  #chunk: ChunkRun | undefined;
   /** Calls a function in the context that a task carries; loaded with the first such task. */
   #within: (<R>(carrier: Carrier, fn: () => R) => R) | undefined;
-  readonly #buffers = new KnownBuffers();
-  /** Takes the port with the arguments of the task that was claimed last. */
-  #onArguments: ((port: MessagePort) => void) | undefined;
   #tasksLeft: number;
   #turnEndMs = 0;
   /** Tasks from one reading of the clock to the next, and how many of them are left. */
@@ -153,36 +125,28 @@ class PoolWorker {
   #wire: WorkerWire | undefined;
 
   #ownerMail: OwnerMail | undefined;
-  /** Takes in what the owner says while a stream's task runs: that is how it is asked to stop. */
-  #pollOwner: (() => boolean) | undefined;
-  /** Checks whether the task that asked for its signal last must stop. */
-  #checkAbort: (() => boolean) | undefined;
-
-  // The task that runs, for its context.
-  #number = 0;
-  #task = 0;
-  #context: TaskContext | undefined;
-  readonly #makeContext = (): TaskContext =>
-    this.#context ??= this.#contextOf(this.#number, this.#task);
 
   constructor(start: StartMessage) {
     this.#start = start;
     this.#ring = new TaskRing(start.ring);
-    this.#arguments = new ArenaView(start.arena);
     this.#catalog = new CatalogReader(start.catalog);
     this.#state = new WorkerState(start.state);
     const { table } = adoptSeat(start.threads, start.thread);
-    this.#ownerBell = bellOf(table, start.ownerThread);
+    const ownerBell = bellOf(table, start.ownerThread);
+    this.#arguments = new ArgumentReader(start.arena, this.#decoder, this.#state, ownerBell);
     this.#mail = new MailboxWriter(
       this.#state.records,
       new Arena(start.results),
       start.port,
-      this.#ownerBell,
+      ownerBell,
     );
+    this.#running = new RunningTask(this.#state, start.firstTaskId, (task, fraction) => {
+      this.#tell(KIND.PROGRESS, task, fraction);
+    });
     if (start.isHosted) this.#mail.exportBy(handleForParent);
     this.#tasksLeft = start.maxTasks;
     setOrigin(start.origin);
-    for (const news of start.buffers) this.#buffers.learn(news);
+    for (const news of start.buffers) this.#arguments.buffers.learn(news);
     platform.containThreadEnd((end) => this.#tellEnd(end));
   }
 
@@ -191,8 +155,8 @@ class PoolWorker {
    * buffer.
    */
   receive(message: MessagePort | BufferNews): void {
-    if ("number" in message) this.#buffers.learn(message);
-    else this.#onArguments!(message);
+    if ("number" in message) this.#arguments.buffers.learn(message);
+    else this.#arguments.receive(message);
   }
 
   /** Takes tasks until there will be no more. */
@@ -203,7 +167,7 @@ class PoolWorker {
     if (initializer >= 0 && isHosted) this.#tell(KIND.READY, 0, undefined);
     platform.holdName(this.#start.life, () => this.#state.setAlive());
     for (;;) {
-      setCurrentTask(this.#makeContext);
+      setCurrentTask(this.#running.context);
       const waiting = this.#runReady();
       if (waiting !== undefined) {
         await waiting;
@@ -246,11 +210,9 @@ class PoolWorker {
     // counted from here.
     this.#state.mayClaim();
     if (this.#ended || !this.#state.decide(number)) return;
-    this.#number = numberOfWired(number);
-    this.#task = task;
-    this.#context = undefined;
-    this.#state.begin(this.#number, task);
-    setCurrentTask(this.#makeContext);
+    this.#running.begin(numberOfWired(number), task);
+    this.#state.begin(this.#running.number, task);
+    setCurrentTask(this.#running.context);
     this.#mail.answerBy = this.#wire!.answer;
     try {
       const loaded = this.#functions[fn] ?? await this.#load(fn);
@@ -342,32 +304,23 @@ class PoolWorker {
 
   #runClaimed(number: number, slot: number): Promise<void> | undefined {
     const ring = this.#ring;
-    const state = this.#state;
-    const payload = this.#payload;
     const task = ring.words[slot + SLOT.TASK];
     const form = ring.words[slot + SLOT.FORM];
     const fn = ring.words[slot + SLOT.FUNCTION];
-    const place = form & PLACE.MASK;
-    ring.copyPayload(number, payload, mostWordsOf(form));
-    if (hasBlock(form)) state.hold(payload[BLOCK.OFFSET]);
+    this.#arguments.copy(ring, number, form);
     if (!ring.release(number, this.#start.number)) {
       // The task is no longer this worker's, and what was copied is no valid payload.
-      state.letGo();
+      this.#state.letGo();
       return undefined;
     }
-    this.#number = number;
-    this.#task = task;
-    this.#context = undefined;
+    this.#running.begin(number, task);
     const loaded = this.#functions[fn];
-    const isPrepared = loaded !== undefined && place !== PLACE.MESSAGE &&
-      ((form & (SHARED_OBJECTS | CARRIES)) === 0 || this.#isEquipped(form));
-    const extras = place === PLACE.SHARED && isPrepared
-      ? this.#buffers.find(bufferNumbers(payload))
-      : NO_EXTRAS;
-    if (!isPrepared || extras === undefined) return this.#runUnprepared(task, form, fn);
+    if (loaded === undefined || !this.#isEquipped(form) || !this.#arguments.areHere(form)) {
+      return this.#runUnprepared(task, form, fn);
+    }
     let args: unknown[] | undefined;
     try {
-      args = place === PLACE.INLINE ? this.#decodeInline() : this.#decodeBlock(extras);
+      args = this.#arguments.read(form);
     } catch (error) {
       return this.#tell(KIND.ERROR, task, error);
     }
@@ -380,59 +333,19 @@ class PoolWorker {
       ((form & CARRIES) === 0 || this.#within !== undefined);
   }
 
-  #decodeInline(): unknown[] {
-    return this.#decoder.decode(this.#payload, this.#payloadBytes, 0) as unknown[];
-  }
-
-  #decodeBlock(extras: readonly unknown[]): unknown[] | undefined {
-    return this.#useBlock((offset, externBase) => {
-      const { words, bytes } = this.#arguments;
-      return this.#decoder.decode(words, bytes, offset >> 2, externBase, extras) as unknown[];
-    });
-  }
-
-  /**
-   * Gives back the block that the payload names, once `read` has read it. Returns the result of
-   * `read`, or `undefined` if this worker is ignored from now on: then it must run no task.
-   */
-  #useBlock<R>(read: (offset: number, externBase: number) => R): R | undefined {
-    const [offset, externBase] = this.#payload;
-    if (!this.#state.beginReading(offset)) return undefined;
-    this.#arguments.follow();
-    let value: R;
-    let isHeeded: boolean;
-    try {
-      value = read(offset, externBase);
-    } finally {
-      this.#arguments.release(offset);
-      isHeeded = this.#state.endReading(offset);
-      if (!isHeeded) this.#ownerBell.ring();
-    }
-    return isHeeded ? value : undefined;
-  }
-
   /** Runs a task whose function or modules are not loaded, or whose arguments are not all here. */
   async #runUnprepared(task: number, form: number, fn: number): Promise<void> {
-    const place = form & PLACE.MASK;
     let loaded: Loaded;
     let args: unknown[] | undefined;
     try {
-      // First: the arguments belong to the task that was claimed last.
-      const message = place === PLACE.MESSAGE ? await this.#fetch(task) : undefined;
+      await this.#arguments.arrive(form, () => this.#tell(KIND.FETCH, task, undefined));
       if ((form & SHARED_OBJECTS) !== 0) await this.#loadSharedObjects();
       if ((form & CARRIES) !== 0) this.#within ??= (await import("./_carried_context.ts")).within;
       // The function before its arguments: its module registers the classes that they may need.
       loaded = this.#functions[fn] ?? await this.#load(fn);
-      if (message !== undefined) args = decode(this.#decoder, message) as unknown[];
-      else if (place === PLACE.INLINE) args = this.#decodeInline();
-      else {
-        const extras = place === PLACE.SHARED
-          ? await this.#buffers.wait(bufferNumbers(this.#payload))
-          : NO_EXTRAS;
-        args = this.#decodeBlock(extras);
-      }
+      args = this.#arguments.read(form);
     } catch (error) {
-      if (hasBlock(form)) this.#useBlock(() => {}); // If that has not been done.
+      this.#arguments.drop(form);
       return this.#tell(KIND.ERROR, task, error);
     }
     if (args === undefined || this.#ended) return;
@@ -473,23 +386,12 @@ class PoolWorker {
     }
   }
 
-  /** Asks the owner for the message with a task's arguments. */
-  async #fetch(task: number): Promise<Encoded> {
-    const arrived = new Promise<MessagePort>((resolve) => this.#onArguments = resolve);
-    await this.#tell(KIND.FETCH, task, undefined);
-    const parked = await arrived;
-    const message = await platform.nextMessage(parked) as Encoded;
-    parked.close();
-    return message;
-  }
-
   #call(task: number, form: number, loaded: Loaded, args: unknown[]): Promise<void> | undefined {
     // The arguments have been read, and their memory has been given back.
     this.#tellBegun();
     if ((form & STREAM) !== 0) return this.#callStream(task, form, loaded, args);
     if ((form & TIMED) !== 0) loaded = this.#timed(task, form, loaded, args);
     if ((form & CHUNK) !== 0) return this.#callChunk(task, form, loaded, args);
-    this.#chunk = undefined;
     const { call } = loaded;
     let value: unknown;
     try {
@@ -525,7 +427,6 @@ class PoolWorker {
     { target, call }: Loaded,
     args: unknown[],
   ): Promise<void> {
-    this.#chunk = undefined;
     const startMs = (form & TIMED) === 0 ? undefined : epochMs();
     const carrier = (form & CARRIES) === 0 ? undefined : args.pop() as Carrier;
     const [id, buffersize, ...rest] = args as [number, number, ...unknown[]];
@@ -536,21 +437,21 @@ class PoolWorker {
       mail: this.#mail,
       owner,
       hasEnded: () => this.#ended,
-      abort: () => this.#state.abort(this.#number),
+      abort: () => this.#state.abort(this.#running.number),
       turn: async () => {
         await this.#letTurn();
-        setCurrentTask(this.#makeContext);
+        setCurrentTask(this.#running.context);
       },
     };
     const run = (): Promise<void> => runStream(host, id, buffersize, () => call(...rest));
-    this.#pollOwner = owner.poll;
+    this.#running.pollOwner = owner.poll;
     let failure: { readonly error: unknown } | undefined;
     try {
       await (carrier === undefined ? run() : this.#within!(carrier, run));
     } catch (error) {
       failure = { error: explainCapture(target, error) };
     }
-    this.#pollOwner = undefined;
+    this.#running.pollOwner = undefined;
     if (startMs !== undefined) this.#tellRan(task, startMs);
     await (failure === undefined
       ? this.#tell(KIND.RESULT, task, undefined)
@@ -564,7 +465,7 @@ class PoolWorker {
 
   /** Reports when the task that ends now has run. */
   #tellRan(task: number, startMs: number): void {
-    const report: RanReport = [startMs, epochMs(), this.#start.firstTaskId + this.#number];
+    const report: RanReport = [startMs, epochMs(), this.#running.id];
     this.#tell(KIND.RAN, task, report);
   }
 
@@ -586,7 +487,7 @@ class PoolWorker {
     items: unknown[],
   ): Promise<void> | undefined {
     const startMs = nowMs();
-    const chunk = this.#chunk = new ChunkRun(call, items, arityOf(form));
+    const chunk = this.#running.chunk = new ChunkRun(call, items, arityOf(form));
     const finish = (): Promise<void> | undefined => {
       const elapsedMs = nowMs() - startMs;
       if ((form & TIMED) !== 0) this.#tellRan(task, epochMs() - elapsedMs);
@@ -634,8 +535,7 @@ class PoolWorker {
   ): Promise<void> | undefined {
     // In a runtime where `close` returns, the task that called it goes on.
     if (this.#ended) return undefined;
-    // What the task leaves running must report no more progress: another task may have its index.
-    if (kind === KIND.RESULT || kind === KIND.ERROR) this.#number = NO_TASK;
+    if (kind === KIND.RESULT || kind === KIND.ERROR) this.#running.end();
     return this.#mail.writeOr(kind, task, value, onUnsendable);
   }
 
@@ -651,72 +551,12 @@ class PoolWorker {
   #tellEnd({ how, error }: ThreadEnd): void {
     if (this.#ended) return;
     try {
-      this.#mail.writeSync(KIND.ENDED, this.#task, [how, error]);
+      this.#mail.writeSync(KIND.ENDED, this.#running.index, [how, error]);
     } catch {
-      this.#mail.writeSync(KIND.ENDED, this.#task, [how, describe(error)]);
+      this.#mail.writeSync(KIND.ENDED, this.#running.index, [how, describe(error)]);
     }
     this.#ended = true;
     leaveAll();
-  }
-
-  #contextOf(number: number, task: number): TaskContext {
-    const { abortsBefore } = this.#state;
-    const signal = (): AbortSignal => this.#signalOf(number, abortsBefore);
-    let made: AbortSignal | undefined;
-    return {
-      id: this.#start.firstTaskId + number,
-      attempt: 1,
-      get signal(): AbortSignal {
-        return made ??= signal();
-      },
-      report: (fraction) => {
-        checkFraction(fraction);
-        if (this.#number !== number) return;
-        this.#tell(KIND.PROGRESS, task, this.#chunk?.share(fraction) ?? fraction);
-      },
-    };
-  }
-
-  /**
-   * The signal of the running task. Reading `aborted` reads the shared word, so even a computation
-   * that never lets the event loop turn sees the abort.
-   */
-  #signalOf(number: number, abortsBefore: number): AbortSignal {
-    const controller = new AbortController();
-    const { signal } = controller;
-    let aborted = false;
-    const check = (): boolean => {
-      this.#pollOwner?.();
-      if (!aborted && this.#state.isAborted(number, abortsBefore)) {
-        aborted = true;
-        // The runtime reads `aborted` itself before it aborts.
-        delete (signal as { aborted?: boolean }).aborted;
-        delete (signal as { throwIfAborted?: () => void }).throwIfAborted;
-        controller.abort();
-      }
-      return aborted;
-    };
-    Object.defineProperty(signal, "aborted", { get: check, configurable: true });
-    Object.defineProperty(signal, "throwIfAborted", {
-      configurable: true,
-      value: () => {
-        if (check()) throw signal.reason;
-      },
-    });
-    if (this.#checkAbort === undefined) this.#watchAborts();
-    this.#checkAbort = check;
-    // Listeners hear only of later aborts; signals that follow this one read it before they listen.
-    check();
-    return signal;
-  }
-
-  /** Checks the running task's signal whenever the owner asks a task to stop. */
-  async #watchAborts(): Promise<void> {
-    for (;;) {
-      const changed = this.#state.abortChange();
-      this.#checkAbort?.();
-      await changed;
-    }
   }
 }
 

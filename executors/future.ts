@@ -23,48 +23,22 @@
 
 import { doorbell } from "../_memory/doorbell.ts";
 import { HANDLE } from "../_memory/handle.ts";
-import { callAt, NEVER, nowMs } from "../_platform/clock.ts";
+import { callAt } from "../_platform/clock.ts";
 import { deadlineOf } from "../_platform/options.ts";
-import { checkMayBlock } from "../sync/_acquire.ts";
 import { NotShareableError, RuntimeError, TimeoutError } from "../sync/errors.ts";
 import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
+import { blockUntil } from "./_blocking.ts";
+import {
+  futureInternals,
+  type Receiver,
+  type Runner,
+  setFutureInternals,
+} from "./_future_internals.ts";
 import { Subscription } from "./_subscriptions.ts";
 import { CancelledError, InvalidStateError } from "./errors.ts";
 
-/** What runs a future's task, as seen by the future. */
-export interface Runner {
-  /** Takes the task back; false when it has been started. */
-  cancel(future: Future<unknown>): boolean;
-  /** True once the task has been started. */
-  isRunning(future: Future<unknown>): boolean;
-  /**
-   * Called when this thread is about to block for these futures, until the deadline at most. Throws
-   * when they could not be completed while it is blocked.
-   */
-  enterBlocking(futures: readonly Future<unknown>[], deadlineMs: number): void;
-  /**
-   * The text of the error if the runner has found out that the innermost blocking wait would never
-   * end.
-   */
-  readonly inVain?: string | undefined;
-  /** Called when this thread has stopped blocking. */
-  leaveBlocking(): void;
-}
-
-/** Runs the tasks that a worker submits to pools of its owner. */
-export interface OwnerRunner extends Runner {
-  /** Futures of such tasks that are not done. */
-  readonly pending: Iterable<Future<unknown>>;
-  /** How many outcomes of such tasks the doorbell expects. */
-  readonly expected: number;
-}
-
-let owner: OwnerRunner | undefined;
-
-/** Makes this thread a worker, whose owner runs what it submits. */
-export function setOwnerRunner(runner: OwnerRunner): void {
-  owner = runner;
-}
+// From here, so that whoever uses it has loaded the class, which sets it.
+export { futureInternals };
 
 const PENDING = 0;
 const RUNNING = 1;
@@ -82,39 +56,6 @@ const STATE_NAMES = [
   "finished",
   "finished with an error",
 ];
-
-/** Called once with a future that is done. */
-type Receiver = (future: Future<unknown>) => void;
-
-/** What only the executors of this package may do to futures. */
-export interface FutureInternals {
-  /** Whether a value is a future of this copy of the package. */
-  isOwn(value: object): boolean;
-  /** Makes a pending future for a runner; `task` is the runner's own number for it. */
-  create<T>(runner: Runner, task: number): Future<T>;
-  /** The runner's own number. */
-  taskOf(future: Future<unknown>): number;
-  setTask(future: Future<unknown>, task: number): void;
-  /** Completes the future; without effect when it is done already. */
-  resolve(future: Future<unknown>, value: unknown): void;
-  /** Fails the future; without effect when it is done already. */
-  reject(future: Future<unknown>, error: unknown): void;
-  /** Cancels the future, whose task the runner has taken back already. */
-  cancel(future: Future<unknown>): void;
-  setProgress(future: Future<unknown>, fraction: number): void;
-  /** True when it is done with an error. */
-  hasFailed(future: Future<unknown>): boolean;
-  /** The value, when done with one; the error, when done with one. */
-  outcomeOf(future: Future<unknown>): unknown;
-  runnerOf(future: Future<unknown>): Runner | undefined;
-  /** Calls `receiver` when the future is done: at once if it is. `receiver` must not throw. */
-  whenDone(future: Future<unknown>, receiver: Receiver): void;
-  /** Takes a receiver away again. */
-  forget(future: Future<unknown>, receiver: Receiver): void;
-}
-
-/** Assigned by the class, which alone can reach its private fields. */
-let internals: FutureInternals;
 
 /**
  * What `then` and `catch` call with an error. As with a promise, its parameter may have the type
@@ -165,7 +106,7 @@ export class Future<T> implements PromiseLike<T> {
   #progress = 0;
 
   static {
-    internals = {
+    setFutureInternals({
       isOwn: (value) => #state in value,
       create: (runner, task) => {
         const future = new Future<never>();
@@ -208,7 +149,7 @@ export class Future<T> implements PromiseLike<T> {
           if (index >= 0) receivers.splice(index, 1);
         }
       },
-    };
+    });
   }
 
   /**
@@ -542,7 +483,7 @@ export class Future<T> implements PromiseLike<T> {
       const stop = (): void => {
         stopTimer();
         signal?.removeEventListener("abort", onAbort);
-        internals.forget(this, onDone);
+        futureInternals.forget(this, onDone);
       };
       const onDone = (): void => {
         stop();
@@ -557,7 +498,7 @@ export class Future<T> implements PromiseLike<T> {
         reject(this.#timeoutError(what, options.timeout));
       });
       signal?.addEventListener("abort", onAbort, { once: true });
-      internals.whenDone(this, onDone);
+      futureInternals.whenDone(this, onDone);
     });
   }
 
@@ -588,136 +529,4 @@ function callLogged(receiver: Receiver, future: Future<unknown>): void {
   } catch (error) {
     console.error("Error in a done callback of a Future, ignored:", error);
   }
-}
-
-/** What the executors of this package do to futures. */
-export const futureInternals: FutureInternals = internals;
-
-/**
- * Blocks this thread until `isDone` or the deadline, and returns what `isDone` says then.
- *
- * @param futures What the wait is for: each of them may end it.
- * @param polls Whether to look once instead of waiting.
- * @throws {RuntimeError} When the futures could not be completed while this thread is blocked.
- */
-export function blockUntil(
-  isDone: () => boolean,
-  deadlineMs: number,
-  futures: readonly Future<unknown>[],
-  polls: boolean,
-): boolean {
-  if (polls) {
-    doorbell.poll();
-    return isDone();
-  }
-  const runners = new Map<Runner, Future<unknown>[]>();
-  let isForCallback = false;
-  for (const future of futures) {
-    if (future.done()) continue;
-    const runner = futureInternals.runnerOf(future);
-    if (runner === undefined) {
-      isForCallback = true;
-      continue;
-    }
-    const own = runners.get(runner);
-    if (own === undefined) runners.set(runner, [future]);
-    else own.push(future);
-  }
-  // A callback of any of these futures may complete this one. If none of their tasks can ever run,
-  // the owner reports it.
-  if (isForCallback && owner !== undefined) {
-    const pending = [...owner.pending];
-    if (pending.length > 0) runners.set(owner, pending);
-  }
-  if (runners.size === 0 && !isDone()) checkMayBlock("wait for Future");
-  // Who waits until a deadline goes on by itself.
-  const judge = deadlineMs === NEVER && owner !== undefined && runners.has(owner)
-    ? owner
-    : undefined;
-  let isOver = false;
-  let inVain: string | undefined;
-  const entered: Runner[] = [];
-  try {
-    for (const [runner, own] of runners) {
-      if (runner === judge) continue;
-      runner.enterBlocking(own, deadlineMs); // One may refuse after others have entered.
-      entered.push(runner);
-    }
-    const isInVain = (): boolean => (inVain = whyInVain(runners.keys(), futures)) !== undefined;
-    if (judge === undefined) {
-      const isEnough = (): boolean => isDone() || (deadlineMs === NEVER && isInVain());
-      isOver = doorbell.waitSync(isEnough, deadlineMs) && isDone();
-    } else {
-      isOver = blockJudged(isDone, isInVain, judge, futures, isForCallback);
-    }
-  } finally {
-    for (const runner of entered) runner.leaveBlocking();
-  }
-  // It may have been over just after it was found to be in vain.
-  if (!isOver && inVain !== undefined) throw new RuntimeError(inVain);
-  return isOver;
-}
-
-/** How long a worker that got an outcome, and has to wait on, collects more before it tells its owner. */
-const TELL_AGAIN_MS = 20;
-
-/**
- * Blocks this worker without a deadline until `isDone`, or until its owner finds the wait to be in
- * vain, which `isInVain` tells. Returns what `isDone` says then.
- *
- * The owner knows of its own tasks only. While something else may end the wait, the owner is not
- * told which futures the worker waits for: it would take a worker that can go on for one that
- * cannot, also when it judges the waits of others. It is told once nothing else can end the wait
- * any more: with `FIRST_EXCEPTION`, once the other futures have returned values. It is told again
- * when an outcome has come and the wait goes on for the rest; not at each outcome, as it is told
- * all that are left.
- *
- * @param isForCallback Whether the callback of any outcome still to come may end the wait.
- */
-function blockJudged(
-  isDone: () => boolean,
-  isInVain: () => boolean,
-  owner: OwnerRunner,
-  futures: readonly Future<unknown>[],
-  isForCallback: boolean,
-): boolean {
-  const [own, others]: [Future<unknown>[], Future<unknown>[]] = [[], []];
-  for (const future of futures) {
-    const runner = futureInternals.runnerOf(future);
-    if (runner === owner) own.push(future);
-    else if (runner !== undefined) others.push(future);
-  }
-  let done = 0; // How many of the others are known to be done, from the first on.
-  const mayEndOtherwise = (): boolean => {
-    while (done < others.length && others[done].done()) done++;
-    return done < others.length || (isForCallback && doorbell.expectsMoreThan(owner.expected));
-  };
-  for (;;) {
-    const endsOtherwise = mayEndOtherwise();
-    const judged = (endsOtherwise ? [] : isForCallback ? [...owner.pending] : own)
-      .filter((future) => !future.done());
-    owner.enterBlocking(judged, NEVER);
-    try {
-      const isEnough = (): boolean => isDone() || mayEndOtherwise() !== endsOtherwise || isInVain();
-      const hasNews = (): boolean => judged.some((future) => future.done());
-      doorbell.waitSync(() => isEnough() || hasNews(), NEVER);
-      // The owner takes it that this worker goes on. More outcomes may follow at once.
-      doorbell.waitSync(isEnough, nowMs() + TELL_AGAIN_MS);
-      if (isDone() || isInVain()) return isDone();
-    } finally {
-      owner.leaveBlocking();
-    }
-  }
-}
-
-/** The text of the error if a blocking wait for the futures would never end. */
-function whyInVain(
-  runners: Iterable<Runner>,
-  futures: readonly Future<unknown>[],
-): string | undefined {
-  for (const { inVain } of runners) if (inVain !== undefined) return inVain;
-  // Their runners, or a callback of another future, may still complete them.
-  if (doorbell.isExpecting) return undefined;
-  if (futures.some((f) => !f.done() && futureInternals.runnerOf(f) !== undefined)) return undefined;
-  return "Cannot block: only this thread can complete the future, and it would be blocked; await the future instead";
 }

@@ -9,8 +9,9 @@ import { callAt, NEVER } from "../_platform/clock.ts";
 import { deadlineOf } from "../_platform/options.ts";
 import { TimeoutError } from "../sync/errors.ts";
 import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
+import { blockUntil } from "./_blocking.ts";
 import { type HasStanding, STANDING, type Standing } from "./_standing.ts";
-import { blockUntil, type Future, futureInternals } from "./future.ts";
+import { type Future, futureInternals } from "./future.ts";
 
 /** Return from `wait` once any future is done. */
 export const FIRST_COMPLETED = "FIRST_COMPLETED";
