@@ -336,11 +336,12 @@ export class MailboxReader {
     const head = records.words[at];
     let message: unknown;
     if ((head & PLACE.MASK) === PLACE.MESSAGE) {
+      // First: when Deno loads what receives, microtasks run, and one of them may come here for the
+      // same record.
+      this.#isLate = true;
       const received = platform.receive(this.#port, this.#onLate);
-      if (received === undefined) {
-        this.#isLate = true;
-        return false;
-      }
+      if (received === undefined) return false;
+      this.#isLate = false;
       message = received.message;
     }
     this.kind = head >> KIND_SHIFT;

@@ -22,6 +22,7 @@ import { type HasStanding, STANDING, type Standing } from "./_standing.ts";
 import { optionsForLater } from "./_submit_context.ts";
 import { ChunkSizer, IN_FLIGHT_PER_WORKER, Inputs, type MapInput } from "./_map_inputs.ts";
 import { type Future, futureInternals } from "./future.ts";
+import { marksOf, transfer } from "./task.ts";
 
 /** Options of `map`. */
 export interface MapOptions {
@@ -216,9 +217,12 @@ export class MapRun implements HasStanding {
     const { arity } = this.#inputs;
     const start = this.#itemsTaken * arity;
     const items = this.#items.slice(start, start + count * arity);
+    const marks = count > 1 ? marksOf(items) : [];
     const future = this.#backend.submit(this.#fn, items, this.#taskOptions, arity);
     if (count > 1 && isUnsendable(future)) {
-      // One of the items cannot be sent. None has run, so each is submitted on its own.
+      // One of the items cannot be sent. None has run, so each is submitted on its own, marked as
+      // it was.
+      for (const [value, buffers] of marks) transfer(value, buffers);
       for (let i = 0; i < count; i++) this.#dispatch(1);
       return;
     }

@@ -5,7 +5,9 @@
  * ahead, only of one function at a time: as many as have lately come back within AHEAD_MS, or, if
  * the child has reported how long one runs, as many as run in that time. With many processes on few
  * processors, tasks come back late although they are short. A chunk of many more calls than any of
- * the short ones is not sent behind others, but left to a child that is free.
+ * the short ones is not sent behind others, but left to a child that is free. Nothing is sent behind
+ * a task that holds others up, or must stop, even if other children learn meanwhile that its kind is
+ * short.
  *
  * A task that was given shared objects may wait for another task, and is sent alone:
  *
@@ -55,6 +57,8 @@ interface InHand {
   readonly mayWait: boolean;
   /** Set once the task must stop: the milliseconds that it may take to. */
   stopMs: number | undefined;
+  /** The child has returned tasks from behind it. */
+  holdsUp: boolean;
 }
 
 /** What the children of one pool have in common. */
@@ -166,8 +170,10 @@ export class TasksInHand {
   /** Whether the child may have one more task in hand. */
   get mayGrow(): boolean {
     const first = this.#first;
-    return first === undefined ||
-      (!first.mayWait && this.#tasks.size < this.#kindOf(first.fn).most);
+    if (first === undefined) return true;
+    // Behind a task that must stop, others would be lost if the process must be killed for it.
+    if (first.mayWait || first.holdsUp || first.stopMs !== undefined) return false;
+    return this.#tasks.size < this.#kindOf(first.fn).most;
   }
 
   get #first(): InHand | undefined {
@@ -188,7 +194,15 @@ export class TasksInHand {
   add({ task, number, fn, form }: TaskHead): void {
     const mayWait = this.#mayWait(form);
     this.#last = { task, number };
-    this.#tasks.set(task, { number, fn, form, sentMs: nowMs(), mayWait, stopMs: undefined });
+    this.#tasks.set(task, {
+      number,
+      fn,
+      form,
+      sentMs: nowMs(),
+      mayWait,
+      stopMs: undefined,
+      holdsUp: false,
+    });
   }
 
   /**
@@ -223,6 +237,8 @@ export class TasksInHand {
   takeBack(task: number): InHand {
     const inHand = this.#tasks.get(task)!;
     this.#forget(task);
+    const first = this.#first;
+    if (first !== undefined) first.holdsUp = true;
     Object.assign(this.#kindOf(inHand.fn), UNKNOWN);
     return inHand;
   }

@@ -205,6 +205,19 @@ export function detach(moved: ReadonlySet<Transferable> | undefined): void {
   if (transfer.length > 0) structuredClone(null, { transfer });
 }
 
+/** The marks on values, each as what {@linkcode transfer} made it of; sending takes them away. */
+export function marksOf(
+  values: readonly unknown[],
+): [value: object, buffers: readonly Movable[]][] {
+  if (!anyTransferred) return [];
+  const marks: [object, readonly Movable[]][] = [];
+  for (const value of values) {
+    const buffers = transferred.get(value as object);
+    if (buffers !== undefined) marks.push([value as object, buffers]);
+  }
+  return marks;
+}
+
 /** Returns what has to be moved with a list of arguments. */
 export function takeArgumentTransfers(
   args: readonly unknown[],

@@ -16,6 +16,7 @@ import {
   transfer,
 } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
+import { runProgram } from "../_support/run.ts";
 import { outcomesOf } from "../contracts/suite.ts";
 import { square } from "../contracts/tasks.ts";
 import {
@@ -413,6 +414,42 @@ test("transfer() moves the results of map, as it does those of submit", async ()
   const ports = await pool.map(makePort, [1, 2, 3], { chunksize: 3 }).toArray();
   for (const { port } of ports) port.close();
   assertEquals(ports.length, 3);
+});
+
+test("transfer() moves the items of map, also those beside one that cannot be sent", async () => {
+  await using pool = makePool();
+  const size = ({ length }: Float64Array): number => length;
+  for (const chunksize of [1, 3]) {
+    const items = [1, 20_000, 3].map((length) => new Float64Array(length));
+    const inputs = items.map((item) => transfer(item, [item.buffer]));
+    const refused = (() => 1) as unknown as Float64Array;
+    const results = pool.map(size, [...inputs, refused], { chunksize })[Symbol.asyncIterator]();
+    for (const length of [1, 20_000, 3]) assertEquals((await results.next()).value, length);
+    await assertRejects(() => results.next(), NotShareableError);
+    assertEquals(items.map(({ length }) => length), [0, 0, 0]);
+  }
+});
+
+test("transfer() moves results to a thread that blocks for the first, and awaits the second", async () => {
+  // A program of its own: when Deno loads what receives messages, in the callback of a timer, it
+  // runs microtasks.
+  const { code, stdout, stderr } = await runProgram(`
+    import { task, ThreadPoolExecutor, transfer } from "@concurrent/futures";
+    export const make = task(import.meta, function make(length) {
+      const bytes = new Uint8Array(length);
+      return transfer(bytes, [bytes.buffer]);
+    });
+    if (import.meta.main) {
+      const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+      await pool.submit(make, 10);
+      setTimeout(async () => {
+        console.log(pool.submit(make, 200_000).resultSync().length);
+        console.log((await pool.submit(make, 300_000).result({ timeout: 10_000 })).length);
+        await pool.shutdown();
+      });
+    }
+  `);
+  assertEquals([code, stderr, stdout], [0, "", "200000\n300000\n"]);
 });
 
 test("transfer() leaves shared memory where it is", async () => {

@@ -93,6 +93,39 @@ test("TasksInHand forgets what it knew of a kind once one has taken long", () =>
   assertEquals(room(hand), 1);
 });
 
+/** A child that has one task, while another child of its pool learns that the kind is short. */
+function childBesideQuickOne(before: (hand: TasksInHand) => void): TasksInHand {
+  const group = new ChildGroup();
+  const [hand, other] = [new TasksInHand(group, false), new TasksInHand(group, false)];
+  send(hand, 1);
+  before(hand);
+  for (let task = 100; task < 110; task++) {
+    send(other, task);
+    other.finish(task);
+  }
+  assertEquals(other.mayGrow, true);
+  return hand;
+}
+
+test("TasksInHand sends none behind a task that holds up others, until it is done", () => {
+  const hand = childBesideQuickOne((hand) => {
+    send(hand, 2);
+    hand.takeBack(2);
+  });
+  assertEquals(hand.mayGrow, false);
+  hand.finish(1);
+  send(hand, 3);
+  assertEquals(hand.mayGrow, true);
+  assertEquals(childBesideQuickOne(() => {}).mayGrow, true);
+});
+
+test("TasksInHand sends none behind a task that must stop", () => {
+  const hand = childBesideQuickOne((hand) => hand.get(1)!.stopMs = 50);
+  assertEquals(hand.mayGrow, false);
+  hand.finish(1);
+  assertEquals(hand.mayGrow, true);
+});
+
 test("TasksInHand sends a task that was given shared objects alone, however short its kind is", () => {
   const hand = childOfLateTasks(3, 0.01);
   assert(hand.mayAdd({ fn: FUNCTION, form: SHARED_OBJECTS }), "it is the only one");
