@@ -5,6 +5,7 @@
  * @module
  */
 
+import "./dispose_symbols.ts";
 import { createBrowserPlatform, isBrowser } from "./browser.ts";
 import { createDenoPlatform, isDeno } from "./deno.ts";
 import { createNodePlatform, isNode } from "./node.ts";

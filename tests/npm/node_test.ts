@@ -403,6 +403,75 @@ test(
 );
 
 test(
+  "npm: using works on Node in a realm without Symbol.dispose, as test runners make them",
+  OPTIONS,
+  async () => {
+    const { write } = await made();
+    await write(
+      "using.mjs",
+      `
+    import { Lock, ThreadPoolExecutor } from "${NAME}";
+    // As compilers find the methods.
+    const known = (name) => Symbol[name] ?? Symbol.for("Symbol." + name);
+    const lock = new Lock();
+    const held = await lock.hold();
+    held[known("dispose")]();
+    const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const locked = await pool.submit((lock) => lock.locked(), lock);
+    await pool[known("asyncDispose")]();
+    const refused = await Promise.resolve().then(() => pool.submit(() => 1)).catch((error) => error.message);
+    export const seen = [locked, refused];
+  `,
+    );
+    const lines = await printed(
+      `
+    import { readFileSync } from "node:fs";
+    import { createContext, runInContext, SourceTextModule } from "node:vm";
+
+    /** Imports a module in a realm of its own. */
+    async function load(url) {
+      const names = ["AbortController", "AbortSignal", "DOMException", "MessageChannel", "URL", "performance", "process", "queueMicrotask", "structuredClone", "TextDecoder", "TextEncoder"];
+      const context = createContext(Object.fromEntries(names.map((name) => [name, globalThis[name]])));
+      const modules = new Map();
+      const open = (name, { identifier }) => {
+        const url = name.startsWith(".") ? new URL(name, identifier).href : import.meta.resolve(name);
+        if (!modules.has(url)) {
+          modules.set(url, new SourceTextModule(readFileSync(new URL(url), "utf8"), {
+            identifier: url,
+            context,
+            initializeImportMeta: (meta) => meta.url = url,
+            importModuleDynamically: async (name, from) => await run(open(name, from)),
+          }));
+        }
+        return modules.get(url);
+      };
+      const run = async (module) => {
+        if (module.status === "unlinked") await module.link(open);
+        await module.evaluate();
+        return module;
+      };
+      const { namespace } = await run(open(url, {}));
+      return { namespace, Symbol: runInContext("Symbol", context) };
+    }
+
+    const { namespace: { seen } } = await load(import.meta.resolve("./using.mjs"));
+    console.log(seen.join(", "));
+    for (const entry of ["", "/executors", "/task", "/sync", "/queue", "/trace", "/telemetry"]) {
+      const { namespace, Symbol } = await load("${NAME}" + entry);
+      const misnamed = Object.values(namespace).filter((it) => it.prototype?.undefined);
+      console.log(typeof Symbol.dispose, typeof Symbol.asyncDispose, misnamed);
+    }
+  `,
+      ["--experimental-vm-modules"],
+    );
+    assertEquals(lines, [
+      "false, Cannot submit to ThreadPoolExecutor-0: cannot schedule new futures after shutdown",
+      ...Array(7).fill("symbol symbol []"),
+    ]);
+  },
+);
+
+test(
   "npm: an error on Node that nobody catches is told whole, and little else",
   OPTIONS,
   async () => {
