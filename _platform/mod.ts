@@ -184,7 +184,7 @@ function choose(): Platform {
   // Last: other runtimes may have what browsers have.
   if (isBrowser()) return createBrowserPlatform();
   throw new Error(
-    "Cannot load @concurrent/futures: this runtime is not supported; run it with Deno 2.9, Node 20.16 or later, or in a browser",
+    "Cannot load @concurrent/futures: this runtime is not supported; run it with Deno 2.9, Node 20.16 or 22.3 or later, or in a browser",
   );
 }
 

@@ -487,6 +487,25 @@ test(
   },
 );
 
+test(
+  "npm: a Node that lacks what the package needs is told which ones have it",
+  OPTIONS,
+  async () => {
+    const { write } = await made();
+    await write("older.mjs", "delete process.getBuiltinModule;");
+    const { code, stderr } = await runModule(
+      `import "${NAME}";`,
+      "on_older.mjs",
+      ["--import", "./older.mjs"],
+    );
+    assertEquals(code, 1);
+    assertStringIncludes(
+      stderr,
+      "run it with Deno 2.9, Node 20.16 or 22.3 or later, or in a browser",
+    );
+  },
+);
+
 test("npm: the files for browsers say on Node that they are those", OPTIONS, async () => {
   const { code, stderr } = await runModule(`import "${NAME}";`, "wrong.mjs", ["-C", "browser"]);
   assertEquals(code, 1);

@@ -13,8 +13,8 @@ export const ROOT: URL = new URL("../../", import.meta.url);
 /** The folder where packages are built. It is not under version control. */
 export const OUTPUT: URL = new URL("npm/", ROOT);
 
-/** The oldest Node with all that is needed; `process.getBuiltinModule` was the last to come. */
-const OLDEST_NODE = "20.16.0";
+/** The Nodes with all that is needed; `process.getBuiltinModule` was the last to come. */
+const NODES = "^20.16.0 || >=22.3.0";
 
 /** The syntax that the package is compiled to. */
 export const TARGET = "node20";
@@ -74,7 +74,7 @@ export const PACKAGE_JSON = {
   ],
   license: config.license,
   type: "module",
-  engines: { node: `>=${OLDEST_NODE}` },
+  engines: { node: NODES },
   peerDependencies: Object.fromEntries(
     PEERS.map((name) => [name, config.imports[name].replace(`npm:${name}@`, "")]),
   ),
