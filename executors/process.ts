@@ -29,7 +29,7 @@ import { type AnyFunction, targetOf } from "./_target.ts";
 import { WorkerPool } from "./_worker_pool.ts";
 import { BrokenProcessPool } from "./errors.ts";
 import { futureInternals } from "./future.ts";
-import type { ModuleMeta } from "./task.ts";
+import { hrefOf, type ModuleMeta } from "./task.ts";
 // Imported only so that caches, lock files and compiled programs contain these modules, and bundles
 // have them ahead of the program.
 import "./_process_main.ts";
@@ -307,7 +307,7 @@ export class Process<A extends unknown[] = unknown[]> {
     const superTarget = target && targetOf(target as AnyFunction);
     return [
       runObject as AnyFunction,
-      [module.url, name, { ...this }, this.#daemon, superTarget, ...args],
+      [hrefOf(module.url), name, { ...this }, this.#daemon, superTarget, ...args],
     ];
   }
 

@@ -11,8 +11,14 @@ import { type AnyFunction, loadTarget, mark, markOf, TASK, type TaskMark } from 
 
 /** The part of `import.meta` that identifies a module. */
 export interface ModuleMeta {
-  /** The module's URL. */
-  readonly url: string;
+  /** The module's URL, as text or as an object. */
+  readonly url: string | URL;
+}
+
+/** A module's URL as text. */
+export function hrefOf(url: string | URL): string {
+  // Its class would not tell: test runners mix objects of several realms.
+  return typeof url === "object" ? url.href : url;
 }
 
 /**
@@ -56,7 +62,7 @@ export function task<F extends (...args: never[]) => unknown>(
   if (typeof fn !== "function") {
     throw new TypeError(`Cannot mark task: expected a function, got ${typeof fn}`);
   }
-  mark(fn, { url: meta.url, name: name ?? fn.name });
+  mark(fn, { url: hrefOf(meta.url), name: name ?? fn.name });
   return fn;
 }
 
@@ -70,7 +76,7 @@ export type TasksOf<M> = {
  * can be submitted; calling one throws.
  *
  * @typeParam M The type of the module: `typeof import("./work.ts")`.
- * @param url The module's URL: `import.meta.resolve("./work.ts")`.
+ * @param url The module's URL, as text or as an object: `import.meta.resolve("./work.ts")`.
  * @throws {TypeError} When `url` is not an absolute URL.
  *
  * @example
@@ -82,12 +88,13 @@ export type TasksOf<M> = {
  * const future = pool.submit(work.resize, "photo.jpg");
  * ```
  */
-export function tasks<M>(url: string): TasksOf<M> {
+export function tasks<M>(url: string | URL): TasksOf<M> {
   if (!URL.canParse(url)) {
     throw new TypeError(
       `Cannot refer to tasks of "${url}": expected a whole address, such as import.meta.resolve("${url}")`,
     );
   }
+  const href = hrefOf(url);
   const references = new Map<string, AnyFunction>();
   return new Proxy({}, {
     get(_target, name): AnyFunction | undefined {
@@ -95,7 +102,7 @@ export function tasks<M>(url: string): TasksOf<M> {
       if (typeof name !== "string" || name === "then") return undefined;
       let reference = references.get(name);
       if (reference === undefined) {
-        reference = makeReference({ url, name, isReference: true });
+        reference = makeReference({ url: href, name, isReference: true });
         references.set(name, reference);
       }
       return reference;

@@ -35,7 +35,7 @@ import { isLoading, knownThreads } from "./_thread_self.ts";
 import { ThreadState, type Work } from "./_thread_state.ts";
 // Imported only so that caches, lock files and compiled programs contain the workers' module.
 import "./_thread_main.ts";
-import { dereference, type ModuleMeta, takeArgumentTransfers } from "./task.ts";
+import { dereference, hrefOf, type ModuleMeta, takeArgumentTransfers } from "./task.ts";
 
 /** The kind of a thread in handles. */
 export const THREAD_KIND = "Thread";
@@ -361,7 +361,7 @@ export class Thread<A extends unknown[] = unknown[]> {
         `class ${name} overrides run, and it is not known where it is exported; call super({ module: import.meta }) in its constructor`,
       );
     }
-    return { kind: "object", url: this.#module.url, name, target };
+    return { kind: "object", url: hrefOf(this.#module.url), name, target };
   }
 
   /**

@@ -6,6 +6,7 @@
 import {
   currentProcess,
   currentThread,
+  type ModuleMeta,
   Process,
   ProcessPoolExecutor,
   Thread,
@@ -89,8 +90,13 @@ export class Sum extends Process {
   readonly numbers: number[];
   readonly results: SimpleQueue<unknown>;
 
-  constructor(numbers: number[], results: SimpleQueue<unknown>, name?: string) {
-    super({ module: import.meta, name });
+  constructor(
+    numbers: number[],
+    results: SimpleQueue<unknown>,
+    name?: string,
+    module: ModuleMeta = import.meta,
+  ) {
+    super({ module, name });
     this.numbers = numbers;
     this.results = results;
   }

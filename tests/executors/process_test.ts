@@ -403,6 +403,14 @@ test("Process: a subclass that overrides run() runs in the process, with its fie
   assertEquals([process.exitcode, results.getNowait()], [0, [6, "adder", process.pid]]);
 });
 
+test("Process: a subclass may name its module by a URL object", async () => {
+  const results = new SimpleQueue<unknown>();
+  const url = new URL("../_support/process_starters.ts", import.meta.url);
+  const process = new starters.Sum([1, 2, 3], results, "adder", { url });
+  await finished(process);
+  assertEquals([process.exitcode, results.getNowait()], [0, [6, "adder", process.pid]]);
+});
+
 test("Process: a subclass is itself in the process, and calls its target by super.run()", async () => {
   const seen = new SimpleQueue<unknown>();
   const process = new starters.Teller(seen, "told");

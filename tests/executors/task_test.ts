@@ -486,6 +486,16 @@ test("transfer() leaves values alone in an AsyncExecutor", async () => {
   assertEquals(values.length, 4);
 });
 
+test("task() and tasks() take a module's URL as an object too", async () => {
+  const url = new URL(import.meta.resolve("./fixtures/helpers.ts"));
+  const own = tasks<typeof import("./fixtures/work.ts")>(new URL(WORK));
+  for (const make of [makePool, makeProcesses]) {
+    await using pool = make();
+    assertEquals(await pool.submit(task({ url }, unmarked), 1), -1);
+    assertEquals(await pool.submit(own.cube, 3), 27);
+  }
+});
+
 test("tasks() refuses an address that is not whole", () => {
   const error = assertThrows(() => tasks("./work.ts"), TypeError);
   assertStringIncludes(error.message, "expected a whole address, such as import.meta.resolve(");

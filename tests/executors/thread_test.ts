@@ -605,6 +605,13 @@ test("Thread, subclass: run is called on an object with the same fields", async 
   assertEquals([thread.list, thread.isConstructed], [[1, 2], true]);
 });
 
+test("Thread, subclass: its module may be named by a URL object", async () => {
+  const log: work.Log = new Queue();
+  const url = new URL("./fixtures/threads.ts", import.meta.url);
+  await runThread(new work.Greeter(log, "world", { url }));
+  assertEquals((log.getNowait() as { says: string }).says, "Hello world");
+});
+
 test("Thread, subclass of a subclass: methods are found at its own class", () => {
   const log: work.Log = new Queue();
   const thread = new work.LoudGreeter(log, "world");
