@@ -10,7 +10,13 @@
  */
 
 import { wait } from "./atomics.ts";
-import { builtin, hasBuiltins, type NodeStream, type NodeWorkerThread } from "./_node_modules.ts";
+import {
+  builtin,
+  hasBuiltins,
+  type NodeErrorEvent,
+  type NodeStream,
+  type NodeWorkerThread,
+} from "./_node_modules.ts";
 import { codeOfScript } from "./entry.ts";
 import type {
   AsyncContext,
@@ -275,18 +281,20 @@ function onThreadEnd(callback: (end: ThreadEnd) => void): void {
     report(`called process.exit(${code ?? process.exitCode ?? 0})`);
     return exit(code);
   };
-  const fail = (how: string, error: unknown): void => {
-    report(how, { error });
-    exit(1);
+  const failOn = (event: NodeErrorEvent, how: string): void => {
+    // Those that are there already come from what the program was started with (--import, -r). They
+    // watch every thread, and know nothing of tasks. One that comes later is a task's own.
+    const known = new Set(process.listeners(event));
+    const onError = (error: unknown): void => {
+      if (process.listeners(event).some((it) => !known.has(it))) return; // A task handles it.
+      report(how, { error });
+      exit(1);
+    };
+    known.add(onError);
+    process.on(event, onError);
   };
-  // Otherwise a listener of the task's own handles the error.
-  const isAlone = (event: string): boolean => process.listenerCount(event) === 1;
-  process.on("uncaughtException", (error) => {
-    if (isAlone("uncaughtException")) fail("threw an error that nobody caught", error);
-  });
-  process.on("unhandledRejection", (reason) => {
-    if (isAlone("unhandledRejection")) fail("had a promise rejected that nobody handled", reason);
-  });
+  failOn("uncaughtException", "threw an error that nobody caught");
+  failOn("unhandledRejection", "had a promise rejected that nobody handled");
   process.on("exit", (code) => report(`ended by itself, with code ${code}`));
   endThread = (): void => {
     ended = true;

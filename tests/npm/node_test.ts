@@ -275,6 +275,50 @@ test(
 );
 
 test(
+  "npm: a worker on Node ends with its error whatever listens to errors in every thread",
+  OPTIONS,
+  async () => {
+    const { write } = await made();
+    await write(
+      "tracker.mjs",
+      `
+    globalThis.track = (error) => console.log("tracked", error.message);
+    for (const event of ["uncaughtException", "unhandledRejection"]) process.on(event, track);
+  `,
+    );
+    const lines = await printed(
+      `
+    import { ProcessPoolExecutor, ThreadPoolExecutor } from "${NAME}";
+    const ends = [
+      () => { setTimeout(() => { throw new RangeError("late"); }); return new Promise(() => {}); },
+      () => { Promise.reject(new RangeError("unheard")); return new Promise(() => {}); },
+    ];
+    for (const Pool of [ThreadPoolExecutor, ProcessPoolExecutor]) {
+      for (const end of ends) {
+        const error = await new Pool({ maxWorkers: 1 }).submit(end).exception();
+        console.log(error.message.replace(/^.* it /, ""));
+      }
+    }
+    const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    console.log(await pool.submit(() => new Promise((resolve) => {
+      process.off("uncaughtException", track);
+      process.on("uncaughtException", (error) => resolve("heard " + error.message));
+      setTimeout(() => { throw new RangeError("once more"); });
+    })));
+  `,
+      ["--import", "./tracker.mjs"],
+    );
+    const told = [
+      "tracked late",
+      "threw an error that nobody caught",
+      "tracked unheard",
+      "had a promise rejected that nobody handled",
+    ];
+    assertEquals(lines, [...told, ...told, "heard once more"]);
+  },
+);
+
+test(
   "npm: what Node itself has made and can clone reaches threads, and is refused to processes",
   OPTIONS,
   async () => {
