@@ -204,12 +204,14 @@ export abstract class ExoticWriter extends WordWriter {
   /**
    * Writes an object whose class has no tag of its own. It is plain, unless it is one of a
    * runtime's objects that keep their contents behind symbols; some of those can be cloned (Node's
-   * BlockList).
+   * BlockList, and Histogram, which has its class as a key) or moved (FileHandle).
    */
   #unnamed(value: object, pos: number): number {
-    if (Object.getOwnPropertySymbols(value).length === 0 || Object.keys(value).length > 0) {
-      return this.writePlain(value, pos);
-    }
+    if (this.moved?.has(value)) return this.writeExtra(value, pos);
+    if (
+      Object.getOwnPropertySymbols(value).length === 0 ||
+      Object.keys(value).some((key) => key !== "constructor")
+    ) return this.writePlain(value, pos);
     const copy = copyOf(value) ?? this.refuse(value);
     return Object.getPrototypeOf(copy) === Object.prototype
       ? this.writePlain(value, pos)

@@ -342,6 +342,34 @@ test(
 );
 
 test(
+  "npm: Node's Histogram, and a FileHandle that is moved, reach threads and are refused to processes",
+  OPTIONS,
+  async () => {
+    const lines = await printed(`
+    import { open } from "node:fs/promises";
+    import { createHistogram } from "node:perf_hooks";
+    import { ProcessPoolExecutor, ThreadPoolExecutor, transfer } from "${NAME}";
+    const histogram = createHistogram();
+    histogram.record(5);
+    const file = await open("package.json");
+    const tell = async (send) => console.log(await Promise.resolve().then(send).catch((error) => error.message));
+    const [threads, processes] = [ThreadPoolExecutor, ProcessPoolExecutor].map((Pool) => new Pool({ maxWorkers: 1 }));
+    await tell(() => processes.submit((it) => it.max, histogram));
+    await tell(() => processes.submit((it) => it.fd, transfer(file, [file])));
+    console.log(await threads.submit(([it]) => it.max, [histogram]));
+    console.log(await threads.submit(async (it) => {
+      const { private: isPrivate } = JSON.parse(await it.readFile("utf8"));
+      await it.close();
+      return isPrivate;
+    }, transfer(file, [file])));
+  `);
+    const refusal = (name: string) =>
+      `Cannot submit task: DataCloneError: Cannot send ${name} to another process: only threads can be sent one`;
+    assertEquals(lines, [refusal("RecordableHistogram"), refusal("FileHandle"), "5", "true"]);
+  },
+);
+
+test(
   "npm: processes on Node run tasks, share locks and queues, and end as they are made to",
   OPTIONS,
   async () => {
