@@ -7,14 +7,31 @@
 import type { MapInput } from "./_map_inputs.ts";
 import type { MapResult } from "./_map_result.ts";
 import type { MapOptions } from "./_map_run.ts";
+import type { WorkerPool } from "./_worker_pool.ts";
+import { backendOf } from "./executor.ts";
 import { ThreadPoolExecutor } from "./thread_pool_executor.ts";
 
 let defaultExecutor: ThreadPoolExecutor | undefined;
 
 /**
+ * The shared pool. The calls of a program have nothing to do with each other, so none may break it
+ * for the rest: a lost worker is replaced, and so is a pool whose worker could not be started.
+ */
+function sharedExecutor(): ThreadPoolExecutor {
+  if (defaultExecutor === undefined || (backendOf(defaultExecutor) as WorkerPool).isBroken) {
+    defaultExecutor = new ThreadPoolExecutor({ threadNamePrefix: "map", onWorkerLost: "replace" });
+  }
+  return defaultExecutor;
+}
+
+/**
  * Calls `fn` with each item on a shared thread pool, and hands out the results in order, as
  * `ThreadPoolExecutor.map` does. The pool is made at the first call, has one worker for each
  * processor, and does not keep the program running when it is idle.
+ *
+ * If a worker is lost, the items of the chunk that it ran fail with a `BrokenThreadPool`, and
+ * another worker is started. If one cannot be started, all unfinished items fail, and the next call
+ * makes another pool.
  *
  * @example
  * ```ts ignore
@@ -46,7 +63,7 @@ export function map<A, B, C, R>(
   options?: MapOptions,
 ): MapResult<Awaited<R>>;
 export function map<R>(fn: (...args: never[]) => R, ...args: unknown[]): MapResult<Awaited<R>> {
-  defaultExecutor ??= new ThreadPoolExecutor({ threadNamePrefix: "map" });
-  const mapWith = defaultExecutor.map as (...args: unknown[]) => MapResult<Awaited<R>>;
-  return mapWith.call(defaultExecutor, fn, ...args);
+  const executor = sharedExecutor();
+  const mapWith = executor.map as (...args: unknown[]) => MapResult<Awaited<R>>;
+  return mapWith.call(executor, fn, ...args);
 }
