@@ -56,9 +56,19 @@ export interface FunctionTotals {
 export interface Timeline {
   readonly title: string;
   readonly durationMs: number;
+  /** The workers that have a lane: all, or if there are very many, those that were busiest. */
   readonly lanes: readonly Lane[];
-  /** The functions, those that took most of the time first. */
+  /** How many workers there were, how long they lived, and how long they were busy. */
+  readonly workers: number;
+  readonly lifeMs: number;
+  readonly busyMs: number;
+  /**
+   * The functions, those that took most of the time first; if there are very many, the last item
+   * stands for all others.
+   */
   readonly functions: readonly FunctionTotals[];
+  /** How many functions there were. */
+  readonly functionCount: number;
   /** How many tasks waited, from each time on. */
   readonly queue: readonly (readonly [ms: number, depth: number])[];
   readonly tasks: number;
@@ -70,6 +80,13 @@ export interface Timeline {
 
 /** The most points of the line that shows how many tasks wait. */
 const MOST_POINTS = 2000;
+
+/** The most lanes. So many can just be told apart, and fit into a picture that can be scrolled. */
+const MOST_LANES = 500;
+
+/** The most functions, and the most characters of a name. */
+const MOST_FUNCTIONS = 300;
+const MOST_CHARACTERS = 100;
 
 function isTask(event: TraceEvent): event is TaskEvent {
   return event.kind === "task";
@@ -89,7 +106,8 @@ export function timelineOf(
 ): Timeline {
   const tasks = events.filter(isTask);
   const functions = functionTotals(tasks, durationMs);
-  const numbers = new Map(functions.map(({ name }, i) => [name, i]));
+  const last = MOST_FUNCTIONS - 1;
+  const numbers = new Map(functions.map(({ name }, i) => [name, Math.min(i, last)]));
   const workers = events.filter((event) => event.kind === "worker");
   const byWorker = new Map<string, TaskEvent[]>(workers.map(({ name }) => [name, []]));
   for (const task of tasks) if (task.worker !== undefined) byWorker.get(task.worker)?.push(task);
@@ -101,8 +119,12 @@ export function timelineOf(
   return {
     title,
     durationMs: round(durationMs),
-    lanes,
-    functions,
+    lanes: busiest(lanes),
+    workers: lanes.length,
+    lifeMs: lanes.reduce((sum, { from, to }) => sum + to - from, 0),
+    busyMs: lanes.reduce((sum, { busyMs }) => sum + busyMs, 0),
+    functions: joinOthers(functions),
+    functionCount: functions.length,
     queue: queueOf(tasks, durationMs),
     tasks: tasks.length,
     calls: tasks.reduce((sum, { calls }) => sum + calls, 0),
@@ -136,6 +158,36 @@ function functionTotals(tasks: readonly TaskEvent[], durationMs: number): Functi
   return [...totals.values()]
     .map((total) => ({ ...total, totalMs: round(total.totalMs), maxMs: round(total.maxMs) }))
     .sort((a, b) => b.totalMs - a.totalMs);
+}
+
+/** The functions as a drawing lists them: names cut, and those beyond the first few as one. */
+function joinOthers(functions: readonly FunctionTotals[]): FunctionTotals[] {
+  const listed = functions.map((total) => ({ ...total, name: cut(total.name) }));
+  if (listed.length <= MOST_FUNCTIONS) return listed;
+  const others = listed.splice(MOST_FUNCTIONS - 1);
+  const sum = (of: (total: FunctionTotals) => number): number =>
+    others.reduce((sum, total) => sum + of(total), 0);
+  listed.push({
+    name: `one of ${others.length} others`,
+    tasks: sum(({ tasks }) => tasks),
+    calls: sum(({ calls }) => calls),
+    failed: sum(({ failed }) => failed),
+    totalMs: round(sum(({ totalMs }) => totalMs)),
+    maxMs: others.reduce((most, { maxMs }) => Math.max(most, maxMs), 0),
+  });
+  return listed;
+}
+
+/** The lanes with the most work, if there are too many; they keep their order. */
+function busiest(lanes: readonly Lane[]): readonly Lane[] {
+  if (lanes.length <= MOST_LANES) return lanes;
+  const chosen = new Set(lanes.toSorted((a, b) => b.busyMs - a.busyMs).slice(0, MOST_LANES));
+  return lanes.filter((lane) => chosen.has(lane));
+}
+
+/** A name, shortened if it is very long. */
+function cut(name: string): string {
+  return name.length <= MOST_CHARACTERS ? name : `${name.slice(0, MOST_CHARACTERS - 1)}…`;
 }
 
 function hasFailed({ outcome }: TaskEvent): boolean {
@@ -179,7 +231,7 @@ function laneOf(
   }
   bars.sort((a, b) => a[0] - b[0]);
   return {
-    name: worker.name,
+    name: cut(worker.name),
     pid: worker.pid,
     from: round(Math.max(0, worker.started)),
     to: round(worker.ended ?? durationMs),

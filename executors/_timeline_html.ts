@@ -10,7 +10,10 @@ import { durationText, escapeText, nameText } from "./_drawing_text.ts";
 import { barsBetween } from "./_timeline_bars.ts";
 import { DRAWING } from "./_timeline_svg.ts";
 
-/** The lanes of a page are thinned out until they have no more bars than this. */
+/**
+ * The lanes of a page are thinned out until they have no more bars than this. A lane keeps one at
+ * least, so this must be more than there are lanes.
+ */
 const MOST_BARS = 10_000;
 
 /** The most lines of a table. */
@@ -179,16 +182,17 @@ function table(
   caption: string,
   head: readonly string[],
   lines: readonly (readonly string[])[],
+  total: number,
 ): string {
   const cells = (kind: string, texts: readonly string[]): string =>
     `<tr>${texts.map((text) => `<${kind}>${escapeText(text)}</${kind}>`).join("")}</tr>`;
-  const more = lines.length > MOST_LINES ? `, the first ${MOST_LINES} of ${lines.length}` : "";
+  const more = total > MOST_LINES ? `, the first ${MOST_LINES} of ${total}` : "";
   return `<table><caption>${escapeText(caption + more)}</caption>${cells("th", head)}${
     lines.slice(0, MOST_LINES).map((line) => cells("td", line)).join("")
   }</table>`;
 }
 
-function functionTable({ functions }: Timeline): string {
+function functionTable({ functions, functionCount }: Timeline): string {
   const head = ["Function", "tasks", "calls", "in all", "mean a call", "longest task", "failed"];
   return table(
     "Functions",
@@ -202,10 +206,11 @@ function functionTable({ functions }: Timeline): string {
       durationText(maxMs),
       String(failed),
     ]),
+    functionCount,
   );
 }
 
-function workerTable({ lanes }: Timeline): string {
+function workerTable({ lanes, workers }: Timeline): string {
   const head = ["Worker", "process", "tasks", "busy", "share of its life"];
   return table(
     "Workers",
@@ -217,5 +222,6 @@ function workerTable({ lanes }: Timeline): string {
       durationText(busyMs),
       `${Math.round(100 * Math.min(1, busyMs / Math.max(to - from, 1e-6)))} %`,
     ]),
+    workers,
   );
 }

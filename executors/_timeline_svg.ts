@@ -68,11 +68,11 @@ function layoutOf(timeline: Timeline, view: View): Layout {
 }
 
 function drawHead(timeline: Timeline): string {
-  const { title, lanes, tasks, calls, failures, dropped, durationMs } = timeline;
-  const lifeMs = lanes.reduce((sum, { from, to }) => sum + to - from, 0);
-  const busyMs = lanes.reduce((sum, lane) => sum + lane.busyMs, 0);
+  const { title, lanes, workers, lifeMs, busyMs, tasks, calls, failures, dropped, durationMs } =
+    timeline;
+  const shown = lanes.length < workers ? `, the busiest ${lanes.length} shown` : "";
   const facts = [
-    `${lanes.length} ${lanes.length === 1 ? "worker" : "workers"}`,
+    `${workers} ${workers === 1 ? "worker" : "workers"}${shown}`,
     `${tasks} ${tasks === 1 ? "task" : "tasks"}${calls === tasks ? "" : ` (${calls} calls)`}`,
     durationText(durationMs),
     ...(lifeMs > 0 ? [`workers busy ${Math.round(100 * Math.min(1, busyMs / lifeMs))} %`] : []),
@@ -84,14 +84,14 @@ function drawHead(timeline: Timeline): string {
 }
 
 /** The items of the legend, one for each colour: its label, its tooltip, and its position. */
-function legendOf({ functions }: Timeline, { width }: View): {
+function legendOf({ functions, functionCount }: Timeline, { width }: View): {
   readonly label: string;
   readonly hint: string;
   readonly x: number;
   readonly row: number;
 }[] {
   const most = colours().length;
-  const rest = functions.length - most + 1;
+  const rest = functionCount - most + 1;
   let x = 16;
   let row = 0;
   return functions.slice(0, most).map(({ name, tasks, totalMs }, i) => {

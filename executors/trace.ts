@@ -202,6 +202,9 @@ export class Trace {
    * life each worker was busy. Tasks too short to be seen are drawn together, paler where the
    * worker was idle in between; failed tasks have a red edge.
    *
+   * Of more than 500 workers, the busiest 500 are shown. Of more than 300 functions, those that took
+   * the least time are taken for one. Names are cut after 100 characters.
+   *
    * @throws {RangeError} For a `width` below 400.
    */
   toSVG({ width = DEFAULT_WIDTH }: PictureOptions = {}): string {
@@ -215,7 +218,8 @@ export class Trace {
   /**
    * Returns the trace as a self-contained HTML page: the picture, as wide as the window, which can
    * be enlarged and shows details under the mouse, and tables of the functions and workers. It
-   * stays below 2 MB, whatever was recorded.
+   * leaves out what the picture does, and stays below 2 MB, whatever was recorded: if there are more
+   * than 10,000 bars, those that are close together are one.
    */
   toHTML(): string {
     return pageOf(this.#timeline());

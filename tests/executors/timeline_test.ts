@@ -121,6 +121,55 @@ test("a timeline's page stays small too", () => {
   }
 });
 
+test("a timeline's page stays below 2 MB for the longest names and times there are", () => {
+  const longest = (i: number): string => `${i}${"<".repeat(500)}`;
+  const beginMs = 1e9;
+  const events: TraceEvent[] = [];
+  for (let w = 0; w < 600; w++) {
+    events.push(worker(longest(w), { started: beginMs, pid: 4_000_000 }));
+    for (let i = 0; i < 50; i++) {
+      const from = beginMs + 1e6 * i + w * 1.001;
+      const more = { worker: longest(w), id: 1e6, calls: 1e6, outcome: "cancelled" as const };
+      events.push(taskOf(longest(i * w), from, from + 999_999.999, more));
+    }
+  }
+  const page = pageOf(timelineOf("pool", events, 2 * beginMs, 0));
+  assertLess(new TextEncoder().encode(page).length, 2_000_000);
+});
+
+test("a timeline of many workers has a lane for the busiest, and says that it has no more", () => {
+  const events: TraceEvent[] = [];
+  for (let w = 0; w < 10_001; w++) {
+    const busyMs = w % 20 === 7 ? 300 : 100;
+    events.push(worker(`w${w}`), taskOf("work", 0, busyMs, { worker: `w${w}` }));
+  }
+  const { lanes } = timeline(events);
+  assertEquals(
+    lanes.map(({ name }) => name),
+    Array.from({ length: 500 }, (_, i) => `w${20 * i + 7}`),
+  );
+  assertStringIncludes(
+    svgOf(events),
+    "10001 workers, the busiest 500 shown  ·  10001 tasks  ·  1 s  ·  workers busy 11 %",
+  );
+  assertStringIncludes(pageOf(timeline(events)), "Workers, the first 100 of 10001");
+});
+
+test("a timeline of many functions has those that took most of the time, the rest as one", () => {
+  const names = Array.from({ length: 1000 }, (_, i) => `f${i}`);
+  const events = [
+    worker("w"),
+    ...names.map((name, i) => taskOf(name, i, i + 1 - i / 2000, { calls: 2 })),
+  ];
+  const { functions } = timeline(events);
+  assertEquals(functions.slice(0, -1).map(({ name }) => name), names.slice(0, 299));
+  const { name, tasks, calls } = functions.at(-1)!;
+  assertEquals([name, tasks, calls], ["one of 701 others", 701, 1402]);
+  assertStringIncludes(svgOf(events), "991 others");
+  assertStringIncludes(svgOf(events), "most of the time: one of 701 others");
+  assertStringIncludes(pageOf(timeline(events)), "Functions, the first 100 of 1000");
+});
+
 test("a timeline's picture has escaped whatever names there are", () => {
   const events = HOSTILE.flatMap((name, i) => [
     worker(`${name}${i}`, { ended: 900, fate: "lost" }),
