@@ -415,6 +415,8 @@ export class Thread<A extends unknown[] = unknown[]> {
    * ends before that, for instance because a module cannot be imported, it rejects with the error.
    * The hook gets that error too, so the promise may be ignored.
    *
+   * @throws {RuntimeError} Before {@linkcode start}.
+   *
    * @example
    * ```ts
    * import { Event, Thread } from "@concurrent/futures";
@@ -431,6 +433,9 @@ export class Thread<A extends unknown[] = unknown[]> {
    * ```
    */
   get started(): Promise<void> {
+    if (!this.#wasStarted) {
+      throw new RuntimeError(`Cannot wait for thread "${this.name}": it has not been started`);
+    }
     if (this.#startPromise === undefined) {
       this.#startPromise = new Promise((resolve, reject) => {
         this.#settleStart = (failure): void => failure ? reject(failure.error) : resolve();

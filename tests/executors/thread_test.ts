@@ -303,10 +303,11 @@ test("Thread.run() calls the target in the caller, once", async () => {
 
 // Joining
 
-test("Thread.join() throws before the start, and gives nothing after the end", async () => {
+test("Thread.join() and started throw before the start, and join() gives nothing after the end", async () => {
   const thread = new Thread({ target: () => {} });
   assertThrows(() => thread.joinSync(), RuntimeError, "it has not been started");
   await assertRejects(() => thread.join(), RuntimeError, "it has not been started");
+  assertThrows(() => thread.started, RuntimeError, "it has not been started");
   thread.start();
   assertEquals(await thread.join(), undefined);
   assertEquals(await thread.join(), undefined);
