@@ -1,11 +1,11 @@
 /**
- * What stands for a pool while it crosses: to its own tasks, from there to other tasks of it, and
- * back to the thread that made it.
+ * What stands for a pool while it crosses: to tasks and processes of the thread that made it, from
+ * there to others of them, and back to that thread.
  *
  * @module
  */
 
-import { registerHandle } from "../_memory/handle.ts";
+import { HANDLE, type Handle, registerHandle, type Shareable } from "../_memory/handle.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import type { Executor } from "./executor.ts";
 
@@ -43,6 +43,20 @@ registerHandle(POOL_KIND, (data) => {
     if (found !== undefined) return found;
   }
   throw new NotShareableError(
-    `Cannot receive ${handle.name}: a pool can be sent to its own tasks alone; make one here`,
+    `Cannot receive ${handle.name}: a pool can be sent only to tasks and processes of the thread that made it; make one here`,
   );
 });
+
+/**
+ * The handle that represents an object on its way to a `Thread`.
+ *
+ * @throws {NotShareableError} For a pool: a thread has no mail with the one that made the pool.
+ */
+export function handleForThread(object: Shareable): Handle {
+  const handle = object[HANDLE]();
+  if (handle.kind !== POOL_KIND) return handle;
+  const { name } = handle.data as PoolHandle;
+  throw new NotShareableError(
+    `Cannot send ${name} to a Thread: a pool can be sent only to tasks and processes; make one in the thread`,
+  );
+}

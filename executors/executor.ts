@@ -337,11 +337,13 @@ export class Executor {
    * left. A worker ends only after everything that its tasks have delegated: their threads, their
    * processes, and the tasks of pools that they have made.
    *
-   * A task of this executor must not await this, since `shutdown` waits for that task too: call it
-   * there with `wait: false`.
+   * A pool is shut down by the thread that made it, not by a task that it was sent to. A task on the
+   * event loop that shuts its executor down must not await this, since `shutdown` waits for that
+   * task too: it calls it with `wait: false`.
    *
    * @returns A promise that resolves once all tasks and workers have ended; with `wait: false`, at
    * once.
+   * @throws {RuntimeError} In a task that the pool was sent to.
    *
    * @example
    * ```ts
@@ -364,7 +366,7 @@ export class Executor {
    * ended, unless `wait` is false.
    *
    * @throws {RuntimeError} When a task is pending that only this thread could run, or a stream is
-   * open whose values only this thread could take.
+   * open whose values only this thread could take; and in a task that the pool was sent to.
    */
   shutdownSync(options: ShutdownOptions = {}): void {
     this.#end(options);
@@ -378,10 +380,13 @@ export class Executor {
     this.#backend.shutdown(cancelFutures);
   }
 
-  /** Refuses to be sent to another thread: only a pool can be sent, and only to its own tasks. */
+  /**
+   * Refuses to be sent to another thread: only a pool can be sent, and only to tasks and processes of
+   * the thread that made it.
+   */
   [HANDLE](): Handle {
     throw new NotShareableError(
-      "Cannot send executor: only a pool can be sent, to its own tasks, and not what its `with` returned; make one in the task",
+      "Cannot send executor: only a pool can be sent, to tasks and processes of the thread that made it, and not what its `with` returned; make one in the task",
     );
   }
 

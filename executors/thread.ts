@@ -20,6 +20,7 @@ import { FLAG } from "../_memory/thread_table.ts";
 import { NotShareableError, RuntimeError } from "../sync/errors.ts";
 import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
 import { ownOrigin } from "./_origin.ts";
+import { handleForThread } from "./_pool_handle.ts";
 import { type AnyFunction, describe, type Target, targetOf } from "./_target.ts";
 import {
   type Delay,
@@ -374,6 +375,7 @@ export class Thread<A extends unknown[] = unknown[]> {
     port: MessagePort,
   ): readonly string[] | undefined {
     const encoder = new Encoder();
+    encoder.handleOf = handleForThread;
     try {
       const marked = [...values, ...Object.values(fields)];
       const transfers = takeArgumentTransfers(marked, undefined);

@@ -33,8 +33,9 @@ let poolsMade = 0;
  * given up, and learns of it through `taskContext().signal`. If it does not end, its worker is
  * abandoned and replaced; `stats().abandoned` counts such threads.
  *
- * A pool can be sent to its own tasks, as an argument: there it submits to the same workers. A task
- * that waits for such a submission keeps its worker. If all workers block in such waits, the last
+ * A pool can be sent to its own tasks, as an argument: there it submits to the same workers. So it
+ * can to tasks of other pools of the thread that made it, and to processes of that thread. A task
+ * that waits for one of its own pool keeps its worker. If all workers block in such waits, the last
  * wait throws a `RuntimeError`; if they all await, they wait for ever, as in Python.
  *
  * Semantics: Python's `ThreadPoolExecutor`, with the isolation of `InterpreterPoolExecutor`.

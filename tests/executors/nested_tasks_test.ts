@@ -3,15 +3,17 @@
 import { assertEquals, assertInstanceOf, assertMatch, assertStrictEquals } from "@std/assert";
 import {
   ALL_COMPLETED,
+  type Executor,
   FIRST_COMPLETED,
   FIRST_EXCEPTION,
   NotShareableError,
+  Process,
   ProcessPoolExecutor,
   Thread,
   ThreadPoolExecutor,
 } from "../../executors/mod.ts";
 import { Queue } from "../../queue/mod.ts";
-import { Event } from "../../sync/mod.ts";
+import { Event, RuntimeError } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { PROMPT_MS } from "../_support/outcomes.ts";
 import "../_support/processes.ts";
@@ -62,11 +64,32 @@ for (const Pool of [ThreadPoolExecutor, ProcessPoolExecutor]) {
     assertEquals(await answers.getMany(2), [2, true]);
   });
 
-  test(`${name}: a task cannot send the pool to tasks of another one`, async () => {
+  test(`${name}: the pool is sent to tasks of its thread's other pools, and to its processes`, async () => {
+    await using pool = new Pool({ maxWorkers: 1, threadNamePrefix: "own" });
+    for (const Other of [ThreadPoolExecutor, ProcessPoolExecutor]) {
+      await using other = new Other({ maxWorkers: 1 });
+      assertEquals(await other.submit(work.askWho, pool), "own_0");
+      assertEquals(await other.submit(work.askWhoSync, pool), "own_0");
+    }
+    const answers = new Queue<string>();
+    const process = new Process({ target: work.putWho, args: [pool as Executor, answers] });
+    process.start();
+    await process.join();
+    assertEquals(answers.getNowait(), "own_0");
+  });
+
+  test(`${name}: a task cannot shut the pool down that it was sent`, async () => {
+    await using pool = new Pool({ maxWorkers: 1 });
+    const error = await pool.submit(work.shutDownInside, pool).exception();
+    assertInstanceOf(error, RuntimeError);
+    assertEquals(await pool.submit(work.nothing), undefined);
+  });
+
+  test(`${name}: a task cannot send the pool to tasks of another one of its own`, async () => {
     await using pool = new Pool({ maxWorkers: 1 });
     const error = await pool.submit(work.sendAstray, pool);
     assertInstanceOf(error, NotShareableError);
-    assertEquals(error.message.includes("a pool can be sent to its own tasks alone"), true);
+    assertEquals(error.message.includes("only to tasks and processes of the thread that"), true);
   });
 }
 

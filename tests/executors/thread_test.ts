@@ -25,9 +25,11 @@ import {
   tasks,
   Thread,
   ThreadPoolExecutor,
+  Timer,
   transfer,
   Value,
 } from "@concurrent/futures";
+import { HANDLE } from "../../_memory/handle.ts";
 import { typeErrorsOf } from "../_support/compile.ts";
 import { countLiveWorkers, markClosed, test } from "../_support/leaks.ts";
 import { runProgram } from "../_support/run.ts";
@@ -537,15 +539,28 @@ test("Thread.started rejects when the target cannot be loaded, and the hook is t
   }
 });
 
-test("Thread.started rejects when arguments cannot be received: a pool, for one", async () => {
-  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  const thread = new Thread({ target: (_: unknown) => {}, args: [pool as unknown] });
+test("Thread.started rejects when arguments cannot be received", async () => {
+  const foreign = { [HANDLE]: () => ({ kind: "Foreign", data: undefined }) };
+  const thread = new Thread({ target: (_: unknown) => {}, args: [foreign as unknown] });
   const told = await withHook(async () => {
     thread.start();
-    await assertRejects(() => thread.started, NotShareableError, "to its own tasks alone");
+    await assertRejects(() => thread.started, Error, 'Cannot receive "Foreign"');
     await thread.join();
   });
   assertEquals(told.length, 1);
+});
+
+test("Thread.start() refuses a pool among the arguments and fields, and starts nothing", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const threads = [
+    new Thread({ target: (_: unknown) => {}, args: [{ pool }] }),
+    new Timer(1, (_: unknown) => {}, { args: [pool as unknown] }),
+    Object.assign(new work.Greeter(new Queue(), "all"), { pool }),
+  ];
+  for (const thread of threads) {
+    assertThrows(() => thread.start(), NotShareableError, "make one in the thread");
+    assertEquals(thread.ident, null);
+  }
 });
 
 test("setExcepthook() takes a function, or null for the default hook", async () => {
