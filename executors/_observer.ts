@@ -108,6 +108,12 @@ export interface Observable {
   stats(): ExecutorStats;
 }
 
+/** A backend that nobody can watch, wherever it was made. */
+export interface Unobservable {
+  /** What it is, and why: the middle of an error text. */
+  readonly unobservable: string;
+}
+
 /** The observers of a backend as one. */
 export class Observers implements ExecutorObserver {
   readonly #observers: readonly ExecutorObserver[];

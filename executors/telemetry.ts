@@ -334,7 +334,7 @@ function measure<C, S extends TelemetrySpan>(
  * @param api The module `@opentelemetry/api`, version 1.
  * @returns An object that can stop the recording.
  * @throws {RuntimeError} When the executor cannot be watched here: inside a task, an executor that
- * was sent to it.
+ * was sent to it; and anywhere, a `ClusterExecutor`.
  * @throws {TypeError} When `executor` is not an executor, or `api` lacks a part.
  *
  * **Differs from Python:** Python has nothing like it.

@@ -253,7 +253,7 @@ export class Trace {
  * all of it.
  * @param options How much is kept.
  * @throws {RuntimeError} When the executor cannot be traced here: inside a task, an executor that
- * was sent to it.
+ * was sent to it; and anywhere, a `ClusterExecutor`.
  * @throws {TypeError} When `executor` is not an executor, or `maxEvents` is not an integer.
  * @throws {RangeError} For a `maxEvents` below 1.
  *

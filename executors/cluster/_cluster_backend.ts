@@ -45,6 +45,7 @@ import { type ChunkOutcome, errorIn } from "../_chunk.ts";
 import { Deadlines } from "../_deadlines.ts";
 import type { Runner } from "../_future_internals.ts";
 import { limitTask } from "../_limits.ts";
+import type { Unobservable } from "../_observer.ts";
 import { type AnyFunction, submissionError } from "../_target.ts";
 import type { ExecutorBackend, TaskOptions } from "../executor.ts";
 import { type Future, futureInternals } from "../future.ts";
@@ -97,8 +98,9 @@ export type EngineMaker = (
 ) => SubmitEngine;
 
 /** The submitter's side of a pool of hosts. */
-export class ClusterBackend implements ExecutorBackend, JobListener, Runner {
+export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Unobservable {
   readonly chunkMs = CHUNK_MS;
+  readonly unobservable = "a cluster: its tasks run in other programs; use its stats()";
   readonly engine: SubmitEngine;
   readonly counts: ClusterCounts = new ClusterCounts();
   readonly #settings: ClusterSettings;

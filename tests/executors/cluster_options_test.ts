@@ -9,6 +9,8 @@ import {
   TaskNotFoundError,
 } from "../../executors/cluster/mod.ts";
 import { Future, NotShareableError, RuntimeError, tasks } from "../../executors/mod.ts";
+import { telemetry, type TelemetryApi, type TelemetrySpan } from "../../executors/telemetry.ts";
+import { trace } from "../../executors/trace.ts";
 import { Lock } from "../../sync/mod.ts";
 import * as contract from "../contracts/tasks.ts";
 import { test } from "../_support/leaks.ts";
@@ -223,6 +225,22 @@ test("ClusterExecutor gives results that are too large for an event", NEEDS_REDI
   await using executor = await connect();
   const text = "é".repeat(100_000);
   assertEquals(await executor.submit(contract.echo, text), text);
+});
+
+test("trace() and telemetry() say that a cluster cannot be watched", NEEDS_REDIS, async () => {
+  await using executor = await connect();
+  for (const view of [executor, executor.with({ timeout: 100 })]) {
+    assertThrows(
+      () => trace(view),
+      RuntimeError,
+      "Cannot trace a cluster: its tasks run in other programs; use its stats(), or trace a pool that runs the same tasks",
+    );
+    assertThrows(
+      () => telemetry(view, {} as TelemetryApi<unknown, TelemetrySpan>),
+      RuntimeError,
+      "Cannot watch a cluster: its tasks run in other programs; use its stats(), or watch a pool",
+    );
+  }
 });
 
 test(
