@@ -221,6 +221,13 @@ test("npm: a program on Node that may compile nothing as it runs has pools", OPT
   assertEquals([code, stdout], [0, "12 undefined\n"]);
 });
 
+test("npm: the CommonJS program in docs/platforms.md runs its task", OPTIONS, async () => {
+  const text = await Deno.readTextFile(new URL("../../docs/platforms.md", import.meta.url));
+  const [, program] = /^\/\/ main\.cjs\n([^]*?)^```/m.exec(text)!;
+  const { code, stdout, stderr } = await runModule(program, "main.cjs");
+  assertEquals([code, stdout, stderr], [0, "25\n", ""]);
+});
+
 test(
   "npm: workers begin where a hook takes what has no ending for CommonJS",
   OPTIONS,
