@@ -143,9 +143,10 @@ export class Encoder extends ExoticWriter {
   }
 
   #refusal(root: unknown): unknown {
-    const { culprit, error } = REFUSED;
-    REFUSED.culprit = REFUSED.error = undefined;
-    return error ?? cloneError(root, culprit);
+    const { culprit, reason } = REFUSED;
+    REFUSED.culprit = REFUSED.reason = undefined;
+    const isKnown = reason !== undefined && typeof reason !== "function";
+    return isKnown ? reason : cloneError(root, culprit, reason);
   }
 
   protected override writeValue(value: unknown, pos: number): number {

@@ -158,18 +158,24 @@ export function describe(value: unknown): string {
 }
 
 /**
- * Makes the error that says that a part of a value cannot be cloned: a DOMException
- * "DataCloneError", where DOMException exists.
+ * Makes the error that says that a part of a value cannot be sent: a DOMException "DataCloneError",
+ * where DOMException exists.
+ *
+ * @param refusal Makes its text. Default: the part cannot be cloned.
  */
-export function cloneError(root: unknown, culprit: unknown, name = describe(culprit)): Error {
+export function cloneError(
+  root: unknown,
+  culprit: unknown,
+  refusal = (place: string): string =>
+    `Cannot send value: ${describe(culprit)}${place} cannot be cloned`,
+): Error {
   let path = "";
   try {
     path = findPath(root, culprit) ?? "";
   } catch {
     // A getter threw: the text does not name the place.
   }
-  const place = path === "" ? "" : ` at ${path}`;
-  const message = `Cannot send value: ${name}${place} cannot be cloned`;
+  const message = refusal(path === "" ? "" : ` at ${path}`);
   if (typeof DOMException === "function") return new DOMException(message, "DataCloneError");
   const error = new Error(message);
   error.name = "DataCloneError";

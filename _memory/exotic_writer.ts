@@ -33,8 +33,11 @@ export const RESTART = { restart: true };
 export const REFUSED = {
   culprit: undefined as unknown,
   /** Why it cannot be sent, where that is known; otherwise it cannot be cloned. */
-  error: undefined as { readonly message: string } | undefined,
+  reason: undefined as Error | Refusal | undefined,
 };
+
+/** The text of a refusal, given the place of the culprit in the value: `" at list[1]"`, or none. */
+export type Refusal = (place: string) => string;
 
 const TO_STRING = Object.prototype.toString;
 const MAP_FOR_EACH = Map.prototype.forEach;
@@ -129,10 +132,15 @@ export abstract class ExoticWriter extends WordWriter {
    */
   handleOf: ((object: Shareable) => Handle) | undefined;
   /**
-   * Makes the error for an object that only structured clone can carry, where structured clone is
-   * not available: on the way to another process.
+   * Refuses an object that only structured clone can carry, where structured clone is not
+   * available: on the way to another process.
    */
-  refusalOf: ((extra: object) => Error) | undefined;
+  refusalOf: ((extra: object) => Refusal) | undefined;
+  /**
+   * Whether what can be moved and not cloned may be an extra although it is not moved: for a caller
+   * that sends no messages, and itself refuses all extras.
+   */
+  allowsUnmoved = false;
   /** The most bytes that an encoding may take: limited on the way to another process. */
   mostBytes = Infinity;
 
@@ -162,9 +170,9 @@ export abstract class ExoticWriter extends WordWriter {
     this.#ownedBuffers = this.#parts = this.moved = undefined;
   }
 
-  protected refuse(value: unknown, error?: Error): never {
+  protected refuse(value: unknown, reason?: Error | Refusal): never {
     REFUSED.culprit = value;
-    REFUSED.error = error;
+    REFUSED.reason = reason;
     throw REFUSED;
   }
 
@@ -235,7 +243,8 @@ export abstract class ExoticWriter extends WordWriter {
     if (hasKeys && !isOfRuntime) return this.writePlain(value, pos);
     // On Node, a port has the tag of its base class.
     const { name } = Object(read(value, "constructor")) as { readonly name?: unknown };
-    if (MOVABLE.has(tag) || MOVABLE.has(name)) return this.writeExtra(value, pos);
+    if (MOVABLE.has(tag)) return this.#unmoved(value, tag, pos);
+    if (MOVABLE.has(name)) return this.#unmoved(value, name as string, pos);
     const copy = copyOf(value);
     if (copy !== undefined && TO_STRING.call(copy) !== "[object Object]") {
       return this.writeExtra(value, pos);
@@ -244,6 +253,17 @@ export abstract class ExoticWriter extends WordWriter {
     // what structured clone cannot clone.
     if (hasKeys || !isOfRuntime && copy !== undefined) return this.writePlain(value, pos);
     return this.refuse(value);
+  }
+
+  /** Writes an object that can only be moved, and is not. */
+  #unmoved(value: object, kind: string, pos: number): number {
+    if (this.refusalOf !== undefined || this.allowsUnmoved) return this.writeExtra(value, pos);
+    const part = kind === "MessagePort" ? "port" : "stream";
+    return this.refuse(
+      value,
+      (place) =>
+        `Cannot send value: ${kind}${place} can only be moved; mark the task's argument or result: transfer(value, [${part}])`,
+    );
   }
 
   protected writeExtra(value: object, pos: number): number {
@@ -486,11 +506,12 @@ function sourceOf(value: object): string {
 
 /** The text that stands for a part of an error that was refused. */
 function refusalText(value: unknown): string {
-  const { culprit, error } = REFUSED;
-  REFUSED.culprit = REFUSED.error = undefined;
-  if (culprit === value) return error?.message ?? describe(value);
+  const { culprit, reason } = REFUSED;
+  REFUSED.culprit = REFUSED.reason = undefined;
+  const why = typeof reason === "function" ? reason("") : reason?.message;
+  if (culprit === value) return why ?? describe(value);
   const text = `${describe(value)} with ${describe(culprit)}`;
-  return error === undefined ? text : `${text}: ${error.message}`;
+  return why === undefined ? text : `${text}: ${why}`;
 }
 
 function isResizable(buffer: ArrayBufferLike): boolean {

@@ -132,8 +132,9 @@ export class MailboxWriter {
   }
 
   /** Throws what sending the value would throw, and sends nothing. */
-  check(value: unknown): void {
-    encode(this.#encoder, value);
+  check(value: unknown, moved: ReadonlySet<object> | undefined): void {
+    // Nothing is moved to another process.
+    encode(this.#encoder, value, this.#isOtherProcess ? undefined : moved);
   }
 
   /** Sends a value, blocking this thread until there is room. Overtakes writes that wait. */

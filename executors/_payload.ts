@@ -8,6 +8,7 @@
 import type { Arena, ArenaView } from "../_memory/arena.ts";
 import type { Decoder } from "../_memory/decoder.ts";
 import { Encoder } from "../_memory/encoder.ts";
+import type { Refusal } from "../_memory/exotic_writer.ts";
 import type { Handle, Shareable } from "../_memory/handle.ts";
 import { encode, type Encoded } from "../_memory/message.ts";
 import { BLOCK, PLACE } from "./_protocol.ts";
@@ -60,15 +61,15 @@ export function writeForProcess(
   encoder.mostBytes = MOST_BYTES;
 }
 
-/** The error for something that cannot leave the process. */
-function refusalOf(extra: object): DOMException {
+/** Refuses something that cannot leave the process. */
+function refusalOf(extra: object): Refusal {
   const kind = extra.constructor.name; // In Node a port's `Symbol.toStringTag` differs.
   const memory = ArrayBuffer.isView(extra) ? extra.buffer : extra;
   let remedy = "only threads can be sent one";
   if (memory instanceof SharedArrayBuffer) {
     remedy = "processes share no memory: send a copy, or use a Value or a Queue";
   } else if (memory instanceof ArrayBuffer) remedy = "it is too large: send it in parts";
-  return new DOMException(`Cannot send ${kind} to another process: ${remedy}`, "DataCloneError");
+  return (place) => `Cannot send ${kind}${place} to another process: ${remedy}`;
 }
 
 const encoder = new Encoder();

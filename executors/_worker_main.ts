@@ -507,7 +507,7 @@ class PoolWorker {
     return this.#tell(KIND.RESULT, task, marked(), () => {
       // Some value cannot be sent. Trying each finds out which; the others get through.
       chunk.entries.forEach((entry, i) => {
-        const error = this.#errorOfSending(entry);
+        const error = this.#errorOfSending(entry, moved);
         if (error === undefined) return;
         if (chunk.failed.includes(i)) chunk.entries[i] = error;
         else chunk.fail(i, error);
@@ -516,9 +516,9 @@ class PoolWorker {
     });
   }
 
-  #errorOfSending(value: unknown): unknown {
+  #errorOfSending(value: unknown, moved: ReadonlySet<object> | undefined): unknown {
     try {
-      this.#mail.check(value);
+      this.#mail.check(value, moved);
       return undefined;
     } catch (error) {
       return unsendable(error);

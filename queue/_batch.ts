@@ -31,8 +31,14 @@ export const FORM = {
   SEGMENT: 2,
 } as const;
 
-const encoder = new Encoder();
+const encoder = itemEncoder();
 const decoder = new Decoder();
+
+function itemEncoder(): Encoder {
+  const encoder = new Encoder();
+  encoder.allowsUnmoved = true; // It is refused as all extras are, see `#encode`.
+  return encoder;
+}
 
 /** True for numbers that are kept as they are, unencoded: whole numbers of 32 bits, but not -0. */
 export function isInt(item: unknown): item is number {
@@ -125,7 +131,7 @@ export class Batch {
 
   #encode(act: string, item: unknown, at: number): void {
     // A getter in an item may put another one.
-    const writer = encoder.busy ? new Encoder() : encoder;
+    const writer = encoder.busy ? itemEncoder() : encoder;
     const start = this.#used;
     const end = writer.encode(item, this.words, this.#bytes, start, start + SMALL_WORDS);
     if (end >= 0) {

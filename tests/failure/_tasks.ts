@@ -1,6 +1,6 @@
 /** The tasks of the failure tests. */
 
-import { registerError, task, taskContext } from "@concurrent/futures/task";
+import { registerError, task, taskContext, transfer } from "@concurrent/futures/task";
 import nodeProcess, { exit as exitOfNode } from "node:process";
 
 /**
@@ -269,6 +269,11 @@ export const reject = task(import.meta, async function reject(text: string): Pro
 });
 
 /** Closes its worker. */
+export const openPort = task(import.meta, function openPort(isMoved: boolean): MessagePort {
+  const { port1 } = new MessageChannel();
+  return isMoved ? transfer(port1, [port1]) : port1;
+});
+
 export const closeWorker = task(import.meta, function closeWorker(): void {
   self.close();
 });

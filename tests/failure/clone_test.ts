@@ -14,6 +14,7 @@ import {
   ThreadPoolExecutor,
 } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
+import { outcomesOf } from "../contracts/suite.ts";
 import { errorOf, Gate } from "./_support.ts";
 import * as work from "./_tasks.ts";
 
@@ -383,6 +384,45 @@ test("What a runtime has made and cannot send is refused, and does not arrive as
   }
   const { message } = await errorOf(pool.submit(() => ({ url: new URL("https://example.com") })));
   assertStringIncludes(message, "URL at url cannot be cloned");
+  await assertLives(pool);
+});
+
+test("What can only be moved is refused unless it is, with its place and what to do", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const says = (place: string) =>
+    `${place} can only be moved; mark the task's argument or result: `;
+  const { port1, port2 } = new MessageChannel();
+  const port = await errorOf(pool.submit(work.echo<unknown>, { list: [1, { port1 }] }));
+  const stream = await errorOf(pool.submit(() => ({ list: [new ReadableStream()] })));
+  assertStringIncludes(
+    port.message,
+    `MessagePort at ${says("[0].list[1].port1")}transfer(value, [port])`,
+  );
+  assertStringIncludes(
+    stream.message,
+    `ReadableStream at ${says("list[0]")}transfer(value, [stream])`,
+  );
+  port1.close();
+  port2.close();
+  await assertLives(pool);
+});
+
+test("A port that one call of a chunk returns without moving it fails that call alone", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const results = pool.map(work.openPort, [true, false, true], { chunksize: 3 });
+  const outcomes = await outcomesOf(results);
+  assertEquals(outcomes.map(([kind]) => kind), ["value", "error", "value"]);
+  for (const [kind, value] of outcomes) if (kind === "value") (value as MessagePort).close();
+  await assertLives(pool);
+});
+
+test("A port in an error is replaced by a text, and the error arrives", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const error = await errorOf(pool.submit(() => {
+    throw Object.assign(new RangeError("mine"), { port: new MessageChannel().port1 });
+  })) as RangeError & { port: unknown };
+  assertEquals([error.name, error.message], ["RangeError", "mine"]);
+  assertStringIncludes(String(error.port), "MessagePort can only be moved");
   await assertLives(pool);
 });
 

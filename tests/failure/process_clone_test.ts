@@ -100,6 +100,14 @@ test("ProcessPoolExecutor tells the error of a task although some property of it
   assertEquals(pool.stats().lost, 0);
 });
 
+test("ProcessPoolExecutor names the place of what cannot be sent to another process", async () => {
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
+  const sent = await errorOf(pool.submit(echo, { list: [1, { port }] }));
+  assertStringIncludes(sent.message, "Cannot send MessagePort at [0].list[1].port to another");
+  const returned = await errorOf(pool.submit(() => ({ words: [new SharedArrayBuffer(8)] })));
+  assertStringIncludes(returned.message, "Cannot send SharedArrayBuffer at words[0] to another");
+});
+
 test("ProcessPoolExecutor sends errors to a process without what cannot be sent in them", async () => {
   await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
   const error = new RangeError("mine", { cause: { memory: new SharedArrayBuffer(8) } });

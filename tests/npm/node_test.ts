@@ -343,7 +343,7 @@ test(
     assertEquals(lines, [
       "true",
       "Cannot put into Queue: a BlockList goes to another thread by a message only; send it as an argument of a task",
-      "Cannot submit task: DataCloneError: Cannot send BlockList to another process: only threads can be sent one",
+      "Cannot submit task: DataCloneError: Cannot send BlockList at [0] to another process: only threads can be sent one",
     ]);
   },
 );

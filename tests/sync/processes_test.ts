@@ -268,18 +268,18 @@ test("What processes cannot share is refused by the call that would carry it, an
   const texts = await crew.submit(tasks.putUnsendable, queue, new Value("i32", 1));
   const refused = (what: string, why: string) =>
     `DOMException: Cannot send ${what} to another process: ${why}`;
-  const memory = refused(
-    "SharedArrayBuffer",
-    "processes share no memory: send a copy, or use a Value or a Queue",
-  );
-  const port = refused("MessagePort", "only threads can be sent one");
+  const memory = (place: string) =>
+    refused(
+      `SharedArrayBuffer at ${place}`,
+      "processes share no memory: send a copy, or use a Value or a Queue",
+    );
   assertEquals(texts, [
-    memory,
-    memory,
-    memory,
-    port,
-    memory,
-    memory,
+    memory("args[0]"),
+    memory("args[0].deep.buffer"),
+    memory("args[0][1]"),
+    refused("MessagePort at args[0]", "only threads can be sent one"),
+    memory("args[0]"),
+    memory("args[0]"),
     "no error: 0",
     "no error: 2",
   ]);
