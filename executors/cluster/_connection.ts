@@ -160,7 +160,7 @@ function servernameOf(host: string): { servername?: string } {
   return isAddress ? {} : { servername: host };
 }
 
-/** Checks an address, and makes the client's options from it. */
+/** Makes the client's options from an address, which it checks. */
 function optionsOf({ url, tls, silenceMs }: BrokerAddress): RedisOptions {
   const example = "redis://user:password@host:6379, or rediss:// for TLS";
   if (!URL.canParse(url)) {
@@ -199,6 +199,15 @@ function optionsOf({ url, tls, silenceMs }: BrokerAddress): RedisOptions {
       Math.min(FIRST_RETRY_MS * 2 ** Math.min(times - 1, 10), LAST_RETRY_MS),
     reconnectOnError: (error) => error.message.startsWith("READONLY"),
   };
+}
+
+/**
+ * Checks an address without connecting.
+ *
+ * @throws {TypeError} When it is none; the text never holds the password.
+ */
+export function checkAddress(address: BrokerAddress): void {
+  optionsOf(address);
 }
 
 /** One connection, which reconnects until it is closed. */

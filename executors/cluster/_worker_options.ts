@@ -4,13 +4,14 @@
  * @module
  */
 
-import { parseArguments } from "../../_platform/program.ts";
+import { parseArguments, readText } from "../../_platform/program.ts";
+import { type BrokerAddress, checkAddress } from "./_connection.ts";
 import { checkModuleName } from "./_module_names.ts";
 import { MOST_LEASE_MS, queueOf } from "./_settings.ts";
 
 /** The options of the worker program, checked. */
 export interface WorkerOptions {
-  readonly broker: string;
+  readonly broker: BrokerAddress;
   readonly pool: string;
   readonly version: string | undefined;
   readonly threads: number;
@@ -20,7 +21,6 @@ export interface WorkerOptions {
   readonly modules: ReadonlyMap<string, string>;
   readonly graceMs: number;
   readonly leaseMs: number;
-  readonly ca: string | undefined;
   readonly maxArguments: number;
   readonly maxResult: number;
   readonly json: boolean;
@@ -97,10 +97,15 @@ export function readOptions(
   if (given.threads !== undefined && given.processes !== undefined) {
     throw new TypeError("Cannot start: --threads and --processes exclude one another");
   }
+  const leaseMs = 1000 * numberOf("--lease", given.lease ?? "15", 0.1, MOST_LEASE_MS / 1000);
+  const { ca } = given;
+  const tls = ca === undefined ? undefined : { ca: naming("--ca", () => readText(ca)) };
+  const address: BrokerAddress = { url: broker, tls, silenceMs: leaseMs };
+  naming(given.broker === undefined ? BROKER_VARIABLE : "--broker", () => checkAddress(address));
   const pool = given.pool ?? "default";
   queueOf(pool, given.version);
   return {
-    broker,
+    broker: address,
     pool,
     version: given.version,
     threads: countOf("--threads", given.threads ?? "auto", cores),
@@ -109,12 +114,20 @@ export function readOptions(
       : countOf("--processes", given.processes, cores),
     modules: modulesOf(given.module ?? []),
     graceMs: 1000 * numberOf("--grace", given.grace ?? "10", 0),
-    leaseMs: 1000 * numberOf("--lease", given.lease ?? "15", 0.1, MOST_LEASE_MS / 1000),
-    ca: given.ca,
+    leaseMs,
     maxArguments: numberOf("--max-arguments", given["max-arguments"] ?? `${1 << 20}`, 1),
     maxResult: numberOf("--max-result", given["max-result"] ?? `${1 << 23}`, 1),
     json: given.json ?? false,
   };
+}
+
+/** Makes an error that `act` throws name the option that it is about. */
+function naming<T>(option: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw new TypeError(`Cannot use ${option}: ${(error as Error).message}`);
+  }
 }
 
 function modulesOf(given: readonly string[]): Map<string, string> {

@@ -14,13 +14,7 @@
 
 import { platform } from "../../_platform/mod.ts";
 import { processes } from "../../_platform/processes.ts";
-import {
-  addressOf,
-  machineName,
-  onSignal,
-  programArguments,
-  readText,
-} from "../../_platform/program.ts";
+import { addressOf, machineName, onSignal, programArguments } from "../../_platform/program.ts";
 import type { Executor } from "../executor.ts";
 import { ProcessPoolExecutor } from "../process_pool_executor.ts";
 import { ThreadPoolExecutor } from "../thread_pool_executor.ts";
@@ -100,11 +94,6 @@ async function serve(options: WorkerOptions): Promise<void> {
   const threads = options.processes ?? options.threads;
   const pool = poolOf(options);
   const tasks = await checkModules(pool, modules);
-  const address = {
-    url: options.broker,
-    tls: options.ca === undefined ? undefined : { ca: readText(options.ca) },
-    silenceMs: options.leaseMs,
-  };
   const settings = {
     modules,
     name: machineName(),
@@ -117,14 +106,14 @@ async function serve(options: WorkerOptions): Promise<void> {
   const host = new WorkerHost(
     settings,
     pool,
-    (listener) => new BullHost(address, queue, options.leaseMs, threads, START_MS, listener),
+    (listener) => new BullHost(options.broker, queue, options.leaseMs, threads, START_MS, listener),
     log,
   );
   // If the program is told to end, it does not wait for the broker.
   const isReady = await Promise.race([host.start().then(() => true), told.then(() => false)]);
   if (isReady) {
     log("ready", {
-      broker: placeOf(options.broker),
+      broker: placeOf(options.broker.url),
       pool: queue,
       [options.processes === undefined ? "threads" : "processes"]: threads,
       pid: platform.pid,
