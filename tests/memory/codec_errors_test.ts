@@ -434,20 +434,24 @@ Deno.test("Encoder/Decoder: a Map is one, whatever its class is called, also whe
     }
   }
   const strict = new Encoder();
-  strict.refusalOf = () => new TypeError("no extras");
+  strict.refusalOf = () => () => "no extras";
   strict.encode(new Registry([["a", 1]]), words, bytes, 0, ROOM);
   assertEquals(decoder.decode(words, bytes, 0), new Map([["a", 1]]));
 });
 
 Deno.test("Encoder: where extras are refused, the error says so, and in errors there is text", () => {
   const strict = new Encoder();
-  strict.refusalOf = (extra) => new TypeError(`no ${extra.constructor.name} here`);
+  strict.refusalOf = (extra) => (place) => `no ${extra.constructor.name}${place} here`;
   const memory = new SharedArrayBuffer(8);
   const value = Object.assign(new Error("kept"), {
     memory,
     deep: { words: new Int32Array(memory) },
   });
-  assertThrows(() => strict.encode([memory], words, bytes, 0, ROOM), TypeError, "no SharedArray");
+  assertThrows(
+    () => strict.encode([{ memory }], words, bytes, 0, ROOM),
+    DOMException,
+    "no SharedArrayBuffer at [0].memory here",
+  );
   const next = strict.encode(value, words, bytes, 0, ROOM);
   assert(next > 0);
   const copy = decoder.decode(words, bytes, 0) as typeof value;
