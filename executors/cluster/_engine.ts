@@ -17,7 +17,7 @@
 export interface JobData {
   /** The version of this form. */
   readonly v: 1;
-  /** The arguments, encoded; see `_codec.ts`. */
+  /** The arguments, encoded; see `_value_form.ts`. */
   readonly args: string;
   /** For a chunk of `map`, the number of arguments per call; 0 for a plain task. */
   readonly arity: number;

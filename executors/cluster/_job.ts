@@ -10,7 +10,9 @@ import { checkFraction, runInContext, type TaskContext, taskContext } from "../c
 import { type ChunkOutcome, ChunkRun } from "../_chunk.ts";
 import { type AnyFunction, importModule, markOf } from "../_target.ts";
 import { task } from "../task.ts";
-import { decodeValue, encodeValue, titleOf } from "./_codec.ts";
+import { titleOf } from "./_error_text.ts";
+import { decodeValue } from "./_value_reader.ts";
+import { encodeValue } from "./_value_writer.ts";
 import { PayloadTooLargeError, TaskNotFoundError } from "./errors.ts";
 
 /** The task to run. */

@@ -7,11 +7,11 @@
 import { NotShareableError } from "../../sync/errors.ts";
 import type { AnyFunction } from "../_target.ts";
 import type { TaskOptions } from "../executor.ts";
-import { encodeValue } from "./_codec.ts";
 import type { NewJob } from "./_engine.ts";
 import { bytesBeyond } from "./_job.ts";
 import type { ModuleNames } from "./_module_names.ts";
 import type { ClusterSettings } from "./_settings.ts";
+import { encodeValue } from "./_value_writer.ts";
 import { PayloadTooLargeError } from "./errors.ts";
 
 /** Options of a cluster's tasks, as a view of the executor keeps them. */

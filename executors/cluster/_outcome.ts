@@ -13,7 +13,7 @@
 
 import type { ChunkOutcome } from "../_chunk.ts";
 import type { JobReport } from "./_job.ts";
-import { decodeValue } from "./_codec.ts";
+import { decodeValue } from "./_value_reader.ts";
 import { JobLostError, RemoteError, WorkerLostError } from "./errors.ts";
 
 /**

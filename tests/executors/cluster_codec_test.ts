@@ -7,7 +7,8 @@ import {
 } from "@std/assert";
 import fc from "fast-check";
 import { NotShareableError, registerError } from "../../executors/mod.ts";
-import { decodeValue, encodeValue } from "../../executors/cluster/_codec.ts";
+import { decodeValue } from "../../executors/cluster/_value_reader.ts";
+import { encodeValue } from "../../executors/cluster/_value_writer.ts";
 import { RemoteError } from "../../executors/cluster/errors.ts";
 import { SimpleQueue } from "../../queue/mod.ts";
 import { Lock } from "../../sync/mod.ts";

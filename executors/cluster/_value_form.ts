@@ -1,0 +1,57 @@
+/**
+ * The form of values on their way to other machines, as JSON text. `_value_writer.ts` writes it,
+ * `_value_reader.ts` reads it.
+ *
+ * A value that JSON has is written as such. All others are written as an object with a tag under
+ * the key `$` and, if there is one, a payload under the key `v`:
+ *
+ *   {"$":"undefined"}                     {"$":"number","v":"-0"}         also NaN, Infinity, -Infinity
+ *   {"$":"bigint","v":"-ff"}              {"$":"Date","v":0}              null for an invalid one
+ *   {"$":"Map","v":[[key,value],...]}     {"$":"Set","v":[...]}           {"$":"RegExp","v":["a+","g"]}
+ *   {"$":"Uint8Array","v":"AQI="}         any other typed array, ArrayBuffer and DataView
+ *   {"$":"Error","v":{"class":"RangeError","name":...,"message":...,"stack":...,
+ *                     "cause":...,"errors":[...],"fields":[[key,value],...]}}
+ *   {"$":"DOMException","v":{...}}        the same, without a class
+ *   {"$":"Object","v":[[key,value],...]}  an object that has a key `$` itself, or the key `__proto__`
+ *   {"$":"Array","v":[[...],[[key,value],...]]}  an array that has properties beside its items
+ *   {"$":"Boxed","v":1}                   Object(1)
+ *
+ * **Not kept:** the identity of an object that occurs twice (each occurrence becomes a copy), and
+ * classes other than those of errors.
+ *
+ * @module
+ */
+
+/** The most levels of nesting, on both sides: far fewer than a thread's stack has room for. */
+export const MOST_DEPTH = 500;
+
+/** The properties of an error that have places of their own, and are no fields. */
+export const NO_FIELDS: ReadonlySet<string> = new Set([
+  "name",
+  "message",
+  "stack",
+  "cause",
+  "errors",
+]);
+
+type View = new (buffer: ArrayBuffer) => ArrayBufferView;
+
+/** The constructors of views, by tag. */
+export const VIEWS: ReadonlyMap<string, View> = new Map<string, View>(
+  [
+    Int8Array,
+    Uint8Array,
+    Uint8ClampedArray,
+    Int16Array,
+    Uint16Array,
+    Int32Array,
+    Uint32Array,
+    Float32Array,
+    Float64Array,
+    BigInt64Array,
+    BigUint64Array,
+    DataView,
+    // Not on Node 20.
+    ...(typeof Float16Array === "function" ? [Float16Array] : []),
+  ].map((constructor) => [constructor.name, constructor]),
+);
