@@ -33,9 +33,10 @@ import {
   type JobData,
   type JobEnd,
 } from "./_engine.ts";
-import { bytesBeyond, type JobReport, reportOf, runJob } from "./_job.ts";
+import { type JobReport, reportOf, runJob } from "./_job.ts";
 import { partsOf } from "./_module_names.ts";
 import { keptOf, MOST_INLINE, reasonOf, storedReasonOf, workerLost } from "./_outcome.ts";
+import { bytesBeyond } from "./_value_writer.ts";
 import {
   BrokerUnavailableError,
   PayloadTooLargeError,

@@ -12,7 +12,7 @@ import { type AnyFunction, importModule, markOf } from "../_target.ts";
 import { task } from "../task.ts";
 import { titleOf } from "./_error_text.ts";
 import { decodeValue } from "./_value_reader.ts";
-import { encodeValue } from "./_value_writer.ts";
+import { bytesOf, encodeValue } from "./_value_writer.ts";
 import { PayloadTooLargeError, TaskNotFoundError } from "./errors.ts";
 
 /** The task to run. */
@@ -105,12 +105,13 @@ export const runJob: (order: JobOrder) => Promise<JobReport> = task(
 
 /** @throws {NotShareableError} When the value cannot be sent, or is too large. */
 function writeResult(value: unknown, { module, name, maxResult }: JobOrder): string {
-  const text = encodeValue(value, "the task's result");
-  const bytes = bytesBeyond(text, maxResult);
-  if (bytes === undefined) return text;
-  throw new PayloadTooLargeError(
-    `Cannot return from "${module}#${name}": the result takes ${bytes} bytes, and maxResultBytes is ${maxResult}; put it where all hosts can read it and return a reference`,
-  );
+  return encodeValue(value, "the task's result", {
+    bytes: maxResult,
+    error: (size) =>
+      new PayloadTooLargeError(
+        `Cannot return from "${module}#${name}": the result takes ${size} bytes, and maxResultBytes is ${maxResult}; put it where all hosts can read it and return a reference`,
+      ),
+  });
 }
 
 function writeChunk(outcome: ChunkOutcome, order: JobOrder): string {
@@ -133,7 +134,7 @@ function writeChunk(outcome: ChunkOutcome, order: JobOrder): string {
       text = reportOf(error, order).text;
       isFailed = true;
     }
-    bytes += encoder.encode(text).length;
+    bytes += bytesOf(text);
     if (bytes > order.maxResult && i > 0) break;
     texts.push(text);
     if (isFailed) failedNow.push(i);
@@ -176,25 +177,17 @@ function contextOf({ id, attempt }: JobOrder, chunk: ChunkRun | undefined): Task
 export function reportOf(error: unknown, { maxResult }: { maxResult: number }): JobReport {
   const headline = titleOf(error);
   try {
-    const text = encodeValue(error, "the task's error");
-    const bytes = bytesBeyond(text, maxResult);
-    if (bytes === undefined) return { failed: true, text, headline };
-    throw new PayloadTooLargeError(
-      `Cannot send the task's error: it takes ${bytes} bytes, and maxResultBytes is ${maxResult}; it begins with ${
-        JSON.stringify(headline)
-      }`,
-    );
+    const text = encodeValue(error, "the task's error", {
+      bytes: maxResult,
+      error: (size) =>
+        new PayloadTooLargeError(
+          `Cannot send the task's error: it takes ${size} bytes, and maxResultBytes is ${maxResult}; it begins with ${
+            JSON.stringify(headline)
+          }`,
+        ),
+    });
+    return { failed: true, text, headline };
   } catch (unsendable) {
     return { failed: true, text: encodeValue(unsendable, "error"), headline };
   }
-}
-
-const encoder = new TextEncoder();
-
-/** The number of bytes that a text takes, if that is more than `limit`; otherwise `undefined`. */
-export function bytesBeyond(text: string, limit: number): number | undefined {
-  // Most texts are far below the limit, and need not be encoded.
-  if (text.length * 3 <= limit) return undefined;
-  const { length } = encoder.encode(text);
-  return length > limit ? length : undefined;
 }

@@ -8,7 +8,6 @@ import { NotShareableError } from "../../sync/errors.ts";
 import type { AnyFunction } from "../_target.ts";
 import type { TaskOptions } from "../executor.ts";
 import type { NewJob } from "./_engine.ts";
-import { bytesBeyond } from "./_job.ts";
 import type { ModuleNames } from "./_module_names.ts";
 import type { ClusterSettings } from "./_settings.ts";
 import { encodeValue } from "./_value_writer.ts";
@@ -40,14 +39,14 @@ export function orderOf(
       "Cannot transfer to another machine: memory is copied there; leave `transfer` out",
     );
   }
-  const text = encodeValue(args, "arguments");
   const { maxArgumentBytes, maxResultBytes, resultTtl, retries } = settings;
-  const bytes = bytesBeyond(text, maxArgumentBytes);
-  if (bytes !== undefined) {
-    throw new PayloadTooLargeError(
-      `Cannot submit "${name}": its arguments take ${bytes} bytes, and maxArgumentBytes is ${maxArgumentBytes}; put them where all hosts can read them and send a reference`,
-    );
-  }
+  const text = encodeValue(args, "arguments", {
+    bytes: maxArgumentBytes,
+    error: (size) =>
+      new PayloadTooLargeError(
+        `Cannot submit "${name}": its arguments take ${size} bytes, and maxArgumentBytes is ${maxArgumentBytes}; put them where all hosts can read them and send a reference`,
+      ),
+  });
   const timeout = options?.timeout;
   return {
     id,

@@ -11,12 +11,16 @@ import { NotShareableError } from "../../sync/errors.ts";
 import { bytesToBase64 } from "./_base64.ts";
 import { messageOf, nameOf, readField, titleOf } from "./_error_text.ts";
 import { MOST_DEPTH, NO_FIELDS, VIEWS } from "./_value_form.ts";
+import { PayloadTooLargeError } from "./errors.ts";
 
 /**
  * The string tags (`Symbol.toStringTag` or built in) of objects that consist of nothing but their
  * properties.
  */
 const PLAIN = new Set(["Object", "Arguments"]);
+
+/** The characters that an item of a list takes at least, with what separates it from the next. */
+const LEAST_ITEM = 2;
 
 /** The path of a value within what is sent, for error texts: `[0].list`. */
 class Path {
@@ -32,28 +36,67 @@ class Path {
   }
 }
 
+/** How large a text may be. */
+export interface SizeLimit {
+  readonly bytes: number;
+  /** Makes the error for a larger one, which takes `size` bytes: "2048", or "at least 2048". */
+  readonly error: (size: string) => PayloadTooLargeError;
+}
+
+const UNLIMITED: SizeLimit = { bytes: Infinity, error: (size) => new PayloadTooLargeError(size) };
+
 /**
  * A value as text.
  *
  * @param what Begins the error text: "arguments".
  * @throws {NotShareableError} When a part of it cannot be sent to another machine, or throws when
  * it is read.
+ * @throws {PayloadTooLargeError} The error of `limit`, when the text is too large. A value whose
+ * text would be far too large is refused before that is made.
  */
-export function encodeValue(value: unknown, what: string): string {
-  const writer = new Writer(what);
+export function encodeValue(value: unknown, what: string, limit: SizeLimit = UNLIMITED): string {
+  const writer = new Writer(what, limit);
   const tree = writer.write(value, undefined, 0);
+  let text: string;
   try {
-    return JSON.stringify(tree);
+    text = JSON.stringify(tree);
   } catch (error) {
     // `stringify` reads the items of an array that needed no copy once more; and the length of a
     // text is limited.
     throw writer.unreadable(error, undefined);
   }
+  const bytes = bytesBeyond(text, limit.bytes);
+  if (bytes !== undefined) throw limit.error(`${bytes}`);
+  return text;
 }
 
-/** Makes a tree of JSON values. A part that needs no change is used as it is. */
+const encoder = new TextEncoder();
+
+/** The number of bytes that a text takes. */
+export function bytesOf(text: string): number {
+  return encoder.encode(text).length;
+}
+
+/** The number of bytes that a text takes, if that is more than `limit`; otherwise `undefined`. */
+export function bytesBeyond(text: string, limit: number): number | undefined {
+  // Most texts are far below the limit, and need not be encoded.
+  if (text.length * 3 <= limit) return undefined;
+  const bytes = bytesOf(text);
+  return bytes > limit ? bytes : undefined;
+}
+
+/**
+ * Makes a tree of JSON values. A part that needs no change is used as it is.
+ *
+ * The tree may need far more memory than the value: holes of an array become items, and an object
+ * that occurs many times is copied many times. So the characters that the text will have at least
+ * are counted before each part is made; a character takes a byte or more.
+ */
 class Writer {
   readonly #what: string;
+  readonly #limit: SizeLimit;
+  /** The least number of characters of all parts so far. */
+  #characters = 0;
   /** The objects that are being written, from the outermost to the present one: finds cycles. */
   readonly #open = new Set<object>();
   /**
@@ -62,8 +105,9 @@ class Writer {
    */
   #refusal: NotShareableError | undefined;
 
-  constructor(what: string) {
+  constructor(what: string, limit: SizeLimit) {
     this.#what = what;
+    this.#limit = limit;
   }
 
   #refuse(why: string, path: Path | undefined): NotShareableError {
@@ -81,9 +125,17 @@ class Writer {
     return this.#refuse(`reading it threw ${titleOf(error)}`, path);
   }
 
+  /** Counts characters of a part that is to be made. */
+  #count(characters: number): void {
+    this.#characters += characters;
+    if (this.#characters <= this.#limit.bytes) return;
+    throw this.#refusal = this.#limit.error(`at least ${this.#characters}`);
+  }
+
   write(value: unknown, path: Path | undefined, depth: number): unknown {
     switch (typeof value) {
       case "string":
+        return this.#writeText(value);
       case "boolean":
         return value;
       case "number":
@@ -93,7 +145,7 @@ class Writer {
       case "undefined":
         return { $: "undefined" };
       case "bigint":
-        return { $: "bigint", v: value.toString(16) };
+        return { $: "bigint", v: this.#writeText(value.toString(16)) };
       case "symbol":
         throw this.#refuse(`${String(value)} cannot be cloned`, path);
       case "function":
@@ -101,6 +153,16 @@ class Writer {
     }
     if (value === null) return null;
     return this.#writeObject(value as object, path, depth);
+  }
+
+  #writeText(text: string): string {
+    this.#count(text.length);
+    return text;
+  }
+
+  #writeBytes(bytes: Uint8Array): string {
+    this.#count(4 * Math.ceil(bytes.length / 3));
+    return bytesToBase64(bytes);
   }
 
   #writeObject(value: object, path: Path | undefined, depth: number): unknown {
@@ -149,6 +211,7 @@ class Writer {
   }
 
   #writeItems(array: readonly unknown[], path: Path | undefined, depth: number): unknown[] {
+    this.#count(LEAST_ITEM * array.length);
     // An array with a method `toJSON` is copied, as `stringify` would write what that returns.
     const { toJSON } = array as { toJSON?: unknown };
     let copy: unknown[] | undefined = typeof toJSON === "function" ? [] : undefined;
@@ -177,16 +240,20 @@ class Writer {
       return { $: "Date", v: Number.isNaN(time) ? null : time };
     }
     if (value instanceof Map) {
-      const entries = [...value].map(([key, item], i) => [
+      const entries = [...value];
+      this.#count(2 * LEAST_ITEM * entries.length);
+      const written = entries.map(([key, item], i) => [
         this.write(key, new Path(path, `keys()[${i}]`), depth),
         this.write(item, new Path(path, `get(${describe(key)})`), depth),
       ]);
-      return { $: "Map", v: entries };
+      return { $: "Map", v: written };
     }
     if (value instanceof Set) {
       return { $: "Set", v: this.#writeItems([...value], path, depth) };
     }
-    if (value instanceof RegExp) return { $: "RegExp", v: [value.source, value.flags] };
+    if (value instanceof RegExp) {
+      return { $: "RegExp", v: [this.#writeText(value.source), value.flags] };
+    }
     if (value instanceof DOMException) {
       return { $: "DOMException", v: this.#writeError(value, path, depth) };
     }
@@ -198,11 +265,11 @@ class Writer {
       this.#checkOwnMemory(value.buffer, path);
       if (!VIEWS.has(kind)) throw this.#refuse(`${kind} cannot be cloned`, path);
       const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-      return { $: kind, v: bytesToBase64(bytes) };
+      return { $: kind, v: this.#writeBytes(bytes) };
     }
     if (kind === "SharedArrayBuffer") this.#checkOwnMemory(value as ArrayBufferLike, path);
     if (value instanceof ArrayBuffer) {
-      return { $: "ArrayBuffer", v: bytesToBase64(new Uint8Array(value)) };
+      return { $: "ArrayBuffer", v: this.#writeBytes(new Uint8Array(value)) };
     }
     if (isBoxed(value)) return { $: "Boxed", v: this.write(value.valueOf(), path, depth) };
     // An object of the runtime's, such as a URL or a Response, would arrive as an empty object.
@@ -231,6 +298,7 @@ class Writer {
   ): [key: string, value: unknown][] {
     return keys.map((key) => {
       const at = new Path(path, key);
+      this.#count(key.length + LEAST_ITEM);
       return [key, this.write(this.#readEntry(value, key, at), at, depth)];
     });
   }
@@ -246,16 +314,17 @@ class Writer {
   #writeError(error: Error, path: Path | undefined, depth: number): Record<string, unknown> {
     const stack = readField(error, "stack");
     const written: Record<string, unknown> = {
-      name: nameOf(error),
-      message: messageOf(error),
+      name: this.#writeText(nameOf(error)),
+      message: this.#writeText(messageOf(error)),
       // An error without a stack would get the stack of the place where it is decoded.
-      stack: typeof stack === "string" ? stack : titleOf(error),
+      stack: this.#writeText(typeof stack === "string" ? stack : titleOf(error)),
     };
     if (Object.hasOwn(error, "cause")) {
       written.cause = this.#writeField(error, "cause", path, depth);
     }
     const errors = readField(error, "errors");
     if (Array.isArray(errors)) {
+      this.#count(LEAST_ITEM * errors.length);
       // Not by its `map` or its iterator, which may be those of a user's class.
       written.errors = Array.from(
         { length: errors.length },
@@ -270,7 +339,10 @@ class Writer {
     // These two are not enumerable.
     if (isSuppressedError(error)) fields.push("error", "suppressed");
     if (fields.length > 0) {
-      written.fields = fields.map((key) => [key, this.#writeField(error, key, path, depth)]);
+      written.fields = fields.map((key) => [
+        this.#writeText(key),
+        this.#writeField(error, key, path, depth),
+      ]);
     }
     return written;
   }
@@ -286,9 +358,12 @@ class Writer {
     depth: number,
   ): unknown {
     const field = readField(error, key);
+    const characters = this.#characters;
     try {
       return this.write(field, new Path(path, key), depth);
     } catch {
+      if (PayloadTooLargeError.is(this.#refusal)) throw this.#refusal;
+      this.#characters = characters;
       return describe(field);
     }
   }

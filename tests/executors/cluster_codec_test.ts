@@ -9,7 +9,7 @@ import fc from "fast-check";
 import { NotShareableError, registerError } from "../../executors/mod.ts";
 import { decodeValue } from "../../executors/cluster/_value_reader.ts";
 import { encodeValue } from "../../executors/cluster/_value_writer.ts";
-import { RemoteError } from "../../executors/cluster/errors.ts";
+import { PayloadTooLargeError, RemoteError } from "../../executors/cluster/errors.ts";
 import { SimpleQueue } from "../../queue/mod.ts";
 import { Lock } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
@@ -287,6 +287,46 @@ test("the codec of a cluster refuses what stays on its machine, and says where i
   for (const [value, text] of cases) {
     assertThrows(() => encodeValue(value, "arguments"), NotShareableError, text);
   }
+});
+
+test("the codec of a cluster refuses what is too large before it makes the text", () => {
+  const bytes = 1_000;
+  const limit = { bytes, error: (size: string) => new PayloadTooLargeError(`It takes ${size}`) };
+  const sparse: unknown[] = [];
+  sparse[999_999] = 1;
+  let tree: unknown = [];
+  for (let i = 0; i < 20; i++) tree = [tree, tree];
+  const large = "x".repeat(1_000_000);
+  const cases: [value: unknown, size: string][] = [
+    [sparse, "at least 2000000"],
+    [{ a: [sparse] }, "at least 2000005"],
+    [Object.assign(new AggregateError([]), { stack: "", errors: sparse }), "at least 2000014"],
+    [Object.assign(new Error(), { stack: "", sparse }), "at least 2000011"],
+    [tree, "at least 1004"],
+    [large, "at least 1000000"],
+    [new Uint8Array(1_000_000), "at least 1333336"],
+    [new ArrayBuffer(1_000_000), "at least 1333336"],
+    [new Set([large]), "at least 1000002"],
+    [new Map(Array.from({ length: 500 }, (_, i) => [i, i])), "at least 2000"],
+    [{ [large]: 1 }, "at least 1000002"],
+    [new RegExp(large), "at least 1000000"],
+    ["\n".repeat(500), "1002"],
+    ["x".repeat(999), "1001"],
+  ];
+  for (const [value, size] of cases) {
+    assertThrows(() => encodeValue(value, "arguments", limit), PayloadTooLargeError, size);
+  }
+  for (const value of ["x".repeat(998), new Array(499).fill(1), new Uint8Array(700)]) {
+    assert(encodeValue(value, "arguments", limit).length > 900);
+  }
+});
+
+test("the codec of a cluster does not count a part of an error that it has replaced by words", () => {
+  const limit = { bytes: 1_000, error: (size: string) => new PayloadTooLargeError(size) };
+  const error = Object.assign(new Error("odd"), { stack: "" });
+  for (let i = 0; i < 10; i++) Object.assign(error, { [i]: ["x".repeat(500), new Lock()] });
+  const copy = decodeValue(encodeValue(error, "error", limit)) as typeof error;
+  assertEquals(Object.values(copy), new Array(10).fill("Array"));
 });
 
 test("the codec of a cluster refuses hostile text with a TypeError, and changes nothing by reading it", () => {

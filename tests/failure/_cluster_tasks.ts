@@ -102,6 +102,11 @@ export const fill = task(import.meta, function fill(length: number): string {
   return "x".repeat(length);
 });
 
+/** Returns an array of the given length, with no items. */
+export const holes = task(import.meta, function holes(length: number): unknown[] {
+  return new Array(length);
+});
+
 /** Returns the length of a text. */
 export const lengthOf = task(import.meta, function lengthOf(text: string): number {
   return text.length;

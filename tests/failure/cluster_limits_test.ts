@@ -143,6 +143,10 @@ test("ClusterExecutor refuses arguments and results that are too large", CLUSTER
   await refuses(() => executor.submit(tasks.lengthOf, "x".repeat(10 * KIB)), "10240");
   assertEquals((await executor.submit(tasks.fill, 19 * KIB)).length, 19 * KIB);
   await refuses(() => executor.submit(tasks.fill, 20 * KIB), "20480");
+  // Written out, these would take more memory than there is.
+  const most = 2 ** 32 - 1;
+  await refuses(() => executor.submit(tasks.echo, new Array(most)), `at least ${2 * most + 2}`);
+  await refuses(() => executor.submit(tasks.holes, most), `at least ${2 * most}`);
   assertEquals(await executor.submit(tasks.echo, "next"), "next");
 });
 
