@@ -22,8 +22,14 @@
  * @module
  */
 
-/** The most levels of nesting, on both sides: far fewer than a thread's stack has room for. */
+/**
+ * The most objects that a written value has within one another: far fewer than a thread's stack has
+ * room for.
+ */
 export const MOST_DEPTH = 500;
+
+/** The lists around it, where the results of a chunk were written one by one and put together. */
+export const CHUNK_DEPTH = 2;
 
 /** The properties of an error that have places of their own, and are no fields. */
 export const NO_FIELDS: ReadonlySet<string> = new Set([

@@ -7,12 +7,15 @@
  * setter's, and depth is limited. A text that is not of this form causes a `TypeError`, and nothing
  * else.
  *
+ * Depth is that of the writer: an object counts once, whatever lists its text consists of. `depth`
+ * is that of the value, or the parts, that a function reads.
+ *
  * @module
  */
 
 import { createError, describe } from "../../_memory/errors.ts";
 import { base64ToBytes } from "./_base64.ts";
-import { MOST_DEPTH, NO_FIELDS, VIEWS } from "./_value_form.ts";
+import { CHUNK_DEPTH, MOST_DEPTH, NO_FIELDS, VIEWS } from "./_value_form.ts";
 import { RemoteError } from "./errors.ts";
 
 const SPECIAL_NUMBERS = ["NaN", "Infinity", "-Infinity", "-0"];
@@ -38,14 +41,9 @@ function malformed(why: string, cause?: unknown): TypeError {
 
 function read(tree: unknown, depth: number): unknown {
   if (typeof tree !== "object" || tree === null) return tree;
-  if (depth > 2 * MOST_DEPTH) throw malformed("it is nested too deep");
-  if (Array.isArray(tree)) {
-    for (let i = 0; i < tree.length; i++) {
-      const item: unknown = tree[i];
-      if (typeof item === "object") tree[i] = read(item, depth + 1);
-    }
-    return tree;
-  }
+  // Not `>=`, as in the writer: a primitive may be written as an object.
+  if (depth > CHUNK_DEPTH + MOST_DEPTH) throw malformed("it is nested too deep");
+  if (Array.isArray(tree)) return readItems(tree, depth + 1);
   if (Object.hasOwn(tree, "$")) return readTagged(tree as Tagged, depth + 1);
   for (const key of Object.keys(tree)) {
     // JSON.parse makes it an own property; the assignment below would not write to that.
@@ -54,6 +52,15 @@ function read(tree: unknown, depth: number): unknown {
     if (typeof item === "object") (tree as Record<string, unknown>)[key] = read(item, depth + 1);
   }
   return tree;
+}
+
+function readItems(list: unknown, depth: number): unknown[] {
+  if (!Array.isArray(list)) throw malformed("a list is none");
+  for (let i = 0; i < list.length; i++) {
+    const item: unknown = list[i];
+    if (typeof item === "object") list[i] = read(item, depth);
+  }
+  return list;
 }
 
 /** A tagged value as received, neither tag nor payload checked. */
@@ -78,8 +85,7 @@ function readTagged({ $: tag, v: payload }: Tagged, depth: number): unknown {
     case "Map":
       return new Map(readEntries(payload, depth));
     case "Set":
-      if (Array.isArray(payload)) return new Set(read(payload, depth) as unknown[]);
-      break;
+      return new Set(readItems(payload, depth));
     case "RegExp":
       return readRegExp(payload);
     case "Object":
@@ -109,7 +115,7 @@ function readEntries(payload: unknown, depth: number): [unknown, unknown][] {
   if (!Array.isArray(payload)) throw malformed("entries are no list");
   return payload.map((entry) => {
     if (!Array.isArray(entry) || entry.length !== 2) throw malformed("an entry is no pair");
-    return [read(entry[0], depth + 1), read(entry[1], depth + 1)];
+    return [read(entry[0], depth), read(entry[1], depth)];
   });
 }
 
@@ -120,8 +126,8 @@ function readObject(payload: unknown, depth: number): Record<string, unknown> {
 }
 
 function readArray(payload: unknown, depth: number): unknown[] {
-  if (!Array.isArray(payload) || !Array.isArray(payload[0])) throw malformed("a list is none");
-  const array = read(payload[0], depth + 1) as unknown[];
+  if (!Array.isArray(payload)) throw malformed("a list is none");
+  const array = readItems(payload[0], depth);
   for (const [key, value] of readEntries(payload[1], depth)) {
     if (key === "length") throw malformed("a list has a length of its own");
     define(array, key, value, true);
@@ -206,16 +212,13 @@ function readParts(error: Error, written: WrittenError, depth: number): Error {
   const { stack } = written;
   if (typeof stack === "string") define(error, "stack", stack, false);
   if (Object.hasOwn(written, "cause")) {
-    define(error, "cause", read(written.cause, depth + 1), false);
+    define(error, "cause", read(written.cause, depth), false);
   }
   if (Object.hasOwn(written, "errors")) {
-    const errors = read(written.errors, depth + 1);
-    if (!Array.isArray(errors)) throw malformed("the errors of an error are no list");
-    define(error, "errors", errors, false);
+    define(error, "errors", readItems(written.errors, depth), false);
   }
   if (Object.hasOwn(written, "fields")) {
-    const fields = readEntries(written.fields, depth + 1);
-    for (const [key, value] of fields) {
+    for (const [key, value] of readEntries(written.fields, depth)) {
       if (typeof key !== "string" || NO_FIELDS.has(key)) continue;
       define(error, key, value, true);
     }

@@ -289,6 +289,32 @@ test("the codec of a cluster refuses what stays on its machine, and says where i
   }
 });
 
+test("the codec of a cluster reads all that it writes, however deep", () => {
+  const kinds: [name: string, wrap: (value: unknown) => object][] = [
+    ["array", (value) => [value]],
+    ["object", (value) => ({ a: value })],
+    ["object with the key $", (value) => ({ $: value })],
+    ["Map", (value) => new Map([[1, value]])],
+    ["key of a Map", (value) => new Map([[value, 1]])],
+    ["Set", (value) => new Set([value])],
+    ["array with a name", (value) => Object.assign([value], { name: 1 })],
+    ["name of an array", (value) => Object.assign([1], { name: value })],
+    ["cause", (value) => new Error("odd", { cause: value })],
+    ["field", (value) => Object.assign(new Error("odd"), { field: value })],
+    ["errors", (value) => new AggregateError([value])],
+  ];
+  for (const [name, wrap] of kinds) {
+    let value: unknown = undefined;
+    for (let i = 0; i < 500; i++) value = wrap(value);
+    const text = encodeValue(value, "arguments");
+    assertEquals(encodeValue(decodeValue(text), "arguments") === text, true, name);
+    // As the results of a chunk are put together.
+    assert(Array.isArray(decodeValue(`[1,[${text}],[]]`)), name);
+    if (value instanceof Error) continue; // What is too deep in an error is written as words.
+    assertThrows(() => encodeValue([value], "arguments"), NotShareableError, "500 levels", name);
+  }
+});
+
 test("the codec of a cluster refuses what is too large before it makes the text", () => {
   const bytes = 1_000;
   const limit = { bytes, error: (size: string) => new PayloadTooLargeError(`It takes ${size}`) };
