@@ -23,7 +23,7 @@ import { type Future, futureInternals } from "./future.ts";
 import { StreamDriver } from "./_stream_driver.ts";
 import type { StreamSink, StreamSource } from "./stream.ts";
 import type { ExecutorStats } from "./stats.ts";
-import { dereference } from "./task.ts";
+import { dereference, takeArgumentTransfers, takeTransfers } from "./task.ts";
 
 /** How an {@linkcode AsyncExecutor} is made. */
 export interface AsyncExecutorOptions {
@@ -57,7 +57,12 @@ interface Waiting {
   readonly timed: TimedTask | undefined;
 }
 
-/** Runs tasks on this thread's event loop. */
+/**
+ * Runs tasks on this thread's event loop.
+ *
+ * Nothing is sent, so nothing moves: marks made by `transfer` are taken from values wherever a pool
+ * would do so. Otherwise they would apply when a value is sent elsewhere later, without a mark.
+ */
 class LoopBackend implements ExecutorBackend, Observable, Runner {
   readonly name: string;
   readonly concurrency: number;
@@ -99,6 +104,7 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
     let hasThrown = false;
     const driver = new StreamDriver({
       put: (value) => {
+        takeTransfers(value);
         sink.next(value);
         return 1;
       },
@@ -132,6 +138,7 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
     if (this.#closing) {
       throw new RuntimeError("Cannot submit: cannot schedule new futures after shutdown");
     }
+    takeArgumentTransfers(args, undefined);
     const number = this.#submitted++;
     const future = futureInternals.create<unknown>(this, number);
     const controller = new AbortController();
@@ -325,6 +332,7 @@ async function run(task: Waiting): Promise<void> {
     const inContext = (): unknown => runInContext(context, call);
     const value = await (timed === undefined ? inContext() : timed.call(inContext));
     timed?.end();
+    takeTransfers(value);
     callIn(undefined, () => futureInternals.resolve(future, value), undefined);
   } catch (error) {
     timed?.end();
@@ -335,6 +343,7 @@ async function run(task: Waiting): Promise<void> {
 async function callChunk(chunk: ChunkRun): Promise<unknown> {
   const startMs = nowMs();
   await chunk.finish(chunk.advance());
+  takeArgumentTransfers(chunk.entries, undefined);
   return [nowMs() - startMs, chunk.entries, chunk.failed];
 }
 

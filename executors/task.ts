@@ -147,6 +147,9 @@ let anyTransferred = false;
  * a task. They are detached on the sending side. Small ones are copied and then detached, which is
  * faster.
  *
+ * An `AsyncExecutor` hands values on as they are, marked or not. A `ClusterExecutor` refuses marked
+ * arguments.
+ *
  * @param value The argument or result itself; buffers inside it are named in `buffers`.
  * @param buffers What to move: `ArrayBuffer`, `MessagePort`, streams. Shared memory is left where
  * it is.

@@ -7,6 +7,7 @@
 import { NotShareableError } from "../../sync/errors.ts";
 import type { AnyFunction } from "../_target.ts";
 import type { TaskOptions } from "../executor.ts";
+import { takeArgumentTransfers } from "../task.ts";
 import type { NewJob } from "./_engine.ts";
 import type { ModuleNames } from "./_module_names.ts";
 import type { ClusterSettings } from "./_settings.ts";
@@ -33,8 +34,10 @@ export function orderOf(
   modules: ModuleNames,
   settings: ClusterSettings,
 ): NewJob {
+  // Before anything else fails: a mark that stayed would apply when the value is sent elsewhere.
+  const moved = takeArgumentTransfers(args, options?.transfer);
   const name = modules.nameOf(fn);
-  if (options?.transfer !== undefined && options.transfer.length > 0) {
+  if (moved !== undefined) {
     throw new NotShareableError(
       "Cannot transfer to another machine: memory is copied there; leave `transfer` out",
     );

@@ -1,6 +1,13 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { AsyncExecutor, type Future, RuntimeError, taskContext } from "../../executors/mod.ts";
+import {
+  AsyncExecutor,
+  type Future,
+  RuntimeError,
+  taskContext,
+  ThreadPoolExecutor,
+  transfer,
+} from "../../executors/mod.ts";
 import { RLock } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { runProgram } from "../_support/run.ts";
@@ -38,6 +45,30 @@ test("AsyncExecutor.submit() takes closures, and copies nothing", async () => {
   assertEquals(seen, []);
   assertStrictEquals(await future, value);
   assertStrictEquals(seen[0], value);
+});
+
+test("AsyncExecutor moves no buffer, and leaves no mark on a value", async () => {
+  await using executor = new AsyncExecutor();
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const mark = (length: number) => {
+    const bytes = new Uint8Array(length);
+    return transfer(bytes, [bytes.buffer]);
+  };
+  const given = [mark(1), mark(2), mark(3), mark(4)];
+  const lengthOf = (bytes: Uint8Array) => bytes.length;
+  assertEquals(await executor.submit(lengthOf, given[0]), 1);
+  assertEquals(await executor.map(lengthOf, given.slice(1), { chunksize: 2 }).toArray(), [2, 3, 4]);
+  const values = [...given, await executor.submit(mark, 5)];
+  values.push(...await executor.map(mark, [6, 7, 8], { chunksize: 2 }).toArray());
+  values.push(
+    ...await executor.stream(function* () {
+      yield mark(9);
+    }).toArray(),
+  );
+  // Sent without a mark, so copied.
+  const lengths = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+  assertEquals(await pool.map(lengthOf, values).toArray(), lengths);
+  assertEquals(values.map(lengthOf), lengths);
 });
 
 test("AsyncExecutor starts a task in a microtask, and runs as many as 32 at once", async () => {

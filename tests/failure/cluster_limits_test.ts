@@ -7,7 +7,7 @@ import {
   PayloadTooLargeError,
   RemoteError,
 } from "../../executors/cluster/mod.ts";
-import { type Future, Lock, NotShareableError, SimpleQueue } from "@concurrent/futures";
+import { type Future, Lock, NotShareableError, SimpleQueue, transfer } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
 import { startRedis } from "../_support/redis.ts";
 import { CLUSTER, connect, POOL, range, startWorker, STEADY, TaskLog } from "./_cluster_support.ts";
@@ -149,6 +149,26 @@ test("ClusterExecutor refuses arguments and results that are too large", CLUSTER
   await refuses(() => executor.submit(tasks.holes, most), `at least ${2 * most}`);
   assertEquals(await executor.submit(tasks.echo, "next"), "next");
 });
+
+test(
+  "ClusterExecutor refuses what should be moved, and leaves no mark on it",
+  CLUSTER,
+  async () => {
+    await using redis = await startRedis();
+    await using _worker = await startWorker(redis.url);
+    await using executor = await connect(redis.url);
+    const bytes = new Uint8Array([1, 2, 3]);
+    const moves = [
+      () => executor.submit(tasks.echo, transfer(bytes, [bytes.buffer])),
+      () => executor.map(tasks.echo, [transfer(bytes, [bytes.buffer])]).toArray(),
+      () => executor.with({ transfer: [bytes.buffer] }).submit(tasks.echo, bytes),
+    ];
+    for (const move of moves) {
+      await assertRejects(async () => void await move(), NotShareableError, "Cannot transfer");
+      assertEquals(await executor.submit(tasks.echo, bytes), bytes);
+    }
+  },
+);
 
 test("ClusterExecutor refuses what is shared by memory, and says why", CLUSTER, async () => {
   await using redis = await startRedis();
