@@ -487,13 +487,16 @@ export abstract class ExoticWriter extends WordWriter {
   }
 
   #takeBack(mark: Mark): void {
-    this.objects.cutTo(mark.objects);
-    this.keyLists.cutTo(mark.keyLists);
-    if (this.#ownedBuffers !== undefined) {
-      for (const [buffer, number] of this.#ownedBuffers) {
-        if (number >= mark.objects) this.#ownedBuffers.delete(buffer);
+    const taken = this.objects.cutTo(mark.objects);
+    const owned = this.#ownedBuffers;
+    if (owned !== undefined) {
+      for (const object of taken) {
+        if (!ArrayBuffer.isView(object)) continue;
+        // It may be a second view, and the owner one that stays.
+        if (owned.get(object.buffer)! >= mark.objects) owned.delete(object.buffer);
       }
     }
+    this.keyLists.cutTo(mark.keyLists);
     this.externs.length = mark.externs;
     this.externBytes = mark.externBytes;
     this.extras.length = mark.extras;

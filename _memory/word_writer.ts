@@ -301,6 +301,11 @@ export class ObjectNumbers {
   readonly #linear: (object | undefined)[] = new Array(LINEAR).fill(undefined);
   #met: Set<object> | undefined;
   #numbers: Map<object, number> | undefined;
+  /**
+   * The objects of the Map by number, once any were taken back. A Map can be iterated from its
+   * beginning only: taking the last ones out of it would cost as much as all of them, each time.
+   */
+  #inOrder: object[] | undefined;
 
   /** The number of an object met before; -1 for a new object, which gets the next number. */
   meet(object: object): number {
@@ -317,6 +322,7 @@ export class ObjectNumbers {
       const number = numbers.get(object);
       if (number !== undefined) return number;
       numbers.set(object, count);
+      this.#inOrder?.push(object);
     } else {
       // One access to a Set tells a new object from an old one; a Map needs two.
       const met = this.#met ??= new Set(linear as object[]);
@@ -341,13 +347,23 @@ export class ObjectNumbers {
     return this.#met !== undefined ? this.#met.has(object) : this.#linear.includes(object);
   }
 
-  /** Takes back all numbers but the first `count`. */
-  cutTo(count: number): void {
-    const met = [...(this.#numbers?.keys() ?? this.#met ?? this.#linear)].slice(0, count);
-    this.#linear.fill(undefined, Math.min(count, LINEAR));
-    this.#numbers = undefined;
-    this.#met = count < LINEAR ? undefined : new Set(met as object[]);
+  /** Takes back all numbers but the first `count`; returns the objects that had them. */
+  cutTo(count: number): readonly (object | undefined)[] {
+    let taken: (object | undefined)[];
+    if (this.count <= LINEAR) {
+      taken = this.#linear.slice(count, this.count);
+    } else {
+      const numbers = this.#numbers ?? this.#numberAll(this.#met!);
+      const inOrder = this.#inOrder ??= [...numbers.keys()];
+      taken = inOrder.splice(count);
+      for (const object of taken) numbers.delete(object!);
+    }
+    if (count < LINEAR) {
+      this.#linear.fill(undefined, count);
+      this.#met = this.#numbers = this.#inOrder = undefined;
+    }
     this.count = count;
+    return taken;
   }
 
   /** Forgets all objects. */
@@ -355,7 +371,7 @@ export class ObjectNumbers {
     const used = Math.min(this.count, LINEAR);
     for (let i = 0; i < used; i++) this.#linear[i] = undefined;
     this.count = 0;
-    this.#met = this.#numbers = undefined;
+    this.#met = this.#numbers = this.#inOrder = undefined;
   }
 }
 

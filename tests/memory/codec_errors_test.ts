@@ -159,6 +159,53 @@ Deno.test("Encoder/Decoder: what cannot be cloned in an error becomes text", () 
   }
 });
 
+Deno.test("Encoder/Decoder: what is met again after a part that became text is the same object", () => {
+  // Few objects are numbered in another way than many, and met again in yet another.
+  for (const count of [0, 1, 10, 11, 12, 13, 40]) {
+    for (const again of [false, true]) {
+      const early = Array.from({ length: count }, (_, i) => ({ i }));
+      const seen = again ? [...early] : [];
+      const late = Array.from({ length: 30 }, (_, i) => ({ i, late: true }));
+      const buffer = new ArrayBuffer(8);
+      const kept = new Uint8Array(new ArrayBuffer(8));
+      const bad = (...values: unknown[]) => {
+        const views = [new Uint8Array(buffer), new Int32Array(buffer), new Int8Array(kept.buffer)];
+        const part = [...early, ...late, ...views, ...values, () => {}];
+        return Object.assign(new Error("odd"), { part, late: late[0] });
+      };
+      const value = {
+        early,
+        seen,
+        kept,
+        errors: [bad(), bad(late[1]), bad()],
+        late: [...late, ...late, ...early],
+        views: [new Uint8Array(buffer), new Int8Array(kept.buffer), new Int32Array(buffer)],
+        more: [bad(), ...late],
+      };
+      for (const room of [ROOM, 50]) {
+        const copy = send(value, room);
+        assertEquals(copy.errors.map(({ part }) => part as unknown), [
+          "Array with anonymous function",
+          "Array with anonymous function",
+          "Array with anonymous function",
+        ]);
+        assertEquals(copy.early, early);
+        const many = copy.late.slice(0, 30);
+        assertEquals(many, late);
+        const expected = [...many, ...many, ...copy.early];
+        expected.forEach((object, i) => assertStrictEquals(copy.late[i], object));
+        copy.seen.forEach((object, i) => assertStrictEquals(object, copy.early[i]));
+        many.forEach((object, i) => assertStrictEquals(copy.more[i + 1], object));
+        for (const error of copy.errors) assertStrictEquals(error.late, many[0]);
+        const [first, onKept, second] = copy.views;
+        assertStrictEquals(first.buffer, second.buffer);
+        assertStrictEquals(onKept.buffer, copy.kept.buffer);
+        assert(first.buffer !== onKept.buffer);
+      }
+    }
+  }
+});
+
 Deno.test("Encoder/Decoder: functions among the own properties of an error are left out", () => {
   const error = Object.assign(new TypeError("kept"), {
     before: { a: 1 },
