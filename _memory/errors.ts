@@ -158,6 +158,19 @@ export function describe(value: unknown): string {
 }
 
 /**
+ * An error's message as text: code may have assigned any value to it, which structured clone
+ * converts as well.
+ */
+export function messageText(message: unknown): string {
+  if (message === undefined) return "";
+  try {
+    return String(message);
+  } catch {
+    return describe(message);
+  }
+}
+
+/**
  * Makes the error that says that a part of a value cannot be sent: a DOMException "DataCloneError",
  * where DOMException exists.
  *

@@ -9,7 +9,14 @@
  * @module
  */
 
-import { describe, errorClassName, isDetached, isError, isSuppressedError } from "./errors.ts";
+import {
+  describe,
+  errorClassName,
+  isDetached,
+  isError,
+  isSuppressedError,
+  messageText,
+} from "./errors.ts";
 import { HANDLE, type Handle, isShareable, type Shareable } from "./handle.ts";
 import * as tags from "./tags.ts";
 import { KeyLists, ObjectNumbers, WordWriter } from "./word_writer.ts";
@@ -404,7 +411,7 @@ export abstract class ExoticWriter extends WordWriter {
   #error(value: object, pos: number): number {
     const error = value as Error;
     const name = read(error, "name");
-    const message = read(error, "message");
+    const message = messageText(read(error, "message"));
     const stack = read(error, "stack");
     const code = read(error, "code");
     const errors = Object.hasOwn(error, "errors") ? read(error, "errors") : undefined;
@@ -418,9 +425,7 @@ export abstract class ExoticWriter extends WordWriter {
     if (isCode && !Object.hasOwn(error, "code")) own.push(["code", code]);
     let fields = 0;
     if (typeof name === "string") fields |= tags.HAS_NAME;
-    if (typeof message === "string" && (message !== "" || Object.hasOwn(error, "message"))) {
-      fields |= tags.HAS_MESSAGE;
-    }
+    if (message !== "" || Object.hasOwn(error, "message")) fields |= tags.HAS_MESSAGE;
     if (typeof stack === "string") fields |= tags.HAS_STACK;
     if (Object.hasOwn(error, "cause")) fields |= tags.HAS_CAUSE;
     if (hasErrors) fields |= tags.HAS_ERRORS;
@@ -428,7 +433,7 @@ export abstract class ExoticWriter extends WordWriter {
     pos = this.writeWord(tags.ERROR | fields << 8, pos);
     pos = this.writeString(errorClassName(error), pos);
     if (fields & tags.HAS_NAME) pos = this.writeString(name as string, pos);
-    if (fields & tags.HAS_MESSAGE) pos = this.writeString(message as string, pos);
+    if (fields & tags.HAS_MESSAGE) pos = this.writeString(message, pos);
     if (fields & tags.HAS_STACK) pos = this.writeString(stack as string, pos);
     if (fields & tags.HAS_CAUSE) pos = this.#field(read(error, "cause"), pos);
     if (hasErrors) {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { describe } from "../../_memory/errors.ts";
+import { describe, messageText } from "../../_memory/errors.ts";
 
 /** The most characters of an error's title; see {@linkcode titleOf}. */
 const MOST_TITLE = 500;
@@ -27,10 +27,9 @@ export function nameOf(error: Error): string {
   return "Error";
 }
 
-/** The message of an error; a description of it, if it is no text. */
+/** The message of an error, as text. */
 export function messageOf(error: Error): string {
-  const message = readField(error, "message");
-  return typeof message === "string" ? message : message === undefined ? "" : describe(message);
+  return messageText(readField(error, "message"));
 }
 
 /**

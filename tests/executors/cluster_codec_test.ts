@@ -155,6 +155,7 @@ test("the codec of a cluster sends an error although its name, message, stack or
     [{ name: { get: refuse } }, {}],
     [{ message: { value: undefined } }, { message: "" }],
     [{ message: { value: Symbol("text") } }, { message: "Symbol(text)" }],
+    [{ message: { value: ["a", "b"] } }, { message: "a,b" }],
     [{ message: { value: { toString: refuse } } }, { message: "Object" }],
     [{ message: { get: refuse } }, { message: "" }],
     [{ stack: { value: undefined } }, { stack: "RangeError: odd" }],

@@ -474,6 +474,26 @@ Deno.test("Encoder/Decoder: an error arrives though parts of it cannot be read",
   }
 });
 
+Deno.test("Encoder/Decoder: a message that is no text arrives as text", () => {
+  const refuse = () => {
+    throw new Error("not readable");
+  };
+  const cases: [message: unknown, text: string][] = [
+    [404, "404"],
+    [null, "null"],
+    [["a", "b"], "a,b"],
+    [{ status: 500 }, "[object Object]"],
+    [Symbol("text"), "Symbol(text)"],
+    [{ toString: refuse }, "Object"],
+    [undefined, ""],
+  ];
+  for (const [message, text] of cases) {
+    const copy = send(Object.assign(new RangeError("odd"), { message }));
+    assert(copy instanceof RangeError);
+    assertStrictEquals(copy.message as unknown, text);
+  }
+});
+
 Deno.test("Encoder/Decoder: a Map is one, whatever its class is called, also where extras are refused", () => {
   class Registry extends Map<string, number> {
     override get [Symbol.toStringTag](): string {
