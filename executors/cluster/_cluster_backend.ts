@@ -20,7 +20,7 @@
  *     each future is settled once, however often, late or out of order events come. Events of jobs
  *     that are not in the table are dropped. If not all results of a chunk were reported, that code
  *     instead adds the next part of the chunk: a job under another id, which has the future from
- *     then on.
+ *     then on. The futures that `attach` gives follow the job's.
  *  3. A job that is SENT is added again, under its id, until that is acknowledged or its time is
  *     up; for the broker all of these are one job. When its time is up, its removal is sent behind
  *     the last attempt.
@@ -197,28 +197,42 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Uno
     return job;
   }
 
-  /** A future for a job that this or another executor has submitted, by its id. */
+  /**
+   * A future for a job that this or another executor has submitted, by its id. It follows the job's
+   * own, so that others who have a future for the job keep theirs when this one is cancelled.
+   */
   attach(id: string): Future<unknown> {
     if (this.#closing) throw new RuntimeError("Cannot attach: the executor was shut down");
-    const known = this.#jobs.get(id);
-    if (known !== undefined) return known.future;
+    const job = this.#jobs.get(id) ?? this.#lookUp(id);
     const number = this.#submitted++;
     const future = futureInternals.create<unknown>(this, number);
+    this.#attached.set(future, id);
+    this.#byNumber.set(number, job);
+    (job.followers ??= new Set()).add(future);
+    futureInternals.whenDone(job.future, () => {
+      if (this.#byNumber.delete(number)) follow(future, job.future);
+    });
+    return future;
+  }
+
+  /** Adds a job that another executor has submitted to the table. */
+  #lookUp(id: string): PendingJob {
+    const future = futureInternals.create<unknown>(this, this.#submitted++);
     const job = this.#register(pendingJob(id, id, future, undefined, 1));
     // It may already be done, so it is looked up now, and by the sweep from then on.
     this.#sweep.lookUp([job]);
-    return future;
+    return job;
   }
 
   /** The id of the job of a future that this executor has made. */
   idOf(future: Future<unknown>): string | undefined {
     if (futureInternals.runnerOf(future) !== this) return undefined;
     const number = futureInternals.taskOf(future);
-    return this.#byNumber.get(number)?.id ?? this.#attached.get(future) ??
+    return this.#attached.get(future) ?? this.#byNumber.get(number)?.id ??
       `${this.#session}-${number}`;
   }
 
-  /** Ids of attached jobs that are done. */
+  /** The ids of the jobs of futures that follow. */
   readonly #attached = new WeakMap<Future<unknown>, string>();
 
   /**
@@ -310,7 +324,10 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Uno
     const job = this.#jobs.get(id);
     if (job === undefined) return;
     job.heardMs = nowMs();
-    if (typeof fraction === "number") futureInternals.setProgress(job.future, fraction);
+    if (typeof fraction !== "number") return;
+    for (const future of [job.future, ...job.followers ?? []]) {
+      futureInternals.setProgress(future, fraction);
+    }
   }
 
   /**
@@ -384,9 +401,14 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Uno
    * Submits the next part of a chunk in place of the last one, whose results were too large
    * together.
    */
-  #goOn({ id, name, future, calls }: PendingJob, order: NewJob, parts: ChunkParts): void {
+  #goOn(
+    { id, name, future, followers, calls }: PendingJob,
+    order: NewJob,
+    parts: ChunkParts,
+  ): void {
     this.#forgetLater(id);
     const next = this.#register(pendingJob(order.id, name, future, order, calls, parts));
+    next.followers = followers;
     next.state = SENT;
     this.#inBroker++;
     this.#add([next]);
@@ -396,9 +418,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Uno
     if (!this.#jobs.delete(job.id)) return false;
     const number = futureInternals.taskOf(job.future);
     this.#byNumber.delete(number);
-    if (job.order === undefined) {
-      this.#attached.set(job.future, job.id);
-    } else if (job.state !== HELD) {
+    if (job.order !== undefined && job.state !== HELD) {
       this.#inBroker--;
       // Large arguments and outcomes are not kept for a later `attach`.
       if (job.order.data.args.length > MOST_INLINE || job.isFetching) this.#forgetLater(job.id);
@@ -492,12 +512,21 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Uno
   /** See {@linkcode Runner}. */
   cancel(future: Future<unknown>): boolean {
     const job = this.#byNumber.get(futureInternals.taskOf(future));
+    if (job?.followers?.has(future)) return this.#letGo(job, future);
     // An attached job is only let go of, and goes on, so that is possible while it runs.
     if (job === undefined || job.state === RUNNING && job.order !== undefined) return false;
     this.#takeBack(job);
     if (job.order !== undefined) this.counts.cancelled++;
     // The caller of this method cancels the future; `whenClosed` must resolve after that.
     soon(() => this.#closeIfOver());
+    return true;
+  }
+
+  /** Cancels a future that follows a job; with the last one, a job of another submitter is let go. */
+  #letGo(job: PendingJob, future: Future<unknown>): true {
+    this.#byNumber.delete(futureInternals.taskOf(future));
+    job.followers!.delete(future);
+    if (job.followers!.size === 0 && job.order === undefined) job.future.cancel();
     return true;
   }
 
@@ -615,6 +644,14 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Uno
     }
     return { queued, running };
   }
+}
+
+/** Gives a future the outcome of another one, which is done. */
+function follow(future: Future<unknown>, other: Future<unknown>): void {
+  const outcome = futureInternals.outcomeOf(other);
+  if (other.cancelled()) futureInternals.cancel(future);
+  else if (futureInternals.hasFailed(other)) futureInternals.reject(future, outcome);
+  else futureInternals.resolve(future, outcome);
 }
 
 /**

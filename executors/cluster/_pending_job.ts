@@ -19,6 +19,8 @@ export interface PendingJob {
   readonly id: string;
   readonly name: string;
   readonly future: Future<unknown>;
+  /** The futures that follow that one, each for a call of `attach`. */
+  followers: Set<Future<unknown>> | undefined;
   /** The job to add; `undefined` for one that another submitter has added. */
   readonly order: NewJob | undefined;
   /** The chunk that it is a part of, if it is one. */
@@ -51,6 +53,7 @@ export function pendingJob(
     id,
     name,
     future,
+    followers: undefined,
     order,
     parts,
     calls,

@@ -152,7 +152,7 @@ export class ClusterExecutor extends Executor {
    * the results after a submitter has ended. They are kept for `resultTtl`.
    *
    * The job stays its submitter's: cancelling this future, also by `shutdown`, only lets go of the
-   * job, whether or not it has begun.
+   * job, whether or not it has begun. Each call returns a future of its own.
    *
    * @param id What {@linkcode ClusterExecutor.idOf} gave; in the task, `taskContext().id`.
    * @returns The future; it fails with a `JobLostError` when the broker does not know the job.

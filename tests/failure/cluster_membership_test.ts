@@ -169,6 +169,38 @@ test(
   },
 );
 
+test(
+  "ClusterExecutor.attach() gives each caller a future of its own",
+  CLUSTER,
+  async () => {
+    await using redis = await startRedis();
+    await using log = new TaskLog();
+    await using owner = await connect(redis.url);
+    await using watcher = await connect(redis.url);
+    const future = owner.submit(tasks.pass, log.path, "job", log.gate("job"));
+    const unwanted = owner.submit(tasks.note, log.path, "unwanted");
+    const id = owner.idOf(future);
+    const attached = [owner, owner, watcher, watcher].map((executor) => executor.attach(id));
+    assertEquals(new Set([future, ...attached]).size, 5);
+    // No host is there yet: all of them could be taken back.
+    assertEquals([attached[0].cancel(), attached[2].cancel()], [true, true]);
+    const cancelled = () => [future, ...attached].map((future) => future.cancelled());
+    assertEquals(cancelled(), [false, true, false, true, false]);
+    const follower = owner.attach(owner.idOf(unwanted));
+    assertEquals([unwanted.cancel(), follower.cancelled()], [true, true]);
+
+    await using worker = await startWorker(redis.url, ...STEADY);
+    await until(() => attached[1].running() && attached[3].running());
+    assertEquals(owner.idOf(attached[1]), id);
+    log.open("job");
+    for (const wanted of [future, attached[1], attached[3]]) assertEquals(await wanted, worker.pid);
+    assertEquals(cancelled(), [false, true, false, true, false]);
+    assertEquals(owner.idOf(attached[0]), id);
+    assertEquals((await owner.stats()).cancelled, 1);
+    log.assertEachOnce(["job"]);
+  },
+);
+
 test("ClusterExecutor cancels a job that a worker host has given back", CLUSTER, async () => {
   await using redis = await startRedis();
   await using log = new TaskLog();
