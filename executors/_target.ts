@@ -262,13 +262,24 @@ function keepName(fn: AnyFunction, name: string): AnyFunction {
   return Object.defineProperty(fn, "name", { value: name, configurable: true });
 }
 
+/**
+ * How the source text of a function begins that is no method. A private method is neither an
+ * expression nor a property elsewhere; as an expression, it fails with an error that says why.
+ */
+const EXPRESSION = /^(?:async\s*)?(?:function\b|[(#]|[\p{ID_Start}$_][\p{ID_Continue}$]*\s*=>)/u;
+
 function compileTarget(text: string, name: string): AnyFunction {
-  // A method's source is valid only inside an object; the result is the value of its one property.
-  const forms = [`return (${text}\n)`, `return Object.values({ ${text} })[0]`];
+  // A method's source is valid only inside an object. Either way, the function is the value of the
+  // first key, which may be a symbol.
+  const forms = [`[(${text}\n)]`, `{ ${text} }`];
+  // A method may be called "async" or "function", so the other form is tried as well; the reason of
+  // a failure is that of the first.
+  if (!EXPRESSION.test(text)) forms.reverse();
   let failure: unknown;
   for (const form of forms) {
     try {
-      const fn: unknown = new Function("__name", `"use strict"; ${form}`)(keepName);
+      const made: object = new Function("__name", `"use strict"; return ${form}`)(keepName);
+      const fn: unknown = Reflect.get(made, Reflect.ownKeys(made)[0]);
       if (typeof fn === "function") return fn as AnyFunction;
     } catch (error) {
       failure ??= error;

@@ -168,6 +168,12 @@ test("inline functions of all kinds cross as their source text", async () => {
     ["computed name"](n: number): number {
       return n + 1;
     },
+    [Symbol.for("symbol")](n: number): number {
+      return n + 1;
+    },
+    async(n: number): number {
+      return n + 1;
+    },
     arrow: (n: number) => n + 1,
   };
   class Counter {
@@ -194,6 +200,8 @@ test("inline functions of all kinds cross as their source text", async () => {
     object.method,
     object.later,
     object["computed name"],
+    object[Symbol.for("symbol") as unknown as "method"],
+    object.async,
     object.arrow,
     Counter.next,
   ];
@@ -276,6 +284,33 @@ test("a private method fails the future with a text that says what to do", async
   await using pool = makePool();
   const future = pool.submit(Secret.hidden);
   await assertRejects(() => future.result(), NotShareableError, "export it from a module");
+});
+
+test("a function whose source text is not enough fails with the reason", async () => {
+  const key = "method";
+  class Secret {
+    static #key = 1;
+    static method(): number {
+      return Secret.#key;
+    }
+    static readonly arrow = () => Secret.#key;
+    static readonly named = function () {
+      return Secret.#key;
+    };
+    static #hidden(): void {}
+    static readonly hidden = Secret.#hidden;
+  }
+  const { method } = {
+    [key](): number {
+      return 1;
+    },
+  };
+  await using pool = makePool();
+  await assertRejects(() => pool.submit(method).result(), NotShareableError, "key is not defined");
+  for (const fn of [Secret.method, Secret.arrow, Secret.named, Secret.hidden]) {
+    const error = await assertRejects(() => pool.submit<unknown[], unknown>(fn).result());
+    assert(/private/i.test((error as Error).message), String(error));
+  }
 });
 
 test("map() with a function that cannot cross fails each item, however many", async () => {
