@@ -9,6 +9,7 @@
  * @module
  */
 
+import { describe } from "../_platform/describe.ts";
 import { type ErrorClass, platform } from "../_platform/mod.ts";
 
 const NAME_BY_PROTOTYPE = new Map<object, string>();
@@ -133,30 +134,6 @@ export function isSuppressedError(
   return SUPPRESSED_ERROR !== undefined && error instanceof SUPPRESSED_ERROR;
 }
 
-/** Names a value for an error text: `function "cb"`, `Symbol(id)`, `Promise`. */
-export function describe(value: unknown): string {
-  try {
-    switch (typeof value) {
-      case "function":
-        return value.name === "" ? "anonymous function" : `function "${value.name}"`;
-      case "string":
-        return JSON.stringify(value);
-      case "object": {
-        if (value === null) break;
-        const tag = Object.prototype.toString.call(value).slice(8, -1);
-        if (tag === "ArrayBuffer" && isDetached(value as ArrayBuffer)) return `detached ${tag}`;
-        const constructor: unknown = value.constructor;
-        // A class may have a static `name` of any type.
-        const name: unknown = typeof constructor === "function" ? constructor.name : undefined;
-        return tag === "Object" && typeof name === "string" && name !== "" ? name : tag;
-      }
-    }
-    return String(value);
-  } catch {
-    return typeof value;
-  }
-}
-
 /**
  * An error's message as text: code may have assigned any value to it, which structured clone
  * converts as well.
@@ -193,19 +170,6 @@ export function cloneError(
   const error = new Error(message);
   error.name = "DataCloneError";
   return error;
-}
-
-/** Whether the memory of a buffer was transferred elsewhere. */
-export function isDetached(buffer: ArrayBufferLike): boolean {
-  if (buffer.byteLength > 0 || !(buffer instanceof ArrayBuffer)) return false;
-  const { detached } = buffer as { detached?: boolean };
-  if (detached !== undefined) return detached;
-  // Older engines refuse to make a view of a detached buffer.
-  try {
-    return new Uint8Array(buffer).length > 0;
-  } catch {
-    return true;
-  }
 }
 
 /** The path to a value inside another. A slow walk, made only when sending has failed. */

@@ -9,14 +9,9 @@
  * @module
  */
 
-import {
-  describe,
-  errorClassName,
-  isDetached,
-  isError,
-  isSuppressedError,
-  messageText,
-} from "./errors.ts";
+import { describe } from "../_platform/describe.ts";
+import { isDetached } from "../_platform/memory.ts";
+import { errorClassName, isError, isSuppressedError, messageText } from "./errors.ts";
 import { HANDLE, type Handle, isShareable, type Shareable } from "./handle.ts";
 import * as tags from "./tags.ts";
 import { KeyLists, ObjectNumbers, WordWriter } from "./word_writer.ts";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { describe } from "./describe.ts";
 import { clock, soon, timers } from "./timers.ts";
 
 /** A deadline that never comes. */
@@ -50,7 +51,7 @@ export function checkTimeout(
   if (timeout === undefined || timeout === null) return;
   if (typeof timeout !== "number") {
     throw new TypeError(
-      `Cannot ${act}: ${name} must be a number of milliseconds, got ${typeof timeout}`,
+      `Cannot ${act}: ${name} must be a number of milliseconds, got ${describe(timeout)}`,
     );
   }
   if (!(timeout >= 0)) {

@@ -31,6 +31,19 @@ export function createSharedMemory(byteLength: number, maxByteLength?: number): 
   return new SharedArrayBuffer(byteLength, maxByteLength === undefined ? {} : { maxByteLength });
 }
 
+/** Whether the memory of a buffer was transferred elsewhere. */
+export function isDetached(buffer: ArrayBufferLike): boolean {
+  if (buffer.byteLength > 0 || !(buffer instanceof ArrayBuffer)) return false;
+  const { detached } = buffer as { detached?: boolean };
+  if (detached !== undefined) return detached;
+  // Older engines refuse to make a view of a detached buffer.
+  try {
+    return new Uint8Array(buffer).length > 0;
+  } catch {
+    return true;
+  }
+}
+
 /** Copies of at least this many bytes get a lid: a small buffer allocated right behind them. */
 const LARGE_BYTES = 1 << 16;
 const LID_BYTES = 128;

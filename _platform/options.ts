@@ -6,6 +6,7 @@
  */
 
 import { deadlineAfter } from "./clock.ts";
+import { describe } from "./describe.ts";
 
 /**
  * Throws unless options are an object and not a list; a list there is one of arguments.
@@ -14,10 +15,10 @@ import { deadlineAfter } from "./clock.ts";
  * @param example An example of options, for the error text.
  */
 export function checkOptions(act: string, options: unknown, example: string): void {
-  const isList = Array.isArray(options);
-  if (typeof options === "object" && options !== null && !isList) return;
-  const got = isList ? "a list" : options === null ? "null" : typeof options;
-  throw new TypeError(`Cannot ${act}: expected options such as ${example}, got ${got}`);
+  if (typeof options === "object" && options !== null && !Array.isArray(options)) return;
+  throw new TypeError(
+    `Cannot ${act}: expected options such as ${example}, got ${describe(options)}`,
+  );
 }
 
 /**
@@ -30,6 +31,18 @@ export function checkOptions(act: string, options: unknown, example: string): vo
 export function deadlineOf(options: { readonly timeout?: number | null }): number {
   checkOptions("wait", options, "{ timeout: 100 }");
   return deadlineAfter(options.timeout);
+}
+
+/** Throws unless an option is a function or left out. */
+export function checkFunction(act: string, name: string, option: unknown): void {
+  if (option === undefined || typeof option === "function") return;
+  throw new TypeError(`Cannot ${act}: ${name} must be a function, got ${describe(option)}`);
+}
+
+/** Throws unless an option is an array or left out. */
+export function checkArray(act: string, name: string, option: unknown): void {
+  if (option === undefined || Array.isArray(option)) return;
+  throw new TypeError(`Cannot ${act}: ${name} must be an array, got ${describe(option)}`);
 }
 
 /** The name that options give to an object; `act` is for error texts. */

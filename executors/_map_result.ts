@@ -14,6 +14,7 @@
  */
 
 import { checkTimeout } from "../_platform/clock.ts";
+import { describe } from "../_platform/describe.ts";
 import type { ExecutorBackend, TaskOptions } from "./executor.ts";
 import { isInput, type MapInput } from "./_map_inputs.ts";
 import { type MapOptions, MapRun } from "./_map_run.ts";
@@ -133,7 +134,7 @@ export function startMap(
   args: readonly unknown[],
 ): MapResult<unknown> {
   if (typeof fn !== "function") {
-    throw new TypeError(`Cannot map: expected a function, got ${typeof fn}`);
+    throw new TypeError(`Cannot map: expected a function, got ${describe(fn)}`);
   }
   const last = args[args.length - 1];
   const hasOptions = args.length > 0 && !isInput(last);
@@ -142,7 +143,7 @@ export function startMap(
   checkOptions(options);
   for (const input of inputs) {
     if (!isInput(input)) {
-      throw new TypeError(`Cannot map: expected an iterable, got ${typeof input}`);
+      throw new TypeError(`Cannot map: expected an iterable, got ${describe(input)}`);
     }
   }
   if (inputs.length === 0) throw new TypeError("Cannot map: expected at least one iterable");
@@ -158,7 +159,7 @@ export function startMap(
 
 function checkOptions(options: MapOptions): void {
   if (typeof options !== "object" || options === null) {
-    throw new TypeError(`Cannot map: expected options or an iterable, got ${options}`);
+    throw new TypeError(`Cannot map: expected options or an iterable, got ${describe(options)}`);
   }
   checkTimeout(options.timeout);
   checkCount("chunksize", options.chunksize);
@@ -168,7 +169,7 @@ function checkOptions(options: MapOptions): void {
 function checkCount(name: string, value: number | undefined): void {
   if (value === undefined) return;
   if (!Number.isInteger(value)) {
-    throw new TypeError(`Cannot map: ${name} must be an integer, got ${value}`);
+    throw new TypeError(`Cannot map: ${name} must be an integer, got ${describe(value)}`);
   }
   if (value < 1) throw new RangeError(`Cannot map: ${name} must be 1 or more, got ${value}`);
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { describe } from "../_platform/describe.ts";
 import { RuntimeError } from "../sync/errors.ts";
 import type { Observable, Unobservable } from "./_observer.ts";
 import { backendOf, Executor, type ExecutorBackend } from "./executor.ts";
@@ -17,7 +18,7 @@ import { backendOf, Executor, type ExecutorBackend } from "./executor.ts";
  */
 export function observableOf(executor: Executor, act: string): Observable {
   if (!(executor instanceof Executor)) {
-    throw new TypeError(`Cannot ${act}: expected an executor, got ${typeof executor}`);
+    throw new TypeError(`Cannot ${act}: expected an executor, got ${describe(executor)}`);
   }
   const backend: ExecutorBackend & Partial<Observable & Unobservable> = backendOf(executor);
   if (backend.observe !== undefined) return backend as ExecutorBackend & Observable;

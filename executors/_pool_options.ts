@@ -6,8 +6,9 @@
  */
 
 import { checkTimeout } from "../_platform/clock.ts";
+import { describe } from "../_platform/describe.ts";
 import { platform, type WorkerThread } from "../_platform/mod.ts";
-import { checkOptions } from "../_platform/options.ts";
+import { checkFunction, checkOptions } from "../_platform/options.ts";
 import { MAX_WORKERS } from "../_memory/task_ring.ts";
 import type { Exports } from "./_exports.ts";
 import type { ChildThread } from "./_process_client.ts";
@@ -96,15 +97,11 @@ export function poolSettings(name: string, options: PoolOptions): PoolSettings {
   }
   if (maxTasksPerChild !== undefined) checkCount("maxTasksPerChild", maxTasksPerChild);
   checkTimeout(options.idleTimeout, "make pool", "idleTimeout");
-  if (initializer !== undefined && typeof initializer !== "function") {
-    throw new TypeError(
-      `Cannot make pool: initializer must be a function, got ${typeof initializer}`,
-    );
-  }
+  checkFunction("make pool", "initializer", initializer);
   const { onWorkerLost = "break" } = options;
   if (onWorkerLost !== "break" && onWorkerLost !== "replace") {
     throw new TypeError(
-      `Cannot make pool: onWorkerLost must be "break" or "replace", got "${onWorkerLost}"`,
+      `Cannot make pool: onWorkerLost must be "break" or "replace", got ${describe(onWorkerLost)}`,
     );
   }
   return {
@@ -122,7 +119,7 @@ export function poolSettings(name: string, options: PoolOptions): PoolSettings {
 
 function checkCount(name: string, value: number): void {
   if (!Number.isInteger(value)) {
-    throw new TypeError(`Cannot make pool: ${name} must be an integer, got ${value}`);
+    throw new TypeError(`Cannot make pool: ${name} must be an integer, got ${describe(value)}`);
   }
   if (value < 1) {
     throw new RangeError(`Cannot make pool: ${name} must be greater than 0, got ${value}`);

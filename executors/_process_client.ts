@@ -6,6 +6,7 @@
  * @module
  */
 
+import { describe } from "../_platform/describe.ts";
 import { addressOfEntry } from "../_platform/entry.ts";
 import { platform, type WorkerThread } from "../_platform/mod.ts";
 import { PERMISSION_KINDS, type Permissions } from "../_platform/permissions.ts";
@@ -106,14 +107,13 @@ interface Surroundings {
  */
 export function checkSurroundings(act: string, { env, cwd }: Surroundings): Surroundings {
   if (env !== undefined && (typeof env !== "object" || env === null || Array.isArray(env))) {
+    const got = describe(env);
     throw new TypeError(
-      `Cannot ${act}: env must be an object of variables, such as { LEVEL: "debug" }, got ${
-        Array.isArray(env) ? "an array" : env
-      }`,
+      `Cannot ${act}: env must be an object of variables, such as { LEVEL: "debug" }, got ${got}`,
     );
   }
   if (cwd !== undefined && typeof cwd !== "string") {
-    throw new TypeError(`Cannot ${act}: cwd must be the path of a folder, got ${typeof cwd}`);
+    throw new TypeError(`Cannot ${act}: cwd must be the path of a folder, got ${describe(cwd)}`);
   }
   return { env, cwd };
 }
@@ -131,8 +131,9 @@ export function checkPermissions(
 ): Permissions | undefined {
   if (permissions === undefined) return undefined;
   if (typeof permissions !== "object" || permissions === null) {
+    const got = describe(permissions);
     throw new TypeError(
-      `Cannot ${act}: permissions must be an object that says of each kind what is allowed, such as { net: false }, got ${permissions}`,
+      `Cannot ${act}: permissions must be an object that says of each kind what is allowed, such as { net: false }, got ${got}`,
     );
   }
   const checked = Object.entries(permissions).map(([kind, permission]) => {
@@ -145,8 +146,9 @@ export function checkPermissions(
     }
     if (permission === undefined || typeof permission === "boolean") return [kind, permission];
     if (Array.isArray(permission)) return [kind, permission.map(String)];
+    const got = describe(permission);
     throw new TypeError(
-      `Cannot ${act}: permission "${kind}" must be a boolean or a list, got ${typeof permission}`,
+      `Cannot ${act}: permission "${kind}" must be a boolean or a list, got ${got}`,
     );
   });
   return Object.fromEntries(checked);

@@ -23,6 +23,7 @@
  */
 
 import { NEVER } from "../_platform/clock.ts";
+import { describe } from "../_platform/describe.ts";
 import { blockUntil } from "./_blocking.ts";
 import { CancelledError } from "./errors.ts";
 import type { ExecutorBackend, TaskOptions } from "./executor.ts";
@@ -50,7 +51,9 @@ interface Waiter {
 export function checkBuffersize(buffersize: number | undefined): void {
   if (buffersize === undefined) return;
   if (!Number.isInteger(buffersize)) {
-    throw new TypeError(`Cannot stream: buffersize must be an integer, got ${buffersize}`);
+    throw new TypeError(
+      `Cannot stream: buffersize must be an integer, got ${describe(buffersize)}`,
+    );
   }
   if (buffersize < 1) {
     throw new RangeError(`Cannot stream: buffersize must be 1 or more, got ${buffersize}`);
@@ -313,7 +316,7 @@ export function startStream(
   args: readonly unknown[],
 ): StreamResult<unknown> {
   if (typeof fn !== "function") {
-    throw new TypeError(`Cannot stream: expected a function, got ${typeof fn}`);
+    throw new TypeError(`Cannot stream: expected a function, got ${describe(fn)}`);
   }
   const buffersize = options?.buffersize ?? DEFAULT_BUFFERSIZE;
   return new Stream(

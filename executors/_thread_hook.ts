@@ -4,6 +4,7 @@
  * @module
  */
 
+import { describe } from "../_platform/describe.ts";
 import type { Thread } from "./thread.ts";
 
 /** The argument of the hook; see {@linkcode setExcepthook}. */
@@ -93,7 +94,9 @@ export function excepthook(args: ExceptHookArgs): void {
  */
 export function setExcepthook(hook: ExceptHook | null): void {
   if (hook !== null && typeof hook !== "function") {
-    throw new TypeError(`Cannot set excepthook: expected a function or null, got ${typeof hook}`);
+    throw new TypeError(
+      `Cannot set excepthook: expected a function or null, got ${describe(hook)}`,
+    );
   }
   current = hook ?? undefined;
 }

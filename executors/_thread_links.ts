@@ -4,11 +4,11 @@
  * @module
  */
 
+import { describe } from "../_platform/describe.ts";
 import { platform } from "../_platform/mod.ts";
 import { Decoder } from "../_memory/decoder.ts";
 import { doorbell, type Source } from "../_memory/doorbell.ts";
 import { Encoder } from "../_memory/encoder.ts";
-import { describe } from "../_memory/errors.ts";
 import { decode, encode } from "../_memory/message.ts";
 import type { ThreadTable } from "../_memory/thread_table.ts";
 import { NotShareableError, RuntimeError } from "../sync/errors.ts";

@@ -5,6 +5,7 @@
  */
 
 import { callAt } from "../_platform/clock.ts";
+import { describe } from "../_platform/describe.ts";
 import { platform } from "../_platform/mod.ts";
 import { checkOptions } from "../_platform/options.ts";
 import { soon } from "../_platform/timers.ts";
@@ -404,7 +405,9 @@ export class AsyncExecutor extends Executor {
     checkOptions("make executor", options, "{ maxWorkers: 2 }");
     const { maxWorkers = DEFAULT_MAX_WORKERS } = options;
     if (!Number.isInteger(maxWorkers)) {
-      throw new TypeError(`Cannot make executor: maxWorkers must be an integer, got ${maxWorkers}`);
+      throw new TypeError(
+        `Cannot make executor: maxWorkers must be an integer, got ${describe(maxWorkers)}`,
+      );
     }
     if (maxWorkers < 1) {
       throw new RangeError(

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { describe } from "../_platform/describe.ts";
 import { platform } from "../_platform/mod.ts";
 import type { AsyncContext } from "../_platform/mod.ts";
 import { RuntimeError } from "../sync/errors.ts";
@@ -78,6 +79,8 @@ export function runInContext<R>(context: TaskContext, fn: () => R): R {
 /** Throws unless `fraction` is a number from 0 to 1. */
 export function checkFraction(fraction: number): void {
   if (!(fraction >= 0 && fraction <= 1)) {
-    throw new RangeError(`Cannot report progress: expected a number from 0 to 1, got ${fraction}`);
+    throw new RangeError(
+      `Cannot report progress: expected a number from 0 to 1, got ${describe(fraction)}`,
+    );
   }
 }

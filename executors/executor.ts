@@ -5,6 +5,7 @@
  */
 
 import { checkTimeout } from "../_platform/clock.ts";
+import { describe } from "../_platform/describe.ts";
 import { checkOptions } from "../_platform/options.ts";
 import { HANDLE, type Handle } from "../_memory/handle.ts";
 import { NotShareableError } from "../sync/errors.ts";
@@ -163,7 +164,7 @@ export class Executor {
    */
   submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>> {
     if (typeof fn !== "function") {
-      throw new TypeError(`Cannot submit task: expected a function, got ${typeof fn}`);
+      throw new TypeError(`Cannot submit task: expected a function, got ${describe(fn)}`);
     }
     return this.#backend.submit(fn as AnyFunction, args, this.#options, 0) as Future<Awaited<R>>;
   }
@@ -195,7 +196,9 @@ export class Executor {
     checkTimeout(options.timeout);
     const { priority } = options;
     if (priority !== undefined && !Number.isFinite(priority)) {
-      throw new RangeError(`Cannot submit with priority ${priority}: expected a finite number`);
+      throw new RangeError(
+        `Cannot submit with priority ${describe(priority)}: expected a finite number`,
+      );
     }
     checkBuffersize(options.buffersize);
     this.#backend.checkOptions?.(options);

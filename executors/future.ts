@@ -21,6 +21,7 @@
  * @module
  */
 
+import { describe } from "../_platform/describe.ts";
 import { doorbell } from "../_memory/doorbell.ts";
 import { HANDLE } from "../_memory/handle.ts";
 import { callAt } from "../_platform/clock.ts";
@@ -322,7 +323,7 @@ export class Future<T> implements PromiseLike<T> {
    */
   addDoneCallback(fn: (future: Future<T>) => void): void {
     if (typeof fn !== "function") {
-      throw new TypeError(`Cannot add done callback: expected a function, got ${typeof fn}`);
+      throw new TypeError(`Cannot add done callback: expected a function, got ${describe(fn)}`);
     }
     if (this.#state > RUNNING) callLogged(fn as Receiver, this);
     else this.#addReceiver(fn as Receiver);

@@ -8,7 +8,7 @@
 
 import { callAt } from "../_platform/clock.ts";
 import { platform } from "../_platform/mod.ts";
-import { checkOptions, deadlineOf } from "../_platform/options.ts";
+import { checkArray, checkFunction, checkOptions, deadlineOf } from "../_platform/options.ts";
 import type { Permissions } from "../_platform/permissions.ts";
 import { processes } from "../_platform/processes.ts";
 import { doorbell } from "../_memory/doorbell.ts";
@@ -173,12 +173,8 @@ export class Process<A extends unknown[] = unknown[]> {
     checkProcesses("make Process");
     checkOptions("make Process", options, "{ target }");
     const { target, args, daemon } = options;
-    if (target !== undefined && typeof target !== "function") {
-      throw new TypeError(`Cannot make Process: target must be a function, got ${typeof target}`);
-    }
-    if (args !== undefined && !Array.isArray(args)) {
-      throw new TypeError(`Cannot make Process: args must be an array, got ${typeof args}`);
-    }
+    checkFunction("make Process", "target", target);
+    checkArray("make Process", "args", args);
     const permissions = checkPermissions("make Process", options.permissions);
     checkSurroundings("make Process", options);
     this.#options = { ...options, permissions };

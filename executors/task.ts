@@ -5,6 +5,7 @@
  * @module
  */
 
+import { describe } from "../_platform/describe.ts";
 import { hasSharedMemory } from "../_platform/memory.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import { type AnyFunction, loadTarget, mark, markOf, TASK, type TaskMark } from "./_target.ts";
@@ -56,11 +57,12 @@ export function task<F extends (...args: never[]) => unknown>(
 ): F {
   if (typeof meta !== "object" || meta === null) {
     const label = name ?? (fn as F | undefined)?.name ?? "";
-    const got = typeof meta === "function" ? "a function" : meta;
-    throw new TypeError(`Cannot mark task "${label}": expected import.meta, got ${got}`);
+    throw new TypeError(
+      `Cannot mark task "${label}": expected import.meta, got ${describe(meta)}`,
+    );
   }
   if (typeof fn !== "function") {
-    throw new TypeError(`Cannot mark task: expected a function, got ${typeof fn}`);
+    throw new TypeError(`Cannot mark task: expected a function, got ${describe(fn)}`);
   }
   mark(fn, { url: hrefOf(meta.url), name: name ?? fn.name });
   return fn;

@@ -25,7 +25,7 @@
  */
 
 import { epochMs } from "../_platform/clock.ts";
-import { describe } from "../_memory/errors.ts";
+import { describe } from "../_platform/describe.ts";
 import { observableOf } from "./_observable.ts";
 import {
   type ExecutorObserver,

@@ -10,7 +10,7 @@
 
 import { addressOf } from "../_platform/entry.ts";
 import { platform } from "../_platform/mod.ts";
-import { checkOptions } from "../_platform/options.ts";
+import { checkArray, checkFunction, checkOptions } from "../_platform/options.ts";
 import { randomName } from "../_platform/random.ts";
 import { Encoder } from "../_memory/encoder.ts";
 import { HANDLE, type Handle } from "../_memory/handle.ts";
@@ -182,12 +182,8 @@ export class Thread<A extends unknown[] = unknown[]> {
     }
     checkOptions("make thread", options, "{ target }");
     const { target, args, module, daemon } = options;
-    if (target !== undefined && typeof target !== "function") {
-      throw new TypeError(`Cannot make thread: target must be a function, got ${typeof target}`);
-    }
-    if (args !== undefined && !Array.isArray(args)) {
-      throw new TypeError(`Cannot make thread: args must be an array, got ${typeof args}`);
-    }
+    checkFunction("make thread", "target", target);
+    checkArray("make thread", "args", args);
     this.#seat = home();
     this.#target = target as AnyFunction | undefined;
     this.#args = args ?? [];

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { describe } from "../_platform/describe.ts";
 import { checkOptions } from "../_platform/options.ts";
 import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
 import { Event } from "../sync/event.ts";
@@ -122,14 +123,14 @@ export class Timer<A extends unknown[] = unknown[]> extends Thread<A> {
     }
     if (typeof interval !== "number") {
       throw new TypeError(
-        `Cannot make timer: interval must be a number of milliseconds, got ${typeof interval}`,
+        `Cannot make timer: interval must be a number of milliseconds, got ${describe(interval)}`,
       );
     }
     if (Number.isNaN(interval)) {
       throw new RangeError("Cannot make timer: interval must be a number of milliseconds, got NaN");
     }
     if (typeof fn !== "function") {
-      throw new TypeError(`Cannot make timer: expected a function, got ${typeof fn}`);
+      throw new TypeError(`Cannot make timer: expected a function, got ${describe(fn)}`);
     }
     checkOptions("make timer", options, "{ args: [1] }");
     const finished = new Event();

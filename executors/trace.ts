@@ -32,6 +32,7 @@
  */
 
 import { epochMs } from "../_platform/clock.ts";
+import { describe } from "../_platform/describe.ts";
 import { chromeTrace } from "./_chrome_trace.ts";
 import { observableOf } from "./_observable.ts";
 import type { Observable } from "./_observer.ts";
@@ -209,7 +210,9 @@ export class Trace {
    */
   toSVG({ width = DEFAULT_WIDTH }: PictureOptions = {}): string {
     if (!(width >= LEAST_WIDTH && width < Infinity)) {
-      throw new RangeError(`Cannot draw trace: width must be ${LEAST_WIDTH} or more, got ${width}`);
+      throw new RangeError(
+        `Cannot draw trace: width must be ${LEAST_WIDTH} or more, got ${describe(width)}`,
+      );
     }
     const timeline = this.#timeline();
     return drawTimeline(timeline, { from: 0, to: timeline.durationMs, width: Math.floor(width) });
@@ -280,7 +283,7 @@ export function trace(executor: Executor, options: TraceOptions = {}): Trace {
   const observable = observableOf(executor, "trace");
   const { maxEvents = DEFAULT_MAX_EVENTS } = options;
   if (!Number.isInteger(maxEvents)) {
-    throw new TypeError(`Cannot trace: maxEvents must be an integer, got ${maxEvents}`);
+    throw new TypeError(`Cannot trace: maxEvents must be an integer, got ${describe(maxEvents)}`);
   }
   if (maxEvents < 1) {
     throw new RangeError(`Cannot trace: maxEvents must be 1 or more, got ${maxEvents}`);

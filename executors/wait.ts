@@ -6,6 +6,7 @@
 
 import { doorbell } from "../_memory/doorbell.ts";
 import { callAt, NEVER } from "../_platform/clock.ts";
+import { describe } from "../_platform/describe.ts";
 import { deadlineOf } from "../_platform/options.ts";
 import { TimeoutError } from "../sync/errors.ts";
 import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
@@ -134,7 +135,7 @@ function setOf<T>(futures: Iterable<Future<T>>): Set<Future<T>> {
   const all = new Set(futures);
   for (const future of all) {
     if (typeof future?.done !== "function") {
-      const got = Object.prototype.toString.call(future).slice(8, -1);
+      const got = describe(future);
       throw new TypeError(
         `Cannot wait: expected futures, got ${got}; submit its function to an executor`,
       );
@@ -162,7 +163,7 @@ class Watch<T> {
       returnWhen !== ALL_COMPLETED && returnWhen !== FIRST_COMPLETED &&
       returnWhen !== FIRST_EXCEPTION
     ) {
-      throw new RangeError(`Cannot wait: unknown returnWhen "${returnWhen}"`);
+      throw new RangeError(`Cannot wait: unknown returnWhen ${describe(returnWhen)}`);
     }
     this.#futures = setOf(futures);
     this.#returnWhen = returnWhen;

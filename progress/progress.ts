@@ -4,6 +4,7 @@
  * @module
  */
 
+import { describe } from "../_platform/describe.ts";
 import { platform } from "../_platform/mod.ts";
 import { lengthOf } from "../executors/_map_inputs.ts";
 import type { MapResult } from "../executors/_map_result.ts";
@@ -212,16 +213,14 @@ function checkIterable(iterable: unknown): void {
     if (Symbol.iterator in iterable || Symbol.asyncIterator in iterable) return;
   }
   throw new TypeError(
-    `Cannot show progress: expected an iterable, got ${
-      iterable === null ? "null" : typeof iterable
-    }`,
+    `Cannot show progress: expected an iterable, got ${describe(iterable)}`,
   );
 }
 
 function checkNumber(name: string, value: unknown): void {
   if (value === undefined) return;
   if (typeof value !== "number") {
-    throw new TypeError(`Cannot show progress: ${name} must be a number, got ${typeof value}`);
+    throw new TypeError(`Cannot show progress: ${name} must be a number, got ${describe(value)}`);
   }
   if (!(value >= 0)) {
     throw new RangeError(`Cannot show progress: ${name} must be 0 or more, got ${value}`);

@@ -6,6 +6,7 @@
  */
 
 import { deadlineAfter, NEVER } from "../_platform/clock.ts";
+import { describe } from "../_platform/describe.ts";
 import { platform } from "../_platform/mod.ts";
 import { checkOptions } from "../_platform/options.ts";
 import { openCore } from "../_memory/core.ts";
@@ -60,7 +61,7 @@ function patienceOf(act: string, options: BlockOptions = {}): Patience {
   checkOptions(act, options, "{ timeout: 100 }");
   const { block = true, timeout, signal } = options;
   if (typeof block !== "boolean") {
-    throw new TypeError(`Cannot ${act}: block must be a boolean, got ${typeof block}`);
+    throw new TypeError(`Cannot ${act}: block must be a boolean, got ${describe(block)}`);
   }
   signal?.throwIfAborted();
   if (!block) return { polls: true, deadlineMs: 0, signal };
@@ -75,7 +76,7 @@ function patienceOfSync(act: string, options?: BlockSyncOptions): Patience {
 
 function checkMost(act: string, most: unknown): void {
   if (typeof most !== "number") {
-    throw new TypeError(`Cannot ${act}: expected a number of items, got ${typeof most}`);
+    throw new TypeError(`Cannot ${act}: expected a number of items, got ${describe(most)}`);
   }
   if (!(most >= 1) || (most !== Infinity && !Number.isInteger(most))) {
     throw new RangeError(`Cannot ${act}: expected a whole number from 1 up, got ${most}`);
@@ -94,16 +95,14 @@ export function checked(kind: string, options: number | QueueOptions): NewQueue 
 function checkMade(kind: string, options: unknown): void {
   if (typeof options === "number" || (typeof options === "object" && options !== null)) return;
   throw new TypeError(
-    `Cannot make ${kind}: expected a number of items or options, got ${
-      options === null ? "null" : typeof options
-    }`,
+    `Cannot make ${kind}: expected a number of items or options, got ${describe(options)}`,
   );
 }
 
 function checkMaxsize(kind: string, maxsize: unknown): void {
   if (maxsize === undefined) return;
   if (typeof maxsize !== "number") {
-    throw new TypeError(`Cannot make ${kind}: maxsize must be a number, got ${typeof maxsize}`);
+    throw new TypeError(`Cannot make ${kind}: maxsize must be a number, got ${describe(maxsize)}`);
   }
   if (
     Number.isNaN(maxsize) || (maxsize > 0 && maxsize !== Infinity && !Number.isInteger(maxsize))
@@ -211,7 +210,9 @@ export class Access {
     if (keyOf === undefined && Array.isArray(values)) return { items: values, keys: undefined };
     return this.#checkPut(() => {
       if (typeof values?.[Symbol.iterator] !== "function") {
-        throw new TypeError(`Cannot ${this.#putting}: expected an iterable, got ${typeof values}`);
+        throw new TypeError(
+          `Cannot ${this.#putting}: expected an iterable, got ${describe(values)}`,
+        );
       }
       if (keyOf === undefined) return { items: [...values], keys: undefined };
       const items: unknown[] = [];

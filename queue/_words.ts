@@ -4,6 +4,7 @@
  * @module
  */
 
+import { describe } from "../_platform/describe.ts";
 import { home, type Seat, seatIn } from "../_memory/seat.ts";
 import { createHeapBuffer } from "./_heap.ts";
 
@@ -36,11 +37,11 @@ export function createWords(
   capacityBytes: unknown = DEFAULT_CAPACITY_BYTES,
 ): QueueWords {
   if (name !== undefined && typeof name !== "string") {
-    throw new TypeError(`Cannot make ${kind}: name must be a string, got ${typeof name}`);
+    throw new TypeError(`Cannot make ${kind}: name must be a string, got ${describe(name)}`);
   }
   if (typeof capacityBytes !== "number") {
     throw new TypeError(
-      `Cannot make ${kind}: capacityBytes must be a number, got ${typeof capacityBytes}`,
+      `Cannot make ${kind}: capacityBytes must be a number, got ${describe(capacityBytes)}`,
     );
   }
   if (!(capacityBytes >= LEAST_CAPACITY_BYTES && capacityBytes <= MOST_CAPACITY_BYTES)) {

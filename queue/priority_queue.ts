@@ -4,6 +4,7 @@
  * @module
  */
 
+import { describe } from "../_platform/describe.ts";
 import { type Handle, registerHandle } from "../_memory/handle.ts";
 import { dataOf } from "../sync/_shared.ts";
 import { type KeyOf, Opened, type QueueOptions } from "./_access.ts";
@@ -86,7 +87,7 @@ export class PriorityQueue<T> extends Queue<T> {
   set priority(priority: (item: T) => PriorityKey) {
     if (typeof priority !== "function") {
       throw new TypeError(
-        `Cannot sort PriorityQueue: priority must be a function, got ${typeof priority}`,
+        `Cannot sort PriorityQueue: priority must be a function, got ${describe(priority)}`,
       );
     }
     const access = accessOf(this as Queue<unknown>);

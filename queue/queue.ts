@@ -6,6 +6,7 @@
  * @module
  */
 
+import { describe } from "../_platform/describe.ts";
 import { checkOptions } from "../_platform/options.ts";
 import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
 import { checkMayBlock, patienceOf } from "../sync/_acquire.ts";
@@ -401,8 +402,9 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
    */
   taskDone(n = 1): void {
     if (typeof n !== "number" || !Number.isInteger(n) || n < 1) {
+      const act = `call taskDone on ${this.#access.label}`;
       throw new RangeError(
-        `Cannot call taskDone on ${this.#access.label}: n must be a whole number from 1 up, got ${n}`,
+        `Cannot ${act}: n must be a whole number from 1 up, got ${describe(n)}`,
       );
     }
     this.#access.core.taskDone(n);

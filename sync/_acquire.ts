@@ -6,6 +6,7 @@
  */
 
 import { checkTimeout, deadlineAfter, NEVER } from "../_platform/clock.ts";
+import { describe } from "../_platform/describe.ts";
 import { platform } from "../_platform/mod.ts";
 import { checkOptions } from "../_platform/options.ts";
 import { RuntimeError, TimeoutError } from "./errors.ts";
@@ -38,7 +39,7 @@ export function patienceOf(act: string, options: AcquireOptions | undefined): Pa
   checkOptions(act, options, "{ timeout: 100 }");
   const { blocking = true, timeout, signal } = options;
   if (typeof blocking !== "boolean") {
-    throw new TypeError(`Cannot ${act}: blocking must be a boolean, got ${typeof blocking}`);
+    throw new TypeError(`Cannot ${act}: blocking must be a boolean, got ${describe(blocking)}`);
   }
   if (!blocking && timeout !== undefined && timeout !== null) {
     throw new RangeError(`Cannot ${act}: a timeout has no meaning with blocking: false`);

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { describe } from "../_platform/describe.ts";
 import { createSharedMemory } from "../_platform/memory.ts";
 import { isRemoteData } from "../_memory/core.ts";
 import { HANDLE, type Handle } from "../_memory/handle.ts";
@@ -34,7 +35,7 @@ export class SharedWords {
   /** Words for a new object, all 0. */
   static create(size: number, name?: string, seat: Seat = home()): SharedWords {
     if (name !== undefined && typeof name !== "string") {
-      throw new TypeError(`Cannot name object: expected a string, got ${typeof name}`);
+      throw new TypeError(`Cannot name object: expected a string, got ${describe(name)}`);
     }
     return new SharedWords(
       new Int32Array(createSharedMemory(size * WORD_BYTES)),
@@ -80,9 +81,7 @@ export function dataOf(handle: Handle, kind: string): unknown {
   if (typeof handle !== "object" || handle === null || typeof handle.kind !== "string") {
     const got = handle !== null && typeof handle === "object" && HANDLE in handle
       ? "the object itself"
-      : handle === null
-      ? "null"
-      : typeof handle;
+      : describe(handle);
     throw new TypeError(`Cannot rebuild ${kind}: expected a handle, got ${got}; pass its "handle"`);
   }
   if (handle.kind !== kind) {

@@ -11,6 +11,7 @@
  */
 
 import { add, add64, load, load64, replace64, store, store64 } from "../_platform/atomics.ts";
+import { describe } from "../_platform/describe.ts";
 import { registerCore, type WholeCore } from "../_memory/core.ts";
 import type { Handle } from "../_memory/handle.ts";
 import { LOCK, VALUE } from "../_memory/layout.ts";
@@ -73,7 +74,7 @@ function fromBits(value: bigint): number {
 function whole(type: string, least: number, most: number): (value: unknown) => number {
   return (value) => {
     if (typeof value !== "number") {
-      throw new TypeError(`Cannot use as "${type}": expected a number, got ${typeof value}`);
+      throw new TypeError(`Cannot use as "${type}": expected a number, got ${describe(value)}`);
     }
     if (!Number.isInteger(value) || value < least || value > most) {
       throw new RangeError(
@@ -87,7 +88,7 @@ function whole(type: string, least: number, most: number): (value: unknown) => n
 const checkU32 = whole("u32", 0, 2 ** 32 - 1);
 const checkI64 = (value: unknown): bigint => {
   if (typeof value !== "bigint") {
-    throw new TypeError(`Cannot use as "i64": expected a bigint, got ${typeof value}`);
+    throw new TypeError(`Cannot use as "i64": expected a bigint, got ${describe(value)}`);
   }
   if (BigInt.asIntN(64, value) !== value) {
     throw new RangeError(`Cannot use as "i64": ${value} does not fit in 64 bits`);
@@ -97,7 +98,7 @@ const checkI64 = (value: unknown): bigint => {
 const checkI32 = whole("i32", -(2 ** 31), 2 ** 31 - 1);
 const checkF64 = (value: unknown): number => {
   if (typeof value === "number") return value;
-  throw new TypeError(`Cannot use as "f64": expected a number, got ${typeof value}`);
+  throw new TypeError(`Cannot use as "f64": expected a number, got ${describe(value)}`);
 };
 
 const ACCESS: { readonly [T in keyof ValueTypes]: Access<ValueTypes[T]> } = {
@@ -142,7 +143,7 @@ function accessOf<T extends keyof ValueTypes>(type: T): Access<ValueTypes[T]> {
   throw new TypeError(
     `Cannot make Value: type must be one of ${
       Object.keys(ACCESS).map((name) => `"${name}"`).join(", ")
-    }, got ${typeof type === "string" ? `"${type}"` : typeof type}`,
+    }, got ${describe(type)}`,
   );
 }
 

@@ -8,7 +8,8 @@
  */
 
 import { checkTimeout } from "../_platform/clock.ts";
-import { checkOptions, deadlineOf } from "../_platform/options.ts";
+import { describe } from "../_platform/describe.ts";
+import { checkFunction, checkOptions, deadlineOf } from "../_platform/options.ts";
 import { openCore } from "../_memory/core.ts";
 import { HANDLE, type Handle, registerHandle } from "../_memory/handle.ts";
 import { checkMayBlock, isAsync } from "./_acquire.ts";
@@ -99,9 +100,7 @@ export class Barrier {
     const { action, timeout, name } = options;
     checkTimeout(timeout);
     checkParties(parties);
-    if (action !== undefined && typeof action !== "function") {
-      throw new TypeError(`Cannot make Barrier: action must be a function, got ${typeof action}`);
-    }
+    checkFunction("make Barrier", "action", action);
     return LocalBarrierCore.create(parties, action !== undefined, timeout, name);
   }
 
@@ -294,11 +293,11 @@ function usesOwnTimeout({ timeout }: WaitSyncOptions): boolean {
 
 function checkParties(parties: unknown): void {
   if (typeof parties !== "number") {
-    throw new TypeError(`Cannot make Barrier: parties must be a number, got ${typeof parties}`);
+    throw new TypeError(`Cannot make Barrier: parties must be a number, got ${describe(parties)}`);
   }
   if (!Number.isInteger(parties) || parties < 1 || parties > MOST_PARTIES) {
     throw new RangeError(
-      `Cannot make Barrier: parties must be a whole number from 1 up, got ${parties}`,
+      `Cannot make Barrier: parties must be a whole number from 1 to ${MOST_PARTIES}, got ${parties}`,
     );
   }
 }

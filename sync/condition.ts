@@ -8,6 +8,7 @@
  * @module
  */
 
+import { describe } from "../_platform/describe.ts";
 import { deadlineOf } from "../_platform/options.ts";
 import { isRemoteData, openCore } from "../_memory/core.ts";
 import { HANDLE, type Handle, isShareable, registerHandle } from "../_memory/handle.ts";
@@ -121,7 +122,9 @@ export class Condition {
   constructor(given?: Lock | RLock, core?: ConditionCore) {
     const lock = given ?? new RLock();
     if (!(lock instanceof Lock) && !(lock instanceof RLock)) {
-      throw new TypeError(`Cannot make Condition: expected a Lock or an RLock, got ${typeof lock}`);
+      throw new TypeError(
+        `Cannot make Condition: expected a Lock or an RLock, got ${describe(lock)}`,
+      );
     }
     this.#lock = lock;
     const [kind, holds] = lock instanceof Lock
@@ -364,7 +367,7 @@ export class Condition {
    */
   notify(n = 1): void {
     if (typeof n !== "number" || Number.isNaN(n)) {
-      throw new TypeError(`Cannot ${this.#act("notify")}: expected a number, got ${String(n)}`);
+      throw new TypeError(`Cannot ${this.#act("notify")}: expected a number, got ${describe(n)}`);
     }
     this.#core.notify(n, contextsHere());
   }

@@ -5,6 +5,7 @@
  */
 
 import { NEVER } from "../_platform/clock.ts";
+import { describe } from "../_platform/describe.ts";
 import { platform } from "../_platform/mod.ts";
 import { nameIn } from "../_platform/options.ts";
 import { openCore } from "../_memory/core.ts";
@@ -395,7 +396,7 @@ function withCore<S extends Semaphore>(
 /** Throws unless `value` is a whole number from `least` up. */
 function checkCount(act: string, name: string, value: unknown, least: number): void {
   if (typeof value !== "number") {
-    throw new TypeError(`Cannot ${act}: ${name} must be a number, got ${typeof value}`);
+    throw new TypeError(`Cannot ${act}: ${name} must be a number, got ${describe(value)}`);
   }
   if (!Number.isInteger(value) || value < least || value > MOST) {
     throw new RangeError(

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { describe, messageText } from "../../_memory/errors.ts";
+import { describe } from "../../_platform/describe.ts";
+import { messageText } from "../../_memory/errors.ts";
 
 /** The most characters of an error's title; see {@linkcode titleOf}. */
 const MOST_TITLE = 500;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { describe } from "../../_platform/describe.ts";
 import type { ClusterTls } from "./_connection.ts";
 
 /** Options of a {@linkcode ClusterExecutor}. Times are in milliseconds. */
@@ -83,7 +84,7 @@ export function queueOf(pool: string, version: string | undefined): string {
   for (const [what, name] of [["pool", pool], ["version", version ?? "1"]]) {
     if (typeof name !== "string" || !NAME.test(name)) {
       throw new TypeError(
-        `Cannot use ${what} ${JSON.stringify(name)}: expected letters, digits, "_", "." or "-"`,
+        `Cannot use ${what} ${describe(name)}: expected letters, digits, "_", "." or "-"`,
       );
     }
   }
@@ -101,7 +102,7 @@ export function checkWhole(
   most = Infinity,
 ): number {
   if (typeof value !== "number" || !Number.isInteger(value)) {
-    throw new TypeError(`Cannot use ${name} ${value}: expected a whole number`);
+    throw new TypeError(`Cannot use ${name} ${describe(value)}: expected a whole number`);
   }
   if (value < least) {
     throw new RangeError(`Cannot use ${name} ${value}: expected ${least} or more`);

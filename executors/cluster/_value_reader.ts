@@ -13,7 +13,8 @@
  * @module
  */
 
-import { createError, describe } from "../../_memory/errors.ts";
+import { describe } from "../../_platform/describe.ts";
+import { createError } from "../../_memory/errors.ts";
 import { base64ToBytes } from "./_base64.ts";
 import { CHUNK_DEPTH, MOST_DEPTH, NO_FIELDS, VIEWS } from "./_value_form.ts";
 import { RemoteError } from "./errors.ts";

@@ -5,7 +5,8 @@
  * @module
  */
 
-import { describe, errorClassName, isError, isSuppressedError } from "../../_memory/errors.ts";
+import { describe } from "../../_platform/describe.ts";
+import { errorClassName, isError, isSuppressedError } from "../../_memory/errors.ts";
 import { isShareable } from "../../_memory/handle.ts";
 import { NotShareableError } from "../../sync/errors.ts";
 import { bytesToBase64 } from "./_base64.ts";

@@ -48,10 +48,10 @@ export function lockHandleContract({ name, make, from }: LockSuite): void {
     const start = `Cannot rebuild ${kind}: `;
     refused(null, `${start}expected a handle, got null; pass its "handle"`);
     refused(undefined, `${start}expected a handle, got undefined`);
-    refused(5, `${start}expected a handle, got number`);
-    refused("Lock", `${start}expected a handle, got string`);
-    refused({}, `${start}expected a handle, got object`);
-    refused({ kind: 5 }, `${start}expected a handle, got object`);
+    refused(5, `${start}expected a handle, got 5`);
+    refused("Lock", `${start}expected a handle, got "Lock"`);
+    refused({}, `${start}expected a handle, got Object`);
+    refused({ kind: 5 }, `${start}expected a handle, got Object`);
     refused(lock, `${start}expected a handle, got the object itself; pass its "handle"`);
     refused(
       { kind: other, data: lock.handle.data },

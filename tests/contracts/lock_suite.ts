@@ -49,9 +49,9 @@ export const BAD_WAITS: readonly (readonly [
   [{ timeout: -0.1 }, RangeError, "timeout must be 0 or more milliseconds, got -0.1"],
   [{ timeout: -Infinity }, RangeError, "timeout must be 0 or more milliseconds, got -Infinity"],
   [{ timeout: NaN }, RangeError, "timeout must be 0 or more milliseconds, got NaN"],
-  [{ timeout: "5" }, TypeError, "timeout must be a number of milliseconds, got string"],
-  [{ timeout: 5n }, TypeError, "timeout must be a number of milliseconds, got bigint"],
-  [{ timeout: {} }, TypeError, "timeout must be a number of milliseconds, got object"],
+  [{ timeout: "5" }, TypeError, 'timeout must be a number of milliseconds, got "5"'],
+  [{ timeout: 5n }, TypeError, "timeout must be a number of milliseconds, got 5n"],
+  [{ timeout: {} }, TypeError, "timeout must be a number of milliseconds, got Object"],
 ];
 
 /** Bad arguments that only `acquire` has. */
@@ -59,9 +59,9 @@ export const BAD_ACQUIRES: typeof BAD_WAITS = [
   [{ blocking: false, timeout: 5 }, RangeError, "a timeout has no meaning with blocking: false"],
   [{ blocking: false, timeout: 0 }, RangeError, "a timeout has no meaning with blocking: false"],
   [{ blocking: false, timeout: -1 }, RangeError, "a timeout has no meaning with blocking: false"],
-  [{ blocking: "no" }, TypeError, "blocking must be a boolean, got string"],
-  [{ blocking: null }, TypeError, "blocking must be a boolean, got object"],
-  [{ blocking: 0 }, TypeError, "blocking must be a boolean, got number"],
+  [{ blocking: "no" }, TypeError, 'blocking must be a boolean, got "no"'],
+  [{ blocking: null }, TypeError, "blocking must be a boolean, got null"],
+  [{ blocking: 0 }, TypeError, "blocking must be a boolean, got 0"],
 ];
 
 /** Fails unless the lock is free and works in both forms. */

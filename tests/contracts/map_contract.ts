@@ -415,7 +415,8 @@ export function mapContract({ name, make, traits }: Suite): void {
     refused({ chunksize: 1.5 }, TypeError as never, "chunksize must be an integer");
     refused({ buffersize: 0 }, RangeError as never, "buffersize must be 1 or more");
     refused({ buffersize: 1.5 }, TypeError as never, "buffersize must be an integer");
-    refused({ buffersize: "2" }, TypeError as never, "buffersize must be an integer");
+    refused({ buffersize: "2" }, TypeError as never, 'buffersize must be an integer, got "2"');
+    refused({ chunksize: 2n }, TypeError as never, "chunksize must be an integer, got 2n");
     refused({ timeout: -1 }, RangeError as never, "timeout");
     refused({ timeout: NaN }, RangeError as never, "timeout");
     assertThrows(() => executor.map("square" as never, [1]), TypeError, "expected a function");

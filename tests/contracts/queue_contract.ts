@@ -1,6 +1,7 @@
 /** What all four classes of queues promise alike. */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import { describe } from "../../_platform/describe.ts";
 import {
   type BlockOptions,
   type BlockSyncOptions,
@@ -338,12 +339,14 @@ function several({ name, make, makeAny, orderOf }: QueueSuite): void {
     const queue = make();
     queue.putSync(1);
     for (const bad of [0, -1, NaN, -Infinity, 0.5]) {
-      const text = `Cannot get from ${name}: expected a whole number from 1 up, got ${bad}`;
+      const text = `Cannot get from ${name}: expected a whole number from 1 up, got ${
+        describe(bad)
+      }`;
       assertThrows(() => queue.getManySync(bad), RangeError, text);
       await assertRejects(() => queue.getMany(bad), RangeError, text);
     }
     for (const bad of ["1", null, undefined, {}, 1n]) {
-      const text = `Cannot get from ${name}: expected a number of items, got ${typeof bad}`;
+      const text = `Cannot get from ${name}: expected a number of items, got ${describe(bad)}`;
       assertThrows(() => queue.getManySync(bad as never), TypeError, text);
       await assertRejects(() => queue.getMany(bad as never), TypeError, text);
     }
@@ -464,11 +467,11 @@ function namesAndHandles({ name, make, from, orderOf }: QueueSuite): void {
   test(`${name}() refuses names and capacities that are none`, () => {
     const act = `Cannot make ${name}: `;
     for (const bad of [5, null, {}]) {
-      const text = `${act}name must be a string, got ${typeof bad}`;
+      const text = `${act}name must be a string, got ${describe(bad)}`;
       assertThrows(() => make({ name: bad as never }), TypeError, text);
     }
     for (const bad of ["5", null, 5n]) {
-      const text = `${act}capacityBytes must be a number, got ${typeof bad}`;
+      const text = `${act}capacityBytes must be a number, got ${describe(bad)}`;
       assertThrows(() => make({ capacityBytes: bad as never }), TypeError, text);
     }
     for (const bad of [0, -1, LEAST_BYTES - 1, 2 ** 30 + 1, NaN, Infinity]) {
@@ -499,8 +502,8 @@ function namesAndHandles({ name, make, from, orderOf }: QueueSuite): void {
     };
     refused(null, 'expected a handle, got null; pass its "handle"');
     refused(undefined, "expected a handle, got undefined");
-    refused(5, "expected a handle, got number");
-    refused({}, "expected a handle, got object");
+    refused(5, "expected a handle, got 5");
+    refused({}, "expected a handle, got Object");
     refused(queue, 'expected a handle, got the object itself; pass its "handle"');
     refused(new Lock().handle, `expected a handle of kind "${name}", got one of "Lock"`);
     for (const other of [new Queue(), new SimpleQueue()]) {

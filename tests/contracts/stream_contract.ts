@@ -211,7 +211,7 @@ function errors({ name, make, traits }: Suite): void {
 
   test(`${name}.stream() refuses what is no function`, async () => {
     await using executor = make({ maxWorkers: 1 });
-    const text = "Cannot stream: expected a function, got number";
+    const text = "Cannot stream: expected a function, got 5";
     assertThrows(() => executor.stream(5 as never), TypeError, text);
   });
 }

@@ -45,6 +45,7 @@ test("ClusterExecutor refuses bad options", () => {
     [{ url, modules: MODULES, pool: "a:b" }, "Cannot use pool"],
     [{ url, modules: MODULES, version: "" }, "Cannot use version"],
     [{ url, modules: MODULES, maxPending: 1.5 }, "expected a whole number"],
+    [{ url, modules: MODULES, maxPending: "5" }, 'Cannot use maxPending "5": expected'],
     [{ url: "redis://user:50%@host", modules: MODULES }, 'a lone "%"; write'],
   ];
   for (const [options, text] of cases) {

@@ -92,8 +92,8 @@ test("task() of a function that only has the name of one that its module exports
 
 test("task() without import.meta, or without a function, says so", () => {
   const loose = task as unknown as (...args: unknown[]) => void;
-  assertThrows(() => loose(square), TypeError, "expected import.meta, got a function");
-  assertThrows(() => loose(import.meta, "square"), TypeError, "expected a function, got string");
+  assertThrows(() => loose(square), TypeError, 'expected import.meta, got function "square"');
+  assertThrows(() => loose(import.meta, "square"), TypeError, 'expected a function, got "square"');
 });
 
 test("task() of a function that its module neither marks at import nor exports fails the future", async () => {

@@ -241,10 +241,10 @@ test("Thread() refuses bad options", () => {
   const refused = (options: object, text: string): void => {
     assertThrows(() => new Thread(options), TypeError, text);
   };
-  refused(() => {}, "expected options such as { target }, got function");
-  refused({ target: "work" }, "target must be a function, got string");
+  refused(() => {}, "expected options such as { target }, got anonymous function");
+  refused({ target: "work" }, 'target must be a function, got "work"');
   refused({ target: null }, "target must be a function");
-  refused({ args: 3 }, "args must be an array, got number");
+  refused({ args: 3 }, "args must be an array, got 3");
 });
 
 test("Thread.start() throws for what cannot be sent, with nothing started", async () => {

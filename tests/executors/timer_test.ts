@@ -138,8 +138,8 @@ test("Timer() refuses bad arguments", () => {
     assertThrows(make, error, text);
   };
   refused(() => new Timer(NaN, () => {}), RangeError, "got NaN");
-  refused(() => new Timer("5" as unknown as number, () => {}), TypeError, "got string");
-  refused(() => new Timer(5, "work" as unknown as () => void), TypeError, "got string");
+  refused(() => new Timer("5" as unknown as number, () => {}), TypeError, 'got "5"');
+  refused(() => new Timer(5, "work" as unknown as () => void), TypeError, 'got "work"');
   const args = 3 as unknown as [];
   refused(() => new Timer(5, () => {}, { args }), TypeError, "args must be an array");
 });

@@ -302,6 +302,8 @@ test("trace() refuses what is no executor, and bad options", async () => {
   assertThrows(() => trace({} as Executor), TypeError, "expected an executor");
   assertThrows(() => trace(executor, { maxEvents: 0 }), RangeError, "maxEvents must be 1 or more");
   assertThrows(() => trace(executor, { maxEvents: 1.5 }), TypeError, "must be an integer");
+  const loose = { maxEvents: "5" as unknown as number };
+  assertThrows(() => trace(executor, loose), TypeError, 'must be an integer, got "5"');
   using tracing = trace(executor);
   assertThrows(() => tracing.toSVG({ width: 100 }), RangeError, "width must be 400 or more");
   assertEquals(String(tracing), "[object Trace]");

@@ -187,7 +187,7 @@ test("asCompleted() in a for loop gives what is done, and takes a timeout", () =
 test("wait(), waitSync() and asCompleted() refuse what is no future", async () => {
   for (const wrong of [Promise.resolve(1), 1, undefined]) {
     const futures = [wrong] as unknown as Future<unknown>[];
-    const text = /expected futures, got (Promise|Number|Undefined); submit its function/;
+    const text = /expected futures, got (Promise|1|undefined); submit its function/;
     assertMatch((await assertRejects(() => wait(futures), TypeError)).message, text);
     assertMatch(assertThrows(() => waitSync(futures), TypeError).message, text);
     assertMatch(assertThrows(() => asCompleted(futures), TypeError).message, text);

@@ -182,8 +182,8 @@ test("ProcessPoolExecutor and Process refuse at once permissions that there are 
     [{ read: true, hrtime: true }, 'there is no permission "hrtime"'],
     ["none", "permissions must be an object that says of each kind what is allowed"],
     [null, "permissions must be an object that says of each kind what is allowed"],
-    [{ read: "/tmp" }, 'permission "read" must be a boolean or a list, got string'],
-    [{ net: null }, 'permission "net" must be a boolean or a list, got object'],
+    [{ read: "/tmp" }, 'permission "read" must be a boolean or a list, got "/tmp"'],
+    [{ net: null }, 'permission "net" must be a boolean or a list, got null'],
   ];
   for (const [wrong, says] of WRONG) {
     const permissions = wrong as object;
@@ -211,9 +211,9 @@ test("ProcessPoolExecutor says what is wrong with the path of a permission", asy
 test("ProcessPoolExecutor and Process refuse at once an env or a cwd of another type", () => {
   const WRONG: [options: Record<string, unknown>, says: string][] = [
     [{ env: ["A=1"] }, "env must be an object of variables, such as"],
-    [{ env: "A=1" }, 'env must be an object of variables, such as { LEVEL: "debug" }, got A=1'],
+    [{ env: "A=1" }, 'env must be an object of variables, such as { LEVEL: "debug" }, got "A=1"'],
     [{ env: null }, "env must be an object of variables, such as"],
-    [{ cwd: new URL("file:///") }, "cwd must be the path of a folder, got object"],
+    [{ cwd: new URL("file:///") }, "cwd must be the path of a folder, got URL"],
   ];
   for (const [options, says] of WRONG) {
     assertThrows(() => new ProcessPoolExecutor(options), TypeError, `make pool: ${says}`);

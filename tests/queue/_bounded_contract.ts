@@ -1,6 +1,7 @@
 /** What all classes of queues with a size, tracking and shutdown promise. */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import { describe } from "../../_platform/describe.ts";
 import {
   type BlockOptions,
   type BlockSyncOptions,
@@ -86,7 +87,7 @@ function sizes({ name, make }: QueueSuite<Queue<unknown>>): void {
       assertThrows(() => new Class(bad), RangeError, text);
     }
     for (const bad of ["5", null, 5n, true]) {
-      const text = `Cannot make ${name}: maxsize must be a number, got ${typeof bad}`;
+      const text = `Cannot make ${name}: maxsize must be a number, got ${describe(bad)}`;
       assertThrows(() => make({ maxsize: bad as never }), TypeError, text);
     }
   });
@@ -305,8 +306,9 @@ function tracking({ name, make }: QueueSuite<Queue<unknown>>): void {
     const queue = make();
     queue.putSync(1);
     for (const bad of [0, -1, 1.5, NaN, Infinity, "1", null, 1n]) {
-      const text =
-        `Cannot call taskDone on ${name}: n must be a whole number from 1 up, got ${bad}`;
+      const text = `Cannot call taskDone on ${name}: n must be a whole number from 1 up, got ${
+        describe(bad)
+      }`;
       assertThrows(() => queue.taskDone(bad as never), RangeError, text);
     }
     assertEquals(unfinishedOf(queue), 1);

@@ -223,7 +223,7 @@ export async function assertSound(queue: AnyQueue<unknown>): Promise<void> {
 
 /** Bad options of a call that may block, besides bad timeouts. */
 export const BAD_BLOCKS = [
-  [{ block: "no" }, TypeError, "block must be a boolean, got string"],
-  [{ block: null }, TypeError, "block must be a boolean, got object"],
-  [{ block: 0 }, TypeError, "block must be a boolean, got number"],
+  [{ block: "no" }, TypeError, 'block must be a boolean, got "no"'],
+  [{ block: null }, TypeError, "block must be a boolean, got null"],
+  [{ block: 0 }, TypeError, "block must be a boolean, got 0"],
 ] as const;

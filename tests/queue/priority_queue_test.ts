@@ -6,6 +6,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
+import { describe } from "../../_platform/describe.ts";
 import * as fc from "fast-check";
 import { QUEUE } from "../../_memory/layout.ts";
 import { type PriorityKey, PriorityQueue, Queue, RuntimeError } from "../../queue/mod.ts";
@@ -260,7 +261,7 @@ test("PriorityQueue.priority may be set, for the items that are put from then on
 test("PriorityQueue.priority refuses what is no function", () => {
   const queue = new PriorityQueue<number>();
   for (const bad of [5, null, "item", {}, undefined]) {
-    const text = `Cannot sort PriorityQueue: priority must be a function, got ${typeof bad}`;
+    const text = `Cannot sort PriorityQueue: priority must be a function, got ${describe(bad)}`;
     assertThrows(() => queue.priority = bad as never, TypeError, text);
     if (bad === undefined) continue;
     assertThrows(() => new PriorityQueue({ priority: bad as never }), TypeError, text);

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { describe } from "../../_platform/describe.ts";
 import {
   Barrier,
   type BarrierOptions,
@@ -80,14 +81,14 @@ test("Barrier() refuses bad numbers of parties", () => {
     assertThrows(
       () => new Barrier(parties),
       RangeError,
-      `Cannot make Barrier: parties must be a whole number from 1 up, got ${parties}`,
+      `Cannot make Barrier: parties must be a whole number from 1 to 2147483647, got ${parties}`,
     );
   }
   for (const parties of ["2", null, undefined, {}, 2n]) {
     assertThrows(
       () => new Barrier(parties as never),
       TypeError,
-      `Cannot make Barrier: parties must be a number, got ${typeof parties}`,
+      `Cannot make Barrier: parties must be a number, got ${describe(parties)}`,
     );
   }
 });
@@ -100,13 +101,13 @@ test("Barrier() refuses bad options", () => {
     assertThrows(
       () => new Barrier(2, { action: action as never }),
       TypeError,
-      `Cannot make Barrier: action must be a function, got ${typeof action}`,
+      `Cannot make Barrier: action must be a function, got ${describe(action)}`,
     );
   }
   assertThrows(
     () => new Barrier(2, { name: 5 as never }),
     TypeError,
-    "Cannot name object: expected a string, got number",
+    "Cannot name object: expected a string, got 5",
   );
 });
 
@@ -501,7 +502,7 @@ test("Barrier.from() refuses what is no handle of a Barrier", () => {
   };
   refused(null, 'expected a handle, got null; pass its "handle"');
   refused(undefined, "expected a handle, got undefined");
-  refused({}, "expected a handle, got object");
+  refused({}, "expected a handle, got Object");
   refused(barrier, 'expected a handle, got the object itself; pass its "handle"');
   refused(new Lock().handle, 'expected a handle of kind "Barrier", got one of "Lock"');
   refused(jsonCopy(barrier.handle), "the handle holds no shared memory; was it copied as JSON?");

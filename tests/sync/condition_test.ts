@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { describe } from "../../_platform/describe.ts";
 import {
   Condition,
   debugLocks,
@@ -90,7 +91,7 @@ test("Condition() refuses what is no lock", () => {
     assertThrows(
       () => new Condition(bad as never),
       TypeError,
-      `Cannot make Condition: expected a Lock or an RLock, got ${typeof bad}`,
+      `Cannot make Condition: expected a Lock or an RLock, got ${describe(bad)}`,
     );
   }
 });
@@ -542,7 +543,7 @@ test("Condition.notify() refuses what is no number and changes nothing", async (
       assertThrows(
         () => condition.notify(n as never),
         TypeError,
-        `Cannot notify on Condition: expected a number, got ${String(n)}`,
+        `Cannot notify on Condition: expected a number, got ${describe(n)}`,
       );
     }
     assertEquals(waitersOf(condition), 1);

@@ -46,7 +46,7 @@ test("Event.name is what it was given, and must be a string", () => {
   assertThrows(
     () => new Event({ name: 5 as never }),
     TypeError,
-    "Cannot name object: expected a string, got number",
+    "Cannot name object: expected a string, got 5",
   );
 });
 
@@ -202,9 +202,9 @@ test("Event.from() refuses what is no handle of an Event", () => {
   };
   refused(null, 'expected a handle, got null; pass its "handle"');
   refused(undefined, "expected a handle, got undefined");
-  refused({}, "expected a handle, got object");
+  refused({}, "expected a handle, got Object");
   refused(event, 'expected a handle, got the object itself; pass its "handle"');
-  refused(new globalThis.Event("start"), "expected a handle, got object");
+  refused(new globalThis.Event("start"), "expected a handle, got Event");
   refused(new Lock().handle, 'expected a handle of kind "Event", got one of "Lock"');
   refused(jsonCopy(event.handle), "the handle holds no shared memory; was it copied as JSON?");
 });

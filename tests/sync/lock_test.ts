@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { describe } from "../../_platform/describe.ts";
 import { Lock, OwnerDiedError, RLock, RuntimeError, Semaphore } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { ELSEWHERE, PREFIX, shareProcesses } from "../contracts/elsewhere.ts";
@@ -29,7 +30,7 @@ test("Lock() refuses a name that is no string", () => {
     assertThrows(
       () => new Lock({ name: name as never }),
       TypeError,
-      `Cannot name object: expected a string, got ${typeof name}`,
+      `Cannot name object: expected a string, got ${describe(name)}`,
     );
   }
 });

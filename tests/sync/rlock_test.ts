@@ -45,7 +45,7 @@ test("RLock.name is what it was given, and must be a string", () => {
   assertThrows(
     () => new RLock({ name: 5 as never }),
     TypeError,
-    "Cannot name object: expected a string, got number",
+    "Cannot name object: expected a string, got 5",
   );
 });
 

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { describe } from "../../_platform/describe.ts";
 import { BoundedSemaphore, Lock, Semaphore } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { ELSEWHERE, type Elsewhere, shareProcesses } from "../contracts/elsewhere.ts";
@@ -50,13 +51,13 @@ for (const Class of CLASSES) {
       assertThrows(
         () => new Class(value as never),
         TypeError,
-        `${act} a number, got ${typeof value}`,
+        `${act} a number, got ${describe(value)}`,
       );
     }
     assertThrows(
       () => new Class(1, { name: 5 as never }),
       TypeError,
-      "Cannot name object: expected a string, got number",
+      "Cannot name object: expected a string, got 5",
     );
   });
 
@@ -112,7 +113,7 @@ for (const Class of CLASSES) {
       assertThrows(
         () => semaphore.release(n as never),
         TypeError,
-        `Cannot release ${Class.name}: n must be a number, got ${typeof n}`,
+        `Cannot release ${Class.name}: n must be a number, got ${describe(n)}`,
       );
     }
     assertEquals([semaphore.getValue(), waitersOf(semaphore)], [0, 1]);

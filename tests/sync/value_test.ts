@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { describe } from "../../_platform/describe.ts";
 import { type Handle, Lock, RLock, Value, type ValueTypes } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { ELSEWHERE, shareProcesses } from "../contracts/elsewhere.ts";
@@ -105,9 +106,9 @@ test("Value() and Value.value refuse what is of another type, and change nothing
     const seven = isBig ? 7n : 7;
     const value = make(type, seven);
     for (const bad of [isBig ? 7 : 7n, "7", null, true, {}]) {
-      const text = `Cannot use as "${type}": expected a ${
-        isBig ? "bigint" : "number"
-      }, got ${typeof bad}`;
+      const text = `Cannot use as "${type}": expected a ${isBig ? "bigint" : "number"}, got ${
+        describe(bad)
+      }`;
       assertThrows(() => make(type, bad as never), TypeError, text);
       assertThrows(() => value.value = bad as never, TypeError, text);
       assertThrows(() => value.add(bad as never), TypeError, text);
@@ -124,12 +125,12 @@ test("Value() refuses types that there are not", () => {
     assertThrows(() => make(type as Type), TypeError, `${text}"${type}"`);
   }
   for (const type of [undefined, null, 5, {}]) {
-    assertThrows(() => make(type as never), TypeError, `${text}${typeof type}`);
+    assertThrows(() => make(type as never), TypeError, text + describe(type));
   }
   assertThrows(
     () => new Value("i32", 0, { name: 5 as never }),
     TypeError,
-    "Cannot name object: expected a string, got number",
+    "Cannot name object: expected a string, got 5",
   );
 });
 
@@ -210,7 +211,7 @@ test("Value.from() refuses what is no handle of a Value", () => {
   const start = "Cannot rebuild Value: ";
   refused(null, `${start}expected a handle, got null; pass its "handle"`);
   refused(undefined, `${start}expected a handle, got undefined`);
-  refused({}, `${start}expected a handle, got object`);
+  refused({}, `${start}expected a handle, got Object`);
   refused(value, `${start}expected a handle, got the object itself; pass its "handle"`);
   refused(new Lock().handle, `${start}expected a handle of kind "Value", got one of "Lock"`);
   refused(jsonCopy(value.handle), `${start}the handle holds no shared memory`);
