@@ -25,12 +25,29 @@ export function checkOptions(act: string, options: unknown, example: string): vo
  * The point in time until which a call with these options waits.
  *
  * @throws {RangeError} When the timeout is negative or NaN.
- * @throws {TypeError} When the timeout is neither a number nor left out, or `options` is not an
- * object.
+ * @throws {TypeError} When the timeout is neither a number nor left out, the signal is none, or
+ * `options` is not an object.
  */
-export function deadlineOf(options: { readonly timeout?: number | null }): number {
+export function deadlineOf(
+  options: { readonly timeout?: number | null; readonly signal?: AbortSignal },
+): number {
   checkOptions("wait", options, "{ timeout: 100 }");
+  checkSignal("wait", options.signal);
   return deadlineAfter(options.timeout);
+}
+
+/**
+ * Throws unless `signal` is a signal or left out: it is often mistaken for its controller. A signal
+ * of another realm is one too, though it is no instance of this realm's class.
+ */
+export function checkSignal(act: string, signal: unknown): void {
+  if (signal === undefined || isSignal(signal)) return;
+  throw new TypeError(`Cannot ${act}: signal must be an AbortSignal, got ${describe(signal)}`);
+}
+
+function isSignal(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "aborted" in value &&
+    typeof (value as Partial<AbortSignal>).addEventListener === "function";
 }
 
 /** Throws unless an option is a function or left out. */

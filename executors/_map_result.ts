@@ -15,6 +15,7 @@
 
 import { checkTimeout } from "../_platform/clock.ts";
 import { describe } from "../_platform/describe.ts";
+import { checkSignal } from "../_platform/options.ts";
 import type { ExecutorBackend, TaskOptions } from "./executor.ts";
 import { isInput, type MapInput } from "./_map_inputs.ts";
 import { type MapOptions, MapRun } from "./_map_run.ts";
@@ -162,6 +163,7 @@ function checkOptions(options: MapOptions): void {
     throw new TypeError(`Cannot map: expected options or an iterable, got ${describe(options)}`);
   }
   checkTimeout(options.timeout);
+  checkSignal("map", options.signal);
   checkCount("chunksize", options.chunksize);
   checkCount("buffersize", options.buffersize ?? undefined);
 }

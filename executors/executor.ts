@@ -6,7 +6,7 @@
 
 import { checkTimeout } from "../_platform/clock.ts";
 import { describe } from "../_platform/describe.ts";
-import { checkOptions } from "../_platform/options.ts";
+import { checkArray, checkOptions, checkSignal } from "../_platform/options.ts";
 import { HANDLE, type Handle } from "../_memory/handle.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import type { AnyFunction } from "./_target.ts";
@@ -178,8 +178,8 @@ export class Executor {
    * @returns The view.
    * @throws {RangeError} For a negative `timeout`, a `priority` that is not finite, or a
    * `buffersize` below 1.
-   * @throws {TypeError} When `options` is not an object, `timeout` is not a number, or `buffersize`
-   * is not an integer.
+   * @throws {TypeError} When `options` is not an object, `timeout` is not a number, `signal` is no
+   * signal, `transfer` is not an array, or `buffersize` is not an integer.
    *
    * @example
    * ```ts
@@ -194,6 +194,8 @@ export class Executor {
   with(options: TaskOptions): Executor {
     checkOptions("submit", options, "{ timeout: 100 }");
     checkTimeout(options.timeout);
+    checkSignal("submit", options.signal);
+    checkArray("submit", "transfer", options.transfer);
     const { priority } = options;
     if (priority !== undefined && !Number.isFinite(priority)) {
       throw new RangeError(
@@ -227,7 +229,7 @@ export class Executor {
    * @returns The results: for `for await`, or, blocking this thread, for `for`.
    * @throws {RangeError} For a `chunksize` or `buffersize` below 1, or a negative `timeout`.
    * @throws {TypeError} When `fn` is not a function, an input is not iterable, a number is not an
-   * integer, or the executor comes from `with({ transfer })`.
+   * integer, `signal` is no signal, or the executor comes from `with({ transfer })`.
    * @throws {BrokenExecutor} When the executor is broken.
    * @throws {RuntimeError} When the executor was shut down.
    *

@@ -156,6 +156,7 @@ let anyTransferred = false;
  * @param buffers What to move: `ArrayBuffer`, `MessagePort`, streams. Shared memory is left where
  * it is.
  * @returns The same value.
+ * @throws {TypeError} When `value` is not an object, or `buffers` is not an array.
  *
  * @example
  * ```ts
@@ -173,6 +174,12 @@ let anyTransferred = false;
  * ```
  */
 export function transfer<T extends object>(value: T, buffers: readonly Movable[]): T {
+  if (typeof value !== "object" || value === null) {
+    throw new TypeError(`Cannot transfer: expected an object, got ${describe(value)}`);
+  }
+  if (!Array.isArray(buffers)) {
+    throw new TypeError(`Cannot transfer: expected an array of buffers, got ${describe(buffers)}`);
+  }
   transferred.set(value, buffers);
   anyTransferred = true;
   return value;

@@ -8,7 +8,7 @@
 import { deadlineAfter, NEVER } from "../_platform/clock.ts";
 import { describe } from "../_platform/describe.ts";
 import { platform } from "../_platform/mod.ts";
-import { checkOptions } from "../_platform/options.ts";
+import { checkOptions, checkSignal } from "../_platform/options.ts";
 import { openCore } from "../_memory/core.ts";
 import type { Limits } from "../_memory/seat.ts";
 import { checkMayBlock } from "../sync/_acquire.ts";
@@ -63,6 +63,7 @@ function patienceOf(act: string, options: BlockOptions = {}): Patience {
   if (typeof block !== "boolean") {
     throw new TypeError(`Cannot ${act}: block must be a boolean, got ${describe(block)}`);
   }
+  checkSignal(act, signal);
   signal?.throwIfAborted();
   if (!block) return { polls: true, deadlineMs: 0, signal };
   return { polls: timeout === 0, deadlineMs: deadlineAfter(timeout), signal };

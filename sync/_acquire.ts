@@ -8,7 +8,7 @@
 import { checkTimeout, deadlineAfter, NEVER } from "../_platform/clock.ts";
 import { describe } from "../_platform/describe.ts";
 import { platform } from "../_platform/mod.ts";
-import { checkOptions } from "../_platform/options.ts";
+import { checkOptions, checkSignal } from "../_platform/options.ts";
 import { RuntimeError, TimeoutError } from "./errors.ts";
 import type { AcquireOptions, WaitOptions } from "./options.ts";
 
@@ -45,6 +45,7 @@ export function patienceOf(act: string, options: AcquireOptions | undefined): Pa
     throw new RangeError(`Cannot ${act}: a timeout has no meaning with blocking: false`);
   }
   checkTimeout(timeout);
+  checkSignal(act, signal);
   signal?.throwIfAborted();
   if (!blocking || timeout === 0) return { polls: true, deadlineMs: 0, signal };
   return { polls: false, deadlineMs: deadlineAfter(timeout), signal };

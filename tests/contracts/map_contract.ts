@@ -419,6 +419,8 @@ export function mapContract({ name, make, traits }: Suite): void {
     refused({ chunksize: 2n }, TypeError as never, "chunksize must be an integer, got 2n");
     refused({ timeout: -1 }, RangeError as never, "timeout");
     refused({ timeout: NaN }, RangeError as never, "timeout");
+    const signal = new AbortController();
+    refused({ signal }, TypeError as never, "signal must be an AbortSignal, got AbortController");
     assertThrows(() => executor.map("square" as never, [1]), TypeError, "expected a function");
     assertThrows(() => executor.map(tasks.square, 5 as never), TypeError);
     assertThrows(() => executor.map(tasks.square, 5 as never, [1] as never), TypeError);

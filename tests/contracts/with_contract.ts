@@ -125,6 +125,12 @@ export function withContract({ name, make, traits }: Suite): void {
     assertThrows(() => executor.with({ timeout: NaN }), RangeError);
     assertThrows(() => executor.with({ priority: NaN }), RangeError);
     assertThrows(() => executor.with({ priority: Infinity }), RangeError);
+    const refused = (options: object, text: string): void => {
+      assertThrows(() => executor.with(options), TypeError, text);
+    };
+    const signal = new AbortController();
+    refused({ signal }, "Cannot submit: signal must be an AbortSignal, got AbortController");
+    refused({ transfer: 5 }, "Cannot submit: transfer must be an array, got 5");
   });
 
   test(`${name}.with(): shutting a view down shuts the executor down`, async () => {

@@ -506,6 +506,17 @@ test("Executor.with({ transfer }) is refused by map, of which each chunk is a ta
   assertEquals(await pool.map(sum, moved).toArray(), [0, 0]);
 });
 
+test("transfer() refuses what is no object, and what is no array of buffers", () => {
+  // deno-lint-ignore no-explicit-any
+  const loose = transfer as any;
+  assertThrows(() => loose(5, []), TypeError, "Cannot transfer: expected an object, got 5");
+  assertThrows(() => loose(null, []), TypeError, "expected an object, got null");
+  assertThrows(() => loose({}, 5), TypeError, "expected an array of buffers, got 5");
+  const values = new Float64Array(1);
+  assertThrows(() => loose(values), TypeError, "expected an array of buffers, got undefined");
+  assertThrows(() => loose(values, values.buffer), TypeError, "got ArrayBuffer");
+});
+
 test("Executor.with({ transfer }) moves what it names", async () => {
   await using pool = makePool();
   const values = new Float64Array(1000).fill(0.5);
