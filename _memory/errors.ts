@@ -62,7 +62,8 @@ const UNKNOWN_CLASSES = new WeakMap<object, string>();
  * @param constructor The class. It is never called.
  * @param name The name that is sent; a later registration of the same name replaces the earlier
  * one.
- * @throws {TypeError} If the name is that of a built-in class other than `constructor`.
+ * @throws {TypeError} If `constructor` is not a class of errors, or the name is that of a built-in
+ * class other than `constructor`.
  *
  * @example
  * ```ts
@@ -85,12 +86,24 @@ const UNKNOWN_CLASSES = new WeakMap<object, string>();
  */
 export function registerErrorClass(
   constructor: ErrorClass,
-  name: string = constructor.name,
+  name: string = constructor?.name,
 ): void {
+  if (!isErrorClass(constructor)) {
+    throw new TypeError(
+      `Cannot register error class: expected a class of errors, got ${describe(constructor)}`,
+    );
+  }
   if (BUILT_IN_NAMES.has(name) && PROTOTYPE_BY_NAME.get(name) !== constructor.prototype) {
     throw new TypeError(`Cannot register error class: the name "${name}" is built in`);
   }
   know(name, constructor);
+}
+
+/** Goes by the members of errors: a class may extend the `Error` of another realm. */
+function isErrorClass(value: unknown): boolean {
+  if (typeof value !== "function") return false;
+  const prototype: unknown = value.prototype;
+  return typeof prototype === "object" && prototype !== null && "message" in prototype;
 }
 
 /** Returns the name of the nearest registered class of an error. */

@@ -8,7 +8,7 @@
 import { checkTimeout } from "../_platform/clock.ts";
 import { describe } from "../_platform/describe.ts";
 import { platform, type WorkerThread } from "../_platform/mod.ts";
-import { checkFunction, checkOptions } from "../_platform/options.ts";
+import { checkArray, checkFunction, checkOptions } from "../_platform/options.ts";
 import { MAX_WORKERS } from "../_memory/task_ring.ts";
 import type { Exports } from "./_exports.ts";
 import type { ChildThread } from "./_process_client.ts";
@@ -86,18 +86,26 @@ export interface PoolOptions {
  * @param name The pool's name.
  * @throws {RangeError} For a `maxWorkers` or `maxTasksPerChild` below 1, or a negative
  * `idleTimeout`.
- * @throws {TypeError} When a number is not an integer, or `initializer` not a function.
+ * @throws {TypeError} When a number is not an integer, `threadNamePrefix` not a string,
+ * `initializer` not a function, or `initargs` not an array.
  */
 export function poolSettings(name: string, options: PoolOptions): PoolSettings {
   checkOptions("make pool", options, "{ maxWorkers: 2 }");
-  const { maxWorkers = platform.cores, initializer, maxTasksPerChild } = options;
+  const { maxWorkers = platform.cores, initializer, initargs, maxTasksPerChild } = options;
   checkCount("maxWorkers", maxWorkers);
   if (maxWorkers > MAX_WORKERS) {
     throw new RangeError(`Cannot make pool: maxWorkers must be at most ${MAX_WORKERS}`);
   }
   if (maxTasksPerChild !== undefined) checkCount("maxTasksPerChild", maxTasksPerChild);
   checkTimeout(options.idleTimeout, "make pool", "idleTimeout");
+  const { threadNamePrefix } = options;
+  if (threadNamePrefix !== undefined && typeof threadNamePrefix !== "string") {
+    throw new TypeError(
+      `Cannot make pool: threadNamePrefix must be a string, got ${describe(threadNamePrefix)}`,
+    );
+  }
   checkFunction("make pool", "initializer", initializer);
+  checkArray("make pool", "initargs", initargs);
   const { onWorkerLost = "break" } = options;
   if (onWorkerLost !== "break" && onWorkerLost !== "replace") {
     throw new TypeError(
@@ -106,10 +114,10 @@ export function poolSettings(name: string, options: PoolOptions): PoolSettings {
   }
   return {
     name,
-    workerName: (number) => `${options.threadNamePrefix || name}_${number}`,
+    workerName: (number) => `${threadNamePrefix || name}_${number}`,
     maxWorkers,
     initializer,
-    initargs: options.initargs ?? [],
+    initargs: initargs ?? [],
     maxTasksPerChild,
     idleTimeoutMs: options.idleTimeout ?? undefined,
     replaceLost: onWorkerLost === "replace",

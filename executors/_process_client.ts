@@ -99,17 +99,29 @@ interface Surroundings {
   readonly cwd?: string | undefined;
 }
 
+/** The name of a variable. On Windows, those of the system itself begin with `=`. */
+const VARIABLE = /^[^\0][^=\0]*$/;
+
 /**
  * Checks the environment variables and the working folder of processes.
  *
  * @param act What is attempted, for the error text.
- * @throws {TypeError} When `env` is not an object, or `cwd` not a string.
+ * @throws {TypeError} When `env` is not an object or a name in it cannot be that of a variable, or
+ * `cwd` is not a string.
  */
 export function checkSurroundings(act: string, { env, cwd }: Surroundings): Surroundings {
   if (env !== undefined && (typeof env !== "object" || env === null || Array.isArray(env))) {
     const got = describe(env);
     throw new TypeError(
       `Cannot ${act}: env must be an object of variables, such as { LEVEL: "debug" }, got ${got}`,
+    );
+  }
+  for (const name of Object.keys(env ?? {})) {
+    if (VARIABLE.test(name)) continue;
+    throw new TypeError(
+      `Cannot ${act}: a name in env must not be empty, nor contain "=" or NUL, got ${
+        describe(name)
+      }`,
     );
   }
   if (cwd !== undefined && typeof cwd !== "string") {
@@ -123,7 +135,7 @@ export function checkSurroundings(act: string, { env, cwd }: Surroundings): Surr
  *
  * @param act What is attempted, for the error text.
  * @throws {TypeError} When `permissions` is not an object, a kind is unknown, or a permission is
- * neither a boolean nor a list.
+ * neither a boolean nor a list of strings and URLs.
  */
 export function checkPermissions(
   act: string,
@@ -145,11 +157,18 @@ export function checkPermissions(
       );
     }
     if (permission === undefined || typeof permission === "boolean") return [kind, permission];
-    if (Array.isArray(permission)) return [kind, permission.map(String)];
-    const got = describe(permission);
-    throw new TypeError(
-      `Cannot ${act}: permission "${kind}" must be a boolean or a list, got ${got}`,
+    const refuse = (expected: string, got: unknown): never => {
+      throw new TypeError(
+        `Cannot ${act}: permission "${kind}" must ${expected}, got ${describe(got)}`,
+      );
+    };
+    if (!Array.isArray(permission)) return refuse("be a boolean or a list", permission);
+    const items = permission.map((item) =>
+      typeof item === "string" || item instanceof URL
+        ? String(item)
+        : refuse("list strings and URLs", item)
     );
+    return [kind, items];
   });
   return Object.fromEntries(checked);
 }

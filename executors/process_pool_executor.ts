@@ -92,8 +92,9 @@ export class ProcessPoolExecutor extends Executor {
    *
    * @throws {RangeError} For a `maxWorkers` or `maxTasksPerChild` below 1, or a negative
    * `idleTimeout`.
-   * @throws {TypeError} When a number is not an integer, `initializer` is not a function,
-   * `permissions` names an unknown kind, or `env` or `cwd` has the wrong type.
+   * @throws {TypeError} When a number is not an integer, `threadNamePrefix` is not a string,
+   * `initializer` is not a function, `initargs` is not an array, `permissions` names an unknown
+   * kind, or `env` or `cwd` has the wrong type.
    * @throws {RuntimeError} In a browser or a compiled program, which cannot start processes.
    */
   constructor(options: ProcessPoolOptions = {}) {

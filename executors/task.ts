@@ -22,6 +22,9 @@ export function hrefOf(url: string | URL): string {
   return typeof url === "object" ? url.href : url;
 }
 
+/** An address that names its scheme. */
+const WHOLE_ADDRESS = /^[a-z][a-z\d+.-]*:/i;
+
 /**
  * Marks an exported function, so that it can be submitted to workers: they import its module and
  * call the export of that name. Returns the same function; calling it directly works as before.
@@ -36,8 +39,8 @@ export function hrefOf(url: string | URL): string {
  * @param meta The module's `import.meta`.
  * @param fn The function, named as it is exported.
  * @param name The export's name, where it is not the function's.
- * @throws {TypeError} When the first argument is not `import.meta`, or the second is not a
- * function.
+ * @throws {TypeError} When the first argument is not `import.meta`, or has a relative address, or
+ * the second is not a function.
  *
  * @example
  * ```ts
@@ -64,7 +67,17 @@ export function task<F extends (...args: never[]) => unknown>(
   if (typeof fn !== "function") {
     throw new TypeError(`Cannot mark task: expected a function, got ${describe(fn)}`);
   }
-  mark(fn, { url: hrefOf(meta.url), name: name ?? fn.name });
+  const url = hrefOf(meta.url);
+  const called = name ?? fn.name;
+  // Some bundles have an `import.meta` without an address; that is told when the task is sent.
+  if (url && !WHOLE_ADDRESS.test(url)) {
+    throw new TypeError(
+      `Cannot mark task "${called}": expected import.meta, with a whole address, got ${
+        describe(url)
+      }`,
+    );
+  }
+  mark(fn, { url, name: called });
   return fn;
 }
 

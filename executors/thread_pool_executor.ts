@@ -67,8 +67,9 @@ export class ThreadPoolExecutor extends Executor {
    *
    * @throws {RangeError} For a `maxWorkers` or `maxTasksPerChild` below 1, or a negative
    * `idleTimeout`.
-   * @throws {TypeError} When a number is not an integer, or `initializer` is not a function; and
-   * for `permissions`, which only processes can narrow.
+   * @throws {TypeError} When a number is not an integer, `threadNamePrefix` is not a string,
+   * `initializer` is not a function, or `initargs` is not an array; and for `permissions`, which
+   * only processes can narrow.
    */
   constructor(options: ThreadPoolOptions = {}) {
     if ((options as { permissions?: unknown } | null)?.permissions !== undefined) {

@@ -33,6 +33,7 @@
 
 import { epochMs } from "../_platform/clock.ts";
 import { describe } from "../_platform/describe.ts";
+import { checkOptions } from "../_platform/options.ts";
 import { chromeTrace } from "./_chrome_trace.ts";
 import { observableOf } from "./_observable.ts";
 import type { Observable } from "./_observer.ts";
@@ -207,8 +208,11 @@ export class Trace {
    * the least time are taken for one. Names are cut after 100 characters.
    *
    * @throws {RangeError} For a `width` below 400.
+   * @throws {TypeError} When `options` is not an object.
    */
-  toSVG({ width = DEFAULT_WIDTH }: PictureOptions = {}): string {
+  toSVG(options: PictureOptions = {}): string {
+    checkOptions("draw trace", options, "{ width: 800 }");
+    const { width = DEFAULT_WIDTH } = options;
     if (!(width >= LEAST_WIDTH && width < Infinity)) {
       throw new RangeError(
         `Cannot draw trace: width must be ${LEAST_WIDTH} or more, got ${describe(width)}`,
@@ -257,7 +261,8 @@ export class Trace {
  * @param options How much is kept.
  * @throws {RuntimeError} When the executor cannot be traced here: inside a task, an executor that
  * was sent to it; and anywhere, a `ClusterExecutor`.
- * @throws {TypeError} When `executor` is not an executor, or `maxEvents` is not an integer.
+ * @throws {TypeError} When `executor` is not an executor, `options` is not an object, or
+ * `maxEvents` is not an integer.
  * @throws {RangeError} For a `maxEvents` below 1.
  *
  * **Differs from Python:** Python has nothing like it.
@@ -281,6 +286,7 @@ export class Trace {
  */
 export function trace(executor: Executor, options: TraceOptions = {}): Trace {
   const observable = observableOf(executor, "trace");
+  checkOptions("trace", options, "{ maxEvents: 1000 }");
   const { maxEvents = DEFAULT_MAX_EVENTS } = options;
   if (!Number.isInteger(maxEvents)) {
     throw new TypeError(`Cannot trace: maxEvents must be an integer, got ${describe(maxEvents)}`);

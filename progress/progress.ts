@@ -6,6 +6,7 @@
 
 import { describe } from "../_platform/describe.ts";
 import { platform } from "../_platform/mod.ts";
+import { checkOptions } from "../_platform/options.ts";
 import { lengthOf } from "../executors/_map_inputs.ts";
 import type { MapResult } from "../executors/_map_result.ts";
 import { type HasStanding, STANDING } from "../executors/_standing.ts";
@@ -72,8 +73,8 @@ export interface ProgressOptions {
  * @param options What is shown.
  * @returns An iterable with the same values, in the same forms. If nothing is shown, it is
  * `iterable` itself.
- * @throws {TypeError} When `iterable` cannot be iterated, or `total` or `mininterval` is not a
- * number.
+ * @throws {TypeError} When `iterable` cannot be iterated, `options` is not an object, or `total` or
+ * `mininterval` is not a number.
  * @throws {RangeError} For a negative `total` or `mininterval`.
  *
  * @example Results of `map`
@@ -122,8 +123,9 @@ export function progress<T>(
 /** Shows how far a synchronous iterable is. */
 export function progress<T>(iterable: Iterable<T>, options?: ProgressOptions): Iterable<T>;
 export function progress(iterable: unknown, options: ProgressOptions = {}): unknown {
-  const { total, label = "", silent = isSilenced(), leave = true, mininterval } = options;
   checkIterable(iterable);
+  checkOptions("show progress", options, '{ label: "files" }');
+  const { total, label = "", silent = isSilenced(), leave = true, mininterval } = options;
   checkNumber("total", total);
   checkNumber("mininterval", mininterval);
   if (silent) return iterable;

@@ -5,6 +5,7 @@
  */
 
 import { describe } from "../../_platform/describe.ts";
+import { checkOptions } from "../../_platform/options.ts";
 import type { ClusterTls } from "./_connection.ts";
 
 /** Options of a {@linkcode ClusterExecutor}. Times are in milliseconds. */
@@ -120,6 +121,7 @@ export function checkWhole(
  * @throws {RangeError} For a number that is too small or too large.
  */
 export function settingsOf(options: ClusterOptions): ClusterSettings {
+  checkOptions("connect", options, "{ url, modules }");
   const { url, modules, pool = "default", version, tls, resubmitLost = false } = options;
   if (typeof url !== "string") {
     throw new TypeError('Cannot connect: expected `url`, such as "redis://127.0.0.1:6379"');

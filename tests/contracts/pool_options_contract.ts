@@ -20,7 +20,10 @@ export function refusesBadOptions(name: string, make: (options: object) => unkno
     refused({ maxTasksPerChild: "2" }, 'maxTasksPerChild must be an integer, got "2"');
     refused({ idleTimeout: -1 }, "Cannot make pool: idleTimeout must be 0 or more");
     refused({ idleTimeout: "5" }, "Cannot make pool: idleTimeout must be a number");
-    refused({ initializer: "run" }, "initializer must be a function");
+    refused({ threadNamePrefix: Symbol("a") }, "threadNamePrefix must be a string, got Symbol(a)");
+    refused({ initializer: "run" }, 'initializer must be a function, got "run"');
+    refused({ initargs: "log.txt" }, 'Cannot make pool: initargs must be an array, got "log.txt"');
+    refused({ initializer: () => {}, initargs: 4 }, "initargs must be an array, got 4");
     refused({ onWorkerLost: "ignore" }, "onWorkerLost");
   });
 }

@@ -34,7 +34,8 @@ function connect(options: Record<string, unknown> = {}): Promise<ClusterExecutor
 
 test("ClusterExecutor refuses bad options", () => {
   const url = "redis://127.0.0.1:1";
-  const cases: [options: Record<string, unknown>, text: string][] = [
+  const cases: [options: unknown, text: string][] = [
+    [null, "Cannot connect: expected options such as { url, modules }, got null"],
     [{ modules: MODULES }, "expected `url`"],
     [{ url }, "expected `modules`"],
     [{ url: "127.0.0.1", modules: MODULES }, "the URL is none"],

@@ -550,6 +550,8 @@ test("tasks() refuses an address that is not whole", () => {
 test("task() refuses what is no import.meta, and what has no address is told when it is sent", async () => {
   const error = assertThrows(() => task(undefined as never, function half() {}), TypeError);
   assertEquals(error.message, 'Cannot mark task "half": expected import.meta, got undefined');
+  const relative = { url: "work.ts" };
+  assertThrows(() => task(relative, square), TypeError, 'with a whole address, got "work.ts"');
   await using pool = makePool();
   const half = task({} as ImportMeta, function half(n: number): number {
     return n / 2;

@@ -304,7 +304,10 @@ test("trace() refuses what is no executor, and bad options", async () => {
   assertThrows(() => trace(executor, { maxEvents: 1.5 }), TypeError, "must be an integer");
   const loose = { maxEvents: "5" as unknown as number };
   assertThrows(() => trace(executor, loose), TypeError, 'must be an integer, got "5"');
+  assertThrows(() => trace(executor, 5 as never), TypeError, "{ maxEvents: 1000 }, got 5");
+  assertThrows(() => trace(executor, null as never), TypeError, "Cannot trace: expected options");
   using tracing = trace(executor);
+  assertThrows(() => tracing.toSVG(null as never), TypeError, "{ width: 800 }, got null");
   assertThrows(() => tracing.toSVG({ width: 100 }), RangeError, "width must be 400 or more");
   assertEquals(String(tracing), "[object Trace]");
 });

@@ -184,6 +184,8 @@ test("ProcessPoolExecutor and Process refuse at once permissions that there are 
     [null, "permissions must be an object that says of each kind what is allowed"],
     [{ read: "/tmp" }, 'permission "read" must be a boolean or a list, got "/tmp"'],
     [{ net: null }, 'permission "net" must be a boolean or a list, got null'],
+    [{ net: [5] }, 'permission "net" must list strings and URLs, got 5'],
+    [{ run: ["git", null] }, 'permission "run" must list strings and URLs, got null'],
   ];
   for (const [wrong, says] of WRONG) {
     const permissions = wrong as object;
@@ -208,11 +210,13 @@ test("ProcessPoolExecutor says what is wrong with the path of a permission", asy
 
 // Where child processes work, and what they know
 
-test("ProcessPoolExecutor and Process refuse at once an env or a cwd of another type", () => {
+test("ProcessPoolExecutor and Process refuse at once an env or a cwd that cannot be one", () => {
   const WRONG: [options: Record<string, unknown>, says: string][] = [
     [{ env: ["A=1"] }, "env must be an object of variables, such as"],
     [{ env: "A=1" }, 'env must be an object of variables, such as { LEVEL: "debug" }, got "A=1"'],
     [{ env: null }, "env must be an object of variables, such as"],
+    [{ env: { "": "x" } }, 'a name in env must not be empty, nor contain "=" or NUL, got ""'],
+    [{ env: { "A=B": "x" } }, 'a name in env must not be empty, nor contain "=" or NUL, got "A=B"'],
     [{ cwd: new URL("file:///") }, "cwd must be the path of a folder, got URL"],
   ];
   for (const [options, says] of WRONG) {

@@ -128,9 +128,18 @@ Deno.test("Encoder/Decoder: unregistered classes arrive as the nearest registere
   assertEquals(odd.message, "o");
 });
 
-Deno.test("registerErrorClass() refuses the name of a built-in class", () => {
+Deno.test("registerErrorClass() refuses the name of a built-in class, and what is no class of errors", () => {
   class Error2 extends Error {}
   assertThrows(() => registerErrorClass(Error2, "TypeError"), TypeError, "built in");
+  // deno-lint-ignore no-explicit-any
+  const loose = registerErrorClass as any;
+  const text = "Cannot register error class: expected a class of errors, got ";
+  assertThrows(() => loose(5), TypeError, `${text}5`);
+  assertThrows(() => loose(undefined), TypeError, `${text}undefined`);
+  assertThrows(() => loose("E"), TypeError, `${text}"E"`);
+  assertThrows(() => loose(class Job {}), TypeError, `${text}function "Job"`);
+  assertThrows(() => loose(() => {}), TypeError, text);
+  loose(class extends runInNewContext("Error") {}, "ErrorOfAnotherRealm");
 });
 
 Deno.test("Encoder/Decoder: what cannot be cloned in an error becomes text", () => {

@@ -328,6 +328,8 @@ test("progress() refuses what is no iterable, and bad options", () => {
   for (const value of [undefined, null, 1, {}, () => [1]]) {
     assertThrows(() => progress(value as never), TypeError, "expected an iterable");
   }
+  assertThrows(() => progress([], "files" as never), TypeError, '{ label: "files" }, got "files"');
+  assertThrows(() => progress([], null as never), TypeError, "Cannot show progress: expected opt");
   assertThrows(() => progress([], { total: "3" as never }), TypeError, "total must be a number");
   assertThrows(() => progress([], { total: NaN }), RangeError, "total must be 0 or more");
   assertThrows(() => progress([], { total: -1 }), RangeError, "got -1");
