@@ -5,22 +5,33 @@
  * @module
  */
 
+import { describe } from "../_platform/describe.ts";
+
 /** What a priority queue sorts by: the smallest comes first. */
 export type PriorityKey = number | bigint | string | readonly PriorityKey[];
+
+const EXPECTED = "must be a number, a bigint, a string, or an array of such";
 
 /** Throws unless a value can be a key; returns a copy of it. */
 export function checkKey(act: string, key: unknown): PriorityKey {
   if (isKey(key)) return copyOf(key);
-  const got = typeof key === "number"
-    ? "NaN"
-    : Array.isArray(key)
-    ? "an array with something else in it"
-    : key === null
-    ? "null"
-    : `${typeof key}`;
+  throw new TypeError(`Cannot ${act}: a priority ${EXPECTED}, got ${got(key)}`);
+}
+
+/** Throws unless an item can be its own key; returns a copy of it. */
+export function checkOwnKey(act: string, item: unknown): PriorityKey {
+  if (isKey(item)) return copyOf(item);
+  // In Python, an item is often a pair of a number and of what is not compared.
+  const example = Array.isArray(item) ? "(item) => item[0]" : "(item) => item.rank";
   throw new TypeError(
-    `Cannot ${act}: a priority must be a number, a bigint, a string, or an array of such, got ${got}`,
+    `Cannot ${act}: without a priority function the item itself is the priority, which ${EXPECTED}, got ${
+      got(item)
+    }; give the function: new PriorityQueue({ priority: ${example} })`,
   );
+}
+
+function got(key: unknown): string {
+  return Array.isArray(key) ? "an array with something else in it" : describe(key);
 }
 
 /** Copies a key: while the item waits for room, the caller may change its array. */

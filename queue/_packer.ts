@@ -6,7 +6,7 @@
 
 import { RuntimeError } from "../sync/errors.ts";
 import { Batch } from "./_batch.ts";
-import { checkKey, type PriorityKey } from "./_keys.ts";
+import { checkOwnKey, type PriorityKey } from "./_keys.ts";
 import type { QueueState } from "./_state.ts";
 
 /**
@@ -90,7 +90,7 @@ export class Packer {
         "Cannot put into PriorityQueue: it sorts by a function that is not here; set queue.priority in each thread that puts",
       );
     }
-    const own = checkKey(act, item);
+    const own = checkOwnKey(act, item);
     if (!batch.add(act, item)) return false;
     batch.keys.push(own);
     return true;

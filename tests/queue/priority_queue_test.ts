@@ -308,13 +308,13 @@ const NO_KEYS: [key: unknown, got: string][] = [
   [NaN, "NaN"],
   [undefined, "undefined"],
   [null, "null"],
-  [{}, "object"],
-  [true, "boolean"],
-  [new Date(), "object"],
-  [Object(5), "object"],
+  [{}, "Object"],
+  [true, "true"],
+  [new Date(), "Date"],
+  [Object(5), "Number"],
   [[1, NaN], "an array with something else in it"],
   [[[{}]], "an array with something else in it"],
-  [Int8Array.of(1), "object"],
+  [Int8Array.of(1), "Int8Array"],
 ];
 
 for (const [put, doPut] of Object.entries(PUTS)) {
@@ -326,12 +326,19 @@ for (const [put, doPut] of Object.entries(PUTS)) {
     plain.putNowait(7);
     sorted.putNowait({ key: 7 });
     for (const [key, got] of NO_KEYS) {
-      const text =
-        `Cannot put into PriorityQueue: a priority must be a number, a bigint, a string, or an array of such, got ${got}`;
-      for (const call of [() => doPut(plain, key), () => doPut(sorted, { key })]) {
+      const expected = `must be a number, a bigint, a string, or an array of such, got ${got}`;
+      const example = Array.isArray(key) ? "(item) => item[0]" : "(item) => item.rank";
+      const cases: [call: () => unknown, text: string][] = [
+        [() => doPut(sorted, { key }), `a priority ${expected}`],
+        [
+          () => doPut(plain, key),
+          `without a priority function the item itself is the priority, which ${expected}; give the function: new PriorityQueue({ priority: ${example} })`,
+        ],
+      ];
+      for (const [call, text] of cases) {
         const error = await errorOf(call);
         assertInstanceOf(error, TypeError);
-        assertEquals(error.message, text);
+        assertEquals(error.message, `Cannot put into PriorityQueue: ${text}`);
       }
       assertEquals([plain.qsize(), unfinishedOf(plain), allWaitersOf(plain)], [1, 1, NOBODY]);
       assertEquals([sorted.qsize(), unfinishedOf(sorted)], [1, 1]);
