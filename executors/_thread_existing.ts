@@ -115,7 +115,7 @@ export class DelayedThread<A extends unknown[]> implements ThreadOptions<A> {
   /** See {@linkcode ThreadOptions}. */
   readonly target: (...args: A) => unknown;
   /** See {@linkcode ThreadOptions}. */
-  readonly args: readonly [...A] | undefined;
+  readonly args: readonly [...A];
   /** See {@linkcode ThreadOptions}. */
   readonly name: string | undefined;
   /** See {@linkcode ThreadOptions}. */
@@ -124,8 +124,9 @@ export class DelayedThread<A extends unknown[]> implements ThreadOptions<A> {
   readonly delay: Delay;
 
   constructor(target: (...args: A) => unknown, options: ThreadOptions<A>, delay: Delay) {
+    const { args = [] } = options;
     this.target = target;
-    this.args = options.args;
+    this.args = args as readonly [...A]; // Left out only where the target can do without.
     this.name = options.name;
     this.daemon = options.daemon;
     this.delay = delay;

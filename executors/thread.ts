@@ -163,9 +163,11 @@ export class Thread<A extends unknown[] = unknown[]> {
   /**
    * Makes the object; no thread is started yet.
    *
-   * @param options The target, its arguments, and the thread's name.
+   * @param options The target, its arguments, and the thread's name. Arguments that the target
+   * needs must be given.
    * @throws {TypeError} When `target` is not a function, or `args` is not an array.
    */
+  constructor(options?: ThreadOptions<A> & ([] extends A ? unknown : { args: object }));
   constructor(options: ThreadOptions<A> = {}) {
     if (options instanceof ExistingThread) {
       const { seat, id, name, nameInTable, daemon, isStarted, target } = options;
