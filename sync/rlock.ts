@@ -320,7 +320,9 @@ export class RLock {
   }
 
   /**
-   * Holds the lock while a function runs; blocks this thread until the lock is free.
+   * Holds the lock while a function runs; blocks this thread until the lock is free. The lock is
+   * released when the function returns: an async function, which returns before it is done, needs
+   * `run`.
    *
    * @param fn What to run.
    * @param options How long to wait for the lock.

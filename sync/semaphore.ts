@@ -266,7 +266,9 @@ export class Semaphore {
   }
 
   /**
-   * Holds a permit while a function runs; blocks this thread until one is free.
+   * Holds a permit while a function runs; blocks this thread until one is free. The permit is
+   * released when the function returns: an async function, which returns before it is done, needs
+   * `run`.
    *
    * @param fn What to run.
    * @param options How long to wait for a permit.
