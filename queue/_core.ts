@@ -23,8 +23,8 @@ import { Packer } from "./_packer.ts";
 import { SMALLEST_FIRST } from "./_priority_order.ts";
 import { FIRST_IN_FIRST_OUT } from "./_segments.ts";
 import { QueueState } from "./_state.ts";
-import { QueueWaits } from "./_waiting.ts";
-import type { Empty, ShutDown } from "./errors.ts";
+import { PutRun, QueueWaits } from "./_waiting.ts";
+import type { Empty, Full, ShutDown } from "./errors.ts";
 import { createWords, openWords, type QueueData, type QueueWords } from "./_words.ts";
 
 /**
@@ -170,33 +170,30 @@ export class LocalQueueCore implements QueueCore, PassingCore {
 
   /** See {@linkcode QueueCore}. */
   async put(item: unknown, key: PriorityKey | undefined, limits: Limits): Promise<void> {
-    const items = this.#putNow(item, key);
-    if (items !== undefined && await this.#waits.put(items.from(0), limits, 0) === 0) {
-      throw this.#state.fullError(0);
-    }
+    const rest = this.#putNow(item, key);
+    if (rest !== undefined && !await this.#waits.put(rest, limits)) throw this.#fullError(rest);
   }
 
   /** See {@linkcode QueueCore}. */
   putSync(item: unknown, key: PriorityKey | undefined, deadlineMs: number): void {
-    const items = this.#putNow(item, key);
-    if (items !== undefined && this.#waits.putSync(items.from(0), deadlineMs, 0) === 0) {
-      throw this.#state.fullError(0);
-    }
+    const rest = this.#putNow(item, key);
+    if (rest !== undefined && !this.#waits.putSync(rest, deadlineMs)) throw this.#fullError(rest);
   }
 
   /** See {@linkcode QueueCore}. */
   tryPut(item: unknown, key: PriorityKey | undefined): void {
-    if (this.#putNow(item, key) !== undefined) throw this.#state.fullError(0);
+    const rest = this.#putNow(item, key);
+    if (rest !== undefined) throw this.#fullError(rest);
   }
 
-  /** Puts an item if there is room; returns it, encoded, if there is none. */
-  #putNow(item: unknown, key: PriorityKey | undefined): Batch | undefined {
+  /** Puts an item if there is room; returns what is left to do if there is none. */
+  #putNow(item: unknown, key: PriorityKey | undefined): PutRun | undefined {
     if (isInt(item) && this.#state.putInt(item)) return undefined;
     this.checkOpen();
     const items = this.#packer.pack(item, key);
     const count = this.#state.put(items, 0, undefined, false);
     if (count < 0) throw this.#shutDownError("put");
-    return count === 1 ? undefined : items;
+    return count === 1 ? undefined : new PutRun(this.#state, [items]);
   }
 
   /** See {@linkcode QueueCore}. */
@@ -205,16 +202,8 @@ export class LocalQueueCore implements QueueCore, PassingCore {
     keys: readonly PriorityKey[] | undefined,
     limits: Limits,
   ): Promise<void> {
-    let before = 0;
-    for (const items of this.#packAll(values, keys)) {
-      const wanted = items.count; // While this waits, other puts of this thread use the batch.
-      let count = this.#putSome(items, before);
-      if (count < wanted) {
-        count += await this.#waits.put(items.from(count), limits, before + count);
-      }
-      before += count;
-      if (count < wanted) throw this.#state.fullError(before);
-    }
+    const rest = this.#putManyNow(values, keys);
+    if (rest !== undefined && !await this.#waits.put(rest, limits)) throw this.#fullError(rest);
   }
 
   /** See {@linkcode QueueCore}. */
@@ -223,41 +212,24 @@ export class LocalQueueCore implements QueueCore, PassingCore {
     keys: readonly PriorityKey[] | undefined,
     deadlineMs: number,
   ): void {
-    let before = 0;
-    for (const items of this.#packAll(values, keys)) {
-      const wanted = items.count;
-      let count = this.#putSome(items, before);
-      if (count < wanted) {
-        count += this.#waits.putSync(items.from(count), deadlineMs, before + count);
-      }
-      before += count;
-      if (count < wanted) throw this.#state.fullError(before);
-    }
+    const rest = this.#putManyNow(values, keys);
+    if (rest !== undefined && !this.#waits.putSync(rest, deadlineMs)) throw this.#fullError(rest);
   }
 
   /** See {@linkcode QueueCore}. */
   tryPutMany(values: readonly unknown[], keys: readonly PriorityKey[] | undefined): void {
-    let before = 0;
-    for (const items of this.#packAll(values, keys)) {
-      const count = this.#putSome(items, before);
-      before += count;
-      if (count < items.count) throw this.#state.fullError(before);
-    }
+    const rest = this.#putManyNow(values, keys);
+    if (rest !== undefined) throw this.#fullError(rest);
   }
 
-  #packAll(values: readonly unknown[], keys: readonly PriorityKey[] | undefined): Batch[] {
+  /** Puts as many items as there is room for; returns what is left to do, if anything is. */
+  #putManyNow(
+    values: readonly unknown[],
+    keys: readonly PriorityKey[] | undefined,
+  ): PutRun | undefined {
     this.checkOpen();
-    return this.#packer.packAll(values, keys);
-  }
-
-  /**
-   * Puts as many items as there is room for, after `before` others of the same call; returns how
-   * many.
-   */
-  #putSome(items: Batch, before: number): number {
-    const count = this.#state.put(items, 0, undefined, false);
-    if (count < 0) throw this.#shutDownError("put", before);
-    return count;
+    const run = new PutRun(this.#state, this.#packer.packAll(values, keys));
+    return run.advance(undefined, false) ? undefined : run;
   }
 
   // Getting
@@ -412,8 +384,13 @@ export class LocalQueueCore implements QueueCore, PassingCore {
 
   // Errors
 
-  #shutDownError(act: "put" | "get", count = 0): ShutDown {
-    return shutDownError(this.#state.label, act, count);
+  #shutDownError(act: "put" | "get"): ShutDown {
+    return shutDownError(this.#state.label, act);
+  }
+
+  /** The error of a put that found no room for all of its items. */
+  #fullError({ count }: PutRun): Full {
+    return this.#state.fullError(count);
   }
 
   #emptyError(): Empty {

@@ -73,11 +73,10 @@ export class Waiters {
 
   /** Queues a waiter; if it was woken in vain, before all that were not. */
   queue(list: WaitList, waiter: Waiter, wasWoken: boolean): void {
-    if (wasWoken) {
-      const { words } = this.#seat.table;
-      words[waiter.node + NODE.ARGUMENT] = 1;
-      list.pushBehind(waiter.node, (other) => words[other + NODE.ARGUMENT] === 1);
-    } else list.push(waiter.node);
+    const { words } = this.#seat.table;
+    words[waiter.node + NODE.ARGUMENT] = wasWoken ? 1 : 0;
+    if (wasWoken) list.pushBehind(waiter.node, (other) => words[other + NODE.ARGUMENT] === 1);
+    else list.push(waiter.node);
     waiter.isQueued = true;
   }
 

@@ -4,6 +4,15 @@
  * A waiter tries; if that was in vain, it is queued in the same hold of the latches, and sleeps
  * until it is woken to try again.
  *
+ * Invariants
+ * 1. A put that was woken tries when its thread hears of it, even if the thread is blocked, and
+ *    does not leave that to the code that awaits it: the thread may be blocked in a get for just
+ *    that item. Nothing of the code is needed, as items were encoded before. What was put stays
+ *    put, and the promise says so, although a timeout or a signal may come before the code goes on.
+ * 2. A get that was woken takes nothing before the code that awaits it goes on. An item that a
+ *    blocked thread has taken for a promise would be out of reach for all, a later blocking get of
+ *    that thread included. Until then the item stays in the queue, and whoever comes may take it.
+ *
  * @module
  */
 
@@ -27,20 +36,46 @@ const LONGEST_PAUSE = 64;
 
 /** A wait for a queue to change. */
 class QueueWait extends Wait implements Waiter {
-  /** False until the wait is queued: a try that succeeds needs no place in a list. */
+  /** False until a try has queued the wait: one that succeeds needs no place in a list. */
   isQueued = false;
+  /** True once a try has succeeded. */
+  hasSucceeded = false;
   readonly #state: QueueState;
   readonly #list: WaitList;
+  readonly #attempt: Try;
 
-  constructor(state: QueueState, list: WaitList) {
+  constructor(state: QueueState, list: WaitList, attempt: Try) {
     super(state.seat);
     this.#state = state;
     this.#list = list;
+    this.#attempt = attempt;
   }
 
-  /** See {@linkcode Wait}. */
+  /** Tries; true when that succeeded. Otherwise the wait is queued. */
+  tryOnce(wasWoken: boolean): boolean {
+    this.isQueued = false;
+    return this.hasSucceeded = this.#attempt(this, wasWoken);
+  }
+
+  /** Tries, and closes the wait if it is not queued; true when the try succeeded. */
+  begin(wasWoken: boolean): boolean {
+    try {
+      return this.tryOnce(wasWoken);
+    } finally {
+      if (!this.isQueued) {
+        this.isOver = true;
+        this.seat.close(this);
+      }
+    }
+  }
+
+  /** See {@linkcode Wait}. Leaves the try of a get, or of a thread that was given up, for later. */
   granted(): boolean {
-    return true;
+    return this.#isForItem || !this.seat.isHere || this.tryOnce(true);
+  }
+
+  get #isForItem(): boolean {
+    return this.#list === this.#state.getters;
   }
 
   /** See {@linkcode Wait}. */
@@ -48,9 +83,9 @@ class QueueWait extends Wait implements Waiter {
     return this.#state.withdraw(this.#list, this.node);
   }
 
-  /** See {@linkcode Wait}. */
+  /** See {@linkcode Wait}. Only a get has something to cede: a put has put its items by then. */
   override get object(): unknown {
-    return this.#list.identity;
+    return this.#isForItem ? this.#list.identity : undefined;
   }
 
   /** See {@linkcode Wait}. */
@@ -74,24 +109,38 @@ class QueueWait extends Wait implements Waiter {
 type Try = (wait: QueueWait, wasWoken: boolean) => boolean;
 
 /** Items that are put as room becomes free, some at each try. */
-class PutRun {
+export class PutRun {
+  /** How many are put. */
   count = 0;
   readonly #state: QueueState;
-  readonly #items: Batch;
-  readonly #before: number;
+  readonly #batches: Batch[];
+  /** Which batch is being put, and the index in it of the next item. */
+  #batch = 0;
+  #next = 0;
 
-  constructor(state: QueueState, items: Batch, before: number) {
+  constructor(state: QueueState, batches: Batch[]) {
     this.#state = state;
-    this.#items = items;
-    this.#before = before;
+    this.#batches = batches;
   }
 
   /** Puts what there is room for; true when all items are put. */
   advance(wait: QueueWait | undefined, wasWoken: boolean): boolean {
-    const count = this.#state.put(this.#items, this.count, wait, wasWoken);
-    if (count < 0) throw shutDownError(this.#state.label, "put", this.#before + this.count);
-    this.count += count;
-    return this.count === this.#items.count;
+    for (; this.#batch < this.#batches.length; this.#batch++, this.#next = 0) {
+      const items = this.#batches[this.#batch];
+      const count = this.#state.put(items, this.#next, wait, wasWoken);
+      if (count < 0) throw shutDownError(this.#state.label, "put", this.count);
+      this.count += count;
+      this.#next += count;
+      if (this.#next < items.count) return false;
+      wasWoken = false;
+    }
+    return true;
+  }
+
+  /** Keeps the items for the time of a wait: meanwhile, other puts of this thread use the batch. */
+  keep(): void {
+    this.#batches[this.#batch] = this.#batches[this.#batch].from(this.#next);
+    this.#next = 0;
   }
 }
 
@@ -127,25 +176,24 @@ export class QueueWaits {
   }
 
   /**
-   * Puts the items; waits for room, and blocks this thread meanwhile. Returns how many were put in
-   * time.
+   * Puts the rest of the items; waits for room, and blocks this thread meanwhile. False when time
+   * was up.
    */
-  putSync(items: Batch, deadlineMs: number, before: number): number {
+  putSync(run: PutRun, deadlineMs: number): boolean {
     const state = this.#state;
-    const run = new PutRun(state, items, before);
+    run.keep();
     if (this.#look(() => !state.isFull || state.isClosed) && run.advance(undefined, false)) {
-      return run.count;
+      return true;
     }
-    this.#retrySync(state.putters, (wait, wasWoken) => run.advance(wait, wasWoken), deadlineMs);
-    return run.count;
+    const put: Try = (wait, wasWoken) => run.advance(wait, wasWoken);
+    return this.#retrySync(state.putters, put, deadlineMs);
   }
 
-  /** Puts the items; waits for room. Returns how many were put in time. */
-  async put(items: Batch, limits: Limits, before: number): Promise<number> {
-    const state = this.#state;
-    const run = new PutRun(state, items, before);
-    await this.#retry(state.putters, (wait, wasWoken) => run.advance(wait, wasWoken), limits);
-    return run.count;
+  /** Puts the rest of the items; waits for room. False when time was up. */
+  put(run: PutRun, limits: Limits): Promise<boolean> {
+    run.keep();
+    const put: Try = (wait, wasWoken) => run.advance(wait, wasWoken);
+    return this.#retry(this.#state.putters, put, limits);
   }
 
   /**
@@ -191,17 +239,19 @@ export class QueueWaits {
 
   #retrySync(list: WaitList, attempt: Try, deadlineMs: number): boolean {
     for (let wasWoken = false;; wasWoken = true) {
-      const wait = new QueueWait(this.#state, list);
-      if (isDone(wait, () => attempt(wait, wasWoken))) return true;
+      const wait = new QueueWait(this.#state, list, attempt);
+      if (wait.begin(wasWoken)) return true;
       if (!wait.seat.waitSync(wait, deadlineMs)) return false;
+      if (wait.hasSucceeded) return true;
     }
   }
 
   async #retry(list: WaitList, attempt: Try, limits: Limits): Promise<boolean> {
     for (let wasWoken = false;; wasWoken = true) {
-      const wait = new QueueWait(this.#state, list);
-      if (isDone(wait, () => attempt(wait, wasWoken))) return true;
+      const wait = new QueueWait(this.#state, list, attempt);
+      if (wait.begin(wasWoken)) return true;
       if (!await wait.seat.wait(wait, limits)) return false;
+      if (wait.hasSucceeded) return true;
       if (!wait.seat.isHere) return this.#leave();
     }
   }
@@ -228,17 +278,5 @@ export class QueueWaits {
       if (isReady()) return this.#spinner.hit();
     }
     return this.#spinner.miss();
-  }
-}
-
-/** Tries, and closes the wait if the try has not queued it; returns what the try returned. */
-function isDone(wait: QueueWait, attempt: () => boolean): boolean {
-  try {
-    return attempt();
-  } finally {
-    if (!wait.isQueued) {
-      wait.isOver = true;
-      wait.seat.close(wait);
-    }
   }
 }

@@ -6,6 +6,7 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { type Future, ThreadPoolExecutor } from "../../executors/mod.ts";
 import { Empty, Full, Queue, ShutDown, SimpleQueue } from "../../queue/mod.ts";
+import { Event } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { ELSEWHERE, shareProcesses } from "../contracts/elsewhere.ts";
 import { Gate } from "../contracts/gate.ts";
@@ -275,6 +276,51 @@ for (const { name, make } of BOUNDED) {
     await assertSound(queue);
   });
 
+  // More than are encoded together.
+  const many = numbers(300);
+
+  test(`${name}: main blocked in getSync is served by its own promises that wait for room`, async () => {
+    const queue = make({ maxsize: 1 });
+    assertEquals(await tasks.getWhatIsPutHere(queue, many), many);
+    await assertSound(queue);
+  });
+
+  for (const elsewhere of ELSEWHERE) {
+    test(`${name}: ${elsewhere.name} blocked in getSync is served by its own promises that wait for room`, async () => {
+      await using crew = elsewhere.crew(1);
+      const queue = make({ maxsize: 1 });
+      assertEquals(await crew.submit(tasks.getWhatIsPutHere, queue, many), many);
+      await assertSound(queue);
+    });
+  }
+
+  test(`${name}: a callback that blocks in getSync is served by the putSync that it interrupts`, async () => {
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const queue = make({ maxsize: 1 });
+    queue.putSync(0);
+    const taken: unknown[] = [];
+    const future = pool.submit(tasks.sendBack, 1);
+    future.addDoneCallback(() => {
+      for (let i = 0; i < 2; i++) taken.push(queue.getSync({ timeout: 10_000 }));
+    });
+    queue.putSync(1);
+    assertEquals(taken, [0, 1]);
+    await assertSound(queue);
+  });
+
+  test(`${name}: what main, blocked, has put for a promise is put once, though its signal aborts then`, async () => {
+    const queue = make({ maxsize: 1 });
+    queue.putSync(0);
+    const controller = new AbortController();
+    const putting = queue.put(1, { signal: controller.signal });
+    assertEquals(queue.getSync(), 0);
+    assertEquals([new Event().waitSync({ timeout: 1 }), queue.qsize()], [false, 1]);
+    controller.abort("too late");
+    await putting;
+    assertEquals(drain(queue), [1]);
+    await assertSound(queue);
+  });
+
   for (const elsewhere of ELSEWHERE) {
     test(`${name}: a thousand async tasks and two ${elsewhere.names} go through a queue of one place`, async () => {
       await using crew = elsewhere.crew(2);
@@ -405,6 +451,16 @@ test("Queue.putMany() tells its own outcome, whatever else this thread puts mean
   while (got.length < 7) got.push(await bounded.get());
   await Promise.all(puts);
   assertEquals(got.join(""), "abcdefg");
+});
+
+test("Queue.putMany() that times out has counted what its thread has put while it was blocked", async () => {
+  const queue = new Queue<number>(1);
+  queue.putSync(0);
+  const vain = rejectionOf(queue.putMany([1, 2, 3], { timeout: SHORT_MS }));
+  assertEquals([queue.getSync(), queue.getSync({ timeout: 10_000 })], [0, 1]);
+  const full = await vain;
+  assertInstanceOf(full, Full);
+  assertEquals([full.count, drain(queue)], [2, [2]]);
 });
 
 test("Queue: those who were woken in vain keep their order among themselves", async () => {
