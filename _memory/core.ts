@@ -86,10 +86,10 @@ export interface Promised extends CoreCall {
 export interface PassedOn {
   readonly value: unknown;
   /**
-   * Makes the promise wait for the value again; when it is left out, the promise's call is made
-   * again.
+   * Makes the promise wait for a value again. It has been overtaken, and keeps its turn: it goes
+   * before all that have not been.
    */
-  readonly again?: (limits: Limits) => Promise<unknown>;
+  readonly again: (limits: Limits) => Promise<unknown>;
 }
 
 /** The core of an object whose waits hand out something that only one waiter can have. */

@@ -124,7 +124,7 @@ interface Kept extends WaitingCall {
  * A promise of the child's may be granted a lock while the child, which cannot know yet, blocks for
  * the same lock. The two would wait for each other. So what a promise got is kept until a later
  * call reports that the promise was settled. Until then, a blocking call that can use it gets it
- * instead, and the promise waits again.
+ * instead, and the promise waits again, in front of those whose turn has not come yet.
  */
 export class Broker {
   readonly deputy: Deputy;
@@ -225,12 +225,12 @@ export class Broker {
     let hasWaited = passedOn !== undefined;
     const onWait = (): void => void (hasWaited = true);
     const limits: Limits = { deadlineMs, signal: controller.signal, isBlocking, onWait };
-    const again = passedOn?.again ??
+    const begin = passedOn?.again ??
       ((limits: Limits) => (core as unknown as Methods)[method](...args, limits));
     let value: unknown;
     let hasThrown = false;
     try {
-      value = await again(limits);
+      value = await begin(limits);
     } catch (error) {
       value = error;
       hasThrown = true;

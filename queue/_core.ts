@@ -242,9 +242,12 @@ export class LocalQueueCore implements QueueCore, PassingCore {
   /** See {@linkcode QueueCore}. */
   async get(limits: Limits): Promise<unknown> {
     const taken = this.#takeOne();
-    if (taken !== undefined) return this.#valueOf(taken);
+    return taken !== undefined ? this.#valueOf(taken) : await this.#getLater(limits, false);
+  }
+
+  async #getLater(limits: Limits, wasOvertaken: boolean): Promise<unknown> {
     const read = (): { value: unknown } => ({ value: this.#state.valueOf(inbox) });
-    const found = await this.#waits.take(inbox, 1, limits, read);
+    const found = await this.#waits.take(inbox, 1, limits, wasOvertaken, read);
     if (found === undefined) throw this.#emptyError();
     return found.value;
   }
@@ -280,9 +283,14 @@ export class LocalQueueCore implements QueueCore, PassingCore {
 
   /** See {@linkcode QueueCore}. */
   async getMany(most: number, limits: Limits): Promise<unknown[]> {
-    if (this.#takeNow(most)) return this.#takeMore(this.#state.valuesOf(inbox), most);
+    return this.#takeNow(most)
+      ? this.#takeMore(this.#state.valuesOf(inbox), most)
+      : await this.#getManyLater(most, limits, false);
+  }
+
+  async #getManyLater(most: number, limits: Limits, wasOvertaken: boolean): Promise<unknown[]> {
     const read = (): unknown[] => this.#state.valuesOf(inbox);
-    const values = await this.#waits.take(inbox, most, limits, read);
+    const values = await this.#waits.take(inbox, most, limits, wasOvertaken, read);
     if (values === undefined) throw this.#emptyError();
     return this.#takeMore(values, most);
   }
@@ -326,11 +334,13 @@ export class LocalQueueCore implements QueueCore, PassingCore {
 
   /** See {@linkcode PassingCore}. Passes on items, unless they are more than the call wants. */
   passOn(promised: Promised, blocked: CoreCall): PassedOn | undefined {
-    const { method, value } = promised;
+    const { method, args, value } = promised;
     if (!isAlike(promised, blocked)) return undefined;
-    const isWanted = method === "get" ||
-      (method === "getMany" && (value as unknown[]).length <= (blocked.args[0] as number));
-    return isWanted ? { value } : undefined;
+    if (method === "get") return { value, again: (limits) => this.#getLater(limits, true) };
+    const isWanted = method === "getMany" &&
+      (value as unknown[]).length <= (blocked.args[0] as number);
+    if (!isWanted) return undefined;
+    return { value, again: (limits) => this.#getManyLater(args[0] as number, limits, true) };
   }
 
   // Its state

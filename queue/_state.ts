@@ -217,7 +217,7 @@ export class QueueState {
           this.#items.store(items, at)
         ) at++;
         if (at < items.count && wait !== undefined) {
-          this.#waiters.queue(this.putters, wait, wasWoken);
+          this.#waiters.queue(this.putters, wait);
         }
         return false;
       } finally {
@@ -309,7 +309,7 @@ export class QueueState {
       }
       if (taken > 0) this.#haveTaken(taken);
       else if (control[QUEUE.STATE] === CLOSED) taken = -1;
-      else if (wait !== undefined) this.#waiters.queue(this.getters, wait, wasWoken);
+      else if (wait !== undefined) this.#waiters.queue(this.getters, wait);
       return taken;
     });
   }
@@ -485,7 +485,7 @@ export class QueueState {
       if (unfinished === 0) return true;
       const lost = this.#accounts.lost();
       if (lost.count >= unfinished) throw this.#lostItemsError(lost);
-      this.#waiters.queue(this.joiners, wait, false);
+      this.#waiters.queue(this.joiners, wait);
       return false;
     });
   }

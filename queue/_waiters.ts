@@ -8,9 +8,11 @@
  * Invariants
  * 1. While getters are queued, at least as many were woken as there are items. A woken getter that
  *    finds nothing, as others were faster, is queued again before all that were not woken, and
- *    behind those that were woken in vain before it (ARGUMENT is 1). The same holds for putters and
- *    room, as far as room is counted in items. Where memory is short, a putter whose item is too
- *    large for it may stand before others, and wakes them when it gives up.
+ *    behind those that were overtaken like this before it (ARGUMENT is 1). A promise in another
+ *    process counts as overtaken when its item was passed on to a blocking call of its own thread.
+ *    The same holds for putters and room, as far as room is counted in items. Where memory is
+ *    short, a putter whose item is too large for it may stand before others, and wakes them when it
+ *    gives up.
  * 2. Nobody waits for a woken waiter that has died: when some thread has died since waiters were
  *    last counted as woken (word DEATHS), none counts as woken any more, and as many are woken
  *    anew, once per death.
@@ -41,6 +43,8 @@ export interface Waiter {
   readonly node: number;
   /** Whether it is in a list. */
   isQueued: boolean;
+  /** Whether it has had its turn, but others were faster: it goes before all that have not. */
+  readonly wasOvertaken: boolean;
 }
 
 /** The waiters of a queue, as one seat sees them. */
@@ -71,12 +75,14 @@ export class Waiters {
     for (const thread of rung) this.#seat.ring(thread);
   }
 
-  /** Queues a waiter; if it was woken in vain, before all that were not. */
-  queue(list: WaitList, waiter: Waiter, wasWoken: boolean): void {
+  /** Queues a waiter; if it was overtaken, before all that were not. */
+  queue(list: WaitList, waiter: Waiter): void {
+    const { node, wasOvertaken } = waiter;
     const { words } = this.#seat.table;
-    words[waiter.node + NODE.ARGUMENT] = wasWoken ? 1 : 0;
-    if (wasWoken) list.pushBehind(waiter.node, (other) => words[other + NODE.ARGUMENT] === 1);
-    else list.push(waiter.node);
+    if (wasOvertaken) {
+      words[node + NODE.ARGUMENT] = 1;
+      list.pushBehind(node, (other) => words[other + NODE.ARGUMENT] === 1);
+    } else list.push(node);
     waiter.isQueued = true;
   }
 

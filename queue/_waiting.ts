@@ -40,12 +40,15 @@ class QueueWait extends Wait implements Waiter {
   isQueued = false;
   /** True once a try has succeeded. */
   hasSucceeded = false;
+  /** See {@linkcode Waiter}. */
+  wasOvertaken: boolean;
   readonly #state: QueueState;
   readonly #list: WaitList;
   readonly #attempt: Try;
 
-  constructor(state: QueueState, list: WaitList, attempt: Try) {
+  constructor(state: QueueState, list: WaitList, attempt: Try, wasOvertaken = false) {
     super(state.seat);
+    this.wasOvertaken = wasOvertaken;
     this.#state = state;
     this.#list = list;
     this.#attempt = attempt;
@@ -54,6 +57,7 @@ class QueueWait extends Wait implements Waiter {
   /** Tries; true when that succeeded. Otherwise the wait is queued. */
   tryOnce(wasWoken: boolean): boolean {
     this.isQueued = false;
+    if (wasWoken) this.wasOvertaken = true;
     return this.hasSucceeded = this.#attempt(this, wasWoken);
   }
 
@@ -211,17 +215,28 @@ export class QueueWaits {
   }
 
   /**
-   * Takes items out; waits for the first. Calls `read` in the same turn, and returns what that
-   * returns; or `undefined` when time was up.
+   * Takes items out; waits for the first, in front of others if it was overtaken before. Calls
+   * `read` in the same turn, and returns what that returns; or `undefined` when time was up.
    */
-  async take<R>(into: Batch, most: number, limits: Limits, read: () => R): Promise<R | undefined> {
+  async take<R>(
+    into: Batch,
+    most: number,
+    limits: Limits,
+    wasOvertaken: boolean,
+    read: () => R,
+  ): Promise<R | undefined> {
     const run = new TakeRun(this.#state, into, most);
     let result: R | undefined;
-    await this.#retry(this.#state.getters, (wait, wasWoken) => {
-      const isDone = run.advance(wait, wasWoken);
-      if (isDone) result = read();
-      return isDone;
-    }, limits);
+    await this.#retry(
+      this.#state.getters,
+      (wait, wasWoken) => {
+        const isDone = run.advance(wait, wasWoken);
+        if (isDone) result = read();
+        return isDone;
+      },
+      limits,
+      wasOvertaken,
+    );
     return result;
   }
 
@@ -246,9 +261,14 @@ export class QueueWaits {
     }
   }
 
-  async #retry(list: WaitList, attempt: Try, limits: Limits): Promise<boolean> {
+  async #retry(
+    list: WaitList,
+    attempt: Try,
+    limits: Limits,
+    wasOvertaken = false,
+  ): Promise<boolean> {
     for (let wasWoken = false;; wasWoken = true) {
-      const wait = new QueueWait(this.#state, list, attempt);
+      const wait = new QueueWait(this.#state, list, attempt, wasOvertaken);
       if (wait.begin(wasWoken)) return true;
       if (!await wait.seat.wait(wait, limits)) return false;
       if (wait.hasSucceeded) return true;

@@ -229,7 +229,7 @@ export class LocalConditionCore implements ConditionCore, PassingCore {
     const held = lock.handOver(blocked.args);
     const again = async (limits: Limits): Promise<unknown> => {
       try {
-        await lock.take({ ...limits, deadlineMs: NEVER, signal: undefined });
+        await lock.take({ ...limits, deadlineMs: NEVER, signal: undefined }, true);
       } catch (error) {
         return { error };
       }

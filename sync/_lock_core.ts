@@ -109,7 +109,8 @@ export class LocalLockCore extends OwnedLock implements LockCore, PassingCore {
 
   /** See {@linkcode PassingCore}. */
   passOn({ value }: Promised, blocked: CoreCall): PassedOn | undefined {
-    return value === true && this.isHeldFor(blocked) ? { value } : undefined;
+    if (value !== true || !this.isHeldFor(blocked)) return undefined;
+    return { value, again: (limits) => this.take(limits, true) };
   }
 }
 

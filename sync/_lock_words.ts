@@ -20,7 +20,8 @@
  * for as long as a thread takes to wake, each time. A waiter that was overtaken like this waits in
  * front of all others, and the next release hands the lock to it. Once it stands in front, at most
  * one thread can still come before it: one that takes the lock from a release which had read
- * WAITERS earlier. That thread's own release hands the lock on.
+ * WAITERS earlier. That thread's own release hands the lock on. A promise in another process whose
+ * lock was passed on to a blocking call of its own thread counts as overtaken too.
  *
  * Invariants
  * 1. A waiter that queues sets WAITERS and then tries the lock once more, under the latch. A
@@ -120,7 +121,7 @@ export class LockWords {
   takeSync(deadlineMs: number): boolean {
     if (this.#look()) return true;
     const wait = new LockWait(this);
-    return this.#begin(wait) || this.seat.waitSync(wait, deadlineMs);
+    return this.#begin(wait, false) || this.seat.waitSync(wait, deadlineMs);
   }
 
   /**
@@ -146,11 +147,11 @@ export class LockWords {
     );
   }
 
-  /** Takes the lock, within limits. */
-  async take(limits: Limits): Promise<boolean> {
+  /** Takes the lock, within limits; waits in front of all others if it was overtaken before. */
+  async take(limits: Limits, wasOvertaken = false): Promise<boolean> {
     if (this.tryTake()) return true;
     const wait = new LockWait(this);
-    return this.#begin(wait) || await this.seat.wait(wait, limits);
+    return this.#begin(wait, wasOvertaken) || await this.seat.wait(wait, limits);
   }
 
   #remember(): void {
@@ -159,11 +160,11 @@ export class LockWords {
   }
 
   /** Queues a new wait; true when the lock was taken instead, and the wait is closed. */
-  #begin(wait: LockWait): boolean {
+  #begin(wait: LockWait, wasOvertaken: boolean): boolean {
     if (!this.#isRemembered) this.#remember();
     let isQueued = false;
     try {
-      isQueued = !this.#queue(wait, false);
+      isQueued = !this.#queue(wait, wasOvertaken);
     } finally {
       if (!isQueued) {
         wait.isOver = true;

@@ -238,7 +238,9 @@ export class LocalRLockCore extends OwnedLock implements RLockCore, PassingCore 
     if (value !== true || !this.isHeldFor(blocked)) return undefined;
     if (this.#context !== context || this.words[LOCK.DEPTH] !== 1) return undefined;
     this.handOver(blocked.args);
-    return { value };
+    const again = async (limits: Limits): Promise<boolean> =>
+      await this.take(limits, true) && this.#enter(context as number, 1);
+    return { value, again };
   }
 }
 

@@ -16,7 +16,9 @@
  * Fairness: waiters are woken first come, first served, but a woken waiter may find that a thread
  * which came later has taken the permit. Keeping the permit for the woken waiter would leave it
  * idle for as long as a thread takes to wake, each time. A waiter that was overtaken like this
- * waits in front of all that were not, and the next permit that is passed on is granted to it.
+ * waits in front of all that were not, and the next permit that is passed on is granted to it. A
+ * promise in another process whose permit was passed on to a blocking call of its own thread counts
+ * as overtaken too.
  *
  * Invariants
  * 1. A waiter that queues sets WAITERS and then tries once more, under the latch. A releaser adds
@@ -143,20 +145,21 @@ export class LocalSemaphoreCore implements SemaphoreCore, PassingCore {
     return this.tryAcquire() ? Promise.resolve(true) : this.#acquireContended(limits);
   }
 
-  async #acquireContended(limits: Limits): Promise<boolean> {
-    const wait = this.#begin();
+  async #acquireContended(limits: Limits, wasOvertaken = false): Promise<boolean> {
+    const wait = this.#begin(wasOvertaken);
     return wait === undefined || await this.seat.wait(wait, limits);
   }
 
   /** See {@linkcode PassingCore}. */
   passOn(promised: Promised, blocked: CoreCall): PassedOn | undefined {
-    return promised.value === true && isAlike(promised, blocked) ? { value: true } : undefined;
+    if (promised.value !== true || !isAlike(promised, blocked)) return undefined;
+    return { value: true, again: (limits) => this.#acquireContended(limits, true) };
   }
 
   /** See {@linkcode SemaphoreCore}. */
   acquireSync(deadlineMs: number): boolean {
     if (this.tryAcquire()) return true;
-    const wait = this.#begin();
+    const wait = this.#begin(false);
     return wait === undefined || this.seat.waitSync(wait, deadlineMs);
   }
 
@@ -189,15 +192,20 @@ export class LocalSemaphoreCore implements SemaphoreCore, PassingCore {
   }
 
   /** Queues a wait; `undefined` when a permit was taken after all. */
-  #begin(): SemaphoreWait | undefined {
+  #begin(wasOvertaken: boolean): SemaphoreWait | undefined {
     const wait = new SemaphoreWait(this);
     this.#latch.hold(() => {
-      this.#waiters.push(wait.node);
-      wait.isOver = this.#tryQueued(wait.node);
+      wait.isOver = wasOvertaken ? this.#queueAgain(wait.node) : this.#queue(wait.node);
     });
     if (!wait.isOver) return wait;
     this.seat.close(wait);
     return undefined;
+  }
+
+  /** Queues a node; true when a permit was taken instead. Call with the latch held. */
+  #queue(node: number): boolean {
+    this.#waiters.push(node);
+    return this.#tryQueued(node);
   }
 
   /**

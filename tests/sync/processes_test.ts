@@ -65,6 +65,18 @@ for (const [kind, make] of Object.entries(LOCKS)) {
     }
   }
 
+  for (const elsewhere of ELSEWHERE) {
+    test(`${kind}: promises of ${elsewhere.name} keep their order when its own thread goes before them`, async () => {
+      await using crew = elsewhere.crew(1);
+      const lock = make();
+      assertEquals(await crew.submit(tasks.orderOfOwn, lock), ["thread", "first", "second"]);
+      if (lock instanceof Condition) {
+        assertEquals(await crew.submit(tasks.orderAfterWait, lock), ["thread", "first", "second"]);
+      }
+      await assertSound(lock);
+    });
+  }
+
   test(`${kind}: promises and the threads of two processes and this one contend, and nobody is left out`, async () => {
     await using crew = ELSEWHERE[1].crew(2);
     const lock = make();
@@ -108,6 +120,13 @@ for (const elsewhere of ELSEWHERE) {
     queue.putSync(2);
     assertEquals(await getting, [1, 2]);
   });
+
+  for (const many of [false, true]) {
+    test(`Queue: promises of ${elsewhere.name} keep their order when its own thread goes before them: get${many ? "Many" : ""}()`, async () => {
+      await using crew = elsewhere.crew(1);
+      assertEquals(await crew.submit(tasks.orderOfGets, new Queue<number>(), many), [1, 2, 3]);
+    });
+  }
 
   test(`Queue: ${elsewhere.name} that blocks goes before its own promise to which items were on their way`, async () => {
     await using crew = elsewhere.crew(1);
