@@ -21,7 +21,7 @@ import type { ExecutorBackend, TaskOptions } from "./executor.ts";
 import { type HasStanding, STANDING, type Standing } from "./_standing.ts";
 import { optionsForLater } from "./_submit_context.ts";
 import { ChunkSizer, IN_FLIGHT_PER_WORKER, Inputs, type MapInput } from "./_map_inputs.ts";
-import { type Future, futureInternals } from "./future.ts";
+import { Future, futureInternals } from "./future.ts";
 import { marksOf, transfer } from "./task.ts";
 
 /** Options of `map`. */
@@ -175,7 +175,7 @@ export class MapRun implements HasStanding {
         this.#end();
         throw error;
       }
-      this.#fail(error);
+      this.#refuse(error);
     } finally {
       this.#feeding = false;
     }
@@ -265,12 +265,14 @@ export class MapRun implements HasStanding {
   }
 
   /**
-   * Submits all items that were read, or drops them if `cancelFutures`: the executor is about to be
-   * shut down.
+   * Submits all items that were read, or cancels them if `cancelFutures`: the executor is about to
+   * be shut down.
    */
   finish(cancelFutures: boolean): void {
     if (cancelFutures) {
-      this.#fail(new CancelledError("Cannot run item: the executor was shut down"));
+      const cancelled = new Future<unknown>();
+      cancelled.cancel();
+      this.#settleRest(cancelled);
       return;
     }
     try {
@@ -278,9 +280,31 @@ export class MapRun implements HasStanding {
         this.#dispatch(Math.min(this.#available, this.#sizer.next(this.#available)));
       }
     } catch (error) {
-      this.#fail(error);
+      this.#refuse(error);
     }
     mapsOf(this.#backend).delete(this);
+  }
+
+  /** Submits nothing more, as that throws `error`: so does each item that has been read. */
+  #refuse(error: unknown): void {
+    if (!this.#exhausted) return this.#fail(error);
+    const failed = new Future<unknown>();
+    failed.setException(error);
+    this.#done += this.#available;
+    this.#settleRest(failed);
+  }
+
+  /** Has all items that are not submitted end like this future, in their turn. */
+  #settleRest(future: Future<unknown>): void {
+    const count = this.#available;
+    mapsOf(this.#backend).delete(this);
+    if (count === 0) return;
+    this.#items = [];
+    this.#itemsTaken = 0;
+    this.#buffered += count;
+    this.#chunks.push({ count, future, next: 0 });
+    if (this.isOver) this.#tellOver();
+    this.#wake();
   }
 
   // Handing out

@@ -6,6 +6,7 @@
 
 import type { Permissions } from "../_platform/permissions.ts";
 import { HANDLE, type Handle } from "../_memory/handle.ts";
+import { finishMaps } from "./_map_run.ts";
 import { handleOfPool } from "./_nested_tasks.ts";
 import { type PoolOptions, poolSettings } from "./_pool_options.ts";
 import {
@@ -171,12 +172,17 @@ export class ProcessPoolExecutor extends Executor {
    * ```
    */
   terminateWorkers(): void {
-    this.#pool.endWorkers("SIGTERM");
+    this.#endWorkers("SIGTERM");
   }
 
   /** Does as {@linkcode terminateWorkers}, but with SIGKILL: for processes that ignore SIGTERM. */
   killWorkers(): void {
-    this.#pool.endWorkers("SIGKILL");
+    this.#endWorkers("SIGKILL");
+  }
+
+  #endWorkers(signal: string): void {
+    finishMaps(this.#pool, true);
+    this.#pool.endWorkers(signal);
   }
 
   /** Makes the pool arrive in a task as an executor that submits to this pool. */

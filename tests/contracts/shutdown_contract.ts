@@ -1,9 +1,22 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { CancelledError, RuntimeError, wait } from "../../executors/mod.ts";
+import { CancelledError, type MapResult, RuntimeError, wait } from "../../executors/mod.ts";
+import { type HasStanding, STANDING } from "../../executors/_standing.ts";
 import { test } from "../_support/leaks.ts";
 import { Gate, Log, reached } from "./signals.ts";
 import { outcomesOf, type Suite } from "./suite.ts";
 import * as tasks from "./tasks.ts";
+
+/** Ways to read results, from the next on. */
+const READS: Record<string, (results: MapResult<unknown>) => Promise<unknown>> = {
+  "next()": (results) => results[Symbol.asyncIterator]().next(),
+  "blocking next()": (results) => attempt(() => results[Symbol.iterator]().next()),
+  "toArray()": (results) => results.toArray(),
+  "toArraySync()": (results) => attempt(() => results.toArraySync()),
+};
+
+function attempt<R>(read: () => R): Promise<R> {
+  return new Promise((resolve) => resolve(read()));
+}
 
 export function shutdownContract({ name, make }: Suite): void {
   test(`${name}.shutdown() waits for all that was submitted`, async () => {
@@ -96,9 +109,27 @@ export function shutdownContract({ name, make }: Suite): void {
     assertEquals((await iterator.next()).value, 0);
     await assertRejects(async () => void await iterator.next(), CancelledError);
     await closing;
-    await outcomesOf(results);
+    const rest = await outcomesOf(results);
+    assertEquals(rest, Array(48).fill(["error", "Cannot read result: the item was cancelled"]));
     assertEquals(log.entries, [0]);
   });
+
+  for (const [way, read] of Object.entries(READS)) {
+    test(`${name}.shutdown({ cancelFutures }) cancels each item of map() once, read by ${way}`, async () => {
+      const executor = make({ maxWorkers: 1 });
+      using gate = new Gate();
+      const held = executor.submit(tasks.pass, gate.parts, 1);
+      await gate.entered();
+      const results = executor.map(tasks.square, Array.from({ length: 50 }, (_, i) => i));
+      const closing = executor.shutdown({ cancelFutures: true });
+      gate.open();
+      await Promise.all([held, closing]);
+      for (let i = 0; i < 50; i++) await assertRejects(() => read(results), CancelledError);
+      assertEquals(await results.toArray(), []);
+      const standing = (results as unknown as HasStanding)[STANDING]();
+      assertEquals(standing, { done: 0, reported: 0, total: 50 });
+    });
+  }
 
   test(`${name}: await using waits for all, cancels nothing, and lets errors pass`, async () => {
     const log = new Log();

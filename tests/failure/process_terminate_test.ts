@@ -1,6 +1,12 @@
 /** ProcessPoolExecutor.terminateWorkers() and killWorkers(): at any time, and again. */
 
-import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import {
   BrokenProcessPool,
   CancelledError,
@@ -76,6 +82,18 @@ for (const [end, signal] of WAYS) {
       });
     });
   }
+
+  test(`ProcessPoolExecutor.${end}() cancels what map() has not submitted`, async () => {
+    await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
+    using gate = new Gate();
+    const held = pool.submit(pass, gate.parts, 1);
+    await gate.entered();
+    const results = pool.map(echo, Array.from({ length: 50 }, (_, i) => i));
+    pool[end]();
+    assertNames(await errorOf(held), { ...endsBy(signal), says: signal });
+    for (let i = 0; i < 50; i++) await assertRejects(() => results.toArray(), CancelledError);
+    assertEquals(await results.toArray(), []);
+  });
 
   test(`ProcessPoolExecutor.${end}() ends idle processes`, async () => {
     await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
