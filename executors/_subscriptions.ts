@@ -30,6 +30,10 @@ const FULFILLED = 1;
 const REJECTED = 2;
 const SETTLED = 3;
 
+/** Why a promise fails that would follow itself, and so never settle. */
+const CYCLE =
+  "Cannot settle promise: the callback that settles it has returned it; return something else";
+
 /** What `then` was given, and what it returned: a promise, as far as its methods go. */
 export class Subscription implements Promise<unknown> {
   readonly #onFulfilled: Callback;
@@ -66,6 +70,7 @@ export class Subscription implements Promise<unknown> {
     try {
       if (typeof callback === "function") {
         this.#value = callIn(this.#context, callback, this.#value);
+        if (this.#value === this) throw new TypeError(CYCLE);
       } else if (!isFulfilled) return this.#fail(this.#value);
     } catch (error) {
       return this.#fail(error);

@@ -304,6 +304,25 @@ test("Future.then() returns what behaves as a promise, asked before the outcome 
   }
 });
 
+test("Future.then() fails with a TypeError when its callback returns what then() has returned", async () => {
+  const states = [
+    (future: Future<number>) => future.setResult(1),
+    (future: Future<number>) => future.setException(new Error("ignored")),
+  ];
+  for (const complete of states) {
+    for (const isAskedFirst of [true, false]) {
+      const future = new Future<number>();
+      const returned: Promise<unknown> = future.then(() => returned, () => returned);
+      const text = "the callback that settles it has returned it";
+      const ask = () => assertRejects(() => returned, TypeError, text);
+      const early = isAskedFirst ? ask() : undefined;
+      complete(future);
+      if (!isAskedFirst) await Promise.resolve(); // So that the callback has been called.
+      await Promise.all([early, ask()]);
+    }
+  }
+});
+
 test("Future.then() calls back inside of the lock.run() that it was called in, whoever completes the future", async () => {
   const lock = new RLock();
   const poll = async (): Promise<boolean> => {
