@@ -102,6 +102,15 @@ export interface PassingCore extends Core {
   passOn(promised: Promised, blocked: CoreCall): PassedOn | undefined;
 }
 
+/** The core of an object whose state can forbid a call whatever its arguments are. */
+export interface CheckingCore extends Core {
+  /**
+   * Throws if the state forbids a call of the method. Called for a thread of another process that
+   * has arguments which cannot be sent: what this throws takes precedence.
+   */
+  checkCall(method: string): void;
+}
+
 /**
  * Whether a promise got something by the same method of the same object as a blocking call is
  * calling.

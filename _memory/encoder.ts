@@ -13,7 +13,8 @@
  * @module
  */
 
-import { cloneError } from "./errors.ts";
+import { describe } from "../_platform/describe.ts";
+import { cloneError, placeOf } from "./errors.ts";
 import { copyOf, ExoticWriter, REFUSED, RESTART } from "./exotic_writer.ts";
 import { HANDLE, type Shareable } from "./handle.ts";
 import * as tags from "./tags.ts";
@@ -145,8 +146,10 @@ export class Encoder extends ExoticWriter {
   #refusal(root: unknown): unknown {
     const { culprit, reason } = REFUSED;
     REFUSED.culprit = REFUSED.reason = undefined;
-    const isKnown = reason !== undefined && typeof reason !== "function";
-    return isKnown ? reason : cloneError(root, culprit, reason);
+    if (reason !== undefined && typeof reason !== "function") return reason;
+    const place = placeOf(root, culprit);
+    if (reason !== undefined) return reason(place);
+    return cloneError(`Cannot send value: ${describe(culprit)}${place} cannot be cloned`);
   }
 
   protected override writeValue(value: unknown, pos: number): number {

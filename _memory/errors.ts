@@ -160,25 +160,19 @@ export function messageText(message: unknown): string {
   }
 }
 
-/**
- * Makes the error that says that a part of a value cannot be sent: a DOMException "DataCloneError",
- * where DOMException exists.
- *
- * @param refusal Makes its text. Default: the part cannot be cloned.
- */
-export function cloneError(
-  root: unknown,
-  culprit: unknown,
-  refusal = (place: string): string =>
-    `Cannot send value: ${describe(culprit)}${place} cannot be cloned`,
-): Error {
+/** The place of a part in a value, for an error text: `" at list[1]"`. */
+export function placeOf(root: unknown, part: unknown): string {
   let path = "";
   try {
-    path = findPath(root, culprit) ?? "";
+    path = findPath(root, part) ?? "";
   } catch {
     // A getter threw: the text does not name the place.
   }
-  const message = refusal(path === "" ? "" : ` at ${path}`);
+  return path === "" ? "" : ` at ${path}`;
+}
+
+/** Makes an error as structured clone throws it: a DOMException, where that exists. */
+export function cloneError(message: string): Error {
   if (typeof DOMException === "function") return new DOMException(message, "DataCloneError");
   const error = new Error(message);
   error.name = "DataCloneError";

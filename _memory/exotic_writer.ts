@@ -11,7 +11,7 @@
 
 import { describe } from "../_platform/describe.ts";
 import { isDetached } from "../_platform/memory.ts";
-import { errorClassName, isError, isSuppressedError, messageText } from "./errors.ts";
+import { cloneError, errorClassName, isError, isSuppressedError, messageText } from "./errors.ts";
 import { HANDLE, type Handle, isShareable, type Shareable } from "./handle.ts";
 import * as tags from "./tags.ts";
 import { KeyLists, ObjectNumbers, WordWriter } from "./word_writer.ts";
@@ -38,8 +38,8 @@ export const REFUSED = {
   reason: undefined as Error | Refusal | undefined,
 };
 
-/** The text of a refusal, given the place of the culprit in the value: `" at list[1]"`, or none. */
-export type Refusal = (place: string) => string;
+/** Makes the error of a refusal, given the place of the culprit; see {@linkcode placeOf}. */
+export type Refusal = (place: string) => Error;
 
 const TO_STRING = Object.prototype.toString;
 const MAP_FOR_EACH = Map.prototype.forEach;
@@ -261,11 +261,10 @@ export abstract class ExoticWriter extends WordWriter {
   #unmoved(value: object, kind: string, pos: number): number {
     if (this.refusalOf !== undefined || this.allowsUnmoved) return this.writeExtra(value, pos);
     const part = kind === "MessagePort" ? "port" : "stream";
-    return this.refuse(
-      value,
-      (place) =>
-        `Cannot send value: ${kind}${place} can only be moved; mark the task's argument or result: transfer(value, [${part}])`,
-    );
+    const remedy = `mark the task's argument or result: transfer(value, [${part}])`;
+    return this.refuse(value, (place) => {
+      return cloneError(`Cannot send value: ${kind}${place} can only be moved; ${remedy}`);
+    });
   }
 
   protected writeExtra(value: object, pos: number): number {
@@ -511,7 +510,7 @@ function sourceOf(value: object): string {
 function refusalText(value: unknown): string {
   const { culprit, reason } = REFUSED;
   REFUSED.culprit = REFUSED.reason = undefined;
-  const why = typeof reason === "function" ? reason("") : reason?.message;
+  const why = (typeof reason === "function" ? reason("") : reason)?.message;
   if (culprit === value) return why ?? describe(value);
   const text = `${describe(value)} with ${describe(culprit)}`;
   return why === undefined ? text : `${text}: ${why}`;

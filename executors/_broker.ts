@@ -12,6 +12,7 @@
 
 import { NEVER, nowMs } from "../_platform/clock.ts";
 import {
+  type CheckingCore,
   type Core,
   openPart,
   type PassedOn,
@@ -198,14 +199,16 @@ export class Broker {
   }
 
   #begin(id: number, call: RemoteCall): void {
-    const { object, method, args, patienceMs, isBlocking, settled } = call;
+    const { object, method, args, patienceMs, isBlocking, isRefused, settled } = call;
     for (const other of settled ?? []) {
       this.#kept.delete(other);
       this.#aborted.delete(other);
     }
     try {
       const core = this.#open(object);
-      if (patienceMs === undefined) {
+      if (isRefused) {
+        this.#reply(REPLY.RETURNED, id, (core as Partial<CheckingCore>).checkCall?.(method));
+      } else if (patienceMs === undefined) {
         this.#reply(REPLY.RETURNED, id, (core as unknown as Methods)[method](...args));
       } else if (!isBlocking || !this.#passOn(id, call)) {
         this.#wait(id, { call, deadlineMs: patienceMs < 0 ? NEVER : nowMs() + patienceMs });

@@ -11,6 +11,7 @@ import { Encoder } from "../_memory/encoder.ts";
 import type { Refusal } from "../_memory/exotic_writer.ts";
 import type { Handle, Shareable } from "../_memory/handle.ts";
 import { encode, type Encoded } from "../_memory/message.ts";
+import { NotShareableError } from "../sync/errors.ts";
 import { BLOCK, PLACE } from "./_protocol.ts";
 
 const WORD_BYTES = Int32Array.BYTES_PER_ELEMENT;
@@ -69,7 +70,8 @@ function refusalOf(extra: object): Refusal {
   if (memory instanceof SharedArrayBuffer) {
     remedy = "processes share no memory: send a copy, or use a Value or a Queue";
   } else if (memory instanceof ArrayBuffer) remedy = "it is too large: send it in parts";
-  return (place) => `Cannot send ${kind}${place} to another process: ${remedy}`;
+  return (place) =>
+    new NotShareableError(`Cannot send ${kind}${place} to another process: ${remedy}`);
 }
 
 const encoder = new Encoder();

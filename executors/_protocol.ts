@@ -272,6 +272,11 @@ export interface RemoteCall {
   readonly patienceMs: number | undefined;
   /** Whether the calling thread is blocked until the answer comes. */
   readonly isBlocking: boolean;
+  /**
+   * Whether the arguments cannot be sent, and are left out: the method is not called, and the
+   * answer is what it would throw all the same.
+   */
+  readonly isRefused?: boolean;
   /** Ids of earlier calls whose promises were settled since the last one. */
   readonly settled?: readonly number[];
 }

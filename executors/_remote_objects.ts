@@ -138,10 +138,36 @@ export class RemoteObjects {
   #call(call: RemoteCall, isPromise: boolean, onAnswer: (answer: Answer) => void): number {
     const id = this.#calls++ | 0; // As the words of mail carry it.
     const settled = this.#settled;
-    this.#outbox.writeSync(KIND.CALL, id, settled.length === 0 ? call : { ...call, settled });
+    try {
+      this.#outbox.writeSync(KIND.CALL, id, settled.length === 0 ? call : { ...call, settled });
+    } catch (error) {
+      throw call.isRefused ? error : this.#refusal(call, error);
+    }
     if (settled.length > 0) this.#settled = [];
     this.#pending.set(id, { onAnswer, isPromise });
     return id;
+  }
+
+  /**
+   * The error of a call whose arguments cannot be sent. Throws another one that takes precedence, as
+   * it does where the object is.
+   */
+  #refusal(call: RemoteCall, error: unknown): unknown {
+    this.#callSync({
+      ...call,
+      args: [],
+      patienceMs: undefined,
+      isBlocking: true,
+      isRefused: true,
+    });
+    if (Object(error).name !== "DataCloneError" && !NotShareableError.is(error)) return error;
+    try {
+      // This names the place within the argument: the caller does not know how a call is sent.
+      for (const arg of call.args) this.#outbox.check(arg, undefined);
+    } catch (better) {
+      return better;
+    }
+    return error;
   }
 
   #callSync(call: RemoteCall): unknown {

@@ -5,6 +5,7 @@
  */
 
 import {
+  type CheckingCore,
   type Core,
   type CoreCall,
   isAlike,
@@ -111,6 +112,14 @@ const ORDERS: { readonly [kind: string]: Order } = {
   SimpleQueue: FIRST_IN_FIRST_OUT,
 };
 
+/** The methods that a queue which is shut down forbids. */
+const PUTS: ReadonlySet<string> = new Set<keyof QueueCore>([
+  "put",
+  "tryPut",
+  "putMany",
+  "tryPutMany",
+]);
+
 /** What a queue is made with; not checked yet. */
 export interface NewQueue {
   readonly name?: unknown;
@@ -126,7 +135,7 @@ export interface NewQueue {
 const inbox = new Batch();
 
 /** The core for threads that share the memory. */
-export class LocalQueueCore implements QueueCore, PassingCore {
+export class LocalQueueCore implements QueueCore, CheckingCore, PassingCore {
   readonly name: string | undefined;
   readonly #words: QueueWords;
   readonly #state: QueueState;
@@ -166,6 +175,11 @@ export class LocalQueueCore implements QueueCore, PassingCore {
   /** See {@linkcode QueueCore}. */
   checkOpen(): void {
     if (this.#state.isClosed) throw this.#shutDownError("put");
+  }
+
+  /** See {@linkcode CheckingCore}. */
+  checkCall(method: string): void {
+    if (PUTS.has(method)) this.checkOpen();
   }
 
   /** See {@linkcode QueueCore}. */

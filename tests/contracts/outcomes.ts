@@ -43,9 +43,8 @@ export function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return `thrown: ${String(error)}`;
   const { constructor, name, message } = error;
   const { count } = error as { count?: number };
-  // Left out: the path to what cannot be cloned, which begins at an item in one case and at all
-  // arguments of a call in the other.
-  const text = message.replace(/ at \S+ cannot be cloned/, " cannot be cloned");
+  // Left out: which of several items cannot be cloned, as told in a process.
+  const text = message.replace(/ at \[\d+\] cannot be cloned/, " cannot be cloned");
   return `${constructor.name} "${name}": ${text}${count === undefined ? "" : ` (${count})`}`;
 }
 
