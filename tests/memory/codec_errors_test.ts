@@ -510,14 +510,15 @@ Deno.test("Encoder/Decoder: a Map is one, whatever its class is called, also whe
     }
   }
   const strict = new Encoder();
-  strict.refusalOf = () => () => "no extras";
+  strict.refusalOf = () => () => new Error("no extras");
   strict.encode(new Registry([["a", 1]]), words, bytes, 0, ROOM);
   assertEquals(decoder.decode(words, bytes, 0), new Map([["a", 1]]));
 });
 
 Deno.test("Encoder: where extras are refused, the error says so, and in errors there is text", () => {
   const strict = new Encoder();
-  strict.refusalOf = (extra) => (place) => `no ${extra.constructor.name}${place} here`;
+  strict.refusalOf = (extra) => (place) =>
+    new RangeError(`no ${extra.constructor.name}${place} here`);
   const memory = new SharedArrayBuffer(8);
   const value = Object.assign(new Error("kept"), {
     memory,
@@ -525,7 +526,7 @@ Deno.test("Encoder: where extras are refused, the error says so, and in errors t
   });
   assertThrows(
     () => strict.encode([{ memory }], words, bytes, 0, ROOM),
-    DOMException,
+    RangeError,
     "no SharedArrayBuffer at [0].memory here",
   );
   const next = strict.encode(value, words, bytes, 0, ROOM);
