@@ -13,6 +13,9 @@
  *    knows which.
  * 2. A node is reused only after its wait is over: it is then in no list, and no longer on the
  *    stack.
+ * 3. `withdraw` finds the node in whichever list of the object it is, whatever state the object is
+ *    in. So when it does not, nor does the stack have it, a thread that was given up knows that its
+ *    node was taken out as a dead thread's, and is in no list.
  *
  * A thread has one home: the first table that it has to do with. Objects of a thread that was
  * started some other way, and so has a table of its own, bring that table along; a thread that
@@ -49,7 +52,10 @@ export abstract class Wait {
   /** Takes what was granted; true when the wait is over, false when its node is queued again. */
   abstract granted(grant: number): boolean;
 
-  /** Takes the node out of its list, under the list's latch; false when it is in none. */
+  /**
+   * Takes the node out of whichever list it is in, under that list's latch; false when it is in
+   * none (Invariant 3).
+   */
   protected abstract withdraw(): boolean;
 
   /** Gives back what was granted, because the caller can no longer use it. */
@@ -87,7 +93,7 @@ export abstract class Wait {
       }
       this.seat.drain(); // The grant is on the stack (Invariant 1).
       if (!this.isOver && !this.seat.isHere) {
-        this.isOver = true; // The node was taken out of the list as a dead thread's.
+        this.isOver = true; // Invariant 3.
         return true;
       }
     }

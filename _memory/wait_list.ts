@@ -25,6 +25,9 @@
  *    thread can hold it.
  * 4. A thread that takes a latch after sleeping leaves it SLEPT_ON, as it cannot know whether
  *    others still sleep; so each sleeper is woken in turn.
+ * 5. A node in a list has that list's number in LIST until it is taken out: a node is opened for
+ *    another wait only when it is in no list (Invariants 2 and 3 of `seat.ts`). So the first node
+ *    of a list can always be removed, and a loop that takes out one first node after another ends.
  *
  * Source: the three states are those of Drepper's second mutex, in "Futexes Are Tricky".
  *

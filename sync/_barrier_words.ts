@@ -22,6 +22,8 @@
  * 3. The party that runs an action ends the round only if ROUND is still what it was: `abort` and
  *    `reset` may have ended it before.
  * 4. The gate is emptied whenever STATE ceases to be ACTING.
+ * 5. A party whose thread was given up leaves both lists at once, during an action too: its node is
+ *    used again for the thread's next wait. In the round, that breaks the barrier.
  *
  * Python's fourth state, draining, has no counterpart: it keeps the next round out while the
  * parties of this one read a common result. Here each party gets its result in its own node
@@ -69,12 +71,12 @@ export class BarrierWait extends Wait {
 
   /** See {@linkcode Wait}. */
   protected withdraw(): boolean {
-    return this.#object.leave(this.node);
+    return this.#object.withdraw(this.node);
   }
 
   /**
    * Fails while an action runs: all parties of the round have come, and a party at the gate has not
-   * arrived yet.
+   * arrived yet. But a thread that was given up waits no longer (Invariant 5).
    */
   override tryGiveUp(): boolean {
     if (this.isOver) return false;
@@ -193,13 +195,26 @@ export class BarrierWords {
   }
 
   /**
-   * Takes out a party that gives up, which breaks the barrier; false when its wait was granted
-   * already, or will be after the action.
+   * Takes out a party that gives up in time, which breaks the barrier; false when its wait was
+   * granted already, or will be after the action.
    */
   leave(node: number): boolean {
     return this.#locked(() => {
       this.#breakIfDeserted();
       if (this.state === ACTING || !this.#parties.remove(node)) return false;
+      this.#endRound(FAILED, BROKEN);
+      return true;
+    });
+  }
+
+  /**
+   * Takes out a party whose thread was given up, in whatever state the barrier is; that breaks the
+   * barrier, unless the party was at the gate. False when its node is in neither list.
+   */
+  withdraw(node: number): boolean {
+    return this.#locked(() => {
+      if (this.#gate.remove(node)) return true;
+      if (!this.#parties.remove(node)) return false;
       this.#endRound(FAILED, BROKEN);
       return true;
     });

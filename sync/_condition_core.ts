@@ -94,6 +94,11 @@ class ConditionWait extends LockWait {
     this.#leave = leave;
   }
 
+  /** See {@linkcode Wait}. A node moves from the condition's list to the lock's, and not back. */
+  protected override withdraw(): boolean {
+    return this.#leave(this.node) || super.withdraw();
+  }
+
   /**
    * Fails once notified: the wait then ends with the lock (Invariant 3), unless its thread has left
    * and gets no lock any more.

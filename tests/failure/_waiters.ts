@@ -19,8 +19,14 @@ export type AnyLock = Lock | RLock | Condition;
 /** Objects that can be waited for. */
 export type Waitable = AnyLock | Semaphore | BoundedSemaphore | Event | Barrier;
 
-/** Where each object has its latch and its list of waiters. */
-const PLACES: Record<string, { readonly LATCH: number; readonly LIST: number }> = {
+/** Where an object has its latch and its lists of waiters. */
+interface Place {
+  readonly LATCH: number;
+  readonly LIST: number;
+  readonly GATE?: number;
+}
+
+const PLACES: Record<string, Place> = {
   Lock: LOCK,
   RLock: LOCK,
   Condition: CONDITION,
@@ -38,12 +44,13 @@ export function waitersOf(object: Waitable): number {
     byteOffset: number;
     threads: SharedArrayBuffer;
   };
-  const { LATCH, LIST } = PLACES[kind];
+  const { LATCH, LIST, GATE } = PLACES[kind];
   const words = new Int32Array(buffer, byteOffset);
   const latch = new Latch(words, LATCH);
   latch.take();
   try {
-    return [...new WaitList(words, LIST, seatIn(threads), 0).nodes()].length;
+    const lists = GATE === undefined ? [LIST] : [LIST, GATE];
+    return lists.flatMap((at) => [...new WaitList(words, at, seatIn(threads), 0).nodes()]).length;
   } finally {
     latch.give();
   }

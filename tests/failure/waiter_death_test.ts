@@ -338,6 +338,34 @@ for (const kind of ["RLock", "Lock"]) {
   });
 }
 
+test("Barrier: a party given up at the gate leaves it, before the memory of its wait is used again", async () => {
+  const ended = await runProgram(
+    syncProgram(`
+    const until = async (condition) => {
+      while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
+    };
+    let endAction;
+    const acting = new Promise((resolve) => endAction = resolve);
+    const barrier = new Barrier(1, { action: () => acting });
+    const round = barrier.wait();
+    const report = new Int32Array(new SharedArrayBuffer(8));
+    const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const controller = new AbortController();
+    pool.with({ signal: controller.signal }).submit(sync.waitTwice, barrier, report);
+    await until(() => waitersOf(barrier) === 1);
+    controller.abort();
+    await until(() => report[0] + report[1] === 2);
+    console.log("given up", ...report, waitersOf(barrier));
+    endAction();
+    console.log("round", await round);
+    console.log("next", await barrier.wait(), barrier.broken);
+    await pool.shutdown();
+  `),
+    { timeoutMs: 8000 },
+  );
+  assertEndedWell(ended, ["given up 2 0 0", "round 0", "next 0 false"]);
+});
+
 test("Barrier: a party given up during the action is not taken for a later wait of another thread", async () => {
   const barrier = new Barrier(2, { action: () => acting });
   let endAction = (): void => {};

@@ -26,6 +26,8 @@ const COUNT_WORDS = 3;
 
 /** What a party returns whose round was broken. */
 const BROKEN = -1;
+/** What a party returns whose thread was given up. */
+const GIVEN_UP = -2;
 
 interface Shared {
   readonly barrier: Handle;
@@ -65,6 +67,16 @@ function waitOnce({ barrier }: View, timeout?: number): number {
   let index = BROKEN;
   succeeds(() => index = barrier.waitSync({ timeout }), BrokenBarrierError);
   return index;
+}
+
+/** Waits once, in a thread that may have been given up. */
+function waitOnceUnlessGivenUp(view: View): number {
+  try {
+    return waitOnce(view);
+  } catch (error) {
+    if (!String(error).includes("given up")) throw error;
+    return GIVEN_UP;
+  }
 }
 
 /** Waits until a round is complete. */
@@ -234,17 +246,49 @@ const deadParty = defineModel({
   thread(thread, { table, ids, ...view }) {
     if (thread === 2) table.declareDead(ids[0]);
     if (thread !== 0) return thread === 1 ? waitOnce(view) : BROKEN;
-    try {
-      return waitOnce(view);
-    } catch (error) {
-      if (!String(error).includes("given up")) throw error;
-      return "given up";
-    }
+    return waitOnceUnlessGivenUp(view);
   },
   check(shared, [first, second]) {
-    if (first === "given up") assertOneOf(second, 1, 0, BROKEN);
+    if (first === GIVEN_UP) assertOneOf(second, 1, 0, BROKEN);
     else assertOneOf([first, second], [0, 1], [1, 0], [BROKEN, BROKEN]);
     checkLeft(shared, second === BROKEN);
+  },
+});
+
+/**
+ * Thread 0 gives thread 1 up in its action. Thread 1 may be at the gate by then. It comes twice,
+ * and uses the same node for both waits.
+ */
+const deadAtGate = defineModel({
+  name: "Barrier: dead at the gate",
+  threads: 2,
+  preemptions: 2,
+  setUp() {
+    emptyTable();
+    return { ...setUpFor(1, true)(), ids: newWords(2) };
+  },
+  open({ ids, ...shared }, thread) {
+    const { id, table } = sit(tableOf(shared.barrier), thread);
+    ids[thread] = id;
+    const view = openActing(shared);
+    const { barrier } = view;
+    const action = barrier.action!;
+    if (thread === 0) {
+      barrier.action = (): void => {
+        table.declareDead(ids[1]);
+        action();
+      };
+    }
+    return view;
+  },
+  thread(thread, view) {
+    if (thread === 0) return [waitOnce(view)];
+    return [waitOnceUnlessGivenUp(view), waitOnceUnlessGivenUp(view)];
+  },
+  check(shared, [[index], ends]) {
+    assertOneOf(index, 0);
+    for (const end of ends) assertOneOf(end, 0, GIVEN_UP);
+    checkLeft(shared, false);
   },
 });
 
@@ -289,5 +333,6 @@ export const models: readonly Model[] = [
   wasReset(false),
   wasReset(true),
   deadParty,
+  deadAtGate,
   endedParty,
 ];
