@@ -83,6 +83,12 @@ export abstract class Wait {
   }
 
   /**
+   * Called when the thread goes to sleep, blocked in this wait: throws if the wait cannot end before
+   * an async task of the thread goes on. Its node is in no list then.
+   */
+  checkNotInVain(): void {}
+
+  /**
    * Ends the wait without a grant; false when it is too late for that: it was granted, or will be.
    */
   tryGiveUp(): boolean {
@@ -291,6 +297,16 @@ export class Seat implements Source {
       }
     }
     return found;
+  }
+
+  /** See {@linkcode Source}. */
+  sleeping(): void {
+    const blocked = this.#blockedIn;
+    if (blocked === undefined || blocked.isOver) return;
+    this.#advance(blocked, () => {
+      blocked.checkNotInVain();
+      return false;
+    });
   }
 
   /** Hands grants to their waits, oldest first. */

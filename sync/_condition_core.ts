@@ -109,6 +109,15 @@ class ConditionWait extends LockWait {
     if (this.isOver) return true;
     return !this.seat.isHere && super.tryGiveUp();
   }
+
+  /**
+   * See {@linkcode Wait}. Nobody can notify this wait while an async task of the thread holds the
+   * lock. A task that gets it after the notification cedes it.
+   */
+  override checkNotInVain(): void {
+    const { lock, seat } = this;
+    if (lock.owner === seat.id && this.#leave(this.node)) throw lock.heldByTask();
+  }
 }
 
 /** The core for threads that share the memory. */

@@ -129,10 +129,7 @@ export class LockWords {
    * thread is blocked for ever. Call only where the thread's own blocking code does not hold it.
    */
   checkNotOwn(): void {
-    if (this.owner !== this.seat.id) return;
-    throw new RuntimeError(
-      `Cannot acquire ${this.label}: an async task of this thread holds it, and cannot release it while the thread is blocked; await the promise form instead`,
-    );
+    if (this.owner === this.seat.id) throw this.heldByTask();
   }
 
   /**
@@ -394,6 +391,13 @@ export class LockWords {
     const { owner } = this;
     if (owner === 0) return "it is not held";
     return `it is held by thread "${this.seat.table.nameOf(owner)}"`;
+  }
+
+  /** The error of blocking for a lock that an async task of this thread holds. */
+  heldByTask(): RuntimeError {
+    return new RuntimeError(
+      `Cannot acquire ${this.label}: an async task of this thread holds it, and cannot release it while the thread is blocked; await the promise form instead`,
+    );
   }
 
   /** The error of releasing what is not held, or not held by the caller. */

@@ -64,8 +64,9 @@ function outcomeOf(left: Hold, outcome: boolean | LostLock): boolean {
  * **Differs from Python:** with a plain {@linkcode Lock}, the thread that waits or notifies must
  * have acquired it itself; timeouts are in milliseconds. A blocking wait throws a
  * {@linkcode RuntimeError} where it and an async task of the same thread would wait for each other:
- * at once, and with the lock, if the task waits for the lock; without the lock, if the task holds
- * it when time is up.
+ * at once, and with the lock, if the task waits for the lock; without the lock, if the task gets
+ * the lock during the wait, as one does that waits for a condition of the lock and is notified
+ * first. Where async tasks of a thread wait, have the thread's other code await the promise form.
  *
  * @example
  * ```ts

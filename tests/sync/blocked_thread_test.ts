@@ -7,13 +7,20 @@ import { ROOT } from "../_support/scratch.ts";
 const PROGRAM_MS = 10_000;
 
 const HEAD = `
-import { Condition, Lock, RLock, Semaphore, ThreadPoolExecutor } from ${
-  JSON.stringify(new URL("mod.ts", ROOT).href)
-};
+import {
+  Condition,
+  Event,
+  Lock,
+  ProcessPoolExecutor,
+  RLock,
+  Semaphore,
+  ThreadPoolExecutor,
+} from ${JSON.stringify(new URL("mod.ts", ROOT).href)};
 import { Gate } from ${JSON.stringify(new URL("tests/contracts/gate.ts", ROOT).href)};
 import { holdUntilAllWait } from ${
   JSON.stringify(new URL("tests/sync/fixtures/lock_tasks.ts", ROOT).href)
 };
+import { queued } from ${JSON.stringify(new URL("tests/sync/_support.ts", ROOT).href)};
 `;
 
 /**
@@ -89,30 +96,42 @@ for (const [name, made] of Object.entries(CONDITIONS)) {
     );
   });
 
-  test(`${name}.waitSync() that times out while an async task of its thread holds the lock throws RuntimeError, and leaves its guard nothing to release`, async () => {
-    await assertPrints(
-      ["RuntimeError", "task", "false"],
-      `
-      await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-      const condition = ${made};
-      const task = condition.run(async () => {
-        await condition.wait();
-        console.log("task");
-      });
-      await pool.submit(() => {});
-      try {
-        using _ = condition.holdSync();
-        // Notified, the task is granted the lock, or waits for it, and cannot go on while this thread is blocked.
-        pool.submit((condition) => condition.runSync(() => condition.notify()), condition);
-        for (;;) condition.waitSync({ timeout: 10 });
-      } catch (error) {
-        console.log(error.name);
-      }
-      await task;
-      console.log(condition.locked());
-    `,
-    );
-  });
+  for (const pool of ["ThreadPoolExecutor", "ProcessPoolExecutor"]) {
+    test(`${name}.waitSync() throws RuntimeError once an async task of its thread has got the lock, and leaves its guard nothing to release (${pool})`, async () => {
+      await assertPrints(
+        [
+          `RuntimeError: Cannot acquire ${kind}: an async task of this thread holds it, and cannot release it while the thread is blocked; await the promise form instead`,
+          "task true",
+          "false",
+        ],
+        `
+        const condition = ${made};
+        const isAwaited = new Event();
+        await using pool = new ${pool}({ maxWorkers: 1 });
+        const outcome = pool.submit(async (condition, isAwaited) => {
+          const task = condition.run(() => condition.wait());
+          await isAwaited.wait();
+          const outcome = [];
+          try {
+            using _ = condition.holdSync();
+            condition.waitSync();
+          } catch (error) {
+            outcome.push(String(error));
+          }
+          outcome.push("task " + await task);
+          return outcome;
+        }, condition, isAwaited);
+        await queued(condition);
+        isAwaited.set();
+        await queued(condition, 2);
+        // The one that is notified is the task, which cannot go on while its thread is blocked.
+        await condition.run(() => condition.notify());
+        for (const line of await outcome) console.log(line);
+        console.log(condition.locked());
+      `,
+      );
+    });
+  }
 
   test(`${name}.waitSync() that lost the lock to an async task leaves it to that, and to no other guard but its own`, async () => {
     await assertPrints(
@@ -130,7 +149,7 @@ for (const [name, made] of Object.entries(CONDITIONS)) {
       pool.submit(() => {}).addDoneCallback(() => taken = condition.hold());
       try {
         using _ = condition.holdSync();
-        for (;;) condition.waitSync({ timeout: 10 });
+        condition.waitSync();
       } catch (error) {
         console.log(error.name);
       }
@@ -158,7 +177,7 @@ for (const [name, made] of Object.entries(CONDITIONS)) {
       // Called while this thread is blocked in the wait.
       pool.submit(() => {}).addDoneCallback(() => taken = condition.acquire());
       try {
-        for (;;) condition.waitSync({ timeout: 10 });
+        condition.waitSync();
       } catch (error) {
         console.log(error.name);
       }
