@@ -54,8 +54,14 @@ export let holdsOfLock: (lock: Lock) => Holds;
  *
  * **Fairness:** waiters are woken first come, first served, but a thread that comes at the moment
  * of a release may take the lock first. A waiter that was overtaken like this is handed the lock by
- * the next release. A thread that blocks for the lock goes before its own async tasks that wait for
- * it: they could not go on, and release the lock, while the thread is blocked.
+ * the next release.
+ *
+ * **Both forms in one thread:** while a thread is blocked, its async tasks cannot go on, nor
+ * release what they hold. So a thread that blocks for the lock goes before its own tasks that wait
+ * for it. But it cannot go before a task that holds the lock, even one that has only just been
+ * granted it and does not know that yet: then it waits until time is up, without a timeout for
+ * ever. Where async tasks of a thread use a lock, have the thread's other code await the promise
+ * form, or give the blocking one a timeout.
  *
  * **Owner's death:** when the thread that acquired the lock ends, or is given up by its pool,
  * without a release, all calls that wait or come later throw an {@linkcode OwnerDiedError}, until a

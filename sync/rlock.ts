@@ -57,7 +57,8 @@ export let holdsOfRLock: (lock: RLock) => Holds;
  * It can be sent to any task in its arguments. Whoever acquires it sees all that was written to
  * shared memory before it was released.
  *
- * **Fairness** and **owner's death** are those of {@linkcode Lock}.
+ * **Fairness** and **owner's death** are those of {@linkcode Lock}. Blocking for a lock that an
+ * async task of the same thread holds throws a {@linkcode RuntimeError}, unless there is a timeout.
  *
  * Semantics: Python's `threading.RLock`.
  *

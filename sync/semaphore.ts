@@ -48,6 +48,10 @@ export interface SemaphoreOptions {
  * the permit before the woken waiter does; a waiter that was overtaken like this gets the next
  * permit that is passed on.
  *
+ * **Both forms in one thread:** as with {@linkcode Lock}, a thread that blocks for a permit goes
+ * before its own async tasks that wait for one, but a task that has got one cannot release it
+ * meanwhile.
+ *
  * **Owner's death:** permits of a thread that dies are lost; another thread may release them in its
  * place.
  *
