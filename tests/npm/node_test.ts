@@ -343,7 +343,7 @@ test(
     assertEquals(lines, [
       "true",
       "Cannot put into Queue: a BlockList goes to another thread by a message only; send it as an argument of a task",
-      "Cannot submit task: DataCloneError: Cannot send BlockList at [0] to another process: only threads can be sent one",
+      "Cannot send BlockList at [0] to another process: only threads can be sent one",
     ]);
   },
 );
@@ -371,7 +371,7 @@ test(
     }, transfer(file, [file])));
   `);
     const refusal = (name: string) =>
-      `Cannot submit task: DataCloneError: Cannot send ${name} to another process: only threads can be sent one`;
+      `Cannot send ${name} at [0] to another process: only threads can be sent one`;
     assertEquals(lines, [refusal("RecordableHistogram"), refusal("FileHandle"), "5", "true"]);
   },
 );
