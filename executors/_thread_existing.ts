@@ -115,7 +115,7 @@ export class DelayedThread<A extends unknown[]> implements ThreadOptions<A> {
   /** See {@linkcode ThreadOptions}. */
   readonly target: (...args: A) => unknown;
   /** See {@linkcode ThreadOptions}. */
-  readonly args: readonly [...A];
+  readonly args: readonly [...A] | undefined;
   /** See {@linkcode ThreadOptions}. */
   readonly name: string | undefined;
   /** See {@linkcode ThreadOptions}. */
@@ -124,9 +124,8 @@ export class DelayedThread<A extends unknown[]> implements ThreadOptions<A> {
   readonly delay: Delay;
 
   constructor(target: (...args: A) => unknown, options: ThreadOptions<A>, delay: Delay) {
-    const { args = [] } = options;
     this.target = target;
-    this.args = args as readonly [...A]; // Left out only where the target can do without.
+    this.args = options.args;
     this.name = options.name;
     this.daemon = options.daemon;
     this.delay = delay;

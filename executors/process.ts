@@ -160,7 +160,6 @@ export class Process<A extends unknown[] = unknown[]> {
    * names an unknown kind, or `env` or `cwd` has the wrong type.
    * @throws {RuntimeError} In a browser or a compiled program, which cannot start processes.
    */
-  constructor(options?: ProcessOptions<A> & ([] extends A ? unknown : { args: object }));
   constructor(options: ProcessOptions<A> = {}) {
     this.#isCurrent = options instanceof OwnProcess;
     if (options instanceof OwnProcess) {

@@ -21,7 +21,7 @@ import { NotShareableError, RuntimeError } from "../sync/errors.ts";
 import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
 import { ownOrigin } from "./_origin.ts";
 import { handleForThread } from "./_pool_handle.ts";
-import { type AnyFunction, describe, type Target, targetOf } from "./_target.ts";
+import { type AnyFunction, errorText, type Target, targetOf } from "./_target.ts";
 import {
   type Delay,
   DelayedThread,
@@ -163,11 +163,9 @@ export class Thread<A extends unknown[] = unknown[]> {
   /**
    * Makes the object; no thread is started yet.
    *
-   * @param options The target, its arguments, and the thread's name. Arguments that the target
-   * needs must be given.
+   * @param options The target, its arguments, and the thread's name.
    * @throws {TypeError} When `target` is not a function, or `args` is not an array.
    */
-  constructor(options?: ThreadOptions<A> & ([] extends A ? unknown : { args: object }));
   constructor(options: ThreadOptions<A> = {}) {
     if (options instanceof ExistingThread) {
       const { seat, id, name, nameInTable, daemon, isStarted, target } = options;
@@ -381,7 +379,7 @@ export class Thread<A extends unknown[] = unknown[]> {
       port.postMessage(encoded, [encoded.block, ...transfers ?? []]);
     } catch (error) {
       if (NotShareableError.is(error)) throw error;
-      throw new NotShareableError(`Cannot start thread "${this.name}": ${describe(error)}`, {
+      throw new NotShareableError(`Cannot start thread "${this.name}": ${errorText(error)}`, {
         cause: error,
       });
     }

@@ -105,25 +105,18 @@ export class Timer<A extends unknown[] = unknown[]> extends Thread<A> {
    * @param interval How long to wait, in milliseconds. With 0 or less the timer fires at once, with
    * `Infinity` never.
    * @param fn What is called then. It is sent as a task is.
-   * @param options The function's arguments, which must be given if it needs any; the thread's
-   * name.
+   * @param options The function's arguments; the thread's name.
    * @throws {TypeError} When `interval` is not a number, or `fn` is not a function.
    * @throws {RangeError} When `interval` is NaN.
    */
-  constructor(
-    interval: number,
-    fn: (...args: A) => unknown,
-    ...options: [] extends A ? [options?: TimerOptions<A>]
-      : [options: TimerOptions<A> & { args: object }]
-  );
+  constructor(interval: number, fn: (...args: A) => unknown, options?: TimerOptions<A>);
   constructor(
     interval: number | ExistingTimer,
     fn: (...args: A) => unknown,
     options: TimerOptions<A> = {},
   ) {
     if (interval instanceof ExistingTimer) {
-      // The thread that it represents has its arguments.
-      super(interval.thread as ExistingThread & { args: readonly [...A] });
+      super(interval.thread);
       this.#interval = 0;
       this.#finished = interval.finished;
       return;

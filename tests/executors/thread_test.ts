@@ -383,9 +383,9 @@ test("Thread.join() throws in the thread itself", async () => {
 
 test("Thread names are given once in the program, with the name of the target", () => {
   const [one, two, three] = [
-    new Thread({ target: work.put, args: [new Queue()] }),
+    new Thread({ target: work.put }),
     new Thread(),
-    new Thread({ target: work.fail, args: [""], name: "" }),
+    new Thread({ target: work.fail, name: "" }),
   ];
   const first = Number(/^Thread-(\d+) \(put\)$/.exec(one.name)?.[1]);
   assertEquals(two.name, `Thread-${first + 1}`);

@@ -156,10 +156,9 @@ test("Timer, subclass: it cannot override run", () => {
 });
 
 test("Timer names are those of threads, without the name of the function", () => {
-  const named = (name?: string): string => new Timer(5, work.fail, { args: [""], name }).name;
-  const first = Number(/^Thread-(\d+)$/.exec(named())?.[1]);
-  assertEquals(named(), `Thread-${first + 1}`);
-  assertEquals(named("alarm"), "alarm");
+  const first = Number(/^Thread-(\d+)$/.exec(new Timer(5, work.put).name)?.[1]);
+  assertEquals(new Timer(5, work.put).name, `Thread-${first + 1}`);
+  assertEquals(new Timer(5, work.put, { name: "alarm" }).name, "alarm");
 });
 
 test("Timer.daemon is inherited, and can be given", () => {

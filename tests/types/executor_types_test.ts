@@ -185,7 +185,7 @@ test("executors are interchangeable by type", () => {
 
 const HEAD = `
 import {
-  asCompleted, AsyncExecutor, BrokenExecutor, Executor, Future, map, type MapOptions, Process, RuntimeError, tasks, Thread, type ThreadOptions, TimeoutError, Timer, wait,
+  asCompleted, AsyncExecutor, BrokenExecutor, Executor, Future, map, type MapOptions, RuntimeError, tasks, TimeoutError, wait,
 } from ${JSON.stringify(new URL("mod.ts", ROOT).href)};
 const executor = new AsyncExecutor();
 const double = (n: number): number => n * 2;
@@ -227,12 +227,6 @@ test("calls with wrong arguments do not compile", { timeout: 60_000 }, async () 
       'executor.submit(tasks<{ run(n: number): void }>("").run, "1");',
     "an executor of no backend": "new Executor();",
     "a value set to a future of another type": 'new Future<number>().setResult("1");',
-    "a thread without its target's arguments": "new Thread({ target: add });",
-    "a thread without one of its target's arguments": "new Thread({ target: add, args: [1] });",
-    "a process without its target's arguments": "new Process({ target: add });",
-    "a timer without its function's arguments": "new Timer(10, add);",
-    "a timer with options, and without its function's arguments":
-      'new Timer(10, add, { name: "adds" });',
   };
   const right = {
     "options that are passed through": `
@@ -252,34 +246,6 @@ test("calls with wrong arguments do not compile", { timeout: 60_000 }, async () 
         throw new Error("none");
       }
       const value: Promise<number> = first([executor.submit(double, 1)]);`,
-    "threads with all the arguments that they need": `
-      const fixed = [1, 2] as const;
-      new Thread({ target: add, args: fixed });
-      new Process({ target: add, args: [1, 2] });
-      new Timer(10, add, { args: [1, 2] });
-      new Thread({ target: (n, word) => [n.toFixed(), word.trim()], args: [1, "a"] });
-      const spawn = <A extends unknown[]>(fn: (...args: A) => unknown, ...args: A): Thread<A> =>
-        new Thread({ target: fn, args });
-      spawn(add, 1, 2);`,
-    "threads that need no arguments": `
-      new Thread();
-      new Process({ name: "a" });
-      new Thread({ target: (n = 1) => n });
-      new Thread({ target: (...all: number[]) => all });
-      new Timer(10, () => {});
-      new Timer(10, () => {}, { daemon: true });`,
-    "subclasses of Thread": `
-      class Plain extends Thread {
-        constructor(options: ThreadOptions) {
-          super(options);
-        }
-      }
-      class Generic<A extends unknown[]> extends Thread<A> {
-        constructor(options: ThreadOptions<A> & { args: readonly [...A] }) {
-          super(options);
-        }
-      }
-      const all: Thread[] = [new Plain({ name: "a" }), new Generic({ target: add, args: [1, 2] })];`,
     "all of it right":
       "const f: Future<number> = executor.submit(add, 1, 2); executor.map(add, [1], [2], { chunksize: 1 });",
   };
