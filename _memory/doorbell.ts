@@ -133,6 +133,8 @@ export class Doorbell extends Bell {
   #expected = 0;
   /** How many of the expected outcomes need not hold the event loop open. */
   #spared = 0;
+  /** How many blocking waits are under way: a callback that one of them runs may block too. */
+  depth = 0;
   /** A microtask or macrotask that will pump is scheduled. */
   #scheduled = false;
   /** A promise of `waitAsync` is pending. */
@@ -258,9 +260,11 @@ export class Doorbell extends Bell {
    * @throws {Error} When this thread is given up by whoever started it.
    */
   waitSync(isDone: () => boolean, deadlineMs: number): boolean {
+    this.depth++;
     try {
       return this.#waitSync(isDone, deadlineMs);
     } finally {
+      this.depth--;
       // BELL is AWAKE now, so nobody rings for the promise form, which still sleeps: it must look,
       // and go to sleep anew.
       if (this.#parked) this.nudge();

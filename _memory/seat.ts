@@ -132,6 +132,8 @@ export class Seat implements Source {
   readonly #freeNodes: number[] = [];
   /** The wait that this thread is blocked in. */
   #blockedIn: Wait | undefined;
+  /** How many blocking waits were under way in the doorbell when that wait began. */
+  #depth = 0;
   /** The first node of each chunk that belongs to this thread. */
   readonly #chunks: number[] = [];
   /** Nodes taken from this thread's stack GRANTED, oldest first. */
@@ -211,7 +213,9 @@ export class Seat implements Source {
   waitSync(wait: Wait, deadlineMs: number): boolean {
     const isOver = (): boolean => wait.isOver;
     const outer = this.#blockedIn;
+    const outerDepth = this.#depth;
     this.#blockedIn = wait;
+    this.#depth = this.#doorbell.depth;
     try {
       if (!this.#doorbell.waitSync(isOver, deadlineMs)) {
         if (wait.tryGiveUp()) return false;
@@ -225,6 +229,7 @@ export class Seat implements Source {
       throw error;
     } finally {
       this.#blockedIn = outer;
+      this.#depth = outerDepth;
       this.close(wait);
     }
     if (wait.failure !== undefined) throw wait.failure.error;
@@ -303,6 +308,8 @@ export class Seat implements Source {
   sleeping(): void {
     const blocked = this.#blockedIn;
     if (blocked === undefined || blocked.isOver) return;
+    // Not while a callback blocks for something else: it goes on before the wait does.
+    if (this.#doorbell.depth > this.#depth + 1) return;
     this.#advance(blocked, () => {
       blocked.checkNotInVain();
       return false;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { builtin } from "./_node_modules.ts";
+import { builtin, type NodeModules } from "./_node_modules.ts";
 import {
   endThread,
   holdName,
@@ -213,6 +213,14 @@ export function environment(name: string): string | undefined {
   return state === "granted" ? Deno.env.get(name) : undefined;
 }
 
+type Receive = NodeModules["node:worker_threads"]["receiveMessageOnPort"];
+
+let receiver: Receive | undefined;
+
+function loadReceiver(): Receive {
+  return receiver = builtin("node:worker_threads").receiveMessageOnPort;
+}
+
 /** Makes the Deno implementation. */
 export function createDenoPlatform(): Platform {
   return {
@@ -228,7 +236,12 @@ export function createDenoPlatform(): Platform {
       const { setImmediate } = timers;
       setImmediate(callback);
     },
-    receive: (port) => builtin("node:worker_threads").receiveMessageOnPort(port),
+    prepareToReceive: () => {
+      if (receiver !== undefined) return false;
+      loadReceiver();
+      return true;
+    },
+    receive: (port) => (receiver ?? loadReceiver())(port),
     nextMessage,
     background: (ms, callback) => {
       const { setTimeout, clearTimeout } = timers;

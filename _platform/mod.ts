@@ -124,6 +124,11 @@ export interface Platform {
   /** Calls back in a later turn of the event loop, after timers and input have had their chance. */
   nextTurn(callback: () => void): void;
   /**
+   * Loads what {@linkcode receive} needs; true if that was not loaded before. Only where other code
+   * may run meanwhile: Deno runs microtasks.
+   */
+  prepareToReceive?(): boolean;
+  /**
    * The oldest message that was sent to a port, boxed; `undefined` if it has not arrived yet. That
    * happens only in browsers, where a message takes a turn of the event loop: `onLate` is then
    * called once, when a message has arrived.

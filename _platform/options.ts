@@ -38,10 +38,11 @@ export function deadlineOf(
 
 /**
  * Throws unless `signal` is a signal or left out: it is often mistaken for its controller. A signal
- * of another realm is one too, though it is no instance of this realm's class.
+ * of another realm is one too, though it is no instance of this realm's class. As in `fetch`, `null`
+ * is none.
  */
 export function checkSignal(act: string, signal: unknown): void {
-  if (signal === undefined || isSignal(signal)) return;
+  if (signal === undefined || signal === null || isSignal(signal)) return;
   throw new TypeError(`Cannot ${act}: signal must be an AbortSignal, got ${describe(signal)}`);
 }
 

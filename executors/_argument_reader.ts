@@ -118,6 +118,7 @@ export class ArgumentReader {
   /** Gives back the arguments' memory, if that has not been done: the task cannot run. */
   drop(form: number): void {
     this.#message = undefined;
+    this.#extras = NO_EXTRAS;
     if (hasBlock(form)) this.#useBlock(() => {});
   }
 

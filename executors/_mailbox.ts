@@ -25,7 +25,7 @@ import {
   PLACE,
   type RanReport,
 } from "./_protocol.ts";
-import { describe } from "./_target.ts";
+import { errorText } from "./_target.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import { detach, isCopied, takeTransfers, transferList } from "./task.ts";
 
@@ -337,12 +337,13 @@ export class MailboxReader {
     const head = records.words[at];
     let message: unknown;
     if ((head & PLACE.MASK) === PLACE.MESSAGE) {
-      // First: when Deno loads what receives, microtasks run, and one of them may come here for the
-      // same record.
-      this.#isLate = true;
+      // What runs meanwhile may take this record, and more.
+      if (platform.prepareToReceive?.()) return this.take();
       const received = platform.receive(this.#port, this.#onLate);
-      if (received === undefined) return false;
-      this.#isLate = false;
+      if (received === undefined) {
+        this.#isLate = true;
+        return false;
+      }
       message = received.message;
     }
     this.kind = head >> KIND_SHIFT;
@@ -352,7 +353,7 @@ export class MailboxReader {
       this.value = this.#read(head & PLACE.MASK, at + HEADER_WORDS, message);
     } catch (error) {
       this.isUnreadable = true;
-      this.value = new NotShareableError(`Cannot receive value: ${describe(error)}`, {
+      this.value = new NotShareableError(`Cannot receive value: ${errorText(error)}`, {
         cause: error,
       });
     }

@@ -509,7 +509,7 @@ function mapsOf(backend: ExecutorBackend): Set<MapRun> {
 }
 
 /**
- * Makes all calls of `map` submit what they have read, or drop it if `cancelFutures`: the executor
+ * Makes all calls of `map` submit what they have read, or cancel it if `cancelFutures`: the executor
  * is about to be shut down.
  */
 export function finishMaps(backend: ExecutorBackend, cancelFutures: boolean): void {

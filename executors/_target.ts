@@ -202,11 +202,11 @@ async function importTarget(target: ModuleTarget): Promise<AnyFunction> {
   } catch (error) {
     // A bundle's code for the page may have failed after it has marked its tasks. A program that
     // starts itself again must still be reported.
-    const isTold = describe(error).includes(STARTS_WHILE_LOADING);
+    const isTold = errorText(error).includes(STARTS_WHILE_LOADING);
     const fn = isBundled && !isTold ? findMarked(target) : undefined;
     if (fn !== undefined) return fn;
     throw new NotShareableError(
-      `Cannot load ${label}: its module "${place}" failed to import here: ${describe(error)}${
+      `Cannot load ${label}: its module "${place}" failed to import here: ${errorText(error)}${
         hintFor(error)
       }`,
       { cause: error },
@@ -244,11 +244,11 @@ function hintFor(error: unknown): string {
     return "; the file has code for the page too: have the bundler put tasks into a file of their own, by importing their module with import()";
   }
   // In the words of Chromium, Firefox and Safari.
-  if (/resolve module specifier|bare specifier|to a valid URL/.test(describe(error))) {
+  if (/resolve module specifier|bare specifier|to a valid URL/.test(errorText(error))) {
     return "; workers have no import map: name what it imports by addresses, or have a bundler do so";
   }
   // The runtime's own advice is meant for the program, which may well have the permission.
-  const isForbidden = describe(error).includes("Requires read access");
+  const isForbidden = errorText(error).includes("Requires read access");
   return isForbidden && ownOrigin().process !== undefined
     ? "; it is this process that may not read it: name its folder in the pool's permissions, as { read: [folder] }"
     : "";
@@ -287,7 +287,7 @@ function compileTarget(text: string, name: string): AnyFunction {
   }
   throw new NotShareableError(
     `Cannot load function "${name}" from its source text: ${
-      describe(failure)
+      errorText(failure)
     }; export it from a module and mark it with task(import.meta, ...)`,
     { cause: failure },
   );
@@ -311,7 +311,7 @@ export function explainCapture(target: Target, error: unknown): unknown {
 }
 
 /** An error in a few words. */
-export function describe(error: unknown): string {
+export function errorText(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }
 
@@ -326,10 +326,10 @@ export function submissionError(
   act = "submit task",
 ): unknown {
   if (signal?.aborted === true || NotShareableError.is(error)) return error;
-  return new NotShareableError(`Cannot ${act}: ${describe(error)}`, { cause: error });
+  return new NotShareableError(`Cannot ${act}: ${errorText(error)}`, { cause: error });
 }
 
 /** The error that replaces an outcome, or something else, that cannot be sent back. */
 export function unsendable(error: unknown, what = "the task's outcome"): NotShareableError {
-  return new NotShareableError(`Cannot send ${what}: ${describe(error)}`, { cause: error });
+  return new NotShareableError(`Cannot send ${what}: ${errorText(error)}`, { cause: error });
 }

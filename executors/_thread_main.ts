@@ -20,7 +20,7 @@ import { adoptSeat, leaveAll } from "../_memory/seat.ts";
 import { FLAG, type ThreadTable } from "../_memory/thread_table.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import type { Event } from "../sync/event.ts";
-import { describe, explainCapture, importModule, loadTarget, type Target } from "./_target.ts";
+import { errorText, explainCapture, importModule, loadTarget, type Target } from "./_target.ts";
 import { setOrigin } from "./_origin.ts";
 import { links, sendFailure } from "./_thread_links.ts";
 import { setLoading, setSelf, threadFactory } from "./_thread_self.ts";
@@ -194,7 +194,7 @@ async function importClass(url: string, name: string): Promise<unknown> {
   } catch (error) {
     throw new NotShareableError(
       `Cannot run thread: the module "${url}" of class "${name}" failed to import here: ${
-        describe(error)
+        errorText(error)
       }`,
       { cause: error },
     );

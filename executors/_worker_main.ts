@@ -44,7 +44,7 @@ import { handleForParent } from "./_remote_objects.ts";
 import { RunningTask } from "./_running_task.ts";
 import type { StreamHost } from "./_stream_worker.ts";
 import type { WiredTask, WorkerWire } from "./_wire.ts";
-import { describe, explainCapture, loadTarget, type Target, unsendable } from "./_target.ts";
+import { errorText, explainCapture, loadTarget, type Target, unsendable } from "./_target.ts";
 import { takeArgumentTransfers, transfer } from "./task.ts";
 import { setLoading } from "./_thread_self.ts";
 import { WorkerState } from "./_worker_state.ts";
@@ -553,7 +553,7 @@ class PoolWorker {
     try {
       this.#mail.writeSync(KIND.ENDED, this.#running.index, [how, error]);
     } catch {
-      this.#mail.writeSync(KIND.ENDED, this.#running.index, [how, describe(error)]);
+      this.#mail.writeSync(KIND.ENDED, this.#running.index, [how, errorText(error)]);
     }
     this.#ended = true;
     leaveAll();

@@ -63,7 +63,7 @@ import {
   TIMED,
 } from "./_protocol.ts";
 import { type PoolStream, PoolStreams } from "./_stream_pool.ts";
-import { type AnyFunction, describe, submissionError, type Target, targetOf } from "./_target.ts";
+import { type AnyFunction, errorText, submissionError, type Target, targetOf } from "./_target.ts";
 import { submitContextOf } from "./_submit_context.ts";
 import { TaskQueue } from "./_task_queue.ts";
 import { TaskWatch } from "./_task_watch.ts";
@@ -140,7 +140,10 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     try {
       this.#crew.initialize();
     } catch (error) {
-      this.#broken = { reason: `its initializer cannot be sent: ${describe(error)}`, cause: error };
+      this.#broken = {
+        reason: `its initializer cannot be sent: ${errorText(error)}`,
+        cause: error,
+      };
     }
     doorbell.add(this);
     if (settings.isDaemon) doorbell.rest();
@@ -343,7 +346,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
 
   /** See {@linkcode CrewPool}. */
   startFailed(error: unknown): void {
-    this.#break(`a worker could not be started: ${describe(error)}`, error);
+    this.#break(`a worker could not be started: ${errorText(error)}`, error);
   }
 
   /** Takes a worker off the list: it ended, or is ignored from now on. */
@@ -654,7 +657,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
 
   /** As Python does: waiting tasks fail; those that other workers run end normally. */
   #failInitializer(worker: PoolWorkerHandle, error: unknown): void {
-    const reason = `its initializer failed: ${describe(error)}`;
+    const reason = `its initializer failed: ${errorText(error)}`;
     this.#broken ??= { reason, cause: error };
     // A process that reports this ends, and reports its end too.
     if (worker.child === undefined) this.#remove(worker, "discarded");

@@ -19,7 +19,7 @@ export interface ModuleMeta {
 /** A module's URL as text. */
 export function hrefOf(url: string | URL): string {
   // Its class would not tell: test runners mix objects of several realms.
-  return typeof url === "object" ? url.href : url;
+  return typeof url === "object" ? url?.href : url;
 }
 
 /** An address that names its scheme. */

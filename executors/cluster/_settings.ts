@@ -121,7 +121,12 @@ export function checkWhole(
  * @throws {RangeError} For a number that is too small or too large.
  */
 export function settingsOf(options: ClusterOptions): ClusterSettings {
-  checkOptions("connect", options, "{ url, modules }");
+  const example = "{ url, modules }";
+  // An address is not quoted: it may hold a password.
+  if (typeof options === "string") {
+    throw new TypeError(`Cannot connect: expected options such as ${example}, got a string`);
+  }
+  checkOptions("connect", options, example);
   const { url, modules, pool = "default", version, tls, resubmitLost = false } = options;
   if (typeof url !== "string") {
     throw new TypeError('Cannot connect: expected `url`, such as "redis://127.0.0.1:6379"');

@@ -18,7 +18,7 @@ import { addressOf, machineName, onSignal, programArguments } from "../../_platf
 import type { Executor } from "../executor.ts";
 import { ProcessPoolExecutor } from "../process_pool_executor.ts";
 import { ThreadPoolExecutor } from "../thread_pool_executor.ts";
-import { describe } from "../_target.ts";
+import { errorText } from "../_target.ts";
 import { within } from "./_promises.ts";
 import { BullHost } from "./_bullmq_host.ts";
 import { placeOf } from "./_connection.ts";
@@ -64,7 +64,7 @@ async function checkModules(
     try {
       tasks = await pool.submit(listTasks, url);
     } catch (error) {
-      throw new Error(`Cannot load module "${name}" from ${url}: ${describe(error)}`);
+      throw new Error(`Cannot load module "${name}" from ${url}: ${errorText(error)}`);
     }
     if (tasks.length === 0) {
       throw new Error(

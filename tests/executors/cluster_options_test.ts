@@ -36,6 +36,10 @@ test("ClusterExecutor refuses bad options", () => {
   const url = "redis://127.0.0.1:1";
   const cases: [options: unknown, text: string][] = [
     [null, "Cannot connect: expected options such as { url, modules }, got null"],
+    [
+      "redis://:secret@127.0.0.1",
+      "Cannot connect: expected options such as { url, modules }, got a string",
+    ],
     [{ modules: MODULES }, "expected `url`"],
     [{ url }, "expected `modules`"],
     [{ url: "127.0.0.1", modules: MODULES }, "the URL is none"],

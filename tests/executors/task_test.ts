@@ -465,9 +465,11 @@ test("transfer() moves the items of map, also those beside one that cannot be se
   }
 });
 
-test("transfer() moves results to a thread that blocks for the first, and awaits the second", async () => {
-  // A program of its own: when Deno loads what receives messages, in the callback of a timer, it
-  // runs microtasks.
+/**
+ * Runs statements in the callback of a timer, in a program that has received no message yet: Deno
+ * runs microtasks there when it loads what receives messages. Returns what is printed.
+ */
+async function printedByFirstReceiver(statements: string): Promise<string[]> {
   const { code, stdout, stderr } = await runProgram(`
     import { task, ThreadPoolExecutor, transfer } from "@concurrent/futures";
     export const make = task(import.meta, function make(length) {
@@ -478,13 +480,29 @@ test("transfer() moves results to a thread that blocks for the first, and awaits
       const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
       await pool.submit(make, 10);
       setTimeout(async () => {
-        console.log(pool.submit(make, 200_000).resultSync().length);
-        console.log((await pool.submit(make, 300_000).result({ timeout: 10_000 })).length);
+        ${statements}
         await pool.shutdown();
       });
     }
   `);
-  assertEquals([code, stderr, stdout], [0, "", "200000\n300000\n"]);
+  assertEquals([code, stderr], [0, ""]);
+  return stdout.trim().split("\n");
+}
+
+test("transfer() moves results to a thread that blocks for the first, and awaits the second", async () => {
+  const printed = await printedByFirstReceiver(`
+    console.log(pool.submit(make, 200_000).resultSync().length);
+    console.log((await pool.submit(make, 300_000).result({ timeout: 10_000 })).length);
+  `);
+  assertEquals(printed, ["200000", "300000"]);
+});
+
+test("transfer() moves a result to a thread, a microtask of which blocks while that is received", async () => {
+  const printed = await printedByFirstReceiver(`
+    Promise.resolve().then(() => console.log(pool.submit(make, 10).resultSync().length));
+    console.log(pool.submit(make, 200_000).resultSync().length);
+  `);
+  assertEquals(printed, ["10", "200000"]);
 });
 
 test("transfer() leaves shared memory where it is", async () => {

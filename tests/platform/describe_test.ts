@@ -25,6 +25,8 @@ test("describe() shows a value so that its type can be seen", () => {
     [() => {}, "anonymous function"],
     [new AbortController(), "AbortController"],
     [revoked.proxy, "object"],
+    ["x".repeat(1000), `"${"x".repeat(99)}...`],
+    [Symbol("x".repeat(1000)), `Symbol(${"x".repeat(93)}...`],
   ];
   for (const [value, text] of CASES) assertEquals(describe(value), text);
 });

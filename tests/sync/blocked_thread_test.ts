@@ -193,3 +193,27 @@ for (const [name, made] of Object.entries(CONDITIONS)) {
     );
   });
 }
+
+for (const [name, made] of Object.entries(CONDITIONS)) {
+  test(`${name}: waitSync() goes on after a callback that blocks while it holds the lock`, async () => {
+    await assertPrints(
+      ["true"],
+      `
+      await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+      const condition = ${made};
+      {
+        using _ = condition.holdSync();
+        // The task has the lock once this thread waits.
+        const entered = pool.submit((condition) => condition.runSync(() => {}), condition);
+        entered.addDoneCallback(() => {
+          using _ = condition.holdSync();
+          const sleep = () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+          pool.submit(sleep).resultSync();
+          condition.notify();
+        });
+        console.log(condition.waitSync());
+      }
+    `,
+    );
+  });
+}
