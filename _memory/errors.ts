@@ -179,7 +179,10 @@ export function cloneError(message: string): Error {
   return error;
 }
 
-/** The path to a value inside another. A slow walk, made only when sending has failed. */
+/**
+ * The path to a value inside another. A slow walk, made only when sending has failed. It leaves
+ * errors out: what cannot be sent of one is replaced by words.
+ */
 function findPath(root: unknown, culprit: unknown): string | undefined {
   const seen = new Set<unknown>([root]);
   let level: [value: unknown, path: string][] = [[root, ""]];
@@ -188,7 +191,7 @@ function findPath(root: unknown, culprit: unknown): string | undefined {
     const next: [value: unknown, path: string][] = [];
     for (const [value, path] of level) {
       if (value === culprit) return path;
-      if (typeof value !== "object" || value === null) continue;
+      if (typeof value !== "object" || value === null || value instanceof Error) continue;
       for (const child of children(value, path)) {
         if (child[0] === culprit) return child[1];
         if (typeof child[0] !== "object" || child[0] === null || seen.has(child[0])) continue;

@@ -261,9 +261,9 @@ export abstract class ExoticWriter extends WordWriter {
   #unmoved(value: object, kind: string, pos: number): number {
     if (this.refusalOf !== undefined || this.allowsUnmoved) return this.writeExtra(value, pos);
     const part = kind === "MessagePort" ? "port" : "stream";
-    const remedy = `mark the task's argument or result: transfer(value, [${part}])`;
+    const remedy = `to one task; mark its argument or result: transfer(value, [${part}])`;
     return this.refuse(value, (place) => {
-      return cloneError(`Cannot send value: ${kind}${place} can only be moved; ${remedy}`);
+      return cloneError(`Cannot send value: ${kind}${place} can only be moved, ${remedy}`);
     });
   }
 

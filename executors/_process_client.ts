@@ -111,7 +111,8 @@ const VARIABLE = /^[^\0][^=\0]*$/;
  */
 export function checkSurroundings(act: string, { env, cwd }: Surroundings): Surroundings {
   if (env !== undefined && (typeof env !== "object" || env === null || Array.isArray(env))) {
-    const got = describe(env);
+    // What may hold a secret is not quoted, neither here nor below.
+    const got = typeof env === "string" ? "a string" : describe(env);
     throw new TypeError(
       `Cannot ${act}: env must be an object of variables, such as { LEVEL: "debug" }, got ${got}`,
     );
@@ -120,7 +121,7 @@ export function checkSurroundings(act: string, { env, cwd }: Surroundings): Surr
     if (VARIABLE.test(name)) continue;
     throw new TypeError(
       `Cannot ${act}: a name in env must not be empty, nor contain "=" or NUL, got ${
-        describe(name)
+        describe(name.replace(/=[^]*/, "=..."))
       }`,
     );
   }

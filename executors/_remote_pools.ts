@@ -143,6 +143,7 @@ export class RemotePools implements OwnerRunner {
       if (transfers !== undefined) transfer(task, [...transfers]);
       this.#outbox.writeSync(KIND.SUBMIT, id, task);
     } catch (error) {
+      takeArgumentTransfers(args, undefined); // They are for this submit alone.
       futureInternals.reject(future, submissionError(error, signal));
       return future;
     }

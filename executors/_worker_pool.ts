@@ -73,6 +73,7 @@ import type { ExecutorBackend, TaskOptions } from "./executor.ts";
 import { type Future, futureInternals } from "./future.ts";
 import type { ExecutorStats } from "./stats.ts";
 import type { StreamSink } from "./stream.ts";
+import { takeArgumentTransfers } from "./task.ts";
 
 /** How often a blocked thread looks whether there is room for the replies that wait for room. */
 const REPLY_MS = 2;
@@ -271,6 +272,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
         : this.#functions.of(fn!);
       this.#queue.push(task, number, form, args, options);
     } catch (error) {
+      takeArgumentTransfers(args, undefined); // They are for this submit alone.
       if (options?.signal?.aborted) this.#watch.fails(task, "given up");
       this.#tasks.free(task);
       this.#meter.failed++;

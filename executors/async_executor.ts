@@ -136,10 +136,10 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
     arity: number,
     driver: StreamDriver | undefined,
   ): Waiting {
+    takeArgumentTransfers(args, undefined);
     if (this.#closing) {
       throw new RuntimeError("Cannot submit: cannot schedule new futures after shutdown");
     }
-    takeArgumentTransfers(args, undefined);
     const number = this.#submitted++;
     const future = futureInternals.create<unknown>(this, number);
     const controller = new AbortController();

@@ -75,6 +75,7 @@ import { checkWhole, type ClusterSettings } from "./_settings.ts";
 import { ClusterCounts } from "./_cluster_counts.ts";
 import { Sweep } from "./_sweep.ts";
 import { JobLostError } from "./errors.ts";
+import { takeArgumentTransfers } from "../task.ts";
 
 /**
  * Milliseconds that a chunk of `map` should take: far more than the cost of a job, and little
@@ -176,6 +177,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Uno
       const id = `${this.#session}-${number}`;
       order = orderOf(id, fn, args, options, arity, this.#modules, this.#settings);
     } catch (error) {
+      takeArgumentTransfers(args, undefined); // They are for this submit alone.
       this.counts.failed++;
       futureInternals.reject(future, submissionError(error, options?.signal));
       return future;
@@ -208,10 +210,12 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Uno
     const future = futureInternals.create<unknown>(this, number);
     this.#attached.set(future, id);
     this.#byNumber.set(number, job);
-    (job.followers ??= new Set()).add(future);
-    futureInternals.whenDone(job.future, () => {
+    futureInternals.setProgress(future, job.future.progress);
+    const onDone = (): void => {
       if (this.#byNumber.delete(number)) follow(future, job.future);
-    });
+    };
+    (job.followers ??= new Map()).set(future, onDone);
+    futureInternals.whenDone(job.future, onDone);
     return future;
   }
 
@@ -325,7 +329,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Uno
     if (job === undefined) return;
     job.heardMs = nowMs();
     if (typeof fraction !== "number") return;
-    for (const future of [job.future, ...job.followers ?? []]) {
+    for (const future of [job.future, ...job.followers?.keys() ?? []]) {
       futureInternals.setProgress(future, fraction);
     }
   }
@@ -409,6 +413,9 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Uno
     this.#forgetLater(id);
     const next = this.#register(pendingJob(order.id, name, future, order, calls, parts));
     next.followers = followers;
+    for (const follower of followers?.keys() ?? []) {
+      this.#byNumber.set(futureInternals.taskOf(follower), next);
+    }
     next.state = SENT;
     this.#inBroker++;
     this.#add([next]);
@@ -524,9 +531,11 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Uno
 
   /** Cancels a future that follows a job; with the last one, a job of another submitter is let go. */
   #letGo(job: PendingJob, future: Future<unknown>): true {
+    const followers = job.followers!;
     this.#byNumber.delete(futureInternals.taskOf(future));
-    job.followers!.delete(future);
-    if (job.followers!.size === 0 && job.order === undefined) job.future.cancel();
+    futureInternals.forget(job.future, followers.get(future)!);
+    followers.delete(future);
+    if (followers.size === 0 && job.order === undefined) job.future.cancel();
     return true;
   }
 

@@ -34,7 +34,6 @@ export function orderOf(
   modules: ModuleNames,
   settings: ClusterSettings,
 ): NewJob {
-  // Before anything else fails: a mark that stayed would apply when the value is sent elsewhere.
   const moved = takeArgumentTransfers(args, options?.transfer);
   const name = modules.nameOf(fn);
   if (moved !== undefined) {

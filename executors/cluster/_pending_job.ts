@@ -19,8 +19,11 @@ export interface PendingJob {
   readonly id: string;
   readonly name: string;
   readonly future: Future<unknown>;
-  /** The futures that follow that one, each for a call of `attach`. */
-  followers: Set<Future<unknown>> | undefined;
+  /**
+   * The futures that follow that one, each for a call of `attach`, and what makes each of them
+   * follow.
+   */
+  followers: Map<Future<unknown>, () => void> | undefined;
   /** The job to add; `undefined` for one that another submitter has added. */
   readonly order: NewJob | undefined;
   /** The chunk that it is a part of, if it is one. */

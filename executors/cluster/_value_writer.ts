@@ -98,6 +98,8 @@ class Writer {
   readonly #limit: SizeLimit;
   /** The least number of characters of all parts so far. */
   #characters = 0;
+  /** How many parts of errors are being written, one within another. */
+  #fields = 0;
   /** The objects that are being written, from the outermost to the present one: finds cycles. */
   readonly #open = new Set<object>();
   /**
@@ -349,8 +351,8 @@ class Writer {
   }
 
   /**
-   * Writes a part of an error; if it cannot be sent, a description of it, so that the error
-   * arrives.
+   * Writes a part of an error; if it cannot be sent, or there is no room for it, a description of
+   * it, so that the error arrives.
    */
   #writeField(
     error: object,
@@ -360,12 +362,18 @@ class Writer {
   ): unknown {
     const field = readField(error, key);
     const characters = this.#characters;
+    const isOutermost = this.#fields++ === 0;
     try {
       return this.write(field, new Path(path, key), depth);
     } catch {
-      if (PayloadTooLargeError.is(this.#refusal)) throw this.#refusal;
+      // If there is no room, the outermost part is described, so that none is walked through again
+      // and again.
+      if (PayloadTooLargeError.is(this.#refusal) && !isOutermost) throw this.#refusal;
+      this.#refusal = undefined;
       this.#characters = characters;
-      return describe(field);
+      return this.#writeText(describe(field));
+    } finally {
+      this.#fields--;
     }
   }
 }

@@ -417,6 +417,22 @@ test("transfer() marks a value for one sending", async () => {
   assertEquals(holder.values.length, 3);
 });
 
+test("transfer() marks a value for one submit, also for one that fails", async () => {
+  await using pool = makePool();
+  const values = new Float64Array(4);
+  const aborted = pool.with({ signal: AbortSignal.abort() });
+  for (
+    const submit of [
+      () => aborted.submit(sum, transfer(values, [values.buffer])),
+      () => pool.submit(Math.max as never, transfer(values, [values.buffer])),
+    ]
+  ) {
+    await assertRejects(() => submit().result());
+    assertEquals(await pool.submit(sum, values), 0);
+    assertEquals(values.length, 4);
+  }
+});
+
 test("what was moved away is refused, and not sent as empty", async () => {
   await using pool = makePool();
   const values = new Float64Array(1000);

@@ -49,11 +49,12 @@ export const linger = task(
   },
 );
 
-/** Waits until the file exists, and returns the number of its process. */
+/** Reports progress, waits until the file exists, and returns the number of its process. */
 export const pass = task(
   import.meta,
   async function pass(log: string, label: string, gate: string): Promise<number> {
     write(log, "start", label);
+    taskContext().report(0.5);
     while (!existsSync(gate)) await sleep(POLL_MS);
     write(log, "end", label);
     return process.pid;

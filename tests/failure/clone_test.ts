@@ -390,7 +390,7 @@ test("What a runtime has made and cannot send is refused, and does not arrive as
 test("What can only be moved is refused unless it is, with its place and what to do", async () => {
   await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
   const says = (place: string) =>
-    `${place} can only be moved; mark the task's argument or result: `;
+    `${place} can only be moved, to one task; mark its argument or result: `;
   const { port1, port2 } = new MessageChannel();
   const port = await errorOf(pool.submit(work.echo<unknown>, { list: [1, { port1 }] }));
   const stream = await errorOf(pool.submit(() => ({ list: [new ReadableStream()] })));

@@ -192,6 +192,8 @@ test(
     await using worker = await startWorker(redis.url, ...STEADY);
     await until(() => attached[1].running() && attached[3].running());
     assertEquals(owner.idOf(attached[1]), id);
+    await until(() => attached[3].progress === 0.5);
+    assertEquals(watcher.attach(id).progress, 0.5);
     log.open("job");
     for (const wanted of [future, attached[1], attached[3]]) assertEquals(await wanted, worker.pid);
     assertEquals(cancelled(), [false, true, false, true, false]);

@@ -213,10 +213,16 @@ test("ProcessPoolExecutor says what is wrong with the path of a permission", asy
 test("ProcessPoolExecutor and Process refuse at once an env or a cwd that cannot be one", () => {
   const WRONG: [options: Record<string, unknown>, says: string][] = [
     [{ env: ["A=1"] }, "env must be an object of variables, such as"],
-    [{ env: "A=1" }, 'env must be an object of variables, such as { LEVEL: "debug" }, got "A=1"'],
+    [
+      { env: "A=1" },
+      'env must be an object of variables, such as { LEVEL: "debug" }, got a string',
+    ],
     [{ env: null }, "env must be an object of variables, such as"],
     [{ env: { "": "x" } }, 'a name in env must not be empty, nor contain "=" or NUL, got ""'],
-    [{ env: { "A=B": "x" } }, 'a name in env must not be empty, nor contain "=" or NUL, got "A=B"'],
+    [
+      { env: { "A=B": "x" } },
+      'a name in env must not be empty, nor contain "=" or NUL, got "A=..."',
+    ],
     [{ cwd: new URL("file:///") }, "cwd must be the path of a folder, got URL"],
   ];
   for (const [options, says] of WRONG) {

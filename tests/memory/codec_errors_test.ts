@@ -515,6 +515,16 @@ Deno.test("Encoder/Decoder: a Map is one, whatever its class is called, also whe
   assertEquals(decoder.decode(words, bytes, 0), new Map([["a", 1]]));
 });
 
+Deno.test("Encoder: a refusal names a place outside of errors, whose parts are replaced by text", () => {
+  const f = (): void => {};
+  const value = [Object.assign(new Error("x"), { f }), { g: { f } }];
+  assertThrows(
+    () => new Encoder().encode(value, words, bytes, 0, ROOM),
+    DOMException,
+    'function "f" at [1].g.f cannot be cloned',
+  );
+});
+
 Deno.test("Encoder: where extras are refused, the error says so, and in errors there is text", () => {
   const strict = new Encoder();
   strict.refusalOf = (extra) => (place) =>
