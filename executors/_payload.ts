@@ -6,10 +6,11 @@
  */
 
 import type { Arena, ArenaView } from "../_memory/arena.ts";
+import { isRemoteData } from "../_memory/core.ts";
 import type { Decoder } from "../_memory/decoder.ts";
 import { Encoder } from "../_memory/encoder.ts";
 import type { Refusal } from "../_memory/exotic_writer.ts";
-import type { Handle, Shareable } from "../_memory/handle.ts";
+import { HANDLE, type Handle, type Shareable } from "../_memory/handle.ts";
 import { encode, type Encoded } from "../_memory/message.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import { BLOCK, PLACE } from "./_protocol.ts";
@@ -60,6 +61,19 @@ export function writeForProcess(
   encoder.handleOf = handleOf;
   encoder.refusalOf = refusalOf;
   encoder.mostBytes = MOST_BYTES;
+}
+
+/**
+ * The handle that stands for an object on its way to the parent, to which only the parent's own
+ * objects can return.
+ */
+export function handleForParent(object: Shareable): Handle {
+  const handle = object[HANDLE]();
+  const { buffer } = (handle.data ?? {}) as { buffer?: unknown };
+  if (isRemoteData(handle.data) || !(buffer instanceof SharedArrayBuffer)) return handle;
+  throw new NotShareableError(
+    `Cannot send ${handle.kind} to another process: it was made in this one; make it in the parent, and send it from there`,
+  );
 }
 
 /** Refuses something that cannot leave the process. */

@@ -10,9 +10,8 @@
 
 import { NEVER, nowMs } from "../_platform/clock.ts";
 import { soon } from "../_platform/timers.ts";
-import { type Core, isRemoteData, type RemoteData, waitingMethods } from "../_memory/core.ts";
+import { type Core, type RemoteData, waitingMethods } from "../_memory/core.ts";
 import { doorbell } from "../_memory/doorbell.ts";
-import { HANDLE, type Handle, type Shareable } from "../_memory/handle.ts";
 import type { Limits } from "../_memory/seat.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import type { MailboxWriter } from "./_mailbox.ts";
@@ -38,19 +37,6 @@ const FOR_EVER = -1;
 
 function patienceOf(deadlineMs: number): number {
   return deadlineMs === NEVER ? FOR_EVER : Math.max(0, deadlineMs - nowMs());
-}
-
-/**
- * The handle that stands for an object on its way to the parent, to which only the parent's own
- * objects can return.
- */
-export function handleForParent(object: Shareable): Handle {
-  const handle = object[HANDLE]();
-  const { buffer } = (handle.data ?? {}) as { buffer?: unknown };
-  if (isRemoteData(handle.data) || !(buffer instanceof SharedArrayBuffer)) return handle;
-  throw new NotShareableError(
-    `Cannot send ${handle.kind} to another process: it was made in this one; make it in the parent, and send it from there`,
-  );
 }
 
 /** The parent's objects that this thread uses. */

@@ -25,7 +25,7 @@ import { CatalogReader } from "./_catalog.ts";
 import { setOrigin } from "./_origin.ts";
 import { type ChunkOutcome, ChunkRun, isThenable } from "./_chunk.ts";
 import { MailboxReader, MailboxWriter } from "./_mailbox.ts";
-import { decodePayload } from "./_payload.ts";
+import { decodePayload, handleForParent } from "./_payload.ts";
 import {
   arityOf,
   type Carrier,
@@ -40,7 +40,6 @@ import {
   TIMED,
 } from "./_protocol.ts";
 import type { OwnerMail } from "./_owner_mail.ts";
-import { handleForParent } from "./_remote_objects.ts";
 import { RunningTask } from "./_running_task.ts";
 import type { StreamHost } from "./_stream_worker.ts";
 import type { WiredTask, WorkerWire } from "./_wire.ts";
