@@ -274,7 +274,8 @@ export class Doorbell extends Bell {
   #waitSync(isDone: () => boolean, deadlineMs: number): boolean {
     let watch: WorkerWatch | undefined;
     for (;;) {
-      this.#drain(NEVER);
+      // No further: a callback must not block for what this wait was granted just now.
+      this.#drain(NEVER, isDone);
       if (isDone()) return true;
       if (deadlineMs !== NEVER && nowMs() >= deadlineMs) return false;
       if (this.#spin()) continue;
@@ -405,10 +406,12 @@ export class Doorbell extends Bell {
     return true;
   }
 
-  #drain(untilMs: number): boolean {
+  #drain(untilMs: number, isDone?: () => boolean): boolean {
     let found = false;
     for (const source of this.#sources) {
-      if (source.drain(untilMs)) found = true;
+      if (!source.drain(untilMs)) continue;
+      found = true;
+      if (isDone?.()) break;
     }
     return found;
   }

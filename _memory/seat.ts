@@ -130,10 +130,11 @@ export class Seat implements Source {
   readonly #doorbell: Doorbell;
   readonly #waits = new Map<number, Wait>();
   readonly #freeNodes: number[] = [];
-  /** The wait that this thread is blocked in. */
-  #blockedIn: Wait | undefined;
-  /** How many blocking waits were under way in the doorbell when that wait began. */
-  #depth = 0;
+  /**
+   * The waits that this thread is blocked in, the innermost last; and how many blocking waits were
+   * under way in the doorbell when each began.
+   */
+  readonly #blocked: { readonly wait: Wait; readonly depth: number }[] = [];
   /** The first node of each chunk that belongs to this thread. */
   readonly #chunks: number[] = [];
   /** Nodes taken from this thread's stack GRANTED, oldest first. */
@@ -212,10 +213,7 @@ export class Seat implements Source {
    */
   waitSync(wait: Wait, deadlineMs: number): boolean {
     const isOver = (): boolean => wait.isOver;
-    const outer = this.#blockedIn;
-    const outerDepth = this.#depth;
-    this.#blockedIn = wait;
-    this.#depth = this.#doorbell.depth;
+    this.#enter(wait);
     try {
       if (!this.#doorbell.waitSync(isOver, deadlineMs)) {
         if (wait.tryGiveUp()) return false;
@@ -228,8 +226,7 @@ export class Seat implements Source {
       if (!wait.tryGiveUp() && wait.isOver) wait.giveBack();
       throw error;
     } finally {
-      this.#blockedIn = outer;
-      this.#depth = outerDepth;
+      this.#leave(wait);
       this.close(wait);
     }
     if (wait.failure !== undefined) throw wait.failure.error;
@@ -244,11 +241,10 @@ export class Seat implements Source {
    */
   wait(wait: Wait, { deadlineMs, signal, isBlocking, onWait }: Limits): Promise<boolean> {
     onWait?.();
-    const outer = this.#blockedIn;
-    if (isBlocking) this.#blockedIn = wait;
+    if (isBlocking) this.#enter(wait);
     return new Promise((resolve, reject) => {
       const end = (): void => {
-        if (isBlocking) this.#blockedIn = outer;
+        if (isBlocking) this.#leave(wait);
         stopTimer();
         signal?.removeEventListener("abort", onAbort);
         this.close(wait);
@@ -270,6 +266,15 @@ export class Seat implements Source {
       this.#doorbell.expect();
       if (signal?.aborted) onAbort();
     });
+  }
+
+  #enter(wait: Wait): void {
+    this.#blocked.push({ wait, depth: this.#doorbell.depth });
+  }
+
+  /** The waits of a deputy may end in any order. */
+  #leave(wait: Wait): void {
+    this.#blocked.splice(this.#blocked.findIndex((other) => other.wait === wait), 1);
   }
 
   /** Wakes a thread that was granted something; call without a latch. */
@@ -306,12 +311,13 @@ export class Seat implements Source {
 
   /** See {@linkcode Source}. */
   sleeping(): void {
-    const blocked = this.#blockedIn;
-    if (blocked === undefined || blocked.isOver) return;
+    const innermost = this.#blocked.at(-1);
+    if (innermost === undefined || innermost.wait.isOver) return;
+    const { wait, depth } = innermost;
     // Not while a callback blocks for something else: it goes on before the wait does.
-    if (this.#doorbell.depth > this.#depth + 1) return;
-    this.#advance(blocked, () => {
-      blocked.checkNotInVain();
+    if (this.#doorbell.depth > depth + 1) return;
+    this.#advance(wait, () => {
+      wait.checkNotInVain();
       return false;
     });
   }
@@ -348,9 +354,13 @@ export class Seat implements Source {
    * so the blocking wait gets it instead.
    */
   #cedes(wait: Wait): boolean {
-    const blocked = this.#blockedIn;
-    if (blocked === undefined || blocked === wait || blocked.isOver) return false;
-    if (wait.object === undefined || blocked.object !== wait.object) return false;
+    const { object } = wait;
+    if (object === undefined) return false;
+    // The innermost first, as the others cannot go on before it has.
+    const blocked = this.#blocked.findLast((other) =>
+      other.wait === wait || (!other.wait.isOver && other.wait.object === object)
+    )?.wait;
+    if (blocked === undefined || blocked === wait) return false;
     if (!wait.cede(blocked)) {
       // The blocking wait was granted something as well: either it can use that, or it is queued
       // again.

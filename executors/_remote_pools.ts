@@ -125,7 +125,7 @@ export class RemotePools implements OwnerRunner {
     const id = this.#nextId;
     this.#nextId = (id + 1) | 0; // As the words of mail carry it.
     const future = futureInternals.create<unknown>(this, id);
-    const signal = options?.signal;
+    const signal = options?.signal ?? undefined; // As null is none.
     try {
       signal?.throwIfAborted();
       const task: NestedTask = {

@@ -241,7 +241,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     cameWith?: Carrier,
     stream?: PoolStream,
   ): Future<unknown> {
-    this.#checkOpen();
+    this.#checkOpen(args);
     const future = this.#tasks.create();
     const task = futureInternals.taskOf(future);
     if (stream !== undefined) this.#streams.add(task, stream, future);
@@ -304,18 +304,19 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     return true;
   }
 
-  #checkOpen(): void {
+  /** Throws if the pool takes no more tasks; marks on the arguments were for this submit alone. */
+  #checkOpen(args: readonly unknown[]): void {
+    if (this.#broken === undefined && !this.#closing) return;
+    takeArgumentTransfers(args, undefined);
     if (this.#broken !== undefined) {
       throw new this.#kind.Broken(
         `Cannot submit to ${this.#settings.name}: the pool is broken, ${this.#broken.reason}`,
         { cause: this.#broken.cause },
       );
     }
-    if (this.#closing) {
-      throw new RuntimeError(
-        `Cannot submit to ${this.#settings.name}: cannot schedule new futures after shutdown`,
-      );
-    }
+    throw new RuntimeError(
+      `Cannot submit to ${this.#settings.name}: cannot schedule new futures after shutdown`,
+    );
   }
 
   // Workers

@@ -221,3 +221,11 @@ test("A pool that a Thread has made is sent on as any other", async () => {
   await thread.join();
   assertEquals(await answers.getMany(2), [2, true]);
 });
+
+test("A signal of null is none, also to a pool that was sent to a task", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+  const nested = async (pool: ThreadPoolExecutor): Promise<number> => {
+    return await pool.with({ signal: null as never }).submit(() => 2);
+  };
+  assertEquals(await pool.submit(nested, pool), 2);
+});

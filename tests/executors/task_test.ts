@@ -421,13 +421,15 @@ test("transfer() marks a value for one submit, also for one that fails", async (
   await using pool = makePool();
   const values = new Float64Array(4);
   const aborted = pool.with({ signal: AbortSignal.abort() });
-  for (
-    const submit of [
-      () => aborted.submit(sum, transfer(values, [values.buffer])),
-      () => pool.submit(Math.max as never, transfer(values, [values.buffer])),
-    ]
-  ) {
-    await assertRejects(() => submit().result());
+  const closed = makePool();
+  await closed.shutdown();
+  const submits = [
+    () => aborted.submit(sum, transfer(values, [values.buffer])),
+    () => closed.submit(sum, transfer(values, [values.buffer])),
+    () => pool.submit(Math.max as never, transfer(values, [values.buffer])),
+  ];
+  for (const submit of submits) {
+    await assertRejects(async () => void await submit());
     assertEquals(await pool.submit(sum, values), 0);
     assertEquals(values.length, 4);
   }

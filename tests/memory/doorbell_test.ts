@@ -98,3 +98,12 @@ test(
     setting.bell.arrived(1);
   },
 );
+
+test("Doorbell.waitSync() takes nothing in once what it waits for has come", () => {
+  const setting = new Setting();
+  let drained = 0;
+  setting.bell.add({ ready: () => true, drain: () => ++drained > 0 });
+  setting.left = 1;
+  assertEquals(setting.bell.waitSync(() => setting.taken > 0, NEVER), true);
+  assertEquals(drained, 0);
+});

@@ -217,3 +217,64 @@ for (const [name, made] of Object.entries(CONDITIONS)) {
     );
   });
 }
+
+for (const made of ["new Lock()", "new RLock()", "new Semaphore(1)"]) {
+  test(`${made}: a thread goes before its async task, also while a callback blocks for something else`, async () => {
+    await assertPrints(
+      ["thread true", "task"],
+      `
+      await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+      const lock = ${made};
+      const [held, inCallback, released] = [new Event(), new Event(), new Event()];
+      const holding = pool.submit((lock, held, inCallback, released) => {
+        lock.acquireSync();
+        held.set();
+        inCallback.waitSync();
+        lock.release();
+        released.set();
+      }, lock, held, inCallback, released);
+      await held.wait();
+      const task = lock.run(() => console.log("task"));
+      // Called while the thread waits for the lock.
+      pool.submit(() => {}).addDoneCallback(() => {
+        inCallback.set();
+        released.waitSync();
+      });
+      console.log("thread", lock.acquireSync());
+      lock.release();
+      await task;
+      await holding;
+    `,
+    );
+  });
+}
+
+for (const [name, made] of Object.entries(CONDITIONS)) {
+  test(`${name}: waitSync() is notified beside an async task, also while a callback blocks for something else`, async () => {
+    await assertPrints(
+      ["true", "true"],
+      `
+      await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+      const condition = ${made};
+      const [inCallback, notified] = [new Event(), new Event()];
+      const task = condition.run(() => condition.wait());
+      await queued(condition);
+      const notifying = pool.submit((condition, inCallback, notified) => {
+        inCallback.waitSync();
+        condition.runSync(() => condition.notifyAll());
+        notified.set();
+      }, condition, inCallback, notified);
+      {
+        using _ = condition.holdSync();
+        pool.submit(() => {}).addDoneCallback(() => {
+          inCallback.set();
+          notified.waitSync();
+        });
+        console.log(condition.waitSync());
+      }
+      console.log(await task);
+      await notifying;
+    `,
+    );
+  });
+}
