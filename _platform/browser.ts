@@ -42,7 +42,7 @@ import {
   threadName,
   whenNameIsFree,
 } from "./_web.ts";
-import { beginning, codeOfEntry, codeOfScript, isBundled, isOfProgram } from "./entry.ts";
+import { beginning, codeOfScript, isBundled, isOfProgram } from "./entry.ts";
 import type { AsyncContext, Platform, WorkerOptions, WorkerThread } from "./mod.ts";
 import { timers } from "./timers.ts";
 
@@ -67,9 +67,12 @@ function isProgram(address: string): boolean {
   return [...document.querySelectorAll("script[src]")].some(({ src }) => src === address);
 }
 
-/** The file that a worker's code comes from, and the lines that import it. */
+/**
+ * The file that a worker's code comes from, and the lines that import it. They do so dynamically, as
+ * a Content-Security-Policy counts a worker's static imports as workers (`worker-src`).
+ */
 function sourceOf({ entry, module, bundle }: WorkerOptions): { address: string; code: string } {
-  if (!isBundled) return { address: module, code: codeOfEntry(entry, module) };
+  if (!isBundled) return { address: module, code: codeOfScript(entry, module) };
   if (beginning !== undefined) {
     const { address, isProgram } = beginning;
     return { address, code: codeOfScript(entry, address, isProgram) };

@@ -139,8 +139,8 @@ export function codeOfEntry(name: string, url: string): string {
 
 /**
  * Source text that imports a file dynamically and calls its entry as soon as the file registers it.
- * It is for bundles, and wherever a static import is not possible, as in scripts, or costs too
- * much, as in the workers of `deno.ts`.
+ * It is for bundles, and wherever a static import is not possible, as in scripts, may be forbidden,
+ * as in the workers of `browser.ts`, or costs too much, as in those of `deno.ts`.
  *
  * @param isProgram See {@linkcode Beginning}.
  * @throws {Error} When this thread may not start others, see {@linkcode checkMayStart}; or in a

@@ -268,6 +268,32 @@ browserTest(
 );
 
 browserTest(
+  "In Chromium, a Content-Security-Policy with worker-src blob: is enough for marked tasks",
+  async () => {
+    const policy = "script-src 'self'; worker-src blob:";
+    const server = servePages({
+      root: ROOT,
+      headers: { ...ISOLATION, "content-security-policy": policy },
+    });
+    try {
+      const { page, errors } = await openPage(server.url + PAGE);
+      const answer = page.evaluate(async ([module, tasks]) => {
+        const { ThreadPoolExecutor } = await import(module) as typeof import("../../mod.ts");
+        const { gcd } = await import(tasks) as typeof import("./page/tasks.ts");
+        const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+        const answer = await pool.submit(gcd, 12, 18);
+        await pool.shutdown();
+        return answer;
+      }, [`${server.url}mod.ts`, `${server.url}tests/browser/page/tasks.ts`]);
+      assertEquals(await within(answer, "the page"), 6);
+      assertEquals(errors, []);
+    } finally {
+      await server.close();
+    }
+  },
+);
+
+browserTest(
   "In Chromium without isolation, whatever needs shared memory names both headers",
   async () => {
     const { isIsolated, errors } = await bareCheck("withoutSharedMemory");
