@@ -61,10 +61,15 @@ export function holdName(name: string, onHeld: () => void): void {
 
 /** See `Platform`. */
 export function nextMessage(port: MessagePort): Promise<unknown> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     port.onmessage = (event): void => {
-      port.onmessage = null;
+      port.onmessage = port.onmessageerror = null;
       resolve(event.data);
+    };
+    port.onmessageerror = (): void => {
+      port.onmessage = port.onmessageerror = null;
+      const why = "it holds an object that this kind of thread cannot have; use that where it is";
+      reject(new DOMException(why, "DataCloneError"));
     };
   });
 }

@@ -134,7 +134,10 @@ export interface Platform {
    * called once, when a message has arrived.
    */
   receive(port: MessagePort, onLate: () => void): { message: unknown } | undefined;
-  /** A promise for the next message that arrives at a port. */
+  /**
+   * A promise for the next message that arrives at a port. In browsers it rejects if the message
+   * holds what only other kinds of threads can have, as some of a page's objects.
+   */
   nextMessage(port: MessagePort): Promise<unknown>;
   /**
    * Calls back once, after `ms` milliseconds; does not hold the program open for that. The returned

@@ -16,6 +16,7 @@ import type { Bell } from "../_memory/doorbell.ts";
 import { decode, type Encoded } from "../_memory/message.ts";
 import { SLOT_PAYLOAD_WORDS, type TaskRing } from "../_memory/task_ring.ts";
 import { BLOCK, hasBlock, PLACE, wordsOf } from "./_protocol.ts";
+import { unreadable } from "./_target.ts";
 import { KnownBuffers } from "./_shared_buffers.ts";
 import type { WorkerState } from "./_worker_state.ts";
 
@@ -78,8 +79,13 @@ export class ArgumentReader {
       const arrived = new Promise<MessagePort>((resolve) => this.#onPort = resolve);
       await fetch();
       const port = await arrived;
-      this.#message = await platform.nextMessage(port) as Encoded;
-      port.close();
+      try {
+        this.#message = await platform.nextMessage(port) as Encoded;
+      } catch (error) {
+        throw unreadable(error);
+      } finally {
+        port.close();
+      }
     }
   }
 

@@ -25,7 +25,7 @@ import {
   PLACE,
   type RanReport,
 } from "./_protocol.ts";
-import { errorText } from "./_target.ts";
+import { unreadable } from "./_target.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import { detach, isCopied, takeTransfers, transferList } from "./task.ts";
 
@@ -353,9 +353,7 @@ export class MailboxReader {
       this.value = this.#read(head & PLACE.MASK, at + HEADER_WORDS, message);
     } catch (error) {
       this.isUnreadable = true;
-      this.value = new NotShareableError(`Cannot receive value: ${errorText(error)}`, {
-        cause: error,
-      });
+      this.value = unreadable(error);
     }
     records.advance();
     return true;

@@ -333,3 +333,8 @@ export function submissionError(
 export function unsendable(error: unknown, what = "the task's outcome"): NotShareableError {
   return new NotShareableError(`Cannot send ${what}: ${errorText(error)}`, { cause: error });
 }
+
+/** The error for a value that has arrived and cannot be read. */
+export function unreadable(error: unknown): NotShareableError {
+  return new NotShareableError(`Cannot receive value: ${errorText(error)}`, { cause: error });
+}

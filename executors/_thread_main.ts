@@ -20,7 +20,14 @@ import { adoptSeat, leaveAll } from "../_memory/seat.ts";
 import { FLAG, type ThreadTable } from "../_memory/thread_table.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import type { Event } from "../sync/event.ts";
-import { errorText, explainCapture, importModule, loadTarget, type Target } from "./_target.ts";
+import {
+  errorText,
+  explainCapture,
+  importModule,
+  loadTarget,
+  type Target,
+  unreadable,
+} from "./_target.ts";
 import { setOrigin } from "./_origin.ts";
 import { links, sendFailure } from "./_thread_links.ts";
 import { setLoading, setSelf, threadFactory } from "./_thread_self.ts";
@@ -86,7 +93,11 @@ class ThreadRun {
 
   async #prepare(): Promise<Call> {
     const { port, work, classes, life } = this.#start;
-    const arrived = platform.nextMessage(port);
+    const arrived = platform.nextMessage(port).catch((error) => {
+      throw unreadable(error);
+    });
+    // Until it is awaited below, its failure is no error that nobody has caught.
+    arrived.catch(() => {});
     // A thread that blocks from its first step on could not take the name later.
     await new Promise<void>((resolve) => platform.holdName(life, resolve));
     this.#state.setAlive();

@@ -92,6 +92,14 @@ browserTest("In Chromium, large, shared and transferred values arrive, in order"
   });
 });
 
+browserTest("In Chromium, a value that a worker cannot have fails its task or thread", async () => {
+  const { task, next, thread } = await check("objectsOfPages");
+  for (const error of [task, thread]) {
+    assertMatch(error, /^NotShareableError: Cannot receive value: .*this kind of thread cannot/);
+  }
+  assertEquals(next, 2);
+});
+
 browserTest("In Chromium, a lock excludes workers that block and a page that awaits", async () => {
   assertEquals(await check("locks"), { count: 4200, name: "made in a worker", locked: true });
 });

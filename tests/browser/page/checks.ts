@@ -452,6 +452,30 @@ export async function threads() {
   };
 }
 
+/** The part of WebRTC that makes what only pages can have. */
+interface Certificates {
+  RTCPeerConnection: { generateCertificate(keys: object): Promise<object> };
+}
+
+/** What becomes of an object that a page can clone and a worker cannot have. */
+export async function objectsOfPages() {
+  const keys = { name: "ECDSA", namedCurve: "P-256" };
+  const { RTCPeerConnection } = globalThis as unknown as Certificates;
+  const certificate = await RTCPeerConnection.generateCertificate(keys);
+  return await withPool(async (pool) => {
+    const task = await errorOf(() => pool.submit((value: object) => String(value), certificate));
+    const next = await pool.submit((n: number) => n + 1, 1);
+    const caught: string[] = [];
+    setExcepthook(({ excValue }) => void caught.push(messageOf(excValue)));
+    const thread = new Thread({ target: (_value: object) => {}, args: [certificate] });
+    thread.start();
+    await thread.join();
+    while (caught.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    setExcepthook(null);
+    return { task, next, thread: caught[0] };
+  }, 1);
+}
+
 /** What differs because a browser does not follow code past an await. */
 export async function asyncContexts() {
   const lock = new RLock();
