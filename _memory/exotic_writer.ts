@@ -242,7 +242,9 @@ export abstract class ExoticWriter extends WordWriter {
     }
     const isOfRuntime = isOfGlobalClass(value, tag);
     const hasKeys = Object.keys(value).length > 0;
-    if (hasKeys && !isOfRuntime) return this.writePlain(value, pos);
+    // A browser's own objects may have keys, as its events do.
+    const isNative = hasKeys && isOfNativeClass(value, tag);
+    if (hasKeys && !isOfRuntime && !isNative) return this.writePlain(value, pos);
     // On Node, a port has the tag of its base class.
     const { name } = Object(read(value, "constructor")) as { readonly name?: unknown };
     if (MOVABLE.has(tag)) return this.#unmoved(value, tag, pos);
@@ -251,6 +253,7 @@ export abstract class ExoticWriter extends WordWriter {
     if (copy !== undefined && TO_STRING.call(copy) !== "[object Object]") {
       return this.writeExtra(value, pos);
     }
+    if (isNative && copy === undefined) return this.refuse(value);
     // An object of a user's class that extends one of the runtime's has keys, and they may hold
     // what structured clone cannot clone.
     if (hasKeys || !isOfRuntime && copy !== undefined) return this.writePlain(value, pos);
@@ -527,6 +530,16 @@ function isGrowable(buffer: ArrayBufferLike): boolean {
 function isOfGlobalClass(value: object, name: string): boolean {
   const constructor: unknown = Reflect.get(globalThis, name);
   return typeof constructor === "function" && value instanceof constructor;
+}
+
+/** How the source text of a function begins that is not written in JavaScript. */
+const NATIVE = /^function \w*\(\)\s*\{\s*\[native code\]/;
+
+/** Whether an object is of a native class itself, of whatever realm, and of none that extends it. */
+function isOfNativeClass(value: object, name: string): boolean {
+  const made = read(value, "constructor");
+  return typeof made === "function" && made.name === name &&
+    NATIVE.test(Function.prototype.toString.call(made));
 }
 
 function lengthOf(view: ArrayBufferView): number {

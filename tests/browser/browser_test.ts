@@ -100,6 +100,13 @@ browserTest("In Chromium, a value that a worker cannot have fails its task or th
   assertEquals(next, 2);
 });
 
+browserTest("In Chromium, events are refused, and images of frames arrive as such", async () => {
+  const { events, ...rest } = await check("nativeObjects");
+  assertMatch(events[0], /^NotShareableError: .*: CustomEvent at \[0\]\.deep cannot be cloned$/);
+  assertMatch(events[1], /^NotShareableError: .*: MessageEvent at \[0\]\.deep cannot be cloned$/);
+  assertEquals(rest, { image: [true, 2, 3], extended: { count: 1 } });
+});
+
 browserTest("In Chromium, a lock excludes workers that block and a page that awaits", async () => {
   assertEquals(await check("locks"), { count: 4200, name: "made in a worker", locked: true });
 });

@@ -452,6 +452,36 @@ export async function threads() {
   };
 }
 
+/** The part of a document that makes another realm. */
+interface Frames {
+  document: {
+    body: { append(frame: object): void };
+    createElement(name: "iframe"): { contentWindow: { ImageData: typeof ImageData } };
+  };
+}
+
+/** How a browser's own objects with keys of their own arrive. */
+export async function nativeObjects() {
+  const { document } = globalThis as unknown as Frames;
+  const frame = document.createElement("iframe");
+  document.body.append(frame);
+  const image = new frame.contentWindow.ImageData(2, 3);
+  class Counter extends EventTarget {
+    count = 1;
+  }
+  return await withPool(async (pool) => {
+    const echo = (value: object): object => value;
+    const copy = await pool.submit(echo, image) as ImageData;
+    return {
+      events: await Promise.all([new CustomEvent("a"), new MessageEvent("b")].map((event) => {
+        return errorOf(() => pool.submit(echo, { deep: event }));
+      })),
+      image: [copy instanceof ImageData, copy.width, copy.height],
+      extended: await pool.submit(echo, new Counter()),
+    };
+  }, 1);
+}
+
 /** The part of WebRTC that makes what only pages can have. */
 interface Certificates {
   RTCPeerConnection: { generateCertificate(keys: object): Promise<object> };
