@@ -247,6 +247,10 @@ function hintFor(error: unknown): string {
   if (/resolve module specifier|bare specifier|to a valid URL/.test(errorText(error))) {
     return "; workers have no import map: name what it imports by addresses, or have a bundler do so";
   }
+  // Likewise. The browser does not say why it was not loaded.
+  if (/dynamically imported module|Importing a module script failed/.test(errorText(error))) {
+    return "; if it is on another host, that must allow pages to load it (CORS)";
+  }
   // The runtime's own advice is meant for the program, which may well have the permission.
   const isForbidden = errorText(error).includes("Requires read access");
   return isForbidden && ownOrigin().process !== undefined

@@ -74,9 +74,13 @@ browserTest("In Chromium, ThreadPoolExecutor runs tasks of modules", async () =>
 });
 
 browserTest("In Chromium, errors arrive whole", async () => {
-  const { mapped, ...rest } = await check("errors");
+  const { mapped, elsewhere, ...rest } = await check("errors");
   assertEquals(rest, { isRangeError: true, message: "too far", cause: "a cause" });
   assertMatch(mapped, /^NotShareableError: Cannot load task "one".*; workers have no import map: /);
+  assertMatch(
+    elsewhere,
+    /^NotShareableError: Cannot load task "one".*; if it is on another host, /,
+  );
 });
 
 browserTest("In Chromium, large, shared and transferred values arrive, in order", async () => {

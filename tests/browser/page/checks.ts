@@ -129,10 +129,13 @@ export const errors = () =>
       cause: String(error.cause),
       // A name that only an import map could resolve.
       mapped: await errorOf(() => pool.submit(tasks<Mapped>(MAPPED).one)),
+      elsewhere: await errorOf(() => pool.submit(tasks<Mapped>(ELSEWHERE).one)),
     };
   });
 
 const MAPPED = "data:text/javascript,import 'mapped'; export const one = () => 1;";
+/** A host that does not exist: the browser says no more of one that forbids pages to load it. */
+const ELSEWHERE = "https://elsewhere.invalid/work.js";
 type Mapped = { one: () => number };
 
 export const largeValues = () =>
