@@ -22,6 +22,8 @@
  * 4. if there is no such bundle, as with esbuild, that script of the document after all. The
  *    program runs again in each worker, up to where it fails for want of a document, which does not
  *    count as an error there. So that it cannot start workers without end, it may not start any.
+ *    The same holds for a file that is no script of the document and exports nothing: it is the
+ *    program, too, which the page has imported in a script of its own.
  *
  * Two things differ from other runtimes. A worker starts only when the event loop of its starter
  * turns, and a message arrives only when that of its receiver does. And `terminate` ends a thread
@@ -42,7 +44,7 @@ import {
   threadName,
   whenNameIsFree,
 } from "./_web.ts";
-import { beginning, codeOfScript, isBundled, isOfProgram } from "./entry.ts";
+import { beginning, codeOfScript, isBundled, isOfProgram, mayBeProgram } from "./entry.ts";
 import type { AsyncContext, Platform, WorkerOptions, WorkerThread } from "./mod.ts";
 import { timers } from "./timers.ts";
 
@@ -77,16 +79,17 @@ function sourceOf({ entry, module, bundle }: WorkerOptions): { address: string; 
     const { address, isProgram } = beginning;
     return { address, code: codeOfScript(entry, address, isProgram) };
   }
-  const isOwn = isProgram(module);
-  const address = isOwn && bundle !== undefined ? bundle : module;
-  return { address, code: codeOfScript(entry, address, isOwn && bundle === undefined) };
+  // A script that has no address of its own may have imported the program: the worker finds out.
+  if (!isProgram(module)) return { address: module, code: codeOfScript(entry, module, null) };
+  const address = bundle ?? module;
+  return { address, code: codeOfScript(entry, address, bundle === undefined) };
 }
 
 /**
  * Keeps the errors with which the program fails when a worker runs it again from ending the worker.
  */
 function forgiveProgram(): void {
-  if (beginning?.isProgram !== true) return;
+  if (!mayBeProgram()) return;
   const forgive = (event: Event, error: unknown): void => {
     if (!isOfProgram(error)) return;
     event.preventDefault();

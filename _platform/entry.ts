@@ -25,8 +25,11 @@ export interface Beginning {
   readonly address: string;
   /** Messages that arrived before there was a listener. */
   readonly early: unknown[];
-  /** Whether the file runs the program that started the thread once more. */
-  readonly isProgram: boolean;
+  /**
+   * Whether the file runs the program that started the thread once more; `null` until the file has
+   * been imported, where only that can tell.
+   */
+  isProgram: boolean | null;
   /** Whether the entry was called. */
   hasBegun: boolean;
   /** Whether the file is a bundle and is still being imported. */
@@ -94,7 +97,7 @@ const REFUSED = "Cannot start worker: the program is in one file with the packag
  */
 export function checkMayStart(): void {
   if (beginning === undefined || isBeginning) return;
-  if (beginning.isProgram) {
+  if (beginning.isProgram !== false) {
     throw new Error(
       `${REFUSED}, and this worker runs it once more; start workers only if (typeof document === "object"), or have the bundler split the file`,
     );
@@ -105,12 +108,17 @@ export function checkMayStart(): void {
   );
 }
 
+/** Whether this thread runs the program once more, or may turn out to do so. */
+export function mayBeProgram(): boolean {
+  return beginning !== undefined && beginning.isProgram !== false;
+}
+
 /**
  * Whether an error arises only because the program runs once more, in a thread that is no page.
  * Such an error is ignored there.
  */
 export function isOfProgram(error: unknown): boolean {
-  if (beginning?.isProgram !== true || !(error instanceof Error)) return false;
+  if (!mayBeProgram() || !(error instanceof Error)) return false;
   return error.message.includes(REFUSED) || isForPages(error);
 }
 
@@ -146,7 +154,11 @@ export function codeOfEntry(name: string, url: string): string {
  * @throws {Error} When this thread may not start others, see {@linkcode checkMayStart}; or in a
  * bundle that has no address.
  */
-export function codeOfScript(entry: string, address: string, isProgram = false): string {
+export function codeOfScript(
+  entry: string,
+  address: string,
+  isProgram: boolean | null = false,
+): string {
   checkMayStart();
   if (!URL.canParse(address)) {
     throw new Error(
@@ -162,7 +174,9 @@ export function codeOfScript(entry: string, address: string, isProgram = false):
 const beginning = globalThis[${JSON.stringify(BEGINNING)}] = ${JSON.stringify(start)};
 const isWebWorker = "WorkerGlobalScope" in globalThis && globalThis instanceof WorkerGlobalScope;
 if (isWebWorker) onmessage = ({ data }) => beginning.early.push(data);
-import(beginning.address).then(() => {
+import(beginning.address).then((module) => {
+  // Nobody imports from a program, and others do so from any other file of a bundle.
+  beginning.isProgram ??= Object.keys(module).length === 0;
   if (beginning.hasBegun) return;
   // The program's options may have had the file loaded ahead of this.
   const main = globalThis[${JSON.stringify(ENTRIES)}]?.get(beginning.entry);
@@ -170,6 +184,7 @@ import(beginning.address).then(() => {
   beginning.hasBegun = true;
   main();
 }).catch((error) => {
+  beginning.isProgram ??= true;
   beginning.failure = { error };
   if (beginning.hasBegun) return;
   if (!isWebWorker) throw error;

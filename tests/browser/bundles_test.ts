@@ -45,9 +45,16 @@ useChromium(async () => {
   await Deno.remove(folder, { recursive: true });
 });
 
-function pageOf(script: string): string {
-  return `<!DOCTYPE html><meta charset="utf-8"><link rel="icon" href="data:,">
-<script type="module" src="${script}"></script>\n`;
+/** Elements that run a script. */
+const LOADERS: Record<string, (script: string) => string> = {
+  "by its address": (script) => `<script type="module" src="${script}"></script>`,
+  "by an inline script": (script) => `<script type="module">import "./${script}";</script>`,
+  "by import()": (script) => `<script>import("./${script}");</script>`,
+};
+
+function pageOf(script: string, how = "by its address"): string {
+  const loader = LOADERS[how](script);
+  return `<!DOCTYPE html><meta charset="utf-8"><link rel="icon" href="data:,">\n${loader}\n`;
 }
 
 /** Builds a program with Vite's defaults; returns the folder to serve. */
@@ -59,8 +66,12 @@ async function buildWithVite(program: string): Promise<URL> {
   return new URL("dist/", root);
 }
 
-/** Builds a program with esbuild; returns the folder to serve. */
-async function buildWithEsbuild(program: string, options: esbuild.BuildOptions): Promise<URL> {
+/** Builds a program with esbuild, for a page that loads it; returns the folder to serve. */
+async function buildWithEsbuild(
+  program: string,
+  options: esbuild.BuildOptions,
+  how?: string,
+): Promise<URL> {
   const root = new URL(`esbuild_${crypto.randomUUID()}/`, folder);
   await esbuild.build({
     absWorkingDir: fromFileUrl(folder),
@@ -71,7 +82,7 @@ async function buildWithEsbuild(program: string, options: esbuild.BuildOptions):
     logLevel: "error",
     ...options,
   });
-  await Deno.writeTextFile(new URL("index.html", root), pageOf(`${program}.js`));
+  await Deno.writeTextFile(new URL("index.html", root), pageOf(`${program}.js`, how));
   return root;
 }
 
@@ -205,11 +216,16 @@ browserTest("A bundle of esbuild that is split has all that the package has", as
   assertLessOrEqual(workers, MOST_WORKERS);
 });
 
-browserTest(
-  "A program in one file that each worker runs again starts no workers there",
-  async () => {
-    const { tried, workers } = await tryOut(await buildWithEsbuild("eager", { minify: true }));
-    assertEquals(tried, { task: 12, inline: 42 });
-    assertLessOrEqual(workers, MOST_WORKERS);
-  },
-);
+for (const how of Object.keys(LOADERS)) {
+  browserTest(
+    `A program in one file, loaded ${how}, that each worker runs again starts no workers there`,
+    async () => {
+      const eager = await tryOut(await buildWithEsbuild("eager", { minify: true }, how));
+      assertEquals(eager.tried, { task: 12, inline: 42 });
+      assertLessOrEqual(eager.workers, MOST_WORKERS);
+      const { tried } = await tryOut(await buildWithEsbuild("late", { minify: true }, how));
+      assertEquals(tried.inPage, 42);
+      assertStringIncludes(String(tried.inWorker), "and this worker runs it once more");
+    },
+  );
+}
