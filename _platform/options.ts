@@ -63,6 +63,19 @@ export function checkArray(act: string, name: string, option: unknown): void {
   throw new TypeError(`Cannot ${act}: ${name} must be an array, got ${describe(option)}`);
 }
 
+/** Throws unless a value is an integer. */
+export function checkInteger(act: string, name: string, value: unknown): void {
+  if (Number.isInteger(value)) return;
+  throw new TypeError(`Cannot ${act}: ${name} must be an integer, got ${describe(value)}`);
+}
+
+/** Throws unless an option is an integer of 1 or more, or left out. */
+export function checkCount(act: string, name: string, option: number | undefined): void {
+  if (option === undefined) return;
+  checkInteger(act, name, option);
+  if (option < 1) throw new RangeError(`Cannot ${act}: ${name} must be 1 or more, got ${option}`);
+}
+
 /** The name that options give to an object; `act` is for error texts. */
 export function nameIn(act: string, options: { readonly name?: string }): string | undefined {
   checkOptions(act, options, '{ name: "accounts" }');

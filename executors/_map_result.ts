@@ -15,7 +15,7 @@
 
 import { checkTimeout } from "../_platform/clock.ts";
 import { describe } from "../_platform/describe.ts";
-import { checkSignal } from "../_platform/options.ts";
+import { checkCount, checkSignal } from "../_platform/options.ts";
 import type { ExecutorBackend, TaskOptions } from "./executor.ts";
 import { isInput, type MapInput } from "./_map_inputs.ts";
 import { type MapOptions, MapRun } from "./_map_run.ts";
@@ -164,14 +164,6 @@ function checkOptions(options: MapOptions): void {
   }
   checkTimeout(options.timeout);
   checkSignal("map", options.signal);
-  checkCount("chunksize", options.chunksize);
-  checkCount("buffersize", options.buffersize ?? undefined);
-}
-
-function checkCount(name: string, value: number | undefined): void {
-  if (value === undefined) return;
-  if (!Number.isInteger(value)) {
-    throw new TypeError(`Cannot map: ${name} must be an integer, got ${describe(value)}`);
-  }
-  if (value < 1) throw new RangeError(`Cannot map: ${name} must be 1 or more, got ${value}`);
+  checkCount("map", "chunksize", options.chunksize);
+  checkCount("map", "buffersize", options.buffersize ?? undefined);
 }

@@ -8,7 +8,7 @@
 import { checkTimeout } from "../_platform/clock.ts";
 import { describe } from "../_platform/describe.ts";
 import { platform, type WorkerThread } from "../_platform/mod.ts";
-import { checkArray, checkFunction, checkOptions } from "../_platform/options.ts";
+import { checkArray, checkFunction, checkInteger, checkOptions } from "../_platform/options.ts";
 import { MAX_WORKERS } from "../_memory/task_ring.ts";
 import type { Exports } from "./_exports.ts";
 import type { ChildThread } from "./_process_client.ts";
@@ -126,9 +126,7 @@ export function poolSettings(name: string, options: PoolOptions): PoolSettings {
 }
 
 function checkCount(name: string, value: number): void {
-  if (!Number.isInteger(value)) {
-    throw new TypeError(`Cannot make pool: ${name} must be an integer, got ${describe(value)}`);
-  }
+  checkInteger("make pool", name, value);
   if (value < 1) {
     throw new RangeError(`Cannot make pool: ${name} must be greater than 0, got ${value}`);
   }

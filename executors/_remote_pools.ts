@@ -19,7 +19,7 @@ import { submissionError, targetOf } from "./_target.ts";
 import { Executor, type ExecutorBackend, type TaskOptions } from "./executor.ts";
 import { type Future, futureInternals } from "./future.ts";
 import type { StreamSink, StreamSource } from "./stream.ts";
-import { takeArgumentTransfers, transfer } from "./task.ts";
+import { dropTransfers, takeArgumentTransfers, transfer } from "./task.ts";
 
 /** A wait that blocks the worker. */
 interface Block {
@@ -143,7 +143,7 @@ export class RemotePools implements OwnerRunner {
       if (transfers !== undefined) transfer(task, [...transfers]);
       this.#outbox.writeSync(KIND.SUBMIT, id, task);
     } catch (error) {
-      takeArgumentTransfers(args, undefined); // They are for this submit alone.
+      dropTransfers(args);
       futureInternals.reject(future, submissionError(error, signal));
       return future;
     }

@@ -47,19 +47,6 @@ interface Waiter {
   readonly keeper: object;
 }
 
-/** Throws unless `buffersize` is a valid number of values to be ahead. */
-export function checkBuffersize(buffersize: number | undefined): void {
-  if (buffersize === undefined) return;
-  if (!Number.isInteger(buffersize)) {
-    throw new TypeError(
-      `Cannot stream: buffersize must be an integer, got ${describe(buffersize)}`,
-    );
-  }
-  if (buffersize < 1) {
-    throw new RangeError(`Cannot stream: buffersize must be 1 or more, got ${buffersize}`);
-  }
-}
-
 /** One call of `stream`. */
 class StreamRun implements StreamSink {
   readonly #source: StreamSource;

@@ -73,7 +73,7 @@ import type { ExecutorBackend, TaskOptions } from "./executor.ts";
 import { type Future, futureInternals } from "./future.ts";
 import type { ExecutorStats } from "./stats.ts";
 import type { StreamSink } from "./stream.ts";
-import { takeArgumentTransfers } from "./task.ts";
+import { dropTransfers } from "./task.ts";
 
 /** How often a blocked thread looks whether there is room for the replies that wait for room. */
 const REPLY_MS = 2;
@@ -272,7 +272,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
         : this.#functions.of(fn!);
       this.#queue.push(task, number, form, args, options);
     } catch (error) {
-      takeArgumentTransfers(args, undefined); // They are for this submit alone.
+      dropTransfers(args);
       if (options?.signal?.aborted) this.#watch.fails(task, "given up");
       this.#tasks.free(task);
       this.#meter.failed++;
@@ -307,7 +307,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
   /** Throws if the pool takes no more tasks; marks on the arguments were for this submit alone. */
   #checkOpen(args: readonly unknown[]): void {
     if (this.#broken === undefined && !this.#closing) return;
-    takeArgumentTransfers(args, undefined);
+    dropTransfers(args);
     if (this.#broken !== undefined) {
       throw new this.#kind.Broken(
         `Cannot submit to ${this.#settings.name}: the pool is broken, ${this.#broken.reason}`,

@@ -5,9 +5,8 @@
  */
 
 import { callAt } from "../_platform/clock.ts";
-import { describe } from "../_platform/describe.ts";
 import { platform } from "../_platform/mod.ts";
-import { checkOptions } from "../_platform/options.ts";
+import { checkInteger, checkOptions } from "../_platform/options.ts";
 import { soon } from "../_platform/timers.ts";
 import { callIn } from "../sync/_contexts.ts";
 import { RuntimeError } from "../sync/errors.ts";
@@ -24,7 +23,7 @@ import { type Future, futureInternals } from "./future.ts";
 import { StreamDriver } from "./_stream_driver.ts";
 import type { StreamSink, StreamSource } from "./stream.ts";
 import type { ExecutorStats } from "./stats.ts";
-import { dereference, takeArgumentTransfers, takeTransfers } from "./task.ts";
+import { dereference, dropTransfers, takeTransfers } from "./task.ts";
 
 /** How an {@linkcode AsyncExecutor} is made. */
 export interface AsyncExecutorOptions {
@@ -136,7 +135,7 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
     arity: number,
     driver: StreamDriver | undefined,
   ): Waiting {
-    takeArgumentTransfers(args, undefined);
+    dropTransfers(args);
     if (this.#closing) {
       throw new RuntimeError("Cannot submit: cannot schedule new futures after shutdown");
     }
@@ -344,7 +343,7 @@ async function run(task: Waiting): Promise<void> {
 async function callChunk(chunk: ChunkRun): Promise<unknown> {
   const startMs = nowMs();
   await chunk.finish(chunk.advance());
-  takeArgumentTransfers(chunk.entries, undefined);
+  dropTransfers(chunk.entries);
   return [nowMs() - startMs, chunk.entries, chunk.failed];
 }
 
@@ -404,11 +403,7 @@ export class AsyncExecutor extends Executor {
   constructor(options: AsyncExecutorOptions = {}) {
     checkOptions("make executor", options, "{ maxWorkers: 2 }");
     const { maxWorkers = DEFAULT_MAX_WORKERS } = options;
-    if (!Number.isInteger(maxWorkers)) {
-      throw new TypeError(
-        `Cannot make executor: maxWorkers must be an integer, got ${describe(maxWorkers)}`,
-      );
-    }
+    checkInteger("make executor", "maxWorkers", maxWorkers);
     if (maxWorkers < 1) {
       throw new RangeError(
         `Cannot make executor: maxWorkers must be greater than 0, got ${maxWorkers}`,

@@ -6,7 +6,7 @@
 
 import { checkTimeout } from "../_platform/clock.ts";
 import { describe } from "../_platform/describe.ts";
-import { checkArray, checkOptions, checkSignal } from "../_platform/options.ts";
+import { checkArray, checkCount, checkOptions, checkSignal } from "../_platform/options.ts";
 import { HANDLE, type Handle } from "../_memory/handle.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import type { AnyFunction } from "./_target.ts";
@@ -15,7 +15,7 @@ import type { Movable } from "./task.ts";
 import type { MapInput } from "./_map_inputs.ts";
 import { type MapResult, startMap } from "./_map_result.ts";
 import { finishMaps, type MapOptions } from "./_map_run.ts";
-import { checkBuffersize, startStream } from "./_stream_run.ts";
+import { startStream } from "./_stream_run.ts";
 import type { Streamable, StreamResult, StreamSink, StreamSource } from "./stream.ts";
 
 /** Options of the tasks submitted through {@linkcode Executor.with}. */
@@ -202,7 +202,7 @@ export class Executor {
         `Cannot submit with priority ${describe(priority)}: expected a finite number`,
       );
     }
-    checkBuffersize(options.buffersize);
+    checkCount("stream", "buffersize", options.buffersize);
     this.#backend.checkOptions?.(options);
     return new Executor(this.#backend, { ...this.#options, ...options });
   }

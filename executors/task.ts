@@ -250,6 +250,14 @@ export function marksOf(
   return marks;
 }
 
+/**
+ * Removes the marks from arguments that are not sent, or results: a mark is for one submit, also if
+ * that fails. Otherwise it would apply when the value is sent later, without a mark.
+ */
+export function dropTransfers(values: readonly unknown[]): void {
+  takeArgumentTransfers(values, undefined);
+}
+
 /** Returns what has to be moved with a list of arguments. */
 export function takeArgumentTransfers(
   args: readonly unknown[],

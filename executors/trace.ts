@@ -33,7 +33,7 @@
 
 import { epochMs } from "../_platform/clock.ts";
 import { describe } from "../_platform/describe.ts";
-import { checkOptions } from "../_platform/options.ts";
+import { checkCount, checkOptions } from "../_platform/options.ts";
 import { chromeTrace } from "./_chrome_trace.ts";
 import { observableOf } from "./_observable.ts";
 import type { Observable } from "./_observer.ts";
@@ -288,11 +288,6 @@ export function trace(executor: Executor, options: TraceOptions = {}): Trace {
   const observable = observableOf(executor, "trace");
   checkOptions("trace", options, "{ maxEvents: 1000 }");
   const { maxEvents = DEFAULT_MAX_EVENTS } = options;
-  if (!Number.isInteger(maxEvents)) {
-    throw new TypeError(`Cannot trace: maxEvents must be an integer, got ${describe(maxEvents)}`);
-  }
-  if (maxEvents < 1) {
-    throw new RangeError(`Cannot trace: maxEvents must be 1 or more, got ${maxEvents}`);
-  }
+  checkCount("trace", "maxEvents", maxEvents);
   return new Trace(observable, maxEvents);
 }

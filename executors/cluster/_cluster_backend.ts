@@ -75,7 +75,7 @@ import { checkWhole, type ClusterSettings } from "./_settings.ts";
 import { ClusterCounts } from "./_cluster_counts.ts";
 import { Sweep } from "./_sweep.ts";
 import { JobLostError } from "./errors.ts";
-import { takeArgumentTransfers } from "../task.ts";
+import { dropTransfers } from "../task.ts";
 
 /**
  * Milliseconds that a chunk of `map` should take: far more than the cost of a job, and little
@@ -177,7 +177,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Uno
       const id = `${this.#session}-${number}`;
       order = orderOf(id, fn, args, options, arity, this.#modules, this.#settings);
     } catch (error) {
-      takeArgumentTransfers(args, undefined); // They are for this submit alone.
+      dropTransfers(args);
       this.counts.failed++;
       futureInternals.reject(future, submissionError(error, options?.signal));
       return future;
