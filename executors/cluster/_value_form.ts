@@ -22,6 +22,8 @@
  * @module
  */
 
+import { VIEW_CONSTRUCTORS, VIEW_NAMES, type ViewConstructor } from "../../_memory/tags.ts";
+
 /**
  * The most objects that a written value has within one another: far fewer than a thread's stack has
  * room for.
@@ -40,24 +42,9 @@ export const NO_FIELDS: ReadonlySet<string> = new Set([
   "errors",
 ]);
 
-type View = new (buffer: ArrayBuffer) => ArrayBufferView;
-
-/** The constructors of views, by tag. */
-export const VIEWS: ReadonlyMap<string, View> = new Map<string, View>(
-  [
-    Int8Array,
-    Uint8Array,
-    Uint8ClampedArray,
-    Int16Array,
-    Uint16Array,
-    Int32Array,
-    Uint32Array,
-    Float32Array,
-    Float64Array,
-    BigInt64Array,
-    BigUint64Array,
-    DataView,
-    // Not on Node 20.
-    ...(typeof Float16Array === "function" ? [Float16Array] : []),
-  ].map((constructor) => [constructor.name, constructor]),
+/** The constructors of views, by tag: those that this runtime has. */
+export const VIEWS: ReadonlyMap<string, ViewConstructor> = new Map(
+  VIEW_CONSTRUCTORS.flatMap((constructor, kind) =>
+    constructor === undefined ? [] : [[VIEW_NAMES[kind], constructor]]
+  ),
 );
