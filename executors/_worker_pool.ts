@@ -761,9 +761,11 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
   stats(): ExecutorStats {
     doorbell.poll();
     let running = 0;
-    const perWorker = this.#workers.map(({ state, account, name, pid }) => {
-      if (state.isRunning) running++;
-      const sinceMs = state.isRunning ? this.#meter.submittedMsOf(state.currentTask) : undefined;
+    const perWorker = this.#workers.map((worker) => {
+      const { state, account, name, pid } = worker;
+      const isBusy = this.#crew.isBusy(worker);
+      if (isBusy) running++;
+      const sinceMs = isBusy ? this.#meter.submittedMsOf(state.currentTask) : undefined;
       return account.statsOf(name, pid, sinceMs, this.#meter.meanMs);
     });
     return this.#meter.stats(perWorker, this.#tasks.unsettled, running);
