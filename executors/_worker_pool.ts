@@ -627,7 +627,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
       }
       this.#watchLoss(worker);
       worker.givenUp?.grace.cancel();
-      if (worker.state.isRunning) {
+      if (this.#crew.isBusy(worker)) {
         this.#meter.abandoned++;
         worker.state.abort(worker.state.currentNumber);
       }
