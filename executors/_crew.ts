@@ -339,7 +339,7 @@ export class Crew {
 
   /** Frees what the crew holds: no worker is left, and none will be started. */
   close(): void {
-    this.#cancelWatchLater?.();
+    this.cancelWatch();
     for (const reader of this.#readers.splice(0)) reader.terminate();
     this.#initializer = NO_INITIALIZER;
   }
@@ -367,6 +367,12 @@ export class Crew {
       // and calls this again.
       if (!isComplete) this.watchLater();
     });
+  }
+
+  /** Takes back {@linkcode watchLater}. */
+  cancelWatch(): void {
+    this.#cancelWatchLater?.();
+    this.#cancelWatchLater = undefined;
   }
 
   /** Stops the watches, which hold the event loop open. */

@@ -548,7 +548,11 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
   /** See {@linkcode Source}. */
   sleeping(isBlocking: boolean): void {
     this.#meter.catchUp();
-    if (this.#tasks.unsettled === 0) return;
+    if (this.#tasks.unsettled === 0) {
+      // Not at the last outcome: the code that awaited it may submit again at once.
+      this.#crew.cancelWatch();
+      return;
+    }
     this.#crew.engageAll();
     if (isBlocking && this.#blocking > 0 && !platform.servesBlocked) this.#checkServed();
     // The end of a process is reported by mail.

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { BrokenThreadPool, ThreadPoolExecutor, transfer } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
-import { runProgram } from "../_support/run.ts";
+import { runDeno, runProgram } from "../_support/run.ts";
+import { scratchFolder } from "../_support/scratch.ts";
 import { executorContract } from "../contracts/executor_contract.ts";
 import { refusesBadOptions } from "../contracts/pool_options_contract.ts";
 import { Gate } from "../contracts/signals.ts";
@@ -108,6 +109,27 @@ test("ThreadPoolExecutor: callbacks are outside of the lock.run() in which this 
     await running;
   `);
   assertEquals([code, stdout], [0, "false\n"]);
+});
+
+test("ThreadPoolExecutor that is shared by tests leaves them nothing that is reported as a leak", async () => {
+  await using scratch = await scratchFolder();
+  const file = await scratch.write(
+    "shared_pool_test.ts",
+    `
+    import { map, ThreadPoolExecutor } from "../../../mod.ts";
+    const later = () => new Promise<void>((resolve) => setTimeout(resolve, 20));
+    const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    await pool.submit(later);
+    await map(later, [1]).toArray();
+    const options = { sanitizeOps: true, sanitizeResources: true };
+    for (const name of ["first", "second", "third"]) {
+      Deno.test(name + " submit", options, async () => await pool.submit(later));
+      Deno.test(name + " map", options, async () => void await map(later, [1]).toArray());
+    }
+  `,
+  );
+  const { code, stdout } = await runDeno(["test", "-A", "--no-check", "--no-config", file]);
+  assertEquals(code, 0, stdout);
 });
 
 test("ThreadPoolExecutor: a result that cannot even be asked whether it is a promise fails its task only", async () => {
