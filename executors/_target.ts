@@ -32,6 +32,8 @@ export interface ModuleTarget {
   readonly nth?: number;
   /** Set if its file has marked others of that name. */
   readonly hasNamesakes?: boolean;
+  /** The name that the function may have where its file was compiled in another way. */
+  readonly stem?: string;
 }
 
 /** A function as it crosses. */
@@ -103,6 +105,21 @@ function findMarked({ url, name, text, nth, hasNamesakes }: ModuleTarget): AnyFu
   return hasNamesakes ? undefined : onlyOne(namesakes);
 }
 
+/** The marked function that a target names, if a compiler has changed its name at the sender. */
+function findRenamed({ url, stem }: ModuleTarget): AnyFunction | undefined {
+  return stem === undefined ? undefined : onlyOne(marked.get(keyOf({ url, name: stem })));
+}
+
+/**
+ * The name that a function had before esbuild, and so Vitest up to version 3, changed it: it makes
+ * `function f2` of the function in `const f = task(import.meta, function f() {})`. A worker may
+ * import the file as it is. `undefined` if there was no such name, or if it is another function's.
+ */
+function stemOf({ url, name }: TaskMark): string | undefined {
+  const stem = /^(.+)[2-9]$/.exec(name)?.[1];
+  return stem === undefined || marked.has(keyOf({ url, name: stem })) ? undefined : stem;
+}
+
 /** The only function of its name; `undefined` if there are several. */
 function onlyOne(namesakes: Namesakes | undefined): AnyFunction | undefined {
   if (namesakes?.size !== 1) return undefined;
@@ -110,7 +127,8 @@ function onlyOne(namesakes: Namesakes | undefined): AnyFunction | undefined {
   return alike.length === 1 ? alike[0] : undefined;
 }
 
-function moduleTarget(fn: AnyFunction, { url, name, isReference }: TaskMark): ModuleTarget {
+function moduleTarget(fn: AnyFunction, by: TaskMark): ModuleTarget {
+  const { url, name, isReference } = by;
   // Bundles in a format other than ES modules have an empty `import.meta`.
   if (typeof url !== "string") {
     throw new NotShareableError(
@@ -119,11 +137,11 @@ function moduleTarget(fn: AnyFunction, { url, name, isReference }: TaskMark): Mo
   }
   if (isReference) return { kind: "module", url, name };
   const text = textOf(fn);
-  const namesakes = marked.get(keyOf({ url, name }));
+  const namesakes = marked.get(keyOf(by));
   const alike = namesakes?.get(text);
   // `fn` is a proxy of a marked function: it has no source text of its own.
   if (alike === undefined) return { kind: "module", url, name };
-  if (onlyOne(namesakes) === fn) return { kind: "module", url, name, text };
+  if (onlyOne(namesakes) === fn) return { kind: "module", url, name, text, stem: stemOf(by) };
   const hasNamesakes = true;
   if (alike.length === 1) return { kind: "module", url, name, text, hasNamesakes };
   const nth = alike.indexOf(fn);
@@ -212,11 +230,11 @@ async function importTarget(target: ModuleTarget): Promise<AnyFunction> {
       { cause: error },
     );
   }
-  const own = findMarked(target);
+  const own = findMarked(target) ?? (name in module ? undefined : findRenamed(target));
   const fn = own ?? module[name];
   if (typeof fn !== "function") {
     throw new NotShareableError(
-      `Cannot load ${label}: module "${place}" has no export "${name}" that is a function; export the task under the name of its function`,
+      `Cannot load ${label}: module "${place}" has no export "${name}" that is a function; export the task under the name of its function, or state the export's name, as compilers may change the function's: task(import.meta, fn, name)`,
     );
   }
   if (own === undefined && !mayBe(fn as AnyFunction, target)) {

@@ -90,6 +90,25 @@ test("task() of a function that only has the name of one that its module exports
   assertEquals(await pool.submit(task({ url }, unmarked), 1), -1);
 });
 
+for (const [kind, make] of [["threads", makePool], ["processes", makeProcesses]] as const) {
+  test(`task() of a function that was renamed here, as esbuild does, finds it in the module: ${kind}`, async () => {
+    const helpers = import.meta.resolve("./fixtures/helpers.ts");
+    await using pool = make();
+    const compiled = { url: `${helpers}?compiled=${kind}` };
+    const sum2 = task(compiled, function sum2(_: Float64Array): number {
+      return -1;
+    });
+    assertEquals(await pool.submit(sum2, new Float64Array([1, 2])), 3);
+
+    // Here, the shorter name is another function's.
+    const numbered = { url: `${helpers}?numbered=${kind}` };
+    task(numbered, function sum() {});
+    const other = task(numbered, function sum2() {});
+    const text = 'has no export "sum2" that is a function; export the task under the name of its';
+    await assertRejects(() => pool.submit(other).result(), NotShareableError, text);
+  });
+}
+
 test("task() without import.meta, or without a function, says so", () => {
   const loose = task as unknown as (...args: unknown[]) => void;
   assertThrows(() => loose(square), TypeError, 'expected import.meta, got function "square"');
