@@ -15,6 +15,7 @@
 
 import { isBundled, isForPages } from "../_platform/entry.ts";
 import { NotShareableError } from "../sync/errors.ts";
+import { compilerHelpers } from "./_compiler_helpers.ts";
 import { ownOrigin } from "./_origin.ts";
 import { STARTS_WHILE_LOADING } from "./_thread_self.ts";
 
@@ -277,18 +278,13 @@ function hintFor(error: unknown): string {
 }
 
 /**
- * The function that source text from esbuild, and so from tsx, calls to keep the names of the
- * functions in it. It is the one thing outside a function that its author could not know of.
- */
-function keepName(fn: AnyFunction, name: string): AnyFunction {
-  return Object.defineProperty(fn, "name", { value: name, configurable: true });
-}
-
-/**
  * How the source text of a function begins that is no method. A private method is neither an
  * expression nor a property elsewhere; as an expression, it fails with an error that says why.
  */
 const EXPRESSION = /^(?:async\s*)?(?:function\b|[(#]|[\p{ID_Start}$_][\p{ID_Continue}$]*\s*=>)/u;
+
+const HELPER_NAMES = Object.keys(compilerHelpers);
+const HELPERS = Object.values(compilerHelpers);
 
 function compileTarget(text: string, name: string): AnyFunction {
   // A method's source is valid only inside an object. Either way, the function is the value of the
@@ -300,7 +296,9 @@ function compileTarget(text: string, name: string): AnyFunction {
   let failure: unknown;
   for (const form of forms) {
     try {
-      const made: object = new Function("__name", `"use strict"; return ${form}`)(keepName);
+      const made: object = new Function(...HELPER_NAMES, `"use strict"; return ${form}`)(
+        ...HELPERS,
+      );
       const fn: unknown = Reflect.get(made, Reflect.ownKeys(made)[0]);
       if (typeof fn === "function") return fn as AnyFunction;
     } catch (error) {
@@ -315,6 +313,9 @@ function compileTarget(text: string, name: string): AnyFunction {
   );
 }
 
+/** Names that compilers and coverage tools give to what they put around a function. */
+const ADDED_NAME = /^(?:__(?!dirname$|filename$)|cov_)/;
+
 /**
  * The error to report for one that a function sent as source text threw: a name that was not
  * defined most likely was a variable from around the function, which did not cross with it.
@@ -324,12 +325,12 @@ export function explainCapture(target: Target, error: unknown): unknown {
   const match = /^(\S+) is not defined$/.exec(error.message);
   if (match === null) return error;
   const who = target.name === "" ? "the function" : `function "${target.name}"`;
-  return new NotShareableError(
-    `Cannot run ${who} here: it uses "${
-      match[1]
-    }" from around it, which does not cross to a worker; pass it as an argument, or export the function from a module and mark it with task(import.meta, ...)`,
-    { cause: error },
-  );
+  const name = match[1];
+  const mark = "export the function from a module and mark it with task(import.meta, ...)";
+  const reason = ADDED_NAME.test(name)
+    ? `it uses "${name}", which a compiler or a coverage tool has put around it; ${mark}, or compile it for a newer target`
+    : `it uses "${name}" from around it, which does not cross to a worker; pass it as an argument, or ${mark}`;
+  return new NotShareableError(`Cannot run ${who} here: ${reason}`, { cause: error });
 }
 
 /** An error in a few words. */
