@@ -1,7 +1,7 @@
 /**
  * The worker's side of carrying OpenTelemetry's context: what a task carries from the context in
  * which it was submitted becomes the context of its function again, and is handed on to tasks that
- * it submits.
+ * it submits; where no API is registered, unread.
  *
  * The API finds its parts (context manager, propagator) under a symbol of the global object, which
  * is how all copies of `@opentelemetry/api` 1.x in a thread share them, and where Deno puts its own
@@ -11,6 +11,7 @@
  * @module
  */
 
+import { type AsyncContext, platform } from "../_platform/mod.ts";
 import type { Carrier } from "./_protocol.ts";
 
 interface ContextManager {
@@ -57,6 +58,9 @@ const API: unique symbol = Symbol.for("opentelemetry.js.api.1");
  */
 let isCarrying = false;
 
+/** The carriers of the tasks of a thread in which nothing can read them. */
+let unread: AsyncContext<Carrier> | undefined;
+
 function registered(): Registered {
   return (globalThis as { [API]?: Registered })[API] ?? {};
 }
@@ -67,19 +71,22 @@ function registered(): Registered {
 export function presentCarrier(): Carrier | undefined {
   if (!isCarrying) return undefined;
   const { context, propagation } = registered();
-  if (context === undefined || propagation === undefined) return undefined;
+  if (context === undefined || propagation === undefined) return unread?.get();
   const carrier: Record<string, string> = {};
   propagation.inject(context.active(), carrier, SETTER);
   return Object.keys(carrier).length > 0 ? carrier : undefined;
 }
 
 /**
- * Calls `fn` in the context that the carrier represents; in the present one, if nothing registered
- * can read carriers.
+ * Calls `fn` in the context that the carrier represents; if nothing registered can read carriers,
+ * the tasks that `fn` submits get the same one.
  */
 export function within<R>(carrier: Carrier, fn: () => R): R {
   isCarrying = true;
   const { context, propagation } = registered();
-  if (context === undefined || propagation === undefined) return fn();
+  if (context === undefined || propagation === undefined) {
+    unread ??= platform.createAsyncContext<Carrier>();
+    return unread.run(carrier, fn);
+  }
   return context.with(propagation.extract(context.active(), carrier, GETTER), fn);
 }

@@ -138,7 +138,8 @@ export class NestedTasks {
     let stream: NestedStream | undefined;
     const controller = task.hasSignal ? new AbortController() : undefined;
     try {
-      const { target, args, arity, buffersize, timeout, priority, carrier } = task;
+      // What came with nothing has an empty context, not the one that is active here.
+      const { target, args, arity, buffersize, timeout, priority, carrier = {} } = task;
       const limits = { timeout, priority, signal: controller?.signal };
       if (buffersize === undefined) {
         future = pool.submitTarget(target, args, limits, arity, carrier);

@@ -67,7 +67,7 @@ export interface ObservedTask {
   readonly isChunk: boolean;
   readonly submittedMs: number;
   readonly future: Future<unknown>;
-  /** What came with the task, if it was submitted inside a task. */
+  /** What came with the task, if it was submitted inside a task; empty if nothing did. */
   readonly carrier: Carrier | undefined;
   /**
    * What {@linkcode ExecutorObserver.context} returned where the task was requested, if that is not

@@ -200,7 +200,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     args: readonly unknown[],
     options: TaskOptions,
     arity: number,
-    carrier: Carrier | undefined,
+    carrier: Carrier,
   ): Future<unknown> {
     return this.#submit(undefined, target, args, options, arity, carrier);
   }
@@ -225,7 +225,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     options: TaskOptions,
     buffersize: number,
     sink: StreamSink,
-    carrier: Carrier | undefined,
+    carrier: Carrier,
   ): PoolStream {
     const stream = this.#streams.open(buffersize, sink, false);
     this.#submit(undefined, target, [stream.id, buffersize, ...args], options, 0, carrier, stream);

@@ -319,8 +319,9 @@ function measure<C, S extends TelemetrySpan>(
  * `process.pid` where the worker is a process, and `error.type`. The context is sent with the task
  * as headers (`traceparent`), so that a span made in the task is a child of the task's span. For
  * that, the worker's thread or process needs the OpenTelemetry SDK as well: Deno has it there with
- * `OTEL_DENO=true`; elsewhere, set it up in `initializer`. What a killed process has not exported
- * yet is lost.
+ * `OTEL_DENO=true`; elsewhere, set it up in `initializer`. (Without it, a task that a task submits
+ * is below that all the same; in a browser, if it does so before its first `await`.) What a killed
+ * process has not exported yet is lost.
  *
  * **Metrics:** `executor.task.count` (by `executor.task.state`: `waiting`, `running`),
  * `executor.task.done` (by `executor.task.outcome`: `completed`, `failed`, `cancelled`),

@@ -12,10 +12,12 @@ import {
   type TelemetrySpan,
 } from "../../executors/telemetry.ts";
 import { trace } from "../../executors/trace.ts";
+import { Event } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { runProgram } from "../_support/run.ts";
 import { Gate } from "../contracts/signals.ts";
 import { fail, pass, square } from "../contracts/tasks.ts";
+import { submitAfter } from "./fixtures/nested.ts";
 
 /** A span as a collector receives it. */
 interface Span {
@@ -252,8 +254,8 @@ class FakeApi {
     inject(context: string, carrier: Record<string, string>): void {
       carrier.traceparent = context;
     },
-    extract: (_context: string, carrier: unknown): string =>
-      (carrier as Record<string, string>).traceparent,
+    extract: (context: string, carrier: unknown): string =>
+      (carrier as Record<string, string>).traceparent ?? context,
   };
 
   readonly trace = {
@@ -316,6 +318,34 @@ test("telemetry() ends each task's span once, whatever becomes of it", async () 
     assertEquals(parent, "caller");
   }
 });
+
+for (const Outer of [ThreadPoolExecutor, ProcessPoolExecutor]) {
+  test(`telemetry() of a ${Outer.name} without an API in its workers: what a task submits is below that task`, async () => {
+    await using outer = new Outer({ maxWorkers: 1 });
+    await using inner = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const api = new FakeApi();
+    using _watching = telemetry(inner, api);
+    const runUnder = async (request: string): Promise<void> => {
+      const [begun, gate] = [new Event(), new Event()];
+      const future = api.context.with(request, () => outer.submit(submitAfter, inner, begun, gate));
+      await begun.wait();
+      // Only "caller" is active here by now.
+      gate.set();
+      await future;
+    };
+    {
+      using _watching = telemetry(outer, api);
+      await runUnder("request");
+    }
+    // Such a task takes no context along, and neither do those that it submits.
+    await runUnder("unwatched");
+    assertEquals(api.spans.map(({ name, parent }) => `${name} < ${parent}`), [
+      "submitAfter < request",
+      "nothing < request > submitAfter",
+      "nothing < ",
+    ]);
+  });
+}
 
 test("telemetry() ends the span of a task that threw what cannot be told", async () => {
   await using executor = new AsyncExecutor();
