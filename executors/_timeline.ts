@@ -79,7 +79,7 @@ export interface Timeline {
 }
 
 /** The most points of the line that shows how many tasks wait. */
-const MOST_POINTS = 2000;
+const MOST_POINTS = 4000;
 
 /** The most lanes. So many can just be told apart, and fit into a picture that can be scrolled. */
 const MOST_LANES = 500;
@@ -249,15 +249,24 @@ function queueOf(tasks: readonly TaskEvent[], durationMs: number): [ms: number, 
   }
   steps.sort((a, b) => a[0] - b[0] || b[1] - a[1]);
   const points: [number, number][] = [];
-  const width = durationMs / MOST_POINTS;
+  const width = 2 * durationMs / MOST_POINTS;
   let depth = 0;
+  let lastMs = 0;
+  // Steps that are close together are shown as two: their highest depth, then the one they leave.
+  const leave = (): void => {
+    if (points.length > 0 && points.at(-1)![1] !== depth) points.push([round(lastMs), depth]);
+  };
   for (const [ms, change] of steps) {
-    depth += change;
     const last = points.at(-1);
-    // Steps that are close together are shown as one, at their highest depth.
-    if (last !== undefined && ms - last[0] < width) last[1] = Math.max(last[1], depth);
-    else points.push([round(ms), depth]);
+    if (last !== undefined && ms - last[0] < width) last[1] = Math.max(last[1], depth + change);
+    else {
+      leave();
+      points.push([round(ms), depth + change]);
+    }
+    depth += change;
+    lastMs = ms;
   }
+  leave();
   // The area ends with the picture.
   if (points.length > 0 && points.at(-1)![0] < round(durationMs)) {
     points.push([round(durationMs), depth]);

@@ -123,26 +123,31 @@ function drawQueue({ queue }: Timeline, layout: Layout, view: View): string {
   if (height === 0) return "";
   const most = Math.max(1, ...queue.map(([, depth]) => depth));
   const y = (depth: number): string => px(top + height - depth / most * (height - 4));
+  const right = x(view.to);
+  const bottom = px(top + height);
   let path = "";
   let depth = 0;
-  // Of several points in one pixel, the highest is drawn.
+  // Of several points in one pixel, the highest is drawn, as wide as the pixel, and then the last.
   let column: [x: number, depth: number] | undefined;
   const flush = (): void => {
-    if (column !== undefined) path += `H${px(column[0])}V${y(column[1])}`;
+    if (column === undefined) return;
+    const [at, highest] = column;
+    path += `H${px(at)}V${y(highest)}`;
+    if (depth < highest) path += `H${px(Math.min(right, at + 1))}V${y(depth)}`;
   };
   for (const [ms, next] of queue) {
     if (ms > view.to) break;
-    depth = next;
     const at = x(ms);
-    if (column !== undefined && at - column[0] < 1) column[1] = Math.max(column[1], depth);
+    // What was before the view only left something.
+    if (column === undefined || ms <= view.from) column = [at, next];
+    else if (at - column[0] < 1) column[1] = Math.max(column[1], next);
     else {
       flush();
-      column = [at, depth];
+      column = [at, next];
     }
+    depth = next;
   }
   flush();
-  const right = x(view.to);
-  const bottom = px(top + height);
   return `<text class="n" x="${px(left - 8)}" y="${px(top + height / 2 + 4)}">waiting</text>` +
     `<path class="q" d="M${px(left)} ${bottom}${path}V${y(depth)}H${px(right)}V${bottom}Z"/>` +
     `<path class="g" d="M${px(left)} ${bottom}H${px(right)}"/>` +

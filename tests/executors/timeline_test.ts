@@ -1,4 +1,11 @@
-import { assert, assertEquals, assertLess, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertLess,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { AsyncExecutor, ThreadPoolExecutor } from "../../executors/mod.ts";
 import { chromeTrace } from "../../executors/_chrome_trace.ts";
 import { type Timeline, timelineOf } from "../../executors/_timeline.ts";
@@ -280,6 +287,35 @@ test("a timeline counts how many tasks wait", () => {
     1000,
     0,
   ]]);
+});
+
+/** The tasks of a burst that is submitted and begun at once. */
+function burstOf(count: number): TraceEvent[] {
+  return Array.from(
+    { length: count },
+    (_, i) => taskOf("a", 10.2, 900, { submitted: 10 + i / 1000 }),
+  );
+}
+
+test("a timeline shows the peak of a burst, and that nothing waits after it", () => {
+  const { queue } = timeline([worker("w"), ...burstOf(20)]);
+  assertEquals(queue, [[10, 20], [10.2, 0], [1000, 0]]);
+  // However many steps there are, each of the few points has a peak, and the last one is right.
+  const many = timeline(manyTasks(100_000)).queue;
+  assertLess(many.length, 4002);
+  assertEquals(many.at(-1), [1000, 0]);
+});
+
+test("a timeline's picture shows a burst's peak as one pixel, and none left of it", () => {
+  const shown = timeline([worker("w"), ...burstOf(20)]);
+  const pathIn = (from: number, to: number): string =>
+    /<path class="q" d="([^"]*)"/.exec(drawTimeline(shown, { from, to, width: 1000 }))![1];
+  // From the left, along the bottom: up, a pixel on, down, and to the right.
+  const peak = /^M(\d+) (\d+)H([\d.]+)V(?!\2H)\d+H([\d.]+)V\2H/.exec(pathIn(0, DURATION_MS))!;
+  assertAlmostEquals(+peak[4] - +peak[3], 1, 0.1);
+  // Enlarged, beside the burst: flat.
+  const heights = [...pathIn(500, 600).matchAll(/V([\d.]+)/g)].map(([, y]) => y);
+  assertEquals(new Set(heights).size, 1);
 });
 
 interface ChromeEvent {
