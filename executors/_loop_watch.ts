@@ -64,7 +64,7 @@ export class TimedTask {
 
   /** Frees the task's place: its future is done. */
   leave(): void {
-    if (this.#startMs === undefined) this.#watch.tasks.meter.drop(this.#index);
+    this.#watch.tasks.meter.forget(this.#index);
     this.#watch.release(this.#id, this.#index, this.#place);
   }
 }

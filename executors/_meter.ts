@@ -128,7 +128,7 @@ export class Meter {
   /** How many tasks were timed, and the milliseconds that they took. */
   #timed = 0;
   #timedMs = 0;
-  /** The timed tasks, by task index. An entry is valid until another timed task has its index. */
+  /** The timed tasks that have not run, or are running, by task index. */
   readonly #samples: (Sample | undefined)[] = [];
   #last: Sample | undefined;
   /** Tasks until the next one that is timed. */
@@ -208,14 +208,19 @@ export class Meter {
   /** Removes a task that has never run from the times. */
   drop(task: number): void {
     const sample = this.#samples[task];
-    if (sample === undefined || sample.times !== undefined) {
-      this.dropUntimed();
-      return;
-    }
+    if (sample === undefined) return this.dropUntimed();
     // Another task must stand for those that it stood for.
     this.#gapCalls += sample.weight - sample.calls;
     this.#samples[task] = undefined;
     if (this.#last === sample) this.#last = undefined;
+  }
+
+  /**
+   * Notes that the index of a task will be another's. If it was timed, but its times never came, it
+   * is removed from the times.
+   */
+  forget(task: number): void {
+    if (this.#samples[task] !== undefined) this.drop(task);
   }
 
   /** Removes a task that has never run, and was not timed, from the times. */
@@ -228,7 +233,7 @@ export class Meter {
     this.#run.add(callMs, weight);
   }
 
-  /** When a task was submitted, if it was timed. */
+  /** When a task was submitted, if it is timed and its times have not come. */
   submittedMsOf(task: number): number | undefined {
     return this.#samples[task]?.submittedMs;
   }
@@ -245,6 +250,7 @@ export class Meter {
       const waitMs = span.startMs - sample.submittedMs;
       sample.times = { waitMs, callMs: (endMs - startMs) / sample.calls };
       this.#count(sample.times, sample.weight);
+      this.#samples[task] = undefined;
     }
     this.#timed++;
     this.#timedMs += endMs - startMs;

@@ -124,6 +124,7 @@ export class PoolTasks {
   /** Frees the index of a task that no mail will name any more. */
   free(task: number): void {
     this.#forget(task);
+    this.#meter.forget(task);
     this.#free.push(task);
   }
 

@@ -135,6 +135,31 @@ test("Meter leaves out what has never run, timed or not, and keeps what that sto
   assertEquals(bench.stats.run.count, 20_000);
 });
 
+test("Meter.submittedMsOf() does not take a task for an earlier one that had its index", () => {
+  const { meter, worker, clock } = new Bench();
+  assert(meter.isDue());
+  meter.time(0, 1);
+  assertEquals(meter.submittedMsOf(0), clock());
+  meter.ran(worker, 0, clock(), clock() + 1);
+  assertEquals(meter.submittedMsOf(0), undefined);
+  assert(meter.isDue());
+  meter.time(0, 1);
+  meter.forget(0); // As of a task that is given up, and whose thread goes on with it.
+  assertEquals(meter.submittedMsOf(0), undefined);
+});
+
+test("Meter leaves out a timed task whose times never come, and keeps what that stood for", () => {
+  const bench = new Bench();
+  const { meter } = bench;
+  for (let i = 0; i < 10_000; i++) bench.run(0.001, 0, 0.001);
+  let before = 0;
+  while (!meter.isDue()) before++;
+  meter.time(1e6, 1);
+  meter.forget(1e6);
+  for (let i = 0; i < 10_000; i++) bench.run(0.001, 0, 0.001);
+  assertEquals(bench.stats.run.count, 20_000 + before);
+});
+
 test("Meter counts a chunk as many times as it has calls, each with its share of the time", () => {
   const { meter, worker, clock } = new Bench();
   meter.addCalls(99);
