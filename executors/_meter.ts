@@ -5,9 +5,10 @@
  * Reading a clock costs a tenth of what a small task costs in all, so not every task is timed. The
  * owner marks one in many with a bit of its form (TIMED), and the worker that sees the bit reports
  * when the task began and ended. About one task per SAMPLE_MS is marked: every one of slow tasks,
- * one in hundreds of fast ones. The distance from one marked task to the next is random, so that
- * different tasks that alternate are all seen. Each timed task also counts for those that have come
- * since the previous one, so that the sums are right.
+ * one in hundreds of fast ones; but the first MOST_CREDIT after a pause are all marked, as a burst
+ * may be all that comes. The distance from one marked task to the next is random, so that different
+ * tasks that alternate are all seen. Each timed task also counts for those that have come since the
+ * previous one, so that the sums are right.
  *
  * @module
  */
@@ -21,6 +22,9 @@ const SAMPLE_MS = 1;
 
 /** The most tasks that one timed task stands for, in the mean. */
 const MOST_PERIOD = 1024;
+
+/** The most tasks in a row that are timed however fast they come. */
+const MOST_CREDIT = 128;
 
 /** A task that is timed. */
 export interface Sample {
@@ -137,6 +141,11 @@ export class Meter {
   #gap = 1;
   #period = 1;
   /**
+   * How many of the next tasks are timed however fast they come. Each SAMPLE_MS gives one, and each
+   * timed task takes one.
+   */
+  #credit = MOST_CREDIT;
+  /**
    * Correction to the number of tasks since the last timed one, to make it a number of calls: plus
    * the calls of chunks beyond one each, plus what timed tasks that never ran stood for, minus
    * untimed tasks that never ran.
@@ -171,10 +180,13 @@ export class Meter {
     const since = gap + this.#gapCalls;
     const sample: Sample = { submittedMs, weight: Math.max(0, since), calls, times: undefined };
     this.#samples[task] = this.#last = sample;
-    const fitting = Math.round(gap * SAMPLE_MS / (submittedMs - this.#lastTimedMs));
+    const samples = (submittedMs - this.#lastTimedMs) / SAMPLE_MS;
     // At most twice the last period: two quick submissions are not a burst.
-    this.#period = Math.max(1, Math.min(fitting, this.#period * 2, MOST_PERIOD));
-    this.#untilTimed = this.#gap = 1 + Math.floor(Math.random() * (2 * this.#period - 1));
+    const fitting = Math.min(Math.round(gap / samples), this.#period * 2, MOST_PERIOD);
+    this.#period = Math.max(1, fitting);
+    this.#credit = Math.max(0, Math.min(this.#credit + samples, MOST_CREDIT) - 1);
+    const period = this.#credit >= 1 ? 1 : this.#period;
+    this.#untilTimed = this.#gap = 1 + Math.floor(Math.random() * (2 * period - 1));
     this.#gapCalls = Math.min(0, since);
     this.#lastTimedMs = submittedMs;
     return sample;

@@ -39,9 +39,9 @@ export interface WorkerStats {
  * one. Times are of calls; a chunk counts as many as it has items.
  *
  * Times are measured for a sample, and each measured task represents those submitted since the one
- * before it. Where fewer than 1,000 tasks come in a second, all are measured. Where more come, one
- * in many is, at random distances, so that tasks do not become slower by it; `max` is then the
- * longest of the sample.
+ * before it. Where fewer than 1,000 tasks come in a second, in bursts of up to about a hundred, all
+ * are measured. Where more come, one in many is, at random distances, so that tasks do not become
+ * slower by it; `max` is then the longest of the sample.
  */
 export interface ExecutorStats {
   /**

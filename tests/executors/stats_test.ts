@@ -85,10 +85,20 @@ test("Meter times every task that comes slowly", () => {
   assertAlmostEquals(bench.stats.run.p99, 10, 10 * ERROR);
 });
 
+test("Meter times every task of a burst of a hundred, and of the next one after a pause", () => {
+  const bench = new Bench();
+  for (let burst = 1; burst <= 3; burst++) {
+    for (let i = 0; i < 100; i++) bench.run(0.001, i, i);
+    assertEquals([bench.timed, bench.stats.run.count], [100 * burst, 100 * burst]);
+    bench.nowMs += 1000;
+  }
+  assertEquals(bench.stats.run.max, 99);
+});
+
 test("Meter times few of the tasks that come fast, and each of them stands for others", () => {
   const bench = new Bench();
   for (let i = 0; i < 100_000; i++) bench.run(0.001, 0.01, 0.001);
-  // One per millisecond, for 100 ms, and those that it takes to find out how fast they come.
+  // A burst's, and one per millisecond, for 100 ms.
   assert(bench.timed > 50 && bench.timed < 300, `${bench.timed} were timed`);
   assertEquals(bench.stats.run.count, 100_000);
 });
@@ -265,6 +275,15 @@ for (const [name, make] of EXECUTORS) {
     const { completed, failed, cancelled, run } = executor.stats();
     assertEquals([completed, failed, cancelled], [4 + 2, 1 + 1, 1]);
     assertEquals(run.count, 5 + 8 + 2);
+  });
+
+  test(`${name}.stats() sees the one slow task in a burst of a hundred`, async () => {
+    await using executor = make();
+    const burst = Array.from({ length: 100 }, (_, i) => executor.submit(toil, i === 60 ? 20 : 0));
+    const took = await Promise.all(burst);
+    const { count, p90, max } = executor.stats().run;
+    assertEquals(count, 100);
+    assert(max >= took[60] - 0.01 && p90 < 20, `of ${took[60]} ms: at most ${max}, p90 ${p90}`);
   });
 
   test(`${name}.stats() counts every one of many fast tasks`, async () => {
