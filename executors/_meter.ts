@@ -134,7 +134,10 @@ export class Meter {
   #timedMs = 0;
   /** The timed tasks that have not run, or are running, by task index. */
   readonly #samples: (Sample | undefined)[] = [];
+  /** The task that was timed last, unless it was dropped. */
   #last: Sample | undefined;
+  /** The one whose times came last. */
+  #lastRan: Sample | undefined;
   /** Tasks until the next one that is timed. */
   #untilTimed = 1;
   /** The distance from the last timed task to the next, which is `#period` in the mean. */
@@ -203,14 +206,14 @@ export class Meter {
   }
 
   /**
-   * Adds the calls since the last timed task to that one's weight, and makes the next task a timed
-   * one.
+   * Adds the calls since the last timed task to that one's weight, or, if it was dropped, to that
+   * of the last one that ran; and makes the next task a timed one.
    */
   #closeGap(): void {
     const rest = this.#gap - this.#untilTimed + this.#gapCalls;
     this.#gap = this.#untilTimed = 1;
     this.#gapCalls = rest;
-    const last = this.#last;
+    const last = this.#last ?? this.#lastRan;
     if (rest <= 0 || last === undefined) return;
     this.#gapCalls = 0;
     if (last.times === undefined) last.weight += rest;
@@ -263,6 +266,7 @@ export class Meter {
       sample.times = { waitMs, callMs: (endMs - startMs) / sample.calls };
       this.#count(sample.times, sample.weight);
       this.#samples[task] = undefined;
+      this.#lastRan = sample;
     }
     this.#timed++;
     this.#timedMs += endMs - startMs;

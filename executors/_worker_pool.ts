@@ -274,6 +274,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     } catch (error) {
       dropTransfers(args);
       if (options?.signal?.aborted) this.#watch.fails(task, "given up");
+      this.#meter.drop(task);
       this.#tasks.free(task);
       this.#meter.failed++;
       futureInternals.reject(future, submissionError(error, options?.signal, this.#kind.act));

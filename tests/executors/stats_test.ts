@@ -15,6 +15,10 @@ import { toil } from "./fixtures/timed.ts";
 /** The relative error that a percentile may have. */
 const ERROR = 1 / 64;
 
+function typeOf(value: unknown): string {
+  return typeof value;
+}
+
 /** A clock that stands still until it is set, and the counters that use it. */
 class Bench {
   nowMs = 1e12;
@@ -294,6 +298,20 @@ for (const [name, make] of EXECUTORS) {
     assertEquals(executor.stats().running, 0);
     const { completed, run, wait } = executor.stats();
     assertEquals([completed, run.count, wait.count], [8000, 8000, 8000]);
+  });
+
+  test(`${name}.stats() has no times of tasks that were refused`, async () => {
+    await using executor = make();
+    const refusing = executor.with({ signal: AbortSignal.abort(new RangeError("enough")) });
+    const futures = Array.from({ length: 1000 }, (_, i) => {
+      if (i % 4 === 0) return executor.submit(square, i);
+      // To the event loop, nothing is sent.
+      return i % 4 > 1 || !isPool ? refusing.submit(square, i) : executor.submit(typeOf, Symbol());
+    });
+    await Promise.allSettled(futures);
+    assertEquals(executor.stats().running, 0);
+    const { completed, failed, run, wait } = executor.stats();
+    assertEquals([completed, failed, run.count, wait.count], [250, 750, 250, 250]);
   });
 
   test(`${name}.stats() counts no task as running whose outcome is there`, async () => {
