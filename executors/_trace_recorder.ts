@@ -56,6 +56,7 @@ export class TaskRecord implements TaskObservation {
   }
 
   ran(worker: ObservedWorker, startMs: number, endMs: number, id: number): void {
+    if (this.#recorder.endMs !== undefined) return; // Others still watch this task.
     this.worker = this.#recorder.recordOf(worker);
     this.startMs = startMs;
     this.endMs = endMs;
@@ -63,6 +64,7 @@ export class TaskRecord implements TaskObservation {
   }
 
   fails(fate: TaskFate, worker: ObservedWorker | undefined, startMs: number | undefined): void {
+    if (this.#recorder.endMs !== undefined) return;
     this.#fate ??= fate;
     if (worker === undefined || this.worker !== undefined) return;
     this.worker = this.#recorder.recordOf(worker);

@@ -120,6 +120,8 @@ class Observer<C, S extends TelemetrySpan> implements ExecutorObserver {
   readonly executor: string;
   readonly wait: TelemetryHistogram;
   readonly run: TelemetryHistogram;
+  /** Nothing more is recorded, although others may still watch the tasks under way. */
+  isStopped = false;
   readonly #tracer: ReturnType<TelemetryApi<C, S>["trace"]["getTracer"]>;
 
   constructor(api: TelemetryApi<C, S>, executor: string) {
@@ -194,8 +196,9 @@ class TaskSpan<C, S extends TelemetrySpan> implements TaskObservation {
   }
 
   ran(worker: ObservedWorker, startMs: number, endMs: number, id: number): void {
+    const { executor, wait, run, isStopped } = this.#observer;
+    if (isStopped) return;
     this.#endMs = endMs;
-    const { executor, wait, run } = this.#observer;
     const attributes = { "code.function.name": this.#name, "executor.name": executor };
     wait.record((startMs - this.#submittedMs) / 1000, attributes);
     run.record((endMs - startMs) / 1000, attributes);
@@ -205,6 +208,7 @@ class TaskSpan<C, S extends TelemetrySpan> implements TaskObservation {
   }
 
   fails(fate: TaskFate, worker: ObservedWorker | undefined, startMs: number | undefined): void {
+    if (this.#observer.isStopped) return;
     this.#fate ??= fate;
     if (worker === undefined || !this.#span.isRecording()) return;
     this.#span.addEvent("started", startMs!);
@@ -361,9 +365,11 @@ export function telemetry<C, S extends TelemetrySpan>(
       `Cannot watch ${observable.name}: expected the module @opentelemetry/api, got something without "${part}"`,
     );
   }
-  const unobserve = observable.observe(new Observer(api, observable.name));
+  const observer = new Observer(api, observable.name);
+  const unobserve = observable.observe(observer);
   const unmeasure = measure(api, observable);
   return new Telemetry(() => {
+    observer.isStopped = true;
     unobserve();
     unmeasure();
   });

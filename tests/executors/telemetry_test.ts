@@ -393,6 +393,25 @@ test("telemetry() and trace() watch one executor together", async () => {
   assertEquals(tracing.events.filter(({ kind }) => kind === "task").length, 2);
 });
 
+for (const others of ["alone", "beside another observer"]) {
+  test(`telemetry() that is stopped, ${others}, records no more of tasks under way than their end`, async () => {
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const api = new FakeApi();
+    const watching = telemetry(pool, api);
+    using tracing = others === "alone" ? undefined : trace(pool);
+    using gate = new Gate();
+    const held = pool.submit(pass, gate.parts, 1);
+    await gate.entered();
+    watching.stop();
+    gate.open();
+    await held;
+    const [{ events, attributes, endMs }] = api.spans;
+    assertEquals([events, attributes["executor.task.id"]], [[], undefined]);
+    assert(endMs !== undefined);
+    assertEquals(tracing?.events.length, others === "alone" ? undefined : 2);
+  });
+}
+
 test("telemetry() has its instruments ask until it is stopped", async () => {
   await using executor = new AsyncExecutor();
   const api = new FakeApi();

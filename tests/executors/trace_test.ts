@@ -149,21 +149,24 @@ for (const [name, make] of EXECUTORS) {
     });
   });
 
-  test(`trace() of ${name} stops, and has nothing of what comes then`, async () => {
-    await using executor = make(1);
-    using gate = new Gate();
-    const tracing = trace(executor);
-    const held = executor.submit(pass, gate.parts, 1);
-    await gate.entered();
-    tracing.stop();
-    const stopped = JSON.stringify(tracing.events);
-    gate.open();
-    await held;
-    assertEquals(await executor.submit(square, 3), 9);
-    tracing.stop();
-    assertEquals(JSON.stringify(tracing.events), stopped);
-    assertEquals(tasksOf(tracing).map(summary), ["pass undefined"]);
-  });
+  for (const others of ["", ", although another one goes on"]) {
+    test(`trace() of ${name} stops, and has nothing of what comes then${others}`, async () => {
+      await using executor = make(1);
+      using gate = new Gate();
+      const tracing = trace(executor);
+      using _another = others === "" ? undefined : trace(executor);
+      const held = executor.submit(pass, gate.parts, 1);
+      await gate.entered();
+      tracing.stop();
+      const stopped = JSON.stringify(tracing.events);
+      gate.open();
+      await held;
+      assertEquals(await executor.submit(square, 3), 9);
+      tracing.stop();
+      assertEquals(JSON.stringify(tracing.events), stopped);
+      assertEquals(tasksOf(tracing).map(summary), ["pass undefined"]);
+    });
+  }
 
   test(`trace() of ${name} may be made several times, each with its own`, async () => {
     await using executor = make(1);
