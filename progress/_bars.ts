@@ -113,15 +113,32 @@ class Bars extends View {
   override open(meter: Meter, nowMs: number): void {
     if (this.isEmpty) this.#unwrapConsole = wrapConsole((print) => this.#printAbove(print));
     super.open(meter, nowMs);
-    const rows = platform.standardError.size().rows || DEFAULT_ROWS;
-    // A bar for which there is no room is shown when it is closed.
-    if (this.#bars.size >= rows - 1) return;
-    this.#inFrame(() => this.#bars.set(meter, this.#multi.create(0, 0, { meter })));
     this.draw();
   }
 
   protected override draw(): void {
-    this.#inFrame(() => this.#multi.update());
+    this.#inFrame(() => {
+      this.#fit();
+      this.#multi.update();
+    });
+  }
+
+  /**
+   * Has as many bars as the terminal has room for now, those of the first meters. The others are
+   * shown once there is room, or when they are closed.
+   */
+  #fit(): void {
+    const room = (platform.standardError.size().rows || DEFAULT_ROWS) - 1;
+    if (this.#bars.size > room) {
+      // The library removes them one by one, and would each time draw all that are left.
+      this.#multi.stop();
+      this.#made = undefined;
+      this.#bars.clear();
+    }
+    for (const meter of this.meters) {
+      if (this.#bars.size >= room) break;
+      if (!this.#bars.has(meter)) this.#bars.set(meter, this.#multi.create(0, 0, { meter }));
+    }
   }
 
   override close(meter: Meter): void {
@@ -129,6 +146,7 @@ class Bars extends View {
     const bar = this.#bars.get(meter);
     this.#bars.delete(meter);
     this.#inFrame(() => {
+      this.#fit();
       if (meter.settings.leave) this.#multi.log(lineOf(meter) + "\n");
       if (bar !== undefined) this.#multi.remove(bar);
       this.#multi.update();

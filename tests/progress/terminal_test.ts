@@ -120,6 +120,34 @@ test("of more bars than the terminal has rows, the last ones show when they are 
   );
 });
 
+test("bars for which a terminal becomes too low leave no copies, and come back once there is room", async () => {
+  using error = new FakeError(true, { size: { columns: 60, rows: 10 } });
+  using clock = new FakeClock();
+  const labels = ["a", "b", "c", "d", "e"];
+  const items = [1, 2, 3, 4, 5, 6];
+  const steps = labels.map((label) => stepper(clock, items, { label, leave: label === "e" }));
+  for (const step of steps) step();
+  const labelsAt = async (rows: number, draw: () => void): Promise<string[]> => {
+    error.dimensions = { columns: 60, rows };
+    error.text = "";
+    draw();
+    return (await error.screen()).map((line) => line.slice(0, 2));
+  };
+  const twice = (): void => {
+    steps[0]();
+    steps[1]();
+  };
+  assertEquals(await labelsAt(4, twice), ["a:", "b:", "c:"]);
+  assertEquals(await labelsAt(10, twice), ["a:", "b:", "c:", "d:", "e:"]);
+  // The first drawing at the new height may be that of a bar that is over.
+  const end = (step: () => void): void => items.forEach(step);
+  const first = progress([1], { label: "f" })[Symbol.iterator]();
+  first.next();
+  assertEquals(await labelsAt(4, () => first.next()), ["f:", "a:", "b:", "c:"]);
+  assertEquals(await labelsAt(4, () => end(steps[0])), ["b:", "c:", "d:"]);
+  steps.slice(1).forEach(end);
+});
+
 test("a bar fits the terminal after its size has changed", () => {
   using error = new FakeError(true, { size: { columns: 80, rows: 5 } });
   using clock = new FakeClock();
