@@ -4,8 +4,9 @@
  * @module
  */
 
-/** The methods of `console` that print. */
+/** The methods of `console` that print, some of them only to say that something is wrong. */
 const METHODS = [
+  "assert",
   "log",
   "info",
   "debug",
@@ -18,6 +19,8 @@ const METHODS = [
   "group",
   "groupCollapsed",
   "count",
+  "countReset",
+  "time",
   "timeLog",
   "timeEnd",
 ] as const;
@@ -30,7 +33,12 @@ const METHODS = [
 export function wrapConsole(around: (print: () => void) => void): () => void {
   const restores = METHODS.map((name) => {
     const original = console[name] as (...args: unknown[]) => void;
-    const wrapped = (...args: unknown[]): void => around(() => original.apply(console, args));
+    const wrapped = (...args: unknown[]): void => {
+      const print = (): void => original.apply(console, args);
+      // What holds is often asserted in a loop, and prints nothing.
+      if (name === "assert" && args[0]) print();
+      else around(print);
+    };
     console[name] = wrapped;
     return () => {
       // The program may have put a method of its own in its place.

@@ -210,6 +210,35 @@ test("what the program prints stands above the bars, in order and whole", async 
   }
 });
 
+test("what console says only when something is wrong stands above the bars too", async () => {
+  using error = new FakeError(true);
+  using clock = new FakeClock();
+  const { assert: realAssert, countReset, time } = console;
+  const say = (text: string): void => error.write(text + "\n");
+  try {
+    console.assert = (condition, text) => condition || say(text);
+    console.countReset = (label) => say(`no count ${label}`);
+    console.time = (label) => say(`second time ${label}`);
+    const step = stepper(clock, [1, 2], { label: "a" });
+    step();
+    const drawn = error.text;
+    console.assert(true, "not said");
+    assertEquals(error.text, drawn);
+    console.assert(false, "asserted");
+    console.countReset("b");
+    console.time("c");
+    assertEquals(await screenOf(error), [
+      "asserted",
+      "no count b",
+      "second time c",
+      "a:   0%|...| 0/2",
+    ]);
+    for (let i = 0; i < 2; i++) step();
+  } finally {
+    Object.assign(console, { assert: realAssert, countReset, time });
+  }
+});
+
 test("console is as it was once no bar is shown, also where somebody has replaced a part of it", () => {
   using _error = new FakeError(true);
   const before = { ...console };
