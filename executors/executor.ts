@@ -174,7 +174,7 @@ export class Executor {
    * the view shuts down the executor.
    *
    * @param options Added to those that this view has already; where both have the same, the new one
-   * counts.
+   * counts, unless it is `undefined`. (A `timeout` of `null` takes a limit away.)
    * @returns The view.
    * @throws {RangeError} For a negative `timeout`, a `priority` that is not finite, or a
    * `buffersize` below 1.
@@ -204,7 +204,8 @@ export class Executor {
     }
     checkCount("stream", "buffersize", options.buffersize);
     this.#backend.checkOptions?.(options);
-    return new Executor(this.#backend, { ...this.#options, ...options });
+    const given = Object.entries(options).filter(([, value]) => value !== undefined);
+    return new Executor(this.#backend, { ...this.#options, ...Object.fromEntries(given) });
   }
 
   /**

@@ -119,6 +119,17 @@ export function withContract({ name, make, traits }: Suite): void {
     await assertRejects(() => results.toArray(), Error, "enough");
   });
 
+  test(`${name}.with() keeps what it is given as undefined as it was`, async () => {
+    await using executor = make({ maxWorkers: 1 });
+    const view = executor.with({ signal: AbortSignal.abort(new RangeError("enough")) })
+      .with({ signal: undefined, timeout: 5 });
+    await assertRejects(() => view.submit(tasks.square, 1).result(), RangeError, "enough");
+    const limited = executor.with({ timeout: 20 }).with({ timeout: undefined, priority: 1 });
+    await assertRejects(() => limited.submit(tasks.never).result(), TimeoutError, "20 ms");
+    const unlimited = limited.with({ timeout: null });
+    assertEquals(await unlimited.submit(tasks.square, 2), 4);
+  });
+
   test(`${name}.with() refuses bad options`, async () => {
     await using executor = make({ maxWorkers: 1 });
     assertThrows(() => executor.with({ timeout: -1 }), RangeError);
