@@ -36,8 +36,10 @@ let contexts: AsyncContext<TaskContext> | undefined;
 /**
  * Returns the context of the task that calls it.
  *
- * In a browser, a task of an `AsyncExecutor` must call this before its first `await`, and keep the
- * result: a context cannot be followed past an `await` there.
+ * Call it when the task starts, and keep the result. In a pool's worker, what a finished task has
+ * left running is given the context of the task that runs there by then. In a browser, a task of an
+ * `AsyncExecutor` must call this before its first `await`: a context cannot be followed past one
+ * there.
  *
  * @throws {RuntimeError} Outside a task.
  *

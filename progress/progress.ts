@@ -33,7 +33,7 @@ export interface ProgressOptions {
   leave?: boolean | undefined;
   /**
    * The shortest time between two drawings, in milliseconds. Default 100 on a terminal, 5000 for
-   * lines.
+   * lines. Loops that are shown at once are drawn together, as often as any of them asks for.
    */
   mininterval?: number | undefined;
 }
