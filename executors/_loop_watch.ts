@@ -65,7 +65,7 @@ export class TimedTask {
   /** Frees the task's place: its future is done. */
   leave(): void {
     this.#watch.tasks.meter.forget(this.#index);
-    this.#watch.release(this.#id, this.#index, this.#place);
+    this.#watch.release(this.#index, this.#place);
   }
 }
 
@@ -73,8 +73,6 @@ export class TimedTask {
 export class LoopWatch {
   readonly tasks: TaskWatch = new TaskWatch();
   readonly #name: string;
-  /** The timed tasks under way, by id. */
-  readonly #timed = new Map<number, TimedTask>();
   readonly #freeIndexes: number[] = [];
   #indexes = 0;
   readonly #places: Place[] = [];
@@ -103,7 +101,6 @@ export class LoopWatch {
     const index = this.#freeIndexes.pop() ?? this.#indexes++;
     this.tasks.submitted(index, fn, chunk, future, context);
     const timed = new TimedTask(this, future, index, id);
-    this.#timed.set(id, timed);
     futureInternals.whenDone(future, () => timed.leave());
     return timed;
   }
@@ -118,14 +115,8 @@ export class LoopWatch {
     return place;
   }
 
-  /** Notes that a task has an outcome although it was never begun. */
-  drop(id: number): void {
-    if (!this.#timed.has(id)) this.tasks.meter.dropUntimed();
-  }
-
   /** Frees the index and the place of a timed task that is done. */
-  release(id: number, index: number, place: Place | undefined): void {
-    this.#timed.delete(id);
+  release(index: number, place: Place | undefined): void {
     this.#freeIndexes.push(index);
     if (place !== undefined) this.#freePlaces.push(place);
   }

@@ -150,8 +150,8 @@ export class Meter {
   #credit = MOST_CREDIT;
   /**
    * Correction to the number of tasks since the last timed one, to make it a number of calls: plus
-   * the calls of chunks beyond one each, plus what timed tasks that never ran stood for, minus
-   * untimed tasks that never ran.
+   * the calls of chunks beyond one each, plus what timed tasks that never ran stood for, minus the
+   * calls of untimed tasks that never ran.
    */
   #gapCalls = 0;
   #lastTimedMs = 0;
@@ -220,10 +220,10 @@ export class Meter {
     else this.#count(last.times, rest);
   }
 
-  /** Removes a task that has never run from the times. */
-  drop(task: number): void {
+  /** Removes a task that has never run from the times, and the `calls` that it was to make. */
+  drop(task: number, calls: number): void {
     const sample = this.#samples[task];
-    if (sample === undefined) return this.dropUntimed();
+    if (sample === undefined) return this.dropUntimed(calls);
     // Another task must stand for those that it stood for.
     this.#gapCalls += sample.weight - sample.calls;
     this.#samples[task] = undefined;
@@ -235,12 +235,13 @@ export class Meter {
    * is removed from the times.
    */
   forget(task: number): void {
-    if (this.#samples[task] !== undefined) this.drop(task);
+    const sample = this.#samples[task];
+    if (sample !== undefined) this.drop(task, sample.calls);
   }
 
   /** Removes a task that has never run, and was not timed, from the times. */
-  dropUntimed(): void {
-    this.#gapCalls--;
+  dropUntimed(calls: number): void {
+    this.#gapCalls -= calls;
   }
 
   #count({ waitMs, callMs }: { waitMs: number; callMs: number }, weight: number): void {

@@ -74,8 +74,8 @@ export class PoolTasks {
   #unsettled = 0;
   /** Given-up tasks that processes were asked to stop. */
   readonly #stopped = new Set<number>();
-  /** The tasks that are chunks of `map`. */
-  readonly #chunks = new Set<number>();
+  /** How many calls the tasks make that are chunks of `map`. */
+  readonly #chunks = new Map<number, number>();
 
   constructor(pool: TasksPool, { kind, queue, streams, watch, workers }: TasksParts) {
     this.#pool = pool;
@@ -104,9 +104,9 @@ export class PoolTasks {
     return futureInternals.create<unknown>(this.#pool, this.#free.pop() ?? this.#indexes++);
   }
 
-  /** Says that a task is a chunk of `map`. */
-  addChunk(task: number): void {
-    this.#chunks.add(task);
+  /** Says that a task is a chunk of `map`, of so many calls. */
+  addChunk(task: number, calls: number): void {
+    this.#chunks.set(task, calls);
   }
 
   /** Counts a task, which from now on waits for a worker. */
@@ -119,6 +119,11 @@ export class PoolTasks {
   limit(future: Future<unknown>, options: TaskOptions): void {
     const task = futureInternals.taskOf(future);
     limitTask(future, options, this.deadlines, (error) => this.#giveUp(future, task, error));
+  }
+
+  /** Removes a task that has never run from the times. Call before its index is freed. */
+  drop(task: number): void {
+    this.#meter.drop(task, this.#chunks.get(task) ?? 1);
   }
 
   /** Frees the index of a task that no mail will name any more. */
@@ -175,7 +180,6 @@ export class PoolTasks {
   /** Cancels a task that no worker has claimed; false when one has. */
   cancel(future: Future<unknown>): boolean {
     if (!this.#takeBack(future)) return false;
-    this.#meter.drop(futureInternals.taskOf(future));
     this.#meter.cancelled++;
     return true;
   }
@@ -190,7 +194,6 @@ export class PoolTasks {
     if (!this.#takeBack(future)) return false;
     const task = futureInternals.taskOf(future);
     this.#watch.fails(task, how);
-    this.#meter.drop(task);
     this.#meter.failed++;
     futureInternals.reject(future, error);
     return true;
@@ -201,6 +204,7 @@ export class PoolTasks {
     const task = futureInternals.taskOf(future);
     const taken = this.#queue.takeBack(task);
     if (taken === "claimed") return false;
+    this.drop(task);
     this.#forget(task);
     if (taken === "taken") this.#free.push(task);
     this.#bookOut();
@@ -297,7 +301,7 @@ export class PoolTasks {
     if (this.refuse(future, "lost", error)) return;
     const task = futureInternals.taskOf(future);
     this.#watch.fails(task, "lost");
-    this.#meter.drop(task);
+    this.drop(task);
     this.#meter.failed++;
     this.free(task);
     this.#bookOut();

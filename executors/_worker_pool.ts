@@ -249,7 +249,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     const chunk = arity === 0 ? 0 : args.length / arity;
     if (chunk > 0) {
       form = formOfChunk(arity, chunk);
-      this.#tasks.addChunk(task);
+      this.#tasks.addChunk(task, chunk);
       this.#meter.addCalls(chunk - 1);
     }
     try {
@@ -274,7 +274,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     } catch (error) {
       dropTransfers(args);
       if (options?.signal?.aborted) this.#watch.fails(task, "given up");
-      this.#meter.drop(task);
+      this.#tasks.drop(task);
       this.#tasks.free(task);
       this.#meter.failed++;
       futureInternals.reject(future, submissionError(error, options?.signal, this.#kind.act));

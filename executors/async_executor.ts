@@ -57,6 +57,11 @@ interface Waiting {
   readonly timed: TimedTask | undefined;
 }
 
+/** How many calls a task makes if it is a chunk of `map`, otherwise 0. */
+function chunkOf(args: readonly unknown[], arity: number): number {
+  return arity === 0 ? 0 : args.length / arity;
+}
+
 /**
  * Runs tasks on this thread's event loop.
  *
@@ -155,7 +160,7 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
       driver,
       timed: this.#watch.add(
         fn,
-        arity === 0 ? 0 : args.length / arity,
+        chunkOf(args, arity),
         future,
         number,
         submitContextOf(options),
@@ -213,7 +218,9 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
   }
 
   #settled(task: Waiting): void {
+    const { meter } = this.#watch.tasks;
     if (!task.isStarted) {
+      if (task.timed === undefined) meter.dropUntimed(chunkOf(task.args, task.arity) || 1);
       // It stays in the queue until its turn comes or the queue is compacted; the function and
       // arguments that it holds do not.
       task.fn = () => {};
@@ -221,7 +228,6 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
       if (++this.#takenBack > MOST_GAPS) this.#dropTakenBack();
       return;
     }
-    const { meter } = this.#watch.tasks;
     if (failureOf(task.future, task.arity > 0) !== undefined) meter.failed++;
     else meter.completed++;
     this.#running--;
@@ -236,8 +242,7 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
     this.#next = this.#takenBack = 0;
   }
 
-  cancel(future: Future<unknown>): boolean {
-    this.#watch.drop(futureInternals.taskOf(future));
+  cancel(): boolean {
     this.#watch.tasks.meter.cancelled++;
     return true; // A pending future's task has not been started.
   }
@@ -245,11 +250,8 @@ class LoopBackend implements ExecutorBackend, Observable, Runner {
   /** Fails a task that nobody wants any more, and aborts its signal. */
   #giveUp({ future, timed, controller }: Waiting, error: unknown): void {
     timed?.giveUp();
-    if (!future.running()) {
-      // Nothing runs it, so nothing else will count it.
-      this.#watch.drop(futureInternals.taskOf(future));
-      this.#watch.tasks.meter.failed++;
-    }
+    // If nothing runs it, nothing else will count it.
+    if (!future.running()) this.#watch.tasks.meter.failed++;
     futureInternals.reject(future, error);
     controller.abort(error);
   }

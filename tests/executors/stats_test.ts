@@ -141,7 +141,7 @@ test("Meter leaves out what has never run, timed or not, and keeps what that sto
     bench.nowMs += 0.001;
     dropsTimed = meter.isDue();
     if (dropsTimed) meter.time(1e6, 1);
-    meter.drop(dropsTimed ? 1e6 : 0);
+    meter.drop(dropsTimed ? 1e6 : 0, 1);
     dropped++;
   }
   assert(dropsTimed && dropped > 1);
@@ -298,6 +298,20 @@ for (const [name, make] of EXECUTORS) {
     assertEquals(executor.stats().running, 0);
     const { completed, run, wait } = executor.stats();
     assertEquals([completed, run.count, wait.count], [8000, 8000, 8000]);
+  });
+
+  test(`${name}.stats() has no times of chunks that were cancelled`, async () => {
+    await using executor = make();
+    using gate = new Gate();
+    const held = [1, 2].map((n) => executor.submit(pass, gate.parts, n));
+    await gate.entered(2);
+    const items = Array.from({ length: 5000 }, (_, i) => i);
+    await executor.map(square, items, { chunksize: 10 })[Symbol.asyncIterator]().return!();
+    gate.open();
+    await Promise.all(held);
+    assertEquals(executor.stats().running, 0);
+    const { cancelled, run, wait } = executor.stats();
+    assertEquals([cancelled, run.count, wait.count], [500, 2, 2]);
   });
 
   test(`${name}.stats() has no times of tasks that were refused`, async () => {
