@@ -17,6 +17,7 @@ import { describe } from "../_platform/describe.ts";
 import { cloneError, placeOf } from "./errors.ts";
 import { copyOf, ExoticWriter, REFUSED, RESTART } from "./exotic_writer.ts";
 import { HANDLE, type Shareable } from "./handle.ts";
+import { isTied } from "./runtime_objects.ts";
 import * as tags from "./tags.ts";
 
 /** Arrays longer than this have their keys counted by Object.values, which makes no strings. */
@@ -223,12 +224,19 @@ export class Encoder extends ExoticWriter {
 
   /**
    * Refuses an object that only looks plain, because it has no keys: an iterator on Node 20, whose
-   * constructor is Object; a Proxy of a Map.
+   * constructor is Object; a Proxy of a Map; an open file.
    */
   #checkEmpty(value: object): void {
     const prototype = Object.getPrototypeOf(value);
     if (prototype === Object.prototype || prototype === null) return;
     if (copyOf(value) === undefined) this.refuse(value);
+    if (!isTied(value)) return;
+    this.refuse(value, (place) => {
+      const what = `${describe(value)}${place} belongs to this thread`;
+      return cloneError(
+        `Cannot send value: ${what}; send what it was made of, such as a path or an address, and make it again there`,
+      );
+    });
   }
 
   #dictionary(keys: readonly string[], values: readonly unknown[], pos: number): number {

@@ -13,6 +13,7 @@ import { describe } from "../_platform/describe.ts";
 import { isDetached } from "../_platform/memory.ts";
 import { cloneError, errorClassName, isError, isSuppressedError, messageText } from "./errors.ts";
 import { HANDLE, type Handle, isShareable, type Shareable } from "./handle.ts";
+import { isNativeClass, isOfGlobalClass } from "./runtime_objects.ts";
 import * as tags from "./tags.ts";
 import { KeyLists, ObjectNumbers, WordWriter } from "./word_writer.ts";
 
@@ -243,7 +244,7 @@ export abstract class ExoticWriter extends WordWriter {
     const isOfRuntime = isOfGlobalClass(value, tag);
     const hasKeys = Object.keys(value).length > 0;
     // A browser's own objects may have keys, as its events do.
-    const isNative = hasKeys && isOfNativeClass(value, tag);
+    const isNative = hasKeys && isNativeClass(read(value, "constructor"), tag);
     if (hasKeys && !isOfRuntime && !isNative) return this.writePlain(value, pos);
     // On Node, a port has the tag of its base class.
     const { name } = Object(read(value, "constructor")) as { readonly name?: unknown };
@@ -525,21 +526,6 @@ function isResizable(buffer: ArrayBufferLike): boolean {
 
 function isGrowable(buffer: ArrayBufferLike): boolean {
   return (buffer as { growable?: boolean }).growable === true;
-}
-
-function isOfGlobalClass(value: object, name: string): boolean {
-  const constructor: unknown = Reflect.get(globalThis, name);
-  return typeof constructor === "function" && value instanceof constructor;
-}
-
-/** How the source text of a function begins that is not written in JavaScript. */
-const NATIVE = /^function \w*\(\)\s*\{\s*\[native code\]/;
-
-/** Whether an object is of a native class itself, of whatever realm, and of none that extends it. */
-function isOfNativeClass(value: object, name: string): boolean {
-  const made = read(value, "constructor");
-  return typeof made === "function" && made.name === name &&
-    NATIVE.test(Function.prototype.toString.call(made));
 }
 
 function lengthOf(view: ArrayBufferView): number {

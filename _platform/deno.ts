@@ -274,6 +274,7 @@ export function createDenoPlatform(): Platform {
     errorClasses: Object.fromEntries(
       Object.entries<ErrorClass>(Deno.errors).map(([name, it]) => [`Deno.errors.${name}`, it]),
     ),
+    hasClass: (constructor) => Reflect.get(Deno, constructor.name) === constructor,
     environment,
   };
 }

@@ -180,6 +180,9 @@ export interface Platform {
   readonly standardError: StandardError;
   /** Classes of errors that the runtime has besides the language's, by their full names. */
   readonly errorClasses: Readonly<Record<string, ErrorClass>>;
+  /** Whether a class is one of those that the runtime has besides the language's and the Web's. */
+  // deno-lint-ignore ban-types
+  hasClass?(constructor: Function): boolean;
   /**
    * An environment variable; also `undefined` if it may not be read. Never asks for the permission.
    */

@@ -8,6 +8,7 @@
 import { describe } from "../../_platform/describe.ts";
 import { errorClassName, isError, isSuppressedError } from "../../_memory/errors.ts";
 import { isShareable } from "../../_memory/handle.ts";
+import { isTied } from "../../_memory/runtime_objects.ts";
 import { NotShareableError } from "../../sync/errors.ts";
 import { bytesToBase64 } from "./_base64.ts";
 import { messageOf, nameOf, readField, titleOf } from "./_error_text.ts";
@@ -287,6 +288,9 @@ class Writer {
 
   #writePlain(value: object, path: Path | undefined, depth: number): unknown {
     const keys = Object.keys(value);
+    if (keys.length === 0 && isTied(value)) {
+      throw this.#refuse(`${describe(value)} cannot be cloned`, path);
+    }
     const entries = this.#writeEntries(value, keys, path, depth);
     const isPlain = !keys.includes("$") && !keys.includes("__proto__");
     // `fromEntries` defines properties; it never calls a setter.

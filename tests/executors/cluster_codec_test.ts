@@ -259,6 +259,9 @@ test("the codec of a cluster says of what it cannot read what was thrown, and wh
 });
 
 test("the codec of a cluster refuses what stays on its machine, and says where it is", () => {
+  class Session implements Disposable {
+    [Symbol.dispose](): void {}
+  }
   const cycle: unknown[] = [];
   cycle.push({ cycle });
   let deep: unknown = 1;
@@ -277,6 +280,7 @@ test("the codec of a cluster refuses what stays on its machine, and says where i
     [{ page: new URL("https://deno.com") }, "URL cannot be cloned at .page"],
     [[new Headers()], "Headers cannot be cloned at [0]"],
     [new Blob(), "Blob cannot be cloned"],
+    [{ open: new Session() }, "Session cannot be cloned at .open"],
     [[1].values(), "Array Iterator cannot be cloned"],
     [new Intl.NumberFormat(), "Intl.NumberFormat cannot be cloned"],
     [Object(Symbol("id")), "Symbol cannot be cloned"],

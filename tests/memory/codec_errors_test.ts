@@ -7,6 +7,7 @@
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
+import { DatabaseSync } from "node:sqlite";
 import { runInNewContext } from "node:vm";
 import { Decoder } from "../../_memory/decoder.ts";
 import { Encoder } from "../../_memory/encoder.ts";
@@ -366,6 +367,29 @@ Deno.test("Encoder: what only looks plain is refused: a Proxy of a Map, of a Dat
   assertEquals(send({ state: new Proxy({ a: [1] }, {}) }), { state: { a: [1] } });
   class Empty {}
   assertEquals(send([new Empty(), Object.create(null), {}]), [{}, {}, {}]);
+});
+
+Deno.test("Encoder: what stands for a file, a database, a command is refused", () => {
+  using file = Deno.openSync("deno.json");
+  using watcher = Deno.watchFs("docs");
+  using database = new DatabaseSync(":memory:");
+  class Session implements AsyncDisposable {
+    async [Symbol.asyncDispose](): Promise<void> {}
+  }
+  const statement = database.prepare("select 1");
+  const command = new Deno.Command("true");
+  for (const value of [file, watcher, database, statement, command, new Session()]) {
+    assertEquals(
+      refusal({ open: [value] }),
+      `Cannot send value: ${value.constructor.name} at open[0] belongs to this thread; ` +
+        "send what it was made of, such as a path or an address, and make it again there",
+    );
+  }
+  class Command {}
+  const foreign: object = runInNewContext("new (class Command {})()");
+  const fake: object = Object.create(Date.prototype);
+  assertEquals(send([new Command(), foreign, fake, runInNewContext("({})")]), [{}, {}, {}, {}]);
+  assertEquals(send<object>(Object.assign(new Session(), { id: 7 })), { id: 7 });
 });
 
 Deno.test("Encoder: a refusal leaves nothing of a spilled value behind", () => {
