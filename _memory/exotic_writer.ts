@@ -11,6 +11,7 @@
 
 import { describe } from "../_platform/describe.ts";
 import { isDetached } from "../_platform/memory.ts";
+import { hasCore } from "./core.ts";
 import { cloneError, errorClassName, isError, isSuppressedError, messageText } from "./errors.ts";
 import { HANDLE, type Handle, isShareable, type Shareable } from "./handle.ts";
 import { isNativeClass, isOfGlobalClass } from "./runtime_objects.ts";
@@ -279,11 +280,27 @@ export abstract class ExoticWriter extends WordWriter {
 
   protected writeHandle(value: Shareable, pos: number): number {
     const handle = this.#handleOf(value);
+    if (hasCore(handle.kind)) this.#checkFields(value);
     this.handles++;
     this.handleKind = handle.kind;
     pos = this.writeWord(tags.HANDLE_OF, pos);
     pos = this.writeString(handle.kind, pos);
     return this.writeValue(handle.data, pos);
+  }
+
+  /**
+   * Refuses a lock, a queue or the like that a subclass has given fields: it arrives as one of the
+   * package's class, which has none.
+   */
+  #checkFields(value: Shareable): void {
+    const field = Object.keys(value).find((key) => read(value, key) !== undefined);
+    if (field === undefined) return;
+    this.refuse(value, (place) => {
+      const what = `${describe(value)}${place} would arrive without its field "${field}"`;
+      return cloneError(
+        `Cannot send value: ${what}; pass what its class adds as further arguments`,
+      );
+    });
   }
 
   #handleOf(value: Shareable): Handle {

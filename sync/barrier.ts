@@ -67,9 +67,8 @@ export interface BarrierOptions {
  * ```
  */
 export class Barrier {
-  /** What this thread runs when it is the last to arrive; see the class. */
-  action: (() => unknown) | undefined;
   readonly #core: BarrierCore;
+  #action: (() => unknown) | undefined;
 
   static {
     registerHandle(KIND, (data) => Barrier.#open(data));
@@ -92,7 +91,7 @@ export class Barrier {
   constructor(parties: number, options?: BarrierOptions);
   constructor(parties: number, options?: BarrierOptions, core?: BarrierCore) {
     this.#core = core ?? Barrier.#create(parties, options);
-    this.action = options?.action;
+    this.#action = options?.action;
   }
 
   static #create(parties: number, options: BarrierOptions = {}): BarrierCore {
@@ -102,6 +101,15 @@ export class Barrier {
     checkParties(parties);
     checkFunction("make Barrier", "action", action);
     return LocalBarrierCore.create(parties, action !== undefined, timeout, name);
+  }
+
+  /** What this thread runs when it is the last to arrive; see the class. */
+  get action(): (() => unknown) | undefined {
+    return this.#action;
+  }
+
+  set action(action: (() => unknown) | undefined) {
+    this.#action = action;
   }
 
   /** The barrier's name, if it was given one. */
@@ -279,7 +287,7 @@ export class Barrier {
   }
 
   #actionHere(): () => unknown {
-    if (this.action !== undefined) return this.action;
+    if (this.#action !== undefined) return this.#action;
     throw new RuntimeError(
       `Cannot run the action of ${this.#label}: it is not here; set barrier.action in each thread that waits`,
     );

@@ -1,6 +1,6 @@
-import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { AsyncExecutor, ThreadPoolExecutor } from "../../executors/mod.ts";
-import { Condition, Lock } from "../../sync/mod.ts";
+import { Barrier, Condition, Lock, NotShareableError } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { ELSEWHERE, shareProcesses } from "../contracts/elsewhere.ts";
 import { throughChannel } from "./_support.ts";
@@ -104,6 +104,36 @@ for (const elsewhere of ELSEWHERE) {
       unmark(back);
       assertEquals(marks(kit), NO, shape);
     }
+  });
+}
+
+for (const elsewhere of ELSEWHERE) {
+  test(`an object of a subclass crosses to ${elsewhere.name} as what it extends, with fields not at all`, async () => {
+    class Door extends Lock {
+      readonly note = undefined;
+      isOpen(): boolean {
+        return !this.locked();
+      }
+    }
+    class NamedDoor extends Door {
+      readonly label = "front";
+    }
+    await using crew = elsewhere.crew(1);
+    const door = new Door();
+    const [lock, barrier] = await crew.submit(
+      tasks.sendBack<[Lock, Barrier]>,
+      [door, new Barrier(3, { action: () => {} })],
+    );
+    assert(lock instanceof Lock && !(lock instanceof Door));
+    door.acquireSync();
+    assertEquals([lock.locked(), barrier.parties], [true, 3]);
+    door.release();
+    await assertRejects(
+      () => crew.submit(tasks.sendBack, { door: new NamedDoor() }).result(),
+      NotShareableError,
+      'Lock at [0].door would arrive without its field "label"; ' +
+        "pass what its class adds as further arguments",
+    );
   });
 }
 
