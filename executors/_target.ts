@@ -318,7 +318,8 @@ const ADDED_NAME = /^(?:__(?!dirname$|filename$)|cov_)/;
 
 /**
  * The error to report for one that a function sent as source text threw: a name that was not
- * defined most likely was a variable from around the function, which did not cross with it.
+ * defined most likely was a variable from around the function, which did not cross with it, or a
+ * global of the main thread alone, such as `prompt` or `document`.
  */
 export function explainCapture(target: Target, error: unknown): unknown {
   if (target.kind !== "source" || !(error instanceof ReferenceError)) return error;
@@ -329,7 +330,7 @@ export function explainCapture(target: Target, error: unknown): unknown {
   const mark = "export the function from a module and mark it with task(import.meta, ...)";
   const reason = ADDED_NAME.test(name)
     ? `it uses "${name}", which a compiler or a coverage tool has put around it; ${mark}, or compile it for a newer target`
-    : `it uses "${name}" from around it, which does not cross to a worker; pass it as an argument, or ${mark}`;
+    : `it uses "${name}" from around it, which does not cross to a worker (nor does a global that only the main thread has); pass it as an argument, or ${mark}`;
   return new NotShareableError(`Cannot run ${who} here: ${reason}`, { cause: error });
 }
 

@@ -254,6 +254,11 @@ test("a function that captures a variable fails with a NotShareableError that na
   const outcomes = await outcomesOf(pool.map(sometimes, [1, 2, 3], { chunksize: 3 }));
   assertEquals(outcomes.map(([kind]) => kind), ["value", "error", "value"]);
   assert(String(outcomes[1][1]).includes('"factor"'));
+  await assertRejects(
+    () => pool.submit(() => prompt("name?")).result(),
+    NotShareableError,
+    'it uses "prompt" from around it, which does not cross to a worker (nor does a global that only',
+  );
 });
 
 test("native, bound and class functions fail the future and do not throw", async () => {
