@@ -24,7 +24,7 @@ export interface QueueOptions {
   name?: string | undefined;
   /**
    * Bytes that the queue may take at most, 256 MiB if left out: a put that finds them used up waits
-   * as it does for room.
+   * as it does for room. An item takes up to twice its size.
    */
   capacityBytes?: number | undefined;
 }

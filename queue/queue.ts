@@ -65,7 +65,8 @@ export let accessOf: (queue: Queue<unknown>) => Access;
  *
  * Semantics: Python's `queue.Queue`.
  *
- * **Differs from Python:** items are cloned; timeouts are in milliseconds; `putMany`, `getMany` and
+ * **Differs from Python:** items are cloned; a queue without a `maxsize` holds 256 MiB at most, or
+ * `capacityBytes`, and a put then waits; timeouts are in milliseconds; `putMany`, `getMany` and
  * iteration; lost items are reported.
  *
  * @typeParam T What the items are.
@@ -374,7 +375,10 @@ export class Queue<T> implements AsyncIterable<T>, Iterable<T> {
     return this.#access.core.qsize() === 0;
   }
 
-  /** True when there are `maxsize` items. Not reliable: it may have changed when you read it. */
+  /**
+   * True when there are `maxsize` items, however much memory they take. Not reliable: it may have
+   * changed when you read it.
+   */
   full(): boolean {
     return this.#access.core.isFull();
   }

@@ -18,7 +18,7 @@ export interface SimpleQueueOptions {
   name?: string | undefined;
   /**
    * Bytes that the queue may take at most, 256 MiB if left out: a put that finds them used up
-   * throws.
+   * throws. An item takes up to twice its size.
    */
   capacityBytes?: number | undefined;
 }
