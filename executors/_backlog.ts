@@ -20,6 +20,9 @@ import { SLOT_PAYLOAD_WORDS } from "../_memory/task_ring.ts";
 const FIRST_WORDS = 1 << 8;
 const MOST_WORDS = 1 << 14;
 
+/** In place of the large payload of a task that was taken back. */
+const NOTHING: Encoded = { block: new ArrayBuffer(0), externBase: 0, extras: [] };
+
 /** Words of a record before its payload. */
 const HEADER = { LENGTH: 0, TASK: 1, FUNCTION: 2, FORM: 3, SIZE: 4 } as const;
 
@@ -35,6 +38,7 @@ export interface Waiting {
   readonly task: number;
   readonly functionNumber: number;
   readonly form: number;
+  readonly priority: number;
   /** The memory that holds the payload, when that fits a slot. */
   readonly words: Int32Array;
   /** Where the payload lies in `words`. */
@@ -123,6 +127,11 @@ export class Backlog {
     return this.#length;
   }
 
+  /** True while a payload is being written; after a failure to write it, until the next one is. */
+  get isOpen(): boolean {
+    return this.#open !== undefined;
+  }
+
   /**
    * Where to encode the next task of that priority: {@linkcode SLOT_PAYLOAD_WORDS} words from
    * `start`.
@@ -161,11 +170,17 @@ export class Backlog {
       task,
       functionNumber: words[read + HEADER.FUNCTION],
       form: words[read + HEADER.FORM],
+      priority: lane.priority,
       words,
       start: read + HEADER.SIZE,
       end: read + words[read + HEADER.LENGTH],
       large: this.#large.get(task),
     };
+  }
+
+  /** Drops the payload of a task that nobody will read, if it is large; its record stays. */
+  empty(task: number): void {
+    if (this.#large.has(task)) this.#large.set(task, NOTHING);
   }
 
   /** Removes the task that {@linkcode peek} returns. */

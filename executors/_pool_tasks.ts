@@ -11,7 +11,7 @@
  * given up is settled at once, and keeps its index until its worker has ended it or is ignored.
  *
  * Where a task can be when it must be taken back: in the backlog (it is settled, and its index is
- * free again once the backlog comes to it), in the ring (a compare-exchange against the claiming
+ * free again once it has left the backlog), in the ring (a compare-exchange against the claiming
  * workers decides), or with a worker (too late).
  *
  * Invariant: `unsettled` counts the tasks that were queued and whose futures are not done; each is

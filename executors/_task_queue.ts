@@ -16,7 +16,7 @@ import { Encoder } from "../_memory/encoder.ts";
 import type { Shareable } from "../_memory/handle.ts";
 import { type Encoded, externBaseOf, takeSpilled } from "../_memory/message.ts";
 import { OwnedTaskRing, SLOT, SLOT_PAYLOAD_WORDS } from "../_memory/task_ring.ts";
-import { Backlog } from "./_backlog.ts";
+import { Backlog, type Waiting } from "./_backlog.ts";
 import { writeForProcess } from "./_payload.ts";
 import { BLOCK, hasBlock, PLACE, SHARED_OBJECTS, WORDS_SHIFT } from "./_protocol.ts";
 import type { Exports } from "./_exports.ts";
@@ -28,6 +28,9 @@ import { detach, isCopied, type Movable, takeArgumentTransfers, transferList } f
 const IN_BACKLOG = -1;
 /** In place of a ring number: the task was taken back, and is still in the backlog. */
 const DROPPED = -2;
+
+/** The backlog may hold this many tasks that were taken back before it is compacted. */
+const MOST_DROPPED = 1024;
 
 /**
  * A task's moved buffers are copied with it if they have up to this many bytes together: moving
@@ -51,6 +54,8 @@ export class TaskQueue {
   readonly buffers: SharedBuffers;
   readonly #encoder = new Encoder();
   #backlog = new Backlog();
+  /** How many tasks in the backlog were taken back. */
+  #dropped = 0;
   /**
    * The number in the ring of each task, by its index; IN_BACKLOG or DROPPED if it is not there.
    */
@@ -295,19 +300,15 @@ export class TaskQueue {
 
   /** Publishes waiting tasks as far as there is room. */
   refill(): void {
+    this.#compact();
     const backlog = this.#backlog;
     const { words } = this.ring;
     while (backlog.length > 0) {
       const waiting = backlog.peek()!;
       const { task, start, end, large } = waiting;
       if (this.#numbers[task] === DROPPED) {
-        // Without `large`, a form that names a block comes from `#narrow`: the task was in the
-        // ring, and its block is allocated.
-        if (large === undefined) {
-          this.#releaseBlock(waiting.form, waiting.words[start + BLOCK.OFFSET]);
-        }
+        this.#drop(waiting);
         backlog.shift();
-        this.#onDropped(task);
         continue;
       }
       const slot = this.#freeSlot();
@@ -347,13 +348,45 @@ export class TaskQueue {
       backlog.commit(task, words[slot + SLOT.FUNCTION], words[slot + SLOT.FORM], end);
       this.#numbers[task] = IN_BACKLOG;
     }
-    while (old.length > 0) {
-      const { task, functionNumber, form, words, start, end, large } = old.peek()!;
-      const region = backlog.reserve(0);
-      region.words.set(words.subarray(start, end), region.start);
-      backlog.commit(task, functionNumber, form, region.start + end - start, large);
-      old.shift();
+    this.#move(old, backlog);
+  }
+
+  /**
+   * Removes the tasks that were taken back from the backlog, once they are half of it: behind a
+   * task that does not end, their turn may never come.
+   */
+  #compact(): void {
+    if (this.#dropped <= MOST_DROPPED || this.#dropped * 2 < this.#backlog.length) return;
+    // Not while a task is being written to it: encoding may call a getter of the user's, which may
+    // have led here.
+    if (this.#backlog.isOpen) return;
+    const old = this.#backlog;
+    this.#move(old, this.#backlog = new Backlog());
+  }
+
+  /** Moves the waiting tasks to another backlog, but for those that were taken back. */
+  #move(from: Backlog, to: Backlog): void {
+    while (from.length > 0) {
+      const waiting = from.peek()!;
+      const { task, functionNumber, form, priority, words, start, end, large } = waiting;
+      if (this.#numbers[task] === DROPPED) {
+        this.#drop(waiting);
+      } else {
+        const region = to.reserve(priority);
+        region.words.set(words.subarray(start, end), region.start);
+        to.commit(task, functionNumber, form, region.start + end - start, large);
+      }
+      from.shift();
     }
+  }
+
+  /** Gives back what a task in the backlog that was taken back still holds. */
+  #drop({ task, form, words, start, large }: Waiting): void {
+    // Without `large`, a form that names a block comes from `#narrow`: the task was in the ring,
+    // and its block is allocated.
+    if (large === undefined) this.#releaseBlock(form, words[start + BLOCK.OFFSET]);
+    this.#dropped--;
+    this.#onDropped(task);
   }
 
   /** Drops what was kept for a task that has its outcome. */
@@ -375,13 +408,16 @@ export class TaskQueue {
 
   /**
    * Takes a task back, unless a worker has claimed it. "taken" frees its index at once; "left in
-   * backlog" does when `onDropped` is called. Neither task will run.
+   * backlog" does when `onDropped` is called, and keeps at most a small record until then. Neither
+   * task will run.
    */
   takeBack(task: number): "claimed" | "taken" | "left in backlog" {
     const number = this.#numbers[task];
     const isPublished = number >= 0;
     if (!isPublished) {
       this.#numbers[task] = DROPPED;
+      this.#backlog.empty(task);
+      this.#dropped++;
     } else if (this.ring.cancel(number)) {
       const slot = this.ring.slotOf(number);
       const { words } = this.ring;

@@ -1,11 +1,15 @@
 /**
  * Waiting tasks leave by priority, and in order within a priority, however many priorities there
- * are and were.
+ * are and were. Nothing is kept of those that were taken back.
  */
 
 import { assert, assertEquals } from "@std/assert";
 import { memoryUsage } from "node:process";
+import { SLOT } from "../../_memory/task_ring.ts";
 import { Backlog } from "../../executors/_backlog.ts";
+import { TaskQueue } from "../../executors/_task_queue.ts";
+import { test } from "../_support/leaks.ts";
+import { runProgram } from "../_support/run.ts";
 import { randomNumbers } from "../stress/random.ts";
 
 /** Adds a task whose payload is its own number. */
@@ -65,4 +69,92 @@ Deno.test("Backlog keeps nothing of priorities that no waiting task has", () => 
   }
   const grown = memoryUsage().external - before;
   assert(grown < 50_000_000, `${grown} bytes`);
+});
+
+/** A queue of tasks whose workers claim nothing unless told to, and the tasks that were dropped. */
+function createQueue(): { queue: TaskQueue; dropped: Set<number> } {
+  const dropped = new Set<number>();
+  const queue = new TaskQueue(2, (task) => dropped.add(task), () => {}, undefined);
+  return { queue, dropped };
+}
+
+/** Has a worker claim all tasks; returns them in the order in which they leave. */
+function claimAll(queue: TaskQueue): number[] {
+  const { ring } = queue;
+  const tasks: number[] = [];
+  for (;;) {
+    const number = ring.claim(1);
+    if (number >= 0) {
+      tasks.push(ring.words[ring.slotOf(number) + SLOT.TASK]);
+      ring.release(number, 1);
+    } else {
+      queue.refill();
+      if (!ring.hasReady()) return tasks;
+    }
+  }
+}
+
+Deno.test("TaskQueue removes tasks that were taken back although none leaves", () => {
+  const random = randomNumbers(2);
+  const { queue, dropped } = createQueue();
+  const waiting = new Map<number, number[]>([[2, []], [1, []], [0, []]]);
+  const takenBack: number[] = [];
+  for (let task = 0; task < 10_000; task++) {
+    const priority = task % 3;
+    queue.push(task, 0, 0, [task % 5 === 0 ? new Uint8Array(1000) : task], { priority });
+    if (task > 2000 && random() < 0.9) {
+      assertEquals(queue.takeBack(task), "left in backlog");
+      takenBack.push(task);
+    } else if (task > 1) waiting.get(priority)!.push(task);
+  }
+  queue.refill();
+  const left = [...waiting.values()].flat();
+  const kept = takenBack.length - dropped.size;
+  assert(kept <= left.length, `${kept} kept of ${takenBack.length}, beside ${left.length}`);
+  // The first two were in the ring when priorities were first used.
+  assertEquals(claimAll(queue), [0, 1, ...left]);
+  assertEquals([...dropped].sort((a, b) => a - b), takenBack);
+});
+
+Deno.test("TaskQueue keeps a task whose getter has most of the others taken back", () => {
+  const { queue, dropped } = createQueue();
+  const takeBackAndRefill = {
+    get value() {
+      for (let task = 10; task < 4000; task++) queue.takeBack(task);
+      queue.refill();
+      return 1;
+    },
+  };
+  for (let task = 0; task < 4000; task++) queue.push(task, 0, 0, [task], { priority: 1 });
+  queue.push(4000, 0, 0, [takeBackAndRefill], { priority: 1 });
+  queue.refill();
+  assert(dropped.size > 2900, `${dropped.size}`);
+  assertEquals(claimAll(queue), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 4000]);
+  assertEquals(dropped.size, 3990);
+});
+
+test("submit() keeps no large arguments of tasks that were cancelled behind one that does not end", async () => {
+  const { code, stdout, stderr } = await runProgram(
+    `
+    import { Event, ThreadPoolExecutor } from "@concurrent/futures";
+    import { memoryUsage } from "node:process";
+    using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const [begun, gate] = [new Event(), new Event()];
+    const long = pool.submit((begun, gate) => { begun.set(); gate.waitSync(); }, begun, gate);
+    await begun.wait();
+    const kept = [1, 2, 3].map((priority) => pool.with({ priority }).submit((n) => n, priority));
+    const before = memoryUsage().external;
+    for (let i = 0; i < 500; i++) pool.submit((a) => a, new Uint8Array(500_000)).cancel();
+    for (let i = 0; i < 100 && memoryUsage().external - before > 50_000_000; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      gc();
+    }
+    console.log(memoryUsage().external - before <= 50_000_000);
+    gate.set();
+    console.log(await Promise.all([long, ...kept]));
+    `,
+    { permissions: ["-A", "--v8-flags=--expose-gc"] },
+  );
+  assertEquals([code, stderr], [0, ""]);
+  assertEquals(stdout, "true\n[ undefined, 1, 2, 3 ]\n");
 });
