@@ -90,15 +90,17 @@ export type AsyncWait =
 
 /**
  * Waits without blocking while the word holds `expected`. The pending promise does not hold the
- * event loop open, and a timeout is noticed only while something else holds it open.
+ * event loop open.
+ *
+ * Without a timeout: the engine keeps what belongs to one until it has passed, though the waiter was
+ * notified long before.
  */
 export function waitAsync(
   words: Int32Array,
   index: number,
   expected: number,
-  timeout?: number,
 ): AsyncWait {
-  return Atomics.waitAsync(words, index, expected, timeout);
+  return Atomics.waitAsync(words, index, expected);
 }
 
 /** Whether {@linkcode waitAsync} works here. */

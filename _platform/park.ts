@@ -26,20 +26,17 @@ export function parkSync(
 }
 
 /**
- * A promise that settles once `words[index]` is notified, or after `timeout` milliseconds;
- * `undefined` when the word already differs. It does not hold the event loop open: the caller must
- * do so if anything waits for the outcome.
+ * A promise that settles once `words[index]` is notified; `undefined` when the word already
+ * differs. It does not hold the event loop open: the caller must do so if anything waits for the
+ * outcome.
  */
 export function park(
   words: Int32Array,
   index: number,
   expected: number,
-  timeout?: number,
-): Promise<"ok" | "timed-out"> | undefined {
-  const waiting = waitAsync(words, index, expected, timeout);
-  if (waiting.async) return waiting.value;
-  // A timeout of zero is over at once.
-  return waiting.value === "timed-out" ? Promise.resolve(waiting.value) : undefined;
+): Promise<unknown> | undefined {
+  const waiting = waitAsync(words, index, expected);
+  return waiting.async ? waiting.value : undefined;
 }
 
 /**

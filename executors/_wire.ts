@@ -128,25 +128,23 @@ export class WorkerWire {
    * Lets `run` run the tasks that come, one at a time, until `woken` has settled and no task is
    * there. The first call tells the serving thread that tasks may come: from then on, this must be
    * called whenever the worker sleeps.
-   *
-   * @returns The value that `woken` has settled with.
    */
-  async runUntil<T>(woken: Promise<T>, run: (task: WiredTask) => Promise<void>): Promise<T> {
+  async runUntil(woken: Promise<void>, run: (task: WiredTask) => Promise<void>): Promise<void> {
     if (!this.#isOpen) {
       this.#isOpen = true;
       this.#sender.write(UP.WIRED, 0, 0, 0);
       this.#sender.flush();
     }
-    let end: { readonly value: T } | undefined;
-    woken.then((value) => {
-      end = { value };
+    let isOver = false;
+    woken.then(() => {
+      isOver = true;
       this.#onChange?.();
     });
     for (;;) {
       const task = this.#arrived;
       this.#arrived = undefined;
       if (task !== undefined) await run(task);
-      else if (end !== undefined) return end.value;
+      else if (isOver) return;
       else await new Promise<void>((resolve) => this.#onChange = resolve);
     }
   }

@@ -177,17 +177,17 @@ class PoolWorker {
       if (this.#state.isRetired || this.#tasksLeft === 0) break;
       if (this.#state.look(this.#ring)) continue;
       if (this.#ring.isClosed && !this.#ring.hasReady()) break;
-      if (!await this.#sleep()) break;
+      await this.#sleep();
       this.#turnEndMs = nowMs() + TURN_MS;
     }
     await this.#retire();
   }
 
   /**
-   * Sleeps until there may be a task in the ring, and meanwhile runs those that come by the wire;
-   * false when the worker must retire.
+   * Sleeps until there may be a task in the ring or the worker must retire, and meanwhile runs the
+   * tasks that come by the wire.
    */
-  #sleep(): Promise<boolean> {
+  #sleep(): Promise<void> {
     const slept = this.#state.sleep(this.#ring, this.#start.idleTimeoutMs);
     const { isHosted, isAlone } = this.#start;
     if (isHosted && !isAlone && ++this.#sleeps === SLEEPS_UNWIRED) this.#makeWire();

@@ -54,6 +54,7 @@
  */
 
 import { add, load, notify, replace, store } from "../_platform/atomics.ts";
+import { callAt, NEVER, nowMs } from "../_platform/clock.ts";
 import { createSharedMemory } from "../_platform/memory.ts";
 import { platform } from "../_platform/mod.ts";
 import { park, Spinner } from "../_platform/park.ts";
@@ -183,29 +184,37 @@ export class WorkerState {
   }
 
   /**
-   * Sleeps until the owner wakes this worker, unless the ring has something; false when the idle
-   * timeout passed, and the worker has retired.
+   * Sleeps until the owner wakes this worker, unless the ring has something; retires once the idle
+   * timeout has passed.
    */
-  async sleep(ring: TaskRing, idleTimeoutMs: number | undefined): Promise<boolean> {
+  async sleep(ring: TaskRing, idleTimeoutMs: number | undefined): Promise<void> {
     const words = this.#words;
     // Counted first: otherwise a thread that wakes this worker meanwhile would take another sleeper
     // off the count.
     add(ring.words, TASK_RING.SLEEPING, 1);
     if (!replace(words, WORKER.STATE, AWAKE, SLEEPING)) {
       add(ring.words, TASK_RING.SLEEPING, -1);
-      return true;
+      return;
     }
     if (!ring.hasReady() && !ring.isClosed) {
-      const outcome = await park(words, WORKER.STATE, SLEEPING, idleTimeoutMs);
-      if (outcome === "timed-out" && this.#leaveSleep(ring, RETIRED)) return false;
+      const endMs = idleTimeoutMs === undefined ? NEVER : nowMs() + idleTimeoutMs;
+      const stopTimer = callAt(endMs, () => this.#endSleep(ring, RETIRED));
+      await park(words, WORKER.STATE, SLEEPING);
+      stopTimer();
     }
     this.#leaveSleep(ring, AWAKE);
-    return true;
   }
 
   #leaveSleep(ring: TaskRing, state: number): boolean {
     if (!replace(this.#words, WORKER.STATE, SLEEPING, state)) return false;
     add(ring.words, TASK_RING.SLEEPING, -1);
+    return true;
+  }
+
+  /** Ends the worker's sleep; false when it does not sleep. */
+  #endSleep(ring: TaskRing, state: number): boolean {
+    if (!this.#leaveSleep(ring, state)) return false;
+    notify(this.#words, WORKER.STATE);
     return true;
   }
 
@@ -298,16 +307,13 @@ export class WorkerState {
 
   /** Wakes the worker; false when it does not sleep. */
   wake(ring: TaskRing): boolean {
-    if (!this.#leaveSleep(ring, AWAKE)) return false;
-    notify(this.#words, WORKER.STATE);
-    return true;
+    return this.#endSleep(ring, AWAKE);
   }
 
   /** Makes the worker claim nothing more. */
   retire(ring: TaskRing): void {
     while (!this.isRetired) {
-      if (this.#leaveSleep(ring, RETIRED)) notify(this.#words, WORKER.STATE);
-      else replace(this.#words, WORKER.STATE, AWAKE, RETIRED);
+      if (!this.#endSleep(ring, RETIRED)) replace(this.#words, WORKER.STATE, AWAKE, RETIRED);
     }
   }
 

@@ -15,6 +15,8 @@ import {
   RuntimeError,
   ThreadPoolExecutor,
 } from "@concurrent/futures";
+import { OwnedTaskRing } from "../../_memory/task_ring.ts";
+import { WorkerState } from "../../executors/_worker_state.ts";
 import { test } from "../_support/leaks.ts";
 import { errorOf, Gate, until } from "./_support.ts";
 import * as work from "./_tasks.ts";
@@ -340,6 +342,35 @@ test("ThreadPoolExecutor({ idleTimeout }) does not end a worker that works", asy
   assertEquals(pool.stats().workers, 1);
   held.open();
   assertEquals(await future, "held");
+});
+
+test("A worker that is woken before its idleTimeout leaves no timer behind", async () => {
+  const { waitAsync } = Atomics;
+  const timeouts = new Set<number | undefined>();
+  Atomics.waitAsync = ((words: Int32Array, index: number, value: number, timeout?: number) => {
+    timeouts.add(timeout);
+    return waitAsync(words, index, value, timeout);
+  }) as typeof waitAsync;
+  // A worker's port does this: the sleep itself does not hold the event loop open.
+  const hold = setInterval(() => {}, 1000);
+  try {
+    const state = new WorkerState();
+    const ring = new OwnedTaskRing();
+    for (let i = 0; i < 3; i++) {
+      const slept = state.sleep(ring, 60_000);
+      assert(state.wake(ring));
+      await slept;
+    }
+    assertEquals(state.isRetired, false);
+    await state.sleep(ring, 1);
+    assertEquals(state.isRetired, true);
+  } finally {
+    clearInterval(hold);
+    Atomics.waitAsync = waitAsync;
+  }
+  // What the engine keeps for a timeout stays until that has passed, and nobody sees it. The test
+  // runner sees the timers of the event loop.
+  assertEquals([...timeouts], [undefined]);
 });
 
 test("ThreadPoolExecutor({ idleTimeout }) is shut down after its workers have retired", async () => {

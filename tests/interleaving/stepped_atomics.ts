@@ -179,9 +179,8 @@ export function waitAsync(
   words: Int32Array,
   index: number,
   expected: number,
-  timeout?: number,
 ): real.AsyncWait {
-  if (control === undefined) return real.waitAsync(words, index, expected, timeout);
+  if (control === undefined) return real.waitAsync(words, index, expected);
   throw new Error("Cannot step waitAsync: a model uses blocking calls only");
 }
 
