@@ -109,7 +109,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
   /** The workers were ended: no more are started. */
   #workersEnded = false;
   #closed = false;
-  readonly #onClosed: (() => void)[] = [];
+  readonly #onClosed = new Set<() => void>();
   /** How many waits for this pool's outcomes block this thread: they can nest. */
   #blocking = 0;
 
@@ -720,10 +720,16 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     for (const onClosed of this.#onClosed) onClosed();
   }
 
+  /** Calls back once all workers have ended, unless they have; the returned function cancels. */
+  onClosed(callback: () => void): () => void {
+    this.#onClosed.add(callback);
+    return () => void this.#onClosed.delete(callback);
+  }
+
   /** A promise for the end of all workers. */
   whenClosed(): Promise<void> {
     if (this.#closed) return Promise.resolve();
-    return new Promise((resolve) => this.#onClosed.push(resolve));
+    return new Promise((resolve) => this.onClosed(resolve));
   }
 
   /** Blocks until all workers have ended, or the deadline. */

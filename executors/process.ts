@@ -371,13 +371,14 @@ export class Process<A extends unknown[] = unknown[]> {
       await new Promise<void>((resolve, reject) => {
         const stop = (): void => {
           stopTimer();
+          stopListening();
           signal?.removeEventListener("abort", onAbort);
         };
         const onAbort = (): void => (stop(), reject(signal!.reason));
         const onOver = (): void => (stop(), resolve());
         const stopTimer = callAt(deadlineMs, onOver);
+        const stopListening = pool.onClosed(onOver);
         signal?.addEventListener("abort", onAbort, { once: true });
-        pool.whenClosed().then(onOver);
       });
     } finally {
       doorbell.arrived(1);

@@ -112,6 +112,32 @@ test("Process.join() that is given up leaves nothing that holds the program open
   assert(elapsedMs < 30_000, `${elapsedMs} ms`);
 });
 
+test("Process.join() that is given up is not kept until the process ends", async () => {
+  const { code, stdout, stderr } = await runProgram(
+    `
+    import { Process } from "@concurrent/futures";
+    const process = new Process({ target: () => new Promise(() => {}), daemon: true });
+    process.start();
+    await process.started;
+    const signals = [];
+    async function giveUp() {
+      const { signal } = new AbortController();
+      signals.push(new WeakRef(signal));
+      await process.join({ timeout: 1, signal });
+    }
+    for (let i = 0; i < 20; i++) await giveUp();
+    // In this order, as what was looked at is kept until the turn ends. Something may keep the last.
+    do {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      gc();
+    } while (signals.filter((signal) => signal.deref() !== undefined).length > 2);
+    console.log("collected");
+    `,
+    { permissions: ["-A", "--v8-flags=--expose-gc"], timeoutMs: 15_000 },
+  );
+  assertEquals([code, stdout, stderr], [0, "collected\n", ""]);
+});
+
 test("A Thread hands on where it comes from to what it starts", async () => {
   const seen = new SimpleQueue<unknown>();
   const thread = new Thread({ target: starters.tellOfProcess, args: [seen] });
