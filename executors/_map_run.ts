@@ -180,6 +180,8 @@ export class MapRun implements HasStanding {
       this.#feeding = false;
     }
     if (this.#isAllSubmitted) mapsOf(this.#backend).delete(this);
+    // No chunk says so when there was none, or when the inputs ended after the last one.
+    if (this.isOver) this.#tellOver();
   }
 
   /**
@@ -248,9 +250,12 @@ export class MapRun implements HasStanding {
     });
   }
 
-  /** Whether all outcomes are here, or the run has been ended. */
+  /** Whether all outcomes that will come are here, or the run has been ended. */
   get isOver(): boolean {
-    return this.#ended || (this.#isAllSubmitted && this.#inFlight === 0);
+    if (this.#ended) return true;
+    if (!this.#exhausted || this.#inFlight > 0) return false;
+    // After an error of an input, items that fell short of a chunk are not submitted.
+    return this.#available === 0 || this.#failure !== undefined;
   }
 
   #tellOver(): void {
@@ -339,7 +344,7 @@ export class MapRun implements HasStanding {
   /** Takes the next result; throws the item's error. Call when ready. */
   #take(): IteratorResult<unknown> {
     // Once all items are done, the run no longer listens to the signal.
-    if (this.#signal?.aborted && !this.#ended && this.#failure === undefined) {
+    if (this.#signal?.aborted && !this.#ended && this.#failure?.error !== this.#signal.reason) {
       this.#failNow(this.#signal.reason);
     }
     const front = this.#front;

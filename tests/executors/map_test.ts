@@ -192,8 +192,8 @@ for (const kind of ["an asynchronous", "a synchronous"]) {
   });
 }
 
-test("map() forgets its signal once all items are done, whether somebody takes the rest or not", async () => {
-  await using executor = new AsyncExecutor();
+/** A signal, and how many listeners it has. */
+function countedSignal(): { signal: AbortSignal; listeners: () => number } {
   const { signal } = new AbortController();
   let listeners = 0;
   const { addEventListener, removeEventListener } = signal;
@@ -205,6 +205,12 @@ test("map() forgets its signal once all items are done, whether somebody takes t
     listeners--;
     removeEventListener.apply(signal, args);
   };
+  return { signal, listeners: () => listeners };
+}
+
+test("map() forgets its signal once all items are done, whether somebody takes the rest or not", async () => {
+  await using executor = new AsyncExecutor();
+  const { signal, listeners } = countedSignal();
   const fail = (n: number): number => {
     if (n === 0) throw new RangeError("bad item");
     return n;
@@ -212,20 +218,47 @@ test("map() forgets its signal once all items are done, whether somebody takes t
   await assertRejects(() => executor.map(fail, [0, 1, 2], { signal }).toArray(), RangeError);
   const untaken = executor.map(fail, [1, 2, 3], { signal });
   await executor.submit(() => turn());
-  assertEquals(listeners, 0);
+  assertEquals(listeners(), 0);
   assertEquals(await untaken.toArray(), [1, 2, 3]);
+});
+
+test("map() forgets its signal when no item is left to be done, though nobody takes anything", async () => {
+  await using executor = new AsyncExecutor();
+  const { signal, listeners } = countedSignal();
+  async function* items(count: number, error?: Error): AsyncGenerator<number> {
+    for (let i = 0; i < count; i++) yield i;
+    if (error !== undefined) throw error;
+  }
+  const double = (n: number): number => n * 2;
+  const empty = executor.map(double, [], { signal });
+  assertEquals(listeners(), 0);
+  const ended = executor.map(double, items(0), { signal });
+  const failed = executor.map(double, items(0, new RangeError("bad input")), { signal });
+  const cut = executor.map(double, items(2, new RangeError("cut")), { signal, chunksize: 3 });
+  await executor.submit(() => turn());
+  assertEquals(listeners(), 0);
+  assertEquals([await empty.toArray(), await ended.toArray()], [[], []]);
+  await assertRejects(() => failed.toArray(), RangeError, "bad input");
+  await assertRejects(() => cut.toArray(), RangeError, "cut");
 });
 
 test("map() ends with its signal, also when all items are done", async () => {
   await using executor = new AsyncExecutor();
   const controller = new AbortController();
-  const results = executor.map((n: number) => n, [1, 2], { signal: controller.signal });
+  const { signal } = controller;
+  const results = executor.map((n: number) => n, [1, 2], { signal });
   const iterator = results[Symbol.asyncIterator]();
   assertEquals((await iterator.next()).value, 1);
+  async function* failing(): AsyncGenerator<number> {
+    yield 1;
+    throw new TypeError("bad input");
+  }
+  const failed = executor.map((n: number) => n, failing(), { signal });
   await executor.submit(() => turn());
   controller.abort(new RangeError("enough"));
   await assertRejects(async () => void await iterator.next(), RangeError, "enough");
   assertEquals((await iterator.next()).done, true);
+  await assertRejects(() => failed.toArray(), RangeError, "enough");
 });
 
 /** Runs a program that can collect garbage. */
