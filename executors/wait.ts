@@ -5,12 +5,12 @@
  */
 
 import { doorbell } from "../_memory/doorbell.ts";
-import { callAt, NEVER } from "../_platform/clock.ts";
+import { callAt } from "../_platform/clock.ts";
 import { describe } from "../_platform/describe.ts";
 import { deadlineOf } from "../_platform/options.ts";
-import { TimeoutError } from "../sync/errors.ts";
 import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
 import { blockUntil } from "./_blocking.ts";
+import { CompletionRun } from "./_completion_run.ts";
 import { type HasStanding, STANDING, type Standing } from "./_standing.ts";
 import { type Future, futureInternals } from "./future.ts";
 
@@ -306,143 +306,34 @@ export interface FutureIterator<T> {
   [Symbol.asyncIterator](): FutureIterator<T>;
 }
 
+/**
+ * Ends runs from which the program wants no more: it may take the first future, and no other. By
+ * weak references, so that no run, and with it its futures, is kept for this.
+ */
+const dropped = new FinalizationRegistry<WeakRef<CompletionRun<unknown>>>((run) => {
+  run.deref()?.end();
+});
+
+/** What the program has. The futures hold the run only; only a wait for the next one holds this. */
 class Completion<T> implements CompletedIterable<T>, HasStanding {
-  readonly #total: number;
-  readonly #timeout: number | null | undefined;
-  readonly #deadlineMs: number;
-  readonly #signal: AbortSignal | undefined;
-  readonly #pending = new Set<Future<T>>();
-  readonly #receiver = (future: Future<unknown>): void => this.#arrived(future as Future<T>);
-  /** The futures that are done and not handed out, from index `#taken` on. */
-  #done: Future<T>[] = [];
-  #taken = 0;
-  #ended = false;
-  #waiters: (() => void)[] = [];
+  readonly #run: CompletionRun<T>;
 
   constructor(futures: Iterable<Future<T>>, options: WaitOptions) {
-    this.#deadlineMs = deadlineOf(options);
-    this.#timeout = options.timeout;
-    this.#signal = options.signal;
-    this.#signal?.throwIfAborted();
-    const all = setOf(futures);
-    this.#total = all.size;
-    for (const future of all) {
-      if (future.done()) {
-        this.#done.push(future);
-      } else {
-        this.#pending.add(future);
-        futureInternals.whenDone(future, this.#receiver);
-      }
-    }
-  }
-
-  #arrived(future: Future<T>): void {
-    this.#pending.delete(future);
-    this.#done.push(future);
-    this.#wake();
-  }
-
-  #wake(): void {
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const waiter of waiters) waiter();
-  }
-
-  get #isReady(): boolean {
-    return this.#taken < this.#done.length || this.#ended || this.#pending.size === 0;
-  }
-
-  /** Takes the next future. To be called only when ready. */
-  #take(): IteratorResult<Future<T>> {
-    if (this.#ended || this.#taken === this.#done.length) {
-      this.#end();
-      return { done: true, value: undefined };
-    }
-    const value = this.#done[this.#taken];
-    // Lets the future be collected once the caller has dropped it.
-    this.#done[this.#taken++] = undefined as unknown as Future<T>;
-    return { done: false, value };
-  }
-
-  #end(): void {
-    this.#ended = true;
-    this.#done = [];
-    this.#taken = 0;
-    for (const future of this.#pending) futureInternals.forget(future, this.#receiver);
-    this.#wake();
-  }
-
-  #timeUp(): TimeoutError {
-    const unfinished = this.#pending.size;
-    this.#end();
-    return new TimeoutError(
-      `${unfinished} (of ${this.#total}) futures unfinished after ${this.#timeout} ms`,
-    );
-  }
-
-  async #next(): Promise<IteratorResult<Future<T>>> {
-    if (!this.#isReady && this.#deadlineMs !== NEVER) doorbell.poll();
-    while (!this.#isReady) {
-      const inTime = await this.#changed();
-      if (!inTime && !this.#isReady) throw this.#timeUp();
-    }
-    return this.#take();
-  }
-
-  /**
-   * Resolves to true once a future is done, to false when the time is up first. Rejects when the
-   * signal aborts.
-   */
-  #changed(): Promise<boolean> {
-    const signal = this.#signal;
-    return new Promise((resolve, reject) => {
-      const stop = (): void => {
-        stopTimer();
-        signal?.removeEventListener("abort", onAbort);
-      };
-      const onAbort = (): void => {
-        stop();
-        // Before `#end`, which would end this wait without an error.
-        reject(signal!.reason);
-        this.#end();
-      };
-      const stopTimer = callAt(this.#deadlineMs, () => {
-        stop();
-        resolve(false);
-      });
-      this.#waiters.push(() => {
-        stop();
-        resolve(true);
-      });
-      if (signal?.aborted) onAbort();
-      else signal?.addEventListener("abort", onAbort, { once: true });
-    });
-  }
-
-  #nextSync(): IteratorResult<Future<T>> {
-    if (!this.#isReady) {
-      const isReady = blockUntil(
-        () => this.#isReady,
-        this.#deadlineMs,
-        [...this.#pending],
-        this.#timeout === 0,
-      );
-      if (!isReady) throw this.#timeUp();
-    }
-    return this.#take();
+    const deadlineMs = deadlineOf(options);
+    options.signal?.throwIfAborted();
+    this.#run = new CompletionRun(setOf(futures), deadlineMs, options);
+    dropped.register(this, new WeakRef(this.#run));
   }
 
   [STANDING](): Standing {
-    let reported = 0;
-    for (const future of this.#pending) reported += future.progress;
-    return { done: this.#total - this.#pending.size, reported, total: this.#total };
+    return this.#run[STANDING]();
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<Future<T>> {
     const iterator: AsyncIterableIterator<Future<T>> = {
-      next: () => this.#next(),
+      next: () => this.#run.next(this),
       return: (value) => {
-        this.#end();
+        this.#run.end();
         return Promise.resolve({ done: true, value });
       },
       [Symbol.asyncIterator]: () => iterator,
@@ -452,9 +343,9 @@ class Completion<T> implements CompletedIterable<T>, HasStanding {
 
   [Symbol.iterator](): IterableIterator<Future<T>> {
     const iterator: IterableIterator<Future<T>> = {
-      next: () => this.#nextSync(),
+      next: () => this.#run.nextSync(),
       return: (value) => {
-        this.#end();
+        this.#run.end();
         return { done: true, value };
       },
       [Symbol.iterator]: () => iterator,

@@ -17,6 +17,7 @@ import {
   waitSync,
 } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
+import { runProgram } from "../_support/run.ts";
 import { turn } from "../contracts/suite.ts";
 
 function pending(count: number): Future<number>[] {
@@ -182,6 +183,66 @@ test("asCompleted() in a for loop gives what is done, and takes a timeout", () =
     "1 (of 2) futures unfinished",
   );
   assert(seen.length === 1 && seen[0] === done);
+});
+
+test("asCompleted() that was dropped keeps no future because another one is not done", async () => {
+  const { code, stdout, stderr } = await runProgram(
+    `
+    import { asCompleted, Future } from "@concurrent/futures";
+    const long = new Future();
+    const futures = [];
+    function start() {
+      const future = new Future();
+      futures.push(new WeakRef(future));
+      return { future, completed: asCompleted([long, future]) };
+    }
+    async function takeFirst() {
+      const { future, completed } = start();
+      const next = completed[Symbol.asyncIterator]().next();
+      future.setResult(1);
+      await next;
+    }
+    function takeFirstSync() {
+      const { future, completed } = start();
+      future.setResult(1);
+      completed[Symbol.iterator]().next();
+    }
+    function takeNone() {
+      start().future.setResult(1);
+    }
+    for (let i = 0; i < 10; i++) {
+      await takeFirst();
+      takeFirstSync();
+      takeNone();
+    }
+    // In this order, as what was looked at is kept until the turn ends. Something may keep the last.
+    do {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      gc();
+    } while (futures.filter((future) => future.deref() !== undefined).length > 3);
+    console.log(long.done());
+    `,
+    { permissions: ["-A", "--v8-flags=--expose-gc"], timeoutMs: 15_000 },
+  );
+  assertEquals([code, stdout, stderr], [0, "false\n", ""]);
+});
+
+test("asCompleted() goes on while its next future is awaited, though nothing else refers to it", async () => {
+  const { code, stdout, stderr } = await runProgram(
+    `
+    import { asCompleted, Future } from "@concurrent/futures";
+    const future = new Future();
+    const next = asCompleted([future])[Symbol.asyncIterator]().next();
+    for (let i = 0; i < 20; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      gc();
+    }
+    future.setResult(1);
+    console.log((await next).value === future);
+    `,
+    { permissions: ["-A", "--v8-flags=--expose-gc"] },
+  );
+  assertEquals([code, stdout, stderr], [0, "true\n", ""]);
 });
 
 test("wait(), waitSync() and asCompleted() refuse what is no future", async () => {
