@@ -96,6 +96,13 @@ export class Arena extends ArenaView {
     return start + HEADER_BYTES;
   }
 
+  /** A copy of a block that was handed out, for its owner to keep elsewhere. */
+  copyOf(offset: number): ArrayBuffer {
+    const start = offset - HEADER_BYTES;
+    const end = start + this.#usedLengths[this.#usedStarts.indexOf(start)];
+    return this.bytes.slice(offset, end).buffer;
+  }
+
   #take(length: number): number {
     const lengths = this.#freeLengths;
     for (let i = 0; i < lengths.length; i++) {

@@ -16,7 +16,7 @@ import { Encoder } from "../_memory/encoder.ts";
 import type { Shareable } from "../_memory/handle.ts";
 import { type Encoded, externBaseOf, takeSpilled } from "../_memory/message.ts";
 import { OwnedTaskRing, SLOT, SLOT_PAYLOAD_WORDS } from "../_memory/task_ring.ts";
-import { Backlog, type Waiting } from "./_backlog.ts";
+import { Backlog } from "./_backlog.ts";
 import { writeForProcess } from "./_payload.ts";
 import { BLOCK, hasBlock, PLACE, SHARED_OBJECTS, WORDS_SHIFT } from "./_protocol.ts";
 import type { Exports } from "./_exports.ts";
@@ -307,7 +307,7 @@ export class TaskQueue {
       const waiting = backlog.peek()!;
       const { task, start, end, large } = waiting;
       if (this.#numbers[task] === DROPPED) {
-        this.#drop(waiting);
+        this.#drop(task);
         backlog.shift();
         continue;
       }
@@ -329,26 +329,45 @@ export class TaskQueue {
 
   /**
    * From now on keeps tasks in the backlog, where they can be put in order, and takes back the
-   * tasks in the ring beyond the first `#window` that nobody has claimed.
+   * tasks in the ring beyond the first `#window` that nobody has claimed. Their arguments leave the
+   * arena: a task that overtakes them may need the room.
    */
   #narrow(): void {
-    const { words } = this.ring;
     this.#window = this.#narrowWindow;
     const old = this.#backlog;
     const backlog = this.#backlog = new Backlog();
     let kept = this.#window;
-    for (const number of this.ring.waiting()) {
-      if (kept-- > 0 || !this.ring.cancel(number)) continue;
-      const slot = this.ring.slotOf(number);
-      const task = words[slot + SLOT.TASK];
-      const payload = words.subarray(slot + SLOT.PAYLOAD, slot + SLOT.PAYLOAD + SLOT_PAYLOAD_WORDS);
-      const { words: to, start } = backlog.reserve(0);
-      to.set(payload, start);
-      const end = start + SLOT_PAYLOAD_WORDS;
-      backlog.commit(task, words[slot + SLOT.FUNCTION], words[slot + SLOT.FORM], end);
-      this.#numbers[task] = IN_BACKLOG;
+    try {
+      for (const number of this.ring.waiting()) {
+        if (kept-- <= 0) this.#withdraw(number, backlog);
+      }
+    } finally {
+      this.#move(old, backlog);
     }
-    this.#move(old, backlog);
+  }
+
+  /** Moves a task from the ring to a backlog, unless a worker has claimed it. */
+  #withdraw(number: number, backlog: Backlog): void {
+    const { ring, arena } = this;
+    const { words } = ring;
+    const slot = ring.slotOf(number);
+    const payload = slot + SLOT.PAYLOAD;
+    const form = words[slot + SLOT.FORM];
+    const block = hasBlock(form) ? words[payload + BLOCK.OFFSET] : -1;
+    // Copied first: there may be no memory for it. A worker may claim the task meanwhile.
+    const large = block < 0 ? undefined : {
+      block: arena.copyOf(block),
+      externBase: words[payload + BLOCK.EXTERNS] - block,
+      extras: [],
+    };
+    if (!ring.cancel(number)) return;
+    if (block >= 0) arena.release(block);
+    const task = words[slot + SLOT.TASK];
+    const { words: to, start } = backlog.reserve(0);
+    const end = start + SLOT_PAYLOAD_WORDS;
+    to.set(words.subarray(payload, payload + SLOT_PAYLOAD_WORDS), start);
+    backlog.commit(task, words[slot + SLOT.FUNCTION], form, end, large);
+    this.#numbers[task] = IN_BACKLOG;
   }
 
   /**
@@ -370,7 +389,7 @@ export class TaskQueue {
       const waiting = from.peek()!;
       const { task, functionNumber, form, priority, words, start, end, large } = waiting;
       if (this.#numbers[task] === DROPPED) {
-        this.#drop(waiting);
+        this.#drop(task);
       } else {
         const region = to.reserve(priority);
         region.words.set(words.subarray(start, end), region.start);
@@ -380,11 +399,8 @@ export class TaskQueue {
     }
   }
 
-  /** Gives back what a task in the backlog that was taken back still holds. */
-  #drop({ task, form, words, start, large }: Waiting): void {
-    // Without `large`, a form that names a block comes from `#narrow`: the task was in the ring,
-    // and its block is allocated.
-    if (large === undefined) this.#releaseBlock(form, words[start + BLOCK.OFFSET]);
+  /** A task in the backlog that was taken back leaves it. */
+  #drop(task: number): void {
     this.#dropped--;
     this.#onDropped(task);
   }

@@ -4,6 +4,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { Event, ThreadPoolExecutor } from "@concurrent/futures";
 import { memoryUsage } from "node:process";
 import { SLOT } from "../../_memory/task_ring.ts";
 import { Backlog } from "../../executors/_backlog.ts";
@@ -131,6 +132,57 @@ Deno.test("TaskQueue keeps a task whose getter has most of the others taken back
   assert(dropped.size > 2900, `${dropped.size}`);
   assertEquals(claimAll(queue), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 4000]);
   assertEquals(dropped.size, 3990);
+});
+
+Deno.test("TaskQueue keeps no room in the arena for tasks that one with a priority overtakes", () => {
+  const { queue } = createQueue();
+  const { arena } = queue;
+  for (let task = 0; task < 10; task++) queue.push(task, 0, 0, [new Uint8Array(1e5)], undefined);
+  queue.push(10, 0, 0, [10], { priority: 1 });
+  // The first two stay in the ring.
+  const block = arena.allocate(arena.largestBlock - 3e5);
+  assert(block >= 0);
+  arena.release(block);
+  assertEquals(claimAll(queue), [0, 1, 10, 2, 3, 4, 5, 6, 7, 8, 9]);
+});
+
+test("submit() hands large arguments over intact although a task with a priority goes first", async () => {
+  using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const [begun, gate] = [new Event(), new Event()];
+  const held = pool.submit(
+    (begun: Event, gate: Event) => {
+      begun.set();
+      gate.waitSync();
+    },
+    begun,
+    gate,
+  );
+  await begun.wait();
+  const order: number[] = [];
+  const take = (bytes: Uint8Array, shared?: Uint8Array): number[] => [
+    bytes.length,
+    bytes.findIndex((byte) => byte !== bytes[0]),
+    bytes[0],
+    shared?.[0] ?? 0,
+  ];
+  const shared = new Uint8Array(new SharedArrayBuffer(8)).fill(9);
+  const tasks = [1, 2, 3, 4, 5, 6].map((n) => {
+    const bytes = new Uint8Array(200_000).fill(n);
+    const future = n % 2 === 0 ? pool.submit(take, bytes, shared) : pool.submit(take, bytes);
+    future.addDoneCallback(() => order.push(n));
+    return future;
+  });
+  const first = pool.with({ priority: 1 }).submit(take, new Uint8Array(300_000).fill(7));
+  first.addDoneCallback(() => order.push(7));
+  gate.set();
+  await held;
+  assertEquals(await first, [300_000, -1, 7, 0]);
+  assertEquals(
+    await Promise.all(tasks),
+    [1, 2, 3, 4, 5, 6].map((n) => [200_000, -1, n, n % 2 === 0 ? 9 : 0]),
+  );
+  // The first of the others was in the ring already.
+  assertEquals(order, [1, 7, 2, 3, 4, 5, 6]);
 });
 
 test("submit() keeps no large arguments of tasks that were cancelled behind one that does not end", async () => {
