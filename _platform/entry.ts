@@ -30,7 +30,7 @@ export interface Beginning {
    * been imported, where only that can tell.
    */
   isProgram: boolean | null;
-  /** Whether the entry was called. */
+  /** Whether the entry was called and did not throw. */
   hasBegun: boolean;
   /** Whether the file is a bundle and is still being imported. */
   isImporting: boolean;
@@ -77,10 +77,13 @@ export function registerEntry(name: string, url: string, main: () => void): void
   addresses.set(name, url);
   (globals[ENTRIES] ??= new Map()).set(name, main);
   if (beginning?.entry !== name || beginning.hasBegun) return;
-  beginning.hasBegun = true;
   isBeginning = true;
-  main();
-  isBeginning = false;
+  try {
+    main();
+    beginning.hasBegun = true;
+  } finally {
+    isBeginning = false;
+  }
 }
 
 /** The entry is being called. */
@@ -181,8 +184,8 @@ import(beginning.address).then((module) => {
   // The program's options may have had the file loaded ahead of this.
   const main = globalThis[${JSON.stringify(ENTRIES)}]?.get(beginning.entry);
   if (main === undefined) throw new Error("it holds no code of the package for workers");
-  beginning.hasBegun = true;
   main();
+  beginning.hasBegun = true;
 }).catch((error) => {
   beginning.isProgram ??= true;
   beginning.failure = { error };

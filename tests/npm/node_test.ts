@@ -647,6 +647,34 @@ test(
   },
 );
 
+test(
+  "npm: a process on Node whose thread cannot be started fails, and says so",
+  OPTIONS,
+  async () => {
+    const { folder, write } = await made();
+    await write(
+      "no_threads.mjs",
+      `process.getBuiltinModule("node:worker_threads").Worker = class {
+        constructor() {
+          throw new Error("there are no threads left");
+        }
+      };`,
+    );
+    const { code, stdout, stderr } = await runModule(`
+    import { Process, ProcessPoolExecutor } from "${NAME}";
+    const env = { NODE_OPTIONS: "--import ${new URL("no_threads.mjs", folder)}" };
+    const pool = new ProcessPoolExecutor({ maxWorkers: 1, env });
+    console.log((await pool.submit(() => 1).exception()).message.replace(/.* exited/, "exited"));
+    const child = new Process({ target: () => console.log("ran"), env });
+    child.start();
+    await child.join();
+    console.log("exitcode", child.exitcode);
+  `);
+    assertEquals([code, stdout], [0, "exited with code 1\nexitcode 1\n"], stderr);
+    assertEquals(stderr.match(/Error: there are no threads left/g)?.length, 2, stderr);
+  },
+);
+
 test("npm: the worker program of a cluster says what it needs", OPTIONS, async () => {
   const { run } = await made();
   const { code, stderr } = await run("npx", ["concurrent-futures-worker", "--help"]);
