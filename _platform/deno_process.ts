@@ -15,25 +15,45 @@ import {
   PERMISSION_KINDS,
   PERMISSION_SCOPES,
   type PermissionKind,
+  type Permissions,
 } from "./permissions.ts";
 import type { ChildProcess, FrameChannel, Processes, ProcessOptions } from "./processes.ts";
 
-/** The arguments that give a child its permissions: never more than this process has. */
-function permissionArgs({ permissions = {}, readable }: ProcessOptions): string[] {
-  const wanted = PERMISSION_KINDS.map((kind) =>
-    [kind, permissions[kind] ?? isGranted(kind)] as const
+/** See {@linkcode Processes.grant}. */
+function grant(permissions: Permissions = {}): Permissions {
+  runtimeCommand(); // Throws if this thread may start no process.
+  return Object.fromEntries(
+    PERMISSION_KINDS.map((kind) => [kind, grantOf(kind, permissions[kind])]),
   );
-  if (wanted.every(([, permission]) => permission === true)) return ["-A"];
-  return wanted.flatMap(([kind, permission]) => argOf(kind, permission, readable));
 }
 
-function isGranted(name: PermissionKind, scope?: string): boolean {
+function grantOf(kind: PermissionKind, wanted: Permission | undefined): Permission {
+  if (wanted === undefined) return isGranted(kind);
+  if (wanted === false) return false;
+  if (wanted === true) {
+    checkGranted(kind);
+    return true;
+  }
+  const list = wanted.map((item) => itemOf(kind, item));
+  for (const item of list) {
+    checkGranted(kind, item);
+    checkDenied(kind, item);
+    checkComma(item, "");
+  }
+  return list;
+}
+
+function query(name: PermissionKind, scope?: string): Deno.PermissionStatus {
   const descriptor = scope === undefined ? { name } : { name, [PERMISSION_SCOPES[name]]: scope };
-  const { state, partial } = Deno.permissions.querySync(descriptor as Deno.PermissionDescriptor);
+  return Deno.permissions.querySync(descriptor as Deno.PermissionDescriptor);
+}
+
+function isGranted(kind: PermissionKind, scope?: string): boolean {
+  const { state, partial } = query(kind, scope);
   return state === "granted" && !partial;
 }
 
-/** Throws unless this process has the permission itself: otherwise it cannot give it to a child. */
+/** Throws unless this thread has the permission itself: otherwise it cannot give it to a child. */
 function checkGranted(kind: PermissionKind, scope?: string): void {
   if (isGranted(kind, scope)) return;
   const what = scope === undefined ? `"${kind}" in full` : `"${kind}" for "${scope}"`;
@@ -42,20 +62,19 @@ function checkGranted(kind: PermissionKind, scope?: string): void {
   );
 }
 
+/** The arguments that give a child its permissions. */
+function permissionArgs({ permissions = {}, readable }: ProcessOptions): string[] {
+  if (PERMISSION_KINDS.every((kind) => permissions[kind] === true)) return ["-A"];
+  return PERMISSION_KINDS.flatMap((kind) => argOf(kind, permissions[kind], readable));
+}
+
 function argOf(
   kind: PermissionKind,
-  permission: Permission,
+  permission: Permission | undefined,
   readable: readonly URL[],
 ): string[] {
-  if (permission === true) {
-    checkGranted(kind);
-    return [`--allow-${kind}`];
-  }
-  const list = permission === false ? [] : permission.map((item) => itemOf(kind, item));
-  for (const item of list) {
-    checkGranted(kind, item);
-    checkComma(item, "");
-  }
+  if (permission === true) return [`--allow-${kind}`];
+  const list = typeof permission === "object" ? permission.map(String) : [];
   if (kind === "read") {
     for (const path of readable.map((url) => pathOf(url))) {
       checkComma(path, "; it is the package's own, so run the program with -A and limit nothing");
@@ -63,6 +82,29 @@ function argOf(
     }
   }
   return list.length === 0 ? [] : [`--allow-${kind}=${list.join(",")}`];
+}
+
+/** A host with its port. */
+const HOST_AND_PORT = /^(?:[^:/*]+|\[.+\]):\d+$/;
+
+/** The items that name one thing, of the kinds whose items may name more. */
+const NARROW: Partial<Record<PermissionKind, RegExp>> = {
+  net: HOST_AND_PORT,
+  import: HOST_AND_PORT,
+  env: /^[^*]*$/,
+};
+
+/**
+ * Throws if an item may include what is denied to this thread. The runtime tells that of paths, but
+ * calls all of a host granted when one of its ports is denied. It tells whether anything of a kind
+ * is denied only where the rest is granted in full.
+ */
+function checkDenied(kind: PermissionKind, item: string): void {
+  if (NARROW[kind]?.test(item) !== false || !query(kind).partial) return;
+  const narrower = kind === "env" ? "each variable" : "each host with its port";
+  throw new Error(
+    `Cannot start process: something of "${kind}" is denied to this process, and "${item}" may include it; name ${narrower}`,
+  );
 }
 
 function checkComma(item: string, hint: string): void {
@@ -299,6 +341,7 @@ export function createDenoProcesses(): Processes {
   return {
     // A compiled program would start itself instead of the runtime.
     areAvailable: !Deno.build.standalone,
+    grant,
     start,
     parentChannel,
     end,

@@ -9,6 +9,7 @@ import { builtin, type NodeSocket, type NodeSocketOptions } from "./_node_module
 import { SocketChannel } from "./socket_channel.ts";
 import { codeOfScript } from "./entry.ts";
 import { CHILD_OF, codeOfFolder, FORGET_CODE } from "./node.ts";
+import type { Permissions } from "./permissions.ts";
 import type { ChildProcess, FrameChannel, Processes, ProcessOptions } from "./processes.ts";
 
 /**
@@ -31,9 +32,10 @@ function passedOn(): string[] {
   });
 }
 
-function checkPermissions({ permissions }: ProcessOptions): void {
+/** See {@linkcode Processes.grant}. */
+function grant(permissions: Permissions | undefined): undefined {
   const kinds = Object.keys(permissions ?? {});
-  if (kinds.length === 0) return;
+  if (kinds.length === 0) return undefined;
   throw new Error(
     `Cannot start process: this runtime has no permissions, and "${
       kinds[0]
@@ -64,7 +66,6 @@ function isCompiled(): boolean {
 
 function start(options: ProcessOptions): ChildProcess {
   const { entry, module, cwd, ready, onFrame, onWireFrame, onEnd } = options;
-  checkPermissions(options);
   if (cwd !== undefined) checkFolder(cwd);
   const { execPath, env, pid, platform } = builtin("node:process");
   const code = FORGET_CODE + (cwd === undefined ? "" : codeOfFolder(cwd)) +
@@ -119,6 +120,7 @@ export function createNodeProcesses(): Processes {
     get areAvailable() {
       return !isCompiled();
     },
+    grant,
     start,
     parentChannel,
     end,

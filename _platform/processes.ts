@@ -25,7 +25,7 @@ export interface ProcessOptions {
   readonly entry: string;
   /** Address of the file that registers the entry. */
   readonly module: string;
-  /** The permissions of the kinds that the child has less of than this process. */
+  /** What the child may do; see {@linkcode Processes.grant}. */
   readonly permissions: Permissions | undefined;
   /** Addresses of the package's own folders, which the child may always read. */
   readonly readable: readonly URL[];
@@ -73,6 +73,14 @@ export interface Processes {
   /** Whether they can be started. */
   readonly areAvailable: boolean;
   /**
+   * What a child may do that the calling thread asks for: never more than that thread. Another
+   * thread starts the child, and may itself do more.
+   *
+   * @param permissions Those of the kinds that the child has less of than the calling thread.
+   * @throws {Error} When the calling thread may not start processes, or has not what it would give.
+   */
+  grant(permissions: Permissions | undefined): Permissions | undefined;
+  /**
    * Starts a process with a channel to it. Its standard output and error are this process's.
    *
    * @throws {Error} When the process cannot be started, or must not be.
@@ -111,6 +119,7 @@ function fail(): never {
 /** A runtime without processes. */
 const NONE: Processes = {
   areAvailable: false,
+  grant: fail,
   start: fail,
   parentChannel: fail,
   end: fail,

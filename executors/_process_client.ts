@@ -15,7 +15,7 @@ import { type Core, openPart, type RemoteData, setReturnedCores } from "../_memo
 import { NotShareableError, RuntimeError } from "../sync/errors.ts";
 import { type ExportNews, Exports, openExport, parseName } from "./_exports.ts";
 import { ownOrigin } from "./_origin.ts";
-import type { ManagerMessage, ProcessSettings } from "./_process_protocol.ts";
+import type { Granted, ManagerMessage, ProcessSettings } from "./_process_protocol.ts";
 import type { StartMessage } from "./_protocol.ts";
 import { THREAD_ID } from "./_worker_link.ts";
 
@@ -174,6 +174,18 @@ export function checkPermissions(
   return Object.fromEntries(checked);
 }
 
+/**
+ * What a child may do that this thread asks for. The serving thread cannot tell: it may have been
+ * started when this one could do more, as in a test of limited permissions.
+ */
+function granted(permissions: Permissions | undefined): Granted {
+  try {
+    return { permissions: processes.grant(permissions) };
+  } catch (error) {
+    return { error };
+  }
+}
+
 /** A child process, as the thread that started it sees it. */
 export interface ChildThread extends WorkerThread {
   /**
@@ -207,7 +219,8 @@ export class ProcessClient {
         if (isStarted) post({ kind: "arguments", child, port: message as MessagePort }, transfer);
         else {
           const start = message as StartMessage;
-          post({ kind: "start", pool: this.#number, child, start, settings }, transfer);
+          const said = { start, settings, granted: granted(settings.permissions) };
+          post({ kind: "start", pool: this.#number, child, ...said }, transfer);
         }
         isStarted = true;
       },

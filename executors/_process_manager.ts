@@ -21,7 +21,7 @@ export function main(): void {
   let serving: Promise<ReturnType<typeof beginServing>> | undefined;
   platform.onOwnMessage(async (data) => {
     const message = data as ManagerMessage;
-    const started = message.kind === "start" ? startProcess(message.settings) : undefined;
+    const started = message.kind === "start" ? startProcess(message) : undefined;
     serving ??= import("./_serving.ts").then(({ beginServing }) => beginServing());
     (await serving)(message, started);
   });

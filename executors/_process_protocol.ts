@@ -97,6 +97,11 @@ export interface ProcessSettings {
   readonly isAlone: boolean;
 }
 
+/** What a child may do, or why it cannot be allowed that. */
+export type Granted =
+  | { readonly permissions: Permissions | undefined }
+  | { readonly error: unknown };
+
 /** What the owner says to the serving thread. */
 export type ManagerMessage =
   | {
@@ -106,6 +111,8 @@ export type ManagerMessage =
     readonly child: number;
     readonly start: StartMessage;
     readonly settings: ProcessSettings;
+    /** What of {@linkcode ProcessSettings.permissions} the owner itself has, and so can give. */
+    readonly granted: Granted;
   }
   | { readonly kind: "arguments"; readonly child: number; readonly port: MessagePort }
   | {

@@ -6,7 +6,7 @@
 
 import { addressOf } from "../_platform/entry.ts";
 import { type ChildProcess, processes, type ProcessOptions } from "../_platform/processes.ts";
-import type { ProcessSettings } from "./_process_protocol.ts";
+import type { ManagerMessage } from "./_process_protocol.ts";
 
 /** The package's own modules, which every child must be able to read. */
 const PARTS = [
@@ -39,10 +39,11 @@ export interface StartedProcess {
   listen(listener: ProcessListener): void;
 }
 
-/** Starts a child process; if that fails, returns the error. */
+/** Starts a child process; if that fails, or it must not be started, returns the error. */
 export function startProcess(
-  settings: ProcessSettings,
+  { settings, granted }: ManagerMessage & { kind: "start" },
 ): StartedProcess | { readonly error: unknown } {
+  if ("error" in granted) return granted;
   let listener: ProcessListener;
   let listen!: (to: ProcessListener) => void;
   const ready = new Promise<void>((resolve) => {
@@ -55,6 +56,7 @@ export function startProcess(
   try {
     const child = processes.start({
       ...settings,
+      permissions: granted.permissions,
       entry: "process",
       module: addressOf(import.meta.url, () => import.meta.resolve("./_process_main.ts")),
       readable: packageFiles(),

@@ -15,7 +15,7 @@ import {
 import { dirname, fromFileUrl, toFileUrl } from "@std/path";
 import { relative } from "node:path";
 import { test } from "../_support/leaks.ts";
-import { runProgram } from "../_support/run.ts";
+import { runCommand, runProgram } from "../_support/run.ts";
 import { ROOT, scratchFolder } from "../_support/scratch.ts";
 import "../_support/processes.ts";
 import { assertEndedWell, errorOf } from "./_support.ts";
@@ -164,6 +164,92 @@ test("A process may not do what is denied to this one", async () => {
     { permissions: ["-A", "--deny-read=/etc/hostname"] },
   );
   assertEndedWell(ended, ["NotCapable NotCapable"]);
+});
+
+/**
+ * What is denied to a program, what it would allow a process, and what is said to that: `granted`
+ * if the process gets it.
+ */
+const DENIED: [flag: string, kind: Kind, item: string, says: string][] = [
+  ["--deny-net=127.0.0.1:1", "net", "127.0.0.1:2", "granted"],
+  ["--deny-net=127.0.0.1:1", "net", "127.0.0.1:1", 'no permission "net" for "127.0.0.1:1" itself'],
+  ["--deny-net=127.0.0.1:1", "net", "127.0.0.1", '"127.0.0.1" may include it; name each host with'],
+  ["--deny-net=127.0.0.1", "net", "127.0.0.0/8", '"127.0.0.0/8" may include it'],
+  ["--deny-net=[::1]:1", "net", "[::1]:2", "granted"],
+  ["--deny-net=[::1]:1", "net", "[::1]", '"[::1]" may include it'],
+  ["--deny-import=example.com:1", "import", "example.com", '"example.com" may include it'],
+  ["--deny-env=FUTURES_X", "env", "FUTURES_Y", "granted"],
+  ["--deny-env=FUTURES_X", "env", "FUTURES_*", '"FUTURES_*" may include it; name each variable'],
+  ["--deny-env=OTHER", "net", "127.0.0.1", "granted"],
+  ["--deny-read=/etc/hostname", "read", "/etc", 'no permission "read" for "/etc" itself'],
+];
+
+for (const [flag, kind, item, says] of DENIED) {
+  const outcome = says === "granted" ? "is allowed" : "is refused";
+  test(`A process of a program with ${flag} ${outcome} { ${kind}: ["${item}"] }`, async () => {
+    const scope = kind === "env" ? "variable" : "host";
+    const ended = await runProgram(
+      `
+      import { ProcessPoolExecutor } from "@concurrent/futures";
+      const [kind, scope, item] = ${JSON.stringify([kind, scope, item])};
+      await using pool = new ProcessPoolExecutor({ maxWorkers: 1, permissions: { [kind]: [item] } });
+      const future = pool.submit((what) => Deno.permissions.querySync(what).state, { name: kind, [scope]: item });
+      console.log((await future.exception())?.message ?? await future);
+    `,
+      { permissions: ["-A", flag] },
+    );
+    assertEquals([ended.code, ended.stderr], [0, ""]);
+    assertStringIncludes(ended.stdout, says);
+  });
+}
+
+test("A process does not get all permissions, of each in full, from a program that has some", async () => {
+  const permissions = JSON.stringify(Object.fromEntries(KINDS.map((kind) => [kind, true])));
+  const ended = await runProgram(
+    `
+    import { ProcessPoolExecutor } from "@concurrent/futures";
+    await using pool = new ProcessPoolExecutor({ maxWorkers: 1, permissions: ${permissions} });
+    console.log((await pool.submit(() => 1).exception())?.cause.message);
+  `,
+    { permissions: ["--allow-read", "--allow-run", "--allow-env"] },
+  );
+  assertEndedWell(ended, [
+    'Cannot start process: this process has no permission "write" in full itself; run the program with it, or leave it out',
+  ]);
+});
+
+test("A process gets no more permissions than the test that asks for it, though others got more before", async () => {
+  await using scratch = await scratchFolder();
+  const imports = { "@concurrent/futures": new URL("mod.ts", ROOT).href };
+  await scratch.write("deno.json", JSON.stringify({ imports }));
+  const path = await scratch.write(
+    "limited_test.ts",
+    `
+    import { ProcessPoolExecutor } from "@concurrent/futures";
+    const net = () => Deno.permissions.querySync({ name: "net" }).state;
+    const attempt = async (): Promise<string> => {
+      await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
+      const future = pool.submit(net);
+      return (await future.exception())?.message ?? await future;
+    };
+    const permit = (permissions: Deno.PermissionOptionsObject, expected: string): void =>
+      Deno.test({ name: expected, permissions, fn: async () => {
+        const outcome = await attempt();
+        if (!outcome.includes(expected)) throw new Error(outcome);
+      } });
+    // Keeps the thread that serves processes, which was started with all permissions.
+    const keeper = new ProcessPoolExecutor({ maxWorkers: 1 });
+    await keeper.submit(net);
+    permit({ read: true, run: true, env: true, net: true }, "granted");
+    permit({ read: true, run: true, env: true }, "prompt");
+    permit({ read: true, env: true }, "is not permitted; run the program with --allow-run");
+    Deno.test.afterAll(() => keeper.shutdown());
+  `,
+  );
+  const args = ["test", "-A", "--no-check", "limited_test.ts"];
+  const { code, stdout, stderr } = await runCommand(Deno.execPath(), args, { cwd: dirname(path) });
+  assertEquals(code, 0, stdout + stderr);
+  assertStringIncludes(stdout, "3 passed");
 });
 
 test("Paths of permissions are those of this process, wherever the process works", async () => {
