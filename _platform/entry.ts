@@ -197,6 +197,20 @@ import(beginning.address).then((module) => {
 }
 
 /**
+ * The files and folders that hold the package's modules: in a bundle the file, or the folders of
+ * the files that a bundler has divided the package into.
+ *
+ * @param own The `import.meta.url` of the module that asks.
+ * @param parts What holds them where there is no bundle, relative to `own`.
+ */
+export function placesOf(own: string, parts: readonly string[]): URL[] {
+  if (!isBundled) return parts.map((part) => new URL(part, own));
+  // A bundler that divides the package puts this module, which all parts use, into another file.
+  const isDivided = own !== import.meta.url;
+  return isDivided ? [new URL(".", own), new URL(".", import.meta.url)] : [new URL(own)];
+}
+
+/**
  * The address under which another thread imports a module of the package.
  *
  * @param own The `import.meta.url` of the module that asks.

@@ -27,7 +27,7 @@ export interface ProcessOptions {
   readonly module: string;
   /** What the child may do; see {@linkcode Processes.grant}. */
   readonly permissions: Permissions | undefined;
-  /** Addresses of the package's own folders, which the child may always read. */
+  /** Addresses of the package's own files and folders, which the child may always read. */
   readonly readable: readonly URL[];
   /** Environment variables added to those of this process. */
   readonly env: Readonly<Record<string, string>> | undefined;

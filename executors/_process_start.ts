@@ -4,11 +4,11 @@
  * @module
  */
 
-import { addressOf } from "../_platform/entry.ts";
+import { addressOf, placesOf } from "../_platform/entry.ts";
 import { type ChildProcess, processes, type ProcessOptions } from "../_platform/processes.ts";
 import type { ManagerMessage } from "./_process_protocol.ts";
 
-/** The package's own modules, which every child must be able to read. */
+/** The package's own modules, which every child must be able to read, where there is no bundle. */
 const PARTS = [
   "../executors/",
   "../sync/",
@@ -17,14 +17,6 @@ const PARTS = [
   "../_platform/",
   "../mod.ts",
 ];
-
-/** A constant of its own: bundlers would process `new URL(..., import.meta.url)`. */
-const OWN_ADDRESS = import.meta.url;
-
-function packageFiles(): URL[] {
-  return PARTS.map((part) => new URL(part, OWN_ADDRESS))
-    .filter((url) => url.protocol === "file:");
-}
 
 /** The callbacks for what happens to a process. */
 export type ProcessListener = Pick<ProcessOptions, "onFrame" | "onEnd">;
@@ -59,7 +51,7 @@ export function startProcess(
       permissions: granted.permissions,
       entry: "process",
       module: addressOf(import.meta.url, () => import.meta.resolve("./_process_main.ts")),
-      readable: packageFiles(),
+      readable: placesOf(import.meta.url, PARTS).filter(({ protocol }) => protocol === "file:"),
       ready,
       onFrame,
       onWireFrame: onFrame,

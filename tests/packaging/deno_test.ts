@@ -7,7 +7,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, toFileUrl } from "@std/path";
 import { servePages } from "../../tools/page_server.ts";
 import { test } from "../_support/leaks.ts";
-import { runDeno, runProgram, type RunResult } from "../_support/run.ts";
+import { runCommand, runDeno, runProgram, type RunResult } from "../_support/run.ts";
 import { ROOT } from "../_support/scratch.ts";
 
 const PROGRAM = new URL("_program.ts", import.meta.url);
@@ -105,6 +105,48 @@ test(
     assertEquals(stderr.match(/begins/g)?.length, 2);
   },
 );
+
+for (
+  const [how, flags, besides] of [
+    ["a file", ["-o", "dist/limited.js"], "NotCapable"],
+    ["a folder of files", ["--code-splitting", "--outdir", "dist"], "beside"],
+  ] as const
+) {
+  test(`A process of a bundle in ${how} may read that, and nothing else`, options, async () => {
+    await using folder = await temporaryFolder();
+    const write = (name: string, text: string): Promise<void> =>
+      Deno.writeTextFile(new URL(name, folder.url), text);
+    await Deno.mkdir(new URL("dist", folder.url));
+    // Where the package itself has a folder, as seen from a module of its own.
+    await Deno.mkdir(new URL("queue", folder.url));
+    await write("queue/elsewhere", "elsewhere");
+    await write("dist/beside", "beside");
+    await write(
+      "limited.ts",
+      `import { ProcessPoolExecutor } from ${JSON.stringify(new URL("mod.ts", ROOT).href)};
+    if (import.meta.main) {
+      await using pool = new ProcessPoolExecutor({ maxWorkers: 1, permissions: { read: false } });
+      const read = (path: string): string => {
+        try {
+          return Deno.readTextFileSync(path);
+        } catch (error) {
+          return (error as Error).name;
+        }
+      };
+      for (const path of Deno.args) console.log(await pool.submit(read, path));
+    }\n`,
+    );
+    const cwd = folder.url;
+    const args = ["bundle", "--quiet", ...flags, "limited.ts"];
+    const made = await runCommand(Deno.execPath(), args, { cwd });
+    assertEquals(made.code, 0, made.stderr);
+    const paths = ["dist/beside", "queue/elsewhere"].map((name) => fromFileUrl(new URL(name, cwd)));
+    const program = fromFileUrl(new URL("dist/limited.js", cwd));
+    const ended = await runDeno(["run", "-A", "--no-config", program, ...paths]);
+    assertEquals([ended.code, ended.stderr], [0, ""]);
+    assertEquals(ended.stdout, `${besides}\nNotCapable\n`);
+  });
+}
 
 test("The package is imported over http with all that it has", options, async () => {
   await using folder = await temporaryFolder();
