@@ -23,7 +23,7 @@ export interface ChildOptions
   extends Pick<ProcessOptions, "cwd" | "ready" | "onFrame" | "onWireFrame" | "onEnd"> {
   /** All of its environment variables; with `undefined`, it has those of this process. */
   readonly env: Readonly<Record<string, string | undefined>> | undefined;
-  /** Makes the error to throw when it could not be started. */
+  /** Makes the error that says that it could not be started. */
   readonly errorOf: (cause: unknown) => Error;
 }
 
@@ -48,12 +48,19 @@ export function addedTo<V extends string | undefined>(
   return { ...Object.fromEntries(kept), ...added };
 }
 
-/** Starts a process. */
+/** Says what to look at when the system has no room for another process. */
+function withHint(error: Error & { readonly code?: string }): Error {
+  if (!["EAGAIN", "EMFILE", "ENFILE"].includes(error.code ?? "")) return error;
+  const text = `${error.message}; there may be too many processes or open files`;
+  return new Error(text, { cause: error });
+}
+
+/** Starts a process; see `start` of `Processes`. */
 export function startChild(
   command: string,
   args: readonly string[],
   { cwd, ready, env, onFrame, onWireFrame, onEnd, errorOf }: ChildOptions,
-): ChildProcess {
+): ChildProcess | Promise<never> {
   let child: NodeChildProcess;
   try {
     child = builtin("node:child_process").spawn(command, args, {
@@ -71,9 +78,9 @@ export function startChild(
   child.on("error", () => {});
   const { pid } = child;
   if (pid === undefined) {
-    throw errorOf(
-      new Error("the system refused it; there may be too many processes or open files"),
-    );
+    return new Promise((_resolve, reject) => {
+      child.on("error", (error) => reject(errorOf(withHint(error))));
+    });
   }
   let hasEnded = false;
   const open = (number: number, onFrame: (frame: Uint8Array) => void) => {

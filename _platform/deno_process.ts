@@ -297,7 +297,7 @@ function variablesOf(
   return addedTo(env, added, isWindows);
 }
 
-function start(options: ProcessOptions): ChildProcess {
+function start(options: ProcessOptions): ChildProcess | Promise<never> {
   const { cwd, ready, onFrame, onWireFrame, onEnd } = options;
   const args = commandArgs(options);
   const command = runtimeCommand();

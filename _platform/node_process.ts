@@ -64,7 +64,7 @@ function isCompiled(): boolean {
     env[CHILD_OF] === String(ppid);
 }
 
-function start(options: ProcessOptions): ChildProcess {
+function start(options: ProcessOptions): ChildProcess | Promise<never> {
   const { entry, module, cwd, ready, onFrame, onWireFrame, onEnd } = options;
   if (cwd !== undefined) checkFolder(cwd);
   const { execPath, env, pid, platform } = builtin("node:process");

@@ -83,9 +83,11 @@ export interface Processes {
   /**
    * Starts a process with a channel to it. Its standard output and error are this process's.
    *
+   * @returns The process; or, if the system has not started it, a promise that rejects with the
+   * reason.
    * @throws {Error} When the process cannot be started, or must not be.
    */
-  start(options: ProcessOptions): ChildProcess;
+  start(options: ProcessOptions): ChildProcess | Promise<never>;
   /**
    * In a child process: a channel to its parent, in the thread that calls.
    *

@@ -23,7 +23,8 @@ export function main(): void {
     const message = data as ManagerMessage;
     const started = message.kind === "start" ? startProcess(message) : undefined;
     serving ??= import("./_serving.ts").then(({ beginServing }) => beginServing());
-    (await serving)(message, started);
+    // Awaited alike by all: no message may overtake another.
+    (await serving)(message, await started);
   });
 }
 

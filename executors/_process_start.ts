@@ -31,10 +31,15 @@ export interface StartedProcess {
   listen(listener: ProcessListener): void;
 }
 
+/** The error of a process that was not started. */
+export interface FailedStart {
+  readonly error: unknown;
+}
+
 /** Starts a child process; if that fails, or it must not be started, returns the error. */
 export function startProcess(
   { settings, granted }: ManagerMessage & { kind: "start" },
-): StartedProcess | { readonly error: unknown } {
+): StartedProcess | FailedStart | Promise<FailedStart> {
   if ("error" in granted) return granted;
   let listener: ProcessListener;
   let listen!: (to: ProcessListener) => void;
@@ -57,6 +62,7 @@ export function startProcess(
       onWireFrame: onFrame,
       onEnd: (end) => listener.onEnd(end),
     });
+    if (child instanceof Promise) return child.catch((error) => ({ error }));
     return { child, listen };
   } catch (error) {
     return { error };

@@ -11,7 +11,7 @@ import { exportTable, findExports } from "./_broker.ts";
 import { payloadOf } from "./_payload.ts";
 import { PoolChild } from "./_pool_child.ts";
 import type { ManagerMessage } from "./_process_protocol.ts";
-import type { startProcess } from "./_process_start.ts";
+import type { FailedStart, StartedProcess } from "./_process_start.ts";
 import { KIND, type StartMessage } from "./_protocol.ts";
 import { RelayWriter } from "./_relay.ts";
 import { ChildGroup } from "./_tasks_in_hand.ts";
@@ -25,7 +25,7 @@ const children = new Map<number, PoolChild>();
 const groups = new Map<number, ChildGroup>();
 
 /** What came of the start of a process. */
-type Started = ReturnType<typeof startProcess>;
+type Started = StartedProcess | FailedStart;
 
 /** Prepares the calling thread to serve; returns the function that handles messages. */
 export function beginServing(): typeof handle {

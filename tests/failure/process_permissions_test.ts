@@ -2,7 +2,13 @@
  * What child processes may do, where they work, and what they know of the program's surroundings.
  */
 
-import { assertEquals, assertInstanceOf, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import {
   BrokenProcessPool,
   Process,
@@ -364,6 +370,19 @@ test("ProcessPoolExecutor is broken when its cwd does not exist", async () => {
   assertInstanceOf(error, BrokenProcessPool);
   assertStringIncludes(error.message, "Cannot start process: ");
   assertStringIncludes(error.message, '"/nowhere/at/all"');
+});
+
+test("ProcessPoolExecutor and Process say why the system does not start a process", async () => {
+  const env = { FUTURES_TEST: "x".repeat(300_000) };
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 1, env });
+  const error = await errorOf(pool.submit(() => 1));
+  assertInstanceOf(error, BrokenProcessPool);
+  assertStringIncludes(error.message, "Argument list too long");
+  const process = new Process({ env });
+  process.start();
+  await assertRejects(async () => await process.started, Error, "Argument list too long");
+  await process.join();
+  assertEquals(process.exitcode, 127);
 });
 
 // What the program itself needs
