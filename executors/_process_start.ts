@@ -13,6 +13,7 @@ const PARTS = [
   "../executors/",
   "../sync/",
   "../queue/",
+  "../progress/",
   "../_memory/",
   "../_platform/",
   "../mod.ts",

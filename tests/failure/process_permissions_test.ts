@@ -25,6 +25,7 @@ import { runCommand, runProgram } from "../_support/run.ts";
 import { ROOT, scratchFolder } from "../_support/scratch.ts";
 import "../_support/processes.ts";
 import { assertEndedWell, errorOf } from "./_support.ts";
+import config from "../../deno.json" with { type: "json" };
 
 type Kind = "read" | "write" | "net" | "env" | "run" | "sys" | "ffi" | "import";
 const KINDS: readonly Kind[] = ["read", "write", "net", "env", "run", "sys", "ffi", "import"];
@@ -107,6 +108,14 @@ test("a process with no permission at all hears tasks that come one by one from 
     if (await pool.submit(idOf, futures) % 2 ** 32 >= 2 ** 31) return;
   }
   throw new Error("none came by the wire");
+});
+
+test("A process that may read nothing else reads every entry of the package", async () => {
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 1, permissions: { read: false } });
+  const load = async (entry: string): Promise<void> => void await import(entry);
+  for (const entry of Object.values(config.exports)) {
+    await pool.submit(load, new URL(entry, ROOT).href);
+  }
 });
 
 test("ProcessPoolExecutor: lists of permissions allow what they name", async () => {
