@@ -138,6 +138,9 @@ const OF_FILES = /^--(?:config|import-map|lock|cert)$/;
 const WITH_VALUE =
   /^(?:-[cL]|--(?:config|import-map|lock|cert|conditions|coverage-threshold|ext|filter|host|import|inspect-publish-uid|junit-path|location|log-level|min-dep-age|node-modules-linker|port|preload|related|repeats|reporter|require|retry|seed|shard))$/;
 
+/** Options without values, written together with one that has a value: `-qAc`. */
+const TOGETHER = /^-[AEINPRSWpqru]+(?=[cL])/;
+
 const SUBCOMMAND = /^(?:bench|eval|repl|run|serve|test|watch)$/;
 /** Subcommands that take options also behind the files that they run. */
 const OF_MANY_FILES = /^(?:bench|test)$/;
@@ -151,7 +154,7 @@ function passedOn(args: readonly string[]): string[] {
   const found: string[] = [];
   let subcommand: string | undefined;
   for (let at = 0; at < args.length && args[at] !== "--"; at++) {
-    const arg = args[at].replace(/^-c=?(?=.)/, "--config=");
+    const arg = args[at].replace(TOGETHER, "-").replace(/^-c=?(?=.)/, "--config=");
     if (!arg.startsWith("-") || arg === "-") {
       if (subcommand === undefined && SUBCOMMAND.test(arg)) subcommand = arg;
       // What follows the program, or its text, are the program's own arguments.

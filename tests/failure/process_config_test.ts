@@ -218,6 +218,10 @@ const ARRANGED: readonly string[][] = [
   ["test", "-A", "--no-check", "--reporter", "dot", "--import-map", "map.json", "main.ts"],
   ["-q", "run", "-A", "--import-map", "map.json", "main.ts"],
   ["run", "-A", "-cmap.json", "main.ts"],
+  ["run", "-qAc", "map.json", "main.ts"],
+  ["run", "-Ac=map.json", "main.ts"],
+  ["-Aqcmap.json", "main.ts"],
+  ["run", "-AqL", "info", "--import-map", "map.json", "main.ts"],
 ];
 
 for (const args of ARRANGED) {
