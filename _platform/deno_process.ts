@@ -300,12 +300,32 @@ function variablesOf(
   return addedTo(env, added, isWindows);
 }
 
+/** Whether this thread has started a process, and so has loaded what it takes. */
+let hasStarted = false;
+
+/**
+ * Throws if the folder that this program works in was removed and is needed: by a process that is
+ * not given another; and by the runtime as it loads `node:process`, which a failure would leave
+ * unusable in this thread.
+ */
+function checkOwnFolder(cwd: string | undefined): void {
+  if (cwd !== undefined && hasStarted) return;
+  try {
+    Deno.cwd();
+  } catch (cause) {
+    throw new Error("Cannot start process: the folder that this program works in was removed", {
+      cause,
+    });
+  }
+}
+
 function start(options: ProcessOptions): ChildProcess | Promise<never> {
   const { cwd, ready, onFrame, onWireFrame, onEnd } = options;
+  checkOwnFolder(cwd);
   const args = commandArgs(options);
   const command = runtimeCommand();
   if (cwd !== undefined) checkFolder(cwd);
-  return startChild(command, args, {
+  const child = startChild(command, args, {
     cwd,
     ready,
     env: variablesOf(options),
@@ -314,6 +334,8 @@ function start(options: ProcessOptions): ChildProcess | Promise<never> {
     onEnd,
     errorOf: cannotStart,
   });
+  hasStarted = true;
+  return child;
 }
 
 function cannotStart(error: unknown): Error {

@@ -381,6 +381,36 @@ test("ProcessPoolExecutor is broken when its cwd does not exist", async () => {
   assertStringIncludes(error.message, '"/nowhere/at/all"');
 });
 
+test("ProcessPoolExecutor says that the program's folder was removed, unless it can do without", async () => {
+  await using scratch = await scratchFolder();
+  const folder = dirname(await scratch.write("gone/file", ""));
+  const ended = await runProgram(
+    `
+    import { ProcessPoolExecutor } from "@concurrent/futures";
+    const attempt = async (cwd?: string): Promise<void> => {
+      await using pool = new ProcessPoolExecutor({ maxWorkers: 1, cwd });
+      const future = pool.submit(() => Deno.cwd());
+      console.log((await future.exception())?.message.replace(/.*: /, "") ?? await future);
+    };
+    const folder = Deno.cwd();
+    Deno.chdir(Deno.args[0]);
+    Deno.removeSync(Deno.args[0], { recursive: true });
+    await attempt("/");
+    Deno.chdir(folder);
+    await using keeper = new ProcessPoolExecutor({ maxWorkers: 1 });
+    await keeper.submit(() => 1);
+    Deno.mkdirSync(Deno.args[0]);
+    Deno.chdir(Deno.args[0]);
+    Deno.removeSync(Deno.args[0]);
+    await attempt("/");
+    await attempt();
+  `,
+    { args: [folder] },
+  );
+  const removed = "the folder that this program works in was removed";
+  assertEndedWell(ended, [removed, "/", removed]);
+});
+
 test("ProcessPoolExecutor and Process say why the system does not start a process", async () => {
   const env = { FUTURES_TEST: "x".repeat(300_000) };
   await using pool = new ProcessPoolExecutor({ maxWorkers: 1, env });
