@@ -34,7 +34,7 @@ function grantOf(kind: PermissionKind, wanted: Permission | undefined): Permissi
     checkGranted(kind);
     return true;
   }
-  const list = wanted.map((item) => itemOf(kind, item));
+  const list = wanted.map(String);
   for (const item of list) {
     checkGranted(kind, item);
     checkDenied(kind, item);
@@ -114,14 +114,18 @@ function checkComma(item: string, hint: string): void {
   );
 }
 
-/** The kinds whose items are paths. */
+/** The kinds whose items are always paths. */
 const OF_PATHS: readonly PermissionKind[] = ["read", "write", "ffi"];
 
-function itemOf(kind: PermissionKind, item: string | URL): string {
+/** See {@linkcode Processes.permissionItem}. */
+function permissionItem(kind: PermissionKind, item: string | URL): string {
   const text = String(item);
-  const path = text.startsWith("file:") ? pathOf(new URL(text)) : text;
-  // The child may work in another folder.
-  return OF_PATHS.includes(kind) ? builtin("node:path").resolve(path) : path;
+  if (text.startsWith("file:")) return pathOf(new URL(text));
+  // A command without a folder is looked for on the PATH.
+  const isPath = OF_PATHS.includes(kind) || (kind === "run" && /[/\\]/.test(text));
+  if (!isPath) return text;
+  checkOwnFolder();
+  return builtin("node:path").resolve(text);
 }
 
 /**
@@ -308,7 +312,7 @@ let hasStarted = false;
  * not given another; and by the runtime as it loads `node:process`, which a failure would leave
  * unusable in this thread.
  */
-function checkOwnFolder(cwd: string | undefined): void {
+function checkOwnFolder(cwd?: string): void {
   if (cwd !== undefined && hasStarted) return;
   try {
     Deno.cwd();
@@ -366,6 +370,7 @@ export function createDenoProcesses(): Processes {
   return {
     // A compiled program would start itself instead of the runtime.
     areAvailable: !Deno.build.standalone,
+    permissionItem,
     grant,
     start,
     parentChannel,

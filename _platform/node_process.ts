@@ -120,6 +120,7 @@ export function createNodeProcesses(): Processes {
     get areAvailable() {
       return !isCompiled();
     },
+    permissionItem: (_kind, item) => String(item),
     grant,
     start,
     parentChannel,

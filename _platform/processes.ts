@@ -9,7 +9,7 @@ import { isDeno } from "./deno.ts";
 import { createDenoProcesses } from "./deno_process.ts";
 import { isNode } from "./node.ts";
 import { createNodeProcesses } from "./node_process.ts";
-import type { Permissions } from "./permissions.ts";
+import type { PermissionKind, Permissions } from "./permissions.ts";
 
 /** How a process came to its end. */
 export interface ProcessEnd {
@@ -73,6 +73,11 @@ export interface Processes {
   /** Whether they can be started. */
   readonly areAvailable: boolean;
   /**
+   * An item of a list of permissions as text; a path is completed now, as this process may change
+   * its folder before it starts the child, and the child may work in another one.
+   */
+  permissionItem(kind: PermissionKind, item: string | URL): string;
+  /**
    * What a child may do that the calling thread asks for: never more than that thread. Another
    * thread starts the child, and may itself do more.
    *
@@ -121,6 +126,7 @@ function fail(): never {
 /** A runtime without processes. */
 const NONE: Processes = {
   areAvailable: false,
+  permissionItem: fail,
   grant: fail,
   start: fail,
   parentChannel: fail,

@@ -9,7 +9,11 @@
 import { describe } from "../_platform/describe.ts";
 import { addressOfEntry } from "../_platform/entry.ts";
 import { platform, type WorkerThread } from "../_platform/mod.ts";
-import { PERMISSION_KINDS, type Permissions } from "../_platform/permissions.ts";
+import {
+  PERMISSION_KINDS,
+  type PermissionKind,
+  type Permissions,
+} from "../_platform/permissions.ts";
 import { processes } from "../_platform/processes.ts";
 import { type Core, openPart, type RemoteData, setReturnedCores } from "../_memory/core.ts";
 import { NotShareableError, RuntimeError } from "../sync/errors.ts";
@@ -132,7 +136,8 @@ export function checkSurroundings(act: string, { env, cwd }: Surroundings): Surr
 }
 
 /**
- * Checks the permissions of processes; URLs, which cannot be posted, become strings.
+ * Checks the permissions of processes; URLs, which cannot be posted, become strings, and paths
+ * complete.
  *
  * @param act What is attempted, for the error text.
  * @throws {TypeError} When `permissions` is not an object, a kind is unknown, or a permission is
@@ -166,7 +171,7 @@ export function checkPermissions(
     if (!Array.isArray(permission)) return refuse("be a boolean or a list", permission);
     const items = permission.map((item) =>
       typeof item === "string" || item instanceof URL
-        ? String(item)
+        ? processes.permissionItem(kind as PermissionKind, item)
         : refuse("list strings and URLs", item)
     );
     return [kind, items];

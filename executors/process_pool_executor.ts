@@ -35,9 +35,10 @@ export interface ProcessPoolOptions extends PoolOptions {
    * Narrows what the processes may do, by kind of permission: `false` allows nothing, a list allows
    * what it names. A kind that is left out is passed on if this process has it in full, and
    * otherwise not at all. A list may name only what this process has itself, and nothing that may
-   * include what is denied to it: with `--deny-net`, name each host with its port. The modules of
-   * tasks must be readable; the package's own always are: in a bundle the file, or its folder if
-   * there are several.
+   * include what is denied to it: with `--deny-net`, name each host with its port. Paths are
+   * relative to the working directory of this process as it makes the pool. The modules of tasks
+   * must be readable; the package's own always are: in a bundle the file, or its folder if there
+   * are several.
    */
   permissions?: Permissions | undefined;
   /** Environment variables of the processes, in addition to those of this one. */

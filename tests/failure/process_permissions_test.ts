@@ -277,6 +277,35 @@ test("Paths of permissions are those of this process, wherever the process works
   assertEquals(await pool.submit(attempt, "read", `${folder}/note.txt`), "NotCapable");
 });
 
+test("Paths of permissions are completed when the pool or Process is made, and stay so", async () => {
+  await using scratch = await scratchFolder();
+  const folder = dirname(dirname(await scratch.write("one/file", "")));
+  await scratch.write("two/file", "");
+  const ended = await runProgram(
+    `
+    import { Process, ProcessPoolExecutor } from "@concurrent/futures";
+    const states = (folder: string): string =>
+      ["one", "two"].map((path) => [
+        Deno.permissions.querySync({ name: "read", path: folder + "/" + path }).state,
+        Deno.permissions.querySync({ name: "run", command: folder + "/" + path + "/file" }).state,
+      ]).join();
+    const print = (folder: string, states: string): void => console.log(eval(states)(folder));
+    const [folder] = Deno.args;
+    Deno.chdir(folder + "/one");
+    const permissions = { read: ["."], run: ["./file"] };
+    const cwd = folder + "/two";
+    await using pool = new ProcessPoolExecutor({ maxWorkers: 1, permissions, cwd });
+    const process = new Process({ target: print, args: [folder, String(states)], permissions, cwd });
+    Deno.chdir("../two");
+    console.log(await pool.submit(states, folder));
+    process.start();
+    await process.join();
+  `,
+    { args: [folder] },
+  );
+  assertEndedWell(ended, Array(2).fill("granted,granted,prompt,prompt"));
+});
+
 test("ProcessPoolExecutor and Process refuse at once permissions that there are none of", () => {
   const WRONG: [permissions: unknown, says: string][] = [
     [{ reading: false }, 'there is no permission "reading"; the kinds are read, write, net, env,'],
