@@ -303,7 +303,7 @@ test("A worker is counted as asleep before it can be woken", async () => {
       return typeof value === "function" ? value.bind(target) : value;
     },
   });
-  assertEquals(await state.sleep(watched, undefined), true);
+  await state.sleep(watched, undefined);
   const awake = load(words, WORKER.STATE);
   assertEquals(seen[0], awake);
   assertEquals(load(ring.words, TASK_RING.SLEEPING), 0);
