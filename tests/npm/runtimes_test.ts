@@ -89,6 +89,7 @@ for (const end of ends) {
 const processes = new ProcessPoolExecutor({ maxWorkers: 1, onWorkerLost: "replace" });
 console.log(await processes.submit(gcd, 48, 36), await processes.submit(() => process.pid) !== process.pid);
 await processes.submit((queue) => queue.putSync("from a process"), queue);
+console.log(await processes.submit((bytes) => bytes.length, new Uint8Array(20_000_000)));
 console.log(await queue.get());
 console.log((await processes.submit(() => process.exit(5)).exception()).message.replace(/^.*\\d+ exited/, "exited"));
 console.log(await processes.submit(() => "replaced"));
@@ -115,6 +116,7 @@ const PRINTED = [
   "threw an error that nobody caught, and threw an error that nobody caught",
   "had a promise rejected that nobody handled, and had a promise rejected that nobody handled",
   "12 true",
+  "20000000",
   "from a process",
   "exited with code 5, as it called process.exit(5)",
   "replaced",
@@ -181,7 +183,11 @@ for (const { name, packages, program } of RUNTIMES) {
     };
     await using consumer = await installed(files);
     const runtime = fromFileUrl(new URL(`node_modules/${own}/${program}`, folder));
-    const { code, stdout, stderr, timedOut } = await consumer.run(runtime, ["main.mjs"], 30_000);
+    const { code, stdout, stderr, timedOut } = await consumer.run(
+      runtime,
+      ["--", "main.mjs"],
+      30_000,
+    );
     assertEquals([code, timedOut, stderr], [0, false, ""]);
     assertEquals(stdout.replaceAll("'", '"').trimEnd().split("\n"), PRINTED);
     if (name === "Bun") await checkCompiled(consumer, runtime);
