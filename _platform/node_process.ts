@@ -16,7 +16,7 @@ import type { ChildProcess, FrameChannel, Processes, ProcessOptions } from "./pr
  * Options of the runtime that say what the program is, and how it is watched: a child has its own.
  */
 const NOT_PASSED_ON =
-  /^-(?:$|-?(?:e|p|pe|i|c|eval|print|interactive|check|test|watch|run|input-type|inspect)\b)/;
+  /^-(?:-?$|-?(?:e|p|pe|i|c|eval|print|interactive|check|test|watch|run|input-type|inspect)\b)/;
 
 /**
  * The options to pass on to a child, of those that this process was started with, so that the
