@@ -65,7 +65,7 @@ export let holdsOfLock: (lock: Lock) => Holds;
  *
  * **Owner's death:** when the thread that acquired the lock ends, or is given up by its pool,
  * without a release, all calls that wait or come later throw an {@linkcode OwnerDiedError}, until a
- * thread calls {@linkcode Lock.recover}.
+ * thread calls {@linkcode Lock.recover}. A wait that has not learned of it by then goes on.
  *
  * Semantics: Python's `threading.Lock`.
  *

@@ -160,7 +160,7 @@ for (const [what, holderOf] of Object.entries(SHARED_LOCKS)) {
 test("RLock: guards within a guard, of which a wait has lost the lock, release nothing either", async () => {
   const condition = new Condition(new RLock({ name: newName() }));
   const pool = makeOwner();
-  const [isWaiting, recovered] = [1, 2].map(() => Promise.withResolvers<void>());
+  const [isWaiting, isTold, recovered] = [1, 2, 3].map(() => Promise.withResolvers<void>());
   const losing = thrownBy(() =>
     condition.run(async () => {
       using _outer = await condition.hold();
@@ -171,12 +171,14 @@ test("RLock: guards within a guard, of which a wait has lost the lock, release n
       try {
         await waiting;
       } finally {
+        isTold.resolve();
         await recovered.promise;
       }
     })
   );
   await isWaiting.promise;
   dieHolding(pool, condition, 1);
+  await isTold.promise;
   await until(() => condition.lock.recover());
   recovered.resolve();
   const error = await losing;
