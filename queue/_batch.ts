@@ -21,14 +21,16 @@ const MOST_WORDS = 1 << 13;
  */
 export const SMALL_WORDS = 1 << 10;
 
-/** How an item is kept, and what a block holds. */
+/** How an item is kept, and what a block holds; 0 stands for a free block (`_heap.ts`). */
 export const FORM = {
   /** A whole number of 32 bits, kept as it is. */
-  INT: 0,
+  INT: 1,
   /** Encoded. */
-  WORDS: 1,
+  WORDS: 2,
   /** Small items, one behind the other. */
-  SEGMENT: 2,
+  SEGMENT: 3,
+  /** What an order keeps for itself. */
+  ORDER: 4,
 } as const;
 
 const encoder = itemEncoder();

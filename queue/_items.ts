@@ -169,15 +169,17 @@ export class StoredItems {
 
   /** Stores an item; false when there is no memory for it. */
   store(items: Batch, at: number): boolean {
+    if (!this.#hold(items, at) && !(this.#makeRoom() && this.#hold(items, at))) return false;
+    this.#control[QUEUE.PUTS]++;
+    return true;
+  }
+
+  /** Gives back memory that the items in the queue do not need; false if there was none. */
+  #makeRoom(): boolean {
     const control = this.#control;
-    if (!this.#hold(items, at)) {
-      if (countOf(control) > 0 || control[QUEUE.HELD] > 0) return false;
-      // No block is in use: memory that was cut into blocks of other sizes can be used again.
-      this.#heap.reset();
-      for (const word of CHAIN_WORDS) control[word] = 0;
-      if (!this.#hold(items, at)) return false;
-    }
-    control[QUEUE.PUTS]++;
+    if (countOf(control) > 0 || control[QUEUE.HELD] > 0) return this.#order.trim(this.#heap);
+    this.#heap.reset();
+    for (const word of CHAIN_WORDS) control[word] = 0;
     return true;
   }
 

@@ -30,6 +30,10 @@ export interface Order {
   first(heap: Heap): number;
   /** Takes the first block out. Changes nothing if it fails. */
   pop(heap: Heap): void;
+  /**
+   * Gives back memory that the order keeps for more items than there are; false if it has none.
+   */
+  trim(heap: Heap): boolean;
 }
 
 const HEAD = QUEUE.ORDER;
@@ -48,4 +52,5 @@ export const LAST_IN_FIRST_OUT: Order = {
   pop: ({ words }) => {
     words[HEAD] = words[words[HEAD] + BLOCK.NEXT];
   },
+  trim: () => false,
 };

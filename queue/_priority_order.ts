@@ -24,7 +24,7 @@
 
 import { QUEUE } from "../_memory/layout.ts";
 import { type Batch, FORM, readInPlace } from "./_batch.ts";
-import { BLOCK, evenly, type Heap, SIZE_MASK } from "./_heap.ts";
+import { BLOCK, evenly, type Heap, lengthOf, SIZE_BITS } from "./_heap.ts";
 import { countOf } from "./_items.ts";
 import { areComparable, compareKeys, type PriorityKey } from "./_keys.ts";
 import type { Order } from "./_order.ts";
@@ -64,9 +64,7 @@ export const SMALLEST_FIRST: Order = {
     const count = countOf(words);
     checkComparable(heap, items.keys[at], count);
     const array = words[HEAP];
-    const capacity = array === 0
-      ? 0
-      : (1 << (words[array + BLOCK.META] & SIZE_MASK)) - BLOCK.HEADER;
+    const capacity = array === 0 ? 0 : lengthOf(words, array) - BLOCK.HEADER;
     return count < capacity || enlarge(heap, array, count);
   },
 
@@ -127,6 +125,12 @@ export const SMALLEST_FIRST: Order = {
       if (i === 0) return;
     }
   },
+
+  trim(heap: Heap): boolean {
+    const { words } = heap;
+    const array = words[HEAP];
+    return array !== 0 && heap.trim(array, arraySize(countOf(words)));
+  },
 };
 
 function isBefore(
@@ -171,9 +175,13 @@ function show(key: PriorityKey): string {
   return Array.isArray(key) ? `[${key.map(show).join(", ")}]` : String(key);
 }
 
+/** Words of the array when it is allocated or trimmed: it has room for more items than there are. */
+function arraySize(count: number): number {
+  return BLOCK.HEADER + Math.max(FIRST_CAPACITY, 2 * count + BLOCK.HEADER);
+}
+
 function enlarge(heap: Heap, array: number, count: number): boolean {
-  const capacity = array === 0 ? FIRST_CAPACITY : 2 * count + BLOCK.HEADER;
-  const larger = heap.allocate(BLOCK.HEADER + capacity);
+  const larger = heap.allocate(arraySize(count));
   if (larger === 0) return false;
   const { words } = heap;
   if (array !== 0) {
@@ -181,6 +189,7 @@ function enlarge(heap: Heap, array: number, count: number): boolean {
     words.copyWithin(larger + BLOCK.HEADER, from, from + count);
     heap.free(array);
   }
+  words[larger + BLOCK.META] |= FORM.ORDER << SIZE_BITS;
   words[HEAP] = larger;
   return true;
 }

@@ -82,6 +82,7 @@ export const FIRST_IN_FIRST_OUT: Order = {
     words[FIRST] = next;
     words[NEXT] = item;
   },
+  trim: () => false,
 };
 
 /** What NEXT is when the chain begins with this block, or is empty (0). */

@@ -49,8 +49,8 @@ export let accessOf: (queue: Queue<unknown>) => Access;
  *
  * **Bounded:** with a `maxsize`, `put` waits while there are that many items, which slows producers
  * down to the pace of the consumers. Memory is bounded by `capacityBytes` in any case. Small items
- * share pieces of the memory, of 4 KiB or an eighth of the whole; a piece is free again when all
- * its items were taken.
+ * share pieces of the memory, of 4 KiB or an eighth of the whole; a piece is free again, for items
+ * of any size, when all its items were taken.
  *
  * **Order:** items of one producer stay in their order. Waiters are woken first come, first served,
  * but a thread that comes at the right moment may be faster.

@@ -288,6 +288,21 @@ for (const { name, makeAny, orderOf } of SUITES) {
     await assertSound(queue);
   });
 
+  test(`${name} that is never empty uses its memory again for items of other sizes`, async () => {
+    const capacityBytes = 4 * MIB;
+    const queue = makeAny({ capacityBytes });
+    queue.putNowait("first");
+    for (const size of [50, 100_000, 300, 20_000, NUMBER, 3000, 100_000]) {
+      const item = size === NUMBER ? 1 : "x".repeat(size);
+      const count = fill(queue, item);
+      const most = fill(makeAny({ capacityBytes }), item);
+      assert(count >= 0.9 * most, `${count} of ${most} items of ${size} bytes`);
+      while (queue.qsize() > 1) queue.getNowait();
+    }
+    drain(queue);
+    await assertSound(queue);
+  });
+
   test(`${name}: random puts and gets of all sizes in little memory keep every item whole`, () => {
     const size = fc.oneof(
       fc.constant(NUMBER),
@@ -383,6 +398,18 @@ for (const { name, makeAny } of BOUNDED) {
     for (const _ of numbers(count)) assertEquals(await queue.get(), 1);
     assertEquals(await queue.get(), large);
     await waiting;
+    await assertSound(queue);
+  });
+
+  test(`${name}: a large item gets the memory of small ones before the last of them is taken`, async () => {
+    const queue = makeAny({ capacityBytes: INITIAL_BYTES });
+    const count = fill(queue, 1);
+    // So small that it has room wherever the last of the others lies.
+    const waiting = queue.put(bytes(15_000));
+    for (const _ of numbers(count - 1)) await queue.get();
+    await waiting;
+    assertEquals([queue.qsize(), allWaitersOf(queue)], [2, NOBODY]);
+    drain(queue);
     await assertSound(queue);
   });
 
