@@ -219,15 +219,12 @@ export const QUEUE = {
   /** What the order of the items needs; see `queue/_order.ts`. */
   ORDER: 2 * LINE + 4,
 
-  /**
-   * Where the memory that was never handed out begins, and the free blocks of each size; see
-   * `queue/_heap.ts`.
-   */
+  /** Where the blocks end, and the free ones of each length; see `queue/_heap.ts`. */
   HEAP: 3 * LINE,
   /** Accounts of the threads that take items, one after the other; see {@linkcode ACCOUNT}. */
-  ACCOUNTS: 5 * LINE,
-  ACCOUNTS_END: 37 * LINE,
-  SIZE: 37 * LINE,
+  ACCOUNTS: 9 * LINE,
+  ACCOUNTS_END: 41 * LINE,
+  SIZE: 41 * LINE,
 } as const;
 
 /** How many items a thread has taken from a queue and not reported done. */

@@ -28,7 +28,7 @@
  *   byte 80  PUTTERS.HEAD          0         0         0         0         0
  *   byte 88  JOINERS.HEAD          0         0         0         0         0
  *   byte 132 TAKES                 0         0         1         1         1
- *   byte 140 NEXT                  0       596       598       598       598
+ *   byte 140 NEXT                  0       660       662       662       662
  *   NEXT led to the item, whose NUMBER is 42
  *
  * @module

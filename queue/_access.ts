@@ -24,7 +24,8 @@ export interface QueueOptions {
   name?: string | undefined;
   /**
    * Bytes that the queue may take at most, 256 MiB if left out: a put that finds them used up waits
-   * as it does for room. An item takes up to twice its size.
+   * as it does for room. An item of more than 1 KiB takes about a quarter more than its size at
+   * most.
    */
   capacityBytes?: number | undefined;
 }

@@ -1,31 +1,35 @@
 /**
- * The memory of a queue's items: blocks of a few sizes, in the queue's own growing buffer. Call
+ * The memory of a queue's items: blocks of a few lengths, in the queue's own growing buffer. Call
  * everything with both latches of the queue held, except `sync`.
  *
- * A block has a power of two of words, at least 4. Its first word links it to another block, its
- * second gives its size and says what it holds; the rest belongs to the code that allocated it.
+ * A block in use has one of the lengths in LENGTHS: powers of two from 4 words up, and from 256
+ * words on three more between each and the next, so that it is at most a quarter longer than
+ * wanted. A free block may have any length that is a multiple of 4. The first word of a block links
+ * it to another block, the second gives its length and says what it holds; the rest belongs to the
+ * code that allocated it.
  *
  * Word END: where the memory ends that was cut into blocks; what is behind it is free.
- * Words FREE: for each size, the first of the free blocks, linked by their first words.
- * Word MERGE_AFTER: how many blocks are to be given back before merging is tried again, 0 if it may
- * help now.
+ * Words FREE: for each of the LENGTHS, the first of the free blocks that have at least that length,
+ * and less than the next; they are linked by their first words.
+ * Word MERGE_AFTER: how many blocks are to be given back before blocks are merged again.
  *
- * A block that is wanted comes from the list of its size, or else from behind END. Only where
- * neither has one is a larger free block split; and only where there is no larger one are free
- * blocks merged that lie side by side, in one walk over all blocks. So a queue that never becomes
- * empty can use its memory for items of any sizes in turn.
+ * A block that is wanted comes from the list of its length, or else from behind END. Only where
+ * neither has one, free blocks that lie side by side are merged, in one walk over all blocks, and
+ * what is wanted is cut from the beginning of a longer one. So a queue that never becomes empty can
+ * use its memory for items of any sizes in turn.
  *
  * Invariants
- * 1. From the control block to END, block follows block without a gap: their sizes lead from one to
- *    the next.
- * 2. A block whose FORM is FREE is in the list of its size, and no other block is in any. The code
- *    that allocates a block gives it another FORM before it allocates the next. A call that fails
- *    halfway may leave free blocks in no list: they are found when blocks are merged.
- * 3. A block in use is never moved, and its size never grows.
- * 4. A walk in vain is not repeated before one block is given back, and one more for each
- *    BLOCKS_PER_FREE that were in use. Otherwise, while blocks are given back one by one and a large
- *    one is wanted each time, every try would walk over all. The price: a block may be refused for
- *    that long although there is room; not where few blocks are in use.
+ * 1. From the control block to END, block follows block without a gap: their lengths lead from one
+ *    to the next.
+ * 2. A block whose FORM is FREE_FORM is in the list of its length, and no other block is in any.
+ *    The code that allocates a block gives it another FORM before it allocates the next. A call
+ *    that fails halfway may leave free blocks in no list: they are found when blocks are merged.
+ * 3. A block in use is never moved, and never becomes longer.
+ * 4. After a walk no two free blocks lie side by side, until one is given back. Nothing is merged
+ *    again before that, and before another one was given back for each BLOCKS_PER_FREE that are in
+ *    use: otherwise, while blocks are given back one by one and a long one is wanted each time,
+ *    every try would walk over all. The price: a block may be refused for that long although there
+ *    is room for it; not where few blocks are in use.
  *
  * @module
  */
@@ -37,7 +41,7 @@ import { QUEUE, WORD_BYTES } from "../_memory/layout.ts";
 /** Words of a block, by their use. */
 export const BLOCK = {
   NEXT: 0,
-  /** Its size, as an exponent of 2, and in the bits above that a FORM: what it holds. */
+  /** Twice its length in words, and in the lower three bits, which are 0 in that, its FORM. */
   META: 1,
   /** The allocating code's own; for an item, the number itself, or how many words it has. */
   A: 2,
@@ -49,37 +53,43 @@ export const BLOCK = {
   HEADER: 4,
 } as const;
 
-/** How many bits of META are the size. */
-export const SIZE_BITS = 5;
-/** Selects the size in META. */
-const SIZE_MASK = (1 << SIZE_BITS) - 1;
+/** Selects the FORM in META. */
+const FORM_MASK = 7;
 
 const END = QUEUE.HEAP;
 const MERGE_AFTER = QUEUE.HEAP + 1;
 const FREE = QUEUE.HEAP + 2;
 
-/** The FORM of a block that is free; that of any other is larger. */
+/** The FORM of a free block; that of any other is larger. */
 const FREE_FORM = 0;
 
 /** See Invariant 4. */
 const BLOCKS_PER_FREE = 16;
 
-/** The exponent of the smallest block: a header and no more. */
+/** The rank, which is the place in LENGTHS, of the shortest blocks: a header and no more. */
 const SMALLEST = 2;
-/** The exponent of the largest block: a buffer has 2^28 words at most. */
-const LARGEST = 28;
+/** Up to this rank, a rank is the exponent of a power of two. From it on, each power has four. */
+const FINE = 8;
+/** The rank of the longest blocks: a buffer has 2^28 words at most, its control block included. */
+const LARGEST = FINE + 4 * (28 - FINE) - 1;
+
+/** How many words a block in use may have. */
+const LENGTHS = Int32Array.from({ length: LARGEST + 1 }, (_, rank) => {
+  const quarters = rank - FINE;
+  return quarters < 0 ? 1 << rank : (4 + (quarters & 3)) << ((quarters >> 2) + FINE - 2);
+});
 
 /** The size of a queue's memory at first. */
 const INITIAL_BYTES = 1 << 16;
 
-/** What a block holds, a FORM. */
+/** What a block holds; see `FORM` in `_batch.ts`. */
 export function formOf(words: Int32Array, block: number): number {
-  return words[block + BLOCK.META] >> SIZE_BITS;
+  return words[block + BLOCK.META] & FORM_MASK;
 }
 
 /** How many words a block has. */
 export function lengthOf(words: Int32Array, block: number): number {
-  return 1 << (words[block + BLOCK.META] & SIZE_MASK);
+  return (words[block + BLOCK.META] & ~FORM_MASK) >> 1;
 }
 
 /** Rounds up to an even number: what may hold doubles begins at an even word. */
@@ -87,9 +97,15 @@ export function evenly(words: number): number {
   return (words + 1) & ~1;
 }
 
-/** The exponent of the smallest block that has at least `size` words. */
-function powerOf(size: number): number {
-  return Math.max(SMALLEST, 32 - Math.clz32(size - 1));
+/** The rank of the largest of the LENGTHS that is at most `size`. */
+function rankWithin(size: number): number {
+  const power = 31 - Math.clz32(size);
+  return power < FINE ? power : FINE + 4 * (power - FINE) + ((size >> (power - 2)) & 3);
+}
+
+/** The rank of the smallest of the LENGTHS that is at least `size`. */
+function rankFor(size: number): number {
+  return Math.max(SMALLEST, rankWithin(size - 1) + 1);
 }
 
 /** A buffer for a queue of up to `capacityBytes` bytes. */
@@ -110,37 +126,26 @@ export class Heap extends GrowingMemory {
 
   /** Takes a block of at least `size` words, whose FORM is to be set; 0 when there is no room. */
   allocate(size: number): number {
-    const power = powerOf(size);
-    if (power > LARGEST) return 0;
+    const rank = rankFor(size);
+    if (rank > LARGEST) return 0;
     const { words } = this;
-    const first = words[FREE + power];
-    if (first !== 0) {
-      words[FREE + power] = words[first + BLOCK.NEXT];
-      return first;
-    }
-    return this.#extend(power) || this.#split(power) || this.#mergeAndSplit(power);
+    const first = words[FREE + rank];
+    if (first !== 0) return this.#take(first, rank, rank);
+    return this.#extend(rank) || this.#cut(rank);
   }
 
   /** Gives a block back. */
   free(block: number): void {
-    const { words } = this;
-    const power = words[block + BLOCK.META] & SIZE_MASK;
-    words[block + BLOCK.META] = power;
-    words[block + BLOCK.NEXT] = words[FREE + power];
-    words[FREE + power] = block;
-    if (words[MERGE_AFTER] > 0) words[MERGE_AFTER]--;
+    this.#add(block, lengthOf(this.words, block));
+    if (this.words[MERGE_AFTER] > 0) this.words[MERGE_AFTER]--;
   }
 
   /** Gives back what a block in use has beyond `size` words; false if that is nothing. */
   trim(block: number, size: number): boolean {
-    const { words } = this;
-    const power = powerOf(size);
-    const end = block + lengthOf(words, block);
-    const kept = block + (1 << power);
-    if (kept >= end) return false;
-    this.#cut(kept, end);
-    words[block + BLOCK.META] = words[block + BLOCK.META] & ~SIZE_MASK | power;
-    words[MERGE_AFTER] = 0;
+    const length = LENGTHS[rankFor(size)];
+    if (length >= lengthOf(this.words, block)) return false;
+    this.#shorten(block, length);
+    this.words[MERGE_AFTER] = 0;
     return true;
   }
 
@@ -152,42 +157,39 @@ export class Heap extends GrowingMemory {
     words.fill(0, FREE, FREE + LARGEST + 1);
   }
 
+  /** Takes the first block of a list, and frees what it has beyond the length of `rank`. */
+  #take(block: number, list: number, rank: number): number {
+    const { words } = this;
+    words[FREE + list] = words[block + BLOCK.NEXT];
+    if (lengthOf(words, block) > LENGTHS[rank]) this.#shorten(block, LENGTHS[rank]);
+    return block;
+  }
+
   /** Takes a block from behind END; 0 when there is no room. */
-  #extend(power: number): number {
+  #extend(rank: number): number {
     const block = this.words[END];
-    const end = block + (1 << power);
+    const end = block + LENGTHS[rank];
     if (end > this.words.length && !this.#grow(end * WORD_BYTES)) return 0;
     this.words[END] = end;
-    this.words[block + BLOCK.META] = power;
-    return block;
-  }
-
-  /** Takes the smallest free block that is large enough, and frees the rest of it; 0 for none. */
-  #split(power: number): number {
-    const { words } = this;
-    let larger = power;
-    while (larger <= LARGEST && words[FREE + larger] === 0) larger++;
-    if (larger > LARGEST) return 0;
-    const block = words[FREE + larger];
-    words[FREE + larger] = words[block + BLOCK.NEXT];
-    this.#cut(block + (1 << power), block + (1 << larger));
-    words[block + BLOCK.META] = power;
-    return block;
-  }
-
-  #mergeAndSplit(power: number): number {
-    if (this.words[MERGE_AFTER] > 0) return 0;
-    const inUse = this.#merge();
-    const block = this.#split(power) || this.#extend(power);
-    if (block === 0) this.words[MERGE_AFTER] = 1 + Math.floor(inUse / BLOCKS_PER_FREE);
+    this.words[block + BLOCK.META] = 2 * LENGTHS[rank];
     return block;
   }
 
   /**
-   * Cuts all free memory anew, into blocks as large as possible; returns how many blocks are in
-   * use.
+   * Takes the beginning of a longer block; 0 when none is long enough. Merges first: otherwise most
+   * blocks would leave a rest that is of no use, as it has no free neighbour any more.
    */
-  #merge(): number {
+  #cut(rank: number): number {
+    if (this.words[MERGE_AFTER] === 0) this.#merge();
+    for (let list = rank; list <= LARGEST; list++) {
+      const block = this.words[FREE + list];
+      if (block !== 0) return this.#take(block, list, rank);
+    }
+    return this.#extend(rank); // Merging may have moved END.
+  }
+
+  /** Makes one block of free blocks that lie side by side. */
+  #merge(): void {
     const { words } = this;
     words.fill(0, FREE, FREE + LARGEST + 1);
     const end = words[END];
@@ -200,32 +202,37 @@ export class Heap extends GrowingMemory {
         continue;
       }
       inUse++;
-      if (start !== 0) this.#cut(start, at);
+      if (start !== 0) this.#add(start, at - start);
       start = 0;
     }
     if (start !== 0) words[END] = start;
-    return inUse;
+    words[MERGE_AFTER] = 1 + Math.floor(inUse / BLOCKS_PER_FREE);
+  }
+
+  /** Frees what a block has beyond `length` words. */
+  #shorten(block: number, length: number): void {
+    const { words } = this;
+    const form = formOf(words, block);
+    this.#add(block + length, lengthOf(words, block) - length);
+    words[block + BLOCK.META] = 2 * length | form;
   }
 
   /**
-   * Cuts memory into free blocks, the largest first. Calls nothing, so that it does not fail
-   * halfway, where the stack overflows.
+   * Adds a free block to its list. Calls nothing once it writes, so that it does not fail halfway,
+   * where the stack overflows.
    */
-  #cut(start: number, end: number): void {
+  #add(block: number, length: number): void {
     const { words } = this;
-    let power = LARGEST;
-    for (let at = start; at < end; at += 1 << power) {
-      while (1 << power > end - at) power--;
-      words[at + BLOCK.META] = power;
-      words[at + BLOCK.NEXT] = words[FREE + power];
-      words[FREE + power] = at;
-    }
+    const rank = rankWithin(length);
+    words[block + BLOCK.META] = 2 * length;
+    words[block + BLOCK.NEXT] = words[FREE + rank];
+    words[FREE + rank] = block;
   }
 
   /** Words of the largest block that there is room for, beside `others` words for other blocks. */
   largestBeside(others: number): number {
     const free = this.buffer.maxByteLength / WORD_BYTES - QUEUE.SIZE - others;
-    return 1 << Math.min(LARGEST, 31 - Math.clz32(free));
+    return LENGTHS[rankWithin(free)];
   }
 
   /** Makes the memory and the views reach at least `bytes` bytes; false beyond the capacity. */

@@ -18,7 +18,7 @@
 import { load, store } from "../_platform/atomics.ts";
 import { QUEUE } from "../_memory/layout.ts";
 import { type Batch, FORM, readInPlace, SMALL_WORDS } from "./_batch.ts";
-import { BLOCK, evenly, formOf, Heap, SIZE_BITS } from "./_heap.ts";
+import { BLOCK, evenly, formOf, Heap } from "./_heap.ts";
 import type { Order } from "./_order.ts";
 import { FIRST_IN_FIRST_OUT, Segments } from "./_segments.ts";
 
@@ -210,7 +210,7 @@ export class StoredItems {
   #write(block: number, items: Batch, at: number): void {
     const { words } = this.#heap;
     const form = items.forms[at];
-    words[block + BLOCK.META] |= form << SIZE_BITS;
+    words[block + BLOCK.META] |= form;
     words[block + BLOCK.A] = items.sizes[at];
     words[block + BLOCK.B] = items.externs[at];
     const start = block + BLOCK.HEADER + this.#order.extraWords;

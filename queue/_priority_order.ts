@@ -24,7 +24,7 @@
 
 import { QUEUE } from "../_memory/layout.ts";
 import { type Batch, FORM, readInPlace } from "./_batch.ts";
-import { BLOCK, evenly, type Heap, lengthOf, SIZE_BITS } from "./_heap.ts";
+import { BLOCK, evenly, type Heap, lengthOf } from "./_heap.ts";
 import { countOf } from "./_items.ts";
 import { areComparable, compareKeys, type PriorityKey } from "./_keys.ts";
 import type { Order } from "./_order.ts";
@@ -175,7 +175,7 @@ function show(key: PriorityKey): string {
   return Array.isArray(key) ? `[${key.map(show).join(", ")}]` : String(key);
 }
 
-/** Words of the array when it is allocated or trimmed: it has room for more items than there are. */
+/** Words of an array that is allocated, or trimmed, for `count` items and as many again. */
 function arraySize(count: number): number {
   return BLOCK.HEADER + Math.max(FIRST_CAPACITY, 2 * count + BLOCK.HEADER);
 }
@@ -189,7 +189,7 @@ function enlarge(heap: Heap, array: number, count: number): boolean {
     words.copyWithin(larger + BLOCK.HEADER, from, from + count);
     heap.free(array);
   }
-  words[larger + BLOCK.META] |= FORM.ORDER << SIZE_BITS;
+  words[larger + BLOCK.META] |= FORM.ORDER;
   words[HEAP] = larger;
   return true;
 }

@@ -33,7 +33,7 @@
 
 import { QUEUE, WORD_BYTES } from "../_memory/layout.ts";
 import { type Batch, FORM } from "./_batch.ts";
-import { BLOCK, evenly, formOf, type Heap, SIZE_BITS } from "./_heap.ts";
+import { BLOCK, evenly, formOf, type Heap } from "./_heap.ts";
 import type { Order } from "./_order.ts";
 
 const { LAST, OPEN, OPEN_END, NEXT } = QUEUE;
@@ -181,7 +181,7 @@ export class Segments {
     const block = heap.allocate(this.#length);
     if (block === 0) return false;
     const { words } = heap;
-    words[block + BLOCK.META] |= FORM.SEGMENT << SIZE_BITS;
+    words[block + BLOCK.META] |= FORM.SEGMENT;
     words[block + BLOCK.A] = block + this.#length;
     FIRST_IN_FIRST_OUT.push(heap, block, items, at);
     words[OPEN] = block + BLOCK.HEADER;

@@ -18,7 +18,7 @@ export interface SimpleQueueOptions {
   name?: string | undefined;
   /**
    * Bytes that the queue may take at most, 256 MiB if left out: a put that finds them used up
-   * throws. An item takes up to twice its size.
+   * throws. An item of more than 1 KiB takes about a quarter more than its size at most.
    */
   capacityBytes?: number | undefined;
 }

@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import * as fc from "fast-check";
 import { QUEUE } from "../../_memory/layout.ts";
-import { BLOCK, createHeapBuffer, formOf, Heap, lengthOf, SIZE_BITS } from "../../queue/_heap.ts";
+import { BLOCK, createHeapBuffer, formOf, Heap, lengthOf } from "../../queue/_heap.ts";
 import { test } from "../_support/leaks.ts";
 import { numbers } from "./_support.ts";
 
@@ -11,8 +11,8 @@ const CAPACITY_BYTES = 1 << 16;
 const RUNS = 300;
 /** The FORM of blocks in use; any but 0. */
 const USED = 1;
-/** With fewer blocks in use, one block given back is enough for another try to merge. */
-const FEW = 16;
+/** One more block is given back before another walk for as many that are in use. */
+const BLOCKS_PER_FREE = 16;
 
 /** A heap of which every word of every block in use is written, and checked. */
 class CheckedHeap {
@@ -20,22 +20,20 @@ class CheckedHeap {
   /** What is in the words of each block in use. */
   readonly used = new Map<number, number>();
   #next = 1;
-  /** Whether nothing was given back since a block was refused. */
-  #wasRefused = false;
 
   allocate(size: number): number {
     const { heap, used } = this;
     const block = heap.allocate(size);
     const { words } = heap;
     if (block === 0) {
-      if (used.size < FEW && !this.#wasRefused) {
-        assert(this.#longestRun() < 2 * size, `${size} words were refused`);
+      if (used.size < BLOCKS_PER_FREE - 1) {
+        const most = (size > 256 ? 1.25 : 2) * size;
+        assert(this.#longestRun() < most, `${size} words were refused`);
       }
-      this.#wasRefused = true;
       return 0;
     }
     assert(lengthOf(words, block) >= size);
-    words[block + BLOCK.META] |= USED << SIZE_BITS;
+    words[block + BLOCK.META] |= USED;
     const value = this.#next++;
     for (const at of this.#wordsOf(block)) words[at] = value;
     used.set(block, value);
@@ -46,7 +44,6 @@ class CheckedHeap {
     this.check(block);
     this.used.delete(block);
     this.heap.free(block);
-    this.#wasRefused = false;
   }
 
   /** Cuts off what a block has beyond `size` words. */
@@ -56,7 +53,6 @@ class CheckedHeap {
     const wasTrimmed = this.heap.trim(block, size);
     assert(lengthOf(words, block) >= Math.min(size, before));
     assertEquals(wasTrimmed, lengthOf(words, block) < before);
-    if (wasTrimmed) this.#wasRefused = false;
   }
 
   /** Fails unless a block is as it was written. */
@@ -165,11 +161,32 @@ test("Heap.allocate() merges free blocks that lie side by side, and no others", 
   heap.checkAll();
 });
 
+test("Heap.allocate() merges what is free at the end with what was never used", () => {
+  const { heap, blocks } = full(1024);
+  const last = blocks.at(-1)!;
+  heap.free(last);
+  assertEquals(heap.allocate(1280), last);
+  heap.checkAll();
+});
+
+test("Heap.allocate() takes at most a quarter more than wanted, from 256 words on", () => {
+  const heap = new Heap(createHeapBuffer(1 << 26));
+  for (let size = 256; size < 1 << 22; size = Math.ceil(size * 1.01)) {
+    const block = heap.allocate(size);
+    assert(block !== 0);
+    const length = lengthOf(heap.words, block);
+    assert(length >= size && length <= 1.25 * size, `${length} for ${size}`);
+    heap.free(block);
+    assertEquals(heap.allocate(length), block);
+    heap.reset();
+  }
+});
+
 test("Heap.allocate() tries again to merge once some of many blocks were given back", () => {
   const { heap, blocks } = full(16);
   for (const [i, block] of blocks.entries()) if (i % 2 === 0) heap.free(block);
   assertEquals(heap.allocate(32), 0);
-  const needed = 1 + Math.floor(heap.used.size / FEW);
+  const needed = 1 + Math.floor(heap.used.size / BLOCKS_PER_FREE);
   for (const block of blocks.filter((_, i) => i % 2 === 1).slice(0, needed)) heap.free(block);
   assert(heap.allocate(32) !== 0);
   heap.checkAll();

@@ -5,6 +5,7 @@
 
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import * as fc from "fast-check";
+import { QUEUE, WORD_BYTES } from "../../_memory/layout.ts";
 import { ThreadPoolExecutor } from "../../executors/mod.ts";
 import { Full, PriorityQueue, Queue } from "../../queue/mod.ts";
 import { test } from "../_support/leaks.ts";
@@ -29,6 +30,8 @@ import {
 import * as tasks from "./fixtures/queue_tasks.ts";
 
 const INITIAL_BYTES = 1 << 16;
+/** Bytes of a queue's memory that are not for items. */
+const HEAD_BYTES = QUEUE.SIZE * WORD_BYTES;
 const MIB = 1 << 20;
 const RUNS = 100;
 /** Stands for a number instead of a string of the given size. */
@@ -144,6 +147,14 @@ for (const { name, makeAny, orderOf } of SUITES) {
     await assertSound(queue);
   });
 
+  test(`${name}: large items fill at least three quarters of the memory, whatever their size`, () => {
+    const capacityBytes = 8 * MIB;
+    for (const size of [1100, 4096, 65_536, 100_000, MIB]) {
+      const count = fill(makeAny({ capacityBytes }), bytes(size));
+      assert(count >= Math.floor(0.75 * capacityBytes / size), `${count} items of ${size} bytes`);
+    }
+  });
+
   test(`${name}() may have any capacityBytes from ${LEAST_BYTES} up`, async () => {
     for (const capacityBytes of [LEAST_BYTES, 4097, 5000.5, INITIAL_BYTES, 100_003]) {
       const queue = makeAny({ capacityBytes });
@@ -206,9 +217,9 @@ for (const { name, makeAny, orderOf } of SUITES) {
   });
 
   test(`${name}: an item either is too large, or an empty queue has room for it`, () => {
-    // The head of a queue's memory has 2240 bytes; the rest is best used by sizes that are powers
-    // of two.
-    const capacities = [INITIAL_BYTES, 2240 + INITIAL_BYTES, 2240 + INITIAL_BYTES + 256, 100_000];
+    // Powers of two are lengths of blocks; a PriorityQueue needs a block of 256 bytes besides.
+    const capacities = [INITIAL_BYTES, HEAD_BYTES + INITIAL_BYTES];
+    capacities.push(capacities[1] + 256, 100_000);
     for (const capacityBytes of capacities) {
       const queue = makeAny({ capacityBytes });
       for (let length = 4200; length < INITIAL_BYTES + 100; length = Math.ceil(length * 1.003)) {
@@ -221,7 +232,8 @@ for (const { name, makeAny, orderOf } of SUITES) {
   });
 
   test(`${name}: an item of less than 4 KiB either is too large, or an empty queue has room for it`, () => {
-    for (const capacityBytes of [LEAST_BYTES, 2240 + 2048, 2240 + 4096, 2240 + 4096 + 256]) {
+    const capacities = [2048, 4096, 4096 + 256].map((bytes) => HEAD_BYTES + bytes);
+    for (const capacityBytes of [LEAST_BYTES, ...capacities]) {
       const queue = makeAny({ capacityBytes });
       for (let length = 0; length < 4096; length += 4) {
         assertHasRoomOrRefuses(queue, "x".repeat(length));
@@ -278,8 +290,7 @@ for (const { name, makeAny, orderOf } of SUITES) {
     for (const _ of numbers(5)) {
       const count = fill(queue, { small: true });
       most = Math.max(most, count);
-      // Memory of large items is used for small ones only once the heap has forgotten all blocks.
-      assert(count >= most / 3, `${count} of ${most}`);
+      assert(count >= 0.9 * most, `${count} of ${most}`);
       drain(queue);
       queue.putNowait(large);
       assertThrows(() => queue.putNowait(large), Full, "raise capacityBytes");
