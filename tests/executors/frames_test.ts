@@ -32,6 +32,11 @@ class Puppet implements NodeSocket {
     if (event === "data") this.#onData = listener as (chunk: Uint8Array) => void;
   }
 
+  /** Lets everything leave, also what is written only then. */
+  letLeave(): void {
+    for (const onWritten of this.unsent) onWritten();
+  }
+
   /** Makes the bytes arrive in chunks of the given size, all of them in the same memory. */
   deliver(bytes: Uint8Array, size: number): void {
     const memory = new Uint8Array(size);
@@ -81,6 +86,7 @@ function sent(...frames: readonly (readonly number[])[]): Uint8Array {
     for (const length of lengths) sender.write(count++, length, -1, 1 << 30, payload(length));
     sender.flush();
   }
+  puppet.letLeave();
   return concat(puppet.written);
 }
 
