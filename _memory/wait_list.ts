@@ -16,10 +16,10 @@
  * Invariants
  * 1. Links, LIST, GRANT and ARGUMENT of a node in a list change only under the latch of that list's
  *    object.
- * 2. A latch is held for a few steps, during which its holder neither waits, nor runs code of
- *    others, nor takes another latch. Two exceptions: the holder of a condition's latch takes the
- *    latch of the condition's lock, and the holder of a queue's latch for puts takes the queue's
- *    latch for takes.
+ * 2. A latch is held for a few steps (those of a queue that is short of memory, for a walk over its
+ *    blocks), during which its holder neither waits, nor runs code of others, nor takes another
+ *    latch. Two exceptions: the holder of a condition's latch takes the latch of the condition's
+ *    lock, and the holder of a queue's latch for puts takes the queue's latch for takes.
  * 3. If the stack overflows in `give()`, the latch is not given back and still belongs to this
  *    thread; the next `take()` of that latch returns at once. By Invariant 2 nothing else of this
  *    thread can hold it.

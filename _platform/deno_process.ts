@@ -124,7 +124,7 @@ function permissionItem(kind: PermissionKind, item: string | URL): string {
   // A command without a folder is looked for on the PATH.
   const isPath = OF_PATHS.includes(kind) || (kind === "run" && /[/\\]/.test(text));
   if (!isPath) return text;
-  checkOwnFolder();
+  checkOwnFolder(); // Even a complete path needs `node:path`, and with it `node:process`.
   return builtin("node:path").resolve(text);
 }
 

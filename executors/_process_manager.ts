@@ -23,7 +23,8 @@ export function main(): void {
     const message = data as ManagerMessage;
     const started = message.kind === "start" ? startProcess(message) : undefined;
     serving ??= import("./_serving.ts").then(({ beginServing }) => beginServing());
-    // Awaited alike by all: no message may overtake another.
+    // Awaited alike by all: no message may overtake another. (What overtakes a start that failed
+    // finds no process, and there will be none.)
     (await serving)(message, await started);
   });
 }

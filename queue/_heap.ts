@@ -152,9 +152,9 @@ export class Heap extends GrowingMemory {
   /** Forgets all blocks; call when none is in use. */
   reset(): void {
     const { words } = this;
+    words.fill(0, FREE, FREE + LARGEST + 1); // First, as a call may fail where the stack ends.
     words[END] = QUEUE.SIZE;
     words[MERGE_AFTER] = 0;
-    words.fill(0, FREE, FREE + LARGEST + 1);
   }
 
   /** Takes the first block of a list, and frees what it has beyond the length of `rank`. */

@@ -3,7 +3,9 @@
  * count of unfinished items.
  *
  * There are two latches, one for puts and one for takes, each held for a few words only: items are
- * encoded before and decoded after, and large ones are read where they lie (`_items.ts`). A put of
+ * encoded before and decoded after, and large ones are read where they lie (`_items.ts`). Only where
+ * memory is short, both are held for a walk over all blocks now and then, at some 4 ns each
+ * (Invariant 4 of `_heap.ts`). A put of
  * a small item for which nobody waits needs the latch for puts only, and a take of a small item
  * that is there, while nobody waits, the latch for takes only: producers and consumers do not get
  * into each other's way. Everything else is done with both latches, taken in that order. The verbs

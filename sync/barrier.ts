@@ -287,7 +287,8 @@ export class Barrier {
   }
 
   #actionHere(): () => unknown {
-    if (this.#action !== undefined) return this.#action;
+    const { action } = this; // A subclass may have its own.
+    if (action !== undefined) return action;
     throw new RuntimeError(
       `Cannot run the action of ${this.#label}: it is not here; set barrier.action in each thread that waits`,
     );

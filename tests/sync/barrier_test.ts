@@ -297,6 +297,17 @@ test("BrokenBarrierError of a barrier with a name tells it", async () => {
 
 // Actions
 
+test("Barrier.action may be a subclass's own", async () => {
+  const runs: string[] = [];
+  class Own extends Barrier {
+    override get action() {
+      return () => runs.push("subclass");
+    }
+  }
+  await new Own(1, { action: () => runs.push("option") }).wait();
+  assertEquals(runs, ["subclass"]);
+});
+
 test("Barrier.action runs once a round, by the last party, before any goes on", async () => {
   const log: string[] = [];
   const barrier = new Barrier(3, { action: () => log.push("action") });
