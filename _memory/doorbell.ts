@@ -175,9 +175,13 @@ export class Doorbell extends Bell {
     this.#mayWait = mayWait;
   }
 
-  /** Makes `call` run the steps of the promise form: it sets their async context. */
+  /**
+   * Makes `call` run the steps of the promise form: it sets an async context of theirs. There may
+   * be several such calls.
+   */
   runBy(call: (step: () => void) => void): void {
-    this.#runBy = call;
+    const inner = this.#runBy;
+    this.#runBy = (step) => call(() => inner(step));
   }
 
   /** Watches a source until {@linkcode remove}. */

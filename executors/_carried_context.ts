@@ -12,6 +12,7 @@
  */
 
 import { type AsyncContext, platform } from "../_platform/mod.ts";
+import { doorbell } from "../_memory/doorbell.ts";
 import type { Carrier } from "./_protocol.ts";
 
 interface ContextManager {
@@ -59,7 +60,15 @@ const API: unique symbol = Symbol.for("opentelemetry.js.api.1");
 let isCarrying = false;
 
 /** The carriers of the tasks of a thread in which nothing can read them. */
-let unread: AsyncContext<Carrier> | undefined;
+let unread: AsyncContext<Carrier | undefined> | undefined;
+
+function createUnread(): AsyncContext<Carrier | undefined> {
+  const created = platform.createAsyncContext<Carrier | undefined>();
+  // Otherwise the doorbell would run in the context of the task that let it listen first, and what
+  // the callbacks of outcomes submit would count as that task's.
+  doorbell.runBy((step) => created.run(undefined, step));
+  return created;
+}
 
 function registered(): Registered {
   return (globalThis as { [API]?: Registered })[API] ?? {};
@@ -85,7 +94,7 @@ export function within<R>(carrier: Carrier, fn: () => R): R {
   isCarrying = true;
   const { context, propagation } = registered();
   if (context === undefined || propagation === undefined) {
-    unread ??= platform.createAsyncContext<Carrier>();
+    unread ??= createUnread();
     return unread.run(carrier, fn);
   }
   return context.with(propagation.extract(context.active(), carrier, GETTER), fn);

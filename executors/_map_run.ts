@@ -203,7 +203,8 @@ export class MapRun implements HasStanding {
     if (this.#pulling) return;
     this.#pulling = true;
     try {
-      this.#exhausted = !await this.#inputs.pull(this.#items);
+      // Never set back: submitting may have failed meanwhile.
+      if (!await this.#inputs.pull(this.#items)) this.#exhausted = true;
     } catch (error) {
       this.#exhausted = true;
       this.#inputs.close(); // The others.
@@ -292,7 +293,11 @@ export class MapRun implements HasStanding {
 
   /** Submits nothing more, as that throws `error`: so does each item that has been read. */
   #refuse(error: unknown): void {
-    if (!this.#exhausted) return this.#fail(error);
+    if (!this.#exhausted) {
+      this.#exhausted = true;
+      this.#inputs.close();
+      return this.#fail(error);
+    }
     const failed = new Future<unknown>();
     failed.setException(error);
     this.#done += this.#available;

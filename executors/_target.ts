@@ -33,7 +33,10 @@ export interface ModuleTarget {
   readonly nth?: number;
   /** Set if its file has marked others of that name. */
   readonly hasNamesakes?: boolean;
-  /** The name that the function may have where its file was compiled in another way. */
+  /**
+   * The name that the function may have where its file was compiled in another way; it is used where
+   * there is no other.
+   */
   readonly stem?: string;
 }
 
@@ -329,7 +332,7 @@ export function explainCapture(target: Target, error: unknown): unknown {
   const name = match[1];
   const mark = "export the function from a module and mark it with task(import.meta, ...)";
   const reason = ADDED_NAME.test(name)
-    ? `it uses "${name}", which a compiler or a coverage tool has put around it; ${mark}, or compile it for a newer target`
+    ? `it uses "${name}" from around it, where a compiler or a coverage tool may have put it; ${mark}, compile it for a newer target, or pass it as an argument if it is your own`
     : `it uses "${name}" from around it, which does not cross to a worker (nor does a global that only the main thread has); pass it as an argument, or ${mark}`;
   return new NotShareableError(`Cannot run ${who} here: ${reason}`, { cause: error });
 }

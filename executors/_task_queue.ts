@@ -354,7 +354,8 @@ export class TaskQueue {
     const payload = slot + SLOT.PAYLOAD;
     const form = words[slot + SLOT.FORM];
     const block = hasBlock(form) ? words[payload + BLOCK.OFFSET] : -1;
-    // Copied first: there may be no memory for it. A worker may claim the task meanwhile.
+    // The memory first: there may be none. A worker may claim the task meanwhile.
+    const { words: to, start } = backlog.reserve(0);
     const large = block < 0 ? undefined : {
       block: arena.copyOf(block),
       externBase: words[payload + BLOCK.EXTERNS] - block,
@@ -363,7 +364,6 @@ export class TaskQueue {
     if (!ring.cancel(number)) return;
     if (block >= 0) arena.release(block);
     const task = words[slot + SLOT.TASK];
-    const { words: to, start } = backlog.reserve(0);
     const end = start + SLOT_PAYLOAD_WORDS;
     to.set(words.subarray(payload, payload + SLOT_PAYLOAD_WORDS), start);
     backlog.commit(task, words[slot + SLOT.FUNCTION], form, end, large);

@@ -116,7 +116,7 @@ test("A function that needs something else that a tool has put around it is told
     await assertRejects(
       () => pool.submit(fn).result(),
       NotShareableError,
-      `it uses "${name}", which a compiler or a coverage tool has put around it; export the`,
+      `it uses "${name}" from around it, where a compiler or a coverage tool may have put it; export the`,
     );
   }
   const own = functionOf<() => unknown>("() => __dirname");

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
 import { AsyncExecutor, ThreadPoolExecutor } from "../../executors/mod.ts";
+import { RuntimeError } from "../../sync/errors.ts";
 import { test } from "../_support/leaks.ts";
 import { runProgram } from "../_support/run.ts";
 import { ROOT } from "../_support/scratch.ts";
@@ -237,7 +238,28 @@ test("map() forgets its signal when no item is left to be done, though nobody ta
   const cut = executor.map(double, items(2, new RangeError("cut")), { signal, chunksize: 3 });
   await executor.submit(() => turn());
   assertEquals(listeners(), 0);
+
+  const closing = new AsyncExecutor();
+  const [begun, gate, closed] = [1, 2, 3].map(() => Promise.withResolvers<void>());
+  async function* gated(): AsyncGenerator<number> {
+    try {
+      yield 1;
+      begun.resolve();
+      await gate.promise;
+      yield 2;
+    } finally {
+      closed.resolve();
+    }
+  }
+  const refused = closing.map(double, gated(), { signal });
+  await begun.promise;
+  closing.shutdown();
+  gate.resolve();
+  await closed.promise;
+  assertEquals(listeners(), 0);
+
   assertEquals([await empty.toArray(), await ended.toArray()], [[], []]);
+  await assertRejects(() => refused.toArray(), RuntimeError, "after shutdown");
   await assertRejects(() => failed.toArray(), RangeError, "bad input");
   await assertRejects(() => cut.toArray(), RangeError, "cut");
 });

@@ -17,7 +17,7 @@ import { test } from "../_support/leaks.ts";
 import { runProgram } from "../_support/run.ts";
 import { Gate } from "../contracts/signals.ts";
 import { fail, pass, square } from "../contracts/tasks.ts";
-import { submitAfter } from "./fixtures/nested.ts";
+import { submitAfter, submitAndRest, submitInCallback } from "./fixtures/nested.ts";
 
 /** A span as a collector receives it. */
 interface Span {
@@ -346,6 +346,22 @@ for (const Outer of [ThreadPoolExecutor, ProcessPoolExecutor]) {
     ]);
   });
 }
+
+test("telemetry() without an API in workers: what a done callback submits is below no other request", async () => {
+  await using outer = new ThreadPoolExecutor({ maxWorkers: 1 });
+  await using inner = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const api = new FakeApi();
+  using _outer = telemetry(outer, api);
+  using _inner = telemetry(inner, api);
+  await api.context.with("request 1", () => outer.submit(submitAndRest, inner));
+  await api.context.with("request 2", () => outer.submit(submitInCallback, inner));
+  const parents = api.spans.slice(-3).map(({ name, parent }) => `${name} < ${parent}`);
+  assertEquals(parents, [
+    "submitInCallback < request 2",
+    "nothing < request 2 > submitInCallback",
+    "nothing < ",
+  ]);
+});
 
 test("telemetry() ends the span of a task that threw what cannot be told", async () => {
   await using executor = new AsyncExecutor();
