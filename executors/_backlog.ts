@@ -20,9 +20,6 @@ import { SLOT_PAYLOAD_WORDS } from "../_memory/task_ring.ts";
 const FIRST_WORDS = 1 << 8;
 const MOST_WORDS = 1 << 14;
 
-/** In place of the large payload of a task that was taken back. */
-const NOTHING: Encoded = { block: new ArrayBuffer(0), externBase: 0, extras: [] };
-
 /** Words of a record before its payload. */
 const HEADER = { LENGTH: 0, TASK: 1, FUNCTION: 2, FORM: 3, SIZE: 4 } as const;
 
@@ -180,7 +177,7 @@ export class Backlog {
 
   /** Drops the payload of a task that nobody will read, if it is large; its record stays. */
   empty(task: number): void {
-    if (this.#large.has(task)) this.#large.set(task, NOTHING);
+    this.#large.delete(task);
   }
 
   /** Removes the task that {@linkcode peek} returns. */

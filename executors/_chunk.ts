@@ -10,6 +10,11 @@
  */
 export type ChunkOutcome = [elapsedMs: number, entries: unknown[], failed: number[]];
 
+/** How many calls a task makes if it is a chunk of `map`, otherwise 0. */
+export function chunkOf(args: readonly unknown[], arity: number): number {
+  return arity === 0 ? 0 : args.length / arity;
+}
+
 /** The first error that a call of a chunk has thrown, boxed; `undefined` if none has. */
 export function errorIn(
   [, entries, failed]: ChunkOutcome,

@@ -206,9 +206,7 @@ export class MapRun implements HasStanding {
       // Never set back: submitting may have failed meanwhile.
       if (!await this.#inputs.pull(this.#items)) this.#exhausted = true;
     } catch (error) {
-      this.#exhausted = true;
-      this.#inputs.close(); // The others.
-      this.#fail(error);
+      this.#stopReading(error);
     }
     this.#pulling = false;
     this.#feed(false);
@@ -291,13 +289,16 @@ export class MapRun implements HasStanding {
     mapsOf(this.#backend).delete(this);
   }
 
+  /** Reads nothing more: an input has failed, or submitting has. */
+  #stopReading(error: unknown): void {
+    this.#exhausted = true;
+    this.#inputs.close();
+    this.#fail(error);
+  }
+
   /** Submits nothing more, as that throws `error`: so does each item that has been read. */
   #refuse(error: unknown): void {
-    if (!this.#exhausted) {
-      this.#exhausted = true;
-      this.#inputs.close();
-      return this.#fail(error);
-    }
+    if (!this.#exhausted) return this.#stopReading(error);
     const failed = new Future<unknown>();
     failed.setException(error);
     this.#done += this.#available;

@@ -435,9 +435,7 @@ export class TaskQueue {
       this.#backlog.empty(task);
       this.#dropped++;
     } else if (this.ring.cancel(number)) {
-      const slot = this.ring.slotOf(number);
-      const { words } = this.ring;
-      this.#releaseBlock(words[slot + SLOT.FORM], words[slot + SLOT.PAYLOAD + BLOCK.OFFSET]);
+      this.#releaseBlock(this.ring.slotOf(number));
     } else {
       return "claimed";
     }
@@ -453,18 +451,18 @@ export class TaskQueue {
   recover({ number, state }: WorkerLink): number[] {
     const { words } = this.ring;
     const slots = this.ring.recover(number);
-    for (const slot of slots) {
-      this.#releaseBlock(words[slot + SLOT.FORM], words[slot + SLOT.PAYLOAD + BLOCK.OFFSET]);
-    }
+    for (const slot of slots) this.#releaseBlock(slot);
     // With a slot, the owner also gets back the block that it names.
     const block = slots.length === 0 ? state.takeBlock() : 0;
     if (block !== 0) this.arena.release(block);
     return slots.map((slot) => words[slot + SLOT.TASK]);
   }
 
-  /** Gives back the arena block of a task that nobody will read, if it has one. */
-  #releaseBlock(form: number, offset: number): void {
-    if (hasBlock(form)) this.arena.release(offset);
+  /** Gives back the arena block of the task in a slot, which nobody will read, if it has one. */
+  #releaseBlock(slot: number): void {
+    const { words } = this.ring;
+    if (!hasBlock(words[slot + SLOT.FORM])) return;
+    this.arena.release(words[slot + SLOT.PAYLOAD + BLOCK.OFFSET]);
   }
 }
 

@@ -46,6 +46,7 @@ import { platform } from "../_platform/mod.ts";
 import { doorbell, type Source } from "../_memory/doorbell.ts";
 import { RuntimeError } from "../sync/errors.ts";
 import { Catalog } from "./_catalog.ts";
+import { chunkOf } from "./_chunk.ts";
 import { Crew, type CrewPool } from "./_crew.ts";
 import { FunctionNumbers } from "./_function_numbers.ts";
 import { NestedTasks, offerPool, withdrawPool } from "./_nested_tasks.ts";
@@ -246,7 +247,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     const task = futureInternals.taskOf(future);
     if (stream !== undefined) this.#streams.add(task, stream, future);
     let form = stream === undefined ? 0 : STREAM;
-    const chunk = arity === 0 ? 0 : args.length / arity;
+    const chunk = chunkOf(args, arity);
     if (chunk > 0) {
       form = formOfChunk(arity, chunk);
       this.#tasks.addChunk(task, chunk);

@@ -10,7 +10,7 @@ import { checkInteger, checkOptions } from "../_platform/options.ts";
 import { soon } from "../_platform/timers.ts";
 import { callIn } from "../sync/_contexts.ts";
 import { RuntimeError } from "../sync/errors.ts";
-import { ChunkRun } from "./_chunk.ts";
+import { chunkOf, ChunkRun } from "./_chunk.ts";
 import { nowMs } from "../_platform/clock.ts";
 import type { Runner } from "./_future_internals.ts";
 import { limitTask } from "./_limits.ts";
@@ -55,11 +55,6 @@ interface Waiting {
   /** For a stream: what iterates the function's return value. */
   readonly driver: StreamDriver | undefined;
   readonly timed: TimedTask | undefined;
-}
-
-/** How many calls a task makes if it is a chunk of `map`, otherwise 0. */
-function chunkOf(args: readonly unknown[], arity: number): number {
-  return arity === 0 ? 0 : args.length / arity;
 }
 
 /**

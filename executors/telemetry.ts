@@ -325,8 +325,7 @@ function measure<C, S extends TelemetrySpan>(
  * that, the worker's thread or process needs the OpenTelemetry SDK as well: Deno has it there with
  * `OTEL_DENO=true`; elsewhere, set it up in `initializer`. (Without it, a task that a task submits
  * is below that all the same, unless a done callback submits it; in a browser, if it does so before
- * its first `await`.) What a killed
- * process has not exported yet is lost.
+ * its first `await`.) What a killed process has not exported yet is lost.
  *
  * **Metrics:** `executor.task.count` (by `executor.task.state`: `waiting`, `running`),
  * `executor.task.done` (by `executor.task.outcome`: `completed`, `failed`, `cancelled`),

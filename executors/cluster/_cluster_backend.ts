@@ -41,7 +41,7 @@
 import { epochMs, nowMs } from "../../_platform/clock.ts";
 import { soon } from "../../_platform/timers.ts";
 import { RuntimeError } from "../../sync/errors.ts";
-import { type ChunkOutcome, errorIn } from "../_chunk.ts";
+import { chunkOf, type ChunkOutcome, errorIn } from "../_chunk.ts";
 import { Deadlines } from "../_deadlines.ts";
 import type { Runner } from "../_future_internals.ts";
 import { limitTask } from "../_limits.ts";
@@ -182,7 +182,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Uno
       futureInternals.reject(future, submissionError(error, options?.signal));
       return future;
     }
-    const calls = arity === 0 ? 1 : args.length / arity;
+    const calls = chunkOf(args, arity) || 1;
     const job = this.#register(pendingJob(order.id, order.name, future, order, calls));
     this.#held.push(job);
     this.#flushLater();
