@@ -51,7 +51,6 @@ import type { ExecutorBackend, TaskOptions } from "../executor.ts";
 import { type Future, futureInternals } from "../future.ts";
 import type { StreamSink, StreamSource } from "../stream.ts";
 import { Adder } from "./_adder.ts";
-import { Asides } from "./_asides.ts";
 import { ChunkParts } from "./_chunk_parts.ts";
 import { brokerError } from "./_connection.ts";
 import type { Finding, HostInfo, JobListener, NewJob, SubmitEngine } from "./_engine.ts";
@@ -73,6 +72,7 @@ import { within } from "./_promises.ts";
 import { HELD, type PendingJob, pendingJob, QUEUED, RUNNING, SENT } from "./_pending_job.ts";
 import { checkWhole, type ClusterSettings } from "./_settings.ts";
 import { ClusterCounts } from "./_cluster_counts.ts";
+import { Removals } from "./_removals.ts";
 import { Sweep } from "./_sweep.ts";
 import { JobLostError } from "./errors.ts";
 import { dropTransfers } from "../task.ts";
@@ -86,7 +86,7 @@ const CHUNK_MS = 100;
 /** The number of threads that is assumed while no host is known. */
 const LIKELY_THREADS = 8;
 
-/** Jobs sent, or removed, in one message. */
+/** Jobs sent in one message. */
 const BATCH = 500;
 
 /** When closing, how long to wait for the next answer to a removal. */
@@ -115,9 +115,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Uno
   #inBroker = 0;
   #isFlushing = false;
   readonly #adder: Adder;
-  readonly #asides = new Asides();
-  /** Ids of jobs that the broker will be told to forget, at the end of this turn. */
-  readonly #unneeded = new Set<string>();
+  readonly #removals: Removals;
   readonly #deadlines = new Deadlines();
   readonly #sweep: Sweep;
   #threads = LIKELY_THREADS;
@@ -136,6 +134,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Uno
       // found.
     });
     this.#adder = new Adder(this.engine, settings.submitTimeout);
+    this.#removals = new Removals(this.engine);
     this.#sweep = new Sweep(
       this.engine,
       settings.sweepMs,
@@ -271,7 +270,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Uno
     const now = nowMs();
     for (const job of jobs) {
       // It was taken back while it was on its way: the removal may have overtaken it.
-      if (job.isUnwanted) this.#forgetLater(job.id);
+      if (job.isUnwanted) this.#removals.add(job.id);
       if (job.state === SENT) job.state = QUEUED;
       job.heardMs = now;
     }
@@ -280,7 +279,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Uno
   #refused(jobs: readonly PendingJob[], error: unknown): void {
     for (const job of jobs) {
       // The last attempt may still arrive.
-      this.#forgetLater(job.id);
+      this.#removals.add(job.id);
       this.#settle(job, () => ({
         failed: true,
         outcome: brokerError(`submit "${job.name}"`, this.#settings.url, error),
@@ -410,7 +409,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Uno
     order: NewJob,
     parts: ChunkParts,
   ): void {
-    this.#forgetLater(id);
+    this.#removals.add(id);
     const next = this.#register(pendingJob(order.id, name, future, order, calls, parts));
     next.followers = followers;
     for (const follower of followers?.keys() ?? []) {
@@ -428,34 +427,10 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Uno
     if (job.order !== undefined && job.state !== HELD) {
       this.#inBroker--;
       // Large arguments and outcomes are not kept for a later `attach`.
-      if (job.order.data.args.length > MOST_INLINE || job.isFetching) this.#forgetLater(job.id);
+      if (job.order.data.args.length > MOST_INLINE || job.isFetching) this.#removals.add(job.id);
       if (!this.#held.isEmpty) this.#flushLater();
     }
     return true;
-  }
-
-  /** Makes the broker forget a job at the end of this turn, together with others. */
-  #forgetLater(id: string): void {
-    if (this.#unneeded.size === 0) soon(() => this.#forgetNow());
-    this.#unneeded.add(id);
-  }
-
-  #forgetNow(): void {
-    const ids = [...this.#unneeded];
-    this.#unneeded.clear();
-    if (ids.length > 0) this.#asides.tell(this.#forget(ids));
-  }
-
-  /**
-   * Sends one message after the other, so that it shows whether the broker answers. Jobs that a
-   * host has taken meanwhile are reported to the hosts as abandoned.
-   */
-  async #forget(ids: readonly string[]): Promise<void> {
-    for (let i = 0; i < ids.length; i += BATCH) {
-      const held = await this.engine.remove(ids.slice(i, i + BATCH));
-      await Promise.all(held.map((id) => this.engine.abandon(id)));
-      this.#asides.answered();
-    }
   }
 
   #lost(job: PendingJob): Settlement {
@@ -544,7 +519,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Uno
     this.#take(job);
     job.isUnwanted = true;
     if (job.state === HELD) this.#held.noteUnwanted();
-    else if (job.order !== undefined) this.#forgetLater(job.id);
+    else if (job.order !== undefined) this.#removals.add(job.id);
   }
 
   #giveUp(number: number, error: unknown): void {
@@ -606,8 +581,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Uno
   }
 
   async #close(): Promise<void> {
-    this.#forgetNow();
-    await this.#asides.settled(LAST_WORDS_MS);
+    await this.#removals.settled(LAST_WORDS_MS);
     await this.engine.close().catch(() => {});
     for (const onClosed of this.#onClosed.splice(0)) onClosed();
   }
