@@ -81,7 +81,8 @@ export class RemoteObjects {
 
   #stubOf(waiting: readonly string[], data: RemoteData): Core {
     const methods = new Map<string, (...args: unknown[]) => unknown>();
-    return new Proxy({ data, name: data.name } as Core, {
+    const use = (): void => this.#use(data.remote);
+    return new Proxy({ data, name: data.name, use } as Core, {
       get: (target, property): unknown => {
         if (property in target) return target[property as keyof Core];
         if (typeof property !== "string") return undefined;
@@ -154,6 +155,12 @@ export class RemoteObjects {
       return better;
     }
     return error;
+  }
+
+  /** Calls the method that does nothing, and does not wait; see `ConditionCore`. */
+  #use(object: string): void {
+    const call = { object, method: "use", args: [], patienceMs: undefined, isBlocking: false };
+    this.#call(call, false, () => {});
   }
 
   #callSync(call: RemoteCall): unknown {

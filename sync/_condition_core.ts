@@ -63,7 +63,10 @@ export interface LostLock {
 
 /** What Condition calls. `inside` are the `run` calls around the code that calls. */
 export interface ConditionCore extends Core {
-  /** Does nothing: what a process has called is kept for it by the process that has the object. */
+  /**
+   * Does nothing: what a process has called is kept for it by the process that has the object. A
+   * stub does not wait for the answer: mail may be read meanwhile, which holds the condition.
+   */
   use(): void;
   /**
    * Releases the lock, waits for a notification, and acquires the lock again; false when time was

@@ -338,6 +338,12 @@ for (const blocks of [false, true]) {
   });
 }
 
+test("A process is sent back a condition by a pool of this thread", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  await using crew = ELSEWHERE[1].crew(1);
+  assertEquals(await crew.submit(tasks.sendBackThere, pool, new Condition()), [true, false]);
+});
+
 test("A wait that a process aborts at once ends, however new the object is", async () => {
   await using crew = ELSEWHERE[1].crew(1);
   for (let i = 0; i < 20; i++) {
