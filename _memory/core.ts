@@ -151,7 +151,7 @@ export function openCore<C extends Core>(kind: string, data: unknown): C {
   if (returned !== undefined) return returned as C;
   if (openRemote !== undefined) return openRemote(kind, data) as C;
   throw new Error(
-    `Cannot receive ${kind}: it belongs to another process, and only the thread that was sent it from there can use it`,
+    `Cannot receive ${kind}: it belongs to another process, and this thread has no way to it; use it in threads that the package has started`,
   );
 }
 

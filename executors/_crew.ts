@@ -41,6 +41,7 @@ import { RuntimeError } from "../sync/errors.ts";
 import type { Catalog } from "./_catalog.ts";
 import { encodeInitializer, NO_INITIALIZER } from "./_initializer.ts";
 import { ownOrigin } from "./_origin.ts";
+import { endAccess, shareAccess } from "./_parent_access.ts";
 import type { PoolSettings, WorkerKind } from "./_pool_options.ts";
 import type { TaskQueue } from "./_task_queue.ts";
 import { isLoading, STARTS_WHILE_LOADING } from "./_thread_self.ts";
@@ -276,6 +277,7 @@ export class Crew {
       firstTaskId: this.#kind.exports === undefined ? 0 : started * 2 ** 32,
       origin: ownOrigin(),
       isHosted: false,
+      access: this.#kind.exports === undefined ? shareAccess(worker.life) : undefined,
     });
     this.#pool.started(worker);
   }
@@ -302,6 +304,7 @@ export class Crew {
     // back.
     this.#freeNumbers.push(worker.number);
     worker.end(isGone);
+    if (this.#kind.exports === undefined) endAccess(worker.life);
     // A browser would end the thread on the spot, and the block that it reads would stay in use for
     // ever. If it has ended by itself, that is so anyway.
     if (worker.state.isLeftReading && !isGone) this.#readers.push(worker);

@@ -1,7 +1,8 @@
 /**
  * The origin of a thread: the process that it is in, by the name that it was started with, the
- * program's main module, and its configuration. Only the main thread of a program could find these
- * out by itself; all other threads are given them.
+ * program's main module, and its configuration; in a child process, its access to the parent too.
+ * Only the main thread of a program could find these out by itself; all other threads are given
+ * them.
  *
  * @module
  */
@@ -18,11 +19,21 @@ export interface Origin {
   readonly config: string | undefined;
 }
 
-let origin: Origin | undefined;
+/** What a thread of a child process is given for its access; see `_parent_access.ts`. */
+export interface ParentAccess {
+  /** To the process's host. */
+  readonly port: MessagePort;
+  /** The host's id in the table of threads. */
+  readonly host: number;
+}
 
-/** Sets the origin of this thread. Call before any use. */
-export function setOrigin(told: Origin): void {
+let origin: Origin | undefined;
+let access: ParentAccess | undefined;
+
+/** Sets the origin of this thread, and its access. Call before any use. */
+export function setOrigin(told: Origin, given: ParentAccess | undefined): void {
   origin = told;
+  access = given;
 }
 
 /** The origin of this thread. */
@@ -32,4 +43,9 @@ export function ownOrigin(): Origin {
     mainModule: platform.mainModule,
     config: undefined,
   };
+}
+
+/** The access of this thread; `undefined` outside of child processes. */
+export function ownAccess(): ParentAccess | undefined {
+  return access;
 }

@@ -23,11 +23,11 @@ import { Arena, ArenaView } from "../_memory/arena.ts";
 import { Decoder } from "../_memory/decoder.ts";
 import { HANDLE, type Handle, type Shareable } from "../_memory/handle.ts";
 import type { Encoded } from "../_memory/message.ts";
-import { bellOf, Deputy } from "../_memory/seat.ts";
+import { bellOf } from "../_memory/seat.ts";
 import { ThreadTable } from "../_memory/thread_table.ts";
 import { SLOT, TaskRing } from "../_memory/task_ring.ts";
-import { Broker } from "./_broker.ts";
 import { CatalogReader } from "./_catalog.ts";
+import { ChildBrokers } from "./_child_brokers.ts";
 import type { FrameReader } from "./_frames.ts";
 import {
   blockPayload,
@@ -37,15 +37,7 @@ import {
   payloadAt,
   payloadOf,
 } from "./_payload.ts";
-import {
-  KIND,
-  PLACE,
-  type RanReport,
-  type RemoteCall,
-  REPLY,
-  type StartMessage,
-  wordsOf,
-} from "./_protocol.ts";
+import { KIND, PLACE, type RanReport, REPLY, type StartMessage, wordsOf } from "./_protocol.ts";
 import { describeEnd, ProcessLink } from "./_process_link.ts";
 import {
   DOWN,
@@ -90,7 +82,7 @@ export class PoolChild {
   readonly #mail: RelayWriter;
   readonly #link: ProcessLink;
   readonly #wire: ServingWire;
-  readonly #broker: Broker;
+  readonly #brokers: ChildBrokers;
   readonly #decoder = new Decoder();
   readonly #onEnd: () => void;
   /** Whether the child exists for one task only. */
@@ -142,7 +134,6 @@ export class PoolChild {
     this.#onEnd = onEnd;
     this.#isAlone = settings.isAlone;
     const table = new ThreadTable(start.threads);
-    const deputy = new Deputy(start.name, start.threads, start.thread);
     this.#replies = new RelayReader(this.#state.replies, start.replyBlocks, start.port);
     this.#mail = new RelayWriter(
       this.#state.records,
@@ -150,12 +141,13 @@ export class PoolChild {
       start.port,
       bellOf(table, start.ownerThread),
     );
-    this.#broker = new Broker(
-      deputy,
-      (payload) => decodePayload(this.#decoder, payload) as RemoteCall,
-      (kind, id, value) => this.#reply(kind, id, value),
+    this.#brokers = new ChildBrokers(
+      start.name,
+      start.threads,
+      start.thread,
+      (line, kind, id, value) => this.#answer(line, kind, id, value),
     );
-    deputy.listen({
+    this.#brokers.deputy.listen({
       ready: () => this.#replies.hasMail,
       drain: () => this.#passReplies(),
     });
@@ -368,6 +360,7 @@ export class PoolChild {
       if (c === 0 || this.#wire.numberOf(a) === b) this.#stopping(a);
     } else if (type === UP.NUMBERED) this.#wire.learn(a, b);
     else if (type === UP.WIRED) this.#wire.open();
+    else if (type === UP.LINE_ENDED) this.#brokers.lineEnded(a);
     else this.#takeBack(a, b, c, keep(record));
   }
 
@@ -401,16 +394,12 @@ export class PoolChild {
         this.#expectEnd();
         break;
       case KIND.CALL:
-        this.#broker.call(id, record);
+      case KIND.CALL_ABORT:
+      case KIND.RELEASE:
+        this.#brokers.receive(record.c, kind, id, record);
         break;
       case KIND.READY:
         this.#state.setReady();
-        break;
-      case KIND.CALL_ABORT:
-        this.#broker.abort(id);
-        break;
-      case KIND.RELEASE:
-        this.#broker.release(decodePayload(this.#decoder, record) as string);
         break;
       default:
         this.#mail.pass(kind, id, record);
@@ -479,8 +468,8 @@ export class PoolChild {
     this.#mail.ring();
   }
 
-  /** Says something to the child's worker. */
-  #reply(kind: number, id: number, value: unknown): void {
+  /** Says something of a call to the child's worker, or to its thread with that line. */
+  #answer(line: number, kind: number, id: number, value: unknown): void {
     if (this.#ended) return;
     let payload: Payload;
     try {
@@ -489,7 +478,7 @@ export class PoolChild {
       payload = payloadOf([unsendable(error)]);
       kind = REPLY.THROWN;
     }
-    this.#link.write(DOWN.MAIL, kind, id, 0, payload);
+    this.#link.write(DOWN.MAIL, kind, id, line, payload);
     this.#link.flush();
   }
 
@@ -553,7 +542,7 @@ export class PoolChild {
     this.#ended = true;
     this.#stopEndTimer?.();
     const end = this.#isOverdue ? { code: this.#code, signal: null } : how;
-    this.#broker.end();
+    this.#brokers.end();
     const { pid } = this.#link;
     if (this.#isClosing && end.code === 0 && this.#inHand.isEmpty) {
       this.#tell(KIND.RETIRED, 0, undefined);

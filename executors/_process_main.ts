@@ -29,6 +29,7 @@ import { OwnedTaskRing, SLOT } from "../_memory/task_ring.ts";
 import { labelOf } from "../sync/_shared.ts";
 import { Catalog } from "./_catalog.ts";
 import { FrameReader, FrameSender } from "./_frames.ts";
+import { ProcessLines } from "./_process_lines.ts";
 import {
   blockPayload,
   decodePayload,
@@ -78,6 +79,7 @@ class Host {
   readonly #worker: WorkerLink;
   readonly #mail: RelayReader;
   readonly #replies: RelayWriter;
+  readonly #lines: ProcessLines;
   /** Set once nothing more will be said. */
   #exitCode: number | undefined;
   /** The exit code of this process, if it ends in good order. */
@@ -107,6 +109,7 @@ class Host {
       () => processes.end("kill"),
     );
     this.#out = new FrameSender(channel);
+    this.#lines = new ProcessLines(this.#out);
     const { state, results, replyBlocks, port, bell } = this.#worker;
     this.#mail = new RelayReader(state.records, results, port);
     this.#replies = new RelayWriter(state.replies, new Arena(replyBlocks), port, bell);
@@ -153,8 +156,10 @@ class Host {
         break;
       }
       case DOWN.MAIL:
-        this.#replies.pass(a, b, record);
-        this.#replies.ring();
+        if (record.c === 0) {
+          this.#replies.pass(a, b, record);
+          this.#replies.ring();
+        } else this.#lines.answer(record.c, a, b, record);
         break;
       case DOWN.ABORT:
         if (record.c === 1) this.#abortWired(a, b);
@@ -188,6 +193,7 @@ class Host {
       origin: { process: name, mainModule: undefined, config: start.config },
       isHosted: true,
       isAlone: start.isAlone,
+      access: this.#lines.access(),
     });
   }
 

@@ -31,7 +31,7 @@ export const DOWN = {
    * Task A, to run function B, in form C. By the wire, B is the worker's number of that function.
    */
   TASK: 2,
-  /** Mail for the worker: kind A, id B. */
+  /** Mail for the worker: kind A, id B; or by line C, if that is not 0. */
   MAIL: 3,
   /** Task A is asked to stop; C is 1 if it is number B of those that went by the wire. */
   ABORT: 4,
@@ -43,7 +43,7 @@ export const DOWN = {
 
 /** Records from a child to the serving thread; by the wire: MAIL that is an outcome, and WIRED. */
 export const UP = {
-  /** Mail from the worker: kind A, id B. */
+  /** Mail from the worker: kind A, id B; or by line C, if that is not 0. */
   MAIL: 0,
   /**
    * Task A, to run function B, in form C, was not begun, as the one before it takes long: other
@@ -59,6 +59,8 @@ export const UP = {
   NUMBERED: 3,
   /** The worker takes tasks by the wire. */
   WIRED: 4,
+  /** The thread with line A has ended: see `_parent_access.ts`. */
+  LINE_ENDED: 5,
 } as const;
 
 /**

@@ -10,7 +10,7 @@
 
 import type { Encoded } from "../_memory/message.ts";
 import type { BufferNews } from "./_shared_buffers.ts";
-import type { Origin } from "./_origin.ts";
+import type { Origin, ParentAccess } from "./_origin.ts";
 import type { Target } from "./_target.ts";
 
 /** Where a payload lies: the low two bits of a form, and of a mail record's first word. */
@@ -345,4 +345,6 @@ export interface StartMessage {
   readonly isHosted: boolean;
   /** Whether the worker exists for one task, whose result nobody wants. */
   readonly isAlone?: boolean;
+  /** In a child process: the worker's access to the host, to share with threads that it starts. */
+  readonly access: ParentAccess | undefined;
 }

@@ -20,6 +20,7 @@ import type { ThreadTable } from "../_memory/thread_table.ts";
 import { RuntimeError } from "../sync/errors.ts";
 import { addressOfBundle } from "./_bundle_address.ts";
 import { excepthook } from "./_thread_hook.ts";
+import { endAccess, shareAccess } from "./_parent_access.ts";
 import { errorOf, sendFailure } from "./_thread_links.ts";
 import { knownSelf, threadFactory } from "./_thread_self.ts";
 import {
@@ -52,7 +53,7 @@ class HostedThread {
    */
   isExpected = true;
   hasEnded = false;
-  readonly #life: string;
+  readonly life: string;
   #watch: { readonly stop: AbortController; readonly over: Promise<void> } | undefined;
 
   constructor(start: ThreadStart, port: MessagePort, worker: WorkerThread, table: ThreadTable) {
@@ -63,7 +64,7 @@ class HostedThread {
     this.port = port;
     this.worker = worker;
     this.table = table;
-    this.#life = start.life;
+    this.life = start.life;
   }
 
   get hasLeft(): boolean {
@@ -93,7 +94,7 @@ class HostedThread {
     if (this.#watch !== undefined) return true;
     if (!this.state.isAlive) return false;
     const stop = new AbortController();
-    const over = this.worker.whenGone(this.#life, stop.signal).then((isGone) => {
+    const over = this.worker.whenGone(this.life, stop.signal).then((isGone) => {
       if (isGone && this.#watch === watch) onDeath();
     });
     const watch = this.#watch = { stop, over };
@@ -139,8 +140,10 @@ class ThreadHost implements Source {
       port2.close();
       throw error;
     }
-    const hosted: HostedStart = { ...start, host: seat.id, hostPort: port2 };
-    worker.post(hosted, [start.port, port2]);
+    const access = shareAccess(start.life);
+    const hosted: HostedStart = { ...start, host: seat.id, hostPort: port2, access };
+    const ports = [start.port, port2];
+    worker.post(hosted, access === undefined ? ports : [...ports, access.port]);
     const thread: HostedThread = new HostedThread(start, port1, worker, seat.table);
     if (this.#threads.size === 0) doorbell.add(this);
     this.#threads.set(thread.id, thread);
@@ -255,6 +258,7 @@ class ThreadHost implements Source {
     this.#stopWatch(thread);
     thread.port.close();
     thread.worker.terminate();
+    endAccess(thread.life);
     this.#letGo(thread);
     if (this.#threads.size > 0) return;
     doorbell.remove(this);

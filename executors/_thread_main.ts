@@ -28,7 +28,7 @@ import {
   type Target,
   unreadable,
 } from "./_target.ts";
-import { setOrigin } from "./_origin.ts";
+import { ownAccess, setOrigin } from "./_origin.ts";
 import { links, sendFailure } from "./_thread_links.ts";
 import { setLoading, setSelf, threadFactory } from "./_thread_self.ts";
 import {
@@ -59,7 +59,7 @@ class ThreadRun {
     this.#start = start;
     this.#state = new ThreadState(start.state);
     this.#table = adoptSeat(start.threads, start.thread).table;
-    setOrigin(start.origin);
+    setOrigin(start.origin, start.access);
     platform.containThreadEnd((end) => this.#endItself(end));
     setSelf({
       id: start.thread,
@@ -220,10 +220,14 @@ async function importClass(url: string, name: string): Promise<unknown> {
  * Makes locks, queues and threads arrive as such; a pool is refused with an error that says why.
  */
 async function loadClasses(modules: readonly string[]): Promise<void> {
+  const access = ownAccess();
   await Promise.all([
     import("../sync/mod.ts"),
     import("../queue/mod.ts"),
     import("./_pool_handle.ts"),
+    access === undefined
+      ? undefined
+      : import("./_parent_line.ts").then((module) => module.useParentObjects(access)),
     // In a bundle the modules may be here already, and their address may be that of the page's own
     // program.
     ...(threadFactory() === undefined ? modules.map(importModule) : []),

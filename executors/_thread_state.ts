@@ -32,7 +32,7 @@ import { add, load, replace, store } from "../_platform/atomics.ts";
 import { createSharedMemory } from "../_platform/memory.ts";
 import { WORD_BYTES } from "../_memory/layout.ts";
 import type { Encoded } from "../_memory/message.ts";
-import type { Origin } from "./_origin.ts";
+import type { Origin, ParentAccess } from "./_origin.ts";
 import type { Target } from "./_target.ts";
 
 const IS_RUNNING = 0;
@@ -168,6 +168,8 @@ export interface HostedStart extends ThreadStart {
   readonly host: number;
   /** The thread's end of a channel to the host, for its {@linkcode HostRequest}s. */
   readonly hostPort: MessagePort;
+  /** See `StartMessage`. */
+  readonly access: ParentAccess | undefined;
 }
 
 /**

@@ -70,7 +70,8 @@ export class WorkerLink {
   readonly port: MessagePort;
   /** The bell that wakes the worker when a reply has been written. */
   readonly bell: Bell;
-  readonly #life = `@concurrent/futures ${THREAD_ID} ${livesHeld++}`;
+  /** The name that the worker holds as its sign of life. */
+  readonly life: string = `@concurrent/futures ${THREAD_ID} ${livesHeld++}`;
   readonly #owner = home();
   readonly #threads: ThreadTable = this.#owner.table;
   readonly #id: number;
@@ -116,9 +117,9 @@ export class WorkerLink {
       ownerThread: this.#owner.id,
       thread: this.#id,
       port,
-      life: this.#life,
+      life: this.life,
     };
-    this.thread.post(message, [port]);
+    this.thread.post(message, pool.access === undefined ? [port] : [port, pool.access.port]);
   }
 
   /** True once the starter ignores this worker. */
@@ -142,7 +143,7 @@ export class WorkerLink {
     if (this.#watch !== undefined) return true;
     if (!this.state.isAlive) return false;
     const watch = this.#watch = new AbortController();
-    this.thread.whenGone(this.#life, watch.signal).then((isGone) => {
+    this.thread.whenGone(this.life, watch.signal).then((isGone) => {
       if (isGone && !this.#ended) onDeath();
     });
     return true;
@@ -166,7 +167,7 @@ export class WorkerLink {
     buryThread(this.#id, isGone);
     // Without a sign of life, nothing would show that it is gone.
     if (!isGone && this.state.isAlive) {
-      abandoned.add({ id: this.#id, life: this.#life, thread: this.thread });
+      abandoned.add({ id: this.#id, life: this.life, thread: this.thread });
     }
     this.stopWatch();
     this.port.close();

@@ -144,7 +144,7 @@ class PoolWorker {
     });
     if (start.isHosted) this.#mail.exportBy(handleForParent);
     this.#tasksLeft = start.maxTasks;
-    setOrigin(start.origin);
+    setOrigin(start.origin, start.access);
     for (const news of start.buffers) this.#arguments.buffers.learn(news);
     platform.containThreadEnd((end) => this.#tellEnd(end));
   }
@@ -362,7 +362,10 @@ class PoolWorker {
   async #listen(): Promise<OwnerMail> {
     if (this.#ownerMail === undefined) {
       const { listenToOwner } = await import("./_owner_mail.ts");
-      const { owner, replyBlocks, port, isHosted } = this.#start;
+      const { owner, replyBlocks, port, isHosted, access } = this.#start;
+      if (access !== undefined && !isHosted) {
+        (await import("./_parent_line.ts")).useParentObjects(access);
+      }
       const inbox = new MailboxReader(this.#state.replies, replyBlocks, port);
       this.#ownerMail = listenToOwner(owner, inbox, this.#mail, isHosted);
     }

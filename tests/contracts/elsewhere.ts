@@ -11,12 +11,14 @@
 import {
   type Executor,
   type Future,
+  type MapOptions,
   ProcessPoolExecutor,
   type ProcessPoolOptions,
   ThreadPoolExecutor,
   type ThreadPoolOptions,
   wait,
 } from "../../executors/mod.ts";
+import { targetOf } from "../../executors/_target.ts";
 import "../_support/leaks.ts";
 import "../_support/processes.ts";
 import type { Side } from "../queue/_support.ts";
@@ -24,6 +26,7 @@ import type { Shared } from "../sync/_support.ts";
 import { type AnyGate, type Cell, makeCells, makeGate, type Moment } from "./parts.ts";
 import { Gate } from "./signals.ts";
 import { pass } from "./tasks.ts";
+import { runInThread } from "./thread_tasks.ts";
 import * as watch from "./watch_tasks.ts";
 
 /** The name prefix of a pool's workers; a worker's number follows it. */
@@ -65,8 +68,6 @@ export interface Elsewhere {
    * {@linkcode PREFIX}.
    */
   crew(maxWorkers: number): Crew;
-  /** A pool that the test may break. */
-  pool(options: ThreadPoolOptions & ProcessPoolOptions): OwnPool;
   gate(): AnyGate;
   /** Numbers that are 0 at first. */
   cells(count: number): Cell[];
@@ -74,8 +75,14 @@ export interface Elsewhere {
   rounds(count: number): number;
 }
 
-/** Each place where code can run beside this thread. */
-export const ELSEWHERE: readonly Elsewhere[] = [
+/** Where code runs in a pool that a test can have for itself. */
+export interface PoolElsewhere extends Elsewhere {
+  /** A pool that the test may break. */
+  pool(options: ThreadPoolOptions & ProcessPoolOptions): OwnPool;
+}
+
+/** The places where a pool runs code. */
+export const POOLS_ELSEWHERE: readonly PoolElsewhere[] = [
   {
     name: "a worker",
     names: "workers",
@@ -95,6 +102,17 @@ export const ELSEWHERE: readonly Elsewhere[] = [
     gate: () => makeGate(true),
     cells: (count) => makeCells(true, count),
     rounds: (count) => Math.max(1, Math.ceil(count / SLOWNESS)),
+  },
+];
+
+/** Each place where code can run beside this thread. */
+export const ELSEWHERE: readonly Elsewhere[] = [
+  ...POOLS_ELSEWHERE,
+  {
+    ...POOLS_ELSEWHERE[1],
+    name: "a process's thread",
+    names: "processes' threads",
+    crew: (maxWorkers) => new ProcessCrew(maxWorkers, true),
   },
 ];
 
@@ -135,14 +153,17 @@ class ProcessCrew implements Crew {
   readonly submit: Executor["submit"];
   readonly map: Executor["map"];
 
-  constructor(maxWorkers: number) {
+  /** @param inThreads Whether the tasks run in threads that the processes start. */
+  constructor(maxWorkers: number, inThreads = false) {
     const pool = this.#pool = sharedPool(maxWorkers);
     this.submit = ((fn: () => unknown, ...args: []) => {
-      const future = this.#pool.submit(fn, ...args);
+      const future = inThreads
+        ? this.#pool.submit(runInThread, targetOf(fn), ...args)
+        : this.#pool.submit(fn, ...args);
       this.#futures.push(future);
       return future;
     }) as Executor["submit"];
-    this.map = pool.map.bind(pool);
+    this.map = inThreads ? mapInThreads(pool) : pool.map.bind(pool);
   }
 
   whenWaiting(object: Shared, count: number): Moment {
@@ -171,6 +192,15 @@ class ProcessCrew implements Crew {
     await wait(this.#futures);
     await this.#watcher?.shutdown();
   }
+}
+
+/** The pool's `map`, for one list of inputs, by threads that the processes start. */
+function mapInThreads(pool: ProcessPoolExecutor): Executor["map"] {
+  const map = (fn: (input: never) => unknown, inputs: unknown[], options?: MapOptions) => {
+    const target = targetOf(fn);
+    return pool.map(runInThread, inputs.map(() => target), inputs, options);
+  };
+  return map as unknown as Executor["map"];
 }
 
 /** The pools of processes that this file's tests share, by their number of processes. */

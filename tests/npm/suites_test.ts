@@ -32,6 +32,7 @@ const SUITES: readonly (readonly [file: string, pattern?: string])[] = [
   ["sync/condition_test.ts"],
   ["sync/event_test.ts"],
   ["sync/lock_test.ts"],
+  ["sync/process_threads_test.ts"],
   ["sync/raw_worker_test.ts"],
   ["sync/semaphore_test.ts"],
   ["sync/value_test.ts"],

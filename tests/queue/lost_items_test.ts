@@ -11,7 +11,12 @@ import { LostItemsError, type Queue, RuntimeError } from "../../queue/mod.ts";
 import { Accounts } from "../../queue/_accounts.ts";
 import { test } from "../_support/leaks.ts";
 import { comesAbout, withTimeLimit } from "../_support/time_limits.ts";
-import { ELSEWHERE, type Elsewhere, type OwnPool, shareProcesses } from "../contracts/elsewhere.ts";
+import {
+  type OwnPool,
+  type PoolElsewhere,
+  POOLS_ELSEWHERE,
+  shareProcesses,
+} from "../contracts/elsewhere.ts";
 import type { AnyGate } from "../contracts/parts.ts";
 import {
   allWaitersOf,
@@ -117,15 +122,15 @@ const PREFIX = "taker";
 /** Usually enough for a worker that has started to take an item. */
 const TASK_MS = 500;
 
-function poolOf({ options }: End, elsewhere: Elsewhere): OwnPool {
+function poolOf({ options }: End, elsewhere: PoolElsewhere): OwnPool {
   return elsewhere.pool({ maxWorkers: 1, threadNamePrefix: PREFIX, ...options });
 }
 
-for (const elsewhere of ELSEWHERE) {
+for (const elsewhere of POOLS_ELSEWHERE) {
   for (const suite of BOUNDED) lostItems(suite, elsewhere);
 }
 
-function lostItems({ name, make }: QueueSuite<Queue<unknown>>, elsewhere: Elsewhere): void {
+function lostItems({ name, make }: QueueSuite<Queue<unknown>>, elsewhere: PoolElsewhere): void {
   for (const [how, end] of Object.entries(ENDS)) {
     if (end.isOfProcesses && !elsewhere.isProcess) continue;
 

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe } from "../../_platform/describe.ts";
 import { Lock, OwnerDiedError, RLock, RuntimeError, Semaphore } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
-import { ELSEWHERE, PREFIX, shareProcesses } from "../contracts/elsewhere.ts";
+import { ELSEWHERE, POOLS_ELSEWHERE, PREFIX, shareProcesses } from "../contracts/elsewhere.ts";
 import { lockContract } from "../contracts/lock_contract.ts";
 import { assertSound, SHORT_MS } from "../contracts/lock_suite.ts";
 import { queued, stateOf, waitersOf } from "./_support.ts";
@@ -165,7 +165,9 @@ for (const elsewhere of ELSEWHERE) {
     await holding;
     await assertSound(lock);
   });
+}
 
+for (const elsewhere of POOLS_ELSEWHERE) {
   test(`Lock: the death of its owner, ${elsewhere.name}, is reported to all who wait or come, until one recovers it`, async () => {
     const lock = new Lock({ name: "accounts" });
     await using pool = elsewhere.pool({

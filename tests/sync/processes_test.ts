@@ -304,10 +304,10 @@ test("What processes cannot share is refused by the call that would carry it, an
   ]);
 });
 
-test("A process cannot send on what it was sent, and says so", async () => {
+test("A process can send on what it was sent to its threads, but not to its processes, and says so", async () => {
   await using crew = ELSEWHERE[1].crew(1);
   assertEquals(await crew.submit(pools.sendOn, new Lock()), [
-    "Error: Cannot receive Lock: it belongs to another process, and only the thread that was sent it from there can use it",
+    "no error: false",
     "NotShareableError: Cannot send Lock on: it belongs to the parent of this process; have the parent send it",
     "no error: false",
   ]);

@@ -8,7 +8,7 @@ import {
   TimeoutError,
 } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
-import { ELSEWHERE, shareProcesses } from "../contracts/elsewhere.ts";
+import { ELSEWHERE, POOLS_ELSEWHERE, shareProcesses } from "../contracts/elsewhere.ts";
 import { lockContract } from "../contracts/lock_contract.ts";
 import { assertSound, SHORT_MS } from "../contracts/lock_suite.ts";
 import { queued, stateOf, turns, waitersOf } from "./_support.ts";
@@ -548,7 +548,7 @@ test("RLock.recover() is false while the lock is free or its owner alive", async
   await assertSound(lock);
 });
 
-for (const elsewhere of ELSEWHERE) {
+for (const elsewhere of POOLS_ELSEWHERE) {
   test(`RLock.recover() makes this thread the owner, once, however ${elsewhere.name} that died held it`, async () => {
     await using pool = elsewhere.pool({ maxWorkers: 1, maxTasksPerChild: 1 });
     for (const hold of [keep, keepAsTask] as ((lock: RLock) => unknown)[]) {

@@ -2,7 +2,12 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe } from "../../_platform/describe.ts";
 import { BoundedSemaphore, Lock, Semaphore } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
-import { ELSEWHERE, type Elsewhere, shareProcesses } from "../contracts/elsewhere.ts";
+import {
+  ELSEWHERE,
+  type Elsewhere,
+  POOLS_ELSEWHERE,
+  shareProcesses,
+} from "../contracts/elsewhere.ts";
 import { lockContract } from "../contracts/lock_contract.ts";
 import { assertSound, SHORT_MS } from "../contracts/lock_suite.ts";
 import { readCell } from "../contracts/parts.ts";
@@ -244,7 +249,7 @@ test("BoundedSemaphore is a Semaphore, but their handles are not each other's", 
   assertThrows(() => Semaphore.from(new Lock().handle), TypeError, 'got one of "Lock"');
 });
 
-for (const elsewhere of ELSEWHERE) {
+for (const elsewhere of POOLS_ELSEWHERE) {
   test(`Semaphore: permits of ${elsewhere.name} that died are lost, and another thread may release them`, async () => {
     await using pool = elsewhere.pool({ maxWorkers: 1, maxTasksPerChild: 1 });
     const semaphore = new BoundedSemaphore(1);

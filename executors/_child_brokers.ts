@@ -1,0 +1,89 @@
+/**
+ * The brokers of one child process: one for its worker, and one for each other thread of it that
+ * uses the parent's objects.
+ *
+ * @module
+ */
+
+import { Decoder } from "../_memory/decoder.ts";
+import { Deputy } from "../_memory/seat.ts";
+import { FLAG, ThreadTable } from "../_memory/thread_table.ts";
+import { Broker } from "./_broker.ts";
+import { decodePayload, type Payload } from "./_payload.ts";
+import { KIND, type RemoteCall, REPLY } from "./_protocol.ts";
+
+/** The line of the child's worker. */
+const WORKER = 0;
+
+/** Sends a thread of the child the outcome of a call. */
+export type SendAnswer = (line: number, kind: number, id: number, value: unknown) => void;
+
+/** All brokers of one child. */
+export class ChildBrokers {
+  /** The deputy of the child's worker. */
+  readonly deputy: Deputy;
+  readonly #name: string;
+  readonly #threads: SharedArrayBuffer;
+  readonly #answer: SendAnswer;
+  readonly #decoder = new Decoder();
+  /** By the lines of their threads. */
+  readonly #brokers = new Map<number, Broker>();
+
+  /**
+   * @param name The child's name, which all of its threads have here.
+   * @param threads The table of threads.
+   * @param id The id in it that is claimed for the child's worker.
+   */
+  constructor(name: string, threads: SharedArrayBuffer, id: number, answer: SendAnswer) {
+    this.#name = name;
+    this.#threads = threads;
+    this.#answer = answer;
+    this.deputy = new Deputy(name, threads, id);
+    this.#add(WORKER, this.deputy);
+  }
+
+  #add(line: number, deputy: Deputy): Broker {
+    const broker = new Broker(
+      deputy,
+      (payload) => decodePayload(this.#decoder, payload) as RemoteCall,
+      (kind, id, value) => this.#answer(line, kind, id, value),
+    );
+    this.#brokers.set(line, broker);
+    return broker;
+  }
+
+  /** Takes in what a thread says of the parent's objects: a CALL, CALL_ABORT or RELEASE. */
+  receive(line: number, kind: number, id: number, payload: Payload): void {
+    if (kind === KIND.CALL) this.#call(line, id, payload);
+    else if (kind === KIND.CALL_ABORT) this.#brokers.get(line)?.abort(id);
+    else this.#brokers.get(line)?.release(decodePayload(this.#decoder, payload) as string);
+  }
+
+  #call(line: number, id: number, payload: Payload): void {
+    let broker: Broker;
+    try {
+      broker = this.#brokers.get(line) ?? this.#add(line, this.#deputize());
+    } catch (error) {
+      this.#answer(line, REPLY.THROWN, id, [error]);
+      return;
+    }
+    broker.call(id, payload);
+  }
+
+  /** Takes a seat for another thread of the child. */
+  #deputize(): Deputy {
+    const id = new ThreadTable(this.#threads).claim(this.#name, FLAG.WORKER);
+    return new Deputy(this.#name, this.#threads, id);
+  }
+
+  /** Takes in that the thread of a line has ended. */
+  lineEnded(line: number): void {
+    this.#brokers.get(line)?.end();
+    this.#brokers.delete(line);
+  }
+
+  /** Takes in that the child has ended. */
+  end(): void {
+    for (const broker of this.#brokers.values()) broker.end();
+  }
+}
