@@ -21,7 +21,8 @@
  * 2. A method that may wait comes in two forms: `x(..., limits)` returns a promise, and
  *    `xSync(..., deadlineMs)` blocks. The stub's `xSync` has `x` run in the other process. So any
  *    difference between the two must depend on an argument, not on the form. The names of these
- *    methods, without `Sync`, are registered with the kind. No other method waits.
+ *    methods, without `Sync`, are registered with the kind, apart from those of the other methods,
+ *    none of which waits. Another process can call no other than these.
  * 3. A core always acts for the seat that it was opened with: one thread may open the same object
  *    for several seats.
  *
@@ -119,13 +120,22 @@ export function isAlike(promised: Promised, { core, method }: CoreCall): boolean
   return !promised.hasThrown && promised.core === core && promised.method === method;
 }
 
+/** The names of the methods in the interface of a core. */
+export interface CoreMethods<Name extends string = string> {
+  /** Those that may wait, each of which has a twin with `Sync` in its name. */
+  readonly waiting: readonly Name[];
+  readonly others: readonly Name[];
+}
+
 /** How the cores of a kind are opened. */
 interface Opener {
   readonly open: (data: unknown) => Core;
-  readonly waiting: readonly string[];
+  readonly methods: CoreMethods;
 }
 
 const OPENERS = new Map<string, Opener>();
+/** The openers of the cores that were opened here. */
+const opened = new WeakMap<Core, Opener>();
 let openRemote: OpenRemote | undefined;
 let openReturned: OpenReturned | undefined;
 
@@ -134,19 +144,24 @@ let openReturned: OpenReturned | undefined;
  *
  * @param kind The kind that the objects' handles name.
  * @param open Makes a core for this thread; must not write shared words.
- * @param waiting The methods that may wait, each of which has a twin with `Sync` in its name.
+ * @param methods The methods that another process may call.
  */
 export function registerCore<C extends Core>(
   kind: string,
   open: (data: unknown) => C,
-  waiting: readonly (keyof C & string)[] = [],
+  methods: CoreMethods<keyof C & string>,
 ): void {
-  OPENERS.set(kind, { open, waiting });
+  OPENERS.set(kind, { open, methods });
 }
 
 /** The core of an object: opened here, or a stub if the object belongs to another process. */
 export function openCore<C extends Core>(kind: string, data: unknown): C {
-  if (!isRemoteData(data)) return openerOf(kind).open(data) as C;
+  if (!isRemoteData(data)) {
+    const opener = openerOf(kind);
+    const core = opener.open(data) as C;
+    opened.set(core, opener);
+    return core;
+  }
   const returned = openReturned?.(data);
   if (returned !== undefined) return returned as C;
   if (openRemote !== undefined) return openRemote(kind, data) as C;
@@ -155,9 +170,22 @@ export function openCore<C extends Core>(kind: string, data: unknown): C {
   );
 }
 
-/** The methods of a kind's core that may wait, without their blocking twins. */
-export function waitingMethods(kind: string): readonly string[] {
-  return openerOf(kind).waiting;
+/** The methods of a kind's core, without the blocking twins of those that may wait. */
+export function methodsOf(kind: string): CoreMethods {
+  return openerOf(kind).methods;
+}
+
+/**
+ * Throws if another process must not call a method: it would block this thread, or is none of the
+ * core's interface.
+ *
+ * @param core A core that was opened in this thread.
+ * @param waits Whether the call may wait, as a promise.
+ */
+export function checkCallable(core: Core, method: string, waits: boolean): void {
+  const { waiting, others } = opened.get(core)!.methods;
+  if ((waits ? waiting : others).includes(method)) return;
+  throw new TypeError(`Cannot call "${method}": another process may not`);
 }
 
 /**

@@ -1,7 +1,6 @@
 /**
- * Numbers and names that tell one thread from others. They need not be hard to guess, and so are
- * not made by `crypto`: pages that came over plain http lack parts of it, and on Node the first
- * look at it takes more than a millisecond of every start.
+ * Numbers and names that tell one thread from others. Those that need not be hard to guess are not
+ * made by `crypto`: on Node, the first look at it takes more than a millisecond of every start.
  *
  * @module
  */
@@ -13,5 +12,18 @@ export function randomWord(): number {
 
 /** A name that nothing else has. */
 export function randomName(): string {
-  return Array.from({ length: 4 }, () => (randomWord() >>> 0).toString(36)).join("-");
+  return nameOf(Uint32Array.from({ length: 4 }, randomWord));
+}
+
+/**
+ * A name that nobody can use who was not told it: of 128 bits that are hard to guess, even for who
+ * knows others.
+ */
+export function secretName(): string {
+  // Not `randomUUID`, which pages that came over plain http lack.
+  return nameOf(crypto.getRandomValues(new Uint32Array(4)));
+}
+
+function nameOf(words: Uint32Array): string {
+  return Array.from(words, (word) => word.toString(36)).join("-");
 }

@@ -12,6 +12,7 @@
 
 import { NEVER, nowMs } from "../_platform/clock.ts";
 import {
+  checkCallable,
   type CheckingCore,
   type Core,
   openPart,
@@ -208,7 +209,10 @@ export class Broker {
       const core = this.#open(object);
       if (isRefused) {
         this.#reply(REPLY.RETURNED, id, (core as Partial<CheckingCore>).checkCall?.(method));
-      } else if (patienceMs === undefined) {
+        return;
+      }
+      checkCallable(core, method, patienceMs !== undefined);
+      if (patienceMs === undefined) {
         this.#reply(REPLY.RETURNED, id, (core as unknown as Methods)[method](...args));
       } else if (!isBlocking || !this.#passOn(id, call)) {
         this.#wait(id, { call, deadlineMs: patienceMs < 0 ? NEVER : nowMs() + patienceMs });

@@ -10,6 +10,7 @@
  * @module
  */
 
+import { secretName } from "../_platform/random.ts";
 import { type Core, hasCore, isRemoteData, openCore } from "../_memory/core.ts";
 import { Decoder } from "../_memory/decoder.ts";
 import { HANDLE, type Handle, isShareable, type Shareable } from "../_memory/handle.ts";
@@ -42,8 +43,8 @@ export interface ObjectName {
 
 /** Parses a name; see {@linkcode Exports}. */
 export function parseName(object: string): ObjectName {
-  const [prefix, number, part] = object.split("/");
-  return { prefix, number: Number(number), whole: `${prefix}/${number}`, part };
+  const [prefix, number, key, part] = object.split("/");
+  return { prefix, number: Number(number), whole: `${prefix}/${number}/${key}`, part };
 }
 
 /** Opens an object that was introduced, for the seat that this thread acts for. */
@@ -57,7 +58,8 @@ let namesGiven = 0;
 
 /**
  * The shared objects of this thread that other processes know, each by a name:
- * `"<thread>/<number>"`.
+ * `"<thread>/<number>/<key>"`. The key is hard to guess: a process, which may be allowed less than
+ * the program, can use only objects that it was sent.
  */
 export class Exports {
   readonly #tell: (news: ExportNews) => void;
@@ -93,7 +95,7 @@ export class Exports {
       const encoder = new Encoder();
       encoder.handleOf = this.handleOf;
       const data = encode(encoder, handle.data);
-      name = `${this.#prefix}/${namesGiven++}`;
+      name = `${this.#prefix}/${namesGiven++}/${secretName()}`;
       this.#names.set(object, name);
       this.#registry.register(object, name);
       this.#tell({ object: name, kind: handle.kind, data });

@@ -13,6 +13,7 @@
  * @module
  */
 
+import { secretName } from "../_platform/random.ts";
 import type { Handle } from "../_memory/handle.ts";
 import { KIND, type NestedTask, REPLY } from "./_protocol.ts";
 import { findPoolsBy, POOL_KIND, type PoolHandle } from "./_pool_handle.ts";
@@ -25,22 +26,30 @@ import type { Executor } from "./executor.ts";
 import { type Future, futureInternals } from "./future.ts";
 import type { StreamSink, StreamSource } from "./stream.ts";
 
-/** This thread's pools, by name. */
-const pools = new Map<string, WorkerPool>();
-/** Executors of this thread's pools that were sent to tasks, and may come back. */
-const sent = new Map<string, Executor>();
+/** A pool that was sent to tasks. */
+interface SentPool {
+  readonly pool: WorkerPool;
+  /** What the pool is if it comes back. */
+  readonly executor: Executor;
+}
 
-findPoolsBy(({ name, owner }) => owner === THREAD_ID ? sent.get(name) : undefined);
+/** This thread's pools, with the keys of those that were sent to tasks. */
+const keys = new Map<WorkerPool, string | undefined>();
+/** The pools that were sent to tasks, by key: workers can submit to these, and to no others. */
+const sent = new Map<string, SentPool>();
 
-/** Lets workers submit to a pool, until {@linkcode withdrawPool}. */
-export function offerPool(name: string, pool: WorkerPool): void {
-  pools.set(name, pool);
+findPoolsBy(({ key }) => sent.get(key)?.executor);
+
+/** Lets workers that are sent a pool submit to it, until {@linkcode withdrawPool}. */
+export function offerPool(pool: WorkerPool): void {
+  keys.set(pool, undefined);
 }
 
 /** Withdraws a pool: workers can no longer submit to it. */
-export function withdrawPool(name: string): void {
-  pools.delete(name);
-  sent.delete(name);
+export function withdrawPool(pool: WorkerPool): void {
+  const key = keys.get(pool);
+  keys.delete(pool);
+  if (key !== undefined) sent.delete(key);
 }
 
 /**
@@ -49,8 +58,12 @@ export function withdrawPool(name: string): void {
  */
 export function handleOfPool(executor: Executor, pool: WorkerPool): Handle {
   const { name, concurrency, chunkMs } = pool;
-  if (pools.get(name) === pool) sent.set(name, executor);
-  const data: PoolHandle = { name, owner: THREAD_ID, concurrency, chunkMs };
+  const key = keys.get(pool) ?? secretName();
+  if (keys.has(pool)) {
+    keys.set(pool, key);
+    sent.set(key, { pool, executor });
+  }
+  const data: PoolHandle = { key, name, owner: THREAD_ID, concurrency, chunkMs };
   return { kind: POOL_KIND, data };
 }
 
@@ -127,7 +140,7 @@ export class NestedTasks {
   }
 
   #submit(worker: PoolWorkerHandle, id: number, task: NestedTask): void {
-    const pool = pools.get(task.pool);
+    const pool = sent.get(task.key)?.pool;
     if (pool === undefined) {
       const error = new RuntimeError(
         `Cannot submit to ${task.pool}: cannot schedule new futures after shutdown`,

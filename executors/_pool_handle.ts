@@ -11,6 +11,11 @@ import type { Executor } from "./executor.ts";
 
 /** What stands for a pool. */
 export interface PoolHandle {
+  /**
+   * What a submission names the pool by. It is hard to guess: a process, which may be allowed less
+   * than the program, can submit only to pools that it was sent.
+   */
+  readonly key: string;
   readonly name: string;
   /** The thread that made it. */
   readonly owner: string;

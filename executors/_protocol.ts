@@ -283,7 +283,9 @@ export interface RemoteCall {
 
 /** A submission from inside a worker. */
 export interface NestedTask {
-  /** The pool's name. */
+  /** The pool's key; see `PoolHandle`. */
+  readonly key: string;
+  /** The pool's name, for error texts. */
   readonly pool: string;
   readonly target: Target;
   readonly args: readonly unknown[];

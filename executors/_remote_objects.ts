@@ -10,7 +10,7 @@
 
 import { NEVER, nowMs } from "../_platform/clock.ts";
 import { soon } from "../_platform/timers.ts";
-import { type Core, type RemoteData, waitingMethods } from "../_memory/core.ts";
+import { type Core, methodsOf, type RemoteData } from "../_memory/core.ts";
 import { doorbell } from "../_memory/doorbell.ts";
 import type { Limits } from "../_memory/seat.ts";
 import { NotShareableError } from "../sync/errors.ts";
@@ -67,7 +67,7 @@ export class RemoteObjects {
     const { remote } = data;
     const known = this.#stubs.get(remote)?.deref();
     if (known !== undefined) return known;
-    const stub = this.#stubOf(waitingMethods(kind), data);
+    const stub = this.#stubOf(methodsOf(kind).waiting, data);
     this.#stubs.set(remote, new WeakRef(stub));
     this.#registry.register(stub, remote);
     return stub;

@@ -66,7 +66,7 @@ export class RemotePools implements OwnerRunner {
 
   /** Submits to a pool of the owner's. */
   submit(
-    pool: string,
+    pool: PoolHandle,
     fn: (...args: never[]) => unknown,
     args: readonly unknown[],
     options: TaskOptions | undefined,
@@ -77,7 +77,7 @@ export class RemotePools implements OwnerRunner {
 
   /** Starts a stream in a pool of the owner's. */
   stream(
-    pool: string,
+    pool: PoolHandle,
     fn: (...args: never[]) => unknown,
     args: readonly unknown[],
     options: TaskOptions | undefined,
@@ -115,7 +115,7 @@ export class RemotePools implements OwnerRunner {
   }
 
   #submit(
-    pool: string,
+    pool: PoolHandle,
     fn: (...args: never[]) => unknown,
     args: readonly unknown[],
     options: TaskOptions | undefined,
@@ -129,7 +129,8 @@ export class RemotePools implements OwnerRunner {
     try {
       signal?.throwIfAborted();
       const task: NestedTask = {
-        pool,
+        key: pool.key,
+        pool: pool.name,
         target: targetOf(fn, buffersize !== undefined),
         args,
         arity,
@@ -238,13 +239,13 @@ export class RemotePools implements OwnerRunner {
 class RemoteBackend implements ExecutorBackend {
   readonly concurrency: number;
   readonly chunkMs: number;
-  readonly #name: string;
+  readonly #handle: PoolHandle;
   readonly #pools: RemotePools;
 
-  constructor({ name, concurrency, chunkMs }: PoolHandle, pools: RemotePools) {
-    this.concurrency = concurrency;
-    this.chunkMs = chunkMs;
-    this.#name = name;
+  constructor(handle: PoolHandle, pools: RemotePools) {
+    this.concurrency = handle.concurrency;
+    this.chunkMs = handle.chunkMs;
+    this.#handle = handle;
     this.#pools = pools;
   }
 
@@ -254,7 +255,7 @@ class RemoteBackend implements ExecutorBackend {
     options: TaskOptions | undefined,
     arity: number,
   ): Future<unknown> {
-    return this.#pools.submit(this.#name, fn, args, options, arity);
+    return this.#pools.submit(this.#handle, fn, args, options, arity);
   }
 
   stream(
@@ -264,7 +265,7 @@ class RemoteBackend implements ExecutorBackend {
     buffersize: number,
     sink: StreamSink,
   ): StreamSource {
-    return this.#pools.stream(this.#name, fn, args, options, buffersize, sink);
+    return this.#pools.stream(this.#handle, fn, args, options, buffersize, sink);
   }
 
   /** See `_submit_context.ts`. */
@@ -274,7 +275,7 @@ class RemoteBackend implements ExecutorBackend {
 
   shutdown(): void {
     throw new RuntimeError(
-      `Cannot shut down ${this.#name} here: it belongs to the thread that made it`,
+      `Cannot shut down ${this.#handle.name} here: it belongs to the thread that made it`,
     );
   }
 

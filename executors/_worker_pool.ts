@@ -149,7 +149,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     }
     doorbell.add(this);
     if (settings.isDaemon) doorbell.rest();
-    offerPool(settings.name, this);
+    offerPool(this);
   }
 
   /** The pool's name. */
@@ -716,7 +716,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     this.#closed = true;
     this.#crew.close();
     doorbell.remove(this);
-    withdrawPool(this.name);
+    withdrawPool(this);
     this.#kind.close();
     for (const onClosed of this.#onClosed) onClosed();
   }

@@ -426,6 +426,23 @@ for (const kind of Object.keys(ORDERS)) {
   registerCore<QueueCore>(
     kind,
     (data) => LocalQueueCore.open(kind, data),
-    ["put", "putMany", "get", "getMany", "join"],
+    {
+      waiting: ["put", "putMany", "get", "getMany", "join"],
+      others: [
+        "checkOpen",
+        "checkNotOver",
+        "tryPut",
+        "tryPutMany",
+        "tryGet",
+        "tryGetMany",
+        "qsize",
+        "maxsize",
+        "isFull",
+        "taskDone",
+        "shutdown",
+        "isShutdown",
+        "sortByKeys",
+      ],
+    },
   );
 }

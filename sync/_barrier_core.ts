@@ -183,4 +183,7 @@ export class LocalBarrierCore implements BarrierCore {
   }
 }
 
-registerCore<BarrierCore>(KIND, LocalBarrierCore.open, ["wait"]);
+registerCore<BarrierCore>(KIND, LocalBarrierCore.open, {
+  waiting: ["wait"],
+  others: ["parties", "waiting", "isBroken", "finish", "reset", "abort"],
+});

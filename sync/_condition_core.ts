@@ -289,4 +289,7 @@ export class LocalConditionCore implements ConditionCore, PassingCore {
   }
 }
 
-registerCore<ConditionCore>(KIND, LocalConditionCore.open, ["wait"]);
+registerCore<ConditionCore>(KIND, LocalConditionCore.open, {
+  waiting: ["wait"],
+  others: ["use", "notify"],
+});

@@ -152,4 +152,7 @@ export class LocalEventCore implements EventCore {
   }
 }
 
-registerCore<EventCore>(KIND, LocalEventCore.open, ["wait"]);
+registerCore<EventCore>(KIND, LocalEventCore.open, {
+  waiting: ["wait"],
+  others: ["isSet", "set", "clear"],
+});

@@ -114,4 +114,7 @@ export class LocalLockCore extends OwnedLock implements LockCore, PassingCore {
   }
 }
 
-registerCore<LockCore>(KIND, LocalLockCore.open, ["acquire"]);
+registerCore<LockCore>(KIND, LocalLockCore.open, {
+  waiting: ["acquire"],
+  others: ["tryAcquire", "release", "recover", "locked", "describeOwner"],
+});

@@ -244,4 +244,15 @@ export class LocalRLockCore extends OwnedLock implements RLockCore, PassingCore 
   }
 }
 
-registerCore<RLockCore>(KIND, LocalRLockCore.open, ["acquire"]);
+registerCore<RLockCore>(KIND, LocalRLockCore.open, {
+  waiting: ["acquire"],
+  others: [
+    "enterAgain",
+    "tryAcquire",
+    "release",
+    "releaseAs",
+    "recover",
+    "locked",
+    "describeOwner",
+  ],
+});

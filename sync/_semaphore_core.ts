@@ -339,5 +339,8 @@ class SemaphoreWait extends Wait {
 }
 
 for (const kind of [KIND, BOUNDED_KIND]) {
-  registerCore<SemaphoreCore>(kind, (data) => LocalSemaphoreCore.open(kind, data), ["acquire"]);
+  registerCore<SemaphoreCore>(kind, (data) => LocalSemaphoreCore.open(kind, data), {
+    waiting: ["acquire"],
+    others: ["tryAcquire", "release", "value"],
+  });
 }

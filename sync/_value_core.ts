@@ -230,4 +230,7 @@ export class LocalValueCore<T extends keyof ValueTypes> implements ValueCore<T> 
   }
 }
 
-registerCore<ValueCore>(KIND, LocalValueCore.open);
+registerCore<ValueCore>(KIND, LocalValueCore.open, {
+  waiting: [],
+  others: ["type", "get", "set", "add"],
+});

@@ -1,6 +1,6 @@
-/** Calls of objects by other processes that come before the news of the objects that they name. */
+/** Calls of objects by other processes: those that come early, and those that none must make. */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { Broker, exportTable, findExports } from "../../executors/_broker.ts";
 import { type ExportNews, Exports } from "../../executors/_exports.ts";
 import {
@@ -88,5 +88,36 @@ test("a call by another process waits for the news of its object and of those in
     texts(replies).at(-1),
     "NotShareableError: Cannot use object of another process: that one has let go of it; have it keep the object, or send it again",
   );
+  broker.end();
+});
+
+test("another process can call the interface of an object, and nothing else of it", () => {
+  const { broker, replies, newsOf, call } = makeBroker();
+  const about = newsOf(new Queue<unknown>());
+  exportTable.learn(about);
+  // Some are the core's own; `getSync` would block the thread that serves all processes; and `get`
+  // may wait, which this call does not say.
+  const others = ["constructor", "toString", "checkCall", "passOn", "data", "getSync", "get"];
+  for (const method of others) call(about.object, method);
+  assertEquals(
+    texts(replies),
+    others.map((method) => `TypeError: Cannot call "${method}": another process may not`),
+  );
+  call(about.object, "qsize");
+  assertEquals(texts(replies).at(-1), 0);
+  broker.end();
+});
+
+test("another process cannot find an object by the name of one that was sent before it", () => {
+  const { broker, replies, newsOf, call } = makeBroker();
+  const [secret, lock] = [newsOf(new Queue<string>()), newsOf(new Lock())];
+  for (const news of [secret, lock]) exportTable.learn(news);
+  const [prefix, number, key] = lock.object.split("/");
+  const before = `${prefix}/${Number(number) - 1}`;
+  assert(secret.object.startsWith(`${before}/`));
+  for (const name of [before, `${before}/${key}`, `${before}/`]) call(name, "tryGet");
+  const refusal =
+    "NotShareableError: Cannot use object of another process: that one has let go of it; have it keep the object, or send it again";
+  assertEquals(texts(replies), [refusal, refusal, refusal]);
   broker.end();
 });

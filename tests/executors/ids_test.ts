@@ -51,7 +51,8 @@ test("submissions of a worker get their outcomes when their ids are beyond the w
     pools.answer(REPLY.RESULT, id, "done");
   });
   const pools = new RemotePools("owner", outbox, LAST);
-  const submit = () => pools.submit("pool", (n: number) => n, [1], undefined, 0).result();
+  const handle = { key: "key", name: "pool", owner: "owner", concurrency: 1, chunkMs: 10 };
+  const submit = () => pools.submit(handle, (n: number) => n, [1], undefined, 0).result();
   assertEquals(await Promise.all([submit(), submit(), submit()]), ["done", "done", "done"]);
   assertEquals(ids, [LAST, -LAST - 1, -LAST]);
 });
@@ -66,7 +67,7 @@ test(
       objects.answer(REPLY.RETURNED, id, true);
     });
     const objects = new RemoteObjects(outbox, LAST);
-    const lock = objects.open("Lock", { remote: "main/1" }) as Core & {
+    const lock = objects.open("Lock", { remote: "main/1/key" }) as Core & {
       acquire(limits: Limits): Promise<boolean>;
     };
     const acquire = () => lock.acquire({ deadlineMs: NEVER, signal: undefined });

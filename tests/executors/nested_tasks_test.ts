@@ -12,6 +12,8 @@ import {
   Thread,
   ThreadPoolExecutor,
 } from "../../executors/mod.ts";
+import { HANDLE } from "../../_memory/handle.ts";
+import type { PoolHandle } from "../../executors/_pool_handle.ts";
 import { Queue } from "../../queue/mod.ts";
 import { Event, RuntimeError } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
@@ -228,4 +230,17 @@ test("A signal of null is none, also to a pool that was sent to a task", async (
     return await pool.with({ signal: null as never }).submit(() => 2);
   };
   assertEquals(await pool.submit(nested, pool), 2);
+});
+
+test("A task of a process cannot submit to a pool that it was not sent", async () => {
+  await using own = new ThreadPoolExecutor({ maxWorkers: 1 });
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
+  // A task of a thread was sent it, which does not matter.
+  assertEquals(await own.submit(work.descend, own, 0), 0);
+  const { name } = own[HANDLE]().data as PoolHandle;
+  assertMatch(
+    await pool.submit(work.submitTo, pool, name),
+    /^RuntimeError: Cannot submit to ThreadPoolExecutor-\d+: cannot schedule new futures/,
+  );
+  assertEquals(own.stats().completed, 1);
 });

@@ -7,10 +7,10 @@ import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } f
 import {
   type Core,
   isRemoteData,
+  methodsOf,
   openCore,
   type RemoteData,
   setRemoteCores,
-  waitingMethods,
 } from "../../_memory/core.ts";
 import { Doorbell } from "../../_memory/doorbell.ts";
 import { home, type Limits, Seat } from "../../_memory/seat.ts";
@@ -235,7 +235,7 @@ test("QueueCore has methods only, and each that may wait in two forms", () => {
     assert(typeof value === "function", name);
   }
   for (const { name } of SUITES) {
-    const waiting = waitingMethods(name);
+    const waiting = methodsOf(name).waiting;
     for (const method of waiting) assert(`${method}Sync` in methods, method);
     const blocking = Object.keys(methods).filter((method) => method.endsWith("Sync"));
     assertEquals(blocking.sort(), waiting.map((method) => `${method}Sync`).sort());

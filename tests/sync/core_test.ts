@@ -13,12 +13,13 @@ import {
   assertThrows,
 } from "@std/assert";
 import {
+  checkCallable,
   type Core,
   isRemoteData,
+  methodsOf,
   openCore,
   type RemoteData,
   setRemoteCores,
-  waitingMethods,
   type WholeCore,
 } from "../../_memory/core.ts";
 import type { Handle } from "../../_memory/handle.ts";
@@ -109,7 +110,11 @@ function isMethod(core: object, name: string): boolean {
 /** Calls a method as if across a process boundary. */
 function call(kind: string, core: Record<string, Method>, name: string, args: unknown[]): unknown {
   calls.push(`${kind}.${name}`);
-  const mayWait = waitingMethods(kind).includes(name);
+  const { waiting } = methodsOf(kind);
+  const twin = name.replace(/Sync$/, "");
+  if (waiting.includes(twin)) checkCallable(core as unknown as Core, twin, true);
+  else checkCallable(core as unknown as Core, name, false);
+  const mayWait = waiting.includes(name);
   if (mayWait) {
     const limits = args.at(-1) as Limits;
     assert("deadlineMs" in limits && "signal" in limits, `${kind}.${name} has no limits`);
@@ -158,8 +163,8 @@ test("each method of a core that may wait has a twin that blocks", () => {
   const objects = [...classes.map((of) => new of()), new Barrier(2), new Value("i32")];
   for (const { handle: { kind, data } } of objects) {
     const core = openCore(kind, data);
-    assertEquals(waitingMethods(kind).length, kind === "Value" ? 0 : 1);
-    for (const name of waitingMethods(kind)) {
+    assertEquals(methodsOf(kind).waiting.length, kind === "Value" ? 0 : 1);
+    for (const name of methodsOf(kind).waiting) {
       assert(isMethod(core, name) && isMethod(core, `${name}Sync`), `${kind}.${name}`);
     }
   }
