@@ -159,15 +159,15 @@ export class Decoder extends WordReader {
       case tags.REF:
         return this.#again(this.readLength(word));
       case tags.ARRAY:
-        return this.#array(this.readLength(word));
+        return this.#array(this.readCount(word));
       case tags.ARRAY_LOOSE:
-        return this.#looseArray(this.readLength(word));
+        return this.#looseArray(this.readCount(word));
       case tags.ARRAY_SPARSE:
         return this.#sparseArray();
       case tags.ARRAY_INT32:
-        return this.#intArray(this.readLength(word));
+        return this.#intArray(this.readCount(word));
       case tags.ARRAY_DOUBLE:
-        return this.#doubleArray(this.readLength(word));
+        return this.#doubleArray(this.readCount(word));
       case tags.OBJECT:
         return this.#object(this.#keyLists[this.#keyListCount++] = this.readKeyList(word));
       case tags.OBJECT_AGAIN:
@@ -175,9 +175,9 @@ export class Decoder extends WordReader {
       case tags.DICTIONARY:
         return this.#entries(this.#keep({}), word);
       case tags.MAP:
-        return this.#map(this.readLength(word));
+        return this.#map(this.readCount(word));
       case tags.SET:
-        return this.#set(this.readLength(word));
+        return this.#set(this.readCount(word));
       case tags.DATE:
         return this.#keep(new Date(this.readDouble()));
       case tags.REGEXP:
@@ -280,7 +280,7 @@ export class Decoder extends WordReader {
 
   /** Reads the keys and values of a DICTIONARY into an object. */
   #entries<T extends object>(object: T, word: number): T {
-    for (let count = this.readLength(word); count > 0; count--) {
+    for (let count = this.readCount(word); count > 0; count--) {
       const key = this.#string();
       const value = this.#value();
       if (key === "__proto__") define(object, key, value, true);
@@ -306,7 +306,7 @@ export class Decoder extends WordReader {
 
   /** Reads a length and copies that many bytes out of the memory. */
   #data(): Uint8Array<ArrayBuffer> {
-    const length = this.words[this.pos++];
+    const length = this.words[this.pos++] >>> 0;
     let at = this.pos * 4;
     if (length < tags.EXTERN_BYTES) {
       this.pos += (length + 3) >> 2;
@@ -314,6 +314,7 @@ export class Decoder extends WordReader {
       at = this.#externAt;
       this.#externAt += (length + 7) & ~7;
     }
+    if (at + length > this.bytes.length) this.refuseLength(length);
     return copyOf(this.bytes.subarray(at, at + length));
   }
 
@@ -391,7 +392,7 @@ export class Decoder extends WordReader {
 
   #errors(): unknown[] {
     const errors: unknown[] = [];
-    for (let count = this.readLength(this.words[this.pos++]); count > 0; count--) {
+    for (let count = this.readCount(this.words[this.pos++]); count > 0; count--) {
       errors.push(this.#value());
     }
     return errors;
@@ -419,7 +420,7 @@ export class Decoder extends WordReader {
   }
 
   #ownFields(error: object): void {
-    for (let count = this.readLength(this.words[this.pos++]); count > 0; count--) {
+    for (let count = this.readCount(this.words[this.pos++]); count > 0; count--) {
       const key = this.#string();
       define(error, key, this.#value(), true);
     }

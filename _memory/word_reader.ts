@@ -101,6 +101,18 @@ export class WordReader {
     return length === tags.LONG ? this.words[this.pos++] >>> 0 : length;
   }
 
+  /** Reads a length that counts entries, each of which takes a word or more. */
+  protected readCount(word: number): number {
+    const count = this.readLength(word);
+    if (count > this.words.length - this.pos) this.refuseLength(count);
+    return count;
+  }
+
+  /** Words from another process may be of a task's own making. */
+  protected refuseLength(length: number): never {
+    throw new RangeError(`Cannot decode: a length of ${length} is more than there is`);
+  }
+
   protected readDouble(): number {
     const pos = this.pos;
     tags.PAIR_WORDS[0] = this.words[pos];
@@ -114,7 +126,10 @@ export class WordReader {
     const size = (length + 3) >> 2;
     const pos = this.pos;
     this.pos = pos + size;
-    if (size > CACHED_WORDS) return this.#chars(pos, length);
+    if (size > CACHED_WORDS) {
+      if (this.pos > this.words.length) this.refuseLength(length);
+      return this.#chars(pos, length);
+    }
     const words = this.words;
     let hash = word;
     for (let i = 0; i < size; i++) hash = Math.imul(hash ^ words[pos + i], 0x9e3779b1);
@@ -166,7 +181,8 @@ export class WordReader {
   protected readUtf16(length: number): string {
     const words = this.words;
     let pos = this.pos;
-    this.pos = pos + ((length + 1) >> 1);
+    this.pos = pos + Math.ceil(length / 2);
+    if (this.pos > this.words.length) this.refuseLength(length);
     const parts: string[] = [];
     const units: number[] = [];
     for (let i = 0; i < length; i += 2) {
@@ -205,6 +221,7 @@ export class WordReader {
     if (list === undefined || i !== size || size === 0) {
       this.pos = pos;
       const keys: string[] = [];
+      if (size < 0 || (word >>> 8) > size) this.refuseLength(word >>> 8);
       for (let count = word >>> 8; count > 0; count--) keys.push(this.#key());
       const block = Int32Array.from(words.subarray(pos, pos + size));
       list = new KeyList(hash, block, keys);

@@ -20,7 +20,8 @@ const TURN_MS = 10;
 
 /** What a process is started with, besides its command. */
 export interface ChildOptions
-  extends Pick<ProcessOptions, "cwd" | "ready" | "onFrame" | "onWireFrame" | "onEnd"> {
+  extends
+    Pick<ProcessOptions, "cwd" | "ready" | "onFrame" | "onWireFrame" | "onUnreadable" | "onEnd"> {
   /** All of its environment variables; with `undefined`, it has those of this process. */
   readonly env: Readonly<Record<string, string | undefined>> | undefined;
   /** Makes the error that says that it could not be started. */
@@ -59,7 +60,7 @@ function withHint(error: Error & { readonly code?: string }): Error {
 export function startChild(
   command: string,
   args: readonly string[],
-  { cwd, ready, env, onFrame, onWireFrame, onEnd, errorOf }: ChildOptions,
+  { cwd, ready, env, onFrame, onWireFrame, onUnreadable, onEnd, errorOf }: ChildOptions,
 ): ChildProcess | Promise<never> {
   let child: NodeChildProcess;
   try {
@@ -86,7 +87,7 @@ export function startChild(
   const open = (number: number, onFrame: (frame: Uint8Array) => void) => {
     let socket!: SocketChannel;
     const closed = new Promise<void>((resolve) => {
-      socket = new SocketChannel(child.stdio[number]!, onFrame, resolve);
+      socket = new SocketChannel(child.stdio[number]!, onFrame, resolve, onUnreadable);
     });
     ready.then(() => socket.listen());
     const send: FrameChannel["send"] = (frame, onSent) => {

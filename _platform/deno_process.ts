@@ -324,7 +324,7 @@ function checkOwnFolder(cwd?: string): void {
 }
 
 function start(options: ProcessOptions): ChildProcess | Promise<never> {
-  const { cwd, ready, onFrame, onWireFrame, onEnd } = options;
+  const { cwd, ready, onFrame, onWireFrame, onUnreadable, onEnd } = options;
   checkOwnFolder(cwd);
   const args = commandArgs(options);
   const command = runtimeCommand();
@@ -335,6 +335,7 @@ function start(options: ProcessOptions): ChildProcess | Promise<never> {
     env: variablesOf(options),
     onFrame,
     onWireFrame,
+    onUnreadable,
     onEnd,
     errorOf: cannotStart,
   });

@@ -65,7 +65,7 @@ function isCompiled(): boolean {
 }
 
 function start(options: ProcessOptions): ChildProcess | Promise<never> {
-  const { entry, module, cwd, ready, onFrame, onWireFrame, onEnd } = options;
+  const { entry, module, cwd, ready, onFrame, onWireFrame, onUnreadable, onEnd } = options;
   if (cwd !== undefined) checkFolder(cwd);
   const { execPath, env, pid, platform } = builtin("node:process");
   const code = FORGET_CODE + (cwd === undefined ? "" : codeOfFolder(cwd)) +
@@ -78,6 +78,7 @@ function start(options: ProcessOptions): ChildProcess | Promise<never> {
     env: addedTo(env, { ...options.env, [CHILD_OF]: String(pid) }, platform === "win32"),
     onFrame,
     onWireFrame,
+    onUnreadable,
     onEnd,
     errorOf: (cause) => {
       const text = cause instanceof Error ? cause.message : String(cause);

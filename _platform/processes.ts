@@ -43,6 +43,11 @@ export interface ProcessOptions {
    * Frames of one channel may overtake those of the other.
    */
   readonly onWireFrame: (frame: Uint8Array) => void;
+  /**
+   * Called when what the child has sent are no frames, or with what taking in one has thrown.
+   * Nothing more comes by that channel.
+   */
+  readonly onUnreadable: (error: unknown) => void;
   /** Called once, when the process has ended and all its frames have been handed out. */
   readonly onEnd: (end: ProcessEnd) => void;
 }

@@ -27,6 +27,9 @@ export const FRAME_HEAD_BYTES = 8;
  */
 export const SOCKET = { HOST: 3, WORKER: 4 } as const;
 
+/** Frames are shorter than this: lengths of payloads are kept in Int32 words. */
+const TOO_MANY_BYTES = 2 ** 31;
+
 /** Memory for a frame larger than this is not kept for the next one. */
 export const MOST_KEPT_BYTES = 1 << 22;
 
@@ -43,6 +46,7 @@ const CHUNK_BYTES = 1 << 16;
 export class SocketChannel implements FrameChannel {
   readonly #socket: NodeSocket;
   readonly #onFrame: (frame: Uint8Array) => void;
+  readonly #onUnreadable: (error: unknown) => void;
   /** Holds a frame that arrives in parts. */
   #memory = new Uint8Array(FRAME_HEAD_BYTES);
   /** How many bytes of that frame have arrived. */
@@ -54,10 +58,19 @@ export class SocketChannel implements FrameChannel {
    * @param onFrame See `ProcessOptions`.
    * @param onClose Called when all has arrived that will arrive, or when the other process has
    * gone.
+   * @param onUnreadable See `ProcessOptions`.
    */
-  constructor(socket: NodeSocket, onFrame: (frame: Uint8Array) => void, onClose: () => void) {
+  constructor(
+    socket: NodeSocket,
+    onFrame: (frame: Uint8Array) => void,
+    onClose: () => void,
+    onUnreadable = (error: unknown): void => {
+      throw error;
+    },
+  ) {
     this.#socket = socket;
     this.#onFrame = onFrame;
+    this.#onUnreadable = onUnreadable;
     // When reading or writing fails, the other process has gone, and "close" follows.
     socket.on("error", () => {});
     socket.on("close", onClose);
@@ -119,6 +132,16 @@ export class SocketChannel implements FrameChannel {
   }
 
   #receive(chunk: Uint8Array): void {
+    try {
+      this.#divide(chunk);
+    } catch (error) {
+      this.close();
+      this.#onUnreadable(error);
+    }
+  }
+
+  /** Hands out the frames that end in a chunk. */
+  #divide(chunk: Uint8Array): void {
     for (let at = 0; at < chunk.length;) {
       const left = chunk.length - at;
       if (this.#filled > 0 || left < FRAME_HEAD_BYTES || lengthAt(chunk, at) > left) {
@@ -165,6 +188,10 @@ function writeLength(frame: Uint8Array): void {
   for (let i = 0; i < 4; i++) frame[i] = frame.length >>> (8 * i);
 }
 
+/** The length of the frame that begins there. */
 function lengthAt(bytes: Uint8Array, at: number): number {
-  return (bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 | bytes[at + 3] << 24) >>> 0;
+  const length = (bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 | bytes[at + 3] << 24) >>> 0;
+  // A child's task may have written it: with 0 bytes, the next frame would begin here, for ever.
+  if (length >= FRAME_HEAD_BYTES && length % 8 === 0 && length < TOO_MANY_BYTES) return length;
+  throw new RangeError(`Cannot read frame: none has ${length} bytes`);
 }

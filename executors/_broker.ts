@@ -102,6 +102,13 @@ export function findExports(): void {
   setRemoteCores((_kind, { remote }) => exportTable.open(remote));
 }
 
+/** Throws unless a call has its form: a task may have made it up. */
+function checkForm({ object, method, args, patienceMs, settled = [] }: RemoteCall): void {
+  const isCall = typeof object === "string" && typeof method === "string" && Array.isArray(args) &&
+    (patienceMs === undefined || Number.isFinite(patienceMs)) && Array.isArray(settled);
+  if (!isCall) throw new TypeError("Cannot read call: it has not the form of one");
+}
+
 type Methods = Record<string, (...args: unknown[]) => unknown>;
 
 /** A call that may wait. */
@@ -189,6 +196,7 @@ export class Broker {
     let call: RemoteCall;
     try {
       call = this.deputy.act(() => this.#read(payload));
+      checkForm(call);
     } catch (error) {
       if (error instanceof NewsAwaited) return false;
       this.#reply(REPLY.THROWN, id, [error]);

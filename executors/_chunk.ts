@@ -15,6 +15,17 @@ export function chunkOf(args: readonly unknown[], arity: number): number {
   return arity === 0 ? 0 : args.length / arity;
 }
 
+/**
+ * True for the outcome of a chunk of so many calls, or of the first of them. What another process
+ * says can be anything.
+ */
+export function isChunkOutcome(value: unknown, calls: number): value is ChunkOutcome {
+  if (!Array.isArray(value)) return false;
+  const [elapsedMs, entries, failed] = value;
+  return typeof elapsedMs === "number" && Array.isArray(entries) && Array.isArray(failed) &&
+    entries.length > 0 && entries.length <= calls;
+}
+
 /** The first error that a call of a chunk has thrown, boxed; `undefined` if none has. */
 export function errorIn(
   [, entries, failed]: ChunkOutcome,

@@ -15,6 +15,7 @@
 import type { FrameChannel } from "../_platform/processes.ts";
 import { FRAME_HEAD_BYTES, MOST_KEPT_BYTES } from "../_platform/socket_channel.ts";
 import { copy, NO_PAYLOAD, type Payload } from "./_payload.ts";
+import { PLACE } from "./_protocol.ts";
 
 const HEAD = { TYPE: 0, A: 1, B: 2, C: 3, PLACE: 4, EXTERNS: 5, BYTES: 6, SIZE: 8 } as const;
 const HEAD_BYTES = HEAD.SIZE * Int32Array.BYTES_PER_ELEMENT;
@@ -142,7 +143,11 @@ export class FrameReader implements Payload {
     this.#next = FRAME_HEAD_BYTES;
   }
 
-  /** Goes to the next record; false after the last. */
+  /**
+   * Goes to the next record; false after the last.
+   *
+   * @throws {RangeError} When the record does not lie within the frame.
+   */
   next(): boolean {
     const at = this.#next;
     if (at >= this.bytes.length) return false;
@@ -156,7 +161,20 @@ export class FrameReader implements Payload {
     this.externBase = words[head + HEAD.EXTERNS];
     this.start = at + HEAD_BYTES;
     this.length = words[head + HEAD.BYTES];
-    this.#next = (this.start + this.length + 7) & ~7;
+    const end = this.start + this.length;
+    if (!this.#isWhole(end)) {
+      throw new RangeError("Cannot read frame: one of its records does not fit into it");
+    }
+    this.#next = (end + 7) & ~7;
     return true;
+  }
+
+  /** Whether the record is one: a task may have written it. */
+  #isWhole(end: number): boolean {
+    const { place, externBase, length } = this;
+    // Where the frame ends before the length, that is `undefined`, and not 0 or more.
+    if (!(length >= 0) || end > this.bytes.length) return false;
+    return place === PLACE.INLINE ||
+      (place === PLACE.BLOCK && externBase >= 0 && externBase <= length);
   }
 }

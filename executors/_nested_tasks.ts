@@ -13,6 +13,7 @@
  * @module
  */
 
+import { checkTimeout } from "../_platform/clock.ts";
 import { secretName } from "../_platform/random.ts";
 import type { Handle } from "../_memory/handle.ts";
 import { KIND, type NestedTask, REPLY } from "./_protocol.ts";
@@ -140,17 +141,14 @@ export class NestedTasks {
   }
 
   #submit(worker: PoolWorkerHandle, id: number, task: NestedTask): void {
-    const pool = sent.get(task.key)?.pool;
-    if (pool === undefined) {
-      const error = new RuntimeError(
-        `Cannot submit to ${task.pool}: cannot schedule new futures after shutdown`,
-      );
-      return reply(worker, REPLY.ERROR, id, error);
-    }
+    let pool: WorkerPool;
     let future: Future<unknown>;
     let stream: NestedStream | undefined;
-    const controller = task.hasSignal ? new AbortController() : undefined;
+    let controller: AbortController | undefined;
     try {
+      checkForm(task);
+      pool = poolOf(task);
+      controller = task.hasSignal ? new AbortController() : undefined;
       // What came with nothing has an empty context, not the one that is active here.
       const { target, args, arity, buffersize, timeout, priority, carrier = {} } = task;
       const limits = { timeout, priority, signal: controller?.signal };
@@ -193,7 +191,7 @@ export class NestedTasks {
   #block(worker: PoolWorkerHandle, block: number, ids: number[]): void {
     const account = this.#accounts.get(worker);
     if (account === undefined) return;
-    const isStuck = ids.every((id) => {
+    const isStuck = Array.isArray(ids) && ids.every((id) => {
       const entry = account.futures.get(id);
       // A value that was sent, and not taken, lets the worker go on.
       return entry?.isOwn === true && (entry.stream?.ahead ?? 0) === 0;
@@ -214,6 +212,32 @@ export class NestedTasks {
       `Cannot wait: all ${this.#pool.concurrency} workers of ${this.#pool.name} would block for tasks that none is left to run; raise maxWorkers, or submit the tasks from outside the pool`,
     );
   }
+}
+
+/** The pool that a task is submitted to. */
+function poolOf({ key, pool }: NestedTask): WorkerPool {
+  const found = sent.get(key);
+  if (found !== undefined) return found.pool;
+  throw new RuntimeError(
+    `Cannot submit to ${pool}: cannot schedule new futures after shutdown`,
+  );
+}
+
+/**
+ * Throws unless a submission has its form. Where it comes from, its parts were checked; but a task
+ * in a process, which may be allowed less than this one, can say what it likes.
+ */
+function checkForm({ target, args, arity, buffersize, carrier, ...task }: NestedTask): void {
+  const { timeout, priority } = task;
+  const isTask = typeof target?.name === "string" &&
+    typeof (target.kind === "module" ? target.url : target.text) === "string" &&
+    Array.isArray(args) && (arity === 0 || Number.isInteger(args.length / arity)) &&
+    Number.isInteger(arity) && arity >= 0 &&
+    (buffersize === undefined || Number.isInteger(buffersize)) &&
+    (priority === undefined || Number.isFinite(priority)) &&
+    (carrier === undefined || Object(carrier) === carrier);
+  if (!isTask) throw new TypeError("Cannot submit: this has not the form of a submission");
+  checkTimeout(timeout, "submit");
 }
 
 /** A stream that a worker has submitted: sends the values to that worker. */

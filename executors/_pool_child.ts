@@ -49,7 +49,7 @@ import {
 } from "./_process_protocol.ts";
 import type { StartedProcess } from "./_process_start.ts";
 import { RelayReader, RelayWriter } from "./_relay.ts";
-import { unsendable } from "./_target.ts";
+import { errorText, unsendable } from "./_target.ts";
 import { type ChildGroup, type Task, type TaskHead, TasksInHand } from "./_tasks_in_hand.ts";
 import { ServingWire } from "./_wire.ts";
 import { WorkerState } from "./_worker_state.ts";
@@ -59,6 +59,22 @@ const ENDING_MS = 5000;
 
 /** How long a process may take to hear that a task must stop: it may still be starting. */
 const UNHEARD_MS = 5000;
+
+/** The mail that is the owner's concern alone. */
+const PASSED_ON: ReadonlySet<number> = new Set([
+  KIND.PROGRESS,
+  KIND.SUBMIT,
+  KIND.BLOCK,
+  KIND.CANCEL,
+  KIND.STREAM_STARTED,
+  KIND.YIELDED,
+  KIND.YIELDED_LARGE,
+  KIND.THREW,
+  KIND.TAKEN,
+  KIND.LEFT,
+  KIND.BEGUN,
+  KIND.ABORT,
+]);
 
 /** What has become of a child. */
 export interface ChildEnd {
@@ -120,6 +136,7 @@ export class PoolChild {
       started,
       (record) => this.#receive(record),
       () => this.#afterFrame(),
+      (error) => this.#refuse(error),
       (end) => this.#afterEnd(end),
     );
     this.#wire = new ServingWire(this.#link.wire);
@@ -361,7 +378,8 @@ export class PoolChild {
     } else if (type === UP.NUMBERED) this.#wire.learn(a, b);
     else if (type === UP.WIRED) this.#wire.open();
     else if (type === UP.LINE_ENDED) this.#brokers.lineEnded(a);
-    else this.#takeBack(a, b, c, keep(record));
+    else if (type === UP.RETURNED) this.#takeBack(a, keep(record));
+    else throw new Error(`Cannot read record: none is of type ${type}`);
   }
 
   #receiveMail(record: FrameReader, kind: number, id: number): void {
@@ -374,7 +392,7 @@ export class PoolChild {
         if (this.#isAlone && kind === KIND.ERROR) this.#code = FAILED;
         break;
       case KIND.RAN: {
-        const [startMs, endMs] = decodePayload(this.#decoder, record) as RanReport;
+        const [startMs, endMs] = this.#readRan(record);
         this.#inHand.ran(id, endMs - startMs);
         this.#mail.pass(kind, id, record);
         break;
@@ -402,13 +420,21 @@ export class PoolChild {
         this.#state.setReady();
         break;
       default:
+        if (!PASSED_ON.has(kind)) throw new Error(`Cannot read mail: none is of kind ${kind}`);
         this.#mail.pass(kind, id, record);
     }
+  }
+
+  #readRan(record: FrameReader): RanReport {
+    const report = decodePayload(this.#decoder, record) as RanReport;
+    if (report.length === 3 && report.every(Number.isFinite)) return report;
+    throw new TypeError("Cannot read report of a task: it is not three numbers");
   }
 
   #readReport(record: FrameReader): { how: string; error: unknown } {
     try {
       const [how, error] = decodePayload(passingDecoder, record) as [string, unknown];
+      if (typeof how !== "string") throw new TypeError("Cannot read end: it is no text");
       return { how, error };
     } catch (error) {
       return { how: "threw an error that cannot be read here", error };
@@ -416,8 +442,8 @@ export class PoolChild {
   }
 
   /** Takes back a task that waits behind a long one. */
-  #takeBack(task: number, fn: number, form: number, payload: Payload): void {
-    const { number, stopMs } = this.#inHand.takeBack(task);
+  #takeBack(task: number, payload: Payload): void {
+    const { number, fn, form, stopMs } = this.#inHand.takeBack(task);
     this.#hasReturned = true;
     this.#tasksLeft++;
     if (stopMs !== undefined) this.#tell(KIND.ERROR, task, undefined);
@@ -535,6 +561,14 @@ export class PoolChild {
   end(signal: string, because?: string): void {
     this.#killedBecause ??= because;
     this.#link.kill(signal);
+  }
+
+  /**
+   * Ends the process, and it alone: it has sent what the package never sends. A task can make it do
+   * so, even one with no permission, which must not harm the program by it.
+   */
+  #refuse(error: unknown): void {
+    this.end("SIGKILL", `as it sent what cannot be understood: ${errorText(error)}`);
   }
 
   #afterEnd(how: ProcessEnd): void {

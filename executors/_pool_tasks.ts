@@ -22,7 +22,7 @@
 
 import { nowMs } from "../_platform/clock.ts";
 import { doorbell } from "../_memory/doorbell.ts";
-import { type ChunkOutcome, errorIn } from "./_chunk.ts";
+import { type ChunkOutcome, errorIn, isChunkOutcome } from "./_chunk.ts";
 import { Deadlines } from "./_deadlines.ts";
 import type { Runner } from "./_future_internals.ts";
 import { limitTask } from "./_limits.ts";
@@ -165,12 +165,17 @@ export class PoolTasks {
       worker.givenUp.grace.cancel();
       worker.givenUp = undefined;
     }
-    const isChunk = this.#chunks.has(task);
+    const calls = this.#chunks.get(task);
+    if (calls !== undefined && !failed && !isChunkOutcome(value, calls)) {
+      failed = true;
+      value = new TypeError("Cannot read outcome: it is not that of a chunk");
+    }
     this.free(task);
     if (future.done()) return; // The future was settled when the task was given up.
     this.#bookOut();
-    if (failed || (isChunk && errorIn(value as ChunkOutcome) !== undefined)) this.#meter.failed++;
-    else this.#meter.completed++;
+    if (failed || (calls !== undefined && errorIn(value as ChunkOutcome) !== undefined)) {
+      this.#meter.failed++;
+    } else this.#meter.completed++;
     if (failed) futureInternals.reject(future, value);
     else futureInternals.resolve(future, value);
   }

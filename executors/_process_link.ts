@@ -25,12 +25,15 @@ export class ProcessLink extends FrameSender {
    * @param started The process, to which nobody has listened so far.
    * @param onRecord Called for each record that comes.
    * @param onFrameEnd Called after the last record of a frame.
+   * @param onUnreadable Called with the error if a frame or a record cannot be understood: what
+   * these functions throw counts as that. A task's own code may have written it.
    * @param onEnd Called when the process has ended.
    */
   constructor(
     { child, listen }: StartedProcess,
     onRecord: (record: FrameReader) => void,
     onFrameEnd: () => void,
+    onUnreadable: (error: unknown) => void,
     onEnd: (end: ProcessEnd) => void,
   ) {
     super(child);
@@ -45,7 +48,7 @@ export class ProcessLink extends FrameSender {
     // The classes of the objects whose methods children call here: loaded while the first child
     // starts.
     Promise.all([import("../sync/mod.ts"), import("../queue/mod.ts")])
-      .then(() => listen({ onFrame, onEnd }));
+      .then(() => listen({ onFrame, onUnreadable, onEnd }));
   }
 
   get pid(): number {

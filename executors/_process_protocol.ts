@@ -46,8 +46,8 @@ export const UP = {
   /** Mail from the worker: kind A, id B; or by line C, if that is not 0. */
   MAIL: 0,
   /**
-   * Task A, to run function B, in form C, was not begun, as the one before it takes long: other
-   * children may have it.
+   * Task A was not begun, as the one before it takes long: other children may have it. B and C are
+   * those of TASK.
    */
   RETURNED: 1,
   /**

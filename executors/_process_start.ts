@@ -20,7 +20,7 @@ const PARTS = [
 ];
 
 /** The callbacks for what happens to a process. */
-export type ProcessListener = Pick<ProcessOptions, "onFrame" | "onEnd">;
+export type ProcessListener = Pick<ProcessOptions, "onFrame" | "onUnreadable" | "onEnd">;
 
 /** A process that was started. */
 export interface StartedProcess {
@@ -61,6 +61,7 @@ export function startProcess(
       ready,
       onFrame,
       onWireFrame: onFrame,
+      onUnreadable: (error) => listener.onUnreadable(error),
       onEnd: (end) => listener.onEnd(end),
     });
     if (child instanceof Promise) return child.catch((error) => ({ error }));

@@ -8,6 +8,7 @@
 import { platform } from "../_platform/mod.ts";
 import { type Arena, ArenaView } from "../_memory/arena.ts";
 import type { Bell } from "../_memory/doorbell.ts";
+import { WORD_BYTES } from "../_memory/layout.ts";
 import type { Encoded } from "../_memory/message.ts";
 import { RecordReader, type RecordRingPlace, RecordWriter } from "../_memory/record_ring.ts";
 import { blockPayload, encodedOf, keep, lay, type Payload, payloadAt } from "./_payload.ts";
@@ -79,8 +80,15 @@ export class RelayWriter {
     this.#bell = bell;
   }
 
-  /** Puts a payload into the ring, now or when there is room. Call {@linkcode ring} afterwards. */
+  /**
+   * Puts a payload into the ring, now or when there is room. Call {@linkcode ring} afterwards.
+   *
+   * @throws {RangeError} When it is to be in a record, and is too large for one.
+   */
   pass(kind: number, id: number, payload: Payload): void {
+    if (payload.place === PLACE.INLINE && payload.length > MAIL_PAYLOAD_WORDS * WORD_BYTES) {
+      throw new RangeError(`Cannot pass mail on: no record holds ${payload.length} bytes`);
+    }
     if (this.#waiting.length === 0 && this.#write(kind, id, payload)) return;
     this.#waiting.push([kind, id, keep(payload)]);
     if (this.#waiting.length === 1) this.#passWaiting();

@@ -124,7 +124,10 @@ function learnCalls(kind: Kind, { form }: InHand): void {
   kind.logOfCalls = Math.max(kind.logOfCalls, logOfCalls(form));
 }
 
-/** What one child has in hand. */
+/**
+ * What one child has in hand. A method that is told of a task that is not there throws a
+ * RangeError.
+ */
 export class TasksInHand {
   readonly #kinds: Map<number, Kind>;
   readonly #allMayWait: boolean;
@@ -185,6 +188,13 @@ export class TasksInHand {
     return this.#allMayWait || (form & SHARED_OBJECTS) !== 0;
   }
 
+  /** The task with that index, of which the child speaks. */
+  #known(task: number): InHand {
+    const inHand = this.#tasks.get(task);
+    if (inHand !== undefined) return inHand;
+    throw new RangeError(`Cannot find task ${task}: the process does not have it in hand`);
+  }
+
   /** The task with that index. */
   get(task: number): InHand | undefined {
     return this.#tasks.get(task);
@@ -210,8 +220,7 @@ export class TasksInHand {
    * the time known before.
    */
   ran(task: number, runMs: number): void {
-    const inHand = this.#tasks.get(task);
-    if (inHand === undefined) return;
+    const inHand = this.#known(task);
     const kind = this.#kindOf(inHand.fn);
     kind.runMs = Math.max(LEAST_RUN_MS, Math.min(runMs, kind.runMs * 2));
     if (runMs <= AHEAD_MS) learnCalls(kind, inHand);
@@ -219,8 +228,7 @@ export class TasksInHand {
 
   /** Removes a task that has an outcome, and learns how many of its kind may be sent ahead. */
   finish(task: number): void {
-    const inHand = this.#tasks.get(task);
-    if (inHand === undefined) return;
+    const inHand = this.#known(task);
     this.#forget(task);
     const kind = this.#kindOf(inHand.fn);
     const { most, runMs } = kind;
@@ -235,7 +243,7 @@ export class TasksInHand {
 
   /** Takes back a task that waits behind a long one. */
   takeBack(task: number): InHand {
-    const inHand = this.#tasks.get(task)!;
+    const inHand = this.#known(task);
     this.#forget(task);
     const first = this.#first;
     if (first !== undefined) first.holdsUp = true;

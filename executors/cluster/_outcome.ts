@@ -11,7 +11,7 @@
  * @module
  */
 
-import type { ChunkOutcome } from "../_chunk.ts";
+import { isChunkOutcome } from "../_chunk.ts";
 import type { JobReport } from "./_job.ts";
 import { decodeValue } from "./_value_reader.ts";
 import { JobLostError, RemoteError, WorkerLostError } from "./errors.ts";
@@ -90,13 +90,6 @@ export function readChunk(text: unknown, calls: number): Settlement {
     "Cannot read result: it is not that of a chunk; was it sent by another version?",
   );
   return { failed: true, outcome };
-}
-
-function isChunkOutcome(value: unknown, calls: number): value is ChunkOutcome {
-  if (!Array.isArray(value)) return false;
-  const [elapsedMs, entries, failed] = value;
-  return typeof elapsedMs === "number" && Array.isArray(entries) && Array.isArray(failed) &&
-    entries.length > 0 && entries.length <= calls;
 }
 
 /** BullMQ's own error texts for a job whose lease has run out too often. */

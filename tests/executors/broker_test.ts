@@ -44,6 +44,10 @@ function makeBroker() {
       exports.handleOf(object);
       return news.at(-1)!;
     },
+    /** Sends what is no call. */
+    say(value: unknown): void {
+      broker.call(calls++, blockPayload(encode(encoder, value)));
+    },
     call(object: string, method: string, ...args: unknown[]): void {
       const call = { object, method, args, patienceMs: undefined, isBlocking: true };
       broker.call(calls++, blockPayload(encode(encoder, call)));
@@ -119,5 +123,27 @@ test("another process cannot find an object by the name of one that was sent bef
   const refusal =
     "NotShareableError: Cannot use object of another process: that one has let go of it; have it keep the object, or send it again";
   assertEquals(texts(replies), [refusal, refusal, refusal]);
+  broker.end();
+});
+
+test("what has not the form of a call is answered with an error, also behind one that waits", async () => {
+  const { broker, replies, newsOf, call, say } = makeBroker();
+  const about = newsOf(new Lock());
+  const good = { object: about.object, method: "locked", args: [] };
+  const bad = [null, 5, {}, { ...good, args: 5 }, { ...good, settled: 5 }, {
+    ...good,
+    patienceMs: "5",
+  }];
+  const answers = [...bad.map(() => "no call"), false];
+  const told = (): unknown[] =>
+    texts(replies).map((text) => /^TypeError: Cannot/.test(String(text)) ? "no call" : text);
+  call(about.object, "locked");
+  for (const value of bad) say(value);
+  await turn();
+  assertEquals(told(), []);
+  exportTable.learn(about);
+  call(about.object, "locked");
+  while (replies.length <= answers.length) await turn();
+  assertEquals(told(), [false, ...answers]);
   broker.end();
 });

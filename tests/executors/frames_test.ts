@@ -3,7 +3,7 @@
  * bytes.
  */
 
-import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import type { NodeSocket } from "../../_platform/_node_modules.ts";
 import { SocketChannel } from "../../_platform/socket_channel.ts";
 import { FrameReader, FrameSender } from "../../executors/_frames.ts";
@@ -19,8 +19,13 @@ class Puppet implements NodeSocket {
   readonly unsent: (() => void)[] = [];
   #onData: (chunk: Uint8Array) => void = () => {};
 
+  isDestroyed = false;
+
   connect(): void {}
-  destroy(): void {}
+
+  destroy(): void {
+    this.isDestroyed = true;
+  }
 
   write(bytes: Uint8Array, onWritten?: () => void): boolean {
     this.written.push(bytes);
@@ -151,4 +156,59 @@ test("a large frame is not written over before it has left", () => {
   assertStrictEquals(puppet.written[0].buffer, first.buffer);
   puppet.deliver(concat(puppet.written), 1 << 16);
   assertReceived(received, lengths);
+});
+
+test("what begins no frame closes the channel, and nothing is handed out of it", () => {
+  for (const length of [0, 4, 9, 2 ** 31, 2 ** 32 - 8]) {
+    for (const size of [1, 24]) {
+      const puppet = new Puppet();
+      const errors: unknown[] = [];
+      const frames: Uint8Array[] = [];
+      const channel = new SocketChannel(
+        puppet,
+        (frame) => frames.push(frame),
+        () => {},
+        (error) => errors.push(error),
+      );
+      channel.listen();
+      const head = new Uint8Array(Uint32Array.of(length, 0).buffer);
+      puppet.deliver(concat([head, new Uint8Array(16)]), size);
+      assertEquals(
+        [String(errors[0]), frames, puppet.isDestroyed],
+        [`RangeError: Cannot read frame: none has ${length} bytes`, [], true],
+      );
+    }
+  }
+});
+
+test("what taking in a frame throws closes the channel", () => {
+  const puppet = new Puppet();
+  const errors: unknown[] = [];
+  const refuse = (): never => {
+    throw new Error("refused");
+  };
+  new SocketChannel(puppet, refuse, () => {}, (error) => errors.push(error)).listen();
+  const bytes = sent([8]);
+  puppet.deliver(bytes, bytes.length);
+  assertEquals([errors.map(String), puppet.isDestroyed], [["Error: refused"], true]);
+});
+
+test("a record that does not fit into its frame is refused", () => {
+  const refusal = "one of its records does not fit into it";
+  /** Writes a number into the head of a record of 64 bytes that is alone in its frame. */
+  const forge = (word: number, number: number): Uint8Array => {
+    const bytes = sent([64]);
+    new Int32Array(bytes.buffer)[2 + word] = number;
+    return bytes;
+  };
+  const [PLACE_WORD, EXTERNS, BYTES] = [4, 5, 6];
+  const forged = [[PLACE_WORD, PLACE.MESSAGE], [EXTERNS, -8], [EXTERNS, 72], [BYTES, 72], [
+    BYTES,
+    -8,
+  ]];
+  for (const bytes of [...forged.map(([word, to]) => forge(word, to)), sent([64]).slice(0, 24)]) {
+    const record = new FrameReader();
+    record.open(bytes);
+    assertThrows(() => record.next(), RangeError, refusal);
+  }
 });

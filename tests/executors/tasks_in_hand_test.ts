@@ -1,6 +1,6 @@
 /** How many tasks a process is sent ahead, depending on what is known of those before. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { nowMs } from "../../_platform/clock.ts";
 import {
   arityOf,
@@ -158,4 +158,13 @@ test("The form of a chunk says how many arguments its calls have, and of how man
     const form = formOfChunk(255, calls) | (63 << WORDS_SHIFT);
     assertEquals([arityOf(form), wordsOf(form), logOfCalls(form)], [255, 63, log]);
   }
+});
+
+test("TasksInHand refuses to hear of a task that the child does not have", () => {
+  const hand = new TasksInHand(new ChildGroup(), false);
+  send(hand, 1);
+  for (const tell of [() => hand.finish(2), () => hand.ran(2, 1), () => hand.takeBack(2)]) {
+    assertThrows(tell, RangeError, "Cannot find task 2: the process does not have it in hand");
+  }
+  assertEquals(hand.indexes, [1]);
 });

@@ -11,6 +11,7 @@ import {
 } from "@std/assert";
 import {
   BrokenProcessPool,
+  NotShareableError,
   Process,
   ProcessPoolExecutor,
   Queue,
@@ -25,6 +26,9 @@ import { runCommand, runProgram } from "../_support/run.ts";
 import { ROOT, scratchFolder } from "../_support/scratch.ts";
 import "../_support/processes.ts";
 import { assertEndedWell, errorOf } from "./_support.ts";
+import * as tags from "../../_memory/tags.ts";
+import { UP } from "../../executors/_process_protocol.ts";
+import { KIND, PLACE } from "../../executors/_protocol.ts";
 import config from "../../deno.json" with { type: "json" };
 
 type Kind = "read" | "write" | "net" | "env" | "run" | "sys" | "ffi" | "import";
@@ -109,6 +113,117 @@ test("a process with no permission at all hears tasks that come one by one from 
   }
   throw new Error("none came by the wire");
 });
+
+/** Writes words into the channel between the process and the program, and may not return then. */
+async function say(words: number[], stays: boolean): Promise<string> {
+  const { Socket } = await import("node:net");
+  const bytes = new Uint8Array(Int32Array.from(words).buffer);
+  const socket = new Socket({ fd: 4 });
+  await new Promise<void>((resolve) => socket.write(bytes, () => resolve()));
+  if (stays) await new Promise(() => {});
+  return "said";
+}
+
+/** A frame with one record, whose payload are words. */
+function frame(type: number, a: number, b: number, ...words: number[]): number[] {
+  const record = [type, a, b, 0, PLACE.INLINE, 0, 4 * words.length, 0, ...words];
+  const padded = record.length % 2 === 0 ? record : [...record, 0];
+  return [8 + 4 * padded.length, 0, ...padded];
+}
+
+const NO_MAIL = 99;
+const NO_TASK = 77;
+
+/** What the package does not say, and what the error of the process's task says of it. */
+const NONSENSE: [name: string, words: number[], says: string][] = [
+  ["a frame of no length", [0, 0, 0, 0], "Cannot read frame"],
+  [
+    "a record that is longer than its frame",
+    [40, 0, 0, 0, 0, 0, 0, 0, 800, 0],
+    "Cannot read frame",
+  ],
+  ["an unknown record", frame(NO_MAIL, 0, 0), "none is of type 99"],
+  ["unknown mail", frame(UP.MAIL, NO_MAIL, 0, tags.NULL), "none is of kind 99"],
+  ["mail that is too long", frame(UP.MAIL, KIND.PROGRESS, 0, ...Array(600).fill(0)), "no record"],
+  ["a task back that it does not have", frame(UP.RETURNED, NO_TASK, 0), "Cannot find task 77"],
+  ["the outcome of a task that it does not have", frame(UP.MAIL, KIND.RESULT, NO_TASK), "task 77"],
+  ["a report that is none", frame(UP.MAIL, KIND.RAN, 0, tags.NULL), "TypeError"],
+];
+
+for (const [name, words, says] of NONSENSE) {
+  test(`A process that sends ${name} is killed, and no other is`, { timeout: 20_000 }, async () => {
+    await using other = new ProcessPoolExecutor({ maxWorkers: 1 });
+    await using pool = new ProcessPoolExecutor({
+      maxWorkers: 1,
+      onWorkerLost: "replace",
+      permissions: NOTHING,
+    });
+    const [pid] = [await pool.submit(() => Deno.pid), await other.submit(() => Deno.pid)];
+    const error = await errorOf(pool.submit(say, words, true));
+    assertInstanceOf(error, BrokenProcessPool);
+    assertStringIncludes(
+      error.message,
+      `process ${pid} was ended by SIGKILL, as it sent what cannot be understood: `,
+    );
+    assertStringIncludes(error.message, says);
+    assertEquals(await pool.submit(() => "replaced"), "replaced");
+    assertEquals([other.stats().lost, await other.submit(() => "alive")], [0, "alive"]);
+  });
+}
+
+/** Mail of a known kind that is not of its form: it concerns none but the process. */
+const FORMLESS: [kind: keyof typeof KIND, ...words: number[]][] = [
+  ["SUBMIT", tags.NULL],
+  ["SUBMIT", tags.ARRAY],
+  ["BLOCK", tags.NULL],
+  ["TAKEN", tags.NULL],
+  ["YIELDED", tags.NULL],
+  ["CANCEL", tags.NULL],
+];
+
+test("Mail of a process that has not its form harms nobody", { timeout: 20_000 }, async () => {
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 1, permissions: NOTHING });
+  const mail = FORMLESS.flatMap(([kind, ...words]) => frame(UP.MAIL, KIND[kind], 0, ...words));
+  assertEquals(await pool.submit(say, mail, false), "said");
+  assertEquals(await pool.submit(() => "alive"), "alive");
+});
+
+test(
+  "An outcome of a process that is not that of its calls fails them",
+  { timeout: 20_000 },
+  async () => {
+    await using pool = new ProcessPoolExecutor({
+      maxWorkers: 1,
+      onWorkerLost: "replace",
+      permissions: NOTHING,
+    });
+    const task = 0;
+    const words = frame(UP.MAIL, KIND.RESULT, task, tags.NULL);
+    const outcomes = pool.map(say, [words, words], [true, true], { chunksize: 2 });
+    await assertRejects(() => Array.fromAsync(outcomes), TypeError, "it is not that of a chunk");
+    pool.killWorkers();
+  },
+);
+
+test(
+  "A process cannot make the program read more than it has sent",
+  { timeout: 20_000 },
+  async () => {
+    await using pool = new ProcessPoolExecutor({
+      maxWorkers: 1,
+      onWorkerLost: "replace",
+      permissions: NOTHING,
+    });
+    const task = 0;
+    const words = frame(UP.MAIL, KIND.RESULT, task, tags.SET | tags.LONG << 8, -2);
+    await assertRejects(
+      () => pool.submit(say, words, true).result(),
+      NotShareableError,
+      "Cannot decode: a length of 4294967294 is more than there is",
+    );
+    pool.killWorkers();
+  },
+);
 
 test("A process that may read nothing else reads every entry of the package", async () => {
   await using pool = new ProcessPoolExecutor({ maxWorkers: 1, permissions: { read: false } });

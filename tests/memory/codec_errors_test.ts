@@ -11,6 +11,7 @@ import { DatabaseSync } from "node:sqlite";
 import { runInNewContext } from "node:vm";
 import { Decoder } from "../../_memory/decoder.ts";
 import { Encoder } from "../../_memory/encoder.ts";
+import * as tags from "../../_memory/tags.ts";
 import { registerErrorClass } from "../../_memory/errors.ts";
 import { HANDLE, type Handle, registerHandle } from "../../_memory/handle.ts";
 
@@ -614,4 +615,35 @@ Deno.test("Encoder/Decoder: an error that a runtime has made otherwise arrives a
     ["code"],
   ]);
   assertEquals(Object.hasOwn(send(new DOMException("no", "AbortError")), "code"), false);
+});
+
+Deno.test("lengths that are more than there is are refused", () => {
+  const counted = [
+    "ARRAY",
+    "ARRAY_LOOSE",
+    "ARRAY_INT32",
+    "ARRAY_DOUBLE",
+    "DICTIONARY",
+    "MAP",
+    "SET",
+    "UTF16",
+  ] as const;
+  const most = 2 ** 32 - 1;
+  const cases = counted.map((tag) => [tags[tag] | tags.LONG << 8, most]);
+  cases.push(
+    [tags.LATIN1 | 1_000_000 << 8],
+    [tags.TYPED, -8],
+    [tags.OBJECT | 1_000_000 << 8, 0, 1],
+    [tags.OBJECT | 1 << 8, 0, -2],
+    [tags.ARRAY_SPARSE, 0, tags.DICTIONARY | tags.LONG << 8, most],
+  );
+  for (const [i, forged] of cases.entries()) {
+    const words = Int32Array.from({ length: 16 }, (_, at) => forged[at] ?? 0);
+    assertThrows(
+      () => decoder.decode(words, new Uint8Array(words.buffer), 0),
+      RangeError,
+      "is more than there is",
+      `${counted[i] ?? forged}`,
+    );
+  }
 });
