@@ -39,20 +39,27 @@ export const isWorker: boolean = globals.WorkerGlobalScope !== undefined &&
 /** See `Platform`. */
 export const threadName: string = isWorker ? globals.name || "worker" : "main";
 
+/** The lock that stands for a name: the program has locks of its own. */
+function lockOf(name: string): string {
+  return `@concurrent/futures ${name}`;
+}
+
 /** Resolves to `true` once no thread holds `name`, or to `false` once the signal aborts. */
 export function whenNameIsFree(name: string, signal: AbortSignal): Promise<boolean> {
-  return globals.navigator.locks.request(name, { signal }, () => true).catch(() => false);
+  return globals.navigator.locks.request(lockOf(name), { signal }, () => true).catch(() => false);
 }
 
 /** Whether no thread holds `name`. */
 export function isNameFree(name: string): Promise<boolean> {
   const isFree = (lock: unknown): boolean => lock !== null;
-  return globals.navigator.locks.request(name, { ifAvailable: true }, isFree).catch(() => false);
+  return globals.navigator.locks.request(lockOf(name), { ifAvailable: true }, isFree).catch(() =>
+    false
+  );
 }
 
 /** See `Platform`. Where the host grants no locks, the thread goes on without one. */
 export function holdName(name: string, onHeld: () => void): void {
-  const held = globals.navigator.locks.request(name, {}, () => {
+  const held = globals.navigator.locks.request(lockOf(name), {}, () => {
     onHeld();
     return new Promise(() => {});
   });

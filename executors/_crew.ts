@@ -40,13 +40,12 @@ import { MAX_WORKERS } from "../_memory/task_ring.ts";
 import { RuntimeError } from "../sync/errors.ts";
 import type { Catalog } from "./_catalog.ts";
 import { encodeInitializer, NO_INITIALIZER } from "./_initializer.ts";
-import { ownOrigin } from "./_origin.ts";
+import { ownId, ownOrigin } from "./_origin.ts";
 import { endAccess, shareAccess } from "./_parent_access.ts";
 import type { PoolSettings, WorkerKind } from "./_pool_options.ts";
 import type { TaskQueue } from "./_task_queue.ts";
 import { isLoading, STARTS_WHILE_LOADING } from "./_thread_self.ts";
 import { PoolWorkerHandle } from "./_worker_handle.ts";
-import { THREAD_ID } from "./_worker_link.ts";
 
 /** When tasks are pending for longer than this, the workers are watched for signs of life. */
 const WATCH_AFTER_MS = 50;
@@ -268,7 +267,7 @@ export class Crew {
       ring: this.#queue.ring.buffer,
       arena: this.#queue.arena.buffer,
       catalog: this.#catalog.buffer,
-      owner: THREAD_ID,
+      owner: ownId(),
       ...this.#initializer.told,
       maxTasks: maxTasksPerChild ?? Infinity,
       idleTimeoutMs,

@@ -16,11 +16,11 @@
 import { checkTimeout } from "../_platform/clock.ts";
 import { secretName } from "../_platform/random.ts";
 import type { Handle } from "../_memory/handle.ts";
+import { ownId } from "./_origin.ts";
 import { KIND, type NestedTask, REPLY } from "./_protocol.ts";
 import { findPoolsBy, POOL_KIND, type PoolHandle } from "./_pool_handle.ts";
 import type { WorkerPool } from "./_worker_pool.ts";
 import type { PoolWorkerHandle } from "./_worker_handle.ts";
-import { THREAD_ID } from "./_worker_link.ts";
 import { unsendable } from "./_target.ts";
 import { RuntimeError } from "../sync/errors.ts";
 import type { Executor } from "./executor.ts";
@@ -64,7 +64,7 @@ export function handleOfPool(executor: Executor, pool: WorkerPool): Handle {
     keys.set(pool, key);
     sent.set(key, { pool, executor });
   }
-  const data: PoolHandle = { key, name, owner: THREAD_ID, concurrency, chunkMs };
+  const data: PoolHandle = { key, name, owner: ownId(), concurrency, chunkMs };
   return { kind: POOL_KIND, data };
 }
 

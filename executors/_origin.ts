@@ -4,10 +4,14 @@
  * Only the main thread of a program could find these out by itself; all other threads are given
  * them.
  *
+ * They are given their ids as well. Random ones might be the same in all threads of a program that
+ * is to repeat itself, as with `--seed`; these consist of the starter's own id and a number.
+ *
  * @module
  */
 
 import { platform } from "../_platform/mod.ts";
+import { randomName } from "../_platform/random.ts";
 
 /** The origin that a worker is given. */
 export interface Origin {
@@ -29,11 +33,31 @@ export interface ParentAccess {
 
 let origin: Origin | undefined;
 let access: ParentAccess | undefined;
+let id: string | undefined;
+let idsGiven = 0;
 
-/** Sets the origin of this thread, and its access. Call before any use. */
-export function setOrigin(told: Origin, given: ParentAccess | undefined): void {
+/**
+ * Sets the origin of this thread, its access, and the id that its starter has given it. Call before
+ * any use; if the id was used before, as by the first lines of a bundle, it stays what it was.
+ */
+export function setOrigin(
+  told: Origin,
+  given: ParentAccess | undefined,
+  givenId: string,
+): void {
   origin = told;
   access = given;
+  id ??= givenId;
+}
+
+/** Distinguishes this thread from others, in this program and others of the same origin. */
+export function ownId(): string {
+  return id ??= randomName();
+}
+
+/** The id of a thread that this thread is about to start. */
+export function nextId(): string {
+  return `${ownId()}.${idsGiven++}`;
 }
 
 /** The origin of this thread. */

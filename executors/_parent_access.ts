@@ -46,7 +46,7 @@ export type AccessMessage =
 /**
  * Makes the access of a thread that this one starts, if it has one itself.
  *
- * @param life The name that the new thread holds as its sign of life.
+ * @param life The new thread's id.
  */
 export function shareAccess(life: string): ParentAccess | undefined {
   const access = ownAccess();

@@ -18,10 +18,9 @@ import { processes } from "../_platform/processes.ts";
 import { type Core, openPart, type RemoteData, setReturnedCores } from "../_memory/core.ts";
 import { NotShareableError, RuntimeError } from "../sync/errors.ts";
 import { type ExportNews, Exports, openExport, parseName } from "./_exports.ts";
-import { ownOrigin } from "./_origin.ts";
+import { ownId, ownOrigin } from "./_origin.ts";
 import type { Granted, ManagerMessage, ProcessSettings } from "./_process_protocol.ts";
 import type { StartMessage } from "./_protocol.ts";
-import { THREAD_ID } from "./_worker_link.ts";
 
 let ownFile: { readonly path: string | undefined } | undefined;
 
@@ -74,19 +73,23 @@ function serve(): void {
   for (const news of known.values()) post({ kind: "news", news });
 }
 
+let objects: Exports | undefined;
+
 /** The shared objects of this thread that child processes know. */
-export const processExports: Exports = new Exports(THREAD_ID, (news) => {
-  if (news.data === undefined) known.delete(news.object);
-  else known.set(news.object, news);
-  post({ kind: "news", news });
-});
+export function processExports(): Exports {
+  return objects ??= new Exports(ownId(), (news) => {
+    if (news.data === undefined) known.delete(news.object);
+    else known.set(news.object, news);
+    post({ kind: "news", news });
+  });
+}
 
 /** Opens an object that a child sends back: another view of it, as a thread's worker would. */
 function openReturned({ remote }: RemoteData): Core | undefined {
   const { prefix, whole, part } = parseName(remote);
   const news = known.get(whole);
   if (news === undefined) {
-    if (prefix !== THREAD_ID) return undefined;
+    if (prefix !== ownId()) return undefined;
     throw new NotShareableError(
       "Cannot receive object that a process sends back: this thread has let go of it; keep it meanwhile",
     );

@@ -22,7 +22,7 @@ import { WorkerState } from "./_worker_state.ts";
 /** A thread that has access. */
 interface AccessingThread {
   readonly port: MessagePort;
-  /** The threads that it has started, by the names that are their signs of life. */
+  /** The threads that it has started, by their ids. */
   readonly started: Map<string, AccessingThread>;
   line: Line | undefined;
 }

@@ -322,7 +322,7 @@ export interface StartMessage {
   readonly port: MessagePort;
   /** The shared buffers that the pool's tasks have named so far. */
   readonly buffers: readonly BufferNews[];
-  /** The name that the worker holds as a sign of life. */
+  /** The worker's id, which it holds as a sign of life. */
   readonly life: string;
   /** Function number of the initializer, -1 for none. */
   readonly initializer: number;

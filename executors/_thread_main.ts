@@ -59,7 +59,7 @@ class ThreadRun {
     this.#start = start;
     this.#state = new ThreadState(start.state);
     this.#table = adoptSeat(start.threads, start.thread).table;
-    setOrigin(start.origin, start.access);
+    setOrigin(start.origin, start.access, start.life);
     platform.containThreadEnd((end) => this.#endItself(end));
     setSelf({
       id: start.thread,

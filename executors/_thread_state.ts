@@ -146,7 +146,7 @@ export interface ThreadStart {
   readonly starter: number;
   /** The words of a {@linkcode ThreadState}. */
   readonly state: SharedArrayBuffer;
-  /** The name that the thread holds as a sign of life. */
+  /** The id of the thread, which it holds as a sign of life. */
   readonly life: string;
   /** Where the thread comes from. */
   readonly origin: Origin;

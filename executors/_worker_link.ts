@@ -7,19 +7,15 @@
 
 import { addressOfEntry } from "../_platform/entry.ts";
 import { platform, type WorkerThread } from "../_platform/mod.ts";
-import { randomName } from "../_platform/random.ts";
 import { createArenaBuffer } from "../_memory/arena.ts";
 import type { Bell } from "../_memory/doorbell.ts";
 import { bellOf, buryThread, home } from "../_memory/seat.ts";
 import { FLAG, type ThreadTable } from "../_memory/thread_table.ts";
 import { addressOfBundle } from "./_bundle_address.ts";
+import { nextId } from "./_origin.ts";
 import type { StartMessage } from "./_protocol.ts";
 import type { BufferNews } from "./_shared_buffers.ts";
 import { WorkerState } from "./_worker_state.ts";
-
-/** Distinguishes this thread from others, in this program and others of the same origin. */
-export const THREAD_ID: string = randomName();
-let livesHeld = 0;
 
 /**
  * Abandoned workers, which may run on: they keep their places in the table of threads until they
@@ -70,8 +66,8 @@ export class WorkerLink {
   readonly port: MessagePort;
   /** The bell that wakes the worker when a reply has been written. */
   readonly bell: Bell;
-  /** The name that the worker holds as its sign of life. */
-  readonly life: string = `@concurrent/futures ${THREAD_ID} ${livesHeld++}`;
+  /** The worker's id, which it holds as its sign of life. */
+  readonly life: string = nextId();
   readonly #owner = home();
   readonly #threads: ThreadTable = this.#owner.table;
   readonly #id: number;

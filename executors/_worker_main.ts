@@ -144,7 +144,7 @@ class PoolWorker {
     });
     if (start.isHosted) this.#mail.exportBy(handleForParent);
     this.#tasksLeft = start.maxTasks;
-    setOrigin(start.origin, start.access);
+    setOrigin(start.origin, start.access, start.life);
     for (const news of start.buffers) this.#arguments.buffers.learn(news);
     platform.containThreadEnd((end) => this.#tellEnd(end));
   }

@@ -269,7 +269,7 @@ export class Process<A extends unknown[] = unknown[]> {
     }, {
       Broken: BrokenProcessPool,
       act: `start ${this.#label}`,
-      exports: processExports,
+      exports: processExports(),
       chunkMs: 0,
       startThread: (_name, onError) => client.start(settings, onError),
       onStart: (pid) => {

@@ -117,7 +117,7 @@ export class ProcessPoolExecutor extends Executor {
     const client = new ProcessClient();
     const pool = new WorkerPool(settings, {
       Broken: BrokenProcessPool,
-      exports: processExports,
+      exports: processExports(),
       chunkMs: 40, // A chunk costs 0.5 ms of processor time in four threads, which have gone cold meanwhile.
       lookMs: LOOK_MS,
       startThread: (_name, onError) => client.start(processSettings, onError),

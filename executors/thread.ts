@@ -11,7 +11,6 @@
 import { addressOf } from "../_platform/entry.ts";
 import { platform } from "../_platform/mod.ts";
 import { checkArray, checkFunction, checkOptions } from "../_platform/options.ts";
-import { randomName } from "../_platform/random.ts";
 import { Encoder } from "../_memory/encoder.ts";
 import { HANDLE, type Handle } from "../_memory/handle.ts";
 import { encode } from "../_memory/message.ts";
@@ -19,7 +18,7 @@ import { home, type Seat } from "../_memory/seat.ts";
 import { FLAG } from "../_memory/thread_table.ts";
 import { NotShareableError, RuntimeError } from "../sync/errors.ts";
 import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
-import { ownOrigin } from "./_origin.ts";
+import { nextId, ownOrigin } from "./_origin.ts";
 import { handleForThread } from "./_pool_handle.ts";
 import { type AnyFunction, errorText, type Target, targetOf } from "./_target.ts";
 import {
@@ -311,7 +310,7 @@ export class Thread<A extends unknown[] = unknown[]> {
         thread: id,
         starter,
         state: state.buffer,
-        life: `@concurrent/futures thread ${randomName()}`,
+        life: nextId(),
         origin: ownOrigin(),
         work,
         classes,

@@ -39,6 +39,7 @@
  */
 
 import { epochMs, nowMs } from "../../_platform/clock.ts";
+import { randomName } from "../../_platform/random.ts";
 import { soon } from "../../_platform/timers.ts";
 import { RuntimeError } from "../../sync/errors.ts";
 import { chunkOf, type ChunkOutcome, errorIn } from "../_chunk.ts";
@@ -106,7 +107,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Uno
   readonly counts: ClusterCounts = new ClusterCounts();
   readonly #settings: ClusterSettings;
   readonly #modules: ModuleNames;
-  readonly #session = crypto.randomUUID();
+  readonly #session = randomName();
   #submitted = 0;
 
   readonly #jobs = new Map<string, PendingJob>();

@@ -21,6 +21,7 @@
 
 import { nowMs } from "../../_platform/clock.ts";
 import { platform } from "../../_platform/mod.ts";
+import { randomName } from "../../_platform/random.ts";
 import type { Executor } from "../executor.ts";
 import type { Future } from "../future.ts";
 import { deferred, within } from "./_promises.ts";
@@ -79,7 +80,7 @@ export class WorkerHost implements HostListener {
   readonly #pool: Executor;
   readonly #engine: HostEngine;
   readonly #log: Log;
-  readonly #id = crypto.randomUUID();
+  readonly #id = randomName();
   readonly #inHand = new Map<string, JobInHand>();
   #done = 0;
   #isStopping = false;

@@ -826,3 +826,51 @@ test(
     await assertDead([Number(stdout)], 5_000);
   },
 );
+
+test(
+  "npm: threads of a program on Node that is run with --random-seed are told apart",
+  OPTIONS,
+  async () => {
+    const { write } = await made();
+    await write(
+      "pools.mjs",
+      `
+    import { currentThread, task, Thread, ThreadPoolExecutor } from "${NAME}";
+    export const where = task(import.meta, function where() {
+      return currentThread().name;
+    });
+    export const submitTo = task(import.meta, async function submitTo(pool) {
+      return await pool.submit(where);
+    });
+    export const submitToOwn = task(import.meta, async function submitToOwn() {
+      // Like the program's, it is the first pool of its thread.
+      const own = new ThreadPoolExecutor({ maxWorkers: 2, threadNamePrefix: "own" });
+      await own.submit(submitTo, own);
+    });
+    export const pass = task(import.meta, function pass(barrier) {
+      barrier.waitSync();
+    });
+    export const startThread = task(import.meta, async function startThread(barrier) {
+      const thread = new Thread({ target: pass, args: [barrier] });
+      thread.start();
+      await thread.join();
+    });
+  `,
+    );
+    const lines = await printed(
+      `
+    import { Barrier, ThreadPoolExecutor } from "${NAME}";
+    import { startThread, submitTo, submitToOwn } from "./pools.mjs";
+    const pool = new ThreadPoolExecutor({ maxWorkers: 2, threadNamePrefix: "main" });
+    await pool.submit(submitToOwn);
+    console.log((await pool.submit(submitTo, pool)).split("_")[0]);
+    const barrier = new Barrier(2);
+    await Promise.all([pool.submit(startThread, barrier), pool.submit(startThread, barrier)]);
+    console.log("both passed");
+    process.exit(); // Its threads have pools of their own.
+  `,
+      ["--random-seed=1"],
+    );
+    assertEquals(lines, ["main", "both passed"]);
+  },
+);
