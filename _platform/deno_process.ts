@@ -140,7 +140,7 @@ const OF_FILES = /^--(?:config|import-map|lock|cert)$/;
 
 /** Options whose value may be the next argument. */
 const WITH_VALUE =
-  /^(?:-[cL]|--(?:config|import-map|lock|cert|conditions|coverage-threshold|ext|filter|host|import|inspect-publish-uid|junit-path|location|log-level|min-dep-age|node-modules-linker|port|preload|related|repeats|reporter|require|retry|seed|shard))$/;
+  /^(?:-[cL]|--(?:config|import-map|lock|cert|conditions|coverage-threshold|cpu-prof-(?:dir|interval|name)|ext|filter|host|import|inspect-publish-uid|junit-path|location|log-level|min-dep-age|minimum-dependency-age|node-modules-linker|port|preload|related|repeats|reporter|require|retry|seed|shard))$/;
 
 /** Options without values, written together with one that has a value: `-qAc`. */
 const TOGETHER = /^-[AEINPRSWpqru]+(?=[cL])/;

@@ -222,6 +222,10 @@ const ARRANGED: readonly string[][] = [
   ["run", "-Ac=map.json", "main.ts"],
   ["-Aqcmap.json", "main.ts"],
   ["run", "-AqL", "info", "--import-map", "map.json", "main.ts"],
+  ["run", "-A", "--cpu-prof-dir", "prof", "--import-map", "map.json", "main.ts"],
+  ["run", "-A", "--cpu-prof-name", "cpu", "--import-map", "map.json", "main.ts"],
+  ["run", "-A", "--cpu-prof-interval", "1000", "--import-map", "map.json", "main.ts"],
+  ["run", "-A", "--minimum-dependency-age", "P1D", "--import-map", "map.json", "main.ts"],
 ];
 
 for (const args of ARRANGED) {
