@@ -262,6 +262,21 @@ function printAtOnce(): void {
 }
 
 /**
+ * Whether the program is to go on when a promise is rejected that nobody handles: the option for
+ * that takes effect only where no listener is. The last one counts, first those of the environment.
+ */
+function goesOnRejected(): boolean {
+  const { env, execArgv } = builtin("node:process");
+  const options = [...(env.NODE_OPTIONS ?? "").replaceAll('"', "").split(/\s+/), ...execArgv];
+  let mode = "throw";
+  options.forEach((option, at) => {
+    const [name, value = options[at + 1]] = option.split("=");
+    if (name.replaceAll("_", "-") === "--unhandled-rejections") mode = value;
+  });
+  return ["none", "warn", "warn-with-error-code"].includes(mode);
+}
+
+/**
  * Ends this thread; {@linkcode onThreadEnd} replaces it by a function that ends it without a
  * report.
  */
@@ -294,7 +309,7 @@ function onThreadEnd(callback: (end: ThreadEnd) => void): void {
     process.on(event, onError);
   };
   failOn("uncaughtException", "threw an error that nobody caught");
-  failOn("unhandledRejection", "had a promise rejected that nobody handled");
+  if (!goesOnRejected()) failOn("unhandledRejection", "had a promise rejected that nobody handled");
   process.on("exit", (code) => report(`ended by itself, with code ${code}`));
   endThread = (): void => {
     ended = true;

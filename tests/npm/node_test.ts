@@ -281,6 +281,53 @@ test(
   },
 );
 
+for (
+  const flags of [
+    ["--unhandled-rejections=none"],
+    ["--unhandled-rejections=strict", "--unhandled_rejections", "warn-with-error-code"],
+  ]
+) {
+  test(
+    `npm: a worker on Node lives on after a rejection that nobody handles with ${flags.join(" ")}`,
+    OPTIONS,
+    async () => {
+      const program = `
+      import { ProcessPoolExecutor, ThreadPoolExecutor } from "${NAME}";
+      const leave = () => {
+        Promise.reject(new Error("left alone"));
+        return new Promise((resolve) => setImmediate(resolve, "went on"));
+      };
+      for (const Pool of [ThreadPoolExecutor, ProcessPoolExecutor]) {
+        const pool = new Pool({ maxWorkers: 1 });
+        console.log(await pool.submit(leave), await pool.submit(() => "still here"));
+      }
+    `;
+      const { code, stdout } = await runModule(program, undefined, ["--no-warnings", ...flags]);
+      assertEquals([code, stdout], [0, "went on still here\n".repeat(2)]);
+    },
+  );
+}
+
+test(
+  "npm: a worker on Node ends with a rejection that nobody handles if its last option says so",
+  OPTIONS,
+  async () => {
+    const lines = await printed(
+      `
+      import { ThreadPoolExecutor } from "${NAME}";
+      const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+      const error = await pool.submit(() => {
+        Promise.reject(new Error("left alone"));
+        return new Promise(() => {});
+      }).exception();
+      console.log(error.message.replace(/^.* it /, ""));
+    `,
+      ["--unhandled-rejections=none", "--unhandled-rejections=throw"],
+    );
+    assertEquals(lines, ["had a promise rejected that nobody handled"]);
+  },
+);
+
 test(
   "npm: a worker on Node ends with its error whatever listens to errors in every thread",
   OPTIONS,
