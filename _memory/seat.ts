@@ -24,6 +24,7 @@
  * @module
  */
 
+import { whenAborted } from "../_platform/aborts.ts";
 import { callAt, NEVER } from "../_platform/clock.ts";
 import { platform } from "../_platform/mod.ts";
 import { randomWord } from "../_platform/random.ts";
@@ -246,7 +247,7 @@ export class Seat implements Source {
       const end = (): void => {
         if (isBlocking) this.#leave(wait);
         stopTimer();
-        signal?.removeEventListener("abort", onAbort);
+        stopListening();
         this.close(wait);
         this.#doorbell.arrived(1);
       };
@@ -262,7 +263,7 @@ export class Seat implements Source {
       };
       const onAbort = (): void => giveUp(() => reject(signal!.reason));
       const stopTimer = callAt(deadlineMs, () => giveUp(() => resolve(false)));
-      signal?.addEventListener("abort", onAbort, { once: true });
+      const stopListening = whenAborted(signal, onAbort);
       this.#doorbell.expect();
       if (signal?.aborted) onAbort();
     });

@@ -9,6 +9,7 @@
  */
 
 import { doorbell } from "../_memory/doorbell.ts";
+import { whenAborted } from "../_platform/aborts.ts";
 import { callAt, NEVER } from "../_platform/clock.ts";
 import { TimeoutError } from "../sync/errors.ts";
 import type { WaitOptions } from "../sync/options.ts";
@@ -116,7 +117,7 @@ export class CompletionRun<T> implements HasStanding {
     return new Promise((resolve, reject) => {
       const stop = (): void => {
         stopTimer();
-        signal?.removeEventListener("abort", onAbort);
+        stopListening();
       };
       const onAbort = (): void => {
         stop();
@@ -128,6 +129,7 @@ export class CompletionRun<T> implements HasStanding {
         stop();
         resolve(false);
       });
+      const stopListening = whenAborted(signal, onAbort);
       this.#waiters.push({
         keeper,
         wake: () => {
@@ -136,7 +138,6 @@ export class CompletionRun<T> implements HasStanding {
         },
       });
       if (signal?.aborted) onAbort();
-      else signal?.addEventListener("abort", onAbort, { once: true });
     });
   }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { whenAborted } from "../_platform/aborts.ts";
 import { nowMs } from "../_platform/clock.ts";
 import { TimeoutError } from "../sync/errors.ts";
 import type { Deadline } from "./_deadlines.ts";
@@ -28,10 +29,9 @@ export function limitTask(
   const deadline = !isLimited ? undefined : clock.at(nowMs() + timeout, () => {
     giveUp(new TimeoutError(`Cannot finish task: it was not done within ${timeout} ms`));
   });
-  const onAbort = (): void => giveUp(signal!.reason);
-  signal?.addEventListener("abort", onAbort, { once: true });
+  const stopListening = whenAborted(signal, () => giveUp(signal!.reason));
   futureInternals.whenDone(future, () => {
-    signal?.removeEventListener("abort", onAbort);
+    stopListening();
     deadline?.cancel();
   });
 }

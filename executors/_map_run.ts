@@ -12,6 +12,7 @@
  */
 
 import { doorbell } from "../_memory/doorbell.ts";
+import { whenAborted } from "../_platform/aborts.ts";
 import { callAt, deadlineAfter, NEVER } from "../_platform/clock.ts";
 import { NotShareableError, RuntimeError, TimeoutError } from "../sync/errors.ts";
 import { blockUntil } from "./_blocking.ts";
@@ -68,7 +69,7 @@ export class MapRun implements HasStanding {
   readonly #timeout: number | null | undefined;
   readonly #deadlineMs: number;
   readonly #signal: AbortSignal | undefined;
-  readonly #onAbort = (): void => this.#failNow(this.#signal!.reason);
+  readonly #stopListening: () => void;
 
   /** Items read, `arity` values each; the first `#itemsTaken` items are submitted. */
   #items: unknown[] = [];
@@ -123,7 +124,7 @@ export class MapRun implements HasStanding {
     this.#signal?.throwIfAborted();
     this.#inputs = new Inputs(inputs);
     this.#total = this.#inputs.length;
-    this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
+    this.#stopListening = whenAborted(this.#signal, () => this.#failNow(this.#signal!.reason));
     if (this.#bufferSize === Infinity && !this.#inputs.isAsync) {
       try {
         this.#readAll(inputs);
@@ -260,7 +261,7 @@ export class MapRun implements HasStanding {
   #tellOver(): void {
     if (this.#isOverTold) return;
     this.#isOverTold = true;
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#stopListening();
     this.onOver?.();
   }
 

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { whenAborted } from "../_platform/aborts.ts";
 import { NEVER, nowMs } from "../_platform/clock.ts";
 import { soon } from "../_platform/timers.ts";
 import { type Core, methodsOf, type RemoteData } from "../_memory/core.ts";
@@ -190,7 +191,7 @@ export class RemoteObjects {
         true,
         (answer) => {
           this.#settled.push(id);
-          signal?.removeEventListener("abort", onAbort);
+          stopListening();
           doorbell.arrived(1);
           const { hasThrown, isAborted, value } = answer;
           if (!hasThrown) resolve(value);
@@ -198,7 +199,7 @@ export class RemoteObjects {
         },
       );
       doorbell.expect();
-      signal?.addEventListener("abort", onAbort, { once: true });
+      const stopListening = whenAborted(signal, onAbort);
       if (signal?.aborted === true) onAbort();
     });
   }

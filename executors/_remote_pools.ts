@@ -7,6 +7,7 @@
 
 import { doorbell } from "../_memory/doorbell.ts";
 import { HANDLE, type Handle } from "../_memory/handle.ts";
+import { whenAborted } from "../_platform/aborts.ts";
 import { NEVER } from "../_platform/clock.ts";
 import { RuntimeError } from "../sync/errors.ts";
 import { type OwnerRunner, setOwnerRunner } from "./_blocking.ts";
@@ -155,12 +156,11 @@ export class RemotePools implements OwnerRunner {
   }
 
   #watch(future: Future<unknown>, id: number, signal: AbortSignal): void {
-    const onAbort = (): void => {
+    const stopListening = whenAborted(signal, () => {
       this.#outbox.writeSync(KIND.ABORT, id, undefined);
       futureInternals.reject(future, signal.reason);
-    };
-    signal.addEventListener("abort", onAbort, { once: true });
-    futureInternals.whenDone(future, () => signal.removeEventListener("abort", onAbort));
+    });
+    futureInternals.whenDone(future, stopListening);
   }
 
   /** Takes in what the owner says. */

@@ -24,6 +24,7 @@
 import { describe } from "../_platform/describe.ts";
 import { doorbell } from "../_memory/doorbell.ts";
 import { HANDLE } from "../_memory/handle.ts";
+import { whenAborted } from "../_platform/aborts.ts";
 import { callAt } from "../_platform/clock.ts";
 import { deadlineOf } from "../_platform/options.ts";
 import { NotShareableError, RuntimeError, TimeoutError } from "../sync/errors.ts";
@@ -483,7 +484,7 @@ export class Future<T> implements PromiseLike<T> {
     return new Promise((resolve, reject) => {
       const stop = (): void => {
         stopTimer();
-        signal?.removeEventListener("abort", onAbort);
+        stopListening();
         futureInternals.forget(this, onDone);
       };
       const onDone = (): void => {
@@ -498,7 +499,7 @@ export class Future<T> implements PromiseLike<T> {
         stop();
         reject(this.#timeoutError(what, options.timeout));
       });
-      signal?.addEventListener("abort", onAbort, { once: true });
+      const stopListening = whenAborted(signal, onAbort);
       futureInternals.whenDone(this, onDone);
     });
   }

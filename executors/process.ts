@@ -6,6 +6,7 @@
  * @module
  */
 
+import { whenAborted } from "../_platform/aborts.ts";
 import { callAt } from "../_platform/clock.ts";
 import { platform } from "../_platform/mod.ts";
 import { checkArray, checkFunction, checkOptions, deadlineOf } from "../_platform/options.ts";
@@ -371,14 +372,14 @@ export class Process<A extends unknown[] = unknown[]> {
       await new Promise<void>((resolve, reject) => {
         const stop = (): void => {
           stopTimer();
+          stopWatching();
           stopListening();
-          signal?.removeEventListener("abort", onAbort);
         };
         const onAbort = (): void => (stop(), reject(signal!.reason));
         const onOver = (): void => (stop(), resolve());
         const stopTimer = callAt(deadlineMs, onOver);
-        const stopListening = pool.onClosed(onOver);
-        signal?.addEventListener("abort", onAbort, { once: true });
+        const stopWatching = pool.onClosed(onOver);
+        const stopListening = whenAborted(signal, onAbort);
       });
     } finally {
       doorbell.arrived(1);

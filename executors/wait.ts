@@ -5,6 +5,7 @@
  */
 
 import { doorbell } from "../_memory/doorbell.ts";
+import { whenAborted } from "../_platform/aborts.ts";
 import { callAt } from "../_platform/clock.ts";
 import { describe } from "../_platform/describe.ts";
 import { deadlineOf } from "../_platform/options.ts";
@@ -222,7 +223,7 @@ function settled(
   return new Promise((resolve, reject) => {
     const stop = (): void => {
       stopTimer();
-      signal?.removeEventListener("abort", onAbort);
+      stopListening();
     };
     const onAbort = (): void => {
       stop();
@@ -233,7 +234,7 @@ function settled(
       resolve();
     };
     const stopTimer = callAt(deadlineMs, watch.onOver);
-    signal?.addEventListener("abort", onAbort, { once: true });
+    const stopListening = whenAborted(signal, onAbort);
   });
 }
 

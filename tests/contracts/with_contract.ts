@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
-import { RuntimeError, taskContext, TimeoutError } from "../../executors/mod.ts";
+import { RuntimeError, taskContext, TimeoutError, wait } from "../../executors/mod.ts";
+import { countedSignal } from "../_support/counted_signal.ts";
 import { test } from "../_support/leaks.ts";
 import { PROMPT_MS } from "../_support/outcomes.ts";
 import { assertInTime, inGoodTime } from "../_support/time_limits.ts";
@@ -49,6 +50,46 @@ export function withContract({ name, make, traits }: Suite): void {
       if (traits.tellsTasks) assertInTime(await stopped.wait({ timeout: PROMPT_MS }));
       assertEquals(await executor.submit(tasks.square, 2), 4);
     });
+  });
+
+  test(`${name}.with({ signal }) listens once, however many tasks have the signal`, async () => {
+    await using executor = make({ maxWorkers: 1 });
+    using gate = new Gate();
+    executor.submit(tasks.pass, gate.parts, 0);
+    await gate.entered();
+    const { signal, listeners, added } = countedSignal();
+    const view = executor.with({ signal });
+    const futures = Array.from({ length: 1000 }, (_, i) => view.submit(tasks.square, i));
+    assertEquals([listeners(), added()], [1, 1]);
+    gate.open();
+    assertEquals(await futures[999], 998_001);
+    await wait(futures);
+    assertEquals([listeners(), added()], [0, 1]);
+  });
+
+  test(`${name}.with({ signal }) gives up all tasks of the signal that are not done`, async () => {
+    await using executor = make({ maxWorkers: 1 });
+    using gate = new Gate();
+    const { controller, signal, listeners } = countedSignal();
+    const view = executor.with({ signal });
+    const done = Array.from({ length: 100 }, (_, i) => view.submit(tasks.square, i));
+    await wait(done);
+    executor.submit(tasks.pass, gate.parts, 0);
+    await gate.entered();
+    const given: number[] = [];
+    const left = Array.from({ length: 100 }, (_, i) => {
+      const future = view.submit(tasks.square, i);
+      future.addDoneCallback(() => given.push(i));
+      return future;
+    });
+    const reason = new Error("enough");
+    controller.abort(reason);
+    assertEquals(given, left.map((_, i) => i));
+    for (const future of left) assertStrictEquals(await future.exception(), reason);
+    for (const [i, future] of done.entries()) assertEquals(await future, i * i);
+    assertEquals(listeners(), 0);
+    await reached();
+    gate.open();
   });
 
   test(`${name}.with({ signal }) that aborts after the task's end changes nothing`, async () => {

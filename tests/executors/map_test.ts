@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
 import { AsyncExecutor, ThreadPoolExecutor } from "../../executors/mod.ts";
 import { RuntimeError } from "../../sync/errors.ts";
+import { countedSignal } from "../_support/counted_signal.ts";
 import { test } from "../_support/leaks.ts";
 import { runProgram } from "../_support/run.ts";
 import { ROOT } from "../_support/scratch.ts";
@@ -191,22 +192,6 @@ for (const kind of ["an asynchronous", "a synchronous"]) {
     assertEquals(printed.length, 2);
     for (const call of printed) assertStringIncludes(String(call[1]), "closing failed");
   });
-}
-
-/** A signal, and how many listeners it has. */
-function countedSignal(): { signal: AbortSignal; listeners: () => number } {
-  const { signal } = new AbortController();
-  let listeners = 0;
-  const { addEventListener, removeEventListener } = signal;
-  signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
-    listeners++;
-    addEventListener.apply(signal, args);
-  };
-  signal.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
-    listeners--;
-    removeEventListener.apply(signal, args);
-  };
-  return { signal, listeners: () => listeners };
 }
 
 test("map() forgets its signal once all items are done, whether somebody takes the rest or not", async () => {

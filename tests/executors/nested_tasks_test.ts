@@ -45,6 +45,11 @@ for (const Pool of [ThreadPoolExecutor, ProcessPoolExecutor]) {
     assertStrictEquals(await future, pool);
   });
 
+  test(`${name}: a task listens once to the signal of all that it submits and waits for`, async () => {
+    await using pool = new Pool({ maxWorkers: 2 });
+    assertEquals(await pool.submit(work.shareSignal, pool, new Event()), [1, 0]);
+  });
+
   test(
     `${name}: a task is given up by the signal of the task that submitted it`,
     TELLS,

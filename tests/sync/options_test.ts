@@ -1,4 +1,4 @@
-import { assertRejects, assertStrictEquals } from "@std/assert";
+import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import {
   asCompleted,
   Barrier,
@@ -14,7 +14,9 @@ import {
   Value,
   wait,
 } from "@concurrent/futures";
+import { countedSignal } from "../_support/counted_signal.ts";
 import { test } from "../_support/leaks.ts";
+import { turn } from "../contracts/suite.ts";
 
 /** Values that are passed where options, or an option, belong. */
 // deno-lint-ignore no-explicit-any
@@ -138,4 +140,18 @@ for (const [name, call] of Object.entries(WAITS)) {
       assertStrictEquals(await ended, reason);
     },
   );
+
+  test(`${name} listens to a signal once, however many calls have it`, async () => {
+    const { controller, signal, listeners, added } = countedSignal();
+    const reason = new Error("enough");
+    const ended = Array.from(
+      { length: 10 },
+      () => assertRejects(async () => await call(signal), Error, "enough"),
+    );
+    await turn();
+    assertEquals([listeners(), added()], [1, 1]);
+    controller.abort(reason);
+    await Promise.all(ended);
+    assertEquals(listeners(), 0);
+  });
 }
