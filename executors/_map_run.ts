@@ -88,10 +88,9 @@ export class MapRun implements HasStanding {
   #done = 0;
   #total: number | undefined;
 
-  /**
-   * What is thrown once the submitted chunks are handed out: an error of an input, or of
-   * submitting.
-   */
+  /** The error of an input, which is its end: thrown once all items read before are handed out. */
+  #inputFailure: { readonly error: unknown } | undefined;
+  /** What is thrown once the submitted chunks are handed out: an error of submitting. */
   #failure: { readonly error: unknown } | undefined;
   /** Nothing more is handed out. */
   #ended = false;
@@ -151,8 +150,8 @@ export class MapRun implements HasStanding {
   }
 
   /**
-   * Submits as much as may be in flight. If `throws`, an error is thrown to the caller; otherwise
-   * iterating throws it later.
+   * Submits as much as may be in flight. If `throws`, an error, also of an input, is thrown to the
+   * caller; otherwise iterating throws it later.
    */
   #feed(throws: boolean): void {
     // A task that fails at submit calls back within #dispatch, and so comes here again.
@@ -165,7 +164,7 @@ export class MapRun implements HasStanding {
         const room = this.#bufferSize - this.#buffered;
         if (room <= 0) break;
         const size = Math.min(room, this.#sizer.next(this.#exhausted ? this.#available : Infinity));
-        if (!this.#exhausted && this.#available < size) this.#pull(size);
+        if (!this.#exhausted && this.#available < size) this.#pull(size, throws);
         const count = Math.min(size, this.#available);
         // A chunk of a size that was asked for waits until an asynchronous input has filled it.
         if (count === 0 || (count < size && !isAdaptive && !this.#exhausted)) break;
@@ -187,15 +186,20 @@ export class MapRun implements HasStanding {
 
   /**
    * Reads inputs until `size` items are available or the inputs end; asynchronous inputs are read
-   * later.
+   * later. See `#feed` for `throws`.
    */
-  #pull(size: number): void {
+  #pull(size: number, throws: boolean): void {
     if (this.#inputs.isAsync) {
       this.#pullLater();
       return;
     }
-    while (!this.#exhausted && this.#available < size) {
-      this.#exhausted = !this.#inputs.pullSync(this.#items);
+    try {
+      while (!this.#exhausted && this.#available < size) {
+        this.#exhausted = !this.#inputs.pullSync(this.#items);
+      }
+    } catch (error) {
+      if (throws) throw error;
+      this.#failInput(error);
     }
   }
 
@@ -207,7 +211,7 @@ export class MapRun implements HasStanding {
       // Never set back: submitting may have failed meanwhile.
       if (!await this.#inputs.pull(this.#items)) this.#exhausted = true;
     } catch (error) {
-      this.#stopReading(error);
+      this.#failInput(error);
     }
     this.#pulling = false;
     this.#feed(false);
@@ -254,7 +258,6 @@ export class MapRun implements HasStanding {
   get isOver(): boolean {
     if (this.#ended) return true;
     if (!this.#exhausted || this.#inFlight > 0) return false;
-    // After an error of an input, items that fell short of a chunk are not submitted.
     return this.#available === 0 || this.#failure !== undefined;
   }
 
@@ -291,15 +294,25 @@ export class MapRun implements HasStanding {
   }
 
   /** Reads nothing more: an input has failed, or submitting has. */
-  #stopReading(error: unknown): void {
+  #stopReading(): void {
     this.#exhausted = true;
     this.#inputs.close();
-    this.#fail(error);
+  }
+
+  /** An input has failed; what was read before is still submitted. */
+  #failInput(error: unknown): void {
+    this.#stopReading();
+    this.#inputFailure = { error };
   }
 
   /** Submits nothing more, as that throws `error`: so does each item that has been read. */
   #refuse(error: unknown): void {
-    if (!this.#exhausted) return this.#stopReading(error);
+    if (!this.#exhausted) {
+      this.#stopReading();
+      this.#failure = { error };
+      this.#wake();
+      return;
+    }
     const failed = new Future<unknown>();
     failed.setException(error);
     this.#done += this.#available;
@@ -320,13 +333,6 @@ export class MapRun implements HasStanding {
   }
 
   // Handing out
-
-  /** Submits nothing more; `error` is thrown after the results of what was submitted. */
-  #fail(error: unknown): void {
-    this.#failure ??= { error };
-    mapsOf(this.#backend).delete(this);
-    this.#wake();
-  }
 
   #wake(): void {
     const waiters = this.#waiters;
@@ -356,7 +362,7 @@ export class MapRun implements HasStanding {
     }
     const front = this.#front;
     if (this.#ended || front === undefined) {
-      const failure = this.#ended ? undefined : this.#failure;
+      const failure = this.#ended ? undefined : this.#failure ?? this.#inputFailure;
       this.#end();
       if (failure !== undefined) throw failure.error;
       return { done: true, value: undefined };

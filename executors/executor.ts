@@ -223,7 +223,8 @@ export class Executor {
    * executor is shut down are refused.
    *
    * Iterating throws the items' errors, a `TimeoutError` when time is up, and the signal's reason.
-   * A signal that has aborted already throws at the call.
+   * A signal that has aborted already throws at the call. So does an input that fails while the call
+   * reads it; when one fails later, its error comes after the results of all items read before.
    *
    * @param fn The function; see `task` for how it reaches another thread.
    * @param args One to three inputs, then options.
@@ -235,7 +236,8 @@ export class Executor {
    * @throws {RuntimeError} When the executor was shut down.
    *
    * **Differs from Python:** an error does not end the iteration (Python behaves so from 3.16); an
-   * item is cloned when its chunk is sent, not at the call.
+   * item is cloned when its chunk is sent, not at the call; with `buffersize`, the error of an input
+   * waits its turn, where Python throws it once it is read and drops the results that are due.
    *
    * @example
    * ```ts

@@ -199,6 +199,11 @@ export function mapContract({ name, make, traits }: Suite): void {
     assertThrows(() => executor.map(tasks.square, source()), Error, "the source failed");
     assertThrows(() => executor.map(tasks.add, numbers, source()), Error, "the source failed");
     assertEquals(numbers.closed, true);
+    assertThrows(
+      () => executor.map(tasks.square, source(), { buffersize: 2 }),
+      Error,
+      "the source failed",
+    );
     const lazy = executor.map(tasks.square, source(), { buffersize: 1 });
     assertEquals(await outcomesOf(lazy), [["value", 1], ["error", "the source failed"]]);
   });
@@ -215,6 +220,35 @@ export function mapContract({ name, make, traits }: Suite): void {
       ["value", 4],
       ["error", "the source failed"],
     ]);
+  });
+
+  test(`${name}.map() sends what an asynchronous source gave of a chunk before it failed`, async () => {
+    await using executor = make({ maxWorkers: 1 });
+    const source = async function* (): AsyncGenerator<number> {
+      yield* range(5);
+      throw await Promise.resolve(new Error("the source failed"));
+    };
+    assertEquals(await outcomesOf(executor.map(tasks.square, source(), { chunksize: 3 })), [
+      ...range(5).map((i): [string, unknown] => ["value", i * i]),
+      ["error", "the source failed"],
+    ]);
+  });
+
+  test(`${name}.map() with buffersize sends what its source gave of a chunk before it failed`, async () => {
+    await using executor = make({ maxWorkers: 1 });
+    const log = new Log();
+    const source = function* (): Generator<number> {
+      yield* range(5);
+      throw new Error("the source failed");
+    };
+    const results = executor.map(tasks.recordItem, source(), range(9).map(() => log.queue), {
+      buffersize: 4,
+      chunksize: 2,
+    });
+    // All four results are there, so two are taken at once, and make room for two more items.
+    await executor.submit(tasks.square, 1);
+    await assertRejects(() => results.toArray(), Error, "the source failed");
+    assertEquals(log.entries, range(5));
   });
 
   test(`${name}.map() throws when time is up, is over then, and cancels what has not started`, async () => {
