@@ -18,7 +18,8 @@
  *    if the bundler makes one. Vite does, as it recognises
  *    `new Worker(new URL("...", import.meta.url))`. It is another copy of the package: functions
  *    sent as source text work, but modules of tasks need a file separate from the page's program,
- *    which makes it case 2;
+ *    which makes it case 2. What the program can run in a worker it runs there when a task of it
+ *    is wanted, so it may not start workers from there, as in case 4;
  * 4. if there is no such bundle, as with esbuild, that script of the document after all. The
  *    program runs again in each worker, up to where it fails for want of a document, which does not
  *    count as an error there. So that it cannot start workers without end, it may not start any.
@@ -76,13 +77,13 @@ function isProgram(address: string): boolean {
 function sourceOf({ entry, module, bundle }: WorkerOptions): { address: string; code: string } {
   if (!isBundled) return { address: module, code: codeOfScript(entry, module) };
   if (beginning !== undefined) {
-    const { address, isProgram } = beginning;
-    return { address, code: codeOfScript(entry, address, isProgram) };
+    const { address, isProgram, program } = beginning;
+    return { address, code: codeOfScript(entry, address, isProgram, program) };
   }
   // A script that has no address of its own may have imported the program: the worker finds out.
   if (!isProgram(module)) return { address: module, code: codeOfScript(entry, module, null) };
-  const address = bundle ?? module;
-  return { address, code: codeOfScript(entry, address, bundle === undefined) };
+  if (bundle === undefined) return { address: module, code: codeOfScript(entry, module, true) };
+  return { address: bundle, code: codeOfScript(entry, bundle, false, module) };
 }
 
 /**

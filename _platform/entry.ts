@@ -30,6 +30,11 @@ export interface Beginning {
    * been imported, where only that can tell.
    */
   isProgram: boolean | null;
+  /**
+   * The file of the program, if another bundle was made for workers. A worker imports it for the
+   * tasks in it, and a second copy of the package with them.
+   */
+  readonly program: string | null;
   /** Whether the entry was called and did not throw. */
   hasBegun: boolean;
   /** Whether the file is a bundle and is still being imported. */
@@ -100,7 +105,7 @@ const REFUSED = "Cannot start worker: the program is in one file with the packag
  */
 export function checkMayStart(): void {
   if (beginning === undefined || isBeginning) return;
-  if (beginning.isProgram !== false) {
+  if (mayBeProgram()) {
     throw new Error(
       `${REFUSED}, and this worker runs it once more; start workers only if (typeof document === "object"), or have the bundler split the file`,
     );
@@ -113,7 +118,8 @@ export function checkMayStart(): void {
 
 /** Whether this thread runs the program once more, or may turn out to do so. */
 export function mayBeProgram(): boolean {
-  return beginning !== undefined && beginning.isProgram !== false;
+  if (beginning === undefined) return false;
+  return beginning.isProgram !== false || beginning.program === import.meta.url;
 }
 
 /**
@@ -154,6 +160,7 @@ export function codeOfEntry(name: string, url: string): string {
  * as in the workers of `browser.ts`, or costs too much, as in those of `deno.ts`.
  *
  * @param isProgram See {@linkcode Beginning}.
+ * @param program See {@linkcode Beginning}.
  * @throws {Error} When this thread may not start others, see {@linkcode checkMayStart}; or in a
  * bundle that has no address.
  */
@@ -161,6 +168,7 @@ export function codeOfScript(
   entry: string,
   address: string,
   isProgram: boolean | null = false,
+  program: string | null = null,
 ): string {
   checkMayStart();
   if (!URL.canParse(address)) {
@@ -170,7 +178,7 @@ export function codeOfScript(
   }
   // Only a bundle has code besides the package's that might start workers as it is imported.
   const isImporting = isBundled;
-  const start = { entry, address, early: [], isProgram, hasBegun: false, isImporting };
+  const start = { entry, address, early: [], isProgram, program, hasBegun: false, isImporting };
   // In Web Workers, a message that finds no listener is lost, and an error in a promise is not
   // reported.
   return `

@@ -65,7 +65,7 @@ export function threadFactory(): ThreadFactory | undefined {
  * {@linkcode isLoading}.
  */
 export const STARTS_WHILE_LOADING =
-  "the module that submits is being imported by a worker; what only the program itself should do belongs under if (import.meta.main), or in another module";
+  'the module that submits is being imported by a worker; what only the program itself should do belongs under if (import.meta.main), in a page under if (typeof document === "object"), or in another module';
 
 /** Whether this thread is loading what it will run, and does nothing else. */
 export function isLoading(): boolean {

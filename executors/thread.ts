@@ -276,7 +276,7 @@ export class Thread<A extends unknown[] = unknown[]> {
     }
     if (isLoading()) {
       throw new RuntimeError(
-        `Cannot start thread "${this.name}": the module that starts it is being imported by a thread; what only the program itself should do belongs under if (import.meta.main)`,
+        `Cannot start thread "${this.name}": the module that starts it is being imported by a thread; what only the program itself should do belongs under if (import.meta.main), in a page under if (typeof document === "object")`,
       );
     }
     this.#isStarting = true;

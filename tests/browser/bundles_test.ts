@@ -57,11 +57,13 @@ function pageOf(script: string, how = "by its address"): string {
   return `<!DOCTYPE html><meta charset="utf-8"><link rel="icon" href="data:,">\n${loader}\n`;
 }
 
-/** Builds a program with Vite's defaults; returns the folder to serve. */
-async function buildWithVite(program: string): Promise<URL> {
-  const root = new URL(`vite_${program}/`, folder);
+/** Builds a program with Vite; returns the folder to serve. */
+async function buildWithVite(program: string, config: object = {}): Promise<URL> {
+  const root = new URL(`vite_${crypto.randomUUID()}/`, folder);
   await Deno.mkdir(root);
   await Deno.writeTextFile(new URL("index.html", root), pageOf(`../${program}.ts`));
+  const text = `export default ${JSON.stringify(config)};\n`;
+  await Deno.writeTextFile(new URL("vite.config.js", root), text);
   await run("node", [VITE_PROGRAM, "build", "--logLevel", "warn", fromFileUrl(root)], folder);
   return new URL("dist/", root);
 }
@@ -113,6 +115,14 @@ async function tryOutAt(url: string): Promise<Outcome> {
   const tried = await page.evaluate(() => (globalThis as Tried).tried!);
   assertEquals(errors, []);
   return { tried, workers };
+}
+
+/** Runs `late.ts`, which must start its workers in the page only. */
+async function tryLate(root: URL): Promise<void> {
+  const { tried, workers } = await tryOut(root);
+  assertEquals(tried.inPage, 12);
+  assertStringIncludes(String(tried.inWorker), "and this worker runs it once more");
+  assertEquals(workers, 1);
 }
 
 /** Runs Vite's server for development. */
@@ -193,6 +203,14 @@ browserTest(
   },
 );
 
+browserTest("A program whose workers have a bundle of their own starts none in them", async () => {
+  // Without Vite's own code at the top, the program runs in a worker until it needs the document.
+  const config = { build: { modulePreload: false } };
+  const awaits = await tryOut(await buildWithVite("awaits", config));
+  assertEquals(awaits, { tried: { task: 12 }, workers: 1 });
+  await tryLate(await buildWithVite("late", config));
+});
+
 for (const minify of [false, true]) {
   const how = minify ? "minified" : "plain";
   browserTest(`A bundle of esbuild in one file, ${how}, has all that the package has`, async () => {
@@ -223,9 +241,7 @@ for (const how of Object.keys(LOADERS)) {
       const eager = await tryOut(await buildWithEsbuild("eager", { minify: true }, how));
       assertEquals(eager.tried, { task: 12, inline: 42 });
       assertLessOrEqual(eager.workers, MOST_WORKERS);
-      const { tried } = await tryOut(await buildWithEsbuild("late", { minify: true }, how));
-      assertEquals(tried.inPage, 42);
-      assertStringIncludes(String(tried.inWorker), "and this worker runs it once more");
+      await tryLate(await buildWithEsbuild("late", { minify: true }, how));
     },
   );
 }

@@ -2,6 +2,7 @@
 
 import { ThreadPoolExecutor } from "@concurrent/futures";
 import type { Tried } from "./use.ts";
+import { gcd } from "./work.ts";
 
 const channel = new BroadcastChannel("late");
 
@@ -11,7 +12,7 @@ async function main(): Promise<void> {
   });
   await new Promise((resolve) => setTimeout(resolve, 1));
   const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
-  const result = await pool.submit((n: number) => n * 2, 21).catch((error: Error) => error.message);
+  const result = await pool.submit(gcd, 48, 36).catch((error: Error) => error.message);
   if (!("document" in globalThis)) return channel.postMessage(result);
   (globalThis as Tried).tried = { inPage: result, inWorker: await told };
 }
