@@ -12,7 +12,19 @@
 import { describe } from "../_platform/describe.ts";
 import { type ErrorClass, platform } from "../_platform/mod.ts";
 
-const NAME_BY_PROTOTYPE = new Map<object, string>();
+const CLASSES: unique symbol = Symbol.for("@concurrent/futures.errorClasses");
+
+interface Classes {
+  readonly names: WeakMap<object, string>;
+  readonly prototypes: Map<string, object>;
+}
+
+/** The classes that any copy of the package in this thread knows. */
+const shared: Classes = (globalThis as { [CLASSES]?: Classes })[CLASSES] ??= {
+  names: new WeakMap(),
+  prototypes: new Map(),
+};
+/** The classes that this copy knows, which come first: each copy has its own `RuntimeError`. */
 const PROTOTYPE_BY_NAME = new Map<string, object>();
 const BUILT_IN: readonly ErrorClass[] = [
   Error,
@@ -31,8 +43,9 @@ const BUILT_IN: readonly ErrorClass[] = [
 const SUPPRESSED_ERROR = (globalThis as { SuppressedError?: ErrorClass }).SuppressedError;
 
 function know(name: string, { prototype }: ErrorClass): void {
-  NAME_BY_PROTOTYPE.set(prototype, name);
   PROTOTYPE_BY_NAME.set(name, prototype);
+  shared.names.set(prototype, name);
+  shared.prototypes.set(name, prototype);
 }
 
 for (const constructor of BUILT_IN) know(constructor.name, constructor);
@@ -112,7 +125,7 @@ export function errorClassName(error: object): string {
   if (unknown !== undefined) return unknown;
   let prototype: object | null = Object.getPrototypeOf(error);
   while (prototype !== null) {
-    const name = NAME_BY_PROTOTYPE.get(prototype);
+    const name = shared.names.get(prototype);
     if (name !== undefined) return name;
     prototype = Object.getPrototypeOf(prototype);
   }
@@ -124,7 +137,7 @@ export function errorClassName(error: object): string {
 /** Returns a native error with the prototype of the class registered as `className`. */
 export function createError(className: string): Error {
   const error = new Error();
-  const prototype = PROTOTYPE_BY_NAME.get(className);
+  const prototype = PROTOTYPE_BY_NAME.get(className) ?? shared.prototypes.get(className);
   if (prototype === undefined) UNKNOWN_CLASSES.set(error, className);
   else if (prototype !== Error.prototype) Object.setPrototypeOf(error, prototype);
   return error;

@@ -27,8 +27,17 @@ export interface TaskContext {
   report(fraction: number): void;
 }
 
-/** The present task of a thread that runs one task at a time. */
-let current: (() => TaskContext) | undefined;
+const CURRENT: unique symbol = Symbol.for("@concurrent/futures.currentTask");
+
+interface Current {
+  task?: (() => TaskContext) | undefined;
+}
+
+/**
+ * The present task of a thread that runs one task at a time; shared with a second copy of the
+ * package, which the task's module may import.
+ */
+const current: Current = (globalThis as { [CURRENT]?: Current })[CURRENT] ??= {};
 
 /** The tasks of an event loop that runs several of them at a time. */
 let contexts: AsyncContext<TaskContext> | undefined;
@@ -54,7 +63,7 @@ let contexts: AsyncContext<TaskContext> | undefined;
  * ```
  */
 export function taskContext(): TaskContext {
-  const context = contexts?.get() ?? current?.();
+  const context = contexts?.get() ?? current.task?.();
   if (context === undefined) {
     throw new RuntimeError(
       `Cannot read task context: no task runs here; call taskContext() inside a task${
@@ -69,7 +78,7 @@ export function taskContext(): TaskContext {
  * Makes {@linkcode taskContext} return what `make` makes; `undefined` when the task has ended.
  */
 export function setCurrentTask(make: (() => TaskContext) | undefined): void {
-  current = make;
+  current.task = make;
 }
 
 /** Runs `fn` with a context that its asynchronous continuations keep. */

@@ -21,12 +21,19 @@ const ALL = {
   queue: 3,
   task: 12,
   look: ["number", true, true],
+  error: 10,
   thread: 5,
   timer: 6,
 };
 
 /** Two workers of the pool, a thread and a timer; more would have been started by these. */
 const MOST_WORKERS = 4;
+
+/**
+ * Without Vite's own code at its top, which needs the document, a program runs in a worker up to
+ * where it needs the document itself.
+ */
+const UNGUARDED = { build: { modulePreload: false } };
 
 /** A folder with the programs, and the package as npm installs it. */
 let folder: URL;
@@ -182,20 +189,20 @@ browserTest(
   "A Vite build into one file runs functions and threads, and says why it has no tasks",
   async () => {
     const { tried, workers } = await tryOut(await buildWithVite("whole"));
-    const { task, look, ...rest } = tried;
-    const { task: _task, look: _look, ...all } = ALL;
+    const { task, look, error, ...rest } = tried;
+    const { task: _task, look: _look, error: _error, ...all } = ALL;
     assertEquals(rest, all);
-    for (const error of [task, look]) {
+    for (const text of [task, look, error]) {
       assertMatch(
-        String(error),
+        String(text),
         /^Cannot load task without a name: its module ".*" failed to import/,
       );
       assertStringIncludes(
-        String(error),
+        String(text),
         "document is not defined; the file has code for the page",
       );
       assertStringIncludes(
-        String(error),
+        String(text),
         "into a file of their own, by importing their module with import()",
       );
     }
@@ -203,12 +210,20 @@ browserTest(
   },
 );
 
+browserTest(
+  "A task finds its worker's state from a bundle that the worker has beside its own",
+  async () => {
+    const { tried, workers } = await tryOut(await buildWithVite("whole", UNGUARDED));
+    // The classes are the other bundle's.
+    assertEquals(tried, { ...ALL, look: ["number", false, true] });
+    assertLessOrEqual(workers, MOST_WORKERS);
+  },
+);
+
 browserTest("A program whose workers have a bundle of their own starts none in them", async () => {
-  // Without Vite's own code at the top, the program runs in a worker until it needs the document.
-  const config = { build: { modulePreload: false } };
-  const awaits = await tryOut(await buildWithVite("awaits", config));
+  const awaits = await tryOut(await buildWithVite("awaits", UNGUARDED));
   assertEquals(awaits, { tried: { task: 12 }, workers: 1 });
-  await tryLate(await buildWithVite("late", config));
+  await tryLate(await buildWithVite("late", UNGUARDED));
 });
 
 for (const minify of [false, true]) {

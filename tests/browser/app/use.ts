@@ -22,6 +22,11 @@ export async function use(work: typeof import("./work.ts")): Promise<void> {
     },
     task: () => pool.submit(work.lcm, 4, 6),
     look: () => pool.submit(work.look, new Lock()),
+    error: async () => {
+      const error = await pool.submit(work.check, 11).exception();
+      if (error instanceof work.LimitError) return error.limit;
+      throw error;
+    },
     thread: async () => {
       const thread = new Thread({ target: put, args: [queue, 5] });
       thread.start();
