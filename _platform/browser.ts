@@ -14,7 +14,8 @@
  *    bundler has called them. This is the case with development servers that bundle dependencies
  *    ahead, and with builds in which the package has a file separate from the page's own code;
  * 3. if that file is a script of the document, it holds the page's program, which a worker usually
- *    cannot run. Then they import a bundle that was made for the worker (`WorkerOptions.bundle`),
+ *    cannot run; or its address is not known, as some bundlers replace it by that of the file that
+ *    they read (`file:`). Then they import a bundle that was made for the worker (`WorkerOptions.bundle`),
  *    if the bundler makes one. Vite does, as it recognises
  *    `new Worker(new URL("...", import.meta.url))`. It is another copy of the package: functions
  *    sent as source text work, but modules of tasks need a file separate from the page's program,
@@ -80,10 +81,19 @@ function sourceOf({ entry, module, bundle }: WorkerOptions): { address: string; 
     const { address, isProgram, program } = beginning;
     return { address, code: codeOfScript(entry, address, isProgram, program) };
   }
+  const isForeign = module.startsWith("file:") && location.protocol !== "file:";
   // A script that has no address of its own may have imported the program: the worker finds out.
-  if (!isProgram(module)) return { address: module, code: codeOfScript(entry, module, null) };
-  if (bundle === undefined) return { address: module, code: codeOfScript(entry, module, true) };
-  return { address: bundle, code: codeOfScript(entry, bundle, false, module) };
+  if (!isForeign && !isProgram(module)) {
+    return { address: module, code: codeOfScript(entry, module, null) };
+  }
+  if (bundle !== undefined) {
+    const address = new URL(bundle, location.href).href;
+    return { address, code: codeOfScript(entry, address, false, module) };
+  }
+  if (!isForeign) return { address: module, code: codeOfScript(entry, module, true) };
+  throw new Error(
+    `Cannot start worker: the bundler has replaced the package's address by "${module}", which no page can load; have it leave import.meta.url as it is`,
+  );
 }
 
 /**

@@ -229,7 +229,7 @@ async function importTarget(target: ModuleTarget): Promise<AnyFunction> {
     if (fn !== undefined) return fn;
     throw new NotShareableError(
       `Cannot load ${label}: its module "${place}" failed to import here: ${errorText(error)}${
-        hintFor(error)
+        hintFor(error, url)
       }`,
       { cause: error },
     );
@@ -261,7 +261,7 @@ export function importModule(url: string): Promise<Record<string, unknown>> {
 }
 
 /** What to do about a module that failed to import, if the error shows it. */
-function hintFor(error: unknown): string {
+function hintFor(error: unknown, url: string): string {
   if (isForPages(error)) {
     return "; the file has code for the page too: have the bundler put tasks into a file of their own, by importing their module with import()";
   }
@@ -271,6 +271,9 @@ function hintFor(error: unknown): string {
   }
   // Likewise. The browser does not say why it was not loaded.
   if (/dynamically imported module|Importing a module script failed/.test(errorText(error))) {
+    if (url.startsWith("file:")) {
+      return "; a bundler has replaced the address of the task's module by this one: have it leave import.meta.url as it is, or use tasks(url) of a module that is not bundled";
+    }
     return "; if it is on another host, that must allow pages to load it (CORS)";
   }
   // The runtime's own advice is meant for the program, which may well have the permission.

@@ -95,6 +95,15 @@ async function buildWithEsbuild(
   return root;
 }
 
+/** A plugin that names a bundle for workers, as other bundlers do that have made one. */
+function withBundleAt(address: string): (build: esbuild.PluginBuild) => void {
+  const place = /new URL\(\s*"\.\/_worker\.js",\s*import\.meta\.url\s*\)/;
+  return (build) =>
+    build.onLoad({ filter: /\/browser\/.*\.js$/ }, async ({ path }) => ({
+      contents: (await Deno.readTextFile(path)).replace(place, JSON.stringify(address)),
+    }));
+}
+
 interface Outcome {
   /** The result of each attempt; see `use.ts`. */
   readonly tried: Record<string, unknown>;
@@ -241,6 +250,46 @@ browserTest("A bundle that is no ES module says that it cannot start workers", a
   for (const [name, error] of Object.entries(tried)) assertStringIncludes(String(error), why, name);
   assertEquals(workers, 0);
 });
+
+/** Replaces the addresses of files by those that they had when the bundler read them. */
+const REPLACED = { "import.meta": '{ "url": "file:///src/program.js" }' };
+
+browserTest(
+  "A bundle whose addresses were replaced has the workers that have a bundle",
+  async () => {
+    const worker = { name: "worker", setup: withBundleAt("worker.js") };
+    const workerModule = "node_modules/@concurrent/futures/browser/_worker.js";
+    const entryPoints = { whole: "whole.ts", worker: workerModule };
+    const options = { entryPoints, define: REPLACED, plugins: [worker] };
+    const { tried, workers } = await tryOut(await buildWithEsbuild("whole", options));
+    const { task, look, error, ...rest } = tried;
+    const { task: _task, look: _look, error: _error, ...all } = ALL;
+    assertEquals(rest, all);
+    for (const text of [task, look, error]) {
+      assertStringIncludes(
+        String(text),
+        "have it leave import.meta.url as it is, or use tasks(url)",
+      );
+    }
+    assertLessOrEqual(workers, MOST_WORKERS);
+  },
+);
+
+browserTest(
+  "A bundle whose addresses were replaced says that it cannot start workers",
+  async () => {
+    const { tried, workers } = await tryOut(await buildWithEsbuild("whole", { define: REPLACED }));
+    const why = 'replaced the package\'s address by "file:///src/program.js"';
+    for (const [name, error] of Object.entries(tried)) {
+      assertStringIncludes(
+        String(error),
+        why,
+        name,
+      );
+    }
+    assertEquals(workers, 0);
+  },
+);
 
 browserTest("A bundle of esbuild that is split has all that the package has", async () => {
   const root = await buildWithEsbuild("split", { minify: true, splitting: true });
