@@ -237,16 +237,18 @@ export class MailboxWriter {
       this.#port.postMessage(message, [message.block, ...transferList(moved)]);
       return PLACE.MESSAGE;
     }
-    encoder.copyTo(this.#arena.words, this.#arena.bytes, offset);
     words[payload + BLOCK.OFFSET] = offset;
     words[payload + BLOCK.EXTERNS] = externBaseOf(offset, encoder.spillWords);
     words[payload + BLOCK.LENGTH] = encoder.blockBytes;
-    encoder.reset();
     try {
+      // Fails if a getter has detached a buffer that was met before it.
+      encoder.copyTo(this.#arena.words, this.#arena.bytes, offset);
       detach(moved);
     } catch (error) {
       this.#arena.release(offset);
       throw error;
+    } finally {
+      encoder.reset();
     }
     return PLACE.BLOCK;
   }

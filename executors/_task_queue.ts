@@ -212,8 +212,16 @@ export class TaskQueue {
       return -1;
     }
     if (place === PLACE.BLOCK) words[start + BLOCK.LENGTH] = encoder.blockBytes;
-    encoder.copyTo(this.arena.words, this.arena.bytes, words[start + BLOCK.OFFSET]);
-    encoder.reset();
+    const block = words[start + BLOCK.OFFSET];
+    try {
+      // Fails if a getter has detached a buffer that was met before it.
+      encoder.copyTo(this.arena.words, this.arena.bytes, block);
+    } catch (error) {
+      this.arena.release(block);
+      throw error;
+    } finally {
+      encoder.reset();
+    }
     return place;
   }
 

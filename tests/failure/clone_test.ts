@@ -496,6 +496,27 @@ test("Executor.submit() fails a task whose argument was transferred before", asy
   await assertLives(pool);
 });
 
+test("Executor.submit() has room for large arguments after others were refused for a getter that detaches them", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  const BYTES = 16 * 1024 * 1024;
+  // More than the pool's shared memory can hold together.
+  for (let i = 0; i < 20; i++) {
+    const buffer = new ArrayBuffer(BYTES);
+    const refused = pool.submit(work.echo<unknown>, {
+      buffer,
+      after: {
+        get moved() {
+          return structuredClone(buffer, { transfer: [buffer] }).byteLength;
+        },
+      },
+    });
+    assertInstanceOf(await errorOf(refused), NotShareableError);
+  }
+  const echoed = await pool.submit(work.echo<ArrayBuffer>, new ArrayBuffer(BYTES));
+  assertEquals(echoed.byteLength, BYTES);
+  await assertLives(pool);
+});
+
 test("Executor.submit() and map() fail each task whose result cannot be sent, though their worker has no room to say so", async () => {
   await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
   const ran = new Int32Array(new SharedArrayBuffer(4));
