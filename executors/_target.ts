@@ -13,6 +13,7 @@
  * @module
  */
 
+import { describe } from "../_platform/describe.ts";
 import { isBundled, isForPages } from "../_platform/entry.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import { compilerHelpers } from "./_compiler_helpers.ts";
@@ -328,11 +329,9 @@ const ADDED_NAME = /^(?:__(?!dirname$|filename$)|cov_)/;
  * global of the main thread alone, such as `prompt` or `document`.
  */
 export function explainCapture(target: Target, error: unknown): unknown {
-  if (target.kind !== "source" || !(error instanceof ReferenceError)) return error;
-  const match = /^(\S+) is not defined$/.exec(error.message);
-  if (match === null) return error;
+  const name = target.kind === "source" ? missingName(error) : undefined;
+  if (name === undefined) return error;
   const who = target.name === "" ? "the function" : `function "${target.name}"`;
-  const name = match[1];
   const mark = "export the function from a module and mark it with task(import.meta, ...)";
   const reason = ADDED_NAME.test(name)
     ? `it uses "${name}" from around it, where a compiler or a coverage tool may have put it; ${mark}, compile it for a newer target, or pass it as an argument if it is your own`
@@ -340,9 +339,23 @@ export function explainCapture(target: Target, error: unknown): unknown {
   return new NotShareableError(`Cannot run ${who} here: ${reason}`, { cause: error });
 }
 
+/** The name that is not defined, if the error says that of a name. */
+function missingName(error: unknown): string | undefined {
+  try {
+    if (error instanceof ReferenceError) return /^(\S+) is not defined$/.exec(error.message)?.[1];
+  } catch {
+    // Nothing can be asked of it: it is a revoked proxy.
+  }
+  return undefined;
+}
+
 /** An error in a few words. */
 export function errorText(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  try {
+    return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  } catch {
+    return describe(error); // It has no text, as an object without a prototype has none.
+  }
 }
 
 /**

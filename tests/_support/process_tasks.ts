@@ -222,6 +222,13 @@ const ODD: Record<string, () => unknown> = {
         throw new RangeError("getter failed");
       },
     }),
+  "a getter that throws what has no text": () =>
+    Object.defineProperty({}, "value", {
+      enumerable: true,
+      get: () => {
+        throw Object.create(null);
+      },
+    }),
 };
 
 /** The names that {@linkcode giveBack} takes. */

@@ -317,6 +317,14 @@ const ODD: Record<string, () => unknown> = {
     revoke();
     return { proxy };
   },
+  "a getter that throws what has no text": () =>
+    Object.defineProperty({}, "value", {
+      enumerable: true,
+      get: () => {
+        throw Object.create(null);
+      },
+    }),
+  "what has no text": () => ({ toString: 1 }),
   "undefined": () => undefined,
   "null": () => null,
   "0": () => 0,

@@ -49,6 +49,7 @@ const UNSENDABLE_RESULTS: Record<string, string> = {
   "a promise in an object": "Promise",
   "a function in an array": "function",
   "a getter that throws": "getter failed",
+  "a getter that throws what has no text": "Cannot send",
   "a revoked proxy": "Cannot send",
 };
 
@@ -83,6 +84,14 @@ const UNSENDABLE: Record<string, [value: unknown, says: string]> = {
       },
     },
     "getter failed",
+  ],
+  "a getter that throws what has no text": [
+    {
+      get value() {
+        throw Object.create(null);
+      },
+    },
+    "Cannot submit task",
   ],
   "a proxy whose trap throws": [
     new Proxy({}, {
@@ -289,6 +298,16 @@ for (const [how, fn] of THROWS) {
     });
   }
 }
+
+test("Future of a function, sent as its source text, that throws a revoked proxy fails with an error that says so", async () => {
+  const { error } = await thrownBy(() => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    throw proxy;
+  }, "a revoked proxy");
+  assertInstanceOf(error, NotShareableError);
+  assertStringIncludes(error.message, "revoked");
+});
 
 test("Executor.map() keeps what each item of a chunk throws", async () => {
   await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });

@@ -44,6 +44,18 @@ for (const [how, initializer] of [["throws", work.fail], ["rejects", work.reject
   }
 }
 
+test("ThreadPoolExecutor is broken when its initializer throws what has no text", async () => {
+  await using pool = new ThreadPoolExecutor({
+    maxWorkers: 1,
+    initializer: work.throwOdd,
+    initargs: ["what has no text"],
+  });
+  const error = await errorOf(pool.submit(work.echo<number>, 1));
+  assertInstanceOf(error, BrokenThreadPool);
+  assertStringIncludes(error.message, "its initializer failed: Object");
+  assertEquals<unknown>(error.cause, { toString: 1 });
+});
+
 test("ThreadPoolExecutor fails what waits beyond its ring when the initializer throws", async () => {
   await using pool = new ThreadPoolExecutor({
     maxWorkers: 2,
