@@ -280,10 +280,13 @@ export class Decoder extends WordReader {
 
   /** Reads the keys and values of a DICTIONARY into an object. */
   #entries<T extends object>(object: T, word: number): T {
+    // To look for each key takes a quarter of the time, so it is done only where keys may be
+    // inherited that cannot be assigned.
+    const isFrozen = !Object.isExtensible(Object.prototype);
     for (let count = this.readCount(word); count > 0; count--) {
       const key = this.#string();
       const value = this.#value();
-      if (key === "__proto__") define(object, key, value, true);
+      if (isFrozen ? key in object : key === "__proto__") define(object, key, value, true);
       else (object as Record<string, unknown>)[key] = value;
     }
     return object;

@@ -45,7 +45,10 @@ export class KeyList {
   readonly hash: number;
   readonly block: Int32Array;
   readonly keys: readonly string[];
-  /** Whether a key is `__proto__`, which assignment would take for the prototype. */
+  /**
+   * Whether objects inherit one of the keys: to assign it calls a setter, as that of `__proto__`,
+   * or fails, where `Object.prototype` is frozen.
+   */
   readonly isOdd: boolean;
   #uses = 0;
   #shape: Shape | undefined;
@@ -54,7 +57,7 @@ export class KeyList {
     this.hash = hash;
     this.block = block;
     this.keys = keys;
-    this.isOdd = keys.includes("__proto__");
+    this.isOdd = keys.some((key) => key in Object.prototype);
   }
 
   /**
@@ -62,7 +65,7 @@ export class KeyList {
    * be made.
    */
   nextShape(): Shape | undefined {
-    if (this.#uses < SHAPED_FROM && ++this.#uses === SHAPED_FROM && !this.isOdd) {
+    if (this.#uses < SHAPED_FROM && ++this.#uses === SHAPED_FROM) {
       this.#shape = makeShape(this.keys);
     }
     return this.#shape;
@@ -74,6 +77,7 @@ export class KeyList {
  * takes a third of the time of a store under a key from a list.
  */
 function makeShape(keys: readonly string[]): Shape | undefined {
+  if (keys.includes("__proto__")) return undefined; // A literal would take it for the prototype.
   const names = keys.map((key) => JSON.stringify(key));
   const blank = names.map((name) => `${name}: undefined`).join(", ");
   const stores = names.map((name) => `object[${name}] = read();`).join(" ");

@@ -23,6 +23,7 @@ import {
   Value,
 } from "../../sync/mod.ts";
 import { test } from "../_support/leaks.ts";
+import { runProgram } from "../_support/run.ts";
 import { ELSEWHERE, shareProcesses } from "../contracts/elsewhere.ts";
 import {
   allWaitersOf,
@@ -270,3 +271,42 @@ test("Queue: an object whose class names itself arrives plain, as structured clo
   await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
   assertEquals(await pool.submit((value: unknown) => value, new Money()), { cents: 5 });
 });
+
+/** A program that receives objects with keys that all objects inherit, after `prepare`. */
+function inheritedKeys(prepare: string): string {
+  return `
+    import { Queue } from "@concurrent/futures";
+    const queue = new Queue();
+    const keys = ["role", "constructor", "toString", "valueOf"];
+    const objectOf = (keys) => Object.fromEntries(keys.map((key) => [key, "its " + key]));
+    const many = Array.from({ length: 40 }, (_, i) => "k" + i);
+    const values = [objectOf(keys), objectOf([...keys.slice(1), ...many])];
+    values.push(Object.assign(["item"], objectOf(["constructor", "map"])));
+    ${prepare}
+    for (let i = 0; i < 60; i++) {
+      await queue.putMany(values);
+      for (const value of values) {
+        const received = Object.entries(await queue.get());
+        const sent = Object.entries(value);
+        if (String(received) !== String(sent)) throw new Error("received " + received);
+      }
+    }
+    console.log("all are as they were");
+  `;
+}
+
+/** What a program may do to `Object.prototype`. */
+const PREPARED = {
+  "is frozen": "Object.freeze(Object.prototype); Object.freeze(Array.prototype);",
+  "has a setter":
+    `Object.defineProperty(Object.prototype, "role", { set() { throw new Error("called"); } });`,
+  "has a key that is read-only":
+    `Object.defineProperty(Object.prototype, "role", { value: "no role" });`,
+};
+
+for (const [what, prepare] of Object.entries(PREPARED)) {
+  test(`Queue.get() returns objects with keys of Object.prototype where that ${what}`, async () => {
+    const { code, stdout, stderr } = await runProgram(inheritedKeys(prepare));
+    assertEquals([code, stdout.trim()], [0, "all are as they were"], stderr);
+  });
+}
