@@ -195,7 +195,7 @@ export class BullSubmitter implements SubmitEngine {
     const texts = await redis.mget(ids.map((id) => this.#keys.host(id)));
     const gone = ids.filter((_, i) => texts[i] === null);
     if (gone.length > 0) await redis.srem(this.#keys.hosts, gone);
-    return texts.filter((text) => text !== null).map((text) => JSON.parse(text) as HostInfo);
+    return texts.map(readJson).filter(isHostInfo);
   }
 
   async depth(): Promise<number> {
@@ -231,11 +231,11 @@ function tell(listener: JobListener, entry: readonly string[]): void {
     case "waiting":
       return listener.waiting(id);
     case "completed":
-      return listener.completed(id, JSON.parse(fields.get("returnvalue") ?? "null"));
+      return listener.completed(id, readJson(fields.get("returnvalue")));
     case "failed":
       return listener.failed(id, fields.get("failedReason") ?? "");
     case "progress":
-      return listener.progress(id, JSON.parse(fields.get("data") ?? "null"));
+      return listener.progress(id, readJson(fields.get("data")));
   }
 }
 
@@ -257,7 +257,27 @@ function findingOf(
   if (timestamp === null) return { state: "missing" };
   if (finishedOn !== null) {
     if (reason !== null) return { state: "failed", reason };
-    return { state: "completed", value: value === null ? null : JSON.parse(value) };
+    return { state: "completed", value: readJson(value) };
   }
   return { state: processedOn === null ? "waiting" : "active" };
+}
+
+/**
+ * What a text of the broker's says; `undefined` if it is no JSON. Anyone who can write to the broker
+ * may have written it.
+ */
+function readJson(text: string | null | undefined): unknown {
+  try {
+    return JSON.parse(text ?? "null");
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a host's report of itself has the form of one. */
+function isHostInfo(report: unknown): report is HostInfo {
+  if (typeof report !== "object" || report === null) return false;
+  const { id, name, pid, threads, running, done } = report as Partial<HostInfo>;
+  return typeof id === "string" && typeof name === "string" &&
+    [pid, threads, running, done].every((count) => Number.isSafeInteger(count) && count! >= 0);
 }

@@ -5,8 +5,8 @@
  * jobs share. Here each job has a limit of its own, so BullMQ is given none in effect, and the host
  * decides by {@linkcode HeldJob.losses}.
  *
- * BullMQ would also fail a job with the broker's error when it cannot report the job's end: see
- * {@linkcode Taker}.
+ * BullMQ would also fail a job with the broker's error when it cannot report the job's end, and
+ * would never fail one whose data it cannot read: see {@linkcode Taker}.
  *
  * @module
  */
@@ -49,11 +49,26 @@ function mayPass(error: unknown): boolean {
 }
 
 /**
- * BullMQ's worker, except for a job whose end the broker does not take. The end is reported again
- * for as long as the lease may last, which is then not renewed any more. After that the job is left
- * to its lease, so that another host runs it: the broker's trouble is not the task's outcome.
+ * BullMQ's worker, except for a job whose data it cannot read, and for one whose end the broker does
+ * not take. The end is reported again for as long as the lease may last, which is then not renewed
+ * any more. After that the job is left to its lease, so that another host runs it: the broker's
+ * trouble is not the task's outcome.
  */
 class Taker extends Worker {
+  /**
+   * A job whose data are no JSON gets none, and the host refuses it. It would be left to its lease
+   * otherwise, again and again.
+   */
+  protected override createJob(
+    ...[written, id]: Parameters<Worker["createJob"]>
+  ): ReturnType<Worker["createJob"]> {
+    try {
+      return super.createJob(written, id);
+    } catch {
+      return super.createJob({ ...written, data: "null" }, id);
+    }
+  }
+
   protected override handleCompleted(
     ...args: Parameters<Worker["handleCompleted"]>
   ): ReturnType<Worker["handleCompleted"]> {

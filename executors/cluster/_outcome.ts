@@ -75,7 +75,9 @@ export interface Settlement {
 /** Reads what a job returned. */
 export function readValue(text: unknown): Settlement {
   try {
-    if (typeof text !== "string") throw new TypeError("Cannot read result: it is no text");
+    if (typeof text !== "string") {
+      throw new TypeError("Cannot read result: it is no text; was it sent by another version?");
+    }
     return { failed: false, outcome: decodeValue(text) };
   } catch (error) {
     return { failed: true, outcome: error };

@@ -129,9 +129,12 @@ function readObject(payload: unknown, depth: number): Record<string, unknown> {
 function readArray(payload: unknown, depth: number): unknown[] {
   if (!Array.isArray(payload)) throw malformed("a list is none");
   const array = readItems(payload[0], depth);
+  const { length } = array;
   for (const [key, value] of readEntries(payload[1], depth)) {
     if (key === "length") throw malformed("a list has a length of its own");
     define(array, key, value, true);
+    // A few characters could make a list of billions of items, which nobody could go through.
+    if (array.length !== length) throw malformed("a list has an item beside its items");
   }
   return array;
 }

@@ -402,6 +402,7 @@ test("the codec of a cluster refuses hostile text with a TypeError, and changes 
     '{"$":"Object","v":[[1,2]]}',
     '{"$":"Array","v":[1,[]]}',
     '{"$":"Array","v":[[1],[["length",1e9]]]}',
+    '{"$":"Array","v":[[],[["4294967294",1]]]}',
     '{"$":"Error","v":null}',
     '{"$":"Error","v":{"class":"Error","name":"E"}}',
     '{"$":"Error","v":{"name":"E","message":"m"}}',

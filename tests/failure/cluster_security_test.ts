@@ -3,7 +3,13 @@
  * trusted.
  */
 
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { Queue, Worker } from "bullmq";
 import {
@@ -106,6 +112,7 @@ test("A worker host refuses payloads that are none, and goes on", CLUSTER, async
       '[{"$":"bigint","v":"x"}]',
       '[{"$":"constructor"}]',
       '[{"__proto__":{"polluted":true}}]',
+      '{"$":"Array","v":[[],[["4294967294",1]]]}',
     ].map((
       args,
     ) => ({ ...data, args })),
@@ -121,6 +128,11 @@ test("A worker host refuses payloads that are none, and goes on", CLUSTER, async
       `${Deno.inspect(payload).slice(0, 200)}: ${Deno.inspect(error)}`,
     );
   }
+  const key = `bull:${POOL}:raw`;
+  await redis.command("HSET", key, "name", name, "data", "no JSON", "opts", "{}", "timestamp", "1");
+  await redis.command("ZADD", `bull:${POOL}:prioritized`, "1", "raw");
+  await redis.command("ZADD", `bull:${POOL}:marker`, "0", "0");
+  assertInstanceOf(await executor.attach("raw").exception(), TypeError);
   // In the codec's own form of an object, this is a key like any other.
   const polluted = '[{"$":"Object","v":[["__proto__",{"polluted":true}]]}]';
   await queue.add(`${MODULE}#echo`, { ...data, args: polluted }, {
@@ -152,6 +164,58 @@ test("ClusterExecutor.map() fails what no chunk can have returned", CLUSTER, asy
     await worker.close();
   }
 });
+
+test(
+  "ClusterExecutor fails a job whose result is no JSON, and finds the outcome of another",
+  CLUSTER,
+  async () => {
+    await using redis = await startRedis();
+    await using executor = await connect(redis.url);
+    const keyOf = (id: string) => `bull:${POOL}:${id}`;
+    const end = ["processedOn", "1", "finishedOn", "2", "returnvalue"];
+    await redis.command("HSET", keyOf("bad"), "timestamp", "1", ...end, "no JSON");
+    await redis.command("HSET", keyOf("good"), "timestamp", "1");
+    const [bad, good] = [executor.attach("bad"), executor.attach("good")];
+    await redis.command("HSET", keyOf("good"), ...end, JSON.stringify('"good"'));
+    const error = await bad.exception();
+    assertInstanceOf(error, TypeError);
+    assertStringIncludes(error.message, "Cannot read result");
+    assertEquals(await good, "good");
+    // The same by an event.
+    await redis.command("HSET", keyOf("late"), "timestamp", "1");
+    const late = executor.attach("late");
+    const event = ["event", "completed", "jobId", "late", "returnvalue", "no JSON"];
+    await redis.command("XADD", `bull:${POOL}:events`, "*", ...event);
+    assertInstanceOf(await late.exception(), TypeError);
+  },
+);
+
+/** What no worker host says of itself. */
+const NO_REPORTS = [
+  "no JSON",
+  "null",
+  "{}",
+  '{"id":"odd","name":"odd","pid":1,"threads":"x","running":0,"done":0}',
+  '{"id":"odd","name":"odd","pid":1,"threads":-5,"running":0,"done":0}',
+];
+
+test(
+  "ClusterExecutor does not count as a host what does not report itself as one",
+  CLUSTER,
+  async () => {
+    await using redis = await startRedis();
+    await using _worker = await startWorker(redis.url, ...STEADY);
+    await using before = await connect(redis.url);
+    const { workers } = await before.stats();
+    for (const report of NO_REPORTS) {
+      await redis.command("SADD", `bull:${POOL}:cf:hosts`, "odd");
+      await redis.command("SET", `bull:${POOL}:cf:host:odd`, report);
+      await using executor = await connect(redis.url);
+      assertEquals((await executor.stats()).workers, workers, report);
+      assertEquals(await executor.map(tasks.echo, [1, 2, 3]).toArray(), [1, 2, 3], report);
+    }
+  },
+);
 
 test("A job that is added again under its id is run once", CLUSTER, async () => {
   await using redis = await startRedis();
