@@ -5,8 +5,9 @@
  * jobs share. Here each job has a limit of its own, so BullMQ is given none in effect, and the host
  * decides by {@linkcode HeldJob.losses}.
  *
- * BullMQ would also fail a job with the broker's error when it cannot report the job's end, and
- * would never fail one whose data it cannot read: see {@linkcode Taker}.
+ * BullMQ would also fail a job with the broker's error when it cannot report the job's end, would
+ * never fail one whose data it cannot read, and would lose the lease of a job that it takes a second
+ * time: see {@linkcode Taker}.
  *
  * @module
  */
@@ -49,12 +50,36 @@ function mayPass(error: unknown): boolean {
 }
 
 /**
- * BullMQ's worker, except for a job whose data it cannot read, and for one whose end the broker does
- * not take. The end is reported again for as long as the lease may last, which is then not renewed
- * any more. After that the job is left to its lease, so that another host runs it: the broker's
- * trouble is not the task's outcome.
+ * BullMQ's worker, except for three kinds of jobs.
+ *
+ * A job whose data it cannot read; see {@linkcode createJob}.
+ *
+ * A job whose end the broker does not take: the end is reported again for as long as the lease may
+ * last, which is then not renewed any more. After that the job is left to its lease, so that another
+ * host runs it: the broker's trouble is not the task's outcome.
+ *
+ * A job that this worker takes while it still has it, as its lease had run out: its earlier run is
+ * ended first. What renews the leases knows a job by its id, and so does the host: the end of the
+ * earlier run would take the new one's lease with it.
  */
 class Taker extends Worker {
+  /** The runs under way, by their jobs' ids. */
+  readonly #runs = new Map<string, Promise<unknown>>();
+
+  override async processJob(
+    ...args: Parameters<Worker["processJob"]>
+  ): ReturnType<Worker["processJob"]> {
+    const id = args[0].id!;
+    // Another one may have waited for the same end, and gone first.
+    for (let run = this.#runs.get(id); run !== undefined; run = this.#runs.get(id)) {
+      this.emit("lockRenewalFailed", [id]);
+      await run.catch(() => {});
+    }
+    const run = super.processJob(...args).finally(() => this.#runs.delete(id));
+    this.#runs.set(id, run);
+    return await run;
+  }
+
   /**
    * A job whose data are no JSON gets none, and the host refuses it. It would be left to its lease
    * otherwise, again and again.

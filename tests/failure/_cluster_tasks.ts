@@ -61,6 +61,14 @@ export const pass = task(
   },
 );
 
+/** Like `pass`; each attempt has a gate of its own: that of "job-1" for the first one at "job". */
+export const passEach = task(
+  import.meta,
+  function passEach(log: string, label: string, gate: string): Promise<number> {
+    return pass(log, label, gate.replace(/\.gate$/, `-${taskContext().attempt}$&`));
+  },
+);
+
 /** Waits until the file exists, and returns a text of the given length. */
 export const fillLater = task(
   import.meta,

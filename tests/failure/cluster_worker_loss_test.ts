@@ -10,6 +10,7 @@ import {
   CLUSTER,
   connect,
   LEASE_MS,
+  POOL,
   range,
   Settlements,
   startWorker,
@@ -26,6 +27,15 @@ import * as tasks from "./_cluster_tasks.ts";
 function hasLostLease(host: WorkerHost): boolean {
   return host.printed.some((line) => line.includes("lease lost"));
 }
+
+/** Does what the broker is told when a lease has run out: any thread may take the job. */
+const RUN_OUT = `
+  local prefix, id = ARGV[1], ARGV[2]
+  redis.call("DEL", prefix .. id .. ":lock")
+  redis.call("HINCRBY", prefix .. id, "stc", 1)
+  redis.call("LREM", prefix .. "active", 1, id)
+  redis.call("ZADD", prefix .. "prioritized", 0, id)
+  redis.call("ZADD", prefix .. "marker", 0, "0")`;
 
 /** Lets one of two hosts run a task that waits at its gate, and returns which one it is. */
 async function holdAtGate(
@@ -149,5 +159,31 @@ test(
       assertInTime(!hasLostLease(busy));
       log.assertEachOnce(labels);
     });
+  },
+);
+
+test(
+  "a worker host that takes a task again keeps the new lease when the earlier run ends",
+  CLUSTER,
+  async () => {
+    await using redis = await startRedis();
+    await using log = new TaskLog();
+    await using worker = await startWorker(redis.url, "--threads", "2");
+    await using executor = await connect(redis.url);
+    const future = executor.submit(tasks.passEach, log.path, "job", log.gate("job"));
+    await log.started("job");
+
+    const id = executor.idOf(future)!;
+    const lease = `bull:${POOL}:${id}:lock`;
+    await redis.command("EVAL", RUN_OUT, "0", `bull:${POOL}:`, id);
+    await log.started("job", 2);
+    log.open("job-1");
+    // Until it is renewed, or has run out and the task is taken once more.
+    const leftMs = async () => Number(await redis.command("PTTL", lease));
+    let before = Infinity;
+    for (let now = await leftMs(); now <= before; now = await leftMs()) before = now;
+    for (const attempt of [2, 3]) log.open(`job-${attempt}`);
+    assertEquals(await future, worker.pid);
+    assertEquals(log.of("start", "job").length, 2, "the new lease was not renewed");
   },
 );
