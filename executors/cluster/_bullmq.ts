@@ -19,7 +19,7 @@
  */
 
 import { type JobsOptions, Queue } from "bullmq";
-import { type BrokerAddress, Connection, READ_AGAIN_MS } from "./_connection.ts";
+import { type BrokerAddress, Connection, insist, isPassing, READ_AGAIN_MS } from "./_connection.ts";
 import type { Finding, HostInfo, JobListener, NewJob, SubmitEngine } from "./_engine.ts";
 import { within } from "./_promises.ts";
 
@@ -127,21 +127,23 @@ export class BullSubmitter implements SubmitEngine {
   }
 
   async remove(ids: readonly string[]): Promise<string[]> {
-    const removed = await Promise.all(ids.map((id) => this.#queue.remove(id)));
-    await this.#commands.redis.unlink(ids.map((id) => this.#keys.result(id)));
+    const removed = await Promise.all(
+      // One that cannot be removed does not keep the others: a host may have it.
+      ids.map((id) => this.#insist(() => this.#queue.remove(id)).catch(() => 0)),
+    );
+    const results = ids.map((id) => this.#keys.result(id));
+    await this.#insist(() => this.#commands.redis.unlink(results));
     return ids.filter((_, i) => removed[i] === 0);
   }
 
   async abandon(id: string): Promise<void> {
-    await this.#commands.redis.xadd(
-      this.#keys.control,
-      "MAXLEN",
-      "~",
-      CONTROL_LENGTH,
-      "*",
-      "id",
-      id,
-    );
+    const entry = ["MAXLEN", "~", CONTROL_LENGTH, "*", "id", id] as const;
+    await this.#insist(() => this.#commands.redis.xadd(this.#keys.control, ...entry));
+  }
+
+  /** Sends a command again while the broker refuses it for the moment, as one being replaced does. */
+  #insist<T>(act: () => Promise<T>): Promise<T> {
+    return insist(this.#timeoutMs, isPassing, act);
   }
 
   async look(ids: readonly string[]): Promise<Finding[]> {

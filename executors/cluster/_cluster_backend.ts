@@ -350,8 +350,8 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Uno
       if (reason !== undefined) return this.#settle(job, () => readLostReason(reason, job.id));
       if (!this.#mayResubmit(job)) return this.#settle(job, () => this.#lost(job));
       // The broker still has the job itself, and would ignore another one with its id.
-      await this.engine.remove([job.id]);
-      if (this.#jobs.has(job.id)) this.#resubmit(job);
+      const [held] = await this.engine.remove([job.id]);
+      if (held === undefined && this.#jobs.has(job.id)) this.#resubmit(job);
     } catch {
       job.heardMs = nowMs();
     } finally {

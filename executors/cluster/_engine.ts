@@ -87,7 +87,7 @@ export interface SubmitEngine {
   add(jobs: readonly NewJob[]): Promise<void>;
   /**
    * Removes jobs that no host has, and those that are done. Resolves to the ids of those that a
-   * host has.
+   * host has, or may have, as the broker did not remove them.
    */
   remove(ids: readonly string[]): Promise<string[]>;
   /** Tells the hosts that nobody waits for the job any more. */

@@ -2,7 +2,7 @@
  * A broker that is killed and comes back, with and without its data, and one that loses its events.
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Future } from "@concurrent/futures";
 import { BrokerUnavailableError, JobLostError } from "../../executors/cluster/mod.ts";
 import { test } from "../_support/leaks.ts";
@@ -10,6 +10,7 @@ import { freePort, type RedisServer, startRedis } from "../_support/redis.ts";
 import {
   CLUSTER,
   connect,
+  POOL,
   range,
   Settlements,
   startWorker,
@@ -147,6 +148,38 @@ test(
     await whileReadonly(redis, () => log.open("job"));
     assertEquals(await future, worker.pid);
     log.assertEachOnce(["job"]);
+  },
+);
+
+test(
+  "Future.cancel() takes a task back although the broker refuses to remove it for the moment",
+  CLUSTER,
+  async () => {
+    await using redis = await startRedis();
+    await using executor = await connect(redis.url);
+    const future = executor.submit(tasks.echo, 1);
+    const isThere = () => redis.command("EXISTS", `bull:${POOL}:${executor.idOf(future)}`);
+    while (await isThere() === "0");
+    await whileReadonly(redis, () => assert(future.cancel()));
+    while (await isThere() === "1");
+  },
+);
+
+test(
+  "a worker host learns that nobody waits for a task although the broker refused it for the moment",
+  CLUSTER,
+  async () => {
+    await using redis = await startRedis();
+    await using log = new TaskLog();
+    await using worker = await startWorker(redis.url, ...STEADY);
+    await using executor = await connect(redis.url, { leaseMs: 30_000 });
+    const controller = new AbortController();
+    const future = executor.with({ signal: controller.signal })
+      .submit(tasks.pass, log.path, "job", log.gate("job"));
+    await log.started("job");
+    await whileReadonly(redis, () => controller.abort());
+    await assertRejects(() => Promise.resolve(future), DOMException);
+    await until(() => worker.printed.some((line) => line.includes("nobody waits for it")));
   },
 );
 
