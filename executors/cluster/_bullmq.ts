@@ -13,7 +13,7 @@
  *   bull:<queue>:cf:hosts         set of host ids
  *   bull:<queue>:cf:host:<id>     a host's last report of itself; expires
  *   bull:<queue>:cf:result:<id>   an outcome, returned or thrown, that is too large for the event
- *                                 stream; expires
+ *                                 stream; expires, soon after its job was removed
  *
  * @module
  */
@@ -34,6 +34,18 @@ const EVENTS_LENGTH = 100_000;
  * nobody waits for.
  */
 const CONTROL_LENGTH = 1_000;
+
+/**
+ * How long the outcome of a job that was removed is still kept: others who wait for it may have
+ * just been told that it is there.
+ */
+const KEPT_MS = 15_000;
+
+/** Makes keys expire in a time given, or before it. Redis can do so by itself from version 7 on. */
+const SHORTEN = `
+  for _, key in ipairs(KEYS) do
+    if redis.call("PTTL", key) > tonumber(ARGV[1]) then redis.call("PEXPIRE", key, ARGV[1]) end
+  end`;
 
 /** The rank of priority 0; the highest that BullMQ takes is 2^21 - 1. */
 const MIDDLE_RANK = 1 << 20;
@@ -132,7 +144,9 @@ export class BullSubmitter implements SubmitEngine {
       ids.map((id) => this.#insist(() => this.#queue.remove(id)).catch(() => 0)),
     );
     const results = ids.map((id) => this.#keys.result(id));
-    await this.#insist(() => this.#commands.redis.unlink(results));
+    await this.#insist(() =>
+      this.#commands.redis.eval(SHORTEN, results.length, ...results, KEPT_MS)
+    );
     return ids.filter((_, i) => removed[i] === 0);
   }
 

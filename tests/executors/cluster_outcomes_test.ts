@@ -48,11 +48,16 @@ function connect(maxResultBytes = LIMIT): Promise<ClusterExecutor> {
   });
 }
 
-/** Makes the hosts run `fill` for a submitter that neither receives nor removes anything. */
-async function addForNobody(id: string, ...args: Parameters<typeof difficult.fill>): Promise<void> {
+/** The engine of a submitter that receives nothing. */
+function deafEngine(): BullSubmitter {
   const nobody = { active() {}, waiting() {}, completed() {}, failed() {}, progress() {} };
   const address = { url: cluster.url, tls: undefined, silenceMs: 15_000 };
-  const engine = new BullSubmitter(address, "default", 10_000, nobody, () => {});
+  return new BullSubmitter(address, "default", 10_000, nobody, () => {});
+}
+
+/** Makes the hosts run `fill` for a submitter that neither receives nor removes anything. */
+async function addForNobody(id: string, ...args: Parameters<typeof difficult.fill>): Promise<void> {
+  const engine = deafEngine();
   const limits = { timeout: null, retries: 0, maxResult: 3 * LARGE, ttl: 60_000 };
   const data = { v: 1 as const, args: JSON.stringify(args), arity: 0, ...limits };
   try {
@@ -209,21 +214,53 @@ test("ClusterExecutor tells of an error that is too large", NEEDS_REDIS, async (
 });
 
 test(
-  "ClusterExecutor gives large errors whole, and leaves nothing of them in the broker",
+  "ClusterExecutor gives large errors whole, and keeps them for a moment for those who are attached",
   NEEDS_REDIS,
   async () => {
+    const ids: string[] = [];
     {
       await using executor = await connect(3 * LARGE);
       for (let i = 0; i < 3; i++) {
-        const error = await executor.submit(difficult.fill, LARGE, true).exception();
+        const future = executor.submit(difficult.fill, LARGE, true);
+        const error = await future.exception();
         assertInstanceOf(error, RangeError);
         assertEquals(error.message.length, LARGE);
+        ids.push(executor.idOf(future)!);
       }
       // At the latest at its end, the executor tells the broker what it must forget.
     }
-    assertEquals(await cluster.command("KEYS", "bull:default:cf:result:*"), "");
+    const engine = deafEngine();
+    try {
+      for (const id of ids) {
+        const leftMs = Number(await cluster.command("PTTL", `bull:default:cf:result:${id}`));
+        assert(leftMs > 0 && leftMs <= 15_000, `${leftMs} ms`);
+        assert((await engine.fetch(id))!.length > LARGE);
+      }
+      // Removing a job once more does not keep its outcome for longer.
+      await cluster.command("PEXPIRE", `bull:default:cf:result:${ids[0]}`, "1000");
+      assertEquals(await engine.remove(ids), []);
+      const leftMs = Number(await cluster.command("PTTL", `bull:default:cf:result:${ids[0]}`));
+      assert(leftMs <= 1_000, `${leftMs} ms`);
+    } finally {
+      await engine.close();
+    }
     const events = Number(await cluster.command("MEMORY", "USAGE", "bull:default:events"));
     assert(events < LARGE, `${events} bytes`);
+  },
+);
+
+test(
+  "BullSubmitter.remove() reports a job that cannot be removed as held",
+  NEEDS_REDIS,
+  async () => {
+    const engine = deafEngine();
+    try {
+      await cluster.command("SET", "bull:default:odd", "no job");
+      assertEquals(await engine.remove(["missing", "odd"]), ["odd"]);
+    } finally {
+      await cluster.command("DEL", "bull:default:odd");
+      await engine.close();
+    }
   },
 );
 
