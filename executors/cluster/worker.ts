@@ -86,6 +86,7 @@ function whenTold(): Promise<string> {
 
 async function serve(options: WorkerOptions): Promise<void> {
   const log = makeLog(options.json);
+  // If the program is told to end, it waits neither for its modules nor for the broker.
   const told = whenTold();
   const modules = new Map([...options.modules].map(([name, path]) => [
     name,
@@ -93,7 +94,11 @@ async function serve(options: WorkerOptions): Promise<void> {
   ]));
   const threads = options.processes ?? options.threads;
   const pool = poolOf(options);
-  const tasks = await checkModules(pool, modules);
+  const tasks = await Promise.race([checkModules(pool, modules), told.then(() => undefined)]);
+  if (tasks === undefined) {
+    log("stopping", { signal: await told });
+    return log("stopped");
+  }
   const settings = {
     modules,
     name: machineName(),
@@ -109,7 +114,6 @@ async function serve(options: WorkerOptions): Promise<void> {
     (listener) => new BullHost(options.broker, queue, options.leaseMs, threads, START_MS, listener),
     log,
   );
-  // If the program is told to end, it does not wait for the broker.
   const isReady = await Promise.race([host.start().then(() => true), told.then(() => false)]);
   if (isReady) {
     log("ready", {

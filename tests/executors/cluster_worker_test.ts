@@ -101,6 +101,19 @@ test("the worker program ends on SIGTERM although there is no broker", async () 
   assertEquals((await host.status).code, 0);
 });
 
+test("the worker program ends on SIGTERM while a module is being loaded", async () => {
+  const slow =
+    'data:text/javascript,console.log("loading"); await new Promise((go) => setTimeout(go, 1e9))';
+  await using host = startDeno(workerArgs([
+    ...["--broker", NOWHERE, "--threads", "1", "--module", `slow=${slow}`, "--json"],
+  ]));
+  assertEquals(await host.line(), "loading");
+  host.kill("SIGTERM");
+  const events = (await host.lines()).map((line) => JSON.parse(line).event);
+  assertEquals(events, ["stopping", "stopped"]);
+  assertEquals((await host.status).code, 0);
+});
+
 for (const kind of ["threads", "processes"]) {
   test(
     `the worker program runs tasks on ${kind}, and ends well on SIGTERM`,
