@@ -6,6 +6,7 @@
  */
 
 import { nowMs } from "../../_platform/clock.ts";
+import type { Barrier } from "../../sync/barrier.ts";
 import { checkFraction, runInContext, type TaskContext, taskContext } from "../context.ts";
 import { type ChunkOutcome, ChunkRun } from "../_chunk.ts";
 import { type AnyFunction, importModule, markOf } from "../_target.ts";
@@ -59,10 +60,11 @@ async function loadTasks(url: string): Promise<Map<string, AnyFunction>> {
   return new Map([...exported, ...marked]);
 }
 
-/** The names of a module's tasks. */
-export const listTasks: (url: string) => Promise<string[]> = task(
+/** The names of a module's tasks. Loads it when all parties are there, so each on its own thread. */
+export const listTasks: (url: string, parties: Barrier) => Promise<string[]> = task(
   import.meta,
-  async function listTasks(url: string): Promise<string[]> {
+  async function listTasks(url: string, parties: Barrier): Promise<string[]> {
+    await parties.wait();
     return [...(await loadTasks(url)).keys()].sort();
   },
   "listTasks", // A minifier may change the function's own name.

@@ -15,6 +15,7 @@
 import { platform } from "../../_platform/mod.ts";
 import { processes } from "../../_platform/processes.ts";
 import { addressOf, machineName, onSignal, programArguments } from "../../_platform/program.ts";
+import { Barrier } from "../../sync/barrier.ts";
 import type { Executor } from "../executor.ts";
 import { ProcessPoolExecutor } from "../process_pool_executor.ts";
 import { ThreadPoolExecutor } from "../thread_pool_executor.ts";
@@ -51,18 +52,22 @@ function poolOf({ threads, processes }: WorkerOptions): Executor {
 }
 
 /**
- * Checks, on the pool, where tasks will run, that each module loads and has tasks. Returns the
- * tasks' names.
+ * Checks, on all threads or processes of the pool, where tasks will run, that each module loads and
+ * has tasks: a runtime remembers an import that has failed, so such a thread would fail its tasks
+ * for ever. Returns the tasks' names.
  */
 async function checkModules(
   pool: Executor,
+  threads: number,
   modules: ReadonlyMap<string, string>,
 ): Promise<string[]> {
   const found: string[] = [];
+  const parties = new Barrier(threads);
   for (const [name, url] of modules) {
     let tasks: string[];
     try {
-      tasks = await pool.submit(listTasks, url);
+      const lists = Array.from({ length: threads }, () => pool.submit(listTasks, url, parties));
+      [tasks] = await Promise.all(lists);
     } catch (error) {
       throw new Error(`Cannot load module "${name}" from ${url}: ${errorText(error)}`);
     }
@@ -94,7 +99,10 @@ async function serve(options: WorkerOptions): Promise<void> {
   ]));
   const threads = options.processes ?? options.threads;
   const pool = poolOf(options);
-  const tasks = await Promise.race([checkModules(pool, modules), told.then(() => undefined)]);
+  const tasks = await Promise.race([
+    checkModules(pool, threads, modules),
+    told.then(() => undefined),
+  ]);
   if (tasks === undefined) {
     log("stopping", { signal: await told });
     return log("stopped");

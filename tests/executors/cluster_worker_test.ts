@@ -10,6 +10,7 @@ import { CONFIG, ROOT } from "../_support/scratch.ts";
 
 const WORKER = fromFileUrl(new URL("executors/cluster/worker.ts", ROOT));
 const TASKS = import.meta.resolve("./fixtures/cluster_tasks.ts");
+const LOUD_TASKS = import.meta.resolve("./fixtures/cluster_loud_tasks.ts");
 const NO_TASKS = new URL("tests/contracts/suite.ts", ROOT).href;
 
 /** An address where nobody listens. */
@@ -115,6 +116,21 @@ test("the worker program ends on SIGTERM while a module is being loaded", async 
 });
 
 for (const kind of ["threads", "processes"]) {
+  test(
+    `the worker program loads its modules on all its ${kind} before it takes tasks`,
+    NEEDS_REDIS,
+    async () => {
+      await using redis = await startRedis();
+      await using host = startDeno(workerArgs([
+        ...["--broker", redis.url, `--${kind}`, "3", "--json"],
+        ...["--module", `a=${LOUD_TASKS}`, "--module", `b=${LOUD_TASKS}?again`],
+      ]));
+      const events: string[] = [];
+      while (events.at(-1) !== "ready") events.push(JSON.parse(await host.line() ?? "null").event);
+      assertEquals(events, [...Array(6).fill("loaded"), "ready"]);
+    },
+  );
+
   test(
     `the worker program runs tasks on ${kind}, and ends well on SIGTERM`,
     NEEDS_REDIS,
