@@ -36,6 +36,10 @@ class NewsAwaited extends Error {}
 /** The objects that other processes know, by name. */
 class ExportTable {
   readonly #known = new Map<string, ExportNews>();
+  /** How many brokers use an object. It is known for as long as one does. */
+  readonly #users = new Map<string, number>();
+  /** Objects in use that this process has let go of. */
+  readonly #forgotten = new Set<string>();
   /**
    * The highest number introduced so far, by the prefix of the names: an object with a number up to
    * it that is not in `#known` was forgotten.
@@ -47,7 +51,8 @@ class ExportTable {
   learn(news: ExportNews): void {
     const { object, data } = news;
     if (data === undefined) {
-      this.#known.delete(object);
+      if (this.#users.has(object)) this.#forgotten.add(object);
+      else this.#known.delete(object);
       return;
     }
     this.#known.set(object, news);
@@ -83,6 +88,17 @@ class ExportTable {
     }
     const core = openExport(news);
     return part === undefined ? core : openPart(core, part);
+  }
+
+  /** Says that one broker more, or one less, uses an object. */
+  count(object: string, change: 1 | -1): void {
+    const users = (this.#users.get(object) ?? 0) + change;
+    if (users > 0) {
+      this.#users.set(object, users);
+      return;
+    }
+    this.#users.delete(object);
+    if (this.#forgotten.delete(object)) this.#known.delete(object);
   }
 
   /** A promise for the next news. */
@@ -289,11 +305,11 @@ export class Broker {
     let core = this.#opened.get(object);
     if (core === undefined) {
       const { whole, part } = parseName(object);
-      // The whole may be forgotten in `exportTable`, and still be in use here.
       core = this.deputy.act(() =>
         part === undefined ? exportTable.open(object) : openPart(this.#open(whole), part)
       );
       this.#opened.set(object, core);
+      if (part === undefined) exportTable.count(object, 1);
     }
     return core;
   }
@@ -307,14 +323,20 @@ export class Broker {
 
   /** Forgets an object that the child no longer uses. */
   release(object: string): void {
-    this.#opened.delete(object);
+    this.#close(object);
     for (const [id, { call }] of this.#kept) if (call.object === object) this.#kept.delete(id);
   }
 
-  /** Ends all waits: the child has ended. */
+  #close(object: string): void {
+    if (!this.#opened.delete(object)) return;
+    if (parseName(object).part === undefined) exportTable.count(object, -1);
+  }
+
+  /** Ends all waits: the thread has ended. */
   end(): void {
     this.#hasEnded = true;
     this.deputy.leave();
     for (const controller of this.#waits.values()) controller.abort();
+    for (const object of [...this.#opened.keys()]) this.#close(object);
   }
 }

@@ -28,9 +28,11 @@ export class ChildBrokers {
   readonly #decoder = new Decoder();
   /** By the lines of their threads. */
   readonly #brokers = new Map<number, Broker>();
+  /** The names of the threads that have opened lines. */
+  readonly #names = new Map<number, string>();
 
   /**
-   * @param name The child's name, which all of its threads have here.
+   * @param name The child's name, with which the names of its threads begin here.
    * @param threads The table of threads.
    * @param id The id in it that is claimed for the child's worker.
    */
@@ -62,7 +64,7 @@ export class ChildBrokers {
   #call(line: number, id: number, payload: Payload): void {
     let broker: Broker;
     try {
-      broker = this.#brokers.get(line) ?? this.#add(line, this.#deputize());
+      broker = this.#brokers.get(line) ?? this.#add(line, this.#deputize(line));
     } catch (error) {
       this.#answer(line, REPLY.THROWN, id, [error]);
       return;
@@ -71,15 +73,22 @@ export class ChildBrokers {
   }
 
   /** Takes a seat for another thread of the child. */
-  #deputize(): Deputy {
-    const id = new ThreadTable(this.#threads).claim(this.#name, FLAG.WORKER);
-    return new Deputy(this.#name, this.#threads, id);
+  #deputize(line: number): Deputy {
+    const name = `${this.#name}/${this.#names.get(line)}`;
+    const id = new ThreadTable(this.#threads).claim(name, FLAG.WORKER);
+    return new Deputy(name, this.#threads, id);
+  }
+
+  /** Takes in that a thread has opened a line: its name. */
+  lineOpened(line: number, name: Payload): void {
+    this.#names.set(line, decodePayload(this.#decoder, name) as string);
   }
 
   /** Takes in that the thread of a line has ended. */
   lineEnded(line: number): void {
     this.#brokers.get(line)?.end();
     this.#brokers.delete(line);
+    this.#names.delete(line);
   }
 
   /** Takes in that the child has ended. */

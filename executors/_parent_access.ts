@@ -29,8 +29,9 @@ export interface LineStart {
   readonly answers: SharedArrayBuffer;
   /** Carries what has no room there. */
   readonly port: MessagePort;
-  /** The thread's id in the table of threads. */
+  /** The thread's id in the table of threads, and its name. */
   readonly thread: number;
+  readonly name: string;
 }
 
 /** What a thread says to the host over its port. */

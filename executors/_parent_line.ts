@@ -28,7 +28,8 @@ function openLine(access: ParentAccess): RemoteObjects {
   const calls = createArenaBuffer();
   const answers = createArenaBuffer();
   const { port1, port2 } = new MessageChannel();
-  const line = { state: state.buffer, calls, answers, port: port2, thread: id };
+  const name = table.nameOf(id);
+  const line = { state: state.buffer, calls, answers, port: port2, thread: id, name };
   tellHost(access, { kind: "line", line }, [port2]);
   beforeLeaving(() => tellHost(access, { kind: "leaves" }));
   const bell = bellOf(table, access.host);

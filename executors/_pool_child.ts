@@ -377,6 +377,7 @@ export class PoolChild {
       if (c === 0 || this.#wire.numberOf(a) === b) this.#stopping(a);
     } else if (type === UP.NUMBERED) this.#wire.learn(a, b);
     else if (type === UP.WIRED) this.#wire.open();
+    else if (type === UP.LINE_OPENED) this.#brokers.lineOpened(a, record);
     else if (type === UP.LINE_ENDED) this.#brokers.lineEnded(a);
     else if (type === UP.RETURNED) this.#takeBack(a, keep(record));
     else throw new Error(`Cannot read record: none is of type ${type}`);

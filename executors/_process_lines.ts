@@ -14,7 +14,7 @@ import { bellOf, home } from "../_memory/seat.ts";
 import type { FrameSender } from "./_frames.ts";
 import type { ParentAccess } from "./_origin.ts";
 import type { AccessMessage, LineStart } from "./_parent_access.ts";
-import type { Payload } from "./_payload.ts";
+import { type Payload, payloadOf } from "./_payload.ts";
 import { UP } from "./_process_protocol.ts";
 import { RelayReader, RelayWriter } from "./_relay.ts";
 import { WorkerState } from "./_worker_state.ts";
@@ -78,9 +78,10 @@ export class ProcessLines implements Source {
     }
   }
 
-  #open(thread: AccessingThread, { state, calls, answers, port, thread: id }: LineStart): void {
+  #open(thread: AccessingThread, start: LineStart): void {
+    const { state, calls, answers, port } = start;
     const { records, replies } = new WorkerState(state);
-    const bell = bellOf(home().table, id);
+    const bell = bellOf(home().table, start.thread);
     const line = thread.line = {
       number: ++this.#opened,
       mail: new RelayReader(records, calls, port),
@@ -88,6 +89,7 @@ export class ProcessLines implements Source {
     };
     if (this.#lines.size === 0) doorbell.add(this);
     this.#lines.set(line.number, line);
+    this.#out.write(UP.LINE_OPENED, line.number, 0, 0, payloadOf(start.name));
     this.drain(); // The thread may have rung before this side listened.
   }
 

@@ -59,8 +59,10 @@ export const UP = {
   NUMBERED: 3,
   /** The worker takes tasks by the wire. */
   WIRED: 4,
-  /** The thread with line A has ended: see `_parent_access.ts`. */
-  LINE_ENDED: 5,
+  /** A thread has opened line A: its name; see `_parent_access.ts`. */
+  LINE_OPENED: 5,
+  /** The thread with line A has ended. */
+  LINE_ENDED: 6,
 } as const;
 
 /**

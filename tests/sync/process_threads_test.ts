@@ -1,6 +1,6 @@
 /** Threads that a process starts use the objects of the process's parent as the process does. */
 
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { BrokenProcessPool, ProcessPoolExecutor } from "../../executors/mod.ts";
 import { Queue } from "../../queue/mod.ts";
 import { Barrier, Condition, Event, Lock, OwnerDiedError, RLock, Value } from "../../sync/mod.ts";
@@ -97,6 +97,7 @@ test("A thread of a process that ends leaves its locks to a dead owner, while th
   const lock = new Lock();
   const text = await crew.submit(tasks.endHolding, lock);
   assertEquals(text.startsWith("OwnerDiedError: "), true, text);
+  assertStringIncludes(text, '"crew_0/Thread-');
   await assertLeftBehind(lock);
   const other = new Lock();
   await crew.submit(tasks.endHoldingInField, other);

@@ -374,6 +374,7 @@ function dropping(body: string): string {
   return `
 import { Lock, ProcessPoolExecutor, SimpleQueue } from "@concurrent/futures";
 import * as tasks from ${JSON.stringify(import.meta.resolve("./fixtures/process_tasks.ts"))};
+import * as pools from ${JSON.stringify(import.meta.resolve("./fixtures/pool_tasks.ts"))};
 const pool = new ProcessPoolExecutor({ maxWorkers: 1, env: { DENO_V8_FLAGS: "--expose-gc" } });
 const turn = () => new Promise((resolve) => setTimeout(resolve, 20));
 let dropped = 0;
@@ -409,6 +410,7 @@ await send(true);
 await drop();
 await say(pool.submit(tasks.useKept).result());
 await say(pool.submit(tasks.useKept).result());
+await say(pool.submit(pools.useKeptInThread).result());
 await say(pool.submit(tasks.returnKept).result());
 const other = new ProcessPoolExecutor({ maxWorkers: 1 });
 await say(pool.submit(tasks.submitKept, other).result());
@@ -423,6 +425,7 @@ await say(pool.submit(tasks.lockedThere, new Lock()).result());
   assertEquals(stdout.split("\n"), [
     `${used}0,2,no error: undefined`,
     `${used}2,no error: undefined`,
+    "no error: true",
     LET_GO,
     LET_GO,
     "false",
