@@ -85,6 +85,11 @@ function isA(tag: string, value: object): boolean {
   }
 }
 
+/** The name of the built-in class that an object is of, whatever its tag says. */
+function builtInOf(value: object): string | undefined {
+  return BUILT_IN.find((builtIn) => value instanceof builtIn && isA(builtIn.name, value))?.name;
+}
+
 /**
  * Tags of objects that no runtime can send: they are refused here, so that the error can say where
  * in the value they are.
@@ -202,10 +207,12 @@ export abstract class ExoticWriter extends WordWriter {
         return this.#set(value as Set<unknown>, pos);
       case "Date":
         return this.writeDouble(tags.DATE, Date.prototype.getTime.call(value), pos);
-      case "RegExp":
+      case "RegExp": {
+        // Its own properties, or those of its class, may say something else.
+        const { source, flags } = new RegExp(value as RegExp);
         pos = this.writeWord(tags.REGEXP, pos);
-        pos = this.writeString(sourceOf(value), pos);
-        return this.writeString((value as RegExp).flags, pos);
+        return this.writeString(flags, this.writeString(source, pos));
+      }
       case "ArrayBuffer":
         return this.#buffer(value as ArrayBuffer, pos);
       default:
@@ -214,12 +221,15 @@ export abstract class ExoticWriter extends WordWriter {
   }
 
   /**
-   * Writes an object whose class has no tag of its own. It is plain, unless it is one of a
-   * runtime's objects that keep their contents behind symbols; some of those can be cloned (Node's
-   * BlockList, and Histogram, which has its class as a key) or moved (FileHandle).
+   * Writes an object whose class has no tag of its own, or "Object". It is plain, unless it is a
+   * Map or the like, or one of a runtime's objects that keep their contents behind symbols; some of
+   * those can be cloned (Node's BlockList, and Histogram, which has its class as a key) or moved
+   * (FileHandle).
    */
   #unnamed(value: object, pos: number): number {
     if (this.moved?.has(value)) return this.writeExtra(value, pos);
+    const builtIn = Symbol.toStringTag in value ? builtInOf(value) : undefined;
+    if (builtIn !== undefined) return this.#builtIn(value, builtIn, pos);
     if (
       Object.getOwnPropertySymbols(value).length === 0 ||
       Object.keys(value).some((key) => key !== "constructor")
@@ -237,11 +247,8 @@ export abstract class ExoticWriter extends WordWriter {
    * Structured clone treats any other object as plain.
    */
   #named(value: object, tag: string, pos: number): number {
-    for (const builtIn of BUILT_IN) {
-      if (value instanceof builtIn && isA(builtIn.name, value)) {
-        return this.#builtIn(value, builtIn.name, pos);
-      }
-    }
+    const builtIn = builtInOf(value);
+    if (builtIn !== undefined) return this.#builtIn(value, builtIn, pos);
     const isOfRuntime = isOfGlobalClass(value, tag);
     const hasKeys = Object.keys(value).length > 0;
     // A browser's own objects may have keys, as its events do.
@@ -585,7 +592,8 @@ export function copyOf<T extends object>(value: T): T | undefined {
 function isDomException(value: object, tag: string): value is DOMException {
   if (typeof DOMException !== "function") return false;
   return value instanceof DOMException ||
-    tag === "DOMException" && typeof read(value, "message") === "string";
+    tag === "DOMException" && typeof read(value, "name") === "string" &&
+      typeof read(value, "message") === "string";
 }
 
 /** Reads a property; `"undefined"`, as text, when its getter throws. */

@@ -249,6 +249,15 @@ const VALUES: [behavior: string, values: () => unknown[]][] = [
     used.lastIndex = 3;
     return [/a/, /[/]\n"/giu, new RegExp(""), new RegExp("x".repeat(200), "v"), used];
   }],
+  ["regular expressions that say something else of themselves", () => [
+    Object.defineProperty(/a/i, "flags", { value: "gm" }),
+    new (class extends RegExp {
+      override get flags(): string {
+        return "g";
+      }
+    })("a", "i"),
+    Object.setPrototypeOf(/a/gi, null),
+  ]],
   [
     "boxed primitives",
     () => [Object(true), Object(-0), Object("s"), Object("日".repeat(50)), Object(5n)],
@@ -270,6 +279,13 @@ const VALUES: [behavior: string, values: () => unknown[]][] = [
     { [Symbol.toStringTag]: "Map", a: 1 },
     Object.assign(Object.create({ [Symbol.toStringTag]: "Date" }), { a: 1 }),
     Object.assign(Object.create(Map.prototype), { a: 1 }),
+    new (class extends Map<number, number> {
+      override get [Symbol.toStringTag](): string {
+        return "Object";
+      }
+    })([[1, 2]]),
+    Object.assign(Object.create({ [Symbol.toStringTag]: "Object" }), { a: 1 }),
+    Object.assign(Object.create({ [Symbol.toStringTag]: "DOMException" }), { message: "m" }),
   ]],
   ["objects of unknown tag through structured clone", () => [
     Object.assign(Object.create({ [Symbol.toStringTag]: "Foo" }), { a: 1 }),
