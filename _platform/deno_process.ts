@@ -27,8 +27,22 @@ function grant(permissions: Permissions = {}): Permissions {
   );
 }
 
+/** The hosts that the runtime lets every program import from that does not name others. */
+const DEFAULT_HOSTS = [
+  "deno.land",
+  "jsr.io",
+  "esm.sh",
+  "raw.esm.sh",
+  "cdn.jsdelivr.net",
+  "raw.githubusercontent.com",
+  "gist.githubusercontent.com",
+].map((host) => `${host}:443`);
+
 function grantOf(kind: PermissionKind, wanted: Permission | undefined): Permission {
-  if (wanted === undefined) return isGranted(kind);
+  if (wanted === undefined) {
+    if (isGranted(kind)) return true;
+    return kind === "import" && DEFAULT_HOSTS.filter((host) => isGranted(kind, host));
+  }
   if (wanted === false) return false;
   if (wanted === true) {
     checkGranted(kind);
@@ -63,15 +77,22 @@ function checkGranted(kind: PermissionKind, scope?: string): void {
 }
 
 /** The arguments that give a child its permissions. */
-function permissionArgs({ permissions = {}, readable }: ProcessOptions): string[] {
+function permissionArgs(options: ProcessOptions): string[] {
+  const { permissions = {} } = options;
   if (PERMISSION_KINDS.every((kind) => permissions[kind] === true)) return ["-A"];
-  return PERMISSION_KINDS.flatMap((kind) => argOf(kind, permissions[kind], readable));
+  return PERMISSION_KINDS.flatMap((kind) => argOf(kind, permissions[kind], options));
 }
+
+/**
+ * A host that there is not. Without a list, and even if imports are denied, the runtime allows
+ * those of {@linkcode DEFAULT_HOSTS}.
+ */
+const NO_HOST = "nohost.invalid";
 
 function argOf(
   kind: PermissionKind,
   permission: Permission | undefined,
-  readable: readonly URL[],
+  { readable, module }: ProcessOptions,
 ): string[] {
   if (permission === true) return [`--allow-${kind}`];
   const list = typeof permission === "object" ? permission.map(String) : [];
@@ -80,6 +101,13 @@ function argOf(
       checkComma(path, "; it is the package's own, so run the program with -A and limit nothing");
       list.push(path);
     }
+  }
+  if (kind === "import") {
+    const { protocol, hostname, port } = new URL(module);
+    // What a child begins with comes from there.
+    if (protocol === "https:") list.push(`${hostname}:${port || 443}`);
+    else if (protocol === "http:") list.push(`${hostname}:${port || 80}`);
+    else if (list.length === 0) list.push(NO_HOST);
   }
   return list.length === 0 ? [] : [`--allow-${kind}=${list.join(",")}`];
 }

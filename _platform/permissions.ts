@@ -6,7 +6,8 @@
 
 /**
  * What a child process may do of one kind: with `true` everything, with `false` nothing, with a
- * list only what the list names.
+ * list only what the list names. Whatever this says, it may read the package's own modules, or
+ * import from their host if that is where they are.
  */
 export type Permission = boolean | readonly (string | URL)[];
 

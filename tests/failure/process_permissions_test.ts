@@ -267,6 +267,38 @@ test("ProcessPoolExecutor: lists of permissions allow what they name", async () 
   assertEquals(await outcome("import", "https://host.invalid/module.ts"), ["NotCapable"]);
 });
 
+/** One of the hosts from which the runtime lets every program import that does not name others. */
+const DEFAULT_HOST = "https://jsr.io/nothing.ts";
+
+for (const list of [false, [], ["host.invalid"]]) {
+  test(`A process with { import: ${JSON.stringify(list)} } imports from none of the runtime's own hosts`, async () => {
+    await using pool = new ProcessPoolExecutor({ maxWorkers: 1, permissions: { import: list } });
+    assertEquals(await pool.submit(attempt, "import", DEFAULT_HOST), "NotCapable");
+  });
+}
+
+/** Flags of a program; whether it imports from the runtime's own hosts, and so its processes. */
+const IMPORTS: [flags: string[], state: string][] = [
+  [[], "granted"],
+  [["--allow-import=host.invalid"], "prompt"],
+];
+
+for (const [flags, state] of IMPORTS) {
+  test(`A process imports from the runtime's own hosts as its program does: ${flags}`, async () => {
+    const ended = await runProgram(
+      `
+      import { ProcessPoolExecutor } from "@concurrent/futures";
+      await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
+      const state = () =>
+        Deno.permissions.querySync({ name: "import", host: "jsr.io:443" }).state;
+      console.log(state(), await pool.submit(state));
+    `,
+      { permissions: ["--allow-read", "--allow-run", "--allow-env", ...flags] },
+    );
+    assertEndedWell(ended, [`${state} ${state}`]);
+  });
+}
+
 test("A process that may not read the module of its task says so, and what to do", async () => {
   await using scratch = await scratchFolder();
   const path = await scratch.write("work.ts", "export const one = () => 1;");

@@ -165,7 +165,6 @@ test("The package is imported over http with all that it has", options, async ()
       "--no-lock",
       ...flags,
       program,
-      host,
     ];
     const env = { DENO_DIR: fromFileUrl(new URL("cache/", folder.url)) };
     assertEquals(printed(await runDeno(args, { env, timeoutMs: 45_000 })), ALL);
