@@ -295,13 +295,34 @@ function checkFolder(folder: string): void {
   throw new Error(`Cannot start process: there is no folder "${folder}" to work in`);
 }
 
-/** The variables that a runtime needs from its environment. */
-const SURROUNDINGS = ["DENO_DIR", "HOME", "PATH", "TMPDIR", "XDG_CACHE_HOME"];
 /**
- * The variables that a runtime needs on Windows, where without the first not even the network
- * works.
+ * The variables by which a runtime is set up: time zone, language, and how it reaches the network.
+ */
+const SETTINGS = [
+  "TZ",
+  "LANG",
+  "LC_ALL",
+  "LC_COLLATE",
+  "LC_CTYPE",
+  "LC_MESSAGES",
+  "LC_MONETARY",
+  "LC_NUMERIC",
+  "LC_TIME",
+  "DENO_CERT",
+  "DENO_TLS_CA_STORE",
+  "NPM_CONFIG_REGISTRY",
+  ...["ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"].flatMap(
+    (name) => [name, name.toLowerCase()],
+  ),
+];
+/** The variables that a runtime needs from its environment. */
+const SURROUNDINGS = [...SETTINGS, "DENO_DIR", "HOME", "PATH", "TMPDIR", "XDG_CACHE_HOME"];
+/**
+ * The variables that a runtime needs on Windows, where without the first of its own not even the
+ * network works.
  */
 const SURROUNDINGS_WINDOWS = [
+  ...SETTINGS,
   "SystemRoot",
   "SystemDrive",
   "COMSPEC",

@@ -549,6 +549,20 @@ for (
   });
 }
 
+test("A process has the time zone and the language of a program that may read only what tells them", async () => {
+  const program = `
+    import { ProcessPoolExecutor } from "@concurrent/futures";
+    await using pool = new ProcessPoolExecutor({ maxWorkers: 1 });
+    const about = (): string =>
+      new Date(0).getHours() + " " + new Intl.NumberFormat().resolvedOptions().locale;
+    console.log(about());
+    console.log(await pool.submit(about));
+  `;
+  const permissions = ["--allow-read", "--allow-run", "--allow-env=TZ,LC_ALL,NODE_V8_COVERAGE"];
+  const env = { TZ: "Asia/Tokyo", LC_ALL: "de_DE.UTF-8" };
+  assertEndedWell(await runProgram(program, { permissions, env }), ["9 de-DE", "9 de-DE"]);
+});
+
 test("ProcessPoolExecutor is broken when its cwd does not exist", async () => {
   await using pool = new ProcessPoolExecutor({ maxWorkers: 1, cwd: "/nowhere/at/all" });
   const error = await errorOf(pool.submit(() => 1));
