@@ -6,7 +6,9 @@
  * Chunks of a fixed size are all submitted at once, as Python does. Without a given size, a few
  * chunks per worker are in flight at a time, the first ones of a single item; from the time that a
  * chunk took follows the size of the next ones. So a million tiny items cost a few dozen tasks, and
- * ten slow ones are spread over the workers.
+ * ten slow ones are spread over the workers. The items of an asynchronous input come one by one, so
+ * while no more may be in flight, those of the next chunk are read ahead; they are sent, however few
+ * they are, once a chunk is done.
  *
  * @module
  */
@@ -34,7 +36,7 @@ export interface MapOptions {
    * throws a `TimeoutError`.
    */
   timeout?: number | null | undefined;
-  /** Reads the inputs lazily: at most this many items are submitted and not yet handed out. */
+  /** Reads the inputs lazily: at most this many items are read and not yet handed out. */
   buffersize?: number | null | undefined;
   /** Ends the call: what has not started is cancelled, and iterating throws the signal's reason. */
   signal?: AbortSignal | undefined;
@@ -160,11 +162,15 @@ export class MapRun implements HasStanding {
     const { isAdaptive } = this.#sizer;
     const most = isAdaptive ? this.#backend.concurrency * IN_FLIGHT_PER_WORKER : Infinity;
     try {
-      while (!this.#ended && this.#failure === undefined && this.#inFlight < most) {
+      while (!this.#ended && this.#failure === undefined) {
+        const isFull = this.#inFlight >= most;
+        // Only of asynchronous inputs is the next chunk read meanwhile.
+        if (isFull && !this.#inputs.isAsync) break;
         const room = this.#bufferSize - this.#buffered;
         if (room <= 0) break;
         const size = Math.min(room, this.#sizer.next(this.#exhausted ? this.#available : Infinity));
         if (!this.#exhausted && this.#available < size) this.#pull(size, throws);
+        if (isFull) break;
         const count = Math.min(size, this.#available);
         // A chunk of a size that was asked for waits until an asynchronous input has filled it.
         if (count === 0 || (count < size && !isAdaptive && !this.#exhausted)) break;

@@ -16,6 +16,9 @@ function range(end: number): number[] {
   return Array.from({ length: end }, (_, i) => i);
 }
 
+/** The time limit of a test that only a read ahead can end. */
+const LATE = { timeout: 30_000 };
+
 export function mapContract({ name, make, traits }: Suite): void {
   test(`${name}.map() gives the results in the order of the inputs`, async () => {
     await using executor = make({ maxWorkers: 2 });
@@ -154,6 +157,29 @@ export function mapContract({ name, make, traits }: Suite): void {
     await iterator.return?.();
     await turn();
     assert(numbers.closed);
+  });
+
+  test(`${name}.map() sends an item that it read ahead once a worker is free`, LATE, async () => {
+    await using executor = make({ maxWorkers: 1 });
+    using gate = new Gate();
+    const [asked, got] = [1, 2].map(() => Promise.withResolvers<void>());
+    const source = async function* (): AsyncGenerator<number> {
+      yield 0;
+      yield 1;
+      asked.resolve();
+      yield 2;
+      await got.promise;
+      yield 3;
+    };
+    const results = executor.map(tasks.pass, range(9).map(() => gate.parts), source());
+    await asked.promise;
+    gate.open();
+    const outcomes: unknown[] = [];
+    for await (const value of results) {
+      outcomes.push(value);
+      if (value === 2) got.resolve();
+    }
+    assertEquals(outcomes, range(4));
   });
 
   test(`${name}.map(): an item's error does not end the iteration`, async () => {

@@ -1,9 +1,10 @@
 import { assert, assertEquals, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
-import { AsyncExecutor, ThreadPoolExecutor } from "../../executors/mod.ts";
+import { AsyncExecutor, ProcessPoolExecutor, ThreadPoolExecutor } from "../../executors/mod.ts";
 import { RuntimeError } from "../../sync/errors.ts";
 import { countedSignal } from "../_support/counted_signal.ts";
 import { test } from "../_support/leaks.ts";
 import { runProgram } from "../_support/run.ts";
+import "../_support/processes.ts";
 import { ROOT } from "../_support/scratch.ts";
 import { assertInTime, withTimeLimit } from "../_support/time_limits.ts";
 import { Gate } from "../contracts/signals.ts";
@@ -78,6 +79,103 @@ test("map() with chunksize groups the items of an asynchronous input too", async
   const results = await pool.map(square, items(), { chunksize: 4 }).toArray();
   assertEquals(results, [0, 1, 4, 9, 16, 25, 36, 49, 64, 81]);
   assertEquals(pool.stats().completed, 3);
+});
+
+for (const Pool of [ThreadPoolExecutor, ProcessPoolExecutor]) {
+  test(`${Pool.name}.map() sends small items of an asynchronous input in few tasks`, async () => {
+    await using pool = new Pool({ maxWorkers: 2 });
+    const COUNT = 20_000;
+    const items = async function* (): AsyncGenerator<number> {
+      for (let i = 0; i < COUNT; i++) yield i;
+    };
+    const results = await pool.map(square, items()).toArray();
+    assertEquals(results, Array.from({ length: COUNT }, (_, i) => i * i));
+    assertLess(pool.stats().completed, COUNT / 10);
+  });
+}
+
+test("map({ buffersize }) reads no further ahead of an asynchronous input, in chunks too", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 2 });
+  let [read, taken, most] = [0, 0, 0];
+  const naturals = async function* (): AsyncGenerator<number> {
+    for (;;) {
+      most = Math.max(most, ++read - taken);
+      yield read;
+    }
+  };
+  for await (const _ of pool.map(square, naturals(), { buffersize: 100 })) {
+    if (++taken === 5000) break;
+  }
+  // The result that is being handed out has made room already.
+  assert(most <= 101, `${most}`);
+});
+
+for (const cancelFutures of [false, true]) {
+  const options = { cancelFutures };
+  test(
+    `map() refuses what it has read ahead at shutdown(${JSON.stringify(options)})`,
+    { timeout: 30_000 },
+    async () => {
+      const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+      using gate = new Gate();
+      const asked = Promise.withResolvers<void>();
+      let isClosed = false;
+      const items = async function* (): AsyncGenerator<number> {
+        try {
+          yield 1;
+          yield 2;
+          asked.resolve();
+          yield 3;
+          yield 4;
+        } finally {
+          isClosed = true;
+        }
+      };
+      const results = pool.map(pass, Array(9).fill(gate.parts), items());
+      await gate.entered();
+      await asked.promise;
+      await turn();
+      const closing = pool.shutdown(options);
+      gate.open();
+      const [first, second, third, ...rest] = await outcomesOf(results);
+      const cancelled = "Cannot read result: the item was cancelled";
+      assertEquals(first, ["value", 1]);
+      assertEquals(second, cancelFutures ? ["error", cancelled] : ["value", 2]);
+      assertStringIncludes(String(third), "cannot schedule new futures after shutdown");
+      assertEquals(rest, []);
+      await closing;
+      assert(isClosed);
+    },
+  );
+}
+
+test("map() that is left runs nothing that it has read ahead, and closes its input", {
+  timeout: 30_000,
+}, async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+  using gate = new Gate();
+  const asked = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<void>();
+  const items = async function* (): AsyncGenerator<number> {
+    try {
+      yield 1;
+      yield 2;
+      asked.resolve();
+      yield 3;
+    } finally {
+      closed.resolve();
+    }
+  };
+  const results = pool.map(pass, Array(9).fill(gate.parts), items())[Symbol.asyncIterator]();
+  await gate.entered();
+  await asked.promise;
+  await turn();
+  await results.return?.();
+  await closed.promise;
+  gate.open();
+  await pool.submit(square, 1);
+  const { completed, cancelled } = pool.stats();
+  assertEquals([completed, cancelled], [2, 1]);
 });
 
 test("AsyncExecutor.map() starts an item each, as many as there are workers", async () => {
