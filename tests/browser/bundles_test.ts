@@ -291,6 +291,12 @@ browserTest(
   },
 );
 
+browserTest("A bundler that does not know `exports` takes the files for pages", async () => {
+  const alias = { "@concurrent/futures": "./node_modules/@concurrent/futures/mod.js" };
+  const { tried } = await tryOut(await buildWithEsbuild("whole", { alias }));
+  assertEquals(tried, ALL);
+});
+
 browserTest("A bundle of esbuild that is split has all that the package has", async () => {
   const root = await buildWithEsbuild("split", { minify: true, splitting: true });
   const { tried, workers } = await tryOut(root);

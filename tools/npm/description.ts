@@ -53,6 +53,11 @@ function typesOf({ module }: Entry): string {
   return `./types/${module.replace(/\.ts$/, ".d.ts")}`;
 }
 
+/** Returns the path of an entry's file for web pages. */
+function browserFileOf({ file }: Entry): string {
+  return `./browser/${file}.js`;
+}
+
 /** The package's `package.json`. */
 export const PACKAGE_JSON = {
   name: "concurrent-futures",
@@ -85,9 +90,14 @@ export const PACKAGE_JSON = {
   exports: Object.fromEntries(
     ENTRIES.map((entry) => [entry.path, {
       types: typesOf(entry),
-      ...(SERVER_ONLY.includes(entry.path) ? {} : { browser: `./browser/${entry.file}.js` }),
+      ...(SERVER_ONLY.includes(entry.path) ? {} : { browser: browserFileOf(entry) }),
       default: `./${entry.file}.js`,
     }]),
+  ),
+  // For Parcel, which ignores `exports` unless told otherwise.
+  browser: Object.fromEntries(
+    ENTRIES.filter(({ path }) => !SERVER_ONLY.includes(path))
+      .map((entry) => [`./${entry.file}.js`, browserFileOf(entry)]),
   ),
   // For TypeScript with `moduleResolution: "node"`, which does not know `exports`.
   typesVersions: {
