@@ -45,14 +45,14 @@ export class Adder {
   }
 
   async #attempt(jobs: readonly NewJob[], deadlineMs: number): Promise<unknown> {
-    let outcome: unknown = new Error(`no answer within ${this.#timeoutMs} ms`);
+    let outcome = (): unknown => this.#engine.unanswered(this.#timeoutMs);
     await this.#wait(deadlineMs, (done) => {
       this.#engine.add(jobs).then(
-        () => outcome = undefined,
-        (error) => outcome = error ?? new Error("unknown"),
+        () => outcome = () => undefined,
+        (error) => outcome = () => error ?? new Error("unknown"),
       ).then(done);
     });
-    return outcome;
+    return outcome();
   }
 
   /** Resolves when what was begun is done, at the deadline, or when this is closed. */

@@ -128,6 +128,10 @@ export class BullSubmitter implements SubmitEngine {
     return this.#commands.ready(this.#timeoutMs);
   }
 
+  unanswered(timeoutMs: number): unknown {
+    return this.#commands.unanswered(timeoutMs);
+  }
+
   async add(jobs: readonly NewJob[]): Promise<void> {
     const bulk = jobs.map(({ id, name, data, priority }) => ({
       name,

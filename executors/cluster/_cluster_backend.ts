@@ -608,7 +608,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Uno
     try {
       const answer = question(this.engine);
       if (await within(submitTimeout, answer)) return await answer;
-      throw new Error(`no answer within ${submitTimeout} ms`);
+      throw this.engine.unanswered(submitTimeout);
     } catch (error) {
       throw brokerError("ask for the worker hosts", url, error);
     }

@@ -216,6 +216,7 @@ export class Connection {
   readonly #url: string;
   readonly #silenceMs: number;
   readonly #onTrouble: (error: Error) => void;
+  /** Why there is no connection; `undefined` while there is one. */
   #lastError: unknown;
   #onRefusal: ((error: unknown) => void) | undefined;
   #closed = false;
@@ -233,6 +234,7 @@ export class Connection {
       if (NO_DATABASE.test(error.message)) this.redis.disconnect();
       if (!this.#closed) onTrouble(error);
     });
+    this.redis.on("ready", () => this.#lastError = undefined);
     // What it rejects with is also emitted as an event.
     this.redis.connect().catch(() => {});
   }
@@ -245,9 +247,7 @@ export class Connection {
   ready(timeoutMs: number): Promise<void> {
     const { promise, resolve, reject } = deferred<void>();
     const fail = (error: unknown): void => reject(brokerError("connect", this.#url, error));
-    const stopTimer = callAt(nowMs() + timeoutMs, () => {
-      fail(this.#lastError ?? new Error(`no answer within ${timeoutMs} ms`));
-    });
+    const stopTimer = callAt(nowMs() + timeoutMs, () => fail(this.unanswered(timeoutMs)));
     this.#onRefusal = fail;
     if (isLasting(this.#lastError)) fail(this.#lastError);
     this.redis.ping().then(() => resolve(), fail);
@@ -255,6 +255,11 @@ export class Connection {
       stopTimer();
       this.#onRefusal = undefined;
     });
+  }
+
+  /** The error that tells why nothing was answered within `timeoutMs`. */
+  unanswered(timeoutMs: number): unknown {
+    return this.#lastError ?? new Error(`no answer within ${timeoutMs} ms`);
   }
 
   /**

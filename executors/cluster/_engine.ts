@@ -80,6 +80,8 @@ export interface HostInfo {
 export interface SubmitEngine {
   /** Resolves once the broker has been reached; rejects when it refuses. */
   ready(): Promise<void>;
+  /** The error that tells why the broker has answered nothing within `timeoutMs`. */
+  unanswered(timeoutMs: number): unknown;
   /**
    * Adds jobs; a job that the broker has already is left as it is. Rejects when it is not known
    * that they were added.

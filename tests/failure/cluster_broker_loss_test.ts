@@ -4,18 +4,24 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Future } from "@concurrent/futures";
-import { BrokerUnavailableError, JobLostError } from "../../executors/cluster/mod.ts";
+import {
+  BrokerUnavailableError,
+  ClusterExecutor,
+  JobLostError,
+} from "../../executors/cluster/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { freePort, type RedisServer, startRedis } from "../_support/redis.ts";
 import {
   CLUSTER,
   connect,
+  MODULE,
   POOL,
   range,
   Settlements,
   startWorker,
   STEADY,
   TaskLog,
+  TASKS,
   until,
 } from "./_cluster_support.ts";
 import * as tasks from "./_cluster_tasks.ts";
@@ -197,6 +203,22 @@ test(
       error = thrown;
     }
     assert(BrokerUnavailableError.is(error), Deno.inspect(error));
+  },
+);
+
+test(
+  "ClusterExecutor tells in futures and stats() why no broker was reached",
+  CLUSTER,
+  async () => {
+    await using executor = new ClusterExecutor({
+      url: `redis://127.0.0.1:${freePort()}`,
+      modules: { [MODULE]: TASKS.href },
+      submitTimeout: 500,
+    });
+    const reason = 'says "connect ECONNREFUSED';
+    const future = executor.submit(tasks.echo, 1);
+    await assertRejects(() => future.result(), BrokerUnavailableError, reason);
+    await assertRejects(() => executor.stats(), BrokerUnavailableError, reason);
   },
 );
 
