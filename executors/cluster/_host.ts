@@ -51,6 +51,9 @@ const PROGRESS_MS = 50;
 /** The least time between two log lines about the same trouble. */
 const QUIET_MS = 10_000;
 
+/** How many troubles are remembered: texts may name jobs. */
+const MOST_TROUBLES = 100;
+
 /** The settings of a host. */
 export interface HostSettings {
   /** Addresses of modules, by name. */
@@ -87,8 +90,8 @@ export class WorkerHost implements HostListener {
   #onIdle: (() => void) | undefined;
   #beating: ReturnType<typeof setInterval> | undefined;
   #watching: ReturnType<typeof setInterval> | undefined;
-  #lastTrouble = "";
-  #lastTroubleMs = -Infinity;
+  /** When troubles were logged, by their texts, the latest one last. */
+  readonly #troubles = new Map<string, number>();
 
   constructor(
     settings: HostSettings,
@@ -294,9 +297,13 @@ export class WorkerHost implements HostListener {
   trouble(error: Error): void {
     if (this.#isStopping) return;
     const text = error.message || error.name;
-    if (text === this.#lastTrouble && nowMs() - this.#lastTroubleMs < QUIET_MS) return;
-    this.#lastTrouble = text;
-    this.#lastTroubleMs = nowMs();
+    const now = nowMs();
+    if (now - (this.#troubles.get(text) ?? -Infinity) < QUIET_MS) return;
+    this.#troubles.delete(text);
+    this.#troubles.set(text, now);
+    if (this.#troubles.size > MOST_TROUBLES) {
+      this.#troubles.delete(this.#troubles.keys().next().value!);
+    }
     this.#log("trouble", { error: text });
   }
 }

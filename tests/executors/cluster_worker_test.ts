@@ -2,6 +2,7 @@
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
+import { type Log, WorkerHost } from "../../executors/cluster/_host.ts";
 import { test } from "../_support/leaks.ts";
 import { startDeno } from "../_support/processes.ts";
 import { NEEDS_REDIS, startRedis } from "../_support/redis.ts";
@@ -113,6 +114,25 @@ test("the worker program ends on SIGTERM while a module is being loaded", async 
   const events = (await host.lines()).map((line) => JSON.parse(line).event);
   assertEquals(events, ["stopping", "stopped"]);
   assertEquals((await host.status).code, 0);
+});
+
+test("WorkerHost logs a trouble once in a while, also when troubles alternate", () => {
+  const logged: unknown[] = [];
+  const settings = {
+    modules: new Map<string, string>(),
+    name: "host",
+    threads: 1,
+    leaseMs: 1_000,
+    maxArgumentBytes: 1_000,
+    maxResultBytes: 1_000,
+  };
+  const nothing = {} as never;
+  const log: Log = (event, particulars) => logged.push([event, particulars?.error]);
+  const host = new WorkerHost(settings, nothing, () => nothing, log);
+  for (let i = 0; i < 10; i++) {
+    for (const text of ["refused", "lost"]) host.trouble(new Error(text));
+  }
+  assertEquals(logged, [["trouble", "refused"], ["trouble", "lost"]]);
 });
 
 for (const kind of ["threads", "processes"]) {
