@@ -238,8 +238,11 @@ async function importTarget(target: ModuleTarget): Promise<AnyFunction> {
   const own = findMarked(target) ?? (name in module ? undefined : findRenamed(target));
   const fn = own ?? module[name];
   if (typeof fn !== "function") {
+    const later = isBundled && target.text !== undefined
+      ? "; if a bundler made that file, it has the task's module run later: import that statically, or have the bundler make ES modules with code splitting"
+      : "";
     throw new NotShareableError(
-      `Cannot load ${label}: module "${place}" has no export "${name}" that is a function; export the task under the name of its function, or state the export's name, as compilers may change the function's: task(import.meta, fn, name)`,
+      `Cannot load ${label}: module "${place}" has no export "${name}" that is a function; export the task under the name of its function, or state the export's name, as compilers may change the function's: task(import.meta, fn, name)${later}`,
     );
   }
   if (own === undefined && !mayBe(fn as AnyFunction, target)) {

@@ -1,6 +1,6 @@
 /** Programs for Node that a bundler has put into one file, with the package in it. */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { test } from "../_support/leaks.ts";
 import type { RunResult } from "../_support/run.ts";
 import { type Consumer, hasNode, installed, NAME } from "./_consumer.ts";
@@ -106,6 +106,31 @@ test(
     ]);
   },
 );
+
+test("npm: a task whose module a bundle runs later says why it is not found", OPTIONS, async () => {
+  const { write } = await made();
+  await write(
+    "later.js",
+    `
+    import { isMainThread } from "node:worker_threads";
+    import { ThreadPoolExecutor } from "${NAME}";
+    if (isMainThread) {
+      const { square } = await import("./work.js");
+      const pool = new ThreadPoolExecutor({ maxWorkers: 1 });
+      console.log((await pool.submit(square, 7).exception()).message);
+    }
+  `,
+  );
+  const args = ["later.js", "--bundle", "--platform=node", "--format=esm", "--outfile=later.mjs"];
+  const { code, stdout, stderr } = await bundled(
+    "esbuild",
+    [...args, "--log-level=error"],
+    "later.mjs",
+  );
+  assertEquals([code, stderr], [0, ""]);
+  assertMatch(stdout, /^Cannot load task "square2?": module ".*\/later\.mjs" has no export/);
+  assertStringIncludes(stdout, "it has the task's module run later: import that statically, or");
+});
 
 test("npm: a program bundled by Vite runs on Node", OPTIONS, async () => {
   const { write } = await made();
