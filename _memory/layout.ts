@@ -89,6 +89,8 @@ export const TASK_RING = {
   ASKED: 3 * LINE + 1,
   /** Tasks that processes have returned and none has taken since. */
   RETURNED: 3 * LINE + 2,
+  /** 1 while tasks wait at the owner for room. */
+  BACKLOG: 3 * LINE + 3,
   SIZE: 4 * LINE,
 } as const;
 

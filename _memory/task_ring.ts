@@ -52,7 +52,8 @@
  *   WHILE_OTHERS_WAIT, ANY -> 0                        mustTell()   one worker, by compare-exchange,
  *                                                                 which then tells
  *
- * Word CLOSED: 0 -> 1, close(). Words SLEEPING, LOOKING: see `executors/_worker_state.ts`;
+ * Word CLOSED: 0 -> 1, close(). Word BACKLOG: 0 <-> 1, setBacklog(), by the owner; it becomes 0 only
+ * after the last of the tasks that waited was published. Words SLEEPING, LOOKING: see `executors/_worker_state.ts`;
  * RETURNED: see `executors/_pool_child.ts`.
  *
  * Why a cancelled slot is freed by the owner and not by the worker that moves HEAD past it: a
@@ -179,6 +180,12 @@ export class TaskRing {
     return load(this.words, TASK_RING.CLOSED) === 1;
   }
 
+  /** True while there is a task to claim, or tasks that wait at the owner for room in the ring. */
+  get hasMore(): boolean {
+    // In this order: the other one would miss a task that is published between the two looks.
+    return load(this.words, TASK_RING.BACKLOG) === 1 || this.hasReady();
+  }
+
   /**
    * True when the owner has asked to be told of a worker that begins a task, and this worker must
    * be the one to tell it. Call once the worker shows that it runs the task, and again once it has
@@ -257,6 +264,12 @@ export class OwnedTaskRing extends TaskRing {
   /** How many tasks are published and not yet claimed. Not reliable while workers claim. */
   get unclaimed(): number {
     return (this.#next - this.head) | 0;
+  }
+
+  /** Tells the workers whether tasks wait at the owner for room. */
+  setBacklog(waits: boolean): void {
+    const value = waits ? 1 : 0;
+    if (load(this.words, TASK_RING.BACKLOG) !== value) store(this.words, TASK_RING.BACKLOG, value);
   }
 
   /** Tells the workers that no further task will be published. */

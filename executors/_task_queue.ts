@@ -153,6 +153,7 @@ export class TaskQueue {
     if ((form & PLACE.MASK) !== PLACE.MESSAGE) this.#detach(task, moved, -1);
     this.#backlog.commit(task, functionNumber, form, end, large);
     this.#numbers[task] = IN_BACKLOG;
+    this.ring.setBacklog(true);
   }
 
   /** Encodes arguments into a payload's words; as {@linkcode Encoder.encodeList}. */
@@ -333,6 +334,7 @@ export class TaskQueue {
       this.#publish(slot, task, waiting.functionNumber, waiting.form);
       backlog.shift();
     }
+    this.ring.setBacklog(false);
   }
 
   /**
@@ -351,6 +353,7 @@ export class TaskQueue {
       }
     } finally {
       this.#move(old, backlog);
+      this.ring.setBacklog(!this.isPublished);
     }
   }
 

@@ -7,7 +7,7 @@
  *   AWAKE    -> SLEEPING   the worker, which then looks at the task ring once more
  *   SLEEPING -> AWAKE      whoever wakes it: the owner, who then notifies; or the worker itself,
  *                          having found a task
- *   SLEEPING -> RETIRED    the worker, having slept for its idle timeout
+ *   SLEEPING -> RETIRED    the worker, having slept for its idle timeout, and no task waits
  *   AWAKE, SLEEPING -> RETIRED   the owner, who wants no more of it; or the worker, which ends
  *
  * Word PHASE: BETWEEN tasks, or RUNNING the task that CURRENT (its number in the task ring) and
@@ -54,7 +54,7 @@
  */
 
 import { add, load, notify, replace, store } from "../_platform/atomics.ts";
-import { callAt, NEVER, nowMs } from "../_platform/clock.ts";
+import { callAt, nowMs } from "../_platform/clock.ts";
 import { createSharedMemory } from "../_platform/memory.ts";
 import { platform } from "../_platform/mod.ts";
 import { park, Spinner } from "../_platform/park.ts";
@@ -73,6 +73,9 @@ const RUNNING = 1;
 const NONE = 0;
 const READING = 1;
 const LEFT = 2;
+
+/** A worker whose idle timeout is shorter looks this often whether it may retire. */
+const LOOK_AGAIN_MS = 10;
 
 /**
  * Words of the ring of a worker's records: 256 KiB, of which only as much is touched as outcomes
@@ -185,7 +188,7 @@ export class WorkerState {
 
   /**
    * Sleeps until the owner wakes this worker, unless the ring has something; retires once the idle
-   * timeout has passed.
+   * timeout has passed and no task waits: otherwise another worker would have to be started for it.
    */
   async sleep(ring: TaskRing, idleTimeoutMs: number | undefined): Promise<void> {
     const words = this.#words;
@@ -197,8 +200,14 @@ export class WorkerState {
       return;
     }
     if (!ring.hasReady() && !ring.isClosed) {
-      const endMs = idleTimeoutMs === undefined ? NEVER : nowMs() + idleTimeoutMs;
-      const stopTimer = callAt(endMs, () => this.#endSleep(ring, RETIRED));
+      let stopTimer = (): void => {};
+      const retireIn = (ms: number): void => {
+        stopTimer = callAt(nowMs() + ms, () => {
+          if (ring.hasMore) retireIn(Math.max(ms, LOOK_AGAIN_MS));
+          else this.#endSleep(ring, RETIRED);
+        });
+      };
+      if (idleTimeoutMs !== undefined) retireIn(idleTimeoutMs);
       await park(words, WORKER.STATE, SLEEPING);
       stopTimer();
     }

@@ -344,6 +344,37 @@ test("ThreadPoolExecutor({ idleTimeout }) does not end a worker that works", asy
   assertEquals(await future, "held");
 });
 
+test("ThreadPoolExecutor({ idleTimeout }) does not end a worker while tasks wait at a busy owner", async () => {
+  await using pool = new ThreadPoolExecutor({ maxWorkers: 1, idleTimeout: 1 });
+  // With priorities, the worker sees one waiting task at a time.
+  const urgent = pool.with({ priority: 1 });
+  const futures = Array.from({ length: 5 }, () => urgent.submit(work.identity));
+  for (const future of futures) {
+    future.addDoneCallback(() => {
+      const endMs = performance.now() + IDLE_MS;
+      while (performance.now() < endMs);
+    });
+  }
+  assertEquals(new Set(await Promise.all(futures)).size, 1);
+});
+
+test("A worker retires after its idleTimeout once no task waits", async () => {
+  const state = new WorkerState();
+  const ring = new OwnedTaskRing();
+  const hold = setInterval(() => {}, 1000);
+  try {
+    ring.setBacklog(true);
+    const slept = state.sleep(ring, 0);
+    await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+    assertEquals(state.isRetired, false);
+    ring.setBacklog(false);
+    await slept;
+    assertEquals(state.isRetired, true);
+  } finally {
+    clearInterval(hold);
+  }
+});
+
 test("A worker that is woken before its idleTimeout leaves no timer behind", async () => {
   const { waitAsync } = Atomics;
   const timeouts = new Set<number | undefined>();
