@@ -612,7 +612,9 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
    */
   #watchLoss(worker: PoolWorkerHandle, inHand?: number): void {
     const task = inHand ?? (this.#crew.isBusy(worker) ? worker.state.currentTask : undefined);
-    if (task !== undefined) this.#watch.fails(task, "lost", worker);
+    // A process that was killed because its pool broke reports tasks that have failed already.
+    if (task === undefined || !this.isPending(task)) return;
+    this.#watch.fails(task, "lost", worker);
   }
 
   /** Fails everything unfinished and ends all workers. */
@@ -627,11 +629,11 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
       if (!worker.hasEnded) this.#drainWorker(worker, NEVER);
     }
     for (const worker of [...this.#workers]) {
+      this.#watchLoss(worker);
       if (worker.child !== undefined) {
         this.#dismiss(worker, "SIGKILL");
         continue;
       }
-      this.#watchLoss(worker);
       worker.givenUp?.grace.cancel();
       if (this.#crew.isBusy(worker)) {
         this.#meter.abandoned++;

@@ -245,6 +245,30 @@ test("trace() of a process pool tells of a task that ends its process, and of th
   assertEquals(workersOf(tracing).map(({ fate }) => fate), ["lost"]);
 });
 
+test("trace() of a process pool that breaks tells of the tasks that its other processes ran", async () => {
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 2 });
+  using tracing = trace(pool);
+  using first = new Gate();
+  using second = new Gate();
+  const both = [1, 2].map((n) => pool.submit(pass, first.parts, n));
+  await first.entered(2);
+  first.open();
+  await Promise.all(both);
+  const running = pool.submit(pass, second.parts, 3);
+  await second.entered();
+  const leaving = pool.submit(function leave() {
+    Deno.exit(3);
+  });
+  await Promise.allSettled([running, leaving]);
+  await until(() => workersOf(tracing).every(({ ended }) => ended !== undefined));
+  const lost = tasksOf(tracing).slice(2);
+  assertEquals(lost.map(summary), ["pass lost", "leave lost"]);
+  assertEquals(new Set(lost.map(({ worker }) => worker)).size, 2);
+  for (const { submitted, started, ended } of lost) {
+    assert(submitted <= started! && started! <= ended!);
+  }
+});
+
 for (
   const [what, fate, make] of [
     ["a thread pool tells which worker is abandoned", "abandoned", ThreadPoolExecutor],
