@@ -92,6 +92,15 @@ export class PoolTasks {
     return this.#unsettled;
   }
 
+  /** How many of them workers have claimed. */
+  get claimed(): number {
+    let claimed = 0;
+    for (const future of this.#futures) {
+      if (future?.done() === false && this.#pool.isRunning(future)) claimed++;
+    }
+    return claimed;
+  }
+
   /** The future of a task; `undefined` if no task has that index. */
   futureOf(task: number): Future<unknown> | undefined {
     return this.#futures[task];

@@ -188,9 +188,9 @@ export class PoolStreams {
     return this.#resting;
   }
 
-  /** True while a stream rests whose consumer is in this thread. */
-  get isStuck(): boolean {
-    return this.#restingHere > 0;
+  /** How many of them have their consumers in this thread. */
+  get restingHere(): number {
+    return this.#restingHere;
   }
 
   /** Makes a stream; {@linkcode add} gives it its task. */

@@ -76,6 +76,9 @@ import type { ExecutorStats } from "./stats.ts";
 import type { StreamSink } from "./stream.ts";
 import { dropTransfers } from "./task.ts";
 
+/** Why a wait that blocks this thread would never end, and what to do. */
+const STUCK = "a stream waits for this thread to take its values; take them, or leave it first";
+
 /** How often a blocked thread looks whether there is room for the replies that wait for room. */
 const REPLY_MS = 2;
 
@@ -517,6 +520,26 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     this.#blocking--;
   }
 
+  /**
+   * See {@linkcode TasksPool}: every worker is held by a stream that rests for this thread, every
+   * other task waits for a worker, and nothing is under way that could call this thread's code,
+   * which might take values: no deadline of this pool, and no outcome from elsewhere.
+   */
+  get inVain(): string | undefined {
+    const { resting, restingHere } = this.#streams;
+    if (restingHere < this.concurrency || this.#tasks.deadlines.firstMs !== NEVER) return undefined;
+    if (this.#tasks.claimed > resting || doorbell.expectsMoreThan(this.#expected)) return undefined;
+    return `Cannot wait for tasks of ${this.name}: ${STUCK}`;
+  }
+
+  /** How many of the unspared events that the doorbell expects are this pool's. */
+  get #expected(): number {
+    if (this.#settings.isDaemon) return 0;
+    const { resting } = this.#streams;
+    const ends = this.#closing ? this.#workers.length - resting : 0;
+    return this.#tasks.unsettled - resting + ends;
+  }
+
   /** Throws if this thread is about to block for something that only its event loop could bring. */
   #checkServed(): void {
     if (this.#workers.some(({ mail }) => mail.isLate)) throw new RuntimeError(NEEDS_EVENT_LOOP);
@@ -739,14 +762,12 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
   waitClosedSync(deadlineMs: number = NEVER): void {
     this.enterBlocking();
     try {
-      doorbell.waitSync(() => this.#closed || this.#streams.isStuck, deadlineMs);
+      doorbell.waitSync(() => this.#closed || this.#streams.restingHere > 0, deadlineMs);
     } finally {
       this.leaveBlocking();
     }
-    if (this.#closed || !this.#streams.isStuck) return;
-    throw new RuntimeError(
-      `Cannot wait for the end of ${this.name}: a stream waits for this thread to take its values; take them, or leave it first`,
-    );
+    if (this.#closed || this.#streams.restingHere === 0) return;
+    throw new RuntimeError(`Cannot wait for the end of ${this.name}: ${STUCK}`);
   }
 
   /** True once all workers have ended, and no more will start. */

@@ -4,11 +4,12 @@ import {
   RuntimeError,
   type StreamResult,
   TimeoutError,
+  waitSync,
 } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { PROMPT_MS } from "../_support/outcomes.ts";
 import { inGoodTime, inTime, withTimeLimit } from "../_support/time_limits.ts";
-import { Gate, Log } from "./signals.ts";
+import { Gate, Log, makeEvent } from "./signals.ts";
 import * as streams from "./stream_tasks.ts";
 import { outcomesOf, type Suite, turn } from "./suite.ts";
 import * as tasks from "./tasks.ts";
@@ -356,6 +357,39 @@ function blocking({ name, make }: Suite): void {
     stream[Symbol.dispose]();
     executor.shutdownSync();
     await executor.shutdown();
+  });
+
+  test(`${name}: a blocking wait for a task behind streams throws where only this thread could take their values`, async () => {
+    await using executor = make({ maxWorkers: 2 });
+    const opened = [1, 2].map(() => executor.stream(streams.count));
+    for (const stream of opened) stream[Symbol.iterator]().next();
+    const future = executor.submit(tasks.square, 3);
+    const text = "a stream waits for this thread to take its values";
+    assertThrows(() => future.resultSync(), RuntimeError, text);
+    assertThrows(() => waitSync([future]), RuntimeError, text);
+    assertThrows(() => executor.map(tasks.square, [1]).toArraySync(), RuntimeError, text);
+    assertThrows(() => [...executor.stream(streams.count, 3)], RuntimeError, text);
+    assertThrows(() => future.resultSync({ timeout: 1 }), TimeoutError);
+    opened[0][Symbol.dispose]();
+    assertEquals(future.resultSync(), 9);
+    opened[1][Symbol.dispose]();
+  });
+
+  test(`${name}: a blocking wait for a task behind a stream goes on while something may end the stream`, async () => {
+    await using executor = make({ maxWorkers: 1 });
+    await using other = make({ maxWorkers: 1 });
+    for (const each of [executor, other]) {
+      assertEquals(each.submit(tasks.square, 2).resultSync(), 4);
+    }
+    executor.with({ timeout: 100 }).stream(streams.count);
+    assertEquals(executor.submit(tasks.square, 3).resultSync(), 9);
+    const controller = new AbortController();
+    const { signal } = controller;
+    executor.with({ signal }).stream(streams.count);
+    using gate = new Gate();
+    const late = other.with({ timeout: 100 }).submit(tasks.waitForAbort, gate.parts, makeEvent());
+    late.addDoneCallback(() => controller.abort());
+    assertEquals(executor.submit(tasks.square, 4).resultSync(), 16);
   });
 }
 
