@@ -27,12 +27,15 @@
  *    adds to DEATHS and then wakes every sleeper, so that each looks again at the threads that it
  *    waits for. The same is done when a thread leaves after it was given up, because it may have
  *    taken something in between.
- * 2. Name and flags are written before the id is stored, and stay until the place is claimed anew:
- *    a dead thread can be named. A name that is being changed may be read half-changed; only people
- *    read it.
+ * 2. Name, flags and HOST are written before the id is stored, and stay until the place is claimed
+ *    anew: a dead thread can be named. A name that is being changed may be read half-changed; only
+ *    people read it.
  * 3. The tag of FREE_CHUNKS changes whenever its head does. So if the first chunk was taken and
  *    given back between a thread's load and its compare-exchange, that compare-exchange fails,
  *    instead of installing an outdated rest of the chain.
+ * 4. Threads are declared dead with their host, as the runtime ends them with it. Who removes the
+ *    host's id looks afterwards for threads that have this HOST; who stores the id of such a thread
+ *    looks afterwards whether the host is alive. One of the two sees the other.
  *
  * The table's address space is reserved at once; memory is used only where it is touched.
  *
@@ -64,6 +67,8 @@ const MAIN = THREAD_TABLE.FREE_CHUNKS + 1;
 const NUMBERED = MAIN + 1;
 /** Word of a place: bits of {@linkcode FLAG}. */
 const FLAGS = THREAD.GRANTED + 1;
+/** Word of a place: id of the thread that starts this one, and that this one ends with; 0 for none. */
+const HOST = FLAGS + 1;
 
 /** What is known of a thread besides its name. */
 export const FLAG = {
@@ -124,10 +129,12 @@ export class ThreadTable {
    *
    * @param name The thread's name, for error texts.
    * @param flags Bits of {@linkcode FLAG}.
+   * @param host Id of the thread that starts it, and that it ends with; 0 for none. If that one is
+   * dead, so is the new thread (Invariant 4).
    * @returns The thread's id.
    * @throws {RangeError} If all places are taken.
    */
-  claim(name: string, flags = 0): number {
+  claim(name: string, flags = 0, host = 0): number {
     const { words } = this;
     const first = load(words, THREAD_TABLE.NEXT);
     for (let i = 0; i < MAX_THREADS; i++) {
@@ -138,6 +145,7 @@ export class ThreadTable {
       this.#writeName(place, name);
       words[place + THREAD.TOKEN] = 0;
       words[place + FLAGS] = flags;
+      words[place + HOST] = host;
       store(words, place + THREAD.BELL, AWAKE);
       store(words, place + THREAD.GRANTED, 0);
       store(words, THREAD_TABLE.NEXT, number + 1);
@@ -147,6 +155,7 @@ export class ThreadTable {
       }
       const id = generation * MAX_THREADS + number;
       store(words, place + THREAD.ID, id);
+      if (host !== 0 && !this.isAlive(host)) this.declareDead(id);
       return id;
     }
     throw new RangeError(
@@ -154,17 +163,17 @@ export class ThreadTable {
     );
   }
 
-  /** Declares dead a thread that may run on. */
+  /** Declares dead a thread that may run on, and those that it is the host of. */
   declareDead(id: number): void {
-    if (replace(this.words, this.placeOf(id) + THREAD.ID, id, -id)) this.#announceDeath();
+    if (replace(this.words, this.placeOf(id) + THREAD.ID, id, -id)) this.#announceDeath(id);
   }
 
   /** Frees a thread's place: the thread has ended, or no longer touches any shared object. */
   leave(id: number): void {
     const place = this.placeOf(id);
-    if (replace(this.words, place + THREAD.ID, id, FREE)) this.#announceDeath();
+    if (replace(this.words, place + THREAD.ID, id, FREE)) this.#announceDeath(id);
     // Whatever it has taken since it was given up is held by a dead thread too.
-    else if (replace(this.words, place + THREAD.ID, -id, FREE)) this.#announceDeath();
+    else if (replace(this.words, place + THREAD.ID, -id, FREE)) this.#announceDeath(id);
   }
 
   /** True until the thread ends or is given up. */
@@ -262,8 +271,14 @@ export class ThreadTable {
     this.words[place + THREAD.NAME_LENGTH] = written;
   }
 
-  /** Counts a death and wakes all sleepers (Invariant 1). */
-  #announceDeath(): void {
+  /**
+   * Counts a death and wakes all sleepers (Invariant 1), having declared dead the threads that end
+   * with that one (Invariant 4).
+   */
+  #announceDeath(id: number): void {
+    for (const other of this.ids()) {
+      if (this.words[this.placeOf(other) + HOST] === id) this.declareDead(other);
+    }
     add(this.words, THREAD_TABLE.DEATHS, 1);
     for (let number = load(this.words, THREAD_TABLE.HIGHEST); number-- > 0;) {
       ring(this.words, PLACES + number * THREAD.SIZE + THREAD.BELL);

@@ -321,6 +321,11 @@ function tell(thread: HostedThread, error: unknown): void {
 /** All threads that have this thread as their host. */
 export const host: ThreadHost = new ThreadHost();
 
+/** Id of the thread that is the host of the threads that this one makes. */
+export function hostId(): number {
+  return knownSelf()?.host ?? home().id;
+}
+
 /**
  * Starts a thread here, or asks this thread's host to start it.
  *

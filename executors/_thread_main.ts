@@ -65,6 +65,7 @@ class ThreadRun {
       id: start.thread,
       name: start.name,
       daemon: start.daemon,
+      host: start.host,
       start: (other) => this.#startOther(other),
     });
   }

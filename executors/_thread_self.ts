@@ -13,6 +13,8 @@ export interface ThreadSelf {
   readonly id: number;
   readonly name: string;
   readonly daemon: boolean;
+  /** Id of its host. */
+  readonly host: number;
   /** Asks its host to start another thread. */
   start(start: ThreadStart): void;
 }

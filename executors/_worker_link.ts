@@ -85,7 +85,7 @@ export class WorkerLink {
     this.name = name;
     this.number = number;
     buryAbandoned();
-    this.#id = this.#threads.claim(name, FLAG.WORKER);
+    this.#id = this.#threads.claim(name, FLAG.WORKER, this.#owner.id);
     this.thread = startThread();
     const { port1, port2 } = new MessageChannel();
     this.port = port1;

@@ -28,7 +28,7 @@ import {
   isDaemonHere,
   type ThreadData,
 } from "./_thread_existing.ts";
-import { startThread } from "./_thread_host.ts";
+import { hostId, startThread } from "./_thread_host.ts";
 import { joinThread, joinThreadSync } from "./_thread_join.ts";
 import { links } from "./_thread_links.ts";
 import { isLoading, knownThreads } from "./_thread_self.ts";
@@ -301,6 +301,7 @@ export class Thread<A extends unknown[] = unknown[]> {
       id = table.claim(
         this.#name,
         FLAG.STARTED | (this.#daemon ? FLAG.DAEMON : 0),
+        hostId(),
       );
       const state = new ThreadState();
       startThread({

@@ -3,11 +3,12 @@
  * would otherwise load all of this with them.
  */
 
-import { ThreadPoolExecutor } from "@concurrent/futures";
+import { Thread, ThreadPoolExecutor } from "@concurrent/futures";
 import { Event, type Lock } from "@concurrent/futures/sync";
 import { task } from "@concurrent/futures/task";
-import { own, set } from "./_sync_tasks.ts";
+import { holdAndReturn, own, set } from "./_sync_tasks.ts";
 import { double, noop } from "./_tasks.ts";
+import type { AnyLock } from "./_waiters.ts";
 
 /** Makes a pool of its own, and reads that pool's results in blocking form. */
 export const nest = task(import.meta, function nest(numbers: number[]): number[] {
@@ -40,5 +41,24 @@ export const lendToOwnPool = task(
     pool.submit(own, [lock]).resultSync();
     held.set();
     end.waitSync();
+  },
+);
+
+/** Makes a thread of its own acquire, which ends, or is idle, once the gate opens. */
+export const haveHeld = task(
+  import.meta,
+  async function haveHeld(
+    locks: AnyLock[],
+    gate: Int32Array,
+    by: "a pool" | "a Thread",
+  ): Promise<void> {
+    if (by === "a pool") {
+      const pool = new ThreadPoolExecutor({ maxWorkers: 1, threadNamePrefix: "inner" });
+      await pool.submit(holdAndReturn, locks, gate);
+    } else {
+      const thread = new Thread({ target: holdAndReturn, args: [locks, gate], name: "inner_0" });
+      thread.start();
+      await thread.join();
+    }
   },
 );

@@ -27,6 +27,7 @@ import {
   textOf,
   thrownBy,
 } from "./_sync_support.ts";
+import * as own from "./_pool_tasks.ts";
 import * as work from "./_sync_tasks.ts";
 import { closeWorker, type End } from "./_tasks.ts";
 import { type AnyLock, waitersOf } from "./_waiters.ts";
@@ -159,6 +160,35 @@ test("An owner dies: another worker of its pool ends, and the pool is broken", a
   gate.open();
   await pool.shutdown();
 });
+
+/** Ways in which a worker ends that has started another one, which holds the locks. */
+const DEATHS_ABOVE: Record<string, Death> = {
+  "that its pool is in retires": {
+    begin: (pool, locks, gate) => {
+      pool.submit(own.haveHeld, locks, gate.words, "a pool");
+      return () => {
+        pool.shutdown({ wait: false });
+        gate.open();
+      };
+    },
+  },
+  "that its pool is in is given up": isGivenUp((pool, locks, gate) =>
+    pool.submit(own.haveHeld, locks, gate.words, "a pool")
+  ),
+  "that has started it as a Thread is given up": isGivenUp((pool, locks, gate) =>
+    pool.submit(own.haveHeld, locks, gate.words, "a Thread")
+  ),
+};
+
+for (const [how, death] of Object.entries(DEATHS_ABOVE)) {
+  test(`An owner dies: the worker ${how}`, async () => {
+    using gate = new Gate();
+    const pool = new ThreadPoolExecutor({ maxWorkers: 1, ...death.options });
+    await assertDeathIsTold("inner_0", gate, (locks) => death.begin(pool, locks, gate));
+    gate.open();
+    await pool.shutdown();
+  });
+}
 
 /**
  * Lets a thread die that holds locks of every kind, and asserts that waiters and newcomers learn of

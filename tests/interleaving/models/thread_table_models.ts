@@ -83,6 +83,34 @@ const leftAndRetired = defineModel({
 });
 
 /**
+ * A thread leaves while it is given up, and a place is claimed for one that ends with it: that one
+ * is declared dead, with the thread that ends with it in turn.
+ */
+const hosted = defineModel({
+  name: "ThreadTable: host dies",
+  threads: 3,
+  setUp() {
+    const table = wipedTable();
+    return { threads: table.buffer, host: table.claim("host") };
+  },
+  open: ({ host, ...shared }) => ({ table: open(shared), host }),
+  thread(thread, { table, host }) {
+    if (thread === 0) table.leave(host);
+    else if (thread === 1) table.declareDead(host);
+    else {
+      const child = table.claim("child", 0, host);
+      return [child, table.claim("grandchild", 0, child)];
+    }
+    return [];
+  },
+  check({ threads }, [, , descendants]) {
+    const table = new ThreadTable(threads);
+    assertOneOf(descendants.map((id) => table.isAlive(id)), [false, false]);
+    assertOneOf([table.deaths], [3], [4]);
+  },
+});
+
+/**
  * Two chunks are free. One thread takes one; the other takes two if it can, and gives back the
  * first.
  */
@@ -149,4 +177,4 @@ function takeAll(table: ThreadTable, id: number): number[] {
 }
 
 /** See `models.ts`. */
-export const models: readonly Model[] = [places, leftAndRetired, chunks, granted];
+export const models: readonly Model[] = [places, leftAndRetired, hosted, chunks, granted];
