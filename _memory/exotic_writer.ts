@@ -189,11 +189,15 @@ export abstract class ExoticWriter extends WordWriter {
     if (ArrayBuffer.isView(value)) return this.#view(value, pos);
     const tag = TO_STRING.call(value).slice(8, -1);
     if (tag === "Object") return this.#unnamed(value, pos);
-    if (PROBES.has(tag)) {
-      return isA(tag, value) ? this.#builtIn(value, tag, pos) : this.writePlain(value, pos);
-    }
+    if (PROBES.has(tag) && isA(tag, value)) return this.#builtIn(value, tag, pos);
     if (isDomException(value, tag)) return this.#domException(value, pos);
     if (isError(value, tag)) return this.#error(value, pos);
+    if (PROBES.has(tag)) {
+      const builtIn = builtInOf(value);
+      return builtIn === undefined
+        ? this.writePlain(value, pos)
+        : this.#builtIn(value, builtIn, pos);
+    }
     if (REFUSED_TAGS.has(tag)) return this.refuse(value);
     return this.#named(value, tag, pos);
   }
@@ -228,8 +232,12 @@ export abstract class ExoticWriter extends WordWriter {
    */
   #unnamed(value: object, pos: number): number {
     if (this.moved?.has(value)) return this.writeExtra(value, pos);
-    const builtIn = Symbol.toStringTag in value ? builtInOf(value) : undefined;
-    if (builtIn !== undefined) return this.#builtIn(value, builtIn, pos);
+    if (Symbol.toStringTag in value) {
+      const builtIn = builtInOf(value);
+      if (builtIn !== undefined) return this.#builtIn(value, builtIn, pos);
+      if (isDomException(value, "Object")) return this.#domException(value, pos);
+      if (isError(value, "Object")) return this.#error(value, pos);
+    }
     if (
       Object.getOwnPropertySymbols(value).length === 0 ||
       Object.keys(value).some((key) => key !== "constructor")

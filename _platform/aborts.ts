@@ -21,7 +21,7 @@ class Aborts {
       try {
         callback();
       } catch (error) {
-        // Uncaught, as an error of a listener is, and none of the others is kept from running.
+        // A rejection that nobody handles: none of the others is kept from running.
         soon(() => {
           throw error;
         });

@@ -59,8 +59,9 @@ export function isBrowser(): boolean {
     typeof MessageChannel === "function";
 }
 
-/** The part of a document that lists its scripts. Workers have no document. */
+/** The part of a document that names its files. Workers have no document. */
 interface Document {
+  readonly baseURI: string;
   querySelectorAll(selector: string): Iterable<{ readonly src: string }>;
 }
 
@@ -87,7 +88,8 @@ function sourceOf({ entry, module, bundle }: WorkerOptions): { address: string; 
     return { address: module, code: codeOfScript(entry, module, null) };
   }
   if (bundle !== undefined) {
-    const address = new URL(bundle, location.href).href;
+    const { document } = globalThis as { readonly document?: Document };
+    const address = new URL(bundle, document?.baseURI ?? location.href).href;
     return { address, code: codeOfScript(entry, address, false, module) };
   }
   if (!isForeign) return { address: module, code: codeOfScript(entry, module, true) };

@@ -127,15 +127,23 @@ export function mayBeProgram(): boolean {
  * Such an error is ignored there.
  */
 export function isOfProgram(error: unknown): boolean {
-  if (!mayBeProgram() || !(error instanceof Error)) return false;
-  return error.message.includes(REFUSED) || isForPages(error);
+  if (isForPages(error)) return mayBeProgram();
+  try {
+    return mayBeProgram() && error instanceof Error && error.message.includes(REFUSED);
+  } catch {
+    return false; // Nothing can be asked of it, as of a revoked proxy.
+  }
 }
 
 /** Whether an error says that something is missing that pages have and workers do not. */
 export function isForPages(error: unknown): boolean {
-  return error instanceof ReferenceError &&
-    /^(?:document|window|alert|customElements|localStorage|sessionStorage|Image|HTML\w*Element)\b/
-      .test(error.message);
+  try {
+    return error instanceof ReferenceError &&
+      /^(?:document|window|alert|customElements|localStorage|sessionStorage|Image|HTML\w*Element)\b/
+        .test(error.message);
+  } catch {
+    return false; // See `isOfProgram`.
+  }
 }
 
 /**

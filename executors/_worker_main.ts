@@ -255,7 +255,10 @@ class PoolWorker {
     } catch (error) {
       const loaded = this.#functions[initializer];
       const told = loaded === undefined ? error : explainCapture(loaded.target, error);
-      await this.#tell(KIND.INITIALIZER_FAILED, 0, told);
+      await this.#tell(KIND.INITIALIZER_FAILED, 0, told, (unsent) => {
+        const instead = unsendable(unsent, "what the initializer threw");
+        return this.#mail.write(KIND.INITIALIZER_FAILED, 0, instead);
+      });
       this.#end();
       return false;
     }

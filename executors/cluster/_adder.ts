@@ -49,7 +49,7 @@ export class Adder {
     await this.#wait(deadlineMs, (done) => {
       this.#engine.add(jobs).then(
         () => outcome = () => undefined,
-        (error) => outcome = () => error ?? new Error("unknown"),
+        (error) => outcome = () => this.#engine.reasonOf(error) ?? new Error("unknown"),
       ).then(done);
     });
     return outcome();

@@ -132,6 +132,10 @@ export class BullSubmitter implements SubmitEngine {
     return this.#commands.unanswered(timeoutMs);
   }
 
+  reasonOf(error: unknown): unknown {
+    return this.#commands.reasonOf(error);
+  }
+
   async add(jobs: readonly NewJob[]): Promise<void> {
     const bulk = jobs.map(({ id, name, data, priority }) => ({
       name,

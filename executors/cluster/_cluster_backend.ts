@@ -610,7 +610,7 @@ export class ClusterBackend implements ExecutorBackend, JobListener, Runner, Uno
       if (await within(submitTimeout, answer)) return await answer;
       throw this.engine.unanswered(submitTimeout);
     } catch (error) {
-      throw brokerError("ask for the worker hosts", url, error);
+      throw brokerError("ask for the worker hosts", url, this.engine.reasonOf(error));
     }
   }
 

@@ -262,6 +262,12 @@ export class Connection {
     return this.#lastError ?? new Error(`no answer within ${timeoutMs} ms`);
   }
 
+  /** The error that tells why a command failed: the client says only that it is closed. */
+  reasonOf(error: unknown): unknown {
+    const isClosed = error instanceof Error && error.message === "Connection is closed.";
+    return isClosed ? this.#lastError ?? error : error;
+  }
+
   /**
    * Reads a stream, from its present end, until the connection is closed. The connection must be
    * used for nothing else.

@@ -82,6 +82,8 @@ export interface SubmitEngine {
   ready(): Promise<void>;
   /** The error that tells why the broker has answered nothing within `timeoutMs`. */
   unanswered(timeoutMs: number): unknown;
+  /** The error that tells why a call of this engine has failed. */
+  reasonOf(error: unknown): unknown;
   /**
    * Adds jobs; a job that the broker has already is left as it is. Rejects when it is not known
    * that they were added.

@@ -222,6 +222,22 @@ test(
   },
 );
 
+test(
+  "ClusterExecutor tells in futures and stats() that the broker has no such database",
+  CLUSTER,
+  async () => {
+    await using redis = await startRedis();
+    await using executor = new ClusterExecutor({
+      url: `${redis.url}/99`,
+      modules: { [MODULE]: TASKS.href },
+    });
+    const reason = "DB index is out of range";
+    const future = executor.submit(tasks.echo, 1);
+    await assertRejects(() => future.result(), BrokerUnavailableError, reason);
+    await assertRejects(() => executor.stats(), BrokerUnavailableError, reason);
+  },
+);
+
 test("ClusterExecutor.shutdown() ends although the broker is gone", CLUSTER, async () => {
   await using redis = await startRedis();
   await using executor = await connect(redis.url);

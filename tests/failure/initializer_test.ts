@@ -5,6 +5,7 @@ import {
   BrokenThreadPool,
   type Future,
   NotShareableError,
+  ProcessPoolExecutor,
   tasks,
   ThreadPoolExecutor,
 } from "@concurrent/futures";
@@ -55,6 +56,24 @@ test("ThreadPoolExecutor is broken when its initializer throws what has no text"
   assertStringIncludes(error.message, "its initializer failed: Object");
   assertEquals<unknown>(error.cause, { toString: 1 });
 });
+
+for (const what of ["a function", "a revoked proxy"]) {
+  test(`Pools are broken when their initializer throws ${what}, which cannot be sent`, async () => {
+    for (const Pool of [ThreadPoolExecutor, ProcessPoolExecutor]) {
+      await using pool = new Pool({
+        maxWorkers: 1,
+        initializer: work.throwOdd,
+        initargs: [what],
+      });
+      const futures = [1, 2].map((n) => pool.submit(work.echo<number>, n));
+      for (const future of futures) {
+        const { name, message } = await errorOf(future) as Error;
+        assertEquals(name, Pool === ThreadPoolExecutor ? "BrokenThreadPool" : "BrokenProcessPool");
+        assertStringIncludes(message, "Cannot send what the initializer threw");
+      }
+    }
+  });
+}
 
 test("ThreadPoolExecutor fails what waits beyond its ring when the initializer throws", async () => {
   await using pool = new ThreadPoolExecutor({

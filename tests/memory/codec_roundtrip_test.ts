@@ -284,6 +284,21 @@ const VALUES: [behavior: string, values: () => unknown[]][] = [
         return "Object";
       }
     })([[1, 2]]),
+    new (class extends Map<number, number> {
+      override get [Symbol.toStringTag](): string {
+        return "Set";
+      }
+    })([[1, 2]]),
+    new (class extends Date {
+      readonly [Symbol.toStringTag] = "RegExp";
+    })(5),
+    ...["Object", "Map"].map((tag) =>
+      new (class extends Error {
+        get [Symbol.toStringTag](): string {
+          return tag;
+        }
+      })("failed")
+    ),
     Object.assign(Object.create({ [Symbol.toStringTag]: "Object" }), { a: 1 }),
     Object.assign(Object.create({ [Symbol.toStringTag]: "DOMException" }), { message: "m" }),
   ]],
