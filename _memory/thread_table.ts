@@ -35,7 +35,8 @@
  *    instead of installing an outdated rest of the chain.
  * 4. Threads are declared dead with their host, as the runtime ends them with it. Who removes the
  *    host's id looks afterwards for threads that have this HOST; who stores the id of such a thread
- *    looks afterwards whether the host is alive. One of the two sees the other.
+ *    looks afterwards whether the host is alive. One of the two sees the other. A thread that
+ *    computes may outlive its host, so its place stays taken until its sign of life has gone out.
  *
  * The table's address space is reserved at once; memory is used only where it is touched.
  *
@@ -80,6 +81,8 @@ export const FLAG = {
   CLOSING: 4,
   /** It is the worker of a pool. */
   WORKER: 8,
+  /** It holds its sign of life. */
+  HOLDS_LIFE: 16,
 } as const;
 
 const FREE = 0;
@@ -186,9 +189,12 @@ export class ThreadTable {
     return load(this.words, THREAD_TABLE.DEATHS);
   }
 
-  /** The number that identifies a thread in all tables, once it has taken its seat; 0 before. */
+  /**
+   * The number that identifies a thread in all tables, once it has taken its seat; 0 before, and
+   * when its place is taken again.
+   */
   tokenOf(id: number): number {
-    return this.words[this.placeOf(id) + THREAD.TOKEN];
+    return this.#isLastIn(id) ? this.words[this.placeOf(id) + THREAD.TOKEN] : 0;
   }
 
   /** The id of the living thread with that token, 0 for none. */
@@ -204,10 +210,7 @@ export class ThreadTable {
   nameOf(id: number): string {
     const { words } = this;
     const place = this.placeOf(id);
-    const generation = Math.floor(id / MAX_THREADS);
-    if ((load(words, place + THREAD.GENERATION) - 1) % GENERATIONS + 1 !== generation) {
-      return "a thread of earlier";
-    }
+    if (!this.#isLastIn(id)) return "a thread of earlier";
     const bytes = new Uint8Array(
       this.buffer,
       (place + THREAD.NAME) * WORD_BYTES,
@@ -227,9 +230,29 @@ export class ThreadTable {
     return load(this.words, this.placeOf(id) + FLAGS);
   }
 
-  /** Sets {@linkcode FLAG.CLOSING} for the calling thread. */
-  setClosing(id: number): void {
-    store(this.words, this.placeOf(id) + FLAGS, this.flagsOf(id) | FLAG.CLOSING);
+  /** Sets a bit of {@linkcode FLAG} for the calling thread, if it is alive. */
+  setFlag(id: number, flag: number): void {
+    if (this.isAlive(id)) store(this.words, this.placeOf(id) + FLAGS, this.flagsOf(id) | flag);
+  }
+
+  /** The name that a thread holds as its sign of life. */
+  lifeOf(id: number): string {
+    return `${this.identity}.${id}`;
+  }
+
+  /**
+   * The ids of the threads that were declared dead and have that host (Invariant 4), as far as they
+   * have held their signs of life: of the others nothing would show that they are gone.
+   */
+  deadOf(host: number): number[] {
+    const ids: number[] = [];
+    for (let number = load(this.words, THREAD_TABLE.HIGHEST); number-- > 0;) {
+      const place = PLACES + number * THREAD.SIZE;
+      const id = -load(this.words, place + THREAD.ID);
+      if (id <= 0 || this.words[place + HOST] !== host) continue;
+      if ((this.flagsOf(id) & FLAG.HOLDS_LIFE) !== 0) ids.push(id);
+    }
+    return ids;
   }
 
   /** The ids of all threads that are alive. */
@@ -261,6 +284,12 @@ export class ThreadTable {
   /** Index of the first word of a thread's place. */
   placeOf(id: number): number {
     return PLACES + (id % MAX_THREADS) * THREAD.SIZE;
+  }
+
+  /** Whether nobody has had the thread's place after it. */
+  #isLastIn(id: number): boolean {
+    const taken = load(this.words, this.placeOf(id) + THREAD.GENERATION);
+    return (taken - 1) % GENERATIONS + 1 === Math.floor(id / MAX_THREADS);
   }
 
   #writeName(place: number, name: string): void {

@@ -34,7 +34,6 @@ export interface ParentAccess {
 let origin: Origin | undefined;
 let access: ParentAccess | undefined;
 let id: string | undefined;
-let idsGiven = 0;
 
 /**
  * Sets the origin of this thread, its access, and the id that its starter has given it. Call before
@@ -53,11 +52,6 @@ export function setOrigin(
 /** Distinguishes this thread from others, in this program and others of the same origin. */
 export function ownId(): string {
   return id ??= randomName();
-}
-
-/** The id of a thread that this thread is about to start. */
-export function nextId(): string {
-  return `${ownId()}.${idsGiven++}`;
 }
 
 /** The origin of this thread. */

@@ -29,6 +29,7 @@ import {
   type ThreadStart,
   ThreadState,
 } from "./_thread_state.ts";
+import { abandon, buryAbandoned } from "./_worker_link.ts";
 
 /** Threads that run for longer than this have their signs of life watched. */
 const WATCH_AFTER_MS = 50;
@@ -125,6 +126,7 @@ class ThreadHost implements Source {
    */
   start(start: ThreadStart): void {
     const seat = home();
+    buryAbandoned();
     const { port1, port2 } = new MessageChannel();
     let worker: WorkerThread;
     try {
@@ -259,6 +261,7 @@ class ThreadHost implements Source {
     thread.port.close();
     thread.worker.terminate();
     endAccess(thread.life);
+    if (thread.state.isAlive) abandon(thread.id, thread.worker);
     this.#letGo(thread);
     if (this.#threads.size > 0) return;
     doorbell.remove(this);

@@ -102,6 +102,7 @@ class ThreadRun {
     // A thread that blocks from its first step on could not take the name later.
     await new Promise<void>((resolve) => platform.holdName(life, resolve));
     this.#state.setAlive();
+    this.#table.setFlag(this.#start.thread, FLAG.HOLDS_LIFE);
     setLoading(true);
     // The function before the values: its module registers the classes that they may need.
     const make = await loadWork(work);
@@ -142,7 +143,7 @@ class ThreadRun {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     if (failure !== undefined) this.#tell(failure.error);
-    this.#table.setClosing(this.#start.thread);
+    this.#table.setFlag(this.#start.thread, FLAG.CLOSING);
     links.drain();
     this.#state.setEnded();
     leaveAll();

@@ -12,24 +12,31 @@ import type { Bell } from "../_memory/doorbell.ts";
 import { bellOf, buryThread, home } from "../_memory/seat.ts";
 import { FLAG, type ThreadTable } from "../_memory/thread_table.ts";
 import { addressOfBundle } from "./_bundle_address.ts";
-import { nextId } from "./_origin.ts";
 import type { StartMessage } from "./_protocol.ts";
 import type { BufferNews } from "./_shared_buffers.ts";
 import { WorkerState } from "./_worker_state.ts";
 
 /**
- * Abandoned workers, which may run on: they keep their places in the table of threads until they
- * are known to be gone.
+ * Workers that may run on although they are ignored: they, and those that have them as their hosts,
+ * keep their places in the table of threads until they are known to be gone. `thread` is the
+ * worker, or the one among its hosts that this thread has started.
  */
-const abandoned = new Set<
-  { readonly id: number; readonly life: string; readonly thread: WorkerThread }
->();
+const abandoned = new Set<{ readonly id: number; readonly thread: WorkerThread }>();
 
-/** Gives back the places of the abandoned workers that have ended. */
-function buryAbandoned(): void {
+/** Gives back the places of a worker and of those that end with it, once they are gone. */
+export function abandon(id: number, thread: WorkerThread): void {
+  abandoned.add({ id, thread });
+}
+
+/** Looks which of the abandoned workers are gone. */
+export function buryAbandoned(): void {
+  const { table } = home();
   for (const worker of abandoned) {
-    worker.thread.isGone(worker.life).then((isGone) => {
-      if (isGone && abandoned.delete(worker)) buryThread(worker.id, true);
+    const { id, thread } = worker;
+    thread.isGone(table.lifeOf(id)).then((isGone) => {
+      if (!isGone || !abandoned.delete(worker)) return;
+      buryThread(id, true);
+      for (const other of table.deadOf(id)) abandon(other, thread);
     });
   }
 }
@@ -67,7 +74,7 @@ export class WorkerLink {
   /** The bell that wakes the worker when a reply has been written. */
   readonly bell: Bell;
   /** The worker's id, which it holds as its sign of life. */
-  readonly life: string = nextId();
+  readonly life: string;
   readonly #owner = home();
   readonly #threads: ThreadTable = this.#owner.table;
   readonly #id: number;
@@ -86,6 +93,7 @@ export class WorkerLink {
     this.number = number;
     buryAbandoned();
     this.#id = this.#threads.claim(name, FLAG.WORKER, this.#owner.id);
+    this.life = this.#threads.lifeOf(this.#id);
     this.thread = startThread();
     const { port1, port2 } = new MessageChannel();
     this.port = port1;
@@ -162,9 +170,7 @@ export class WorkerLink {
     this.#ended = true;
     buryThread(this.#id, isGone);
     // Without a sign of life, nothing would show that it is gone.
-    if (!isGone && this.state.isAlive) {
-      abandoned.add({ id: this.#id, life: this.life, thread: this.thread });
-    }
+    if (this.state.isAlive) abandon(this.#id, this.thread);
     this.stopWatch();
     this.port.close();
   }

@@ -16,7 +16,8 @@ import { platform, type ThreadEnd } from "../_platform/mod.ts";
 import { Arena } from "../_memory/arena.ts";
 import { Decoder } from "../_memory/decoder.ts";
 import { doorbell } from "../_memory/doorbell.ts";
-import { adoptSeat, bellOf, leaveAll } from "../_memory/seat.ts";
+import { adoptSeat, bellOf, home, leaveAll } from "../_memory/seat.ts";
+import { FLAG } from "../_memory/thread_table.ts";
 import { decode } from "../_memory/message.ts";
 import { SLOT, TaskRing } from "../_memory/task_ring.ts";
 import { ArgumentReader } from "./_argument_reader.ts";
@@ -164,7 +165,10 @@ class PoolWorker {
     this.#state.setReady();
     const { initializer, isHosted } = this.#start;
     if (initializer >= 0 && isHosted) this.#tell(KIND.READY, 0, undefined);
-    platform.holdName(this.#start.life, () => this.#state.setAlive());
+    platform.holdName(this.#start.life, () => {
+      this.#state.setAlive();
+      home().table.setFlag(this.#start.thread, FLAG.HOLDS_LIFE);
+    });
     for (;;) {
       setCurrentTask(this.#running.context);
       const waiting = this.#runReady();

@@ -18,7 +18,7 @@ import { home, type Seat } from "../_memory/seat.ts";
 import { FLAG } from "../_memory/thread_table.ts";
 import { NotShareableError, RuntimeError } from "../sync/errors.ts";
 import type { WaitOptions, WaitSyncOptions } from "../sync/options.ts";
-import { nextId, ownOrigin } from "./_origin.ts";
+import { ownOrigin } from "./_origin.ts";
 import { handleForThread } from "./_pool_handle.ts";
 import { type AnyFunction, errorText, type Target, targetOf } from "./_target.ts";
 import {
@@ -311,7 +311,7 @@ export class Thread<A extends unknown[] = unknown[]> {
         thread: id,
         starter,
         state: state.buffer,
-        life: nextId(),
+        life: table.lifeOf(id),
         origin: ownOrigin(),
         work,
         classes,

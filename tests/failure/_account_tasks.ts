@@ -3,10 +3,11 @@
 import {
   currentThread,
   type Event,
+  getIdent,
   type SimpleQueue,
   task,
   taskContext,
-  type ThreadPoolExecutor,
+  ThreadPoolExecutor,
 } from "@concurrent/futures";
 
 const LONGEST_MS = 20_000;
@@ -105,4 +106,26 @@ export const compute = task(import.meta, function compute(ms: number): number {
   const endMs = performance.now() + ms;
   while (performance.now() < endMs);
   return ms;
+});
+
+/** Words of a place below another: a flag that ends its work, and the idents of both threads. */
+export const ENDS = 0;
+export const ABOVE = 1;
+export const BELOW = 2;
+
+/** Computes in a worker of its own pool, and closes its thread meanwhile. */
+export const closeAbove = task(
+  import.meta,
+  async function closeAbove(words: Int32Array): Promise<void> {
+    Atomics.store(words, ABOVE, getIdent());
+    new ThreadPoolExecutor({ maxWorkers: 1 }).submit(computeBelow, words);
+    while (Atomics.load(words, BELOW) === 0) await new Promise((go) => setTimeout(go, 1));
+    self.close();
+  },
+);
+
+/** Says that it runs, and computes until the flag is set. */
+export const computeBelow = task(import.meta, function computeBelow(words: Int32Array): void {
+  Atomics.store(words, BELOW, getIdent());
+  spin(words, ENDS);
 });

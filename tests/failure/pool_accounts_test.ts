@@ -12,6 +12,7 @@ import {
   ProcessPoolExecutor,
   SimpleQueue,
   tasks,
+  Thread,
   ThreadPoolExecutor,
 } from "@concurrent/futures";
 import { THREAD, THREAD_TABLE } from "../../_memory/layout.ts";
@@ -20,7 +21,7 @@ import { test } from "../_support/leaks.ts";
 import { Gate } from "../contracts/signals.ts";
 import { pass } from "../contracts/tasks.ts";
 import * as left from "./_account_tasks.ts";
-import { errorOf, until } from "./_support.ts";
+import { errorOf, lockReleased, until } from "./_support.ts";
 
 /** A part of the 256 MiB that the arguments of a pool's tasks may take. */
 const LARGE_BYTES = 10 << 20;
@@ -205,6 +206,30 @@ test("ThreadPoolExecutor gives back the places of threads that were abandoned, o
   }
   assertLess(placesGivenUp() - before, MANY / 2);
 });
+
+for (const above of ["worker", "Thread"] as const) {
+  test(`The place of a worker below a ${above} that has ended is given back once it is gone too`, async () => {
+    const { table } = home();
+    const words = new Int32Array(new SharedArrayBuffer(3 * Int32Array.BYTES_PER_ELEMENT));
+    const placeOfBelow = (): number =>
+      Atomics.load(table.words, table.placeOf(words[left.BELOW]) + THREAD.ID);
+    if (above === "worker") {
+      await using outer = new ThreadPoolExecutor({ maxWorkers: 1, onWorkerLost: "replace" });
+      await errorOf(outer.submit(left.closeAbove, words));
+    } else {
+      const thread = new Thread({ target: left.closeAbove, args: [words] });
+      thread.start();
+      await thread.join();
+    }
+    await lockReleased(`@concurrent/futures ${table.lifeOf(words[left.ABOVE])}`);
+    await using pool = new ThreadPoolExecutor({ maxWorkers: 1, maxTasksPerChild: 1 });
+    // Each task is run by another worker; when one is started, those that are gone are noticed.
+    for (let i = 0; i < 3; i++) await pool.submit(left.idle);
+    assertEquals(placeOfBelow(), -words[left.BELOW], "it still computes");
+    left.set(words, left.ENDS);
+    while (placeOfBelow() === -words[left.BELOW]) await pool.submit(left.idle);
+  });
+}
 
 test("ProcessPoolExecutor fails what a process has returned when the others' initializer fails", async () => {
   const file = await Deno.makeTempFile();
