@@ -36,7 +36,8 @@ function makeCounted(): { lock: RLock; depth: () => number } {
 
 const NOT_HELD = "Cannot release RLock: it is not held";
 const OTHER_TASK = "Cannot release RLock: it is held by another async task of this thread";
-const OTHER_THREAD = 'Cannot release RLock: it is held by thread "crew_0"';
+/** What the name of a process's thread begins with, too. */
+const OTHER_THREAD = 'Cannot release RLock: it is held by thread "crew_0';
 
 test("RLock.name is what it was given, and must be a string", () => {
   const lock = new RLock({ name: "accounts" });
