@@ -106,8 +106,8 @@ export class PoolChild {
 
   readonly #knownFunctions = new Set<number>();
   readonly #inHand: TasksInHand;
-  /** Tasks whose arguments the owner has been asked for, oldest first. */
-  readonly #fetching: TaskHead[] = [];
+  /** The task in hand that is not sent yet: the owner has been asked for its arguments. */
+  #fetching: TaskHead | undefined;
   #tasksLeft: number;
   /** Whether the child has returned tasks since the last RESUME. */
   #hasReturned = false;
@@ -250,7 +250,7 @@ export class PoolChild {
   /** Whether the child may take another task. */
   #mayTakeMore(): boolean {
     if (this.#tasksLeft === 0 || this.#state.isRetired) return false;
-    return this.#inHand.mayGrow && this.#fetching.length === 0 && !this.#wire.isBusy;
+    return this.#inHand.mayGrow && this.#fetching === undefined && !this.#wire.isBusy;
   }
 
   /** Whether the next task in the ring may be sent behind those in hand. */
@@ -291,7 +291,7 @@ export class PoolChild {
     this.#begin(head);
     if (place === PLACE.MESSAGE) {
       this.#inHand.add(head);
-      this.#fetching.push(head);
+      this.#fetching = head;
       this.#tell(KIND.FETCH, head.task, undefined);
     } else {
       const at = slot + SLOT.PAYLOAD;
@@ -352,11 +352,12 @@ export class PoolChild {
 
   /** Takes the port with the arguments that the owner was asked for. */
   async takeArguments(port: MessagePort): Promise<void> {
-    const fetching = this.#fetching.shift()!;
+    const fetching = this.#fetching!;
     const { task } = fetching;
     const message = await platform.nextMessage(port) as Encoded;
     port.close();
     if (this.#ended) return;
+    this.#fetching = undefined;
     if (this.#inHand.get(task)!.stopMs !== undefined) {
       this.#inHand.finish(task);
       this.#tell(KIND.ERROR, task, undefined);
@@ -387,6 +388,7 @@ export class PoolChild {
     switch (kind) {
       case KIND.RESULT:
       case KIND.ERROR:
+        this.#checkSent(id);
         this.#inHand.finish(id);
         this.#wire.finish(id);
         this.#mail.pass(kind, id, record);
@@ -402,6 +404,7 @@ export class PoolChild {
         this.#report = this.#readReport(record);
         break;
       case KIND.INITIALIZER_FAILED:
+        if (this.#state.isReady) throw new Error("Cannot read mail: no initializer is running");
         this.#mail.pass(kind, id, record);
         this.#expectEnd();
         break;
@@ -426,6 +429,12 @@ export class PoolChild {
     }
   }
 
+  /** Throws if the child speaks of a task that it has not been sent. */
+  #checkSent(task: number): void {
+    if (this.#fetching?.task !== task) return;
+    throw new RangeError(`Cannot find task ${task}: the process has not been sent it`);
+  }
+
   #readRan(record: FrameReader): RanReport {
     const report = decodePayload(this.#decoder, record) as RanReport;
     if (report.length === 3 && report.every(Number.isFinite)) return report;
@@ -444,6 +453,7 @@ export class PoolChild {
 
   /** Takes back a task that waits behind a long one. */
   #takeBack(task: number, payload: Payload): void {
+    this.#checkSent(task);
     const { number, fn, form, stopMs } = this.#inHand.takeBack(task);
     this.#hasReturned = true;
     this.#tasksLeft++;

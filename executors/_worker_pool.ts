@@ -405,9 +405,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     do {
       const { kind, id, value } = mail;
       mail.value = undefined;
-      if (mail.isUnreadable && kind === KIND.SUBMIT) this.#nested.refuse(worker, id, value);
-      else if (mail.isUnreadable && kind === KIND.YIELDED) this.#streams.refuse(id, value);
-      else if (mail.isUnreadable) this.#tasks.settle(worker, id, true, value);
+      if (mail.isUnreadable) this.#handleUnreadable(worker, kind, id, value);
       else this.#handle(worker, kind, id, value);
       if (--untilClock === 0) {
         if (nowMs() >= untilMs) break;
@@ -467,6 +465,31 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
         break;
       default:
         this.#nested.handle(worker, kind, task, value);
+    }
+  }
+
+  /**
+   * Handles mail whose value cannot be read; `error` says why. Mail that is not named here is
+   * dropped: its id need not be the index of a task, and only a process that makes its mail up
+   * sends such a value with it.
+   */
+  #handleUnreadable(worker: PoolWorkerHandle, kind: number, id: number, error: unknown): void {
+    switch (kind) {
+      case KIND.RESULT:
+      case KIND.ERROR:
+        this.#tasks.settle(worker, id, true, error);
+        break;
+      case KIND.SUBMIT:
+        this.#nested.refuse(worker, id, error);
+        break;
+      case KIND.YIELDED:
+        this.#streams.refuse(id, error);
+        break;
+      case KIND.INITIALIZER_FAILED:
+        this.#failInitializer(worker, error);
+        break;
+      case KIND.ENDED:
+        this.lost(worker, "it threw an error that cannot be read here", error);
     }
   }
 

@@ -24,7 +24,7 @@ import { relative } from "node:path";
 import { test } from "../_support/leaks.ts";
 import { runCommand, runProgram } from "../_support/run.ts";
 import { ROOT, scratchFolder } from "../_support/scratch.ts";
-import "../_support/processes.ts";
+import { stateOf } from "../_support/processes.ts";
 import { assertEndedWell, errorOf } from "./_support.ts";
 import * as tags from "../../_memory/tags.ts";
 import { UP } from "../../executors/_process_protocol.ts";
@@ -148,6 +148,11 @@ const NONSENSE: [name: string, words: number[], says: string][] = [
   ["a task back that it does not have", frame(UP.RETURNED, NO_TASK, 0), "Cannot find task 77"],
   ["the outcome of a task that it does not have", frame(UP.MAIL, KIND.RESULT, NO_TASK), "task 77"],
   ["a report that is none", frame(UP.MAIL, KIND.RAN, 0, tags.NULL), "TypeError"],
+  [
+    "the error of an initializer that it does not have",
+    frame(UP.MAIL, KIND.INITIALIZER_FAILED, 0, tags.NULL),
+    "no initializer is running",
+  ],
 ];
 
 for (const [name, words, says] of NONSENSE) {
@@ -171,6 +176,40 @@ for (const [name, words, says] of NONSENSE) {
   });
 }
 
+/** Writes words into the channel once they arrive, and returns before that. */
+async function sayLater(queue: Queue<number[]>): Promise<number> {
+  const { Socket } = await import("node:net");
+  const socket = new Socket({ fd: 4 });
+  queue.get().then((words) => socket.write(new Uint8Array(Int32Array.from(words).buffer)));
+  return Deno.pid;
+}
+
+test(
+  "A process that sends the outcome of a task before its arguments is killed, and no other is",
+  { timeout: 60_000 },
+  async () => {
+    await using other = new ProcessPoolExecutor({ maxWorkers: 1 });
+    await using pool = new ProcessPoolExecutor({
+      maxWorkers: 1,
+      onWorkerLost: "replace",
+      permissions: NOTHING,
+    });
+    const queue = new Queue<number[]>();
+    const [pid] = [await pool.submit(sayLater, queue), await other.submit(() => Deno.pid)];
+    // The arguments are too large for shared memory: this thread will be asked for them.
+    const future = pool.submit((bytes: Uint8Array) => bytes.length, new Uint8Array(257 << 20));
+    queue.putNowait(frame(UP.MAIL, KIND.RESULT, 0, tags.NULL));
+    // It is asked, and cannot answer, as its event loop does not turn.
+    const endMs = performance.now() + 10_000;
+    while (stateOf(pid) !== undefined && performance.now() < endMs);
+    const error = await errorOf(future);
+    assertStringIncludes(error.message, `process ${pid} was ended by SIGKILL`);
+    assertStringIncludes(error.message, "Cannot find task 0: the process has not been sent it");
+    assertEquals(await pool.submit(() => "replaced"), "replaced");
+    assertEquals([other.stats().lost, await other.submit(() => "alive")], [0, "alive"]);
+  },
+);
+
 /** Mail of a known kind that is not of its form: it concerns none but the process. */
 const FORMLESS: [kind: keyof typeof KIND, ...words: number[]][] = [
   ["SUBMIT", tags.NULL],
@@ -187,6 +226,41 @@ test("Mail of a process that has not its form harms nobody", { timeout: 20_000 }
   assertEquals(await pool.submit(say, mail, false), "said");
   assertEquals(await pool.submit(() => "alive"), "alive");
 });
+
+/** The payload of a set with more values than there are. */
+const UNREADABLE = [tags.SET | tags.LONG << 8, -2];
+
+test("Mail of a process that cannot be read is no outcome", { timeout: 20_000 }, async () => {
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 2, permissions: NOTHING });
+  const queue = new Queue<string>();
+  const other = pool.submit((queue: Queue<string>) => queue.get(), queue);
+  const mail = [KIND.BLOCK, KIND.CANCEL, KIND.TAKEN].flatMap((kind) =>
+    [0, 1].flatMap((task) => frame(UP.MAIL, kind, task, ...UNREADABLE))
+  );
+  assertEquals(await pool.submit(say, mail, false), "said");
+  queue.putNowait("value");
+  assertEquals(await other, "value");
+});
+
+test(
+  "An error of an initializer that cannot be read breaks its pool",
+  { timeout: 20_000 },
+  async () => {
+    const mail = frame(UP.MAIL, KIND.INITIALIZER_FAILED, 0, ...UNREADABLE);
+    await using pool = new ProcessPoolExecutor({
+      maxWorkers: 1,
+      initializer: say,
+      initargs: [mail, true],
+      permissions: NOTHING,
+    });
+    await assertRejects(
+      () => pool.submit(() => 1).result(),
+      BrokenProcessPool,
+      "its initializer failed: NotShareableError: Cannot receive value: ",
+    );
+    pool.killWorkers();
+  },
+);
 
 test(
   "An outcome of a process that is not that of its calls fails them",
@@ -215,7 +289,7 @@ test(
       permissions: NOTHING,
     });
     const task = 0;
-    const words = frame(UP.MAIL, KIND.RESULT, task, tags.SET | tags.LONG << 8, -2);
+    const words = frame(UP.MAIL, KIND.RESULT, task, ...UNREADABLE);
     await assertRejects(
       () => pool.submit(say, words, true).result(),
       NotShareableError,
