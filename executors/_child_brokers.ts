@@ -11,14 +11,21 @@ import { FLAG, ThreadTable } from "../_memory/thread_table.ts";
 import { Broker } from "./_broker.ts";
 import { decodePayload, type Payload } from "./_payload.ts";
 import { KIND, type RemoteCall, REPLY } from "./_protocol.ts";
+import { RuntimeError } from "../sync/errors.ts";
 
 /** The line of the child's worker. */
 const WORKER = 0;
 
+/** The most lines that may have brokers: each takes one of the places that all threads share. */
+const MOST_LINES = 256;
+
 /** Sends a thread of the child the outcome of a call. */
 export type SendAnswer = (line: number, kind: number, id: number, value: unknown) => void;
 
-/** All brokers of one child. */
+/**
+ * All brokers of one child. What is said of a line that is not open, or open already, throws a
+ * RangeError.
+ */
 export class ChildBrokers {
   /** The deputy of the child's worker. */
   readonly deputy: Deputy;
@@ -62,9 +69,11 @@ export class ChildBrokers {
   }
 
   #call(line: number, id: number, payload: Payload): void {
-    let broker: Broker;
+    let broker = this.#brokers.get(line);
+    const name = this.#names.get(line);
+    if (broker === undefined && name === undefined) throw notOpen(line);
     try {
-      broker = this.#brokers.get(line) ?? this.#add(line, this.#deputize(line));
+      broker ??= this.#add(line, this.#deputize(name!));
     } catch (error) {
       this.#answer(line, REPLY.THROWN, id, [error]);
       return;
@@ -73,26 +82,39 @@ export class ChildBrokers {
   }
 
   /** Takes a seat for another thread of the child. */
-  #deputize(line: number): Deputy {
-    const name = `${this.#name}/${this.#names.get(line)}`;
+  #deputize(thread: string): Deputy {
+    if (this.#brokers.size > MOST_LINES) {
+      throw new RuntimeError(
+        `Cannot use object of another process: ${MOST_LINES} threads of this one do so already; let one of them end first`,
+      );
+    }
+    const name = `${this.#name}/${thread}`;
     const id = new ThreadTable(this.#threads).claim(name, FLAG.WORKER);
     return new Deputy(name, this.#threads, id);
   }
 
   /** Takes in that a thread has opened a line: its name. */
-  lineOpened(line: number, name: Payload): void {
-    this.#names.set(line, decodePayload(this.#decoder, name) as string);
+  lineOpened(line: number, payload: Payload): void {
+    const name = decodePayload(this.#decoder, payload);
+    if (line === WORKER || this.#names.has(line) || typeof name !== "string") {
+      throw new RangeError(`Cannot open line ${line}: it is open, or the name is no text`);
+    }
+    this.#names.set(line, name);
   }
 
   /** Takes in that the thread of a line has ended. */
   lineEnded(line: number): void {
+    if (!this.#names.delete(line)) throw notOpen(line);
     this.#brokers.get(line)?.end();
     this.#brokers.delete(line);
-    this.#names.delete(line);
   }
 
   /** Takes in that the child has ended. */
   end(): void {
     for (const broker of this.#brokers.values()) broker.end();
   }
+}
+
+function notOpen(line: number): RangeError {
+  return new RangeError(`Cannot find line ${line}: no thread has opened it`);
 }

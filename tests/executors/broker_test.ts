@@ -2,14 +2,16 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Broker, exportTable, findExports } from "../../executors/_broker.ts";
+import { ChildBrokers } from "../../executors/_child_brokers.ts";
 import { type ExportNews, Exports } from "../../executors/_exports.ts";
 import {
   blockPayload,
   decodePayload,
   type Payload,
+  payloadOf,
   writeForProcess,
 } from "../../executors/_payload.ts";
-import { type RemoteCall, REPLY } from "../../executors/_protocol.ts";
+import { KIND, type RemoteCall, REPLY } from "../../executors/_protocol.ts";
 import { Decoder } from "../../_memory/decoder.ts";
 import { Encoder } from "../../_memory/encoder.ts";
 import type { Shareable } from "../../_memory/handle.ts";
@@ -146,4 +148,31 @@ test("what has not the form of a call is answered with an error, also behind one
   while (replies.length <= answers.length) await turn();
   assertEquals(told(), [false, ...answers]);
   broker.end();
+});
+
+test("the threads of a process take a part of the places for threads, and no more", () => {
+  const table = new ThreadTable();
+  const answers: unknown[] = [];
+  const answer = (line: number, kind: number, _id: number, value: unknown): void => {
+    answers.push([line, ...texts([[kind, 0, value]])]);
+  };
+  const brokers = new ChildBrokers("child", table.buffer, table.claim("child"), answer);
+  const call = (line: number): unknown => {
+    brokers.receive(line, KIND.CALL, 0, payloadOf(null));
+    return answers.pop();
+  };
+  const most = 256;
+  for (let line = 1; line <= most + 1; line++) {
+    brokers.lineOpened(line, payloadOf("thread"));
+    const [answered, text] = call(line) as [number, string];
+    assertEquals([line, answered, /^TypeError/.test(text)], [line, line, line <= most]);
+  }
+  const last = most + 1;
+  assertEquals(call(last), [
+    last,
+    "RuntimeError: Cannot use object of another process: 256 threads of this one do so already; let one of them end first",
+  ]);
+  brokers.lineEnded(1);
+  assert(String(call(last)).includes("TypeError"));
+  brokers.end();
 });

@@ -131,6 +131,11 @@ function frame(type: number, a: number, b: number, ...words: number[]): number[]
   return [8 + 4 * padded.length, 0, ...padded];
 }
 
+/** A frame with the mail of a thread other than the worker. */
+function byLine(line: number, frame: number[]): number[] {
+  return frame.with(5, line);
+}
+
 const NO_MAIL = 99;
 const NO_TASK = 77;
 
@@ -153,6 +158,14 @@ const NONSENSE: [name: string, words: number[], says: string][] = [
     frame(UP.MAIL, KIND.INITIALIZER_FAILED, 0, tags.NULL),
     "no initializer is running",
   ],
+  [
+    "a call by a line that was not opened",
+    byLine(7, frame(UP.MAIL, KIND.CALL, 0, tags.NULL)),
+    "Cannot find line 7",
+  ],
+  ["the end of its worker's line", frame(UP.LINE_ENDED, 0, 0), "Cannot find line 0"],
+  ["its worker's line", frame(UP.LINE_OPENED, 0, 0, tags.LATIN1), "Cannot open line 0"],
+  ["a line of no name", frame(UP.LINE_OPENED, 1, 0, tags.NULL), "Cannot open line 1"],
 ];
 
 for (const [name, words, says] of NONSENSE) {
