@@ -25,7 +25,7 @@ import type { Deputy, Limits } from "../_memory/seat.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import { type ExportNews, openExport, parseName } from "./_exports.ts";
 import { keep, type Payload } from "./_payload.ts";
-import { type RemoteCall, REPLY } from "./_protocol.ts";
+import { isList, type RemoteCall, REPLY } from "./_protocol.ts";
 
 /**
  * Thrown while the introduction of an object that a call names is still on its way: it comes by a
@@ -118,10 +118,18 @@ export function findExports(): void {
   setRemoteCores((_kind, { remote }) => exportTable.open(remote));
 }
 
+/** No method has more arguments. */
+const MOST_ARGUMENTS = 8;
+
+/** The methods that go through a list, their first argument. */
+const LISTING: ReadonlySet<string> = new Set(["putMany", "tryPutMany"]);
+
 /** Throws unless a call has its form: a task may have made it up. */
 function checkForm({ object, method, args, patienceMs, settled = [] }: RemoteCall): void {
-  const isCall = typeof object === "string" && typeof method === "string" && Array.isArray(args) &&
-    (patienceMs === undefined || Number.isFinite(patienceMs)) && Array.isArray(settled);
+  const isCall = typeof object === "string" && typeof method === "string" &&
+    Array.isArray(args) && args.length <= MOST_ARGUMENTS &&
+    (!LISTING.has(method) || isList(args[0] ?? [])) &&
+    (patienceMs === undefined || Number.isFinite(patienceMs)) && isList(settled);
   if (!isCall) throw new TypeError("Cannot read call: it has not the form of one");
 }
 

@@ -23,7 +23,7 @@ export function isChunkOutcome(value: unknown, calls: number): value is ChunkOut
   if (!Array.isArray(value)) return false;
   const [elapsedMs, entries, failed] = value;
   return typeof elapsedMs === "number" && Array.isArray(entries) && Array.isArray(failed) &&
-    entries.length > 0 && entries.length <= calls;
+    entries.length > 0 && entries.length <= calls && failed.length <= entries.length;
 }
 
 /** The first error that a call of a chunk has thrown, boxed; `undefined` if none has. */

@@ -17,7 +17,7 @@ import { checkTimeout } from "../_platform/clock.ts";
 import { secretName } from "../_platform/random.ts";
 import type { Handle } from "../_memory/handle.ts";
 import { ownId } from "./_origin.ts";
-import { KIND, type NestedTask, REPLY } from "./_protocol.ts";
+import { isList, KIND, type NestedTask, REPLY } from "./_protocol.ts";
 import { findPoolsBy, POOL_KIND, type PoolHandle } from "./_pool_handle.ts";
 import type { WorkerPool } from "./_worker_pool.ts";
 import type { PoolWorkerHandle } from "./_worker_handle.ts";
@@ -191,7 +191,7 @@ export class NestedTasks {
   #block(worker: PoolWorkerHandle, block: number, ids: number[]): void {
     const account = this.#accounts.get(worker);
     if (account === undefined) return;
-    const isStuck = Array.isArray(ids) && ids.every((id) => {
+    const isStuck = isList(ids) && ids.every((id) => {
       const entry = account.futures.get(id);
       // A value that was sent, and not taken, lets the worker go on.
       return entry?.isOwn === true && (entry.stream?.ahead ?? 0) === 0;
@@ -231,7 +231,7 @@ function checkForm({ target, args, arity, buffersize, carrier, ...task }: Nested
   const { timeout, priority } = task;
   const isTask = typeof target?.name === "string" &&
     typeof (target.kind === "module" ? target.url : target.text) === "string" &&
-    Array.isArray(args) && (arity === 0 || Number.isInteger(args.length / arity)) &&
+    isList(args) && (arity === 0 || Number.isInteger(args.length / arity)) &&
     Number.isInteger(arity) && arity >= 0 &&
     (buffersize === undefined || Number.isInteger(buffersize)) &&
     (priority === undefined || Number.isFinite(priority)) &&

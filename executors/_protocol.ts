@@ -281,6 +281,18 @@ export interface RemoteCall {
   readonly settled?: readonly number[];
 }
 
+/** A list of this length does no harm, whatever is in it. */
+const SHORT_LIST = 1024;
+
+/**
+ * Whether what a process has sent is a list whose length is that of what was sent: a list with few
+ * items can have any length, which costs nothing to send and a loop over it for ever.
+ */
+export function isList(value: unknown): value is unknown[] {
+  return Array.isArray(value) &&
+    (value.length <= SHORT_LIST || Object.values(value).length >= value.length / 2);
+}
+
 /** A submission from inside a worker. */
 export interface NestedTask {
   /** The pool's key; see `PoolHandle`. */

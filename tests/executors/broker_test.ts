@@ -132,10 +132,21 @@ test("what has not the form of a call is answered with an error, also behind one
   const { broker, replies, newsOf, call, say } = makeBroker();
   const about = newsOf(new Lock());
   const good = { object: about.object, method: "locked", args: [] };
-  const bad = [null, 5, {}, { ...good, args: 5 }, { ...good, settled: 5 }, {
-    ...good,
-    patienceMs: "5",
-  }];
+  // A list of any length takes a few words.
+  const endless: unknown[] = [];
+  endless.length = 2 ** 32 - 1;
+  const bad = [
+    null,
+    5,
+    {},
+    { ...good, args: 5 },
+    { ...good, args: endless },
+    { ...good, settled: 5 },
+    { ...good, settled: endless },
+    { ...good, method: "putMany", args: [endless] },
+    { ...good, method: "tryPutMany", args: [endless] },
+    { ...good, patienceMs: "5" },
+  ];
   const answers = [...bad.map(() => "no call"), false];
   const told = (): unknown[] =>
     texts(replies).map((text) => /^TypeError: Cannot/.test(String(text)) ? "no call" : text);

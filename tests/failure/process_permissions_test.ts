@@ -11,6 +11,7 @@ import {
 } from "@std/assert";
 import {
   BrokenProcessPool,
+  type Executor,
   NotShareableError,
   Process,
   ProcessPoolExecutor,
@@ -275,22 +276,51 @@ test(
   },
 );
 
-test(
-  "An outcome of a process that is not that of its calls fails them",
-  { timeout: 20_000 },
-  async () => {
-    await using pool = new ProcessPoolExecutor({
-      maxWorkers: 1,
-      onWorkerLost: "replace",
-      permissions: NOTHING,
-    });
-    const task = 0;
-    const words = frame(UP.MAIL, KIND.RESULT, task, tags.NULL);
-    const outcomes = pool.map(say, [words, words], [true, true], { chunksize: 2 });
-    await assertRejects(() => Array.fromAsync(outcomes), TypeError, "it is not that of a chunk");
-    pool.killWorkers();
-  },
-);
+/** The payload of a list of the greatest length that has no items. */
+const ENDLESS = [tags.ARRAY_SPARSE, -1, tags.DICTIONARY];
+
+/** What no chunk of two calls returns. */
+const OUTCOMES: [name: string, value: number[]][] = [
+  ["null", [tags.NULL]],
+  [
+    "one with more errors than calls",
+    [tags.ARRAY | 3 << 8, tags.INT24, tags.ARRAY | 2 << 8, tags.NULL, tags.NULL, ...ENDLESS],
+  ],
+];
+
+for (const [name, value] of OUTCOMES) {
+  test(
+    `The outcome of a process's calls fails them if it is ${name}`,
+    { timeout: 20_000 },
+    async () => {
+      await using pool = new ProcessPoolExecutor({
+        maxWorkers: 1,
+        onWorkerLost: "replace",
+        permissions: NOTHING,
+      });
+      const task = 0;
+      const words = frame(UP.MAIL, KIND.RESULT, task, ...value);
+      const outcomes = pool.map(say, [words, words], [true, true], { chunksize: 2 });
+      await assertRejects(() => Array.fromAsync(outcomes), TypeError, "it is not that of a chunk");
+      pool.killWorkers();
+    },
+  );
+}
+
+test("A process that blocks for an endless list blocks nobody", { timeout: 20_000 }, async () => {
+  await using pool = new ProcessPoolExecutor({ maxWorkers: 2, permissions: NOTHING });
+  const sayAfterSubmit = async (pool: Executor, words: number[]): Promise<string> => {
+    await pool.submit(() => 1);
+    const { Socket } = await import("node:net");
+    const socket = new Socket({ fd: 4 });
+    const bytes = new Uint8Array(Int32Array.from(words).buffer);
+    await new Promise<void>((resolve) => socket.write(bytes, () => resolve()));
+    return "said";
+  };
+  const words = frame(UP.MAIL, KIND.BLOCK, 0, ...ENDLESS);
+  assertEquals(await pool.submit(sayAfterSubmit, pool, words), "said");
+  assertEquals(await pool.submit(() => "alive"), "alive");
+});
 
 test(
   "A process cannot make the program read more than it has sent",
