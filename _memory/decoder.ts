@@ -83,6 +83,7 @@ export class Decoder extends WordReader {
     this.words = words;
     this.bytes = bytes;
     this.pos = start;
+    this.entriesLeft = words.length - start;
     this.#externAt = externBase;
     this.#extras = extras;
     try {

@@ -95,6 +95,12 @@ export class WordReader {
   protected words: Int32Array = new Int32Array(0);
   protected bytes: Uint8Array = new Uint8Array(0);
   protected pos = 0;
+  /**
+   * How many entries all lists of this value may still have. Each takes a word of its own, also
+   * those of a list in a list: otherwise lists that each count the words of those in them would
+   * take memory in the square of what was sent.
+   */
+  protected entriesLeft = 0;
 
   readonly #stringWords = new Int32Array(STRINGS * STRIDE);
   readonly #strings: string[] = new Array(STRINGS).fill("");
@@ -108,7 +114,8 @@ export class WordReader {
   /** Reads a length that counts entries, each of which takes a word or more. */
   protected readCount(word: number): number {
     const count = this.readLength(word);
-    if (count > this.words.length - this.pos) this.refuseLength(count);
+    this.entriesLeft -= count;
+    if (this.entriesLeft < 0) this.refuseLength(count);
     return count;
   }
 

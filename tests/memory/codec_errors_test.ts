@@ -617,6 +617,18 @@ Deno.test("Encoder/Decoder: an error that a runtime has made otherwise arrives a
   assertEquals(Object.hasOwn(send(new DOMException("no", "AbortError")), "code"), false);
 });
 
+Deno.test("lists in lists that count the same words are refused", () => {
+  const size = 1000;
+  const words = Int32Array.from({ length: size }, (_, at) => tags.ARRAY | (size - at - 1) << 8);
+  assertThrows(
+    () => decoder.decode(words, new Uint8Array(words.buffer), 0),
+    RangeError,
+    `a length of ${size - 2} is more than there is`,
+  );
+  const nested = Array.from({ length: 30 }).reduce((list: unknown) => [list, [], 1], []);
+  assertEquals(send(nested), nested);
+});
+
 Deno.test("lengths that are more than there is are refused", () => {
   const counted = [
     "ARRAY",
