@@ -117,6 +117,7 @@ export class NestedTasks {
         this.#block(worker, id, value as number[]);
         break;
       case KIND.TAKEN:
+        if (!Number.isInteger(value)) break; // A process has made it up.
         this.#accounts.get(worker)?.futures.get(id)?.stream?.taken(value as number);
         break;
       case KIND.LEFT:

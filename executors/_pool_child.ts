@@ -60,16 +60,20 @@ const ENDING_MS = 5000;
 /** How long a process may take to hear that a task must stop: it may still be starting. */
 const UNHEARD_MS = 5000;
 
-/** The mail that is the owner's concern alone. */
-const PASSED_ON: ReadonlySet<number> = new Set([
+/** The mail about a task in hand that is the owner's concern alone. */
+const ABOUT_TASK: ReadonlySet<number> = new Set([
   KIND.PROGRESS,
-  KIND.SUBMIT,
-  KIND.BLOCK,
-  KIND.CANCEL,
   KIND.STREAM_STARTED,
   KIND.YIELDED,
   KIND.YIELDED_LARGE,
   KIND.THREW,
+]);
+
+/** The other mail that is the owner's concern alone. */
+const PASSED_ON: ReadonlySet<number> = new Set([
+  KIND.SUBMIT,
+  KIND.BLOCK,
+  KIND.CANCEL,
   KIND.TAKEN,
   KIND.LEFT,
   KIND.BEGUN,
@@ -424,6 +428,11 @@ export class PoolChild {
         this.#state.setReady();
         break;
       default:
+        if (ABOUT_TASK.has(kind)) {
+          // What is left of a task may report after its end, when its index may be another task's.
+          if (this.#inHand.get(id) !== undefined) this.#mail.pass(kind, id, record);
+          break;
+        }
         if (!PASSED_ON.has(kind)) throw new Error(`Cannot read mail: none is of kind ${kind}`);
         this.#mail.pass(kind, id, record);
     }

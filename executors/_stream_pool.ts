@@ -233,7 +233,7 @@ export class PoolStreams {
         stream.receive(value);
         break;
       case KIND.YIELDED_LARGE:
-        stream.receiveLarge(value as number);
+        if (Number.isInteger(value)) stream.receiveLarge(value as number);
         break;
       case KIND.THREW:
         stream.receiveThrew();

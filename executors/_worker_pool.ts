@@ -433,7 +433,8 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
         break;
       case KIND.PROGRESS: {
         const future = this.#tasks.futureOf(task);
-        if (future !== undefined) futureInternals.setProgress(future, value as number);
+        if (future === undefined || !Number.isFinite(value)) break;
+        futureInternals.setProgress(future, value as number);
         break;
       }
       case KIND.INITIALIZER_FAILED:

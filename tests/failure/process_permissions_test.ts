@@ -257,6 +257,26 @@ test("Mail of a process that cannot be read is no outcome", { timeout: 20_000 },
 });
 
 test(
+  "Mail about a task that its process does not have is dropped",
+  { timeout: 20_000 },
+  async () => {
+    await using pool = new ProcessPoolExecutor({ maxWorkers: 2, permissions: NOTHING });
+    const queue = new Queue<string>();
+    const other = pool.submit((queue: Queue<string>) => queue.get(), queue);
+    const mail = [0, 1].flatMap((task) => [
+      ...frame(UP.MAIL, KIND.PROGRESS, task, tags.INT24 | 1 << 8),
+      ...frame(UP.MAIL, KIND.PROGRESS, task, tags.NULL),
+    ]);
+    const saying = pool.submit(say, mail, false);
+    assertEquals(await saying, "said");
+    // What is no number is no progress of the task that the process has, either.
+    assertEquals([other.progress, saying.progress], [0, 1]);
+    queue.putNowait("value");
+    assertEquals(await other, "value");
+  },
+);
+
+test(
   "An error of an initializer that cannot be read breaks its pool",
   { timeout: 20_000 },
   async () => {
