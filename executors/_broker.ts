@@ -65,10 +65,11 @@ class ExportTable {
 
   /**
    * True once an object was introduced, even if it was forgotten since; false while its
-   * introduction is on its way.
+   * introduction is on its way. True for what is no name as well: there will be no introduction.
    */
   isKnown(object: string): boolean {
     const { prefix, number, whole } = parseName(object);
+    if (!Number.isInteger(number)) return true;
     return this.#known.has(whole) || number <= (this.#heard.get(prefix) ?? -1);
   }
 

@@ -1,5 +1,5 @@
 /**
- * The parent process's locks, queues and the like, as a child's worker sees them: stubs of their
+ * The parent process's locks, queues and the like, as a thread of a child sees them: stubs of their
  * cores. The parent's side is `_broker.ts`.
  *
  * A call is a message to the parent and one back. In the blocking form this thread sleeps until the
