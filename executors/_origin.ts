@@ -4,8 +4,8 @@
  * Only the main thread of a program could find these out by itself; all other threads are given
  * them.
  *
- * They are given their ids as well. Random ones might be the same in all threads of a program that
- * is to repeat itself, as with `--seed`; these consist of the starter's own id and a number.
+ * They are given their ids as well, by which they are known in the table of threads. Random ones
+ * might be the same in all threads of a program that is to repeat itself, as with `--seed`.
  *
  * @module
  */
