@@ -192,14 +192,10 @@ export abstract class ExoticWriter extends WordWriter {
     if (PROBES.has(tag) && isA(tag, value)) return this.#builtIn(value, tag, pos);
     if (isDomException(value, tag)) return this.#domException(value, pos);
     if (isError(value, tag)) return this.#error(value, pos);
-    if (PROBES.has(tag)) {
-      const builtIn = builtInOf(value);
-      return builtIn === undefined
-        ? this.writePlain(value, pos)
-        : this.#builtIn(value, builtIn, pos);
-    }
     if (REFUSED_TAGS.has(tag)) return this.refuse(value);
-    return this.#named(value, tag, pos);
+    const builtIn = builtInOf(value);
+    if (builtIn !== undefined) return this.#builtIn(value, builtIn, pos);
+    return PROBES.has(tag) ? this.writePlain(value, pos) : this.#named(value, tag, pos);
   }
 
   /** Writes a built-in object that really is what the tag says. */
@@ -249,14 +245,12 @@ export abstract class ExoticWriter extends WordWriter {
   }
 
   /**
-   * Writes an object whose class has a tag of its own; a class that extends Map may have one too. A
-   * runtime's object goes by message if it can be cloned or transferred; the others (a URL, a
+   * Writes an object whose class has a tag of its own, and that is no Map or the like. A runtime's
+   * object goes by message if it can be cloned or transferred; the others (a URL, a
    * Response) are refused, as runtimes would send an empty object for them, some without an error.
    * Structured clone treats any other object as plain.
    */
   #named(value: object, tag: string, pos: number): number {
-    const builtIn = builtInOf(value);
-    if (builtIn !== undefined) return this.#builtIn(value, builtIn, pos);
     const isOfRuntime = isOfGlobalClass(value, tag);
     const hasKeys = Object.keys(value).length > 0;
     // A browser's own objects may have keys, as its events do.

@@ -68,7 +68,7 @@ const MAIN = THREAD_TABLE.FREE_CHUNKS + 1;
 const NUMBERED = MAIN + 1;
 /** Word of a place: bits of {@linkcode FLAG}. */
 const FLAGS = THREAD.GRANTED + 1;
-/** Word of a place: id of the thread that starts this one, and that this one ends with; 0 for none. */
+/** Word of a place: id of the thread that starts this one, and that it ends with; 0 for none. */
 const HOST = FLAGS + 1;
 
 /** What is known of a thread besides its name. */

@@ -15,8 +15,8 @@
  *    ahead, and with builds in which the package has a file separate from the page's own code;
  * 3. if that file is a script of the document, it holds the page's program, which a worker usually
  *    cannot run; or its address is not known, as some bundlers replace it by that of the file that
- *    they read (`file:`). Then they import a bundle that was made for the worker (`WorkerOptions.bundle`),
- *    if the bundler makes one. Vite does, as it recognises
+ *    they read (`file:`). Then they import a bundle that was made for the worker
+ *    (`WorkerOptions.bundle`), if the bundler makes one. Vite does, as it recognises
  *    `new Worker(new URL("...", import.meta.url))`. It is another copy of the package: functions
  *    sent as source text work, but modules of tasks need a file separate from the page's program,
  *    which makes it case 2. What the program can run in a worker it runs there when a task of it

@@ -276,7 +276,7 @@ export class Crew {
       firstTaskId: this.#kind.exports === undefined ? 0 : started * 2 ** 32,
       origin: ownOrigin(),
       isHosted: false,
-      access: this.#kind.exports === undefined ? shareAccess(worker.life) : undefined,
+      access: this.#kind.exports === undefined ? shareAccess(worker.id) : undefined,
     });
     this.#pool.started(worker);
   }
@@ -303,7 +303,7 @@ export class Crew {
     // back.
     this.#freeNumbers.push(worker.number);
     worker.end(isGone);
-    if (this.#kind.exports === undefined) endAccess(worker.life);
+    if (this.#kind.exports === undefined) endAccess(worker.id);
     // A browser would end the thread on the spot, and the block that it reads would stay in use for
     // ever. If it has ended by itself, that is so anyway.
     if (worker.state.isLeftReading && !isGone) this.#readers.push(worker);

@@ -330,6 +330,17 @@ export class MailboxReader {
     return this.#isLate;
   }
 
+  /** Takes all values that there are, and calls `hear` with each; false when there is none. */
+  takeAll(
+    hear: (kind: number, id: number, value: unknown, isUnreadable: boolean) => void,
+  ): boolean {
+    if (!this.take()) return false;
+    do {
+      hear(this.kind, this.id, this.value, this.isUnreadable);
+    } while (this.take());
+    return true;
+  }
+
   /** Takes the oldest value; false when there is none. */
   take(): boolean {
     if (this.#isLate) return false;

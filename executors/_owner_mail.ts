@@ -67,15 +67,7 @@ export function listenToOwner(
         pools.answer(isUnreadable ? REPLY.ERROR : kind, id, value);
     }
   };
-  const poll = (): boolean => {
-    let found = false;
-    while (inbox.take()) {
-      found = true;
-      const { kind, id, value, isUnreadable } = inbox;
-      hear(kind, id, value, isUnreadable);
-    }
-    return found;
-  };
+  const poll = (): boolean => inbox.takeAll(hear);
   doorbell.add({
     ready: () => inbox.hasMail,
     drain: poll,

@@ -37,9 +37,9 @@ export interface LineStart {
 /** What a thread says to the host over its port. */
 export type AccessMessage =
   /** It starts a thread, which gets the other end of that port. */
-  | { readonly kind: "starts"; readonly life: string; readonly port: MessagePort }
+  | { readonly kind: "starts"; readonly thread: number; readonly port: MessagePort }
   /** A thread that it has started has ended, or was given up. */
-  | { readonly kind: "lost"; readonly life: string }
+  | { readonly kind: "lost"; readonly thread: number }
   | { readonly kind: "line"; readonly line: LineStart }
   /** It is about to end itself. */
   | { readonly kind: "leaves" };
@@ -47,20 +47,20 @@ export type AccessMessage =
 /**
  * Makes the access of a thread that this one starts, if it has one itself.
  *
- * @param life The new thread's id.
+ * @param thread The new thread's id in the table of threads.
  */
-export function shareAccess(life: string): ParentAccess | undefined {
+export function shareAccess(thread: number): ParentAccess | undefined {
   const access = ownAccess();
   if (access === undefined) return undefined;
   const { port1, port2 } = new MessageChannel();
-  tellHost(access, { kind: "starts", life, port: port1 }, [port1]);
+  tellHost(access, { kind: "starts", thread, port: port1 }, [port1]);
   return { port: port2, host: access.host };
 }
 
-/** Ends the access of a thread that this one has started. */
-export function endAccess(life: string): void {
+/** Ends the access of a thread that this one has started, by its id in the table of threads. */
+export function endAccess(thread: number): void {
   const access = ownAccess();
-  if (access !== undefined) tellHost(access, { kind: "lost", life });
+  if (access !== undefined) tellHost(access, { kind: "lost", thread });
 }
 
 /** Says something to the host. */

@@ -39,14 +39,10 @@ function openLine(access: ParentAccess): RemoteObjects {
   const objects = new RemoteObjects(outbox);
   doorbell.add({
     ready: () => inbox.hasMail,
-    drain: () => {
-      let found = false;
-      while (inbox.take()) {
-        found = true;
-        objects.answer(inbox.isUnreadable ? REPLY.ERROR : inbox.kind, inbox.id, inbox.value);
-      }
-      return found;
-    },
+    drain: () =>
+      inbox.takeAll((kind, id, value, isUnreadable) =>
+        objects.answer(isUnreadable ? REPLY.ERROR : kind, id, value)
+      ),
   });
   return objects;
 }

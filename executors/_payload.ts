@@ -11,11 +11,10 @@ import type { Decoder } from "../_memory/decoder.ts";
 import { Encoder } from "../_memory/encoder.ts";
 import type { Refusal } from "../_memory/exotic_writer.ts";
 import { HANDLE, type Handle, type Shareable } from "../_memory/handle.ts";
+import { WORD_BYTES } from "../_memory/layout.ts";
 import { encode, type Encoded } from "../_memory/message.ts";
 import { NotShareableError } from "../sync/errors.ts";
 import { BLOCK, PLACE } from "./_protocol.ts";
-
-const WORD_BYTES = Int32Array.BYTES_PER_ELEMENT;
 
 /** A payload: `bytes` holds it from `start` on, which is aligned to words. */
 export interface Payload {

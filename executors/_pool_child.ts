@@ -529,9 +529,7 @@ export class PoolChild {
   }
 
   #passReplies(): boolean {
-    const pass = this.#passReply;
-    if (!this.#replies.take(pass)) return false;
-    while (this.#replies.take(pass));
+    if (!this.#replies.takeAll(this.#passReply)) return false;
     this.#link.flush();
     return true;
   }

@@ -22,8 +22,8 @@ import { WorkerState } from "./_worker_state.ts";
 /** A thread that has access. */
 interface AccessingThread {
   readonly port: MessagePort;
-  /** The threads that it has started, by their ids. */
-  readonly started: Map<string, AccessingThread>;
+  /** The threads that it has started, by their ids in the table of threads. */
+  readonly started: Map<number, AccessingThread>;
   line: Line | undefined;
 }
 
@@ -61,7 +61,7 @@ export class ProcessLines implements Source {
   #receive(thread: AccessingThread, message: AccessMessage): void {
     switch (message.kind) {
       case "starts":
-        thread.started.set(message.life, this.#listen(message.port));
+        thread.started.set(message.thread, this.#listen(message.port));
         break;
       case "line":
         this.#open(thread, message.line);
@@ -70,9 +70,9 @@ export class ProcessLines implements Source {
         this.#end(thread);
         break;
       case "lost": {
-        const lost = thread.started.get(message.life);
+        const lost = thread.started.get(message.thread);
         if (lost === undefined) break;
-        thread.started.delete(message.life);
+        thread.started.delete(message.thread);
         this.#end(lost);
       }
     }
@@ -129,10 +129,6 @@ export class ProcessLines implements Source {
 
   /** Passes on what a thread has written. */
   #pass({ number, mail }: Line): boolean {
-    let found = false;
-    const pass = (kind: number, id: number, payload: Payload): void =>
-      this.#out.write(UP.MAIL, kind, id, number, payload);
-    while (mail.take(pass)) found = true;
-    return found;
+    return mail.takeAll((kind, id, payload) => this.#out.write(UP.MAIL, kind, id, number, payload));
   }
 }

@@ -248,10 +248,8 @@ class Host {
 
   /** Passes on what the worker has written. */
   #passMail(): boolean {
-    const pass = this.#passOne;
     const waiting = this.#numbers.size;
-    if (!this.#mail.take(pass)) return false;
-    while (this.#mail.take(pass));
+    if (!this.#mail.takeAll(this.#passOne)) return false;
     // Not for other mail: a task may send mail all the time, and never end.
     if (this.#numbers.size < waiting) this.#lastOutcomeMs = nowMs();
     if (this.#exitCode === undefined) this.#out.flush();

@@ -334,8 +334,6 @@ export interface StartMessage {
   readonly port: MessagePort;
   /** The shared buffers that the pool's tasks have named so far. */
   readonly buffers: readonly BufferNews[];
-  /** The worker's id, which it holds as a sign of life. */
-  readonly life: string;
   /** Function number of the initializer, -1 for none. */
   readonly initializer: number;
   readonly initargs: Encoded | undefined;

@@ -39,6 +39,13 @@ export class RelayReader {
     return this.#records.hasRecord();
   }
 
+  /** Takes all mail that there is, as {@linkcode take} does; false when there is none. */
+  takeAll(pass: (kind: number, id: number, payload: Payload) => void): boolean {
+    if (!this.take(pass)) return false;
+    while (this.take(pass));
+    return true;
+  }
+
   /**
    * Calls `pass`, which must copy the payload, with the oldest piece of mail, and removes it; false
    * when there is none.

@@ -54,7 +54,6 @@ class HostedThread {
    */
   isExpected = true;
   hasEnded = false;
-  readonly life: string;
   #watch: { readonly stop: AbortController; readonly over: Promise<void> } | undefined;
 
   constructor(start: ThreadStart, port: MessagePort, worker: WorkerThread, table: ThreadTable) {
@@ -65,7 +64,6 @@ class HostedThread {
     this.port = port;
     this.worker = worker;
     this.table = table;
-    this.life = start.life;
   }
 
   get hasLeft(): boolean {
@@ -95,7 +93,7 @@ class HostedThread {
     if (this.#watch !== undefined) return true;
     if (!this.state.isAlive) return false;
     const stop = new AbortController();
-    const over = this.worker.whenGone(this.life, stop.signal).then((isGone) => {
+    const over = this.worker.whenGone(this.table.lifeOf(this.id), stop.signal).then((isGone) => {
       if (isGone && this.#watch === watch) onDeath();
     });
     const watch = this.#watch = { stop, over };
@@ -142,7 +140,7 @@ class ThreadHost implements Source {
       port2.close();
       throw error;
     }
-    const access = shareAccess(start.life);
+    const access = shareAccess(start.thread);
     const hosted: HostedStart = { ...start, host: seat.id, hostPort: port2, access };
     const ports = [start.port, port2];
     worker.post(hosted, access === undefined ? ports : [...ports, access.port]);
@@ -260,7 +258,7 @@ class ThreadHost implements Source {
     this.#stopWatch(thread);
     thread.port.close();
     thread.worker.terminate();
-    endAccess(thread.life);
+    endAccess(thread.id);
     if (thread.state.isAlive) abandon(thread.id, thread.worker);
     this.#letGo(thread);
     if (this.#threads.size > 0) return;

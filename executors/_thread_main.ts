@@ -59,7 +59,7 @@ class ThreadRun {
     this.#start = start;
     this.#state = new ThreadState(start.state);
     this.#table = adoptSeat(start.threads, start.thread).table;
-    setOrigin(start.origin, start.access, start.life);
+    setOrigin(start.origin, start.access, this.#table.lifeOf(start.thread));
     platform.containThreadEnd((end) => this.#endItself(end));
     setSelf({
       id: start.thread,
@@ -93,14 +93,14 @@ class ThreadRun {
   }
 
   async #prepare(): Promise<Call> {
-    const { port, work, classes, life } = this.#start;
+    const { port, work, classes, thread } = this.#start;
     const arrived = platform.nextMessage(port).catch((error) => {
       throw unreadable(error);
     });
     // Until it is awaited below, its failure is no error that nobody has caught.
     arrived.catch(() => {});
     // A thread that blocks from its first step on could not take the name later.
-    await new Promise<void>((resolve) => platform.holdName(life, resolve));
+    await new Promise<void>((resolve) => platform.holdName(this.#table.lifeOf(thread), resolve));
     this.#state.setAlive();
     this.#table.setFlag(this.#start.thread, FLAG.HOLDS_LIFE);
     setLoading(true);

@@ -146,8 +146,6 @@ export interface ThreadStart {
   readonly starter: number;
   /** The words of a {@linkcode ThreadState}. */
   readonly state: SharedArrayBuffer;
-  /** The id of the thread, which it holds as a sign of life. */
-  readonly life: string;
   /** Where the thread comes from. */
   readonly origin: Origin;
   readonly work: Work;

@@ -53,7 +53,6 @@ export type PoolPart = Omit<
   | "ownerThread"
   | "thread"
   | "port"
-  | "life"
 >;
 
 /** A worker, as the thread that has started it sees it. */
@@ -73,11 +72,10 @@ export class WorkerLink {
   readonly port: MessagePort;
   /** The bell that wakes the worker when a reply has been written. */
   readonly bell: Bell;
-  /** The worker's id, which it holds as its sign of life. */
-  readonly life: string;
   readonly #owner = home();
   readonly #threads: ThreadTable = this.#owner.table;
-  readonly #id: number;
+  /** The worker's id in the table of threads. */
+  readonly id: number;
   readonly #otherPort: MessagePort;
   protected readonly thread: WorkerThread;
   #watch: AbortController | undefined;
@@ -92,19 +90,18 @@ export class WorkerLink {
     this.name = name;
     this.number = number;
     buryAbandoned();
-    this.#id = this.#threads.claim(name, FLAG.WORKER, this.#owner.id);
-    this.life = this.#threads.lifeOf(this.#id);
+    this.id = this.#threads.claim(name, FLAG.WORKER, this.#owner.id);
     this.thread = startThread();
     const { port1, port2 } = new MessageChannel();
     this.port = port1;
     this.#otherPort = port2;
-    this.bell = bellOf(this.#threads, this.#id);
+    this.bell = bellOf(this.#threads, this.id);
   }
 
   /** Changes the worker's name. */
   rename(name: string): void {
     this.name = name;
-    this.#threads.rename(this.#id, name);
+    this.#threads.rename(this.id, name);
   }
 
   /** Gives the worker its place in the pool. */
@@ -119,9 +116,8 @@ export class WorkerLink {
       replyBlocks: this.replyBlocks,
       threads: this.#threads.buffer,
       ownerThread: this.#owner.id,
-      thread: this.#id,
+      thread: this.id,
       port,
-      life: this.life,
     };
     this.thread.post(message, pool.access === undefined ? [port] : [port, pool.access.port]);
   }
@@ -147,7 +143,7 @@ export class WorkerLink {
     if (this.#watch !== undefined) return true;
     if (!this.state.isAlive) return false;
     const watch = this.#watch = new AbortController();
-    this.thread.whenGone(this.life, watch.signal).then((isGone) => {
+    this.thread.whenGone(this.#threads.lifeOf(this.id), watch.signal).then((isGone) => {
       if (isGone && !this.#ended) onDeath();
     });
     return true;
@@ -168,9 +164,9 @@ export class WorkerLink {
    */
   end(isGone: boolean): void {
     this.#ended = true;
-    buryThread(this.#id, isGone);
+    buryThread(this.id, isGone);
     // Without a sign of life, nothing would show that it is gone.
-    if (this.state.isAlive) abandon(this.#id, this.thread);
+    if (this.state.isAlive) abandon(this.id, this.thread);
     this.stopWatch();
     this.port.close();
   }

@@ -145,7 +145,7 @@ class PoolWorker {
     });
     if (start.isHosted) this.#mail.exportBy(handleForParent);
     this.#tasksLeft = start.maxTasks;
-    setOrigin(start.origin, start.access, start.life);
+    setOrigin(start.origin, start.access, table.lifeOf(start.thread));
     for (const news of start.buffers) this.#arguments.buffers.learn(news);
     platform.containThreadEnd((end) => this.#tellEnd(end));
   }
@@ -165,9 +165,10 @@ class PoolWorker {
     this.#state.setReady();
     const { initializer, isHosted } = this.#start;
     if (initializer >= 0 && isHosted) this.#tell(KIND.READY, 0, undefined);
-    platform.holdName(this.#start.life, () => {
+    const { table, id } = home();
+    platform.holdName(table.lifeOf(id), () => {
       this.#state.setAlive();
-      home().table.setFlag(this.#start.thread, FLAG.HOLDS_LIFE);
+      table.setFlag(id, FLAG.HOLDS_LIFE);
     });
     for (;;) {
       setCurrentTask(this.#running.context);

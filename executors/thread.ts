@@ -311,7 +311,6 @@ export class Thread<A extends unknown[] = unknown[]> {
         thread: id,
         starter,
         state: state.buffer,
-        life: table.lifeOf(id),
         origin: ownOrigin(),
         work,
         classes,

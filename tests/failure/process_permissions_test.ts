@@ -37,6 +37,15 @@ const KINDS: readonly Kind[] = ["read", "write", "net", "env", "run", "sys", "ff
 
 const NOTHING = Object.fromEntries(KINDS.map((kind) => [kind, false]));
 
+/** A pool of a process that may do nothing, and is replaced when it ends. */
+function confined(): ProcessPoolExecutor {
+  return new ProcessPoolExecutor({
+    maxWorkers: 1,
+    onWorkerLost: "replace",
+    permissions: NOTHING,
+  });
+}
+
 /**
  * Tries something that needs a permission, and returns how it failed, or `"ok"`. It is sent as its
  * source text: this module cannot be read where nothing may be read.
@@ -172,11 +181,7 @@ const NONSENSE: [name: string, words: number[], says: string][] = [
 for (const [name, words, says] of NONSENSE) {
   test(`A process that sends ${name} is killed, and no other is`, { timeout: 20_000 }, async () => {
     await using other = new ProcessPoolExecutor({ maxWorkers: 1 });
-    await using pool = new ProcessPoolExecutor({
-      maxWorkers: 1,
-      onWorkerLost: "replace",
-      permissions: NOTHING,
-    });
+    await using pool = confined();
     const [pid] = [await pool.submit(() => Deno.pid), await other.submit(() => Deno.pid)];
     const error = await errorOf(pool.submit(say, words, true));
     assertInstanceOf(error, BrokenProcessPool);
@@ -203,11 +208,7 @@ test(
   { timeout: 60_000 },
   async () => {
     await using other = new ProcessPoolExecutor({ maxWorkers: 1 });
-    await using pool = new ProcessPoolExecutor({
-      maxWorkers: 1,
-      onWorkerLost: "replace",
-      permissions: NOTHING,
-    });
+    await using pool = confined();
     const queue = new Queue<number[]>();
     const [pid] = [await pool.submit(sayLater, queue), await other.submit(() => Deno.pid)];
     // The arguments are too large for shared memory: this thread will be asked for them.
@@ -313,11 +314,7 @@ for (const [name, value] of OUTCOMES) {
     `The outcome of a process's calls fails them if it is ${name}`,
     { timeout: 20_000 },
     async () => {
-      await using pool = new ProcessPoolExecutor({
-        maxWorkers: 1,
-        onWorkerLost: "replace",
-        permissions: NOTHING,
-      });
+      await using pool = confined();
       const task = 0;
       const words = frame(UP.MAIL, KIND.RESULT, task, ...value);
       const outcomes = pool.map(say, [words, words], [true, true], { chunksize: 2 });
@@ -346,11 +343,7 @@ test(
   "A process cannot make the program read more than it has sent",
   { timeout: 20_000 },
   async () => {
-    await using pool = new ProcessPoolExecutor({
-      maxWorkers: 1,
-      onWorkerLost: "replace",
-      permissions: NOTHING,
-    });
+    await using pool = confined();
     const task = 0;
     const words = frame(UP.MAIL, KIND.RESULT, task, ...UNREADABLE);
     await assertRejects(
