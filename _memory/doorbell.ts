@@ -80,7 +80,7 @@ export interface Source {
   drain(untilMs: number): boolean;
   /** When {@linkcode expire} must be called: a blocking wait stops the event loop's own timers. */
   readonly deadlineMs?: number;
-  /** How long to spin for something before sleeping, where that is longer than usual. */
+  /** How long a spin for something may last, where that is longer than usual. */
   readonly lookMs?: number;
   /** Settles what is overdue. */
   expire?(): void;
@@ -151,6 +151,8 @@ export class Doorbell extends Bell {
   #mayWait: () => boolean = () => true;
   #onArrived: (() => void) | undefined;
   readonly #spinner = new Spinner();
+  /** When the promise form went to sleep last. */
+  #sleepStartMs = 0;
   readonly #looksReady = (): boolean => this.#isReady();
   #runBy: (step: () => void) => void = (step) => step();
   readonly #step = (): void => this.#run();
@@ -293,7 +295,9 @@ export class Doorbell extends Bell {
       store(this.words, this.index, SLEEPING);
       // `sleeping` of a source may have settled what is waited for.
       if (!isDone() && !this.#isReady() && this.#mayWait()) {
+        const startMs = nowMs();
         parkSync(this.words, this.index, SLEEPING, Math.min(wakeMs, lookMs));
+        this.#spinner.waited(nowMs() - startMs);
       }
       store(this.words, this.index, AWAKE);
       if (!this.#mayWait()) {
@@ -399,12 +403,14 @@ export class Doorbell extends Bell {
       return false;
     }
     for (const source of this.#sources) source.sleeping?.(false);
+    this.#sleepStartMs = nowMs();
     if (this.#parked) return true;
     const woken = park(this.words, this.index, SLEEPING);
     if (woken === undefined) return false;
     this.#parked = true;
     woken.then(() => {
       this.#parked = false;
+      this.#spinner.waited(nowMs() - this.#sleepStartMs);
       if (!this.#scheduled) this.#pumpInNewTurn();
     });
     return true;

@@ -91,6 +91,8 @@ export const TASK_RING = {
   RETURNED: 3 * LINE + 2,
   /** 1 while tasks wait at the owner for room. */
   BACKLOG: 3 * LINE + 3,
+  /** Workers of the pool, asleep or not. Owned by the owner. */
+  WORKERS: 3 * LINE + 4,
   SIZE: 4 * LINE,
 } as const;
 

@@ -54,7 +54,8 @@
  *
  * Word CLOSED: 0 -> 1, close(). Word BACKLOG: 0 <-> 1, setBacklog(), by the owner; it becomes 0 only
  * after the last of the tasks that waited was published. Words SLEEPING, LOOKING: see
- * `executors/_worker_state.ts`; RETURNED: see `executors/_pool_child.ts`.
+ * `executors/_worker_state.ts`; WORKERS: see `executors/_crew.ts`; RETURNED: see
+ * `executors/_pool_child.ts`.
  *
  * Why a cancelled slot is freed by the owner and not by the worker that moves HEAD past it: a
  * worker that died between the two steps would leave the slot shut, and if the owner then freed it

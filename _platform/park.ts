@@ -39,12 +39,20 @@ export function park(
   return waiting.async ? waiting.value : undefined;
 }
 
-/**
- * How long to spin before going to sleep, in milliseconds. Waking a sleeper costs 3 to 70
- * microseconds. Spinning for longer than this was measured to gain nothing, except when waiting for
- * another process.
- */
+/** How long a spin lasts as a rule, in milliseconds. Waking a sleeper costs 3 to 70 microseconds. */
 export const SPIN_MS = 0.02;
+
+/**
+ * How long a spin may last where a processor is free for it: no spin outlasts a task that is not
+ * short.
+ */
+export const LONGEST_SPIN_MS = 0.2;
+
+/** What a wait counts for at most, so that a few short ones outweigh a long one. */
+const MOST_COUNTED_MS = 1;
+
+/** How much the latest wait weighs, compared with all before it. */
+const WEIGHT = 0.25;
 
 /** How many looks at what is waited for come between two looks at the clock. */
 const UNTIMED_LOOKS = 16;
@@ -69,10 +77,15 @@ export function backOff(length: number, longest: number): number {
   return Math.min(longest, length * 2);
 }
 
-/** Spins for a moment before a thread goes to sleep, as long as that pays off. */
+/**
+ * Spins for a moment before a thread goes to sleep, as long as that pays off: where it may, for
+ * twice as long as waits have taken lately, so as to see those end that are short.
+ */
 export class Spinner {
   #skips = 0;
   #nextSkips = 1;
+  /** How long waits have taken lately: their mean, in which the latest weigh most. */
+  #usualMs = 0;
 
   /** False when the next spin should be left out, because the last ones were in vain. */
   isDue(): boolean {
@@ -81,17 +94,29 @@ export class Spinner {
     return false;
   }
 
-  /** Spins until `isReady`, for `lookMs` at most; returns whether it became ready. */
-  look(isReady: () => boolean, lookMs = SPIN_MS): boolean {
-    const endMs = nowMs() + lookMs;
+  /** Spins until `isReady`, for `longestMs` at most; returns whether it became ready. */
+  look(isReady: () => boolean, longestMs = SPIN_MS): boolean {
+    const startMs = nowMs();
+    const usualMs = this.#usualMs < LONGEST_SPIN_MS ? this.#usualMs : 0;
+    const endMs = startMs + Math.min(longestMs, Math.max(SPIN_MS, 2 * usualMs));
+    let ms = startMs;
     let timedLooks = 0;
     do {
       for (let i = 0; i < UNTIMED_LOOKS; i++) {
-        if (isReady()) return this.hit();
+        if (isReady()) {
+          this.waited(ms - startMs);
+          return this.hit();
+        }
         pause();
       }
-    } while (nowMs() < endMs && ++timedLooks < MOST_TIMED_LOOKS);
+      ms = nowMs();
+    } while (ms < endMs && ++timedLooks < MOST_TIMED_LOOKS);
     return this.miss();
+  }
+
+  /** Takes note of how long a wait took, spinning or asleep. */
+  waited(ms: number): void {
+    this.#usualMs += (Math.min(ms, MOST_COUNTED_MS) - this.#usualMs) * WEIGHT;
   }
 
   /** Counts a spin that paid off. */

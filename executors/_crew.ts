@@ -33,7 +33,7 @@
  * @module
  */
 
-import { load } from "../_platform/atomics.ts";
+import { load, store } from "../_platform/atomics.ts";
 import { callAt, nowMs } from "../_platform/clock.ts";
 import { TASK_RING } from "../_memory/layout.ts";
 import { MAX_WORKERS } from "../_memory/task_ring.ts";
@@ -263,6 +263,7 @@ export class Crew {
       () => this.#kind.startThread(name, onError),
     );
     this.#list.push(worker);
+    this.#tellCount();
     worker.start({
       ring: this.#queue.ring.buffer,
       arena: this.#queue.arena.buffer,
@@ -291,6 +292,11 @@ export class Crew {
     this.engage();
   }
 
+  /** Tells the workers how many they are: see {@linkcode WorkerState.look}. */
+  #tellCount(): void {
+    store(this.#queue.ring.words, TASK_RING.WORKERS, this.#list.length);
+  }
+
   /**
    * Takes a worker off the list: it has ended, or is ignored from now on.
    *
@@ -299,6 +305,7 @@ export class Crew {
   remove(worker: PoolWorkerHandle, isGone: boolean): void {
     if (worker.isFinishing) this.#finishing--;
     this.#list.splice(this.#list.indexOf(worker), 1);
+    this.#tellCount();
     // No slot has its number in its stamp, nor will any: what the worker had claimed was taken
     // back.
     this.#freeNumbers.push(worker.number);

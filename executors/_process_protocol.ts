@@ -66,9 +66,9 @@ export const UP = {
 } as const;
 
 /**
- * How long the owner of a pool looks for an outcome before it sleeps, and the serving thread for
- * the next task. A task comes back in 40 microseconds if neither must be woken, and in 60
- * otherwise.
+ * How long, at most, the owner of a pool looks for an outcome before it sleeps, and the serving
+ * thread for the next task. A task comes back in 40 microseconds if neither must be woken, and in
+ * 60 otherwise. No longer: the threads of the process need the processors.
  */
 export const LOOK_MS = 0.05;
 

@@ -13,6 +13,7 @@
 import { epochMs, nowMs } from "../_platform/clock.ts";
 import { registerEntry } from "../_platform/entry.ts";
 import { platform, type ThreadEnd } from "../_platform/mod.ts";
+import { LONGEST_SPIN_MS } from "../_platform/park.ts";
 import { Arena } from "../_memory/arena.ts";
 import { Decoder } from "../_memory/decoder.ts";
 import { doorbell } from "../_memory/doorbell.ts";
@@ -180,7 +181,8 @@ class PoolWorker {
       setCurrentTask(undefined);
       if (this.#ended) return;
       if (this.#state.isRetired || this.#tasksLeft === 0) break;
-      if (this.#state.look(this.#ring)) continue;
+      // In a process, the thread that would bring the next task needs the processor.
+      if (this.#state.look(this.#ring, isHosted ? undefined : LONGEST_SPIN_MS)) continue;
       if (this.#ring.isClosed && !this.#ring.hasReady()) break;
       await this.#sleep();
       this.#turnEndMs = nowMs() + TURN_MS;

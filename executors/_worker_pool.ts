@@ -92,7 +92,6 @@ const CLOCK_EVERY = 32;
 export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool, TasksPool {
   readonly concurrency: number;
   readonly chunkMs: number;
-  readonly lookMs: number | undefined;
   readonly #settings: PoolSettings;
   readonly #kind: WorkerKind;
   readonly #queue: TaskQueue;
@@ -125,7 +124,6 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     this.#kind = kind;
     this.concurrency = settings.maxWorkers;
     this.chunkMs = kind.chunkMs;
-    this.lookMs = kind.lookMs;
     this.#queue = new TaskQueue(
       settings.maxWorkers,
       (task) => this.#tasks.leftBacklog(task),
@@ -578,6 +576,13 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     this.#queue.recover(worker);
     this.#remove(worker, "abandoned");
     this.#serveWaiting();
+  }
+
+  /** See {@linkcode Source}. */
+  get lookMs(): number | undefined {
+    // A thread that spins must leave the processors to the working ones.
+    const working = Math.min(this.#workers.length, this.#tasks.unsettled);
+    return working < platform.cores ? this.#kind.lookMs : undefined;
   }
 
   /** See {@linkcode Source}. */

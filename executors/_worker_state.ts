@@ -175,14 +175,20 @@ export class WorkerState {
     return replace(this.#words, WORKER.DECIDED, (number - 1) | 0, number);
   }
 
-  /** Looks for a task for a moment, while looking pays off; true when there is one. */
+  /**
+   * Looks for a task for a moment, while looking pays off; true when there is one. For `lookMs` at
+   * most, where that is longer than usual.
+   */
   look(ring: TaskRing, lookMs?: number): boolean {
     const spinner = this.#spinner;
     if (!spinner.isDue()) return false;
-    // Spinning threads must leave a processor to the working ones.
-    const mayLook = add(ring.words, TASK_RING.LOOKING, 1) < platform.cores - 1;
-    const found = mayLook ? spinner.look(() => ring.hasReady(), lookMs) : spinner.miss();
-    add(ring.words, TASK_RING.LOOKING, -1);
+    const { words } = ring;
+    // Spinning threads must leave a processor to the working ones, all the more if they spin longer.
+    const mayLook = add(words, TASK_RING.LOOKING, 1) < platform.cores - 1;
+    const awake = load(words, TASK_RING.WORKERS) - load(words, TASK_RING.SLEEPING);
+    const longestMs = awake < platform.cores ? lookMs : undefined;
+    const found = mayLook ? spinner.look(() => ring.hasReady(), longestMs) : spinner.miss();
+    add(words, TASK_RING.LOOKING, -1);
     return found;
   }
 
@@ -208,7 +214,9 @@ export class WorkerState {
         });
       };
       if (idleTimeoutMs !== undefined) retireIn(idleTimeoutMs);
+      const startMs = nowMs();
       await park(words, WORKER.STATE, SLEEPING);
+      this.#spinner.waited(nowMs() - startMs);
       stopTimer();
     }
     this.#leaveSleep(ring, AWAKE);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { LONGEST_SPIN_MS } from "../_platform/park.ts";
 import { HANDLE, type Handle } from "../_memory/handle.ts";
 import { handleOfPool } from "./_nested_tasks.ts";
 import { type PoolOptions, poolSettings } from "./_pool_options.ts";
@@ -83,6 +84,7 @@ export class ThreadPoolExecutor extends Executor {
       Broken: BrokenThreadPool,
       exports: undefined,
       chunkMs: 10,
+      lookMs: LONGEST_SPIN_MS,
       startThread: startWorkerThread,
       close() {},
     });

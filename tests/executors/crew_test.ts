@@ -4,9 +4,10 @@
  * is about to sleep.
  */
 
-import { assert, assertEquals, assertInstanceOf } from "@std/assert";
-import { load } from "../../_platform/atomics.ts";
-import type { WorkerThread } from "../../_platform/mod.ts";
+import { assert, assertAlmostEquals, assertEquals, assertInstanceOf } from "@std/assert";
+import { load, store } from "../../_platform/atomics.ts";
+import { platform, type WorkerThread } from "../../_platform/mod.ts";
+import { clock } from "../../_platform/timers.ts";
 import { Arena } from "../../_memory/arena.ts";
 import { TASK_RING, WORKER } from "../../_memory/layout.ts";
 import { bellOf } from "../../_memory/seat.ts";
@@ -307,6 +308,44 @@ test("A worker is counted as asleep before it can be woken", async () => {
   const awake = load(words, WORKER.STATE);
   assertEquals(seen[0], awake);
   assertEquals(load(ring.words, TASK_RING.SLEEPING), 0);
+});
+
+const ONE_CORE = { ignore: platform.cores < 2 };
+
+test("A worker spins for longer only while a processor is free beside it", ONE_CORE, () => {
+  const { now } = clock;
+  let nowMs = 0;
+  clock.now = () => nowMs;
+  const { cores } = platform;
+  const ring = new OwnedTaskRing();
+  let readyMs = 0;
+  ring.hasReady = () => (nowMs += 0.0001) >= readyMs;
+  const spinMs = (state: WorkerState, ms: number): number => {
+    const startMs = nowMs;
+    readyMs = startMs + ms;
+    assertEquals(state.look(ring, 0.2), ms !== Infinity);
+    return nowMs - startMs;
+  };
+  try {
+    for (
+      const [workers, sleeping, expectedMs] of [
+        [cores - 1, 0, 0.1],
+        [cores + 1, 2, 0.1],
+        [cores, 0, 0.02],
+        [cores + 1, 1, 0.02],
+      ]
+    ) {
+      const state = new WorkerState();
+      store(ring.words, TASK_RING.WORKERS, 1);
+      store(ring.words, TASK_RING.SLEEPING, 0);
+      for (const ms of [0.015, 0.027, 0.05]) for (let i = 0; i < 30; i++) spinMs(state, ms);
+      store(ring.words, TASK_RING.WORKERS, workers);
+      store(ring.words, TASK_RING.SLEEPING, sleeping);
+      assertAlmostEquals(spinMs(state, Infinity), expectedMs, 0.005);
+    }
+  } finally {
+    clock.now = now;
+  }
 });
 
 test("A worker that begins a task while others wait tells an owner that has asked, and no other one", async () => {

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { NEVER, nowMs } from "../../_platform/clock.ts";
 import { Spinner } from "../../_platform/park.ts";
 import { clock } from "../../_platform/timers.ts";
@@ -15,6 +15,43 @@ test("Spinner.look() ends where all clocks are stopped", { timeout: 5_000 }, () 
   clock.now = () => 0;
   try {
     assertEquals(new Spinner().look(() => false), false);
+  } finally {
+    clock.now = now;
+  }
+});
+
+test("Spinner.look() lasts twice as long as waits took lately, if they were short", () => {
+  const { now } = clock;
+  let nowMs = 0;
+  clock.now = () => nowMs;
+  const spinner = new Spinner();
+  /** How long the spinner looks for something that comes after `ms`. */
+  const spinMs = (ms: number, longestMs?: number): number => {
+    const startMs = nowMs;
+    spinner.look(() => {
+      nowMs += 0.0001;
+      return nowMs - startMs >= ms;
+    }, longestMs);
+    return Math.round((nowMs - startMs) * 1_000) / 1_000;
+  };
+  const sleep = (ms: number, times: number): void => {
+    for (let i = 0; i < times; i++) spinner.waited(ms);
+  };
+  try {
+    assertAlmostEquals(spinMs(Infinity, 0.2), 0.02, 0.003);
+    sleep(0.06, 50);
+    assertAlmostEquals(spinMs(Infinity, 0.2), 0.12, 0.003);
+    assertAlmostEquals(spinMs(Infinity, 0.05), 0.05, 0.003);
+    assertAlmostEquals(spinMs(Infinity), 0.02, 0.003);
+    // Waits that end while it spins count too.
+    for (let i = 0; i < 50; i++) spinMs(0.03, 0.2);
+    assertAlmostEquals(spinMs(Infinity, 0.2), 0.06, 0.005);
+    sleep(0.15, 50);
+    assertAlmostEquals(spinMs(Infinity, 0.2), 0.2, 0.003);
+    sleep(10, 3);
+    assertAlmostEquals(spinMs(Infinity, 0.2), 0.02, 0.003);
+    sleep(0.05, 10);
+    assert(spinMs(Infinity, 0.2) > 0.09, "a few long waits count for too much");
   } finally {
     clock.now = now;
   }
