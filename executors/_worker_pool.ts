@@ -30,7 +30,7 @@
  *   open
  *   closing  shutdown(): accepts no more; what was submitted is run
  *   ended    endWorkers(): closing, and no worker is started any more
- *   broken   #break(), #failInitializer(), or an initializer that cannot be sent: submit throws.
+ *   broken   #break(), failInitializer(), or an initializer that cannot be sent: submit throws.
  *            May be closing too
  *   closed   closing or broken, with no worker and no unsettled task left; final
  *
@@ -51,18 +51,10 @@ import { Crew, type CrewPool } from "./_crew.ts";
 import { FunctionNumbers } from "./_function_numbers.ts";
 import { NestedTasks, offerPool, withdrawPool } from "./_nested_tasks.ts";
 import type { ExecutorObserver, Observable, WorkerFate } from "./_observer.ts";
+import { type MailPool, PoolMail } from "./_pool_mail.ts";
 import type { PoolSettings, WorkerKind } from "./_pool_options.ts";
 import { PoolTasks, type TasksPool } from "./_pool_tasks.ts";
-import {
-  type Carrier,
-  CARRIES,
-  type EndReport,
-  formOfChunk,
-  KIND,
-  type RanReport,
-  STREAM,
-  TIMED,
-} from "./_protocol.ts";
+import { type Carrier, CARRIES, formOfChunk, STREAM, TIMED } from "./_protocol.ts";
 import { type PoolStream, PoolStreams } from "./_stream_pool.ts";
 import { type AnyFunction, errorText, submissionError, type Target, targetOf } from "./_target.ts";
 import { submitContextOf } from "./_submit_context.ts";
@@ -85,11 +77,9 @@ const REPLY_MS = 2;
 /** Why nobody will run a task, after `endWorkers`. */
 const ENDED = { reason: "the workers of its pool were ended", cause: undefined };
 
-/** Pieces of mail drained between two readings of the clock. */
-const CLOCK_EVERY = 32;
-
 /** The owner's side of a pool. */
-export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool, TasksPool {
+export class WorkerPool
+  implements ExecutorBackend, Observable, Source, CrewPool, MailPool, TasksPool {
   readonly concurrency: number;
   readonly chunkMs: number;
   readonly #settings: PoolSettings;
@@ -104,6 +94,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
   readonly #functions = new FunctionNumbers(this.#catalog);
   readonly #nested = new NestedTasks(this);
   readonly #streams = new PoolStreams((change) => this.#letRest(change));
+  readonly #mail: PoolMail;
 
   #broken: { readonly reason: string; readonly cause: unknown } | undefined;
   /** A loss has broken the pool, and fails everything unfinished. */
@@ -138,6 +129,15 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
       streams: this.#streams,
       watch: this.#watch,
       workers: this.#workers,
+    });
+    this.#mail = new PoolMail(this, {
+      kind,
+      crew: this.#crew,
+      queue: this.#queue,
+      tasks: this.#tasks,
+      nested: this.#nested,
+      streams: this.#streams,
+      watch: this.#watch,
     });
     // An initializer that cannot be sent breaks the pool, and the first submit reports it.
     try {
@@ -387,109 +387,13 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     for (let i = this.#workers.length - 1; i >= 0; i--) {
       const worker = this.#workers[i];
       // A callback may have removed workers.
-      if (worker !== undefined && this.#drainWorker(worker, untilMs)) found = true;
+      if (worker !== undefined && this.#mail.drain(worker, untilMs)) found = true;
     }
     if (found) {
       this.refill();
       if (!this.#crew.isKeepingUp) this.#crew.engage();
     }
     return found;
-  }
-
-  #drainWorker(worker: PoolWorkerHandle, untilMs: number): boolean {
-    const { mail } = worker;
-    if (!mail.take()) return false;
-    let untilClock = CLOCK_EVERY;
-    do {
-      const { kind, id, value } = mail;
-      mail.value = undefined;
-      if (mail.isUnreadable) this.#handleUnreadable(worker, kind, id, value);
-      else this.#handle(worker, kind, id, value);
-      if (--untilClock === 0) {
-        if (nowMs() >= untilMs) break;
-        untilClock = CLOCK_EVERY;
-      }
-    } while (!worker.hasEnded && mail.take()); // A callback may have removed it.
-    return true;
-  }
-
-  #handle(worker: PoolWorkerHandle, kind: number, task: number, value: unknown): void {
-    switch (kind) {
-      case KIND.RESULT:
-        this.#tasks.settle(worker, task, false, value);
-        break;
-      case KIND.ERROR:
-        this.#tasks.settle(worker, task, true, value);
-        break;
-      case KIND.RAN:
-        this.#watch.ran(worker, task, value as RanReport);
-        break;
-      case KIND.BEGUN:
-        break; // Having mail, the owner engages anew.
-      case KIND.FETCH:
-        this.#queue.sendParked(task, (port) => worker.post(port, [port]));
-        break;
-      case KIND.PROGRESS: {
-        const future = this.#tasks.futureOf(task);
-        if (future === undefined || !Number.isFinite(value)) break;
-        futureInternals.setProgress(future, value as number);
-        break;
-      }
-      case KIND.INITIALIZER_FAILED:
-        this.#failInitializer(worker, value);
-        break;
-      case KIND.ENDED: {
-        const [how, error, tasks] = value as EndReport;
-        this.lost(worker, tasks === undefined ? `it ${how}` : how, error, tasks);
-        break;
-      }
-      case KIND.STARTED:
-        worker.pid = value as number;
-        this.#kind.onStart?.(worker.pid);
-        break;
-      case KIND.FINISHING:
-        this.#crew.finish(worker);
-        break;
-      case KIND.RETIRED:
-        this.#kind.onEnd?.(undefined);
-        this.#remove(worker, "retired");
-        this.#failOrphans(this.#broken ?? (this.#workersEnded ? ENDED : undefined));
-        this.#crew.engage();
-        break;
-      case KIND.STREAM_STARTED:
-      case KIND.YIELDED:
-      case KIND.YIELDED_LARGE:
-      case KIND.THREW:
-        this.#streams.handle(worker, kind, task, value);
-        break;
-      default:
-        this.#nested.handle(worker, kind, task, value);
-    }
-  }
-
-  /**
-   * Handles mail whose value cannot be read; `error` says why. Mail that is not named here is
-   * dropped: its id need not be the index of a task, and only a process that makes its mail up
-   * sends such a value with it.
-   */
-  #handleUnreadable(worker: PoolWorkerHandle, kind: number, id: number, error: unknown): void {
-    switch (kind) {
-      case KIND.RESULT:
-      case KIND.ERROR:
-        this.#tasks.settle(worker, id, true, error);
-        break;
-      case KIND.SUBMIT:
-        this.#nested.refuse(worker, id, error);
-        break;
-      case KIND.YIELDED:
-        this.#streams.refuse(id, error);
-        break;
-      case KIND.INITIALIZER_FAILED:
-        this.#failInitializer(worker, error);
-        break;
-      case KIND.ENDED:
-        this.lost(worker, "it threw an error that cannot be read here", error);
-    }
   }
 
   /** See {@linkcode TasksPool}. */
@@ -617,7 +521,8 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
   // Losing workers
 
   /**
-   * Takes in that a worker ended without being asked to; see {@linkcode CrewPool}.
+   * Takes in that a worker ended without being asked to; see {@linkcode CrewPool} and
+   * {@linkcode MailPool}.
    *
    * @param inHand The tasks that it had in hand, if it was able to say so.
    */
@@ -629,7 +534,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
   ): void {
     if (worker.hasEnded) return;
     if (inHand === undefined) {
-      this.#drainWorker(worker, NEVER);
+      this.#mail.drain(worker, NEVER);
       if (worker.hasEnded) return; // Its own mail has said so.
     }
     this.#kind.onEnd?.(cause);
@@ -658,6 +563,14 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     this.#serveWaiting();
   }
 
+  /** See {@linkcode MailPool}. */
+  retired(worker: PoolWorkerHandle): void {
+    this.#kind.onEnd?.(undefined);
+    this.#remove(worker, "retired");
+    this.#failOrphans(this.#broken ?? (this.#workersEnded ? ENDED : undefined));
+    this.#crew.engage();
+  }
+
   /**
    * Reports the task that a lost worker ran to the watch; for a process, the first of those in
    * hand.
@@ -678,7 +591,7 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     // An outcome that was reported in time counts. A worker may have reported its end as well,
     // which calls this method again.
     for (const worker of [...this.#workers]) {
-      if (!worker.hasEnded) this.#drainWorker(worker, NEVER);
+      if (!worker.hasEnded) this.#mail.drain(worker, NEVER);
     }
     for (const worker of [...this.#workers]) {
       this.#watchLoss(worker);
@@ -718,8 +631,11 @@ export class WorkerPool implements ExecutorBackend, Observable, Source, CrewPool
     for (const worker of this.#workers) this.#dismiss(worker, signal);
   }
 
-  /** As Python does: waiting tasks fail; those that other workers run end normally. */
-  #failInitializer(worker: PoolWorkerHandle, error: unknown): void {
+  /**
+   * See {@linkcode MailPool}. As Python does: waiting tasks fail; those that other workers run end
+   * normally.
+   */
+  failInitializer(worker: PoolWorkerHandle, error: unknown): void {
     const reason = `its initializer failed: ${errorText(error)}`;
     this.#broken ??= { reason, cause: error };
     // A process that reports this ends, and reports its end too.
