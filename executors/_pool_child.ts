@@ -21,13 +21,13 @@ import { platform } from "../_platform/mod.ts";
 import type { ProcessEnd } from "../_platform/processes.ts";
 import { Arena, ArenaView } from "../_memory/arena.ts";
 import { Decoder } from "../_memory/decoder.ts";
-import { HANDLE, type Handle, type Shareable } from "../_memory/handle.ts";
 import type { Encoded } from "../_memory/message.ts";
 import { bellOf } from "../_memory/seat.ts";
 import { ThreadTable } from "../_memory/thread_table.ts";
 import { SLOT, TaskRing } from "../_memory/task_ring.ts";
 import { CatalogReader } from "./_catalog.ts";
 import { ChildBrokers } from "./_child_brokers.ts";
+import { ChildEnding } from "./_child_ending.ts";
 import type { FrameReader } from "./_frames.ts";
 import {
   blockPayload,
@@ -38,24 +38,14 @@ import {
   payloadOf,
 } from "./_payload.ts";
 import { KIND, PLACE, type RanReport, REPLY, type StartMessage, wordsOf } from "./_protocol.ts";
-import { describeEnd, ProcessLink } from "./_process_link.ts";
-import {
-  DOWN,
-  FAILED,
-  type HostStart,
-  LOOK_MS,
-  type ProcessSettings,
-  UP,
-} from "./_process_protocol.ts";
+import { ProcessLink } from "./_process_link.ts";
+import { DOWN, type HostStart, LOOK_MS, type ProcessSettings, UP } from "./_process_protocol.ts";
 import type { StartedProcess } from "./_process_start.ts";
 import { RelayReader, RelayWriter } from "./_relay.ts";
 import { errorText, unsendable } from "./_target.ts";
 import { type ChildGroup, type Task, type TaskHead, TasksInHand } from "./_tasks_in_hand.ts";
 import { ServingWire } from "./_wire.ts";
 import { WorkerState } from "./_worker_state.ts";
-
-/** How long a process that has nothing more to say may take to end. */
-const ENDING_MS = 5000;
 
 /** How long a process may take to hear that a task must stop: it may still be starting. */
 const UNHEARD_MS = 5000;
@@ -80,16 +70,6 @@ const PASSED_ON: ReadonlySet<number> = new Set([
   KIND.ABORT,
 ]);
 
-/** What has become of a child. */
-export interface ChildEnd {
-  readonly pid: number;
-  readonly exitCode: number | null;
-  readonly signal: string | null;
-}
-
-/** Reads what is only passed on: a shared object remains the handle that stands for it. */
-const passingDecoder = new Decoder((handle: Handle): Shareable => ({ [HANDLE]: () => handle }));
-
 /** One child process of a pool. */
 export class PoolChild {
   readonly #start: StartMessage;
@@ -101,6 +81,7 @@ export class PoolChild {
   readonly #replies: RelayReader;
   readonly #mail: RelayWriter;
   readonly #link: ProcessLink;
+  readonly #ending: ChildEnding;
   readonly #wire: ServingWire;
   readonly #brokers: ChildBrokers;
   readonly #decoder = new Decoder();
@@ -115,18 +96,7 @@ export class PoolChild {
   #tasksLeft: number;
   /** Whether the child has returned tasks since the last RESUME. */
   #hasReturned = false;
-  #isClosing = false;
-  /** Stops the timer that kills the child if it does not end as it should. */
-  #stopEndTimer: (() => void) | undefined;
-  /** The exit code that the child should have. */
-  #code = 0;
-  /** Whether the child was killed for not ending. */
-  #isOverdue = false;
   #ended = false;
-  /** Why the child was killed, as the end of a sentence. */
-  #killedBecause: string | undefined;
-  /** What the worker has reported of its end. */
-  #report: { readonly how: string; readonly error: unknown } | undefined;
   #onChange: (() => void) | undefined;
 
   constructor(
@@ -143,6 +113,7 @@ export class PoolChild {
       (error) => this.#refuse(error),
       (end) => this.#afterEnd(end),
     );
+    this.#ending = new ChildEnding(this.#link);
     this.#wire = new ServingWire(this.#link.wire);
     this.#start = start;
     this.#group = group;
@@ -227,23 +198,10 @@ export class PoolChild {
     this.#expectEnd();
   }
 
-  /**
-   * The child has nothing more to do, and should end soon: it is killed if it does not. The runtime
-   * was seen to hang in its own exit, about once in a thousand times.
-   */
+  /** The child has nothing more to do, and should end soon. */
   #expectEnd(): void {
-    this.#isClosing = true;
     this.#state.retire(this.#ring);
-    this.#stopEndTimer ??= callAt(nowMs() + ENDING_MS, () => {
-      this.#isOverdue = true;
-      this.#link.kill("SIGKILL");
-    });
-  }
-
-  /** The child ends later: what its tasks have delegated to other workers is not over. */
-  #awaitEnd(): void {
-    this.#stopEndTimer?.();
-    this.#stopEndTimer = undefined;
+    this.#ending.expect();
   }
 
   /** A promise for the next frame from the child, or for its end. */
@@ -270,7 +228,7 @@ export class PoolChild {
   /** Sends the child as many tasks as it may have. */
   #feed(): void {
     const group = this.#group;
-    while (!this.#ended && !this.#isClosing && this.#mayTakeMore()) {
+    while (!this.#ended && !this.#ending.isExpected && this.#mayTakeMore()) {
       const isIdle = this.#inHand.isEmpty;
       if (isIdle && !this.#state.mayClaim()) break;
       const back = isIdle ? group.takeReturned(this.#ring) : undefined;
@@ -396,7 +354,7 @@ export class PoolChild {
         this.#inHand.finish(id);
         this.#wire.finish(id);
         this.#mail.pass(kind, id, record);
-        if (this.#isAlone && kind === KIND.ERROR) this.#code = FAILED;
+        if (this.#isAlone && kind === KIND.ERROR) this.#ending.failed();
         break;
       case KIND.RAN: {
         const [startMs, endMs] = this.#readRan(record);
@@ -405,7 +363,7 @@ export class PoolChild {
         break;
       }
       case KIND.ENDED:
-        this.#report = this.#readReport(record);
+        this.#ending.report(record);
         break;
       case KIND.INITIALIZER_FAILED:
         if (this.#state.isReady) throw new Error("Cannot read mail: no initializer is running");
@@ -413,7 +371,7 @@ export class PoolChild {
         this.#expectEnd();
         break;
       case KIND.FINISHING:
-        this.#awaitEnd();
+        this.#ending.putOff();
         this.#mail.pass(kind, id, record);
         break;
       case KIND.RETIRED:
@@ -448,16 +406,6 @@ export class PoolChild {
     const report = decodePayload(this.#decoder, record) as RanReport;
     if (report.length === 3 && report.every(Number.isFinite)) return report;
     throw new TypeError("Cannot read report of a task: it is not three numbers");
-  }
-
-  #readReport(record: FrameReader): { how: string; error: unknown } {
-    try {
-      const [how, error] = decodePayload(passingDecoder, record) as [string, unknown];
-      if (typeof how !== "string") throw new TypeError("Cannot read end: it is no text");
-      return { how, error };
-    } catch (error) {
-      return { how: "threw an error that cannot be read here", error };
-    }
   }
 
   /** Takes back a task that waits behind a long one. */
@@ -577,8 +525,7 @@ export class PoolChild {
 
   /** Sends the process a signal that ends it. */
   end(signal: string, because?: string): void {
-    this.#killedBecause ??= because;
-    this.#link.kill(signal);
+    this.#ending.kill(signal, because);
   }
 
   /**
@@ -592,21 +539,10 @@ export class PoolChild {
   #afterEnd(how: ProcessEnd): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#stopEndTimer?.();
-    const end = this.#isOverdue ? { code: this.#code, signal: null } : how;
     this.#brokers.end();
-    const { pid } = this.#link;
-    if (this.#isClosing && end.code === 0 && this.#inHand.isEmpty) {
-      this.#tell(KIND.RETIRED, 0, undefined);
-    } else {
-      const told = this.#report === undefined ? "" : `, as it ${this.#report.how}`;
-      const why = this.#killedBecause === undefined ? told : `, ${this.#killedBecause}`;
-      const how = describeEnd(pid, end) + why;
-      const facts: ChildEnd = { pid, exitCode: end.code, signal: end.signal };
-      const error = Object.assign(new Error(how, { cause: this.#report?.error }), facts);
-      error.name = "ProcessEndError";
-      this.#tell(KIND.ENDED, 0, [how, error, this.#inHand.indexes]);
-    }
+    const end = this.#ending.ended(how, !this.#inHand.isEmpty);
+    if (end === undefined) this.#tell(KIND.RETIRED, 0, undefined);
+    else this.#tell(KIND.ENDED, 0, [end.how, end.error, this.#inHand.indexes]);
     this.#onChange?.();
     this.#state.wake(this.#ring); // So that `run` ends, and the child no longer counts as asleep.
     this.#onEnd();

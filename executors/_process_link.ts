@@ -9,13 +9,6 @@ import type { ChildProcess, ProcessEnd } from "../_platform/processes.ts";
 import { FrameReader, FrameSender } from "./_frames.ts";
 import type { StartedProcess } from "./_process_start.ts";
 
-/** How a process has ended, as the end of a sentence. */
-export function describeEnd(pid: number, { code, signal }: ProcessEnd): string {
-  return signal === null
-    ? `process ${pid} exited with code ${code}`
-    : `process ${pid} was ended by ${signal}`;
-}
-
 /** The channels to one child: to its host, and the wire to its worker. */
 export class ProcessLink extends FrameSender {
   readonly wire: FrameSender;
