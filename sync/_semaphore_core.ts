@@ -30,7 +30,8 @@
  *    by Invariant 1.
  * 3. A woken waiter that dies leaves WOKEN too high. So WOKEN is valid only until the next death,
  *    after which it counts as 0, and every waiter sees to it that free permits are passed on
- *    (`examine`). A WOKEN that is too low only wakes a waiter in vain.
+ *    (`examine`). The deaths are counted before a waiter is found alive and woken, so that its own
+ *    is not among them. A WOKEN that is too low only wakes a waiter in vain.
  *
  * @module
  */
@@ -244,13 +245,16 @@ export class LocalSemaphoreCore implements SemaphoreCore, PassingCore {
   #grantFree(): ReadonlySet<number> {
     const waiters = this.#waiters;
     const threads = new Set<number>();
-    for (let node = waiters.firstAlive(); node !== 0; node = waiters.firstAlive()) {
+    for (;;) {
+      const woken = this.#countWoken(0); // Not after firstAlive() (Invariant 3).
+      const node = waiters.firstAlive();
+      if (node === 0) break;
       if (this.#wasOvertaken(node)) {
         if (!this.tryAcquire()) break;
         threads.add(waiters.grant(node, OWNED));
       } else {
-        if (this.value() <= this.#countWoken(0)) break;
-        this.#countWoken(1);
+        if (this.value() <= woken) break;
+        this.#words[SEMAPHORE.WOKEN] = woken + 1;
         threads.add(waiters.grant(node, TRY));
       }
     }

@@ -11,6 +11,7 @@
  * @module
  */
 
+import { doorbell } from "../../../_memory/doorbell.ts";
 import { THREAD, THREAD_TABLE } from "../../../_memory/layout.ts";
 import { adoptSeat, home, type Seat } from "../../../_memory/seat.ts";
 import { AWAKE, ThreadTable } from "../../../_memory/thread_table.ts";
@@ -42,10 +43,12 @@ export function sit(threads: SharedArrayBuffer, thread: number): Seat {
 }
 
 /**
- * Call it in `open`, once an object is open, where a thread may find that it has to wake itself:
- * its event loop turns between schedules, and then goes to sleep at the thread's doorbell.
+ * Call it in `open`, once an object is open, where a thread may find that it has to wake itself.
+ * Its event loop turns when its part is done, and would go to sleep at the thread's doorbell then:
+ * beside the steps of other threads, or after them.
  */
 export function wake(): void {
+  doorbell.nudge = (): void => {};
   const { table, id } = home();
   store(table.words, table.placeOf(id) + THREAD.BELL, AWAKE);
 }

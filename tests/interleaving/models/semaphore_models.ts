@@ -9,7 +9,7 @@ import { SEMAPHORE } from "../../../_memory/layout.ts";
 import { home } from "../../../_memory/seat.ts";
 import { BoundedSemaphore, Semaphore } from "../../../sync/semaphore.ts";
 import { defineModel, type Model } from "../model.ts";
-import { emptyTable, sit, tableOf } from "./_seats.ts";
+import { emptyTable, sit, tableOf, wake } from "./_seats.ts";
 import { assertOneOf, assertZero, newWords, sumOf, visit, wordsOf } from "./_support.ts";
 
 const TIMEOUT_MS = 10;
@@ -163,26 +163,27 @@ const overReleased = defineModel({
 });
 
 /**
- * Thread 1 may die after it was woken and before it tries, or earlier, or later: thread 2 gets the
- * permit all the same.
+ * Thread 3 gives thread 1 up at any step of the release: before thread 1 is woken or afterwards,
+ * and before it tries or afterwards. Thread 2 gets the permit all the same.
  */
 const deadWaiter = defineModel({
   name: "Semaphore: dead waiter",
-  threads: 3,
+  threads: 4,
   preemptions: 1,
   setUp() {
     emptyTable();
-    return { semaphore: new Semaphore(0).handle, ids: newWords(3) };
+    return { semaphore: new Semaphore(0).handle, ids: newWords(4) };
   },
   open({ semaphore, ids }, thread) {
     ids[thread] = sit(tableOf(semaphore), thread).id;
-    return { semaphore: Semaphore.from(semaphore), ids };
+    const view = { semaphore: Semaphore.from(semaphore), ids };
+    wake();
+    return view;
   },
   thread(thread, { semaphore, ids }) {
-    if (thread === 0) {
-      semaphore.release();
-      home().table.declareDead(ids[1]);
-    } else if (thread === 1) {
+    if (thread === 0) semaphore.release();
+    else if (thread === 3) home().table.declareDead(ids[1]);
+    else if (thread === 1) {
       try {
         semaphore.acquireSync();
         semaphore.release();
