@@ -26,7 +26,7 @@
  * 1. A thread is alive exactly while ID of its place holds its id. The thread that removes the id
  *    adds to DEATHS and then wakes every sleeper, so that each looks again at the threads that it
  *    waits for. The same is done when a thread leaves after it was given up, because it may have
- *    taken something in between.
+ *    taken something in between, and by whoever finds that a dead thread has got something since.
  * 2. Name, flags and HOST are written before the id is stored, and stay until the place is claimed
  *    anew: a dead thread can be named. A name that is being changed may be read half-changed; only
  *    people read it.
@@ -168,15 +168,29 @@ export class ThreadTable {
 
   /** Declares dead a thread that may run on, and those that it is the host of. */
   declareDead(id: number): void {
-    if (replace(this.words, this.placeOf(id) + THREAD.ID, id, -id)) this.#announceDeath(id);
+    if (replace(this.words, this.placeOf(id) + THREAD.ID, id, -id)) this.announceDeath(id);
   }
 
   /** Frees a thread's place: the thread has ended, or no longer touches any shared object. */
   leave(id: number): void {
     const place = this.placeOf(id);
-    if (replace(this.words, place + THREAD.ID, id, FREE)) this.#announceDeath(id);
+    if (replace(this.words, place + THREAD.ID, id, FREE)) this.announceDeath(id);
     // Whatever it has taken since it was given up is held by a dead thread too.
-    else if (replace(this.words, place + THREAD.ID, -id, FREE)) this.#announceDeath(id);
+    else if (replace(this.words, place + THREAD.ID, -id, FREE)) this.announceDeath(id);
+  }
+
+  /**
+   * Counts a death and wakes all sleepers (Invariant 1), having declared dead the threads that end
+   * with that one (Invariant 4).
+   */
+  announceDeath(id: number): void {
+    for (const other of this.ids()) {
+      if (this.words[this.placeOf(other) + HOST] === id) this.declareDead(other);
+    }
+    add(this.words, THREAD_TABLE.DEATHS, 1);
+    for (let number = load(this.words, THREAD_TABLE.HIGHEST); number-- > 0;) {
+      ring(this.words, PLACES + number * THREAD.SIZE + THREAD.BELL);
+    }
   }
 
   /** True until the thread ends or is given up. */
@@ -298,20 +312,6 @@ export class ThreadTable {
     const { written } = new TextEncoder().encodeInto(name, bytes);
     new Uint8Array(this.buffer, (place + THREAD.NAME) * WORD_BYTES, NAME_BYTES).set(bytes);
     this.words[place + THREAD.NAME_LENGTH] = written;
-  }
-
-  /**
-   * Counts a death and wakes all sleepers (Invariant 1), having declared dead the threads that end
-   * with that one (Invariant 4).
-   */
-  #announceDeath(id: number): void {
-    for (const other of this.ids()) {
-      if (this.words[this.placeOf(other) + HOST] === id) this.declareDead(other);
-    }
-    add(this.words, THREAD_TABLE.DEATHS, 1);
-    for (let number = load(this.words, THREAD_TABLE.HIGHEST); number-- > 0;) {
-      ring(this.words, PLACES + number * THREAD.SIZE + THREAD.BELL);
-    }
   }
 
   // Waking

@@ -32,6 +32,13 @@
  *    release serves the list.
  * 3. A lock whose OWNER is dead is taken over by recover(), or freed by a release() of Lock, which
  *    any thread may call. Until then, whoever tries to acquire it gets an OwnerDiedError.
+ * 4. Whoever waits hears of a dead OWNER. After each death all waiters look at OWNER (`examine`).
+ *    But a thread may become the owner after they have looked: it has died since it was found alive
+ *    and is handed the lock, or it was given up, runs on and takes the lock. While somebody waits,
+ *    a free lock has a releaser that is about to wake a waiter, or a woken thread that is about to
+ *    try (Invariants 1 and 2). So whoever has handed the lock on, has served the list or has tried
+ *    in vain looks at OWNER last, and announces its death again: either this look comes after the
+ *    death, or the death is announced after OWNER was written.
  *
  * Why the look at WAITERS comes after the release, and not before:
  *
@@ -256,9 +263,13 @@ export class LockWords {
     const { isHere } = this.seat;
     const isAcquired = isHere && this.tryTake();
     store(this.words, LOCK.WOKEN, 0); // Not before the try, nor after queueing (Invariant 2).
-    if (isHere) return isAcquired || this.#queue(wait, true);
-    this.wakeNext(); // This thread was given up: it takes no lock any more.
-    return false;
+    if (!isHere) {
+      this.wakeNext(); // This thread was given up: it takes no lock any more.
+      return false;
+    }
+    if (isAcquired) return true;
+    this.#announceDeadOwner();
+    return this.#queue(wait, true);
   }
 
   /**
@@ -290,7 +301,10 @@ export class LockWords {
       this.#updateWaiters();
     }
     this.#latch.give();
-    if (isReleased) this.seat.ring(thread);
+    if (isReleased) {
+      this.seat.ring(thread);
+      this.#announceDeadOwner();
+    }
     return isReleased;
   }
 
@@ -310,6 +324,7 @@ export class LockWords {
     }
     this.#latch.give();
     if (thread !== 0) this.seat.ring(thread);
+    this.#announceDeadOwner();
   }
 
   /**
@@ -334,6 +349,12 @@ export class LockWords {
   #deadOwner(): number {
     const { owner } = this;
     return owner === 0 || this.seat.table.isAlive(owner) ? 0 : owner;
+  }
+
+  /** Makes all waiters look again if the owner is dead (Invariant 4). Call without the latch. */
+  #announceDeadOwner(): void {
+    const deadOwner = this.#deadOwner();
+    if (deadOwner !== 0) this.seat.table.announceDeath(deadOwner);
   }
 
   #ownerDied(owner: number): OwnerDiedError {

@@ -10,7 +10,7 @@ import { LOCK } from "../../../_memory/layout.ts";
 import { home } from "../../../_memory/seat.ts";
 import { load, store } from "../../../_platform/atomics.ts";
 import { NEVER } from "../../../_platform/clock.ts";
-import { LocalLockCore } from "../../../sync/_lock_core.ts";
+import { KIND, LocalLockCore } from "../../../sync/_lock_core.ts";
 import { OwnerDiedError, RuntimeError } from "../../../sync/errors.ts";
 import { Lock } from "../../../sync/lock.ts";
 import { defineModel, type Model } from "../model.ts";
@@ -231,29 +231,55 @@ const deadOwner = defineModel({
   },
 });
 
+interface SeatedView {
+  readonly lock: Lock;
+  readonly ids: Int32Array;
+}
+
+/** The main thread, which stays alive, holds the lock. */
+function setUpHeld(): { readonly lock: Handle; readonly ids: Int32Array } {
+  emptyTable();
+  const lock = new Lock();
+  lock.acquireSync();
+  return { lock: lock.handle, ids: newWords(4) };
+}
+
+function openSeated(
+  { lock, ids }: { readonly lock: Handle; readonly ids: Int32Array },
+  thread: number,
+): SeatedView {
+  ids[thread] = sit(tableOf(lock), thread).id;
+  const view = { lock: Lock.from(lock), ids };
+  wake();
+  return view;
+}
+
+/** Throws unless nobody waits, and a dead thread has the lock if somebody has. */
+function checkFreeOrLost({ lock }: { readonly lock: Handle }): void {
+  const words = wordsOf(lock);
+  // What a dead thread may have left: the lock, or the mark that it is about to try.
+  assertZero(words, LOCK.OWNER, LOCK.WOKEN);
+  const view = Lock.from(lock);
+  if (words[LOCK.OWNER] !== 0 && !view.recover()) throw new Error("held by one that is not dead");
+  if (words[LOCK.OWNER] === 0) view.acquireSync();
+  view.release();
+  assertZero(words, LOCK.WOKEN);
+}
+
 /**
- * Thread 1 acquires for good, and is given up while it waits, or is about to try, or holds the
- * lock. Thread 2 gets the lock all the same.
+ * Thread 1 acquires for good, and thread 3 gives it up while it waits, or is about to try, or holds
+ * the lock, at any step of the release. Thread 2 gets the lock all the same.
  */
 const deadWaiter = defineModel({
   name: "Lock: dead waiter",
-  threads: 3,
+  threads: 4,
   preemptions: 1,
-  setUp() {
-    emptyTable();
-    const lock = new Lock();
-    lock.acquireSync();
-    return { lock: lock.handle, ids: newWords(3) };
-  },
-  open({ lock, ids }, thread) {
-    ids[thread] = sit(tableOf(lock), thread).id;
-    return { lock: Lock.from(lock), ids };
-  },
+  setUp: setUpHeld,
+  open: openSeated,
   thread(thread, { lock, ids }) {
-    if (thread === 0) {
-      lock.release();
-      home().table.declareDead(ids[1]);
-    } else if (thread === 1) {
+    if (thread === 0) lock.release();
+    else if (thread === 3) home().table.declareDead(ids[1]);
+    else if (thread === 1) {
       try {
         lock.acquireSync();
       } catch (error) {
@@ -265,16 +291,58 @@ const deadWaiter = defineModel({
       lock.release();
     }
   },
-  check({ lock }) {
-    const words = wordsOf(lock);
-    // What the dead thread may have left: the lock, or the mark that it is about to try.
-    assertZero(words, LOCK.OWNER, LOCK.WOKEN);
-    const view = Lock.from(lock);
-    if (words[LOCK.OWNER] !== 0 && !view.recover()) throw new Error("held by one that is not dead");
-    if (words[LOCK.OWNER] === 0) view.acquireSync();
-    view.release();
-    assertZero(words, LOCK.WOKEN);
+  check: checkFreeOrLost,
+});
+
+/**
+ * An async task of the main thread was overtaken, so the lock is handed to it. At any step of that,
+ * thread 2 gives the main thread up, which never hears of the lock. Thread 1, which waits too, is
+ * told that the owner is dead, or gets the lock.
+ */
+const deadHeir = defineModel({
+  name: "Lock: dead heir",
+  threads: 3,
+  setUp() {
+    emptyTable();
+    const core = LocalLockCore.create(undefined);
+    const lock = { kind: KIND, data: core.data };
+    wordsOf(lock)[LOCK.OWNER] = home().table.claim("holder");
+    core.take({ deadlineMs: NEVER, signal: undefined }, true).catch(() => {});
+    return { lock, inside: newWords(1), main: home().id };
   },
+  open({ main, ...shared }, thread) {
+    const { table } = sit(tableOf(shared.lock), thread);
+    return { ...open(shared), table, main };
+  },
+  thread(thread, { table, main, ...view }) {
+    if (thread === 0) view.lock.release();
+    else if (thread === 2) table.declareDead(main);
+    else if (!succeeds(() => round(view), OwnerDiedError)) {
+      if (!view.lock.recover()) throw new Error("not recovered");
+      view.lock.release();
+    }
+  },
+  check: (shared) => checkFree(shared),
+});
+
+/**
+ * Thread 1 was given up, but runs on, and takes the lock for good if it is free just then. All who
+ * wait are told that the owner is dead, or get the lock.
+ */
+const takenByDead = defineModel({
+  name: "Lock: taken by one given up",
+  threads: 4,
+  preemptions: 1,
+  setUp: setUpHeld,
+  open: openSeated,
+  thread(thread, { lock, ids }) {
+    if (thread === 0) {
+      home().table.declareDead(ids[1]);
+      lock.release();
+    } else if (thread === 1) lock.acquireSync({ blocking: false });
+    else if (succeeds(() => lock.acquireSync(), OwnerDiedError)) lock.release();
+  },
+  check: checkFreeOrLost,
 });
 
 /**
@@ -324,5 +392,7 @@ export const models: readonly Model[] = [
   releasedTwice,
   deadOwner,
   deadWaiter,
+  deadHeir,
+  takenByDead,
   ownPromise,
 ];
