@@ -16,6 +16,10 @@
  *    that it is inside of. It enters again when CONTEXT is THREAD and it blocks, or when it is
  *    inside that `run`; TASK never enters again, as two tasks of one thread cannot be told apart.
  *
+ * Not promised: that the lock can be used after it was recovered from a thread that was given up in
+ * the very moment in which it acquired or released the lock, as that thread runs on and may write
+ * CONTEXT and DEPTH when they are another's.
+ *
  * Which `run` calls the code is inside of is known only where the code runs (see `_contexts.ts`),
  * and is passed to the core.
  *

@@ -355,6 +355,10 @@ export class RLock {
    * Takes the lock over from a thread that has ended, or was given up, without releasing it; see
    * {@linkcode OwnerDiedError}. Never waits. This thread then owns it once, as after `acquireSync`.
    *
+   * Not promised: that the lock can be released afterwards if its owner was given up in the very
+   * moment in which it acquired or released the lock, as that thread runs on and may still write to
+   * it.
+   *
    * @returns True when the lock is now this thread's, which then repairs what the lock guards and
    * releases it. False when there was nothing to take over: it is free, or its owner is alive,
    * perhaps because another thread has recovered it.
