@@ -200,7 +200,9 @@ const deadOwner = defineModel({
   },
   open(shared, thread) {
     sit(tableOf(shared.lock), thread);
-    return open(shared);
+    const view = open(shared);
+    wake();
+    return view;
   },
   thread(thread, view): number {
     const { lock, inside } = view;
@@ -312,7 +314,9 @@ const deadHeir = defineModel({
   },
   open({ main, ...shared }, thread) {
     const { table } = sit(tableOf(shared.lock), thread);
-    return { ...open(shared), table, main };
+    const view = { ...open(shared), table, main };
+    wake();
+    return view;
   },
   thread(thread, { table, main, ...view }) {
     if (thread === 0) view.lock.release();

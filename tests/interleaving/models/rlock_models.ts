@@ -10,7 +10,7 @@ import { home } from "../../../_memory/seat.ts";
 import { OwnerDiedError, RuntimeError } from "../../../sync/errors.ts";
 import { RLock } from "../../../sync/rlock.ts";
 import { defineModel, type Model } from "../model.ts";
-import { emptyTable, sit, tableOf } from "./_seats.ts";
+import { emptyTable, sit, tableOf, wake } from "./_seats.ts";
 import {
   assertFails,
   assertOneOf,
@@ -129,7 +129,9 @@ const deadOwner = defineModel({
   },
   open(shared, thread) {
     sit(tableOf(shared.lock), thread);
-    return open(shared);
+    const view = open(shared);
+    wake();
+    return view;
   },
   thread(thread, view): number {
     const { lock, inside } = view;
