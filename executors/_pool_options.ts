@@ -65,7 +65,7 @@ export interface PoolOptions {
    * Called in each worker before its first task; if it throws, the pool is broken. Crosses as a
    * task does.
    */
-  initializer?: ((...args: never[]) => unknown) | undefined;
+  initializer?: CallableFunction | undefined;
   /** The initializer's arguments, cloned when the pool is made. */
   initargs?: readonly unknown[] | undefined;
   /** Replaces a worker after this number of tasks. Default: never. */
@@ -116,7 +116,7 @@ export function poolSettings(name: string, options: PoolOptions): PoolSettings {
     name,
     workerName: (number) => `${threadNamePrefix || name}_${number}`,
     maxWorkers,
-    initializer,
+    initializer: initializer as AnyFunction | undefined,
     initargs: initargs ?? [],
     maxTasksPerChild,
     idleTimeoutMs: options.idleTimeout ?? undefined,

@@ -53,11 +53,12 @@ const WHOLE_ADDRESS = /^[a-z][a-z\d+.-]*:/i;
  * assertEquals(square(7), 49);
  * ```
  */
-export function task<F extends (...args: never[]) => unknown>(
+export function task<F extends CallableFunction>(
   meta: ModuleMeta,
   fn: F,
   name?: string,
 ): F {
+  // `F` extends no signature: parameters without types would take theirs from it.
   if (typeof meta !== "object" || meta === null) {
     const label = name ?? (fn as F | undefined)?.name ?? "";
     throw new TypeError(
@@ -77,7 +78,7 @@ export function task<F extends (...args: never[]) => unknown>(
       }`,
     );
   }
-  mark(fn, { url, name: called });
+  mark(fn as unknown as AnyFunction, { url, name: called });
   return fn;
 }
 

@@ -175,6 +175,21 @@ test("types follow from the function that is passed", () => {
 test("task() keeps the type of the function", () => {
   assertType<IsExact<typeof gcd, ([a, b]: [number, number]) => number>>(true);
   assertEquals(gcd([12, 18]), 6);
+  const padded = task(import.meta, function padded(n: number, { width = 2, fill = "0" } = {}) {
+    return String(n).padStart(width, fill);
+  });
+  assertType<
+    IsExact<typeof padded, (n: number, o?: { width?: number; fill?: string }) => string>
+  >(true);
+  assertEquals(padded(7), "07");
+  const same = task(import.meta, function same<T>(value: T, _more = 3): T {
+    return value;
+  });
+  assertType<IsExact<typeof same, <T>(value: T, _more?: number) => T>>(true);
+  const isText = task(import.meta, function isText(value: unknown): value is string {
+    return typeof value === "string";
+  });
+  assertType<IsExact<typeof isText, (value: unknown) => value is string>>(true);
 });
 
 test("executors are interchangeable by type", () => {
@@ -185,7 +200,7 @@ test("executors are interchangeable by type", () => {
 
 const HEAD = `
 import {
-  asCompleted, AsyncExecutor, BrokenExecutor, Executor, Future, map, type MapOptions, RuntimeError, tasks, TimeoutError, wait,
+  asCompleted, AsyncExecutor, BrokenExecutor, Executor, Future, map, type MapOptions, RuntimeError, task, tasks, ThreadPoolExecutor, TimeoutError, wait,
 } from ${JSON.stringify(new URL("mod.ts", ROOT).href)};
 const executor = new AsyncExecutor();
 const double = (n: number): number => n * 2;
@@ -225,6 +240,12 @@ test("calls with wrong arguments do not compile", { timeout: 60_000 }, async () 
     "an export that is no function": 'executor.submit(tasks<{ run: number }>("").run);',
     "wrong argument of a referred task":
       'executor.submit(tasks<{ run(n: number): void }>("").run, "1");',
+    "a marked function's parameter without a type":
+      "task(import.meta, function area({ width }): number { return width; });",
+    "a marked class": "task(import.meta, class Area {});",
+    "a marked value that is no function": "task(import.meta, { area: 1 });",
+    "an initializer that is no function": "new ThreadPoolExecutor({ initializer: 5 });",
+    "a class as initializer": "new ThreadPoolExecutor({ initializer: class Area {} });",
     "an executor of no backend": "new Executor();",
     "a value set to a future of another type": 'new Future<number>().setResult("1");',
   };
@@ -246,6 +267,14 @@ test("calls with wrong arguments do not compile", { timeout: 60_000 }, async () 
         throw new Error("none");
       }
       const value: Promise<number> = first([executor.submit(double, 1)]);`,
+    "a function that marks functions of any type": `
+      const own = <F extends (...args: never[]) => unknown>(fn: F): F => task(import.meta, fn);
+      executor.submit(own(double), 1);`,
+    "an initializer with a default": `
+      new ThreadPoolExecutor({ initializer: ({ level = 1 } = {}) => console.log(level) });`,
+    "initializers of several types": `
+      new ThreadPoolExecutor({ initializer: add, initargs: [1, 2] });
+      new ThreadPoolExecutor({ initializer: task(import.meta, function start(): void {}) });`,
     "all of it right":
       "const f: Future<number> = executor.submit(add, 1, 2); executor.map(add, [1], [2], { chunksize: 1 });",
   };
