@@ -85,7 +85,7 @@ class OwnProcess {
 const NOT_STARTED = 127;
 
 let processesMade = 0;
-const active = new Set<Process<never[]>>();
+const active = new Set<Process>();
 
 /**
  * A function in a process of its own, with its own memory, modules and globals. Its return value is
@@ -127,7 +127,8 @@ const active = new Set<Process<never[]>>();
  * ```
  */
 export class Process<A extends unknown[] = unknown[]> {
-  readonly #options: ProcessOptions<A>;
+  /** Without the types of the arguments, so that any `Process<A>` is a `Process`. */
+  readonly #options: ProcessOptions;
   /**
    * Whether it is the process that this code runs in: then it is alive, and nothing here can wait
    * for it.
@@ -178,7 +179,7 @@ export class Process<A extends unknown[] = unknown[]> {
     checkArray("make Process", "args", args);
     const permissions = checkPermissions("make Process", options.permissions);
     checkSurroundings("make Process", options);
-    this.#options = { ...options, permissions };
+    this.#options = { ...options as unknown as ProcessOptions, permissions };
     this.#name = String(options.name ?? "") || defaultName();
     this.#daemon = daemon ?? false;
   }
@@ -238,7 +239,7 @@ export class Process<A extends unknown[] = unknown[]> {
    */
   run(): unknown {
     const { target, args = [] } = this.#options;
-    return target?.(...args as unknown as A);
+    return target?.(...args);
   }
 
   /**
@@ -287,7 +288,7 @@ export class Process<A extends unknown[] = unknown[]> {
     }
     this.#pool = pool;
     pool.shutdown(false);
-    active.add(this as unknown as Process<never[]>);
+    active.add(this);
   }
 
   #work(): [AnyFunction, readonly unknown[]] {
@@ -310,7 +311,7 @@ export class Process<A extends unknown[] = unknown[]> {
 
   #end(cause: unknown): void {
     const facts = cause as Partial<EndFacts> | undefined;
-    active.delete(this as unknown as Process<never[]>);
+    active.delete(this);
     if (cause === undefined) this.#exitcode = 0;
     else if (typeof facts?.signal === "string") {
       this.#exitcode = -processes.signalNumber(facts.signal);
@@ -511,7 +512,7 @@ export function currentProcess(): CurrentProcess {
  */
 export function activeChildren(): Process[] {
   doorbell.poll();
-  return [...active] as unknown as Process[];
+  return [...active];
 }
 
 /**

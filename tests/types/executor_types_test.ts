@@ -200,7 +200,7 @@ test("executors are interchangeable by type", () => {
 
 const HEAD = `
 import {
-  asCompleted, AsyncExecutor, BrokenExecutor, Executor, Future, map, type MapOptions, RuntimeError, task, tasks, ThreadPoolExecutor, TimeoutError, wait,
+  activeChildren, asCompleted, AsyncExecutor, BrokenExecutor, Executor, Future, map, type MapOptions, Process, RuntimeError, task, tasks, Thread, ThreadPoolExecutor, TimeoutError, wait,
 } from ${JSON.stringify(new URL("mod.ts", ROOT).href)};
 const executor = new AsyncExecutor();
 const double = (n: number): number => n * 2;
@@ -246,6 +246,8 @@ test("calls with wrong arguments do not compile", { timeout: 60_000 }, async () 
     "a marked value that is no function": "task(import.meta, { area: 1 });",
     "an initializer that is no function": "new ThreadPoolExecutor({ initializer: 5 });",
     "a class as initializer": "new ThreadPoolExecutor({ initializer: class Area {} });",
+    "wrong argument of a process": 'new Process({ target: double, args: ["2"] });',
+    "missing argument of a process": "new Process({ target: add, args: [1] });",
     "an executor of no backend": "new Executor();",
     "a value set to a future of another type": 'new Future<number>().setResult("1");',
   };
@@ -270,6 +272,11 @@ test("calls with wrong arguments do not compile", { timeout: 60_000 }, async () 
     "a function that marks functions of any type": `
       const own = <F extends (...args: never[]) => unknown>(fn: F): F => task(import.meta, fn);
       executor.submit(own(double), 1);`,
+    "threads and processes of targets of any type": `
+      const threads: Thread[] = [new Thread({ target: double, args: [1] })];
+      const process = new Process({ target: add, args: [1, 2] });
+      const processes: Process[] = [process, new Process({ target: () => {} })];
+      activeChildren().includes(process);`,
     "an initializer with a default": `
       new ThreadPoolExecutor({ initializer: ({ level = 1 } = {}) => console.log(level) });`,
     "initializers of several types": `
