@@ -49,6 +49,19 @@ console.log(new Value("i32", 3).add(2));
 const samples = new Float64Array([1, 2]);
 const sum = pool.submit((all: Float64Array) => all.reduce((a, b) => a + b), transfer(samples, [samples.buffer]));
 console.log(await sum, samples.length, takeOther);
+const stream = new ReadableStream<number>({ start: (to) => (to.enqueue(41), to.close()) });
+const read = async (from: ReadableStream<number>) => (await from.getReader().read()).value;
+console.log(await pool.submit(read, transfer(stream, [stream])));
+// @ts-expect-error: there is nothing to move.
+transfer(samples, [null]);
+`;
+
+const PAGE = `
+import { transfer } from "${NAME}";
+
+export function moved(canvas: OffscreenCanvas, bitmap: ImageBitmap): object[] {
+  return [transfer(canvas, [canvas]), transfer({ bitmap }, [bitmap])];
+}
 `;
 
 /** Programs are checked with the declarations of Node, of browsers, or of both. */
@@ -63,7 +76,8 @@ test("npm: a TypeScript program compiles and runs on Node", {
   timeout: 120_000,
 }, async (t) => {
   const packages = ["typescript", "@types/node@20"];
-  await using consumer = await installed({ "work.ts": WORK, "main.ts": MAIN }, packages);
+  const sources = { "work.ts": WORK, "main.ts": MAIN, "page.ts": PAGE };
+  await using consumer = await installed(sources, packages);
   for (const [name, libraries] of Object.entries(LIBRARIES)) {
     await t.step(name, async () => {
       const compilerOptions = {
@@ -76,13 +90,15 @@ test("npm: a TypeScript program compiles and runs on Node", {
         exactOptionalPropertyTypes: true,
         noUncheckedIndexedAccess: true,
       };
-      const config = { compilerOptions, files: ["main.ts", "work.ts"] };
+      const files = ["main.ts", "work.ts"];
+      if (libraries.lib.includes("dom")) files.push("page.ts");
+      const config = { compilerOptions, files };
       await consumer.write("tsconfig.json", JSON.stringify(config));
       const checked = await consumer.run("tsc", ["-p", "."], 30_000);
       assertEquals([checked.code, checked.stdout], [0, ""]);
       const { code, stdout, stderr } = await consumer.run("node", ["out/main.js"]);
       assertEquals([code, stderr], [0, ""]);
-      const words = ["12", "item", "2", "3", "1", "12", "true", "5", "3 0 false"];
+      const words = ["12", "item", "2", "3", "1", "12", "true", "5", "3 0 false", "41"];
       assertEquals(stdout.trimEnd().split("\n"), words);
     });
   }

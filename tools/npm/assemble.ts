@@ -29,12 +29,23 @@ export async function run(command: string, args: readonly string[], cwd: URL): P
 
 /**
  * Declares what a host can transfer: the name comes from browsers, and is missing where programs
- * for Node are checked without the types of browsers.
+ * for Node are checked without the types of browsers. The parameters of `structuredClone` do not
+ * tell all where both are there, since only its last overload is seen.
  */
 const TRANSFERABLE = `
+type InstanceOf<Name extends string> = typeof globalThis extends
+  { [_ in Name]: { prototype: infer T } } ? T : never;
 type Transferable =
   | ArrayBuffer
-  | InstanceType<typeof MessagePort>
+  | InstanceOf<"AudioData">
+  | InstanceOf<"ImageBitmap">
+  | InstanceOf<"MessagePort">
+  | InstanceOf<"OffscreenCanvas">
+  | InstanceOf<"RTCDataChannel">
+  | InstanceOf<"ReadableStream">
+  | InstanceOf<"TransformStream">
+  | InstanceOf<"VideoFrame">
+  | InstanceOf<"WritableStream">
   | NonNullable<NonNullable<Parameters<typeof structuredClone>[1]>["transfer"]>[number];
 `;
 
