@@ -10,6 +10,7 @@
  * @module
  */
 
+import { platform } from "../_platform/mod.ts";
 import { soon } from "../_platform/timers.ts";
 import { Arena, createArenaBuffer } from "../_memory/arena.ts";
 import { Encoder } from "../_memory/encoder.ts";
@@ -276,8 +277,9 @@ export class TaskQueue {
     const channel = this.#parked.get(task)!;
     this.#parked.delete(task);
     send(channel.port2);
-    // Not at once: a port whose partner is closed cannot be sent.
-    soon(() => channel.port1.close());
+    // Not at once: a port whose partner is closed cannot be sent. In a browser, the message may
+    // still be on its way then, and Firefox would drop it: there the worker's close ends both.
+    if (platform.servesBlocked) soon(() => channel.port1.close());
   }
 
   /** Makes the slot refer to a new block of the arena; false when there is no room. */

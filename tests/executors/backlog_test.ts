@@ -8,6 +8,8 @@ import { Event, ThreadPoolExecutor } from "@concurrent/futures";
 import { memoryUsage } from "node:process";
 import { SLOT } from "../../_memory/task_ring.ts";
 import { Backlog } from "../../executors/_backlog.ts";
+import { nextMessage } from "../../_platform/_web.ts";
+import { platform } from "../../_platform/mod.ts";
 import { TaskQueue } from "../../executors/_task_queue.ts";
 import { test } from "../_support/leaks.ts";
 import { runProgram } from "../_support/run.ts";
@@ -144,6 +146,39 @@ Deno.test("TaskQueue keeps no room in the arena for tasks that one with a priori
   assert(block >= 0);
   arena.release(block);
   assertEquals(claimAll(queue), [0, 1, 10, 2, 3, 4, 5, 6, 7, 8, 9]);
+});
+
+// Deno keeps a port open whose partner is closed.
+const KEEPS_PORT = { sanitizeResources: false };
+
+test("TaskQueue closes its end of a port only where the message is there", KEEPS_PORT, async () => {
+  const { servesBlocked } = platform;
+  const { close } = MessagePort.prototype;
+  const closed = new Set<MessagePort>();
+  MessagePort.prototype.close = function () {
+    closed.add(this);
+    close.call(this);
+  };
+  const { port1, port2 } = new MessageChannel();
+  try {
+    for (const serves of [true, false]) {
+      Object.assign(platform, { servesBlocked: serves });
+      const { queue } = createQueue();
+      const { port1: argument, port2: rest } = new MessageChannel();
+      queue.push(1, 0, 0, [argument], { transfer: [argument] });
+      queue.sendParked(1, (port) => port1.postMessage(port, [port]));
+      const worker = await nextMessage(port2) as MessagePort;
+      assertEquals(closed.size, serves ? 1 : 0);
+      await nextMessage(worker);
+      worker.close();
+      rest.close();
+      closed.clear();
+    }
+  } finally {
+    Object.assign(platform, { servesBlocked });
+    MessagePort.prototype.close = close;
+    port1.close();
+  }
 });
 
 test("submit() hands large arguments over intact although a task with a priority goes first", async () => {
