@@ -139,7 +139,8 @@ export function isOfProgram(error: unknown): boolean {
 export function isForPages(error: unknown): boolean {
   try {
     return error instanceof ReferenceError &&
-      /^(?:document|window|alert|customElements|localStorage|sessionStorage|Image|HTML\w*Element)\b/
+      // Safari begins with words of its own.
+      /^(?:Can't find variable: )?(?:document|window|alert|customElements|localStorage|sessionStorage|Image|HTML\w*Element)\b/
         .test(error.message);
   } catch {
     return false; // See `isOfProgram`.

@@ -273,8 +273,12 @@ function hintFor(error: unknown, url: string): string {
   if (/resolve module specifier|bare specifier|to a valid URL/.test(errorText(error))) {
     return "; workers have no import map: name what it imports by addresses, or have a bundler do so";
   }
-  // Likewise. The browser does not say why it was not loaded.
-  if (/dynamically imported module|Importing a module script failed/.test(errorText(error))) {
+  // Likewise. The browser does not say why it was not loaded; Safari has words of its own for what
+  // no page may load.
+  if (
+    /dynamically imported module|Importing a module script failed|Cross-origin script load denied/
+      .test(errorText(error))
+  ) {
     if (url.startsWith("file:")) {
       return "; a bundler has replaced the address of the task's module by this one: have it leave import.meta.url as it is, or use tasks(url) of a module that is not bundled";
     }
@@ -345,7 +349,9 @@ export function explainCapture(target: Target, error: unknown): unknown {
 /** The name that is not defined, if the error says that of a name. */
 function missingName(error: unknown): string | undefined {
   try {
-    if (error instanceof ReferenceError) return /^(\S+) is not defined$/.exec(error.message)?.[1];
+    if (!(error instanceof ReferenceError)) return undefined;
+    // In the words of Safari, and of all others.
+    return /(?<=^Can't find variable: )\S+$|^\S+(?= is not defined$)/.exec(error.message)?.[0];
   } catch {
     // Nothing can be asked of it: it is a revoked proxy.
   }
