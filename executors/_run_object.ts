@@ -6,6 +6,7 @@
 
 import { NotShareableError } from "../sync/errors.ts";
 import { loadTarget, type Target } from "./_target.ts";
+import { setLoading } from "./_thread_self.ts";
 import { task } from "./task.ts";
 
 /**
@@ -52,8 +53,12 @@ export const runObject: (
 ) => Promise<unknown> = task(
   import.meta,
   async function runObject(url, name, fields, daemon, target, ...args) {
+    // The process has nothing else to do yet: only the top-level code of the modules could start
+    // anything. If it fails, the process ends.
+    setLoading(true);
     const subclass = await loadTarget({ kind: "module", url, name });
     const fn = target && await loadTarget(target) as (...args: unknown[]) => unknown;
+    setLoading(false);
     const process = makeSelf?.(subclass, fields, daemon, () => fn?.(...args));
     if (process !== undefined) return process.run();
     throw new NotShareableError(

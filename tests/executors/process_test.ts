@@ -472,6 +472,28 @@ test("Process: a subclass must say where it is exported", () => {
   );
 });
 
+test("Process: a subclass is not started again by its module's import in the process", async () => {
+  const { code, stdout, stderr, timedOut } = await runProgram(
+    `
+    import { Process } from "@concurrent/futures";
+    export class Guardless extends Process {
+      constructor() {
+        super({ module: import.meta, env: { DEPTH: String(depth + 1) } });
+      }
+      override run() {}
+    }
+    const depth = Number(Deno.env.get("DEPTH") ?? 0);
+    if (depth > 2) Deno.exit(9); // Without this, a failing test would fill the machine.
+    const process = new Guardless();
+    process.start();
+    await process.join();
+    console.log(depth, process.exitcode);
+  `,
+  );
+  assertEquals({ code, stdout, timedOut }, { code: 0, stdout: "0 1\n", timedOut: false });
+  assertStringIncludes(stderr, "belongs under if (import.meta.main)");
+});
+
 // Arguments
 
 test("Process.start() throws when something cannot be sent, and starts nothing", async () => {
