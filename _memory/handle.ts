@@ -50,7 +50,7 @@ export function fromHandle(handle: Handle): object {
   if (rebuild === undefined) {
     throw new Error(
       `Cannot receive "${handle.kind}": its module is not loaded here; ` +
-        `import "@concurrent/futures" in the module of the task`,
+        `mark the task with task(import.meta, ...), and import "@concurrent/futures" in its module`,
     );
   }
   return rebuild(handle.data);

@@ -88,7 +88,9 @@ export interface ThreadOptions<A extends unknown[] = unknown[]> {
  * goes on when the thread that started it has ended. A pool's worker waits for the threads that its
  * tasks have started; such threads take about a second to start.
  *
- * A started thread can be sent to another thread, as an argument, and be joined there.
+ * A started thread can be sent to another thread of the same process, as an argument, and be joined
+ * there. The task of a pool can receive it if it is marked with `task` and its module imports
+ * `@concurrent/futures`.
  *
  * Semantics: Python's `threading.Thread`.
  *

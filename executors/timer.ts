@@ -55,7 +55,9 @@ class ExistingTimer {
  *
  * The time counts from when the thread runs, some tens of milliseconds after `start`.
  *
- * A started timer can be sent to another thread, as an argument, and cancelled there.
+ * A started timer can be sent to another thread of the same process, as an argument, and cancelled
+ * there. The task of a pool can receive it if it is marked with `task` and its module imports
+ * `@concurrent/futures`.
  *
  * Semantics: Python's `threading.Timer`.
  *

@@ -465,7 +465,7 @@ Deno.test("Decoder: a handle of unknown kind says what to import", () => {
   assertEquals(
     error.message,
     'Cannot receive "Gate": its module is not loaded here; ' +
-      'import "@concurrent/futures" in the module of the task',
+      'mark the task with task(import.meta, ...), and import "@concurrent/futures" in its module',
   );
   assertEquals(send([1, { a: 2 }]), [1, { a: 2 }]);
 });
@@ -476,7 +476,7 @@ Deno.test("Decoder: a handle of unknown kind in an error is text, and the error 
   const error = Object.assign(new RangeError("outer", { cause }), { list: [lock, lock] });
   const [copy, beside] = send([error, { c: 3 }] as const);
   const text = 'Cannot receive "Gate": its module is not loaded here; ' +
-    'import "@concurrent/futures" in the module of the task';
+    'mark the task with task(import.meta, ...), and import "@concurrent/futures" in its module';
   assert(copy instanceof RangeError && copy.cause instanceof DOMException);
   assertEquals((copy.cause as typeof cause).lock as unknown, text);
   assertEquals([copy.list as unknown, beside], [[text, text], { c: 3 }]);
