@@ -246,8 +246,8 @@ export class Process<A extends unknown[] = unknown[]> {
    * Starts the process; never waits.
    *
    * @throws {RuntimeError} When it has been started before.
-   * @throws {NotShareableError} When the target or an argument cannot be sent; nothing is started
-   * then.
+   * @throws {NotShareableError} When the target, arguments or fields cannot be sent, or it is not
+   * known which module exports the class. Nothing is started then.
    */
   start(): void {
     this.#checkOpen("start");
@@ -297,9 +297,12 @@ export class Process<A extends unknown[] = unknown[]> {
       return [(target ?? (() => {})) as AnyFunction, args];
     }
     const { name } = this.constructor;
+    const cannot = (why: string): NotShareableError =>
+      new NotShareableError(`Cannot start ${this.#label}: ${why}`);
+    if (name === "") throw cannot("its class has no name; name it as it is exported");
     if (module === undefined) {
-      throw new TypeError(
-        `Cannot start ${this.#label}: class ${name} overrides run() and does not say where it is exported; call super({ module: import.meta })`,
+      throw cannot(
+        `class ${name} overrides run() and does not say where it is exported; call super({ module: import.meta })`,
       );
     }
     const superTarget = target && targetOf(target as AnyFunction);

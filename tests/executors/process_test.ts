@@ -467,9 +467,14 @@ test("Process: a subclass must say where it is exported", () => {
   }
   assertThrows(
     () => new Nowhere().start(),
-    TypeError,
+    NotShareableError,
     "class Nowhere overrides run() and does not say where it is exported",
   );
+  const nameless = new (class extends Process {
+    override run(): void {}
+  })({ module: import.meta });
+  assertThrows(() => nameless.start(), NotShareableError, "its class has no name");
+  assertEquals(activeChildren(), []);
 });
 
 test("Process: a subclass is not started again by its module's import in the process", async () => {
