@@ -105,13 +105,19 @@ export const runJob: (order: JobOrder) => Promise<JobReport> = task(
   "runJob",
 );
 
+function limitText(maxResult: number): string {
+  return `at most ${maxResult} may be returned: the smaller of maxResultBytes and the host's --max-result`;
+}
+
 /** @throws {NotShareableError} When the value cannot be sent, or is too large. */
 function writeResult(value: unknown, { module, name, maxResult }: JobOrder): string {
   return encodeValue(value, "the task's result", {
     bytes: maxResult,
     error: (size) =>
       new PayloadTooLargeError(
-        `Cannot return from "${module}#${name}": the result takes ${size} bytes, and maxResultBytes is ${maxResult}; put it where all hosts can read it and return a reference`,
+        `Cannot return from "${module}#${name}": the result takes ${size} bytes, and ${
+          limitText(maxResult)
+        }; put it where all hosts can read it and return a reference`,
       ),
   });
 }
@@ -183,9 +189,9 @@ export function reportOf(error: unknown, { maxResult }: { maxResult: number }): 
       bytes: maxResult,
       error: (size) =>
         new PayloadTooLargeError(
-          `Cannot send the task's error: it takes ${size} bytes, and maxResultBytes is ${maxResult}; it begins with ${
-            JSON.stringify(headline)
-          }`,
+          `Cannot send the task's error: it takes ${size} bytes, and ${
+            limitText(maxResult)
+          }; it begins with ${JSON.stringify(headline)}`,
         ),
     });
     return { failed: true, text, headline };

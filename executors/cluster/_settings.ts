@@ -61,13 +61,13 @@ export interface ClusterOptions {
   retries?: number | undefined;
   /**
    * The most bytes that a task's arguments take; for a chunk of `map`, those of all its items
-   * together. Default 1 MiB.
+   * together. Default 1 MiB. A worker host refuses more than its own `--max-arguments`.
    */
   maxArgumentBytes?: number | undefined;
   /**
-   * The most bytes that a task's result takes, or its error. Default 8 MiB. If the results of a
-   * chunk of `map` exceed that together, items whose results had no room are run again in smaller
-   * chunks.
+   * The most bytes that a task's result takes, or its error. Default 8 MiB. The `--max-result` of a
+   * worker host counts instead if it is smaller. If the results of a chunk of `map` exceed that
+   * together, items whose results had no room are run again in smaller chunks.
    */
   maxResultBytes?: number | undefined;
 }

@@ -100,8 +100,9 @@ export class BrokerUnavailableError extends RuntimeError {
 }
 
 /**
- * Arguments or a result take more bytes than `maxArgumentBytes` or `maxResultBytes` allows. Put
- * large data where all hosts can read it, and send a reference.
+ * Arguments or a result take more bytes than `maxArgumentBytes` or `maxResultBytes` allows, or the
+ * worker host by `--max-arguments` or `--max-result`. Put large data where all hosts can read it, and
+ * send a reference.
  *
  * @example
  * ```ts

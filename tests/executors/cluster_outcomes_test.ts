@@ -92,7 +92,9 @@ test(
     );
     const error = outcomes[4];
     assert(PayloadTooLargeError.is(error), Deno.inspect(error));
-    assertEquals(error.message.includes(`maxResultBytes is ${LIMIT}`), true);
+    const limit =
+      `at most ${LIMIT} may be returned: the smaller of maxResultBytes and the host's --max-result`;
+    assertStringIncludes(error.message, limit);
     assertEquals(
       outcomes.map((outcome) => typeof outcome === "string" ? outcome.length : LIMIT),
       lengths,
