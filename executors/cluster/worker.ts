@@ -69,7 +69,11 @@ async function checkModules(
       const lists = Array.from({ length: threads }, () => pool.submit(listTasks, url, parties));
       [tasks] = await Promise.all(lists);
     } catch (error) {
-      throw new Error(`Cannot load module "${name}" from ${url}: ${errorText(error)}`);
+      const text = errorText(error);
+      const hint = pool instanceof ProcessPoolExecutor && text.includes("Requires read access")
+        ? "; a process gets only the kinds of permission that this program has in full: run it with --allow-read, without a path"
+        : "";
+      throw new Error(`Cannot load module "${name}" from ${url}: ${text}${hint}`);
     }
     if (tasks.length === 0) {
       throw new Error(

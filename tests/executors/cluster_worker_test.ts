@@ -17,8 +17,8 @@ const NO_TASKS = new URL("tests/contracts/suite.ts", ROOT).href;
 /** An address where nobody listens. */
 const NOWHERE = "redis://user:secret@127.0.0.1:1";
 
-function workerArgs(args: string[]): string[] {
-  return ["run", "--config", CONFIG, "--no-prompt", "--quiet", "-A", WORKER, ...args];
+function workerArgs(args: string[], permissions = ["-A"]): string[] {
+  return ["run", "--config", CONFIG, "--no-prompt", "--quiet", ...permissions, WORKER, ...args];
 }
 
 function runWorker(...args: string[]): Promise<RunResult> {
@@ -58,6 +58,15 @@ test("the worker program refuses options that are none, and says what to write",
     assertStringIncludes(stderr, "See --help.");
     assertEquals(stderr.includes("secret"), false, stderr);
   });
+});
+
+test("the worker program says what its processes need to read their modules", async () => {
+  const args = ["--broker", NOWHERE, "--module", `tasks=${TASKS}`, "--processes", "1"];
+  const permissions = ["--allow-run", "--allow-env", `--allow-read=${fromFileUrl(ROOT)}`];
+  const { code, stderr } = await runDeno(workerArgs(args, permissions));
+  assertEquals(code, 1, stderr);
+  assertStringIncludes(stderr, "Requires read access to");
+  assertStringIncludes(stderr, "run it with --allow-read, without a path");
 });
 
 test("the worker program says why it cannot start, and never the password", async () => {
