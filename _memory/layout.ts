@@ -29,6 +29,10 @@ export const THREAD_TABLE = {
   CHUNKS: 5,
   /** Chunks given back: index of the first one plus 1, and a tag in the upper half. */
   FREE_CHUNKS: 6,
+  /** Id of the main thread, 0 where it has no place. Written once, by that thread. */
+  MAIN: 7,
+  /** How many numbers for threads' names were given out. */
+  NUMBERED: 8,
   SIZE: LINE,
 } as const;
 
@@ -38,6 +42,10 @@ export const THREAD = {
   BELL: 0,
   /** The node granted last, behind which the others are chained; 0 when there is none. */
   GRANTED: 1,
+  /** Bits of `FLAG`; see `thread_table.ts`. */
+  FLAGS: 2,
+  /** Id of the thread that starts this one, and that it ends with; 0 for none. */
+  HOST: 3,
   /** Which thread sits here: FREE, CLAIMING, an id, or minus an id. */
   ID: LINE,
   /** How many threads have had this place. */

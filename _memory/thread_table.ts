@@ -60,17 +60,6 @@ const PLACES = THREAD_TABLE.SIZE;
 const NODES = PLACES + MAX_THREADS * THREAD.SIZE;
 const WORDS = NODES + MAX_CHUNKS * CHUNK_WORDS;
 
-/**
- * Word of the head: id of the main thread, 0 where it has no place. Written once, by that thread.
- */
-const MAIN = THREAD_TABLE.FREE_CHUNKS + 1;
-/** Word of the head: how many numbers for threads' names were given out. */
-const NUMBERED = MAIN + 1;
-/** Word of a place: bits of {@linkcode FLAG}. */
-const FLAGS = THREAD.GRANTED + 1;
-/** Word of a place: id of the thread that starts this one, and that it ends with; 0 for none. */
-const HOST = FLAGS + 1;
-
 /** What is known of a thread besides its name. */
 export const FLAG = {
   /** It was started by a `Thread`. */
@@ -147,8 +136,8 @@ export class ThreadTable {
       const generation = add(words, place + THREAD.GENERATION, 1) % GENERATIONS + 1;
       this.#writeName(place, name);
       words[place + THREAD.TOKEN] = 0;
-      words[place + FLAGS] = flags;
-      words[place + HOST] = host;
+      words[place + THREAD.FLAGS] = flags;
+      words[place + THREAD.HOST] = host;
       store(words, place + THREAD.BELL, AWAKE);
       store(words, place + THREAD.GRANTED, 0);
       store(words, THREAD_TABLE.NEXT, number + 1);
@@ -185,7 +174,7 @@ export class ThreadTable {
    */
   announceDeath(id: number): void {
     for (const other of this.ids()) {
-      if (this.words[this.placeOf(other) + HOST] === id) this.declareDead(other);
+      if (this.words[this.placeOf(other) + THREAD.HOST] === id) this.declareDead(other);
     }
     add(this.words, THREAD_TABLE.DEATHS, 1);
     for (let number = load(this.words, THREAD_TABLE.HIGHEST); number-- > 0;) {
@@ -241,12 +230,14 @@ export class ThreadTable {
 
   /** Bits of {@linkcode FLAG} of a thread that is alive. */
   flagsOf(id: number): number {
-    return load(this.words, this.placeOf(id) + FLAGS);
+    return load(this.words, this.placeOf(id) + THREAD.FLAGS);
   }
 
   /** Sets a bit of {@linkcode FLAG} for the calling thread, if it is alive. */
   setFlag(id: number, flag: number): void {
-    if (this.isAlive(id)) store(this.words, this.placeOf(id) + FLAGS, this.flagsOf(id) | flag);
+    if (this.isAlive(id)) {
+      store(this.words, this.placeOf(id) + THREAD.FLAGS, this.flagsOf(id) | flag);
+    }
   }
 
   /** The name that a thread holds as its sign of life. */
@@ -263,7 +254,7 @@ export class ThreadTable {
     for (let number = load(this.words, THREAD_TABLE.HIGHEST); number-- > 0;) {
       const place = PLACES + number * THREAD.SIZE;
       const id = -load(this.words, place + THREAD.ID);
-      if (id <= 0 || this.words[place + HOST] !== host) continue;
+      if (id <= 0 || this.words[place + THREAD.HOST] !== host) continue;
       if ((this.flagsOf(id) & FLAG.HOLDS_LIFE) !== 0) ids.push(id);
     }
     return ids;
@@ -282,17 +273,17 @@ export class ThreadTable {
 
   /** The id of the main thread, 0 where it has no place here. */
   get main(): number {
-    return this.words[MAIN];
+    return this.words[THREAD_TABLE.MAIN];
   }
 
   /** Records that the calling thread, which has that id, is the main thread. */
   setMain(id: number): void {
-    this.words[MAIN] = id;
+    this.words[THREAD_TABLE.MAIN] = id;
   }
 
   /** A number for a thread's name, from 1 up; each is given out once in a table. */
   nextNumber(): number {
-    return add(this.words, NUMBERED, 1) + 1;
+    return add(this.words, THREAD_TABLE.NUMBERED, 1) + 1;
   }
 
   /** Index of the first word of a thread's place. */
