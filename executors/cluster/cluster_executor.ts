@@ -19,6 +19,12 @@ export interface ClusterTaskOptions extends TaskOptions {
   retries?: number | undefined;
 }
 
+/** What {@linkcode ClusterExecutor.with} returns: a view of the executor. */
+export interface ClusterView extends Executor {
+  /** A view with further options, added to those that this one has. */
+  with(options: ClusterTaskOptions): ClusterView;
+}
+
 /** One worker host, as it reports itself. */
 export interface ClusterHost {
   /** Its name: that of its machine. */
@@ -143,7 +149,7 @@ export class ClusterExecutor extends Executor {
    * `timeout` is over, a task that has begun is told by its signal. Its host also applies the
    * timeout, from when the task begins there, so it holds even if this program is gone.
    */
-  override with(options: ClusterTaskOptions): Executor {
+  override with(options: ClusterTaskOptions): ClusterView {
     return super.with(options);
   }
 

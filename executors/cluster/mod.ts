@@ -22,6 +22,7 @@ export {
   type ClusterHost,
   type ClusterStats,
   type ClusterTaskOptions,
+  type ClusterView,
 } from "./cluster_executor.ts";
 export type { ClusterOptions } from "./_settings.ts";
 export type { ClusterTls } from "./_connection.ts";

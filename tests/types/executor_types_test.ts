@@ -202,6 +202,9 @@ const HEAD = `
 import {
   activeChildren, asCompleted, AsyncExecutor, BrokenExecutor, Executor, Future, map, type MapOptions, Process, RuntimeError, task, tasks, Thread, ThreadPoolExecutor, TimeoutError, wait,
 } from ${JSON.stringify(new URL("mod.ts", ROOT).href)};
+import type { ClusterExecutor } from ${
+  JSON.stringify(new URL("executors/cluster/mod.ts", ROOT).href)
+};
 const executor = new AsyncExecutor();
 const double = (n: number): number => n * 2;
 const add = (a: number, b: number): number => a + b;
@@ -230,6 +233,9 @@ test("calls with wrong arguments do not compile", { timeout: 60_000 }, async () 
     "a stream of what cannot be iterated": "executor.stream(double, 1);",
     "wrong use of a stream's values": "for await (const n of executor.stream(count, 1)) n.trim();",
     "wrong buffersize": 'executor.with({ buffersize: "2" });',
+    "an option of a cluster": "executor.with({ retries: 1 });",
+    "unknown option of a cluster's view":
+      "(cluster: ClusterExecutor) => cluster.with({ retries: 1 }).with({ retry: 1 });",
     "unknown shutdown option": "executor.shutdown({ cancel: true });",
     "signal in a blocking form":
       "executor.submit(double, 1).resultSync({ signal: new AbortController().signal });",
@@ -277,6 +283,11 @@ test("calls with wrong arguments do not compile", { timeout: 60_000 }, async () 
       const process = new Process({ target: add, args: [1, 2] });
       const processes: Process[] = [process, new Process({ target: () => {} })];
       activeChildren().includes(process);`,
+    "options of a cluster in any order": `
+      (cluster: ClusterExecutor): Executor[] => [
+        cluster.with({ retries: 1 }).with({ timeout: 5 }),
+        cluster.with({ timeout: 5 }).with({ retries: 1 }),
+      ];`,
     "an initializer with a default": `
       new ThreadPoolExecutor({ initializer: ({ level = 1 } = {}) => console.log(level) });`,
     "initializers of several types": `
