@@ -37,8 +37,12 @@ export interface WaitForSyncOptions extends WaitSyncOptions {
   returnWhen?: ReturnWhen | undefined;
 }
 
-/** Futures, divided by whether they are done. It can also be destructured as a pair. */
-export interface WaitResult<T> extends Iterable<Set<Future<T>>> {
+/**
+ * Futures, divided by whether they are done: a pair, whose parts have names as well.
+ *
+ * @typeParam T What the futures resolve to.
+ */
+export interface WaitResult<T> extends Readonly<[done: Set<Future<T>>, notDone: Set<Future<T>>]> {
   /** The futures with an outcome: value, error or cancellation. */
   readonly done: Set<Future<T>>;
   /** The other futures. */
@@ -206,11 +210,7 @@ class Watch<T> {
     const done = new Set<Future<T>>();
     const notDone = new Set<Future<T>>();
     for (const future of this.#futures) (future.done() ? done : notDone).add(future);
-    return {
-      done,
-      notDone,
-      [Symbol.iterator]: () => [done, notDone][Symbol.iterator](),
-    };
+    return Object.assign([done, notDone] as const, { done, notDone });
   }
 }
 

@@ -52,6 +52,17 @@ test("wait() adds those that are done by the time it returns", async () => {
   assertEquals([[...done], [...notDone]], [[a, b], [c]]);
 });
 
+test("wait() and waitSync() return a pair whose parts have names", async () => {
+  const futures = [finished(1), new Future<number>()];
+  for (const result of [await wait(futures, { timeout: 0 }), waitSync(futures, { timeout: 0 })]) {
+    const [done, notDone] = result;
+    assertEquals([[...done], [...notDone]], [[futures[0]], [futures[1]]]);
+    assertStrictEquals(result.done, done);
+    assertStrictEquals(result.notDone, notDone);
+    assertEquals(result.length, 2);
+  }
+});
+
 test("wait() looks at all futures before it decides", async () => {
   const [a] = pending(1);
   const failed = new Future<number>();

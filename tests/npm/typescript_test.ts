@@ -31,6 +31,8 @@ const item: string = await queue.get();
 console.log(item);
 for await (const n of pool.map((n: number) => n + 1, [1, 2])) console.log(n satisfies number);
 console.log((await wait([future], { returnWhen: FIRST_COMPLETED })).done.size);
+const [settled, others] = await wait([future]);
+console.log(settled.size, others.size);
 const mixed = [future, pool.submit((text: string) => text, "12")];
 for await (const done of asCompleted([future])) console.log((await done).toFixed());
 for await (const done of asCompleted(mixed)) if (!done.done()) done.cancel();
@@ -98,7 +100,7 @@ test("npm: a TypeScript program compiles and runs on Node", {
       assertEquals([checked.code, checked.stdout], [0, ""]);
       const { code, stdout, stderr } = await consumer.run("node", ["out/main.js"]);
       assertEquals([code, stderr], [0, ""]);
-      const words = ["12", "item", "2", "3", "1", "12", "true", "5", "3 0 false", "41"];
+      const words = ["12", "item", "2", "3", "1", "1 0", "12", "true", "5", "3 0 false", "41"];
       assertEquals(stdout.trimEnd().split("\n"), words);
     });
   }
