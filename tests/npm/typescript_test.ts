@@ -106,6 +106,39 @@ test("npm: a TypeScript program compiles and runs on Node", {
   }
 });
 
+test("npm: declarations of a program can spell out the package's classes", {
+  ignore: !hasNode,
+  timeout: 120_000,
+}, async () => {
+  const program = `
+    import { Future, Lock, Process, Queue, Thread, ThreadPoolExecutor } from "${NAME}";
+    function deepReadonly<T>(value: T): { readonly [K in keyof T]: T[K] } {
+      return value;
+    }
+    export const future = deepReadonly(new Future<number>());
+    export const lock = deepReadonly(new Lock());
+    export const process = deepReadonly(new Process());
+    export const queue = deepReadonly(new Queue<number>());
+    export const thread = deepReadonly(new Thread());
+    export const pool = () => deepReadonly(new ThreadPoolExecutor());
+  `;
+  await using consumer = await installed({ "main.ts": program }, [
+    "typescript@5",
+    "@types/node@20",
+  ]);
+  const compilerOptions = {
+    module: "nodenext",
+    target: "es2022",
+    types: ["node"],
+    strict: true,
+    declaration: true,
+    emitDeclarationOnly: true,
+  };
+  await consumer.write("tsconfig.json", JSON.stringify({ compilerOptions, files: ["main.ts"] }));
+  const checked = await consumer.run("tsc", ["-p", "."], 30_000);
+  assertEquals([checked.code, checked.stdout], [0, ""]);
+});
+
 test("npm: TypeScript finds the entries where it resolves modules in the old way", {
   ignore: !hasNode,
   timeout: 120_000,

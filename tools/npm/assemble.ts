@@ -67,6 +67,14 @@ function markPrivate(text: string): string {
 }
 
 /**
+ * Leaves out the methods under `HANDLE`, which are for the package alone: declarations that a
+ * program makes of its own could not name that symbol, where they spell out a class of ours.
+ */
+function dropHandles(text: string): string {
+  return text.replace(/\s*\/\*\*(?:(?!\*\/).)*\*\/\s*(?:override )?\[HANDLE\]\(\): \w+;/gs, "");
+}
+
+/**
  * The program that `npx` starts. The packages that it needs are optional, and may not be installed.
  */
 const WORKER_PROGRAM = `#!/usr/bin/env node
@@ -85,7 +93,8 @@ async function copyDeclarations(from: URL, to: URL): Promise<void> {
     else if (name.endsWith(".d.ts")) {
       await Deno.mkdir(to, { recursive: true });
       const text = await Deno.readTextFile(new URL(name, from));
-      const renamed = markPrivate(text).replaceAll(`"${config.name}`, `"${PACKAGE_JSON.name}`);
+      const told = dropHandles(markPrivate(text));
+      const renamed = told.replaceAll(`"${config.name}`, `"${PACKAGE_JSON.name}`);
       const head = /\bDisposable\b|\bSymbol\.(?:d|asyncD)ispose\b/.test(text) ? DISPOSABLE : "";
       const tail = /\bTransferable\b/.test(text) ? TRANSFERABLE : "";
       await Deno.writeTextFile(new URL(name, to), head + renamed + tail);
