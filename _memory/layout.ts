@@ -46,6 +46,8 @@ export const THREAD = {
   FLAGS: 2,
   /** Id of the thread that starts this one, and that it ends with; 0 for none. */
   HOST: 3,
+  /** 1 while the thread is inside latches, where the runtime could stop it; see `inside.ts`. */
+  INSIDE: 4,
   /** Which thread sits here: FREE, CLAIMING, an id, or minus an id. */
   ID: LINE,
   /** How many threads have had this place. */

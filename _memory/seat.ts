@@ -29,6 +29,7 @@ import { callAt, NEVER } from "../_platform/clock.ts";
 import { platform } from "../_platform/mod.ts";
 import { randomWord } from "../_platform/random.ts";
 import { Bell, Doorbell, doorbell, type Source } from "./doorbell.ts";
+import { Inside, showInside } from "./inside.ts";
 import { NODE, THREAD } from "./layout.ts";
 import { ThreadTable } from "./thread_table.ts";
 
@@ -395,6 +396,8 @@ export class Seat implements Source {
       for (const chunk of this.#chunks) this.table.giveChunk(chunk);
     }
     this.#hasLeft = true;
+    // The words of its place are the next thread's from now on.
+    if (this === homeSeat) showInside(undefined);
     this.table.leave(this.id);
   }
 }
@@ -414,6 +417,7 @@ export function home(): Seat {
 export function adoptSeat(buffer: SharedArrayBuffer, id: number): Seat {
   const table = new ThreadTable(buffer);
   homeSeat = new Seat(table, id, doorbell);
+  if (platform.stopsThreads) showInside(new Inside(table, id));
   seats.set(table.identity, homeSeat);
   return homeSeat;
 }

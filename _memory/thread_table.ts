@@ -26,7 +26,8 @@
  * 1. A thread is alive exactly while ID of its place holds its id. The thread that removes the id
  *    adds to DEATHS and then wakes every sleeper, so that each looks again at the threads that it
  *    waits for. The same is done when a thread leaves after it was given up, because it may have
- *    taken something in between, and by whoever finds that a dead thread has got something since.
+ *    taken something in between, by whoever finds that a dead thread has got something since, and
+ *    by whoever has stopped the thread, which may not have come to the end of this.
  * 2. Name, flags and HOST are written before the id is stored, and stay until the place is claimed
  *    anew: a dead thread can be named. A name that is being changed may be read half-changed; only
  *    people read it.
@@ -76,6 +77,9 @@ export const FLAG = {
 
 const FREE = 0;
 const CLAIMING = 1;
+
+const OUTSIDE = 0;
+const INSIDE = 1;
 
 /** Generations that an id can tell apart; an id fits in 29 bits. */
 const GENERATIONS = (1 << 19) - 1;
@@ -138,6 +142,7 @@ export class ThreadTable {
       words[place + THREAD.TOKEN] = 0;
       words[place + THREAD.FLAGS] = flags;
       words[place + THREAD.HOST] = host;
+      store(words, place + THREAD.INSIDE, OUTSIDE);
       store(words, place + THREAD.BELL, AWAKE);
       store(words, place + THREAD.GRANTED, 0);
       store(words, THREAD_TABLE.NEXT, number + 1);
@@ -180,6 +185,34 @@ export class ThreadTable {
     for (let number = load(this.words, THREAD_TABLE.HIGHEST); number-- > 0;) {
       ring(this.words, PLACES + number * THREAD.SIZE + THREAD.BELL);
     }
+  }
+
+  /**
+   * Announces the death of a thread that was stopped. It may have been stopped in the midst of its
+   * own announcement, or before it rang for what it had granted: between the two steps of a ring,
+   * too, so that a bell which says AWAKE is rung as well.
+   */
+  announceStopped(id: number): void {
+    this.announceDeath(id);
+    for (let number = load(this.words, THREAD_TABLE.HIGHEST); number-- > 0;) {
+      notify(this.words, PLACES + number * THREAD.SIZE + THREAD.BELL);
+    }
+  }
+
+  /** Records whether the calling thread, which has that id, is inside latches. */
+  setInside(id: number, isInside: boolean): void {
+    store(this.words, this.placeOf(id) + THREAD.INSIDE, isInside ? INSIDE : OUTSIDE);
+  }
+
+  /**
+   * Whether a thread that was declared dead, or one that it is the host of, is inside latches; see
+   * `inside.ts`.
+   */
+  isInside(id: number): boolean {
+    const place = this.placeOf(id);
+    if (load(this.words, place + THREAD.ID) !== -id) return false; // It has left.
+    return load(this.words, place + THREAD.INSIDE) === INSIDE ||
+      this.#deadOf(id).some((other) => this.isInside(other));
   }
 
   /** True until the thread ends or is given up. */
@@ -250,12 +283,15 @@ export class ThreadTable {
    * have held their signs of life: of the others nothing would show that they are gone.
    */
   deadOf(host: number): number[] {
+    return this.#deadOf(host).filter((id) => (this.flagsOf(id) & FLAG.HOLDS_LIFE) !== 0);
+  }
+
+  #deadOf(host: number): number[] {
     const ids: number[] = [];
     for (let number = load(this.words, THREAD_TABLE.HIGHEST); number-- > 0;) {
       const place = PLACES + number * THREAD.SIZE;
       const id = -load(this.words, place + THREAD.ID);
-      if (id <= 0 || this.words[place + THREAD.HOST] !== host) continue;
-      if ((this.flagsOf(id) & FLAG.HOLDS_LIFE) !== 0) ids.push(id);
+      if (id > 0 && this.words[place + THREAD.HOST] === host) ids.push(id);
     }
     return ids;
   }

@@ -28,6 +28,7 @@
  * 5. A node in a list has that list's number in LIST until it is taken out: a node is opened for
  *    another wait only when it is in no list (Invariants 2 and 3 of `seat.ts`). So the first node
  *    of a list can always be removed, and a loop that takes out one first node after another ends.
+ * 6. No thread is stopped while it holds a latch; see `inside.ts`.
  *
  * Source: the three states are those of Drepper's second mutex, in "Futexes Are Tricky".
  *
@@ -37,6 +38,7 @@
 import { exchange, load, notify, pause, replace, wait } from "../_platform/atomics.ts";
 import { platform } from "../_platform/mod.ts";
 import { backOff } from "../_platform/park.ts";
+import { inside } from "./inside.ts";
 import { NODE, WAIT_LIST, WORD_BYTES } from "./layout.ts";
 import type { Seat } from "./seat.ts";
 import type { ThreadTable } from "./thread_table.ts";
@@ -68,6 +70,7 @@ export class Latch {
   /** Takes the latch; blocks for an instant if another thread has it. */
   take(): void {
     if (this.#isOurs) return; // Invariant 3.
+    inside?.enter(); // Invariant 6.
     if (!replace(this.#words, this.#index, FREE, TAKEN)) this.#waitFor();
     this.#isOurs = true;
   }
@@ -101,6 +104,7 @@ export class Latch {
     const before = exchange(this.#words, this.#index, FREE);
     this.#isOurs = false;
     if (before === SLEPT_ON) notify(this.#words, this.#index, 1);
+    inside?.leave();
   }
 }
 

@@ -28,8 +28,8 @@
  *    program, too, which the page has imported in a script of its own.
  *
  * Two things differ from other runtimes. A worker starts only when the event loop of its starter
- * turns, and a message arrives only when that of its receiver does. And `terminate` ends a thread
- * that computes, in Chromium after two seconds.
+ * turns, and a message arrives only when that of its receiver does. And `terminate` stops a thread
+ * in the midst of its code, in Chromium after two seconds.
  *
  * @module
  */
@@ -249,6 +249,7 @@ export function createBrowserPlatform(): Platform {
     threadName,
     canBlock: mayBlock(),
     servesBlocked: false,
+    stopsThreads: true,
     keepsContext: false,
     // A page lives until it is left, and a worker as long as it listens.
     loopHold: { hold() {}, release() {} },

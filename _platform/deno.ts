@@ -229,6 +229,7 @@ export function createDenoPlatform(): Platform {
     threadName,
     canBlock: true,
     servesBlocked: true,
+    stopsThreads: false,
     keepsContext: true,
     loopHold,
     startWorker: (options) => new DenoWorker(options),

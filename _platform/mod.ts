@@ -110,6 +110,11 @@ export interface Platform {
    * their receiver is blocked.
    */
   readonly servesBlocked: boolean;
+  /**
+   * Whether {@linkcode WorkerThread.terminate} stops a thread in the midst of its code. Elsewhere
+   * it runs on, up to a step at which it may end.
+   */
+  readonly stopsThreads: boolean;
   /** Whether {@linkcode createAsyncContext} follows code past its first `await`. */
   readonly keepsContext: boolean;
   /** Holds the event loop of this thread open. */

@@ -342,6 +342,7 @@ export function createNodePlatform(): Platform {
     threadName: isMainThread ? "main" : threadName || "worker",
     canBlock: true,
     servesBlocked: true,
+    stopsThreads: false,
     keepsContext: true,
     loopHold: new TimerHold(),
     startWorker: (options) => new NodeWorker(options),

@@ -29,7 +29,7 @@ import {
   type ThreadStart,
   ThreadState,
 } from "./_thread_state.ts";
-import { abandon, buryAbandoned } from "./_worker_link.ts";
+import { abandon, buryAbandoned, stopThread } from "./_worker_link.ts";
 
 /** Threads that run for longer than this have their signs of life watched. */
 const WATCH_AFTER_MS = 50;
@@ -257,7 +257,7 @@ class ThreadHost implements Source {
     this.#threads.delete(thread.id);
     this.#stopWatch(thread);
     thread.port.close();
-    thread.worker.terminate();
+    stopThread(thread.table, thread.id, thread.worker);
     endAccess(thread.id);
     if (thread.state.isAlive) abandon(thread.id, thread.worker);
     this.#letGo(thread);

@@ -173,8 +173,34 @@ export class WorkerLink {
 
   /** Ends the thread, as far as the runtime can. */
   terminate(): void {
-    this.thread.terminate();
+    stopThread(this.#threads, this.id, this.thread);
   }
+}
+
+/** How often, and how many milliseconds apart, to look whether a thread can be stopped. */
+const LOOKS = 2000;
+const LOOK_EVERY_MS = 1;
+
+/**
+ * Ends a thread that has left or was declared dead, as far as the runtime can. One that would be
+ * stopped inside a latch is given the time to come out; see `inside.ts`.
+ *
+ * @param looks How often to look for that: a thread whose stack overflowed at a latch may seem to be
+ * inside for ever.
+ */
+export function stopThread(
+  table: ThreadTable,
+  id: number,
+  thread: WorkerThread,
+  looks: number = LOOKS,
+): void {
+  if (!platform.stopsThreads) return thread.terminate();
+  if (looks > 0 && table.isInside(id)) {
+    platform.background(LOOK_EVERY_MS, () => stopThread(table, id, thread, looks - 1));
+    return;
+  }
+  thread.terminate();
+  table.announceStopped(id);
 }
 
 /** Starts a thread that is a pool's worker. */

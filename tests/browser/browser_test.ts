@@ -143,6 +143,10 @@ browserTest("In Chromium, tasks are cancelled, told to stop, and given up", asyn
   });
 });
 
+browserTest("In Chromium, a thread that is given up leaves no latch taken", async () => {
+  assertEquals(await check("stoppedInside"), 8);
+});
+
 browserTest(
   "In Chromium, a lost worker breaks the pool or is replaced, however it was lost",
   async () => {

@@ -14,6 +14,7 @@ import {
   Condition,
   Event,
   Lock,
+  PriorityQueue,
   Process,
   ProcessPoolExecutor,
   Queue,
@@ -314,6 +315,43 @@ export const cancelled = () =>
     };
   }, 1);
 
+/** How many queues can still be used when threads were given up in the midst of using them. */
+export async function stoppedInside() {
+  const queues = Array.from({ length: 8 }, () => new PriorityQueue<number>());
+  const before = await signsOfLife("held");
+  await Promise.all(queues.map((queue) =>
+    withPool(async (pool) => {
+      const begun = new Event();
+      for (let timeout = 50; !begun.isSet(); timeout *= 2) {
+        await pool.with({ timeout }).submit(
+          (queue: PriorityQueue<number>, begun: Event) => {
+            begun.set();
+            for (;;) {
+              queue.putSync(1);
+              queue.getSync();
+            }
+          },
+          queue,
+          begun,
+        ).exception();
+      }
+    }, 1)
+  ));
+  // The browser stops them in its own time.
+  while (await signsOfLife("held") > before) await new Promise((resolve) => setTimeout(resolve, 5));
+  let usable = 0;
+  for (const queue of queues) {
+    await withPool(async (pool) => {
+      const use = pool.with({ timeout: 2000 }).submit((queue: PriorityQueue<number>) => {
+        queue.putSync(1);
+        queue.getSync();
+      }, queue);
+      if (await use.exception() === null) usable++;
+    }, 1);
+  }
+  return usable;
+}
+
 export async function lostWorkers() {
   const breaking = makePool(1);
   const broken = await breaking.submit(() => close()).exception();
@@ -342,7 +380,7 @@ export async function lostWorkers() {
     await new Promise(() => {});
   });
   while (!ended.running()) await new Promise((resolve) => setTimeout(resolve, 1));
-  while (!await isWatched()) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (await signsOfLife("pending") === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   workers.at(-1)!.terminate();
   ways.push(messageOf(await ended.exception()));
   const after = await replacing.submit(gcd, 4, 6);
@@ -350,13 +388,13 @@ export async function lostWorkers() {
   return { broken: BrokenThreadPool.is(broken), refused, ways, after };
 }
 
-/** Whether the page waits for a worker's sign of life to go out. */
-async function isWatched(): Promise<boolean> {
+/** The workers' signs of life that are held, or that the page waits for. */
+async function signsOfLife(state: "held" | "pending"): Promise<number> {
   const { locks } = navigator as unknown as {
-    locks: { query(): Promise<{ pending: { name: string }[] }> };
+    locks: { query(): Promise<Record<typeof state, { name: string }[]>> };
   };
-  const { pending } = await locks.query();
-  return pending.some(({ name }) => name.startsWith("@concurrent/futures"));
+  const names = (await locks.query())[state];
+  return names.filter(({ name }) => name.startsWith("@concurrent/futures")).length;
 }
 
 /** The workers that the page has started, oldest first. */
