@@ -121,8 +121,8 @@ export const RECORD_RING = {
 export const WORKER = {
   /** AWAKE, SLEEPING or RETIRED. Written by both sides. */
   STATE: 0,
-  /** 1 once the worker holds its sign of life. */
-  ALIVE: 1,
+  /** COMING, ARRIVED, ALIVE or CALLED_OFF. Written by both sides. */
+  LIFE: 1,
   /** 1 once the worker is ready to take tasks. */
   READY: 2,
   /**

@@ -309,7 +309,7 @@ export class Crew {
     // No slot has its number in its stamp, nor will any: what the worker had claimed was taken
     // back.
     this.#freeNumbers.push(worker.number);
-    worker.end(isGone);
+    worker.end(isGone || worker.callOff());
     if (this.#kind.exports === undefined) endAccess(worker.id);
     // A browser would end the thread on the spot, and the block that it reads would stay in use for
     // ever. If it has ended by itself, that is so anyway.

@@ -65,6 +65,14 @@ export class PoolWorkerHandle extends WorkerLink {
     if (this.#named.length > 0) this.#named = [];
   }
 
+  /**
+   * Keeps a thread that has not begun from ever beginning; false when it has. A process is ended
+   * instead.
+   */
+  callOff(): boolean {
+    return this.child === undefined && this.state.callOff();
+  }
+
   /** The worker's process; `undefined` if the worker is a thread. */
   get child(): ChildThread | undefined {
     return "kill" in this.thread ? this.thread as ChildThread : undefined;

@@ -159,14 +159,14 @@ export class WorkerLink {
    * Ignores the worker from now on, and gives back what belongs to it. Its thread is ended by
    * {@linkcode terminate}.
    *
-   * @param isGone Whether the worker is known to run no longer. If not, it is declared dead all the
-   * same: its own waits throw, and what it holds is held by a dead owner.
+   * @param isGone Whether the worker is known to run no longer, or never to begin. If not, it is
+   * declared dead all the same: its own waits throw, and what it holds is held by a dead owner.
    */
   end(isGone: boolean): void {
     this.#ended = true;
     buryThread(this.id, isGone);
-    // Without a sign of life, nothing would show that it is gone.
-    if (this.state.isAlive) abandon(this.id, this.thread);
+    // Of one that has not begun, nothing would show that it is gone.
+    if (this.state.hasArrived) abandon(this.id, this.thread);
     this.stopWatch();
     this.port.close();
   }

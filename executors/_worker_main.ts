@@ -18,7 +18,7 @@ import { Arena } from "../_memory/arena.ts";
 import { Decoder } from "../_memory/decoder.ts";
 import { doorbell } from "../_memory/doorbell.ts";
 import { adoptSeat, bellOf, home, leaveAll } from "../_memory/seat.ts";
-import { FLAG } from "../_memory/thread_table.ts";
+import { FLAG, ThreadTable } from "../_memory/thread_table.ts";
 import { decode } from "../_memory/message.ts";
 import { SLOT, TaskRing } from "../_memory/task_ring.ts";
 import { ArgumentReader } from "./_argument_reader.ts";
@@ -67,10 +67,18 @@ interface Loaded {
 /** The entry of a worker's thread. */
 export function main(): void {
   let worker: PoolWorker | undefined;
+  let isCalledOff = false;
   platform.onOwnMessage((message) => {
     if (worker !== undefined) return worker.receive(message as MessagePort | BufferNews);
-    worker = new PoolWorker(message as StartMessage);
-    worker.run();
+    if (isCalledOff) return;
+    const start = message as StartMessage;
+    const life = new ThreadTable(start.threads).lifeOf(start.thread);
+    // Before it arrives: a worker that has arrived and has no sign of life is taken for gone.
+    const alive = new Promise<void>((resolve) => platform.holdName(life, resolve));
+    isCalledOff = !new WorkerState(start.state).arrive();
+    if (isCalledOff) return; // The thread is about to be ended, and its place may be another's.
+    worker = new PoolWorker(start);
+    worker.run(alive);
   });
 }
 
@@ -160,17 +168,21 @@ class PoolWorker {
     else this.#arguments.receive(message);
   }
 
-  /** Takes tasks until there will be no more. */
-  async run(): Promise<void> {
+  /**
+   * Takes tasks until there will be no more.
+   *
+   * @param alive Fulfilled once this thread holds its sign of life.
+   */
+  async run(alive: Promise<void>): Promise<void> {
+    const { table, id } = home();
+    alive.then(() => {
+      this.#state.setAlive();
+      table.setFlag(id, FLAG.HOLDS_LIFE);
+    });
     if (!await this.#initialize()) return;
     this.#state.setReady();
     const { initializer, isHosted } = this.#start;
     if (initializer >= 0 && isHosted) this.#tell(KIND.READY, 0, undefined);
-    const { table, id } = home();
-    platform.holdName(table.lifeOf(id), () => {
-      this.#state.setAlive();
-      table.setFlag(id, FLAG.HOLDS_LIFE);
-    });
     for (;;) {
       setCurrentTask(this.#running.context);
       const waiting = this.#runReady();

@@ -33,7 +33,15 @@
  *                                                       worker from now on
  *   ... + LEFT      -> NONE             endReading()    worker, after it has given the block back
  *
- * Word ALIVE: 1 once the worker holds its sign of life. Word READY: 1 once it takes tasks.
+ * Word LIFE: whether the worker has begun. Not used for a worker that is a process.
+ *
+ *   COMING  -> ARRIVED      arrive()     worker, by compare-exchange, having asked for its sign of
+ *                                        life and before it touches anything else
+ *   ARRIVED -> ALIVE        setAlive()   worker, once it holds its sign of life
+ *   COMING  -> CALLED_OFF   callOff()    owner, by compare-exchange: the worker will touch nothing,
+ *                                        so its place can be given back at once
+ *
+ * Word READY: 1 once the worker takes tasks.
  *
  * Invariants
  * 1. The worker stores BETWEEN before it looks at STATE, and looks at STATE before it claims. The
@@ -61,6 +69,11 @@ import { park, Spinner } from "../_platform/park.ts";
 import { RECORD_RING, TASK_RING, WORD_BYTES, WORKER } from "../_memory/layout.ts";
 import type { RecordRingPlace } from "../_memory/record_ring.ts";
 import type { TaskRing } from "../_memory/task_ring.ts";
+
+const COMING = 0;
+const ARRIVED = 1;
+const ALIVE = 2;
+const CALLED_OFF = 3;
 
 const AWAKE = 0;
 const SLEEPING = 1;
@@ -124,6 +137,11 @@ export class WorkerState {
   }
 
   // The worker's side.
+
+  /** Says that the worker begins; false when it has been called off, and must not. */
+  arrive(): boolean {
+    return replace(this.#words, WORKER.LIFE, COMING, ARRIVED);
+  }
 
   /** Says that no task runs; false when the worker must not claim another (Invariant 1). */
   mayClaim(): boolean {
@@ -237,7 +255,7 @@ export class WorkerState {
 
   /** Says that this worker holds its sign of life. */
   setAlive(): void {
-    store(this.#words, WORKER.ALIVE, 1);
+    store(this.#words, WORKER.LIFE, ALIVE);
   }
 
   /** Says that this worker takes tasks. */
@@ -266,9 +284,20 @@ export class WorkerState {
 
   // The owner's side.
 
+  /** Calls the worker off; false when it has begun. */
+  callOff(): boolean {
+    return replace(this.#words, WORKER.LIFE, COMING, CALLED_OFF);
+  }
+
+  /** True when the worker has begun, and so holds its sign of life or has asked for it. */
+  get hasArrived(): boolean {
+    const life = load(this.#words, WORKER.LIFE);
+    return life === ARRIVED || life === ALIVE;
+  }
+
   /** True when the worker holds its sign of life. */
   get isAlive(): boolean {
-    return load(this.#words, WORKER.ALIVE) === 1;
+    return load(this.#words, WORKER.LIFE) === ALIVE;
   }
 
   /** True when the worker has begun to take tasks. */

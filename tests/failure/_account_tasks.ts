@@ -108,6 +108,19 @@ export const compute = task(import.meta, function compute(ms: number): number {
   return ms;
 });
 
+/** Words of tasks that end their pool: how many have begun, and a flag. */
+export const BEGUN = 0;
+export const CLOSES = 1;
+
+/** Ends its thread once the flag is set, if it is the first that begins; the others never end. */
+export const closeFirst = task(import.meta, function closeFirst(words: Int32Array): Promise<void> {
+  if (Atomics.add(words, BEGUN, 1) === 0) {
+    wait(words, CLOSES);
+    close();
+  }
+  return new Promise(() => {});
+});
+
 /** Words of a place below another: a flag that ends its work, and the idents of both threads. */
 export const ENDS = 0;
 export const ABOVE = 1;

@@ -6,6 +6,7 @@
 import { assert, assertEquals, assertInstanceOf, assertLess } from "@std/assert";
 import {
   BrokenProcessPool,
+  BrokenThreadPool,
   Event,
   type Future,
   NotShareableError,
@@ -26,6 +27,7 @@ import { errorOf, lockReleased, until } from "./_support.ts";
 /** A part of the 256 MiB that the arguments of a pool's tasks may take. */
 const LARGE_BYTES = 10 << 20;
 const MANY = 30;
+const MANY_WORKERS = 8;
 
 function sizeOf(bytes: Uint8Array): number {
   return bytes.length;
@@ -206,6 +208,29 @@ test("ThreadPoolExecutor gives back the places of threads that were abandoned, o
   }
   assertLess(placesGivenUp() - before, MANY / 2);
 });
+
+for (const where of ["have not begun", "are in their initializer"] as const) {
+  test(`ThreadPoolExecutor that breaks gives back the places of workers that ${where}`, async () => {
+    const before = placesGivenUp();
+    const words = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
+    const inInitializer = where === "are in their initializer";
+    await using pool = new ThreadPoolExecutor({
+      maxWorkers: MANY_WORKERS,
+      ...inInitializer && { initializer: left.closeFirst, initargs: [words] },
+    });
+    const submitted = [pool.submit(left.closeFirst, words)];
+    await until(() => Atomics.load(words, left.BEGUN) === 1);
+    while (submitted.length < MANY_WORKERS) submitted.push(pool.submit(left.closeFirst, words));
+    if (inInitializer) await until(() => Atomics.load(words, left.BEGUN) === MANY_WORKERS);
+    assertLess(1, pool.stats().workers);
+    left.set(words, left.CLOSES);
+    for (const future of submitted) assertInstanceOf(await errorOf(future), BrokenThreadPool);
+    await using other = new ThreadPoolExecutor({ maxWorkers: 1, maxTasksPerChild: 1 });
+    // When a worker is started, those that are gone are noticed.
+    for (let i = 0; i < 10 * MANY && placesGivenUp() > before; i++) await other.submit(left.idle);
+    assertEquals(Math.max(placesGivenUp(), before), before);
+  });
+}
 
 for (const above of ["worker", "Thread"] as const) {
   test(`The place of a worker below a ${above} that has ended is given back once it is gone too`, async () => {
