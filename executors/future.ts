@@ -102,7 +102,7 @@ export class Future<T> implements PromiseLike<T> {
   /** The value or error, once done. */
   #outcome: unknown = undefined;
   /** What is told of the outcome: nothing, one receiver, or several. */
-  #receivers: Receiver | Subscription | (Receiver | Subscription)[] | undefined = undefined;
+  #receivers: Receiver | Subscription | Set<Receiver | Subscription> | undefined = undefined;
   #runner: Runner | undefined = undefined;
   #task = -1;
   #progress = 0;
@@ -146,10 +146,7 @@ export class Future<T> implements PromiseLike<T> {
       forget: (future, receiver) => {
         const receivers = future.#receivers;
         if (receivers === receiver) future.#receivers = undefined;
-        else if (Array.isArray(receivers)) {
-          const index = receivers.indexOf(receiver);
-          if (index >= 0) receivers.splice(index, 1);
-        }
+        else if (receivers instanceof Set) receivers.delete(receiver);
       },
     });
   }
@@ -429,8 +426,12 @@ export class Future<T> implements PromiseLike<T> {
   #addReceiver(receiver: Receiver | Subscription): void {
     const receivers = this.#receivers;
     if (receivers === undefined) this.#receivers = receiver;
-    else if (Array.isArray(receivers)) receivers.push(receiver);
-    else this.#receivers = [receivers, receiver];
+    else if (!(receivers instanceof Set)) {
+      this.#receivers = new Set([receivers]);
+      this.#addReceiver(receiver);
+    } else if (typeof receiver === "function" && receivers.has(receiver)) {
+      receivers.add((future) => receiver(future)); // Each is called as often as it was added.
+    } else receivers.add(receiver);
   }
 
   #finish(state: number, outcome: unknown): void {
@@ -439,7 +440,7 @@ export class Future<T> implements PromiseLike<T> {
     const receivers = this.#receivers;
     if (receivers === undefined) return;
     this.#receivers = undefined;
-    if (Array.isArray(receivers)) {
+    if (receivers instanceof Set) {
       for (const receiver of receivers) this.#tell(receiver);
     } else {
       this.#tell(receivers);

@@ -6,6 +6,7 @@ import {
   RuntimeError,
   TimeoutError,
 } from "../../executors/mod.ts";
+import { futureInternals } from "../../executors/_future_internals.ts";
 import { RLock } from "../../sync/mod.ts";
 import { errorsLogged, turn } from "../contracts/suite.ts";
 import { test } from "../_support/leaks.ts";
@@ -213,6 +214,19 @@ test("Future: a wait that was given up is not told any more", async () => {
   assert(TimeoutError.is(await late));
   future.setResult(7);
   assertEquals(await future, 7);
+});
+
+test("Future: waits that are given up together take a time in proportion to their number", {
+  timeout: 15_000,
+}, () => {
+  const future = new Future<number>();
+  const told: number[] = [];
+  const receivers = Array.from({ length: 400_000 }, (_, i) => () => void told.push(i));
+  for (const receiver of receivers) futureInternals.whenDone(future, receiver);
+  const last = receivers.splice(-2);
+  for (const receiver of receivers) futureInternals.forget(future, receiver);
+  future.setResult(7);
+  assertEquals(told, [receivers.length, receivers.length + last.length - 1]);
 });
 
 test("Future.addDoneCallback() calls in order, within the call that completes", () => {
