@@ -248,7 +248,8 @@ export class ProcessClient {
 
   /** Call when all children have ended, and no other will be started. */
   close(): void {
-    if (!clients.delete(this) || clients.size > 0) return;
+    if (!clients.delete(this)) return;
+    if (clients.size > 0) return post({ kind: "closed", pool: this.#number });
     serving?.terminate();
     serving = undefined;
   }

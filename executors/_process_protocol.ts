@@ -128,4 +128,9 @@ export type ManagerMessage =
     readonly graceMs: number;
   }
   | { readonly kind: "end"; readonly child: number; readonly signal: string }
+  | {
+    /** The pool is closed: nobody wants what its children have returned. */
+    readonly kind: "closed";
+    readonly pool: number;
+  }
   | { readonly kind: "news"; readonly news: ExportNews };

@@ -51,6 +51,9 @@ function handle(message: ManagerMessage, started: Started | undefined): void {
     case "end":
       children.get(message.child)?.end(message.signal);
       break;
+    case "closed":
+      groups.delete(message.pool);
+      break;
     case "news":
       exportTable.learn(message.news);
   }
@@ -69,7 +72,7 @@ function serve(message: ManagerMessage & { kind: "start" }, started: Started): v
     child = new PoolChild(start, settings, started, group, () => {
       children.delete(number);
       group.children.delete(child);
-      // Returned tasks wait for the pool's next child.
+      // Returned tasks wait for the pool's next child, or for its end.
       if (group.children.size === 0 && !group.hasReturned) groups.delete(pool);
     });
   } catch (error) {

@@ -256,6 +256,26 @@ for (const above of ["worker", "Thread"] as const) {
   });
 }
 
+test("ProcessPoolExecutor has what its processes have returned dropped when it is closed", async () => {
+  await using other = new ProcessPoolExecutor({ maxWorkers: 1 });
+  await other.submit(left.idle);
+  const { postMessage } = Worker.prototype;
+  const posted: { kind: string; pool: number }[] = [];
+  Worker.prototype.postMessage = function (this: Worker, ...args: unknown[]): void {
+    posted.push(args[0] as typeof posted[0]);
+    Reflect.apply(postMessage, this, args);
+  };
+  try {
+    const pool = new ProcessPoolExecutor({ maxWorkers: 1 });
+    await pool.submit(left.idle);
+    await pool.shutdown();
+    const { pool: number } = posted.find(({ kind }) => kind === "start")!;
+    assertEquals(posted.at(-1), { kind: "closed", pool: number });
+  } finally {
+    Worker.prototype.postMessage = postMessage;
+  }
+});
+
 test("ProcessPoolExecutor fails what a process has returned when the others' initializer fails", async () => {
   const file = await Deno.makeTempFile();
   await Deno.remove(file);
