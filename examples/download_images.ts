@@ -21,19 +21,16 @@
  */
 
 import { AsyncExecutor, type Executor, task, ThreadPoolExecutor } from "@concurrent/futures";
+import { temporaryFolder } from "./_on_exit.ts";
 import { refuse } from "./_options.ts";
 import {
   type CommandLine,
   count,
-  discardParts,
   nameOf,
-  onExit,
   parseCommandLine,
   prepareFolder,
   Table,
-  temporaryFolder,
   traceInto,
-  writeWhole,
 } from "./_photo_program.ts";
 import { servePhotos } from "./_photo_server.ts";
 
@@ -60,6 +57,8 @@ Options:
 export interface Order {
   readonly url: string;
   readonly file: string;
+  /** Where the file is until it is complete. */
+  readonly part: string;
   readonly timeoutMs: number;
 }
 
@@ -76,16 +75,18 @@ export interface Delivery {
  * list of deliveries.
  */
 export const download = task(import.meta, async function download(order: Order): Promise<Delivery> {
-  const { url, file } = order;
+  const { url, file, part } = order;
   try {
-    return { url, bytes: await writeWhole(file, (part) => fetchInto(part, order)) };
+    const bytes = await fetchPart(order);
+    await Deno.rename(part, file);
+    return { url, bytes };
   } catch (error) {
     return { url, bytes: 0, problem: reasonOf(error as Error) };
   }
 });
 
 /** Writes the answer from an address to a file, as it arrives. Returns the number of bytes. */
-async function fetchInto(file: string, { url, timeoutMs }: Order): Promise<number> {
+async function fetchPart({ url, part, timeoutMs }: Order): Promise<number> {
   using patience = new Patience(timeoutMs);
   const response = await fetch(url, { signal: patience.signal });
   if (!response.ok) {
@@ -98,7 +99,7 @@ async function fetchInto(file: string, { url, timeoutMs }: Order): Promise<numbe
     const all = expected === undefined ? "" : ` of ${expected}`;
     return new Error(`broke off after ${bytes}${all} bytes`, { cause });
   };
-  using out = await Deno.open(file, { write: true, create: true, truncate: true });
+  using out = await Deno.open(part, { write: true, create: true, truncate: true });
   try {
     for await (const chunk of response.body ?? []) {
       patience.renew();
@@ -200,9 +201,23 @@ async function fetchAll(
   return await executor.map(download, orders).toArray();
 }
 
-/** Fetches all files in each way, and prints the results. Returns whether everything went well. */
-async function compare(orders: readonly Order[], commandLine: CommandLine): Promise<boolean> {
-  using _ = onExit(() => discardParts(orders.map(({ file }) => file)));
+/**
+ * Fetches all files into a folder in each way, and prints the results. Returns whether everything
+ * went well.
+ */
+async function compare(
+  urls: readonly string[],
+  names: readonly string[],
+  folder: string,
+  commandLine: CommandLine,
+): Promise<boolean> {
+  using parts = temporaryFolder({ dir: folder, prefix: ".parts-" });
+  const orders = urls.map((url, i): Order => ({
+    url,
+    file: `${folder}/${names[i]}`,
+    part: `${parts.path}/${i}`,
+    timeoutMs: commandLine.timeoutMs,
+  }));
   const table = new Table(WAYS.map(({ name }) => name));
   let isGood = true;
   for (const way of WAYS) {
@@ -225,23 +240,23 @@ function megabytes(bytes: number): string {
 
 /** Fetches the photos of this program's own server. */
 async function downloadPhotos(commandLine: CommandLine): Promise<boolean> {
-  const { small, workers, timeoutMs, into } = commandLine;
+  const { small, workers, into } = commandLine;
   // Not imported at the top: workers import this file too, and do not need the library that paints.
   const { makePhotos, photoNames } = await import("./_photos.ts");
-  if (into !== undefined) await prepareFolder(into, photoNames());
-  await using temporary = temporaryFolder();
+  const names = photoNames();
+  if (into !== undefined) await prepareFolder(into, names);
+  using temporary = temporaryFolder({ prefix: "photos-" });
   const folder = into ?? `${temporary.path}/fetched`;
   await Deno.mkdir(folder, { recursive: true });
   const photos = await makePhotos(temporary.path, { small });
   const line = small ? NEAR : FAR;
   await using server = servePhotos(photos, line);
-  const orders = server.urls.map((url) => ({ url, file: `${folder}/${nameOf(url)}`, timeoutMs }));
 
   const { latencyMs, bytesPerSecond } = line;
   const rate = `${latencyMs / 1000} s and then ${megabytes(bytesPerSecond)}/s for each`;
-  console.log(`${count(orders.length, "photo")}, ${count(workers, "worker")}, ${rate}\n`);
-  const isGood = await compare(orders, commandLine);
-  if (isGood) await checkSame(photos, orders.map(({ file }) => file));
+  console.log(`${count(photos.length, "photo")}, ${count(workers, "worker")}, ${rate}\n`);
+  const isGood = await compare(server.urls, names, folder, commandLine);
+  if (isGood) await checkSame(photos, names.map((name) => `${folder}/${name}`));
   return isGood;
 }
 
@@ -261,12 +276,11 @@ async function digestOf(file: string): Promise<string> {
 
 /** Fetches the files at the given addresses. */
 async function downloadUrls(urls: readonly string[], commandLine: CommandLine): Promise<boolean> {
-  const { workers, timeoutMs, into: folder = "downloads" } = commandLine;
+  const { workers, into: folder = "downloads" } = commandLine;
   const names = namesOf(urls);
   await prepareFolder(folder, names);
   console.log(`${count(urls.length, "file")}, ${count(workers, "worker")}, into ${folder}\n`);
-  const orders = urls.map((url, i) => ({ url, file: `${folder}/${names[i]}`, timeoutMs }));
-  return await compare(orders, commandLine);
+  return await compare(urls, names, folder, commandLine);
 }
 
 /**

@@ -26,19 +26,16 @@ import {
   ThreadPoolExecutor,
 } from "@concurrent/futures";
 import { MagickErrorSeverity, MagickGeometry, MagickImage } from "@imagemagick/magick-wasm";
+import { temporaryFolder } from "./_on_exit.ts";
 import { refuse } from "./_options.ts";
 import {
   type CommandLine,
   count,
-  discardParts,
   nameOf,
-  onExit,
   parseCommandLine,
   prepareFolder,
   Table,
-  temporaryFolder,
   traceInto,
-  writeWhole,
 } from "./_photo_program.ts";
 import { makePhotos, photoNames, startImageMagick } from "./_photos.ts";
 
@@ -64,6 +61,8 @@ Options:
 export interface Job {
   readonly picture: string;
   readonly thumbnail: string;
+  /** Where the thumbnail is until it is complete. */
+  readonly part: string;
 }
 
 /** The outcome of a job. */
@@ -84,10 +83,11 @@ export interface Outcome {
  */
 export const makeThumbnail = task(
   import.meta,
-  async function makeThumbnail({ picture, thumbnail }: Job): Promise<Outcome> {
+  async function makeThumbnail({ picture, thumbnail, part }: Job): Promise<Outcome> {
     try {
       const { bytes, digest } = shrink(await Deno.readFile(picture));
-      await writeWhole(thumbnail, (part) => Deno.writeFile(part, bytes));
+      await Deno.writeFile(part, bytes);
+      await Deno.rename(part, thumbnail);
       return { picture, digest };
     } catch (error) {
       // Of "UnexpectedEndOfFile `' @ error/png.c/MagickPNGError/1308", leaves out the place in the
@@ -169,10 +169,16 @@ async function makeAll(
 }
 
 /**
- * Makes all thumbnails in each way, and prints the results. Returns whether everything went well.
+ * Makes all thumbnails in a folder in each way, and prints the results. Returns whether everything
+ * went well.
  */
-async function compare(jobs: readonly Job[], commandLine: CommandLine): Promise<boolean> {
-  using _ = onExit(() => discardParts(jobs.map(({ thumbnail }) => thumbnail)));
+async function compare(
+  pictures: readonly string[],
+  thumbnails: string,
+  commandLine: CommandLine,
+): Promise<boolean> {
+  using parts = temporaryFolder({ dir: thumbnails, prefix: ".parts-" });
+  const jobs = await jobsOf(pictures, thumbnails, parts.path);
   console.log(`${count(jobs.length, "picture")}, ${count(commandLine.workers, "worker")}\n`);
   const table = new Table(WAYS.map(({ name }) => name));
   let first: Outcome[] | undefined;
@@ -200,18 +206,18 @@ function checkSame(way: Way, outcomes: readonly Outcome[], expected: readonly Ou
 async function processPhotos(commandLine: CommandLine): Promise<boolean> {
   const { small, into } = commandLine;
   if (into !== undefined) await prepareFolder(into, photoNames());
-  await using temporary = temporaryFolder();
+  using temporary = temporaryFolder({ prefix: "photos-" });
   const thumbnails = into ?? `${temporary.path}/thumbnails`;
   await Deno.mkdir(thumbnails, { recursive: true });
   const photos = await makePhotos(temporary.path, { small });
-  return await compare(await jobsOf(photos, thumbnails), commandLine);
+  return await compare(photos, thumbnails, commandLine);
 }
 
 async function processFolder(folder: string, commandLine: CommandLine): Promise<boolean> {
   const { into: thumbnails = "thumbnails" } = commandLine;
   const pictures = await picturesIn(folder);
   await prepareFolder(thumbnails, pictures.map(nameOf));
-  return await compare(await jobsOf(pictures, thumbnails), commandLine);
+  return await compare(pictures, thumbnails, commandLine);
 }
 
 async function picturesIn(folder: string): Promise<string[]> {
@@ -233,12 +239,20 @@ async function picturesIn(folder: string): Promise<string[]> {
  * Makes the jobs, those of the largest files first, so that at the end no worker is left with a
  * long one.
  */
-async function jobsOf(pictures: readonly string[], thumbnails: string): Promise<Job[]> {
+async function jobsOf(
+  pictures: readonly string[],
+  thumbnails: string,
+  parts: string,
+): Promise<Job[]> {
   const sizes = new Map<string, number>();
   for (const picture of pictures) sizes.set(picture, (await Deno.stat(picture)).size);
   return pictures
     .toSorted((a, b) => sizes.get(b)! - sizes.get(a)!)
-    .map((picture) => ({ picture, thumbnail: `${thumbnails}/${nameOf(picture)}` }));
+    .map((picture, i) => ({
+      picture,
+      thumbnail: `${thumbnails}/${nameOf(picture)}`,
+      part: `${parts}/${i}`,
+    }));
 }
 
 // Workers import this module too, and must not run the program again.

@@ -196,14 +196,49 @@ test("download_images.ts leaves no half of a file when it is interrupted", VERY_
   await using scratch = await scratchFolder();
   await using server = startServer();
   const folder = await folderIn(scratch, "fetched");
-  const seen = () => namesIn(folder).filter((name) => name.startsWith("stalled"));
-  const code = await codeAfterSignal("download_images", {
-    args: ["--into", folder, `${server.url}/good.jpg`, `${server.url}/stalled.jpg`],
-    signal: "SIGINT",
-    isReady: () => seen().length > 0,
-  });
-  assertEquals([code, namesIn(folder)], [130, ["good.jpg"]]);
+  const isStalled = () => {
+    const [parts, good] = namesIn(folder);
+    return good === "good.jpg" && namesIn(`${folder}/${parts}`).length > 0;
+  };
+  for (const [signal, expected] of [["SIGHUP", 129], ["SIGINT", 130]] as const) {
+    const code = await codeAfterSignal("download_images", {
+      args: ["--into", folder, `${server.url}/good.jpg`, `${server.url}/stalled.jpg`],
+      signal,
+      isReady: isStalled,
+    });
+    assertEquals([code, namesIn(folder)], [expected, ["good.jpg"]]);
+    await Deno.remove(`${folder}/good.jpg`);
+  }
 });
+
+test(
+  "download_images.ts writes each file apart from the others and from what is there",
+  VERY_SLOW,
+  async () => {
+    await withTimeLimit(1000, async (timeoutMs) => {
+      await using scratch = await scratchFolder();
+      await using server = startServer();
+      const folder = await folderIn(scratch, "fetched");
+      await Deno.writeTextFile(`${folder}/good.jpg.part`, "mine");
+      const longest = `good-${"x".repeat(246)}.jpg`;
+      const paths = ["stalled.jpg", "good/stalled.jpg.part", "good.jpg", longest];
+      const { code, stderr } = await runExample("download_images", {
+        args: [
+          ...["--timeout", `${timeoutMs / 1000}`, "--into", folder],
+          ...paths.map((path) => `${server.url}/${path}`),
+        ],
+        timeoutMs: TIMEOUT_MS,
+      });
+      assertInTime(!/good.*: .*nothing came/.test(stderr));
+      assertEquals(code, 1);
+      assertEquals(stderr.match(/^.*jpg/gm), WAYS.map(() => `${server.url}/stalled.jpg`));
+      const whole = ["good.jpg", longest, "stalled.jpg.part"];
+      assertEquals(namesIn(folder), [...whole, "good.jpg.part"].sort());
+      for (const name of whole) assertEquals(await Deno.readFile(`${folder}/${name}`), BYTES);
+      assertEquals(await Deno.readTextFile(`${folder}/good.jpg.part`), "mine");
+    });
+  },
+);
 
 test("download_images.ts removes its own photos when it is ended", VERY_SLOW, async () => {
   await using scratch = await scratchFolder();
