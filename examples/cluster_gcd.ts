@@ -16,6 +16,8 @@
 import { ClusterExecutor } from "@concurrent/futures/cluster";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { onExit, temporaryFolder } from "./_on_exit.ts";
+import { refuse } from "./_options.ts";
 import { gcd } from "./gcd.ts";
 
 type Pair = readonly [number, number];
@@ -36,21 +38,24 @@ const ROOT = new URL("../", import.meta.url);
 const LEASE_SECONDS = 2;
 
 /**
- * Starts a redis-server on a free port. At the end of the `using` block it is ended, and its folder
- * removed.
+ * Starts a redis-server on a free port. At the end of the `using` block, or when the program is
+ * ended earlier, it is ended, and its folder removed.
  */
-async function startBroker(): Promise<AsyncDisposable & { url: string }> {
-  const folder = await Deno.makeTempDir();
-  const port = freePort();
-  const options = ["--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "yes"];
-  let server: Deno.ChildProcess;
+function startBroker(): AsyncDisposable & { url: string } {
+  let server: Deno.ChildProcess | undefined;
+  // Registered before the folder, which is removed once nobody writes to it.
+  const end = onExit(() => kill(server));
+  const folder = temporaryFolder({ prefix: "broker-" });
+  const port = String(freePort());
+  const network = ["--bind", "127.0.0.1", "--port", port];
+  const data = ["--dir", folder.path, "--save", "", "--appendonly", "yes"];
   try {
     server = new Deno.Command("redis-server", {
-      args: ["--port", String(port), ...options],
+      args: [...network, ...data],
       stdout: "null",
     }).spawn();
   } catch (error) {
-    await Deno.remove(folder);
+    folder[Symbol.dispose]();
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new Error(
       "Cannot start a broker: there is no redis-server; install it (Debian: package redis-server), or give --broker",
@@ -61,9 +66,19 @@ async function startBroker(): Promise<AsyncDisposable & { url: string }> {
     async [Symbol.asyncDispose]() {
       server.kill("SIGTERM");
       await server.status;
-      await Deno.remove(folder, { recursive: true });
+      end[Symbol.dispose]();
+      folder[Symbol.dispose]();
     },
   };
+}
+
+/** Ends a process at once, if it has not ended yet. */
+function kill(child: Deno.ChildProcess | undefined): void {
+  try {
+    child?.kill("SIGKILL");
+  } catch {
+    // It has ended.
+  }
 }
 
 function freePort(): number {
@@ -89,6 +104,7 @@ async function startHost(url: string, pool: string): Promise<Host> {
     stdin: "null",
     stdout: "piped",
   }).spawn();
+  const end = onExit(() => kill(child));
   const ended = child.status;
   let hasEnded = false;
   ended.then(() => hasEnded = true);
@@ -109,6 +125,7 @@ async function startHost(url: string, pool: string): Promise<Host> {
     async [Symbol.asyncDispose]() {
       if (!hasEnded) child.kill("SIGTERM");
       await Promise.all([ended, reading]);
+      end[Symbol.dispose]();
     },
   };
 }
@@ -151,17 +168,29 @@ async function run(url: string, pairs: readonly Pair[]): Promise<void> {
   if (wrong > 0) Deno.exitCode = 1;
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: { broker: { type: "string" }, repeat: { type: "string", default: "100" } },
-  });
-  const repeat = Number(values.repeat);
-  if (!(Number.isSafeInteger(repeat) && repeat > 0)) {
-    throw new RangeError(`Cannot repeat ${values.repeat} times: expected a positive integer`);
+/** What the command line asks for. Ends the program if there is something wrong with it. */
+function parseCommandLine(): { broker: string | undefined; repeat: number } {
+  const text = { type: "string" } as const;
+  try {
+    const { broker, repeat = "100" } =
+      parseArgs({ options: { broker: text, repeat: text } }).values;
+    if (!/^[1-9]\d{0,5}$/.test(repeat)) {
+      throw new Error(`--repeat must be an integer from 1 to 999999, got "${repeat}"`);
+    }
+    if (broker !== undefined && !URL.canParse(broker)) {
+      throw new Error(`--broker must be an address like redis://127.0.0.1:6379, got "${broker}"`);
+    }
+    return { broker, repeat: Number(repeat) };
+  } catch (error) {
+    refuse((error as Error).message);
   }
+}
+
+async function main(): Promise<void> {
+  const { broker: url, repeat } = parseCommandLine();
   const pairs = Array.from({ length: repeat }, () => PAIRS).flat();
-  if (values.broker !== undefined) return await run(values.broker, pairs);
-  await using broker = await startBroker();
+  if (url !== undefined) return await run(url, pairs);
+  await using broker = startBroker();
   await run(broker.url, pairs);
 }
 
