@@ -52,15 +52,26 @@ async function bundle(folder: URL): Promise<void> {
 }
 
 if (import.meta.main) {
-  const [port = "8080"] = Deno.args;
+  const [port = "8080", ...more] = Deno.args;
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65535 || more.length > 0) {
+    const given = Deno.args.join(" ");
+    console.error(`Cannot serve at port ${given}: give one number from 0 to 65535`);
+    Deno.exit(2);
+  }
   const server = await serveDemo(Number(port)).catch((error) => {
     if (!(error instanceof Deno.errors.AddrInUse)) throw error;
     console.error(`Cannot serve at port ${port}: it is in use; name another: deno task demo 8081`);
     return Deno.exit(1);
   });
-  console.log(`Open ${server.url} in a browser; end with Ctrl+C`);
-  Deno.addSignalListener("SIGINT", async () => {
-    await server.close();
+  let closing: Promise<void> | undefined;
+  const end = async (): Promise<void> => {
+    // `deno task` may pass on a signal that this process has got already.
+    await (closing ??= server.close());
     Deno.exit();
-  });
+  };
+  Deno.addSignalListener("SIGINT", end);
+  if (Deno.build.os !== "windows") {
+    for (const signal of ["SIGHUP", "SIGTERM"] as const) Deno.addSignalListener(signal, end);
+  }
+  console.log(`Open ${server.url} in a browser; end with Ctrl+C`);
 }
