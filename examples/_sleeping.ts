@@ -25,7 +25,7 @@ export function parseSleeps(args: string[]): Sleeps {
   const text = parseOption("seconds", args) ?? "1";
   const seconds = Number(text);
   if (!(seconds > 0 && seconds <= 60)) {
-    refuse(`--seconds must be a number from 0 to 60, got "${text}"`);
+    refuse(`--seconds must be a number, more than 0 and at most 60, got "${text}"`);
   }
   const same = Array.from({ length: TASKS }, () => seconds);
   const shorter = same.map((seconds, i) => round(seconds * (1 - i / TASKS)));

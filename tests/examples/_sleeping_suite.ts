@@ -104,7 +104,10 @@ export function testSleeping(name: string, { noun, reportsByHand }: Walk): void 
       for (const text of ["0", "long", "-1"]) {
         const { code, stdout, stderr } = await runExample(name, { args: [`--seconds=${text}`] });
         assertEquals([code, stdout], [2, ""]);
-        assertEquals(stderr, `--seconds must be a number from 0 to 60, got "${text}"\n`);
+        assertEquals(
+          stderr,
+          `--seconds must be a number, more than 0 and at most 60, got "${text}"\n`,
+        );
       }
       const { code, stdout, stderr } = await runExample(name, { args: ["--minutes", "1"] });
       assertEquals([code, stdout, stderr], [2, "", "Unknown option '--minutes'\n"]);
