@@ -127,6 +127,12 @@ function blobOf(code: string): string {
   return url;
 }
 
+/**
+ * What a Content-Security-Policy must allow. Firefox counts as a worker's own what its code imports
+ * dynamically imports in its turn.
+ */
+const POLICY = "worker-src blob:, in Firefox also 'self', or the package's host";
+
 class BrowserWorker implements WorkerThread {
   readonly #worker: Worker;
 
@@ -137,14 +143,27 @@ class BrowserWorker implements WorkerThread {
         "Cannot start worker: there are none in this kind of thread, such as a service worker; start them in the page",
       );
     }
-    this.#worker = new Worker(blobOf(code), { type: "module", name: options.name });
+    try {
+      this.#worker = new Worker(blobOf(code), { type: "module", name: options.name });
+    } catch (error) {
+      // So Safari says that a policy forbids it; others do so by an event. All throw for want of a
+      // policy for Trusted Types.
+      throw new Error(
+        `Cannot start worker: ${error}; a Content-Security-Policy may forbid it: it needs ${POLICY}, and a default policy where it requires Trusted Types`,
+        { cause: error },
+      );
+    }
     this.#worker.onerror = (event): void => {
       event.preventDefault();
+      const { message } = event;
       // The event of a file that cannot be loaded has no message.
-      options.onError(
-        event.message ||
-          `its file "${address}" could not be loaded, or a Content-Security-Policy forbids the worker: it needs worker-src blob:`,
-      );
+      if (!message) {
+        options.onError(
+          `its file "${address}" could not be loaded, or a Content-Security-Policy forbids the worker: it needs ${POLICY}`,
+        );
+      } else if (message.includes("error loading dynamically imported module")) {
+        options.onError(`${message}; a Content-Security-Policy may forbid it: it needs ${POLICY}`);
+      } else options.onError(message);
     };
   }
 
