@@ -386,7 +386,12 @@ export class Decoder extends WordReader {
     if (fields & tags.HAS_MESSAGE) define(error, "message", this.#string(), false);
     // Assigned, so that V8's own accessor takes it. An error sent without a stack gets none: the
     // stack of this decoder would mislead.
-    error.stack = fields & tags.HAS_STACK ? this.#string() : undefined;
+    const stack = fields & tags.HAS_STACK ? this.#string() : undefined;
+    error.stack = stack;
+    // Firefox's accessor, which errors inherit, makes an enumerable property.
+    if (Object.prototype.propertyIsEnumerable.call(error, "stack")) {
+      define(error, "stack", stack, false);
+    }
     if (fields & tags.HAS_CAUSE) define(error, "cause", this.#value(), false);
     if (fields & tags.HAS_ERRORS) define(error, "errors", this.#errors(), false);
     if (fields & tags.HAS_OWN) this.#ownFields(error);

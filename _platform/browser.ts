@@ -47,7 +47,7 @@ import {
   whenNameIsFree,
 } from "./_web.ts";
 import { beginning, codeOfScript, isBundled, isOfProgram, mayBeProgram } from "./entry.ts";
-import type { AsyncContext, Platform, WorkerOptions, WorkerThread } from "./mod.ts";
+import type { AsyncContext, ErrorClass, Platform, WorkerOptions, WorkerThread } from "./mod.ts";
 import { timers } from "./timers.ts";
 
 /**
@@ -58,6 +58,9 @@ export function isBrowser(): boolean {
   return typeof navigator === "object" && typeof self === "object" &&
     typeof MessageChannel === "function";
 }
+
+/** The class of Firefox's errors that the language does not know, such as too deep a recursion. */
+const { InternalError } = globalThis as { readonly InternalError?: ErrorClass };
 
 /** The part of a document that names its files. Workers have no document. */
 interface Document {
@@ -295,7 +298,7 @@ export function createBrowserPlatform(): Platform {
     endThread: () => endThread(),
     mainModule: undefined,
     pid: 0,
-    errorClasses: {},
+    errorClasses: InternalError === undefined ? {} : { "Firefox.InternalError": InternalError },
     standardError: {
       isTerminal: false,
       size: () => ({ columns: 0, rows: 0 }),

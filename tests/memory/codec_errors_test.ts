@@ -617,6 +617,32 @@ Deno.test("Encoder/Decoder: an error that a runtime has made otherwise arrives a
   assertEquals(Object.hasOwn(send(new DOMException("no", "AbortError")), "code"), false);
 });
 
+Deno.test("an error's stack stays hidden where errors inherit an accessor for it", () => {
+  const Native = globalThis.Error;
+  const { prototype } = Native;
+  const sent = new RangeError("no");
+  globalThis.Error = function (): Error {
+    const error = new Native();
+    delete error.stack;
+    return error;
+  } as unknown as ErrorConstructor;
+  Object.defineProperty(prototype, "stack", {
+    configurable: true,
+    get: () => "",
+    set(value) {
+      Object.defineProperty(this, "stack", { value, enumerable: true, configurable: true });
+    },
+  });
+  let got: Error;
+  try {
+    got = send(sent);
+  } finally {
+    globalThis.Error = Native;
+    delete prototype.stack;
+  }
+  assertEquals([got.message, got.stack, Object.keys(got)], ["no", sent.stack, []]);
+});
+
 Deno.test("lists in lists that count the same words are refused", () => {
   const size = 1000;
   const words = Int32Array.from({ length: size }, (_, at) => tags.ARRAY | (size - at - 1) << 8);
