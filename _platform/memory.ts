@@ -9,6 +9,12 @@ import { canWaitAsync } from "./atomics.ts";
 /** Whether this thread can make shared memory. In a browser, only an isolated page can. */
 export const hasSharedMemory: boolean = typeof SharedArrayBuffer === "function";
 
+/** Whether a browser withholds shared memory only as the page is not isolated. */
+function lacksHeaders(): boolean {
+  const { crossOriginIsolated } = globalThis as { readonly crossOriginIsolated?: boolean };
+  return !crossOriginIsolated && !("ServiceWorkerGlobalScope" in globalThis);
+}
+
 /**
  * Makes shared memory, all 0.
  *
@@ -20,7 +26,11 @@ export const hasSharedMemory: boolean = typeof SharedArrayBuffer === "function";
 export function createSharedMemory(byteLength: number, maxByteLength?: number): SharedArrayBuffer {
   if (!hasSharedMemory) {
     throw new Error(
-      "Cannot share memory between threads: this page is not isolated, so the browser gives it no SharedArrayBuffer; have it served over https, or from localhost, with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp",
+      `Cannot share memory between threads: ${
+        lacksHeaders()
+          ? "this page is not isolated, so the browser gives it no SharedArrayBuffer; have it served over https, or from localhost, with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp"
+          : "the browser has no SharedArrayBuffer in this kind of thread, as Firefox in service workers, or in none; use the package in a page, or in another browser"
+      }`,
     );
   }
   if (!canWaitAsync || !("grow" in SharedArrayBuffer.prototype)) {
