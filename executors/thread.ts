@@ -299,7 +299,7 @@ export class Thread<A extends unknown[] = unknown[]> {
     const { port1, port2 } = new MessageChannel();
     let id: number | undefined;
     try {
-      const classes = this.#send(values, fields, port1);
+      const { classes, sendRest } = this.#send(values, fields, port1);
       id = table.claim(
         this.#name,
         FLAG.STARTED | (this.#daemon ? FLAG.DAEMON : 0),
@@ -318,6 +318,7 @@ export class Thread<A extends unknown[] = unknown[]> {
         classes,
         port: port2,
       });
+      sendRest();
       this.#follow(id, state, port1);
     } catch (error) {
       if (id !== undefined) table.leave(id);
@@ -363,28 +364,38 @@ export class Thread<A extends unknown[] = unknown[]> {
   }
 
   /**
-   * Sends the values before the thread that will read them is started; see `ThreadStart.classes`
-   * for the return value.
+   * Sends the values; see `ThreadStart.classes` for what is returned with `sendRest`, which must be
+   * called once the thread is started.
+   *
+   * What may be refused is sent at once, when nothing has been started. All else goes after the
+   * thread's port, as `sendRest` does: what a thread has posted to a port before it hands it over,
+   * Firefox passes on only when that thread's event loop turns, and until then it may block for the
+   * new one.
    */
   #send(
     values: readonly unknown[],
     fields: object,
     port: MessagePort,
-  ): readonly string[] | undefined {
+  ): { readonly classes: readonly string[] | undefined; readonly sendRest: () => void } {
     const encoder = new Encoder();
     encoder.handleOf = handleForThread;
+    let sendRest = (): void => {};
     try {
       const marked = [...values, ...Object.values(fields)];
       const transfers = takeArgumentTransfers(marked, undefined);
       const encoded = encode(encoder, values, transfers);
-      port.postMessage(encoded, [encoded.block, ...transfers ?? []]);
+      const send = (): void => port.postMessage(encoded, [encoded.block, ...transfers ?? []]);
+      const isSure = transfers === undefined &&
+        encoded.extras.every((extra) => extra instanceof SharedArrayBuffer);
+      if (isSure) sendRest = send;
+      else send();
     } catch (error) {
       if (NotShareableError.is(error)) throw error;
       throw new NotShareableError(`Cannot start thread "${this.name}": ${errorText(error)}`, {
         cause: error,
       });
     }
-    return encoder.handles > 0 ? THREAD_CLASSES : undefined;
+    return { classes: encoder.handles > 0 ? THREAD_CLASSES : undefined, sendRest };
   }
 
   /** Listens to the thread, which has been started. */

@@ -276,6 +276,31 @@ test("Thread.start() throws for what cannot be sent, with nothing started", asyn
   await runThread(thread); // Nothing had been started, so it can be tried again.
 });
 
+test("Thread.start() sends its values after their port, and before it what may be refused", async () => {
+  const ports = MessagePort.prototype.postMessage;
+  const workers = Worker.prototype.postMessage;
+  const sent: string[] = [];
+  MessagePort.prototype.postMessage = function (message: unknown, ...rest: unknown[]): void {
+    if (Object.hasOwn(Object(message), "block")) sent.push("values");
+    Reflect.apply(ports, this, [message, ...rest]);
+  };
+  Worker.prototype.postMessage = function (...args: unknown[]): void {
+    sent.push("port");
+    Reflect.apply(workers, this, args);
+  };
+  const target = (..._: unknown[]): void => {};
+  const bytes = new Uint8Array(8);
+  try {
+    await runThread(new Thread({ target, args: [1, new Event()] }));
+    assertEquals(sent.splice(0), ["port", "values"]);
+    await runThread(new Thread({ target, args: [transfer(bytes, [bytes.buffer])] }));
+    assertEquals(sent.splice(0), ["values", "port"]);
+  } finally {
+    MessagePort.prototype.postMessage = ports;
+    Worker.prototype.postMessage = workers;
+  }
+});
+
 test("Thread.start() twice throws, also after the end", async () => {
   const thread = new Thread({ target: () => {} });
   thread.start();
