@@ -15,6 +15,7 @@ import type { Handle, Shareable } from "../_memory/handle.ts";
 import { WORD_BYTES } from "../_memory/layout.ts";
 import { decode, encode, type Encoded, externBaseOf, takeSpilled } from "../_memory/message.ts";
 import { RecordReader, type RecordRingPlace, RecordWriter } from "../_memory/record_ring.ts";
+import { Fifo } from "./_fifo.ts";
 import { type Payload, writeForProcess } from "./_payload.ts";
 import {
   BLOCK,
@@ -76,7 +77,7 @@ export class MailboxWriter {
   /** When the task ran whose outcome comes next: sent together with that outcome, the same way. */
   #ran: { readonly id: number; readonly report: RanReport } | undefined;
   /** Writes that wait for room, oldest first. */
-  readonly #waiting: Waiting[] = [];
+  readonly #waiting = new Fifo<Waiting>();
 
   /** @param arena The writer's own arena, or one that only the writer allocates from. */
   constructor(place: RecordRingPlace, arena: Arena, port: MessagePort, bell: Bell) {
@@ -107,11 +108,24 @@ export class MailboxWriter {
       this.#ran = { id, report: value as RanReport };
       return undefined;
     }
+    if (kind === KIND.PROGRESS && this.#replaceReport(id, value)) return undefined;
     if (this.#waiting.length === 0 && this.#tryWrite(kind, id, value)) return undefined;
     return new Promise((resolve, reject) => {
       this.#waiting.push({ kind, id, value, resolve, reject });
       if (this.#waiting.length === 1) this.#writeLater();
     });
+  }
+
+  /**
+   * Lets a report of progress take the place of one that waits for room, as a task that never
+   * awaits may report a million times; false when there is no such report.
+   */
+  #replaceReport(id: number, value: unknown): boolean {
+    this.flush();
+    const { last } = this.#waiting;
+    if (last?.kind !== KIND.PROGRESS || last.id !== id) return false;
+    last.value = value;
+    return true;
   }
 
   /**
@@ -265,14 +279,14 @@ export class MailboxWriter {
   flush(): void {
     const waiting = this.#waiting;
     while (waiting.length > 0) {
-      const { kind, id, value, resolve, reject } = waiting[0];
+      const { kind, id, value, resolve, reject } = waiting.first;
       try {
         if (!this.#tryWrite(kind, id, value)) return;
         resolve();
       } catch (error) {
         reject(error);
       }
-      waiting.shift();
+      waiting.drop();
     }
   }
 
@@ -289,7 +303,7 @@ export class MailboxWriter {
 interface Waiting {
   readonly kind: number;
   readonly id: number;
-  readonly value: unknown;
+  value: unknown;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }

@@ -11,6 +11,7 @@ import type { Bell } from "../_memory/doorbell.ts";
 import { WORD_BYTES } from "../_memory/layout.ts";
 import type { Encoded } from "../_memory/message.ts";
 import { RecordReader, type RecordRingPlace, RecordWriter } from "../_memory/record_ring.ts";
+import { Fifo } from "./_fifo.ts";
 import { blockPayload, encodedOf, keep, lay, type Payload, payloadAt } from "./_payload.ts";
 import { BLOCK, HEADER_WORDS, KIND_SHIFT, MAIL_PAYLOAD_WORDS, PLACE } from "./_protocol.ts";
 
@@ -78,7 +79,7 @@ export class RelayWriter {
   readonly #port: MessagePort;
   readonly #bell: Bell;
   /** Mail that waits for room, oldest first. */
-  readonly #waiting: [kind: number, id: number, payload: Payload][] = [];
+  readonly #waiting = new Fifo<[kind: number, id: number, payload: Payload]>();
 
   constructor(place: RecordRingPlace, arena: Arena, port: MessagePort, bell: Bell) {
     this.#records = new RecordWriter(place);
@@ -103,7 +104,7 @@ export class RelayWriter {
 
   async #passWaiting(): Promise<void> {
     while (this.#waiting.length > 0) {
-      if (this.#write(...this.#waiting[0])) this.#waiting.shift();
+      if (this.#write(...this.#waiting.first)) this.#waiting.drop();
       else {
         this.ring();
         await this.#records.room();

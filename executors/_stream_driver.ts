@@ -120,6 +120,10 @@ export class StreamDriver {
       const result = isAsync ? await this.#unlessStopped(step) : step as IteratorResult<unknown>;
       this.#isSuspended = true;
       if (result === STOPPED) break;
+      if (Object(result) !== result) {
+        this.#isSuspended = false;
+        throw new TypeError(`Cannot read iterator: next() returned ${String(result)}, no object`);
+      }
       if (result.done) return true;
       const { value } = result;
       const plain = isThenable(value) ? await this.#unlessStopped(value) : value;

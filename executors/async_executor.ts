@@ -316,6 +316,8 @@ async function run(task: Waiting): Promise<void> {
   try {
     const target = dereference(task.fn);
     const fn = (target instanceof Promise ? await target : target) as Call;
+    // It was given up while its module was loaded.
+    if (future.done()) return;
     // Each call of a chunk has to begin in the context; where contexts end at an await, it is
     // entered anew.
     const one = platform.keepsContext

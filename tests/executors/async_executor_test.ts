@@ -1,10 +1,11 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import {
   AsyncExecutor,
   type Future,
   RuntimeError,
   taskContext,
+  tasks,
   ThreadPoolExecutor,
   transfer,
 } from "../../executors/mod.ts";
@@ -261,4 +262,18 @@ test("AsyncExecutor keeps nothing of a task that was taken back before it began"
     { permissions: ["-A", "--v8-flags=--expose-gc"] },
   );
   assertEquals([result.code, result.stdout, result.stderr], [0, "0\n", ""]);
+});
+
+test("AsyncExecutor does not call a task that was given up while its module was loaded", async () => {
+  await using executor = new AsyncExecutor();
+  const { noted } = tasks<typeof import("./fixtures/notes.ts")>(
+    new URL("./fixtures/notes.ts", import.meta.url),
+  );
+  const controller = new AbortController();
+  const future = executor.with({ signal: controller.signal }).submit(noted, "given up");
+  await turn(); // It has begun, and its module is being loaded.
+  controller.abort();
+  await assertRejects(() => future.result(), DOMException);
+  await executor.submit(noted, "wanted");
+  assertEquals((await import("./fixtures/notes.ts")).notes, ["wanted"]);
 });

@@ -222,6 +222,15 @@ test("AsyncExecutor.stream() copies nothing, and takes closures", async () => {
   assert(given === value);
 });
 
+test("AsyncExecutor.stream() fails, as for...of does, where next() returns no object", async () => {
+  await using executor = new AsyncExecutor();
+  let closed = 0;
+  const iterator = { next: () => undefined, return: () => ++closed };
+  const broken = { [Symbol.iterator]: () => iterator } as unknown as Iterable<number>;
+  await assertRejects(() => executor.stream(() => broken).toArray(), TypeError, "no object");
+  assertEquals(closed, 0);
+});
+
 test("AsyncExecutor.stream() lets timers fire while it is read", async () => {
   await using executor = new AsyncExecutor();
   for (const fn of [streams.count, () => streams.countLater(Infinity, false)]) {
