@@ -31,7 +31,7 @@ import { randomWord } from "../_platform/random.ts";
 import { Bell, Doorbell, doorbell, type Source } from "./doorbell.ts";
 import { Inside, showInside } from "./inside.ts";
 import { NODE, THREAD } from "./layout.ts";
-import { ThreadTable } from "./thread_table.ts";
+import { CHUNK_NODES, ThreadTable } from "./thread_table.ts";
 
 /** One wait of this thread, blocking or as a promise. */
 export abstract class Wait {
@@ -121,6 +121,11 @@ export interface Limits {
   readonly onWait?: () => void;
 }
 
+/** After so many waits, a thread looks whether it has more nodes than it needs. */
+const WAITS_BETWEEN_LOOKS = 1024;
+/** Free nodes that a thread keeps, so as not to take and give back chunks all the time. */
+const KEPT_NODES = 1024;
+
 /** Identifies this thread in all tables. */
 const TOKEN = randomWord();
 
@@ -131,14 +136,15 @@ export class Seat implements Source {
   readonly id: number;
   readonly #doorbell: Doorbell;
   readonly #waits = new Map<number, Wait>();
-  readonly #freeNodes: number[] = [];
+  #freeNodes: number[] = [];
+  #untilLook = WAITS_BETWEEN_LOOKS;
   /**
    * The waits that this thread is blocked in, the innermost last; and how many blocking waits were
    * under way in the doorbell when each began.
    */
   readonly #blocked: { readonly wait: Wait; readonly depth: number }[] = [];
   /** The first node of each chunk that belongs to this thread. */
-  readonly #chunks: number[] = [];
+  readonly #chunks = new Set<number>();
   /** Nodes taken from this thread's stack GRANTED, oldest first. */
   readonly #taken: number[] = [];
   /** How many of them have been handed to their waits. */
@@ -181,7 +187,7 @@ export class Seat implements Source {
     if (this.#hasLeft) throw new Error("Cannot wait: this thread is ending");
     if (this.#freeNodes.length === 0) {
       const nodes = this.table.takeChunk();
-      this.#chunks.push(nodes[0]);
+      this.#chunks.add(nodes[0]);
       this.#freeNodes.push(...nodes);
     }
     const node = this.#freeNodes.pop()!;
@@ -205,7 +211,31 @@ export class Seat implements Source {
     this.#waits.delete(node);
     if (isOver) this.#freeNodes.push(node);
     else this.#keepsNodes = true;
+    if (--this.#untilLook === 0) this.#giveChunks();
     if (this.#waits.size === 0) this.#doorbell.remove(this);
+  }
+
+  /** Gives back chunks of which no node is in use, if there are many free nodes. */
+  #giveChunks(): void {
+    this.#untilLook = WAITS_BETWEEN_LOOKS;
+    // Whoever was given up keeps its chunks.
+    if (this.#freeNodes.length < 2 * KEPT_NODES || !this.isHere) return;
+    const freeIn = new Map<number, number[]>();
+    for (const node of this.#freeNodes) {
+      const first = this.table.firstOf(node);
+      const nodes = freeIn.get(first);
+      if (nodes === undefined) freeIn.set(first, [node]);
+      else nodes.push(node);
+    }
+    this.#freeNodes = [];
+    for (const [first, nodes] of freeIn) {
+      if (nodes.length < CHUNK_NODES || this.#freeNodes.length < KEPT_NODES) {
+        this.#freeNodes.push(...nodes);
+      } else {
+        this.#chunks.delete(first);
+        this.table.giveChunk(first);
+      }
+    }
   }
 
   /**

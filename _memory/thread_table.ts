@@ -19,8 +19,8 @@
  * Word GRANTED of a place: a stack of nodes, linked by NEXT_GRANTED. Any thread pushes; the thread
  * that sits there takes all at once.
  *
- * A node belongs to the thread that took its chunk. Chunks are given back by a thread that leaves;
- * a thread that was given up keeps its own.
+ * A node belongs to the thread that took its chunk. Chunks are given back by a thread that leaves,
+ * or has many that it does not use; a thread that was given up keeps its own.
  *
  * Invariants
  * 1. A thread is alive exactly while ID of its place holds its id. The thread that removes the id
@@ -52,7 +52,7 @@ import { NODE, THREAD, THREAD_TABLE, WORD_BYTES } from "./layout.ts";
 /** Threads that a table can hold at once. */
 const MAX_THREADS = 1024;
 /** Nodes handed out together. */
-const CHUNK_NODES = 16;
+export const CHUNK_NODES = 16;
 const CHUNK_WORDS = CHUNK_NODES * NODE.SIZE;
 /** 262,144 waits at once, of all threads together. */
 const MAX_CHUNKS = 1 << 14;
@@ -392,6 +392,11 @@ export class ThreadTable {
     }
     const first = NODES + chunk * CHUNK_WORDS;
     return Array.from({ length: CHUNK_NODES }, (_, i) => first + i * NODE.SIZE);
+  }
+
+  /** The first node of the chunk that a node is in. */
+  firstOf(node: number): number {
+    return node - (node - NODES) % CHUNK_WORDS;
   }
 
   /** Gives back the chunk that a node is in; none of its nodes may be in use. */

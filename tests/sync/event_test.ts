@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { ThreadPoolExecutor } from "../../executors/mod.ts";
 import { Event, type Handle, Lock } from "../../sync/mod.ts";
+import { THREAD_TABLE } from "../../_memory/layout.ts";
+import { home } from "../../_memory/seat.ts";
 import { test } from "../_support/leaks.ts";
 import { ELSEWHERE, shareProcesses } from "../contracts/elsewhere.ts";
 import { BAD_WAITS, SHORT_MS } from "../contracts/lock_suite.ts";
@@ -26,6 +28,19 @@ async function assertSound(event: Event): Promise<void> {
   event.clear();
   assertEquals(event.isSet(), false);
 }
+
+test("Event.wait(): what many waits at a time took is there for other threads afterwards", async () => {
+  const event = new Event();
+  const waits = Array.from({ length: 20_000 }, () => event.wait());
+  event.set();
+  await Promise.all(waits);
+  const { table } = home();
+  const chunksMade = (): number => Atomics.load(table.words, THREAD_TABLE.CHUNKS);
+  const before = chunksMade();
+  const others = Array.from({ length: 1000 }, () => table.takeChunk()[0]);
+  assertEquals(chunksMade(), before);
+  for (const first of others) table.giveChunk(first);
+});
 
 test("Event.isSet() is true after set(), until clear()", () => {
   const event = new Event();
