@@ -162,6 +162,20 @@ test("explorer refuses a schedule that does not fit", async () => {
   assertStringIncludes(stdout, "violation: the schedule does not fit");
 });
 
+test("explorer refuses options with which it would walk nothing, or another model", async () => {
+  const model = ["--model", "mutex"];
+  const refused: [args: string[], message: string][] = [
+    [[...model, "--seconds", "abc"], 'Cannot explore: --seconds is "abc"; give a number'],
+    [[...model, "--extra", "x"], 'Cannot explore: --extra is "x"; give a number'],
+    [["--schedule", "1:1"], "Cannot replay schedule: --model is not given; name the model"],
+  ];
+  for (const [args, message] of refused) {
+    const { code, stdout, stderr } = await runExplorer(args);
+    assertEquals([code, stdout], [1, ""]);
+    assertStringIncludes(stderr, message);
+  }
+});
+
 test("stepped_atomics.ts has every operation of atomics.ts", () => {
   for (const name of Object.keys(real)) assert(name in stepped, name);
 });

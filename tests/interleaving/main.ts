@@ -45,6 +45,12 @@ async function select(name: string | undefined): Promise<readonly FoundModel[]> 
   throw new RangeError(`Cannot find model "${name}": there are ${names}`);
 }
 
+/** Reads a number of the command line. Without this check, a typing error would walk nothing. */
+function parseNumber(name: string, text: string, pattern: RegExp): number {
+  if (pattern.test(text)) return Number(text);
+  throw new RangeError(`Cannot explore: --${name} is "${text}"; give a number`);
+}
+
 /** Returns the exit code. */
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -56,6 +62,14 @@ async function main(): Promise<number> {
       all: { type: "boolean", default: false },
     },
   });
+  if (values.schedule !== undefined && values.model === undefined) {
+    throw new TypeError("Cannot replay schedule: --model is not given; name the model");
+  }
+  const bounds = {
+    extra: parseNumber("extra", values.extra, /^-?\d+$/),
+    seconds: parseNumber("seconds", values.seconds, /^(\d*\.?\d+|Infinity)$/),
+    isExhaustive: values.all,
+  };
   const models = await select(values.model);
   if (values.schedule !== undefined) {
     const { reason, trace } = await replay(models[0], parseSchedule(values.schedule));
@@ -63,11 +77,6 @@ async function main(): Promise<number> {
     console.log(reason === undefined ? "no violation" : `violation: ${reason}`);
     return reason === undefined ? 0 : 1;
   }
-  const bounds = {
-    extra: Number(values.extra),
-    seconds: Number(values.seconds),
-    isExhaustive: values.all,
-  };
   let code = 0;
   console.log(row("model", "threads", "preemptions", "schedules", "different", "steps", "seconds"));
   for (const found of models) {
