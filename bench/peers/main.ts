@@ -12,8 +12,8 @@
  *   --quick             only see whether everything works: the figures mean nothing, and neither
  *                       page nor picture is written
  *   --record FILE       where the record goes
- *   --page FILE         where the tables go
- *   --picture FILE      where the picture goes
+ *   --page FILE         where the tables go; if only a part is run, nowhere unless this is given
+ *   --picture FILE      where the picture goes; likewise
  *
  * Each contestant runs each case in a process of its own, and all of them take turns. A contestant
  * that is missing, fails, or exceeds the limit is noted below the table.
@@ -42,16 +42,22 @@ const { values: options } = parseArgs({
       type: "string",
       default: fileURLToPath(new URL("record.json", FOLDER)),
     },
-    page: {
-      type: "string",
-      default: fileURLToPath(new URL("../../docs/peers.md", FOLDER)),
-    },
-    picture: {
-      type: "string",
-      default: fileURLToPath(new URL("../../docs/peers.svg", FOLDER)),
-    },
+    page: { type: "string" },
+    picture: { type: "string" },
   },
 });
+
+/** Where page or picture go. Those of the repository show all cases: a part must not replace them. */
+function placeOf(asked: string | undefined, own: string): string | undefined {
+  if (options.quick) return undefined;
+  const isPart = [options.case, options.contestant, options.runtime].some((one) =>
+    one !== undefined
+  );
+  return asked ?? (isPart ? undefined : fileURLToPath(new URL(own, FOLDER)));
+}
+
+const page = placeOf(options.page, "../../docs/peers.md");
+const picture = placeOf(options.picture, "../../docs/peers.svg");
 
 /** Returns the items whose names were asked for; all, if none were. */
 function chosen<T>(
@@ -74,15 +80,16 @@ function chosen<T>(
 /** Installs the packages of this folder, unless they are there already. */
 async function install(contestants: readonly Contestant[]): Promise<void> {
   const needed = contestants.map(({ package: name }) => name).filter((name) => name !== undefined);
+  if (picture !== undefined) needed.push("vega", "vega-lite");
   const isThere = await Promise.all(
-    [...needed, "vega"].map((name) =>
+    needed.map((name) =>
       Deno.stat(new URL(`node_modules/${name}/package.json`, FOLDER)).then(
         () => true,
         () => false,
       )
     ),
   );
-  if (needed.length === 0 || isThere.every(Boolean)) return;
+  if (isThere.every(Boolean)) return;
   console.error("Installing the packages of bench/peers ...");
   const args = [
     "install",
@@ -91,12 +98,12 @@ async function install(contestants: readonly Contestant[]): Promise<void> {
     "--no-package-lock",
     "--loglevel=error",
   ];
-  const { success } = await new Deno.Command("npm", {
-    args,
-    cwd: FOLDER,
-    stdout: "null",
-  })
-    .output().catch(() => ({ success: false }));
+  let success = false;
+  try {
+    ({ success } = await new Deno.Command("npm", { args, cwd: FOLDER, stdout: "null" }).output());
+  } catch {
+    // There is no npm.
+  }
   if (!success) {
     console.error(
       "npm install failed: packages that are not there will be missing",
@@ -187,11 +194,11 @@ await Deno.writeTextFile(
   options.record,
   `${JSON.stringify(results.record(), null, 2)}\n`,
 );
-if (!options.quick) {
-  await Deno.writeTextFile(options.page, results.page());
-  await new Deno.Command(Deno.execPath(), {
-    args: ["fmt", "--quiet", options.page],
-  }).output();
+if (picture !== undefined) {
   const { drawPicture } = await import("./_picture.ts");
-  await Deno.writeTextFile(options.picture, await drawPicture(results));
+  await Deno.writeTextFile(picture, await drawPicture(results));
+}
+if (page !== undefined) {
+  await Deno.writeTextFile(page, results.page());
+  await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", page] }).output();
 }

@@ -16,7 +16,12 @@ interface Record {
   };
 }
 
-async function runBenchmark(
+function runBenchmark(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  return runWith({}, "--quick", ...args);
+}
+
+async function runWith(
+  env: { [name: string]: string },
   ...args: string[]
 ): Promise<{ code: number; out: string; err: string }> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -25,13 +30,12 @@ async function runBenchmark(
       "-A",
       "--quiet",
       MAIN,
-      "--quick",
       "--runtime",
       "deno",
       ...args,
     ],
     cwd: fromFileUrl(ROOT),
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...env },
   }).output();
   const decoder = new TextDecoder();
   return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
@@ -76,3 +80,21 @@ test("bench:peers names the contestants there are when it is asked for another",
     /Cannot run contestant "nobody": there is none; give one of .*raw-web/,
   );
 });
+
+test(
+  "bench:peers leaves the page of all cases as it is when only a part is run, and needs no npm",
+  { timeout: 60_000 },
+  async () => {
+    await using scratch = await scratchFolder();
+    const record = await scratch.write("record.json", "");
+    const page = new URL("docs/peers.md", ROOT);
+    const before = await Deno.readTextFile(page);
+    const who = ["--contestant", "ours-threads", "--contestant", "comlink"];
+    const part = ["--case", "single", "--rounds", "1", "--record", record];
+    const { code, err } = await runWith({ PATH: "" }, ...who, ...part);
+    const after = await Deno.readTextFile(page);
+    if (after !== before) await Deno.writeTextFile(page, before);
+    assertEquals(code, 0, err);
+    assertEquals(after, before);
+  },
+);
