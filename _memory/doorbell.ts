@@ -80,7 +80,12 @@ export interface Source {
   drain(untilMs: number): boolean;
   /** When {@linkcode expire} must be called: a blocking wait stops the event loop's own timers. */
   readonly deadlineMs?: number;
-  /** How long a spin for something may last, where that is longer than usual. */
+  /** How many threads or processes work for this thread at the moment. */
+  readonly working?: number;
+  /**
+   * How long a spin for their outcomes may last, where that is longer than usual and a processor is
+   * free for it.
+   */
   readonly lookMs?: number;
   /** Settles what is overdue. */
   expire?(): void;
@@ -437,9 +442,16 @@ export class Doorbell extends Bell {
   #spin(): boolean {
     if (platform.cores < 2 || !this.#spinner.isDue()) return false;
     store(this.words, this.index, AWAKE);
-    let lookMs = SPIN_MS;
-    for (const source of this.#sources) lookMs = Math.max(lookMs, source.lookMs ?? 0);
-    return this.#spinner.look(this.#looksReady, lookMs);
+    let working = 0;
+    let lookMs = Infinity;
+    for (const source of this.#sources) {
+      if (!source.working) continue;
+      working += source.working;
+      lookMs = Math.min(lookMs, source.lookMs ?? SPIN_MS);
+    }
+    // A thread that spins must leave the processors to the working ones.
+    const mayLook = working > 0 && working < platform.cores;
+    return this.#spinner.look(this.#looksReady, mayLook ? lookMs : SPIN_MS);
   }
 }
 

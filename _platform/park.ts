@@ -42,10 +42,7 @@ export function park(
 /** How long a spin lasts as a rule, in milliseconds. Waking a sleeper costs 3 to 70 microseconds. */
 export const SPIN_MS = 0.02;
 
-/**
- * How long a spin may last where a processor is free for it: no spin outlasts a task that is not
- * short.
- */
+/** How long a spin may last where a processor is free for it, in milliseconds. */
 export const LONGEST_SPIN_MS = 0.2;
 
 /** What a wait counts for at most, so that a few short ones outweigh a long one. */
@@ -114,7 +111,7 @@ export class Spinner {
     return this.miss();
   }
 
-  /** Takes note of how long a wait took, spinning or asleep. */
+  /** Takes note of how long a wait took: how long it spun, or slept. */
   waited(ms: number): void {
     this.#usualMs += (Math.min(ms, MOST_COUNTED_MS) - this.#usualMs) * WEIGHT;
   }

@@ -21,11 +21,13 @@
  *    each of the two it looks at ASKED. If the owner has asked, the worker resets ASKED and wakes
  *    the owner by a record. So either the owner sees what the worker has done, or the worker sees
  *    that the owner has to know.
- * 2. The waiting tasks are the unclaimed ones in the ring and those that processes have returned
+ * 2. Word WORKERS of the task ring is how many workers are in the list. Workers that do not sleep are
+ *    taken for working ones, beside which another one does not spin for long.
+ * 3. The waiting tasks are the unclaimed ones in the ring and those that processes have returned
  *    (word RETURNED).
- * 3. A process that has several tasks in hand shows one of them, and never one that it no longer
+ * 4. A process that has several tasks in hand shows one of them, and never one that it no longer
  *    has.
- * 4. A thread that is abandoned while it reads its arguments is no longer in the list, so nobody
+ * 5. A thread that is abandoned while it reads its arguments is no longer in the list, so nobody
  *    reads its records. When it has given back the memory of the arguments, it resets its word
  *    HELD, and then rings. The owner, before it sleeps, first announces this, and then looks at
  *    that word.

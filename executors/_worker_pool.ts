@@ -82,6 +82,7 @@ export class WorkerPool
   implements ExecutorBackend, Observable, Source, CrewPool, MailPool, TasksPool {
   readonly concurrency: number;
   readonly chunkMs: number;
+  readonly lookMs: number | undefined;
   readonly #settings: PoolSettings;
   readonly #kind: WorkerKind;
   readonly #queue: TaskQueue;
@@ -115,6 +116,7 @@ export class WorkerPool
     this.#kind = kind;
     this.concurrency = settings.maxWorkers;
     this.chunkMs = kind.chunkMs;
+    this.lookMs = kind.lookMs;
     this.#queue = new TaskQueue(
       settings.maxWorkers,
       (task) => this.#tasks.leftBacklog(task),
@@ -483,10 +485,8 @@ export class WorkerPool
   }
 
   /** See {@linkcode Source}. */
-  get lookMs(): number | undefined {
-    // A thread that spins must leave the processors to the working ones.
-    const working = Math.min(this.#workers.length, this.#tasks.unsettled);
-    return working < platform.cores ? this.#kind.lookMs : undefined;
+  get working(): number {
+    return Math.min(this.#workers.length, this.#tasks.unsettled);
   }
 
   /** See {@linkcode Source}. */

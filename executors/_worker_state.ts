@@ -201,7 +201,8 @@ export class WorkerState {
     const spinner = this.#spinner;
     if (!spinner.isDue()) return false;
     const { words } = ring;
-    // Spinning threads must leave a processor to the working ones, all the more if they spin longer.
+    // Spinning threads must leave a processor to the working ones, all the more if they spin longer:
+    // to those of this pool, that is.
     const mayLook = add(words, TASK_RING.LOOKING, 1) < platform.cores - 1;
     const awake = load(words, TASK_RING.WORKERS) - load(words, TASK_RING.SLEEPING);
     const longestMs = awake < platform.cores ? lookMs : undefined;

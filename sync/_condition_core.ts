@@ -261,14 +261,17 @@ export class LocalConditionCore implements ConditionCore, PassingCore {
   notify(n: number, inside: Contexts): void {
     this.#checkOwned("notify", inside);
     const waiters = this.#waiters;
+    let hasMoved = false;
     this.#latch.take();
     for (let i = 0; i < n; i++) {
       const node = waiters.firstAlive();
       if (node === 0) break;
       waiters.remove(node);
       this.#lock.adopt(node);
+      hasMoved = true;
     }
     this.#latch.give();
+    if (hasMoved) this.#lock.announceDeadOwner(); // See Invariant 4 of `_lock_words.ts`.
   }
 
   #queue(): ConditionWait {

@@ -36,9 +36,10 @@
  *    But a thread may become the owner after they have looked: it has died since it was found alive
  *    and is handed the lock, or it was given up, runs on and takes the lock. While somebody waits,
  *    a free lock has a releaser that is about to wake a waiter, or a woken thread that is about to
- *    try (Invariants 1 and 2). So whoever has handed the lock on, has served the list or has tried
- *    in vain looks at OWNER last, and announces its death again: either this look comes after the
- *    death, or the death is announced after OWNER was written.
+ *    try (Invariants 1 and 2). Or the owner was given up, runs on, and moves waiters of a condition
+ *    here. So whoever has handed the lock on, has served the list, has moved waiters to it or has
+ *    tried in vain looks at OWNER last, and announces its death again: either this look comes after
+ *    the death, or the death is announced after OWNER was written and the waiters were moved.
  *
  * Why the look at WAITERS comes after the release, and not before:
  *
@@ -268,7 +269,7 @@ export class LockWords {
       return false;
     }
     if (isAcquired) return true;
-    this.#announceDeadOwner();
+    this.announceDeadOwner();
     return this.#queue(wait, true);
   }
 
@@ -303,7 +304,7 @@ export class LockWords {
     this.#latch.give();
     if (isReleased) {
       this.seat.ring(thread);
-      this.#announceDeadOwner();
+      this.announceDeadOwner();
     }
     return isReleased;
   }
@@ -324,7 +325,7 @@ export class LockWords {
     }
     this.#latch.give();
     if (thread !== 0) this.seat.ring(thread);
-    this.#announceDeadOwner();
+    this.announceDeadOwner();
   }
 
   /**
@@ -352,7 +353,7 @@ export class LockWords {
   }
 
   /** Makes all waiters look again if the owner is dead (Invariant 4). Call without the latch. */
-  #announceDeadOwner(): void {
+  announceDeadOwner(): void {
     const deadOwner = this.#deadOwner();
     if (deadOwner !== 0) this.seat.table.announceDeath(deadOwner);
   }

@@ -47,7 +47,7 @@ const { values: options } = parseArgs({
   },
 });
 
-/** Where page or picture go. Those of the repository show all cases: a part must not replace them. */
+/** Where a page or picture goes. Those of the repository show all: a part must not replace them. */
 function placeOf(asked: string | undefined, own: string): string | undefined {
   if (options.quick) return undefined;
   const isPart = [options.case, options.contestant, options.runtime].some((one) =>

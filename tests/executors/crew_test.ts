@@ -310,9 +310,9 @@ test("A worker is counted as asleep before it can be woken", async () => {
   assertEquals(load(ring.words, TASK_RING.SLEEPING), 0);
 });
 
-const ONE_CORE = { ignore: platform.cores < 2 };
+const NEEDS_CORES = { ignore: platform.cores < 2 };
 
-test("A worker spins for longer only while a processor is free beside it", ONE_CORE, () => {
+test("A worker spins for longer only while a processor is free beside it", NEEDS_CORES, () => {
   const { now } = clock;
   let nowMs = 0;
   clock.now = () => nowMs;

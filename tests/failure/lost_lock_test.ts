@@ -14,6 +14,7 @@ import {
   ThreadPoolExecutor,
 } from "@concurrent/futures";
 import { test } from "../_support/leaks.ts";
+import { runProgram } from "../_support/run.ts";
 import { ELSEWHERE, shareProcesses } from "../contracts/elsewhere.ts";
 import { Gate } from "../contracts/signals.ts";
 import * as work from "./_process_sync_tasks.ts";
@@ -187,4 +188,36 @@ test("RLock: guards within a guard, of which a wait has lost the lock, release n
   condition.release();
   await assertUsable(condition);
   await pool.shutdown();
+});
+
+test("A condition's waiters hear of its lock's dead owner, also when that notifies them", async () => {
+  const { stdout, stderr } = await runProgram(`
+    import { Condition, Lock, ThreadPoolExecutor } from "@concurrent/futures";
+    await using waiters = new ThreadPoolExecutor({ maxWorkers: 1 });
+    await using owners = new ThreadPoolExecutor({ maxWorkers: 1 });
+    const condition = new Condition(new Lock());
+    const gates = new Int32Array(new SharedArrayBuffer(8));
+    const open = (gate: number) => {
+      Atomics.store(gates, gate, 1);
+      Atomics.notify(gates, gate);
+    };
+    const waiting = waiters.submit((condition: Condition, gates: Int32Array) => {
+      condition.acquireSync();
+      Atomics.store(gates, 1, 2); // The lock is free again once this waits.
+      condition.waitSync();
+    }, condition, gates);
+    while (Atomics.load(gates, 1) !== 2) await new Promise((resolve) => setTimeout(resolve, 1));
+    const given = owners.with({ timeout: 50 }).submit((condition: Condition, gates: Int32Array) => {
+      condition.acquireSync();
+      Atomics.wait(gates, 0, 0);
+      condition.notify();
+      Atomics.wait(gates, 1, 2);
+    }, condition, gates);
+    console.log((await given.exception())?.name);
+    while (owners.stats().abandoned === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    open(0); // Its thread was given up, and notifies only now.
+    console.log((await waiting.exception({ timeout: 5_000 }))?.name);
+    open(1);
+  `);
+  assertEquals(stdout.trim().split("\n"), ["TimeoutError", "OwnerDiedError"], stderr);
 });
