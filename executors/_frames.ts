@@ -85,18 +85,9 @@ export class FrameSender {
 
   /** Sends what was collected. */
   flush(): void {
-    if (this.#length > FRAME_HEAD_BYTES) this.#channel.send(this.#take());
-  }
-
-  /** Sends what was collected; calls back once everything has left this process, or could not. */
-  finish(onSent: () => void): void {
-    this.#channel.send(this.#take(), onSent);
-  }
-
-  #take(): Uint8Array {
-    const frame = this.#bytes.slice(0, this.#length);
+    if (this.#length === FRAME_HEAD_BYTES) return;
+    this.#channel.send(this.#bytes.slice(0, this.#length));
     this.#length = FRAME_HEAD_BYTES;
-    return frame;
   }
 }
 

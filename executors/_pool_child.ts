@@ -188,7 +188,7 @@ export class PoolChild {
       }
       await this.#state.sleep(this.#ring, isIdle ? this.#start.idleTimeoutMs : undefined);
     }
-    // A child for one task closes by itself.
+    // The worker of a child for one task ends by itself.
     if (!this.#isAlone) this.#close();
   }
 
@@ -196,6 +196,11 @@ export class PoolChild {
     this.#link.write(DOWN.CLOSE, 0, 0, 0);
     this.#link.flush();
     this.#expectEnd();
+  }
+
+  /** The child's worker has ended, and all that it has said has arrived. */
+  #letEnd(): void {
+    this.#link.write(DOWN.END, 0, 0, 0);
   }
 
   /** The child has nothing more to do, and should end soon. */
@@ -364,10 +369,12 @@ export class PoolChild {
       }
       case KIND.ENDED:
         this.#ending.report(record);
+        this.#letEnd();
         break;
       case KIND.INITIALIZER_FAILED:
         if (this.#state.isReady) throw new Error("Cannot read mail: no initializer is running");
         this.#mail.pass(kind, id, record);
+        this.#letEnd();
         this.#expectEnd();
         break;
       case KIND.FINISHING:
@@ -375,6 +382,7 @@ export class PoolChild {
         this.#mail.pass(kind, id, record);
         break;
       case KIND.RETIRED:
+        this.#letEnd();
         this.#expectEnd();
         break;
       case KIND.CALL:

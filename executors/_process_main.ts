@@ -80,9 +80,7 @@ class Host {
   readonly #mail: RelayReader;
   readonly #replies: RelayWriter;
   readonly #lines: ProcessLines;
-  /** Set once nothing more will be said. */
-  #exitCode: number | undefined;
-  /** The exit code of this process, if it ends in good order. */
+  /** The exit code of this process, once it is told to end. */
   #code = 0;
   /** The name of the process, if it exists for one task only. */
   #loneName: string | undefined;
@@ -98,11 +96,11 @@ class Host {
 
   constructor() {
     // First: the worker loads its modules while this thread opens the channel, which takes as long.
-    this.#worker = new WorkerLink("worker", 0, () =>
-      startWorkerThread("worker", (message) => {
-        this.#exitCode = FAILED;
-        this.#tellEnd(`failed: ${message}`);
-      }));
+    this.#worker = new WorkerLink(
+      "worker",
+      0,
+      () => startWorkerThread("worker", (message) => this.#tellFailure(message)),
+    );
     const channel = processes.parentChannel(
       SOCKET.HOST,
       (frame) => this.#receive(frame),
@@ -171,6 +169,9 @@ class Host {
       case DOWN.CLOSE:
         this.#ring.close();
         this.#worker.state.wake(this.#ring);
+        break;
+      case DOWN.END:
+        processes.end(this.#code);
     }
   }
 
@@ -252,8 +253,7 @@ class Host {
     if (!this.#mail.takeAll(this.#passOne)) return false;
     // Not for other mail: a task may send mail all the time, and never end.
     if (this.#numbers.size < waiting) this.#lastOutcomeMs = nowMs();
-    if (this.#exitCode === undefined) this.#out.flush();
-    else this.#flushAndEnd(this.#exitCode);
+    this.#out.flush();
     return true;
   }
 
@@ -270,7 +270,6 @@ class Host {
       }
     }
     if (kind === KIND.ENDED) this.#noteEnd(payload);
-    else if (kind === KIND.RETIRED || kind === KIND.INITIALIZER_FAILED) this.#exitCode = this.#code;
     this.#out.write(UP.MAIL, kind, id, 0, payload);
   };
 
@@ -287,7 +286,7 @@ class Host {
   #noteEnd(report: Payload): void {
     const [how, error] = decodePayload(this.#decoder, report) as [string, unknown];
     const code = /exit\((-?\d+)\)/.exec(how)?.[1] ?? (how.includes("close()") ? 0 : undefined);
-    this.#exitCode = Number(code ?? FAILED);
+    this.#code = Number(code ?? FAILED);
     if (code === undefined && this.#loneName !== undefined) this.#printError(error);
   }
 
@@ -295,14 +294,11 @@ class Host {
     console.error(`Uncaught error in process "${this.#loneName}":`, error);
   }
 
-  #tellEnd(how: string): void {
-    this.#out.write(UP.MAIL, KIND.ENDED, 0, 0, payloadOf([how, undefined]));
-    this.#flushAndEnd(FAILED);
-  }
-
-  /** Sends the last frame, and ends this process once it has left. */
-  #flushAndEnd(code: number): void {
-    this.#out.finish(() => processes.end(code));
+  /** Tells that the worker has failed, of which it could not tell itself. */
+  #tellFailure(message: string): void {
+    this.#code = FAILED;
+    this.#out.write(UP.MAIL, KIND.ENDED, 0, 0, payloadOf([`failed: ${message}`, undefined]));
+    this.#out.flush();
   }
 
   // Tasks behind a long one

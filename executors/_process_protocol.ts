@@ -35,10 +35,16 @@ export const DOWN = {
   MAIL: 3,
   /** Task A is asked to stop; C is 1 if it is number B of those that went by the wire. */
   ABORT: 4,
-  /** The child must end: there will be no more tasks, and none is under way. */
+  /** The worker must end: there will be no more tasks, and none is under way. */
   CLOSE: 5,
   /** The returned tasks have arrived: tasks that follow were sent in knowledge of that. */
   RESUME: 6,
+  /**
+   * The worker's last words have arrived: only now does the process end. When a process ends that
+   * has answers to read, writing to it fails, and then the runtime drops what it has sent and this
+   * side has not read.
+   */
+  END: 7,
 } as const;
 
 /** Records from a child to the serving thread; by the wire: MAIL that is an outcome, and WIRED. */

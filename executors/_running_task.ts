@@ -54,6 +54,7 @@ export class RunningTask {
   /** The task's outcome is told: what it leaves running reports no more for its index. */
   end(): void {
     this.number = NO_TASK;
+    this.chunk = undefined; // It holds the items and the results.
   }
 
   /** Its id among the tasks of its pool. */

@@ -565,6 +565,26 @@ test("Process: locks and queues among the arguments are those of this process", 
   assertEquals(lock.locked(), false);
 });
 
+test("Process: what it puts into a queue without waiting arrives before its end", async () => {
+  const targets = [
+    (queue: Queue<number>, count: number) => {
+      for (let i = 0; i < count; i++) queue.put(i);
+    },
+    (queue: Queue<number>, count: number) => {
+      for (let i = 0; i < count; i++) queue.put(i);
+      Deno.exit(0);
+    },
+  ];
+  const count = 3000;
+  for (let round = 0; round < 8; round++) {
+    for (const target of targets) {
+      const queue = new Queue<number>();
+      await finished(new Process({ target, args: [queue, count] }));
+      assertEquals(queue.qsize(), count);
+    }
+  }
+});
+
 test("Process: env, cwd and permissions are as given", async () => {
   const seen = new SimpleQueue<unknown>();
   const process = new Process({

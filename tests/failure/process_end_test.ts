@@ -11,7 +11,16 @@ import {
   Lock,
   Process,
   ProcessPoolExecutor,
+  SimpleQueue,
 } from "@concurrent/futures";
+import { type ProcessEnd, processes } from "../../_platform/processes.ts";
+import { Encoder } from "../../_memory/encoder.ts";
+import { encode } from "../../_memory/message.ts";
+import { FrameReader, FrameSender } from "../../executors/_frames.ts";
+import { payloadOf } from "../../executors/_payload.ts";
+import { DOWN, type HostStart, UP } from "../../executors/_process_protocol.ts";
+import { KIND } from "../../executors/_protocol.ts";
+import { targetOf } from "../../executors/_target.ts";
 import { test } from "../_support/leaks.ts";
 import { assertGone, until } from "../_support/processes.ts";
 import { runProgram } from "../_support/run.ts";
@@ -172,6 +181,66 @@ test("ProcessPoolExecutor loses a process that ends by an error with a shared ob
   gate.open();
   assertEquals(await held, "held");
 });
+
+/** How the worker of a process ends, and what is said of it; then the exit code of the process. */
+const LAST_WORDS: [how: string, initializer: () => void, word: number, code: number][] = [
+  ["retired", () => {}, KIND.RETIRED, 0],
+  ["failed to initialize", () => assert(false), KIND.INITIALIZER_FAILED, 0],
+  ["exited", () => Deno.exit(3), KIND.ENDED, 3],
+];
+
+for (const [how, initializer, word, code] of LAST_WORDS) {
+  test(`A process whose worker has ${how} ends once it is told that this has arrived`, async () => {
+    const words = new SimpleQueue<number>();
+    const ended = Promise.withResolvers<ProcessEnd>();
+    const record = new FrameReader();
+    const child = await processes.start({
+      entry: "process",
+      module: import.meta.resolve("../../executors/_process_main.ts"),
+      permissions: processes.grant(undefined),
+      readable: [],
+      env: undefined,
+      cwd: undefined,
+      config: undefined,
+      ready: Promise.resolve(),
+      onFrame: (frame) => {
+        record.open(frame);
+        while (record.next()) {
+          if (record.type === UP.NUMBERED || record.a === word) words.putNowait(record.a);
+        }
+      },
+      onWireFrame: () => {},
+      onUnreadable: ended.reject,
+      onEnd: ended.resolve,
+    });
+    const channel = new FrameSender(child);
+    const say = (type: number, a: number, value: unknown): void => {
+      channel.write(type, a, 0, 0, payloadOf(value));
+      channel.flush();
+    };
+    const start: HostStart = {
+      name: "process",
+      owner: "owner",
+      initializer: targetOf(initializer),
+      initargs: encode(new Encoder(), []),
+      initargsShareObjects: false,
+      firstTaskId: 0,
+      isAlone: false,
+      config: undefined,
+    };
+    say(DOWN.START, 0, start);
+    say(DOWN.CLOSE, 0, undefined);
+    assertEquals(await words.get(), word);
+    // It answers, so it has not ended.
+    const number = 99;
+    say(DOWN.FUNCTION, number, targetOf(echo));
+    assertEquals(await Promise.race([words.get(), ended.promise]), number);
+    say(DOWN.END, 0, undefined);
+    assertEquals(await ended.promise, { code, signal: null });
+    // The timer that limits the wait for what else may have been said fires before this one.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  });
+}
 
 test("A process that has ended leaves nothing open in this one", async () => {
   // Keeps alive the thread that serves processes.
