@@ -1,13 +1,11 @@
 import {
   assert,
   assertEquals,
-  assertInstanceOf,
   assertRejects,
   assertStrictEquals,
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { toFileUrl } from "@std/path";
 import {
   AsyncExecutor,
   NotShareableError,
@@ -19,7 +17,6 @@ import {
 } from "../../executors/mod.ts";
 import { test } from "../_support/leaks.ts";
 import { runProgram } from "../_support/run.ts";
-import { scratchFolder } from "../_support/scratch.ts";
 import { outcomesOf } from "../contracts/suite.ts";
 import { square } from "../contracts/tasks.ts";
 import {
@@ -622,26 +619,4 @@ test("task() refuses what is no import.meta, and what has no address is told whe
   assertEquals(half(4), 2);
   const refused = await pool.submit(half, 4).exception();
   assertStringIncludes((refused as Error).message, "its module does not know its own address");
-});
-
-test("A task is told what it lacks in the words of Safari too", async () => {
-  await using pool = makePool();
-  const refused = await pool.submit(() => {
-    throw new ReferenceError("Can't find variable: limit");
-  }).exception();
-  assertInstanceOf(refused, NotShareableError);
-  assertStringIncludes(refused.message, 'it uses "limit" from around it');
-  await using folder = await scratchFolder();
-  const forPages = 'throw new ReferenceError("Can\'t find variable: document");';
-  const forbidden = 'throw new TypeError("Cross-origin script load denied by CORS policy.");';
-  for (
-    const [code, hint] of [
-      [forPages, "; the file has code for the page too"],
-      [forbidden, "; a bundler has replaced the address of the task's module by this one"],
-    ]
-  ) {
-    const url = toFileUrl(await folder.write(`${hint.length}.ts`, code));
-    const error = await pool.submit(tasks<{ run: () => void }>(url).run).exception();
-    assertStringIncludes((error as Error).message, hint);
-  }
 });
