@@ -207,7 +207,8 @@ test("A condition's waiters hear of its lock's dead owner, also when that notifi
       condition.waitSync();
     }, condition, gates);
     while (Atomics.load(gates, 1) !== 2) await new Promise((resolve) => setTimeout(resolve, 1));
-    const given = owners.with({ timeout: 50 }).submit((condition: Condition, gates: Int32Array) => {
+    await owners.submit(() => {}); // So that the task has begun long before its time is up.
+    const given = owners.with({ timeout: 1_000 }).submit((condition: Condition, gates: Int32Array) => {
       condition.acquireSync();
       Atomics.wait(gates, 0, 0);
       condition.notify();
